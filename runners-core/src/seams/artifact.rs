@@ -1,0 +1,99 @@
+//! The artifact seam: bytes addressed by their SHA-256 within a tenant.
+
+use crate::values::{digest::Digest, id::TenantId};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use std::{error::Error, fmt::Debug, ops::Range, sync::Arc};
+
+/// The address of an artifact. A digest means nothing outside its tenant: a shared space would
+/// tell one tenant what another has stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "stores are written outside this crate and read it")]
+pub struct ArtifactKey {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The SHA-256 of its bytes.
+    pub digest: Digest,
+}
+
+/// Bytes as they come, piece by piece. An error ends the stream.
+pub type ByteStream = BoxStream<'static, Result<Bytes, ArtifactSource>>;
+
+/// The cause of trouble with an artifact.
+pub type ArtifactSource = Box<dyn Error + Send + Sync>;
+
+/// Keeps bytes by digest. Every implementation passes [`artifact_suite!`](crate::artifact_suite).
+#[async_trait]
+pub trait ArtifactStore: Debug + Send + Sync + 'static {
+    /// Stores `length` bytes, checking their digest while they pass. What is stored is durable
+    /// when this returns; what failed the check leaves nothing. A repeat succeeds.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Mismatch`], [`ArtifactError::TooLarge`] before the first byte is read,
+    /// [`ArtifactError::Full`] or [`ArtifactError::Unavailable`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the artifact stored whole or not at all.
+    async fn put(&self, key: ArtifactKey, length: u64, bytes: ByteStream) -> Result<(), ArtifactError>;
+
+    /// Reads an artifact, or the part of it in `range` (clipped to its length).
+    ///
+    /// # Errors
+    /// [`ArtifactError::Missing`] or [`ArtifactError::Unavailable`].
+    async fn get(&self, key: ArtifactKey, range: Option<Range<u64>>) -> Result<ByteStream, ArtifactError>;
+
+    /// The length of an artifact, if it is stored.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Unavailable`].
+    async fn head(&self, key: ArtifactKey) -> Result<Option<u64>, ArtifactError>;
+
+    /// Removes an artifact. One that is not there is removed already.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Unavailable`].
+    async fn delete(&self, key: ArtifactKey) -> Result<(), ArtifactError>;
+}
+
+#[async_trait]
+impl<S: ArtifactStore + ?Sized> ArtifactStore for Arc<S> {
+    async fn put(&self, key: ArtifactKey, length: u64, bytes: ByteStream) -> Result<(), ArtifactError> {
+        (**self).put(key, length, bytes).await
+    }
+    async fn get(&self, key: ArtifactKey, range: Option<Range<u64>>) -> Result<ByteStream, ArtifactError> {
+        (**self).get(key, range).await
+    }
+    async fn head(&self, key: ArtifactKey) -> Result<Option<u64>, ArtifactError> {
+        (**self).head(key).await
+    }
+    async fn delete(&self, key: ArtifactKey) -> Result<(), ArtifactError> {
+        (**self).delete(key).await
+    }
+}
+
+/// Why an artifact was not stored, read or removed, by what the caller does next.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArtifactError {
+    /// Put it first: there is no such artifact.
+    #[error("there is no artifact {0}")]
+    Missing(Digest),
+    /// Send the right bytes: these have another digest or length.
+    #[error("the bytes are not those of artifact {0}")]
+    Mismatch(Digest),
+    /// Send less: the limit is in bytes.
+    #[error("an artifact of {length} bytes is over the limit of {limit}")]
+    TooLarge {
+        /// What was offered.
+        length: u64,
+        /// What is allowed.
+        limit: u64,
+    },
+    /// Make room.
+    #[error("artifact store is full")]
+    Full(#[source] ArtifactSource),
+    /// Try again later.
+    #[error("artifact store is unavailable")]
+    Unavailable(#[source] ArtifactSource),
+}

@@ -1,0 +1,106 @@
+//! The handle an executor is given: what it may know, and what it may leave behind.
+
+use crate::{
+    seams::{artifact::ArtifactError, lease::Lease},
+    values::{digest::Digest, id::JobId, lease::FencingToken},
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::{fmt::Debug, sync::Arc};
+use tokio_util::sync::CancellationToken;
+
+/// One confirmed try at a job, as its executor sees it. Clones are the same attempt.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    number: u32,
+    cancelled: CancellationToken,
+    lease: Arc<dyn Lease>,
+    link: Arc<dyn AttemptLink>,
+}
+
+/// What an attempt needs of the runner that drives it.
+#[async_trait]
+pub(crate) trait AttemptLink: Debug + Send + Sync {
+    fn log(&self, bytes: Bytes);
+    fn progress(&self, text: String);
+    async fn attach(&self, name: String, media_type: String, bytes: Bytes) -> Result<Digest, ArtifactError>;
+}
+
+impl Attempt {
+    pub(crate) fn new(
+        number: u32,
+        cancelled: CancellationToken,
+        lease: Arc<dyn Lease>,
+        link: Arc<dyn AttemptLink>,
+    ) -> Self {
+        Self { number, cancelled, lease, link }
+    }
+
+    /// The job and the number of its grant.
+    #[must_use]
+    pub fn token(&self) -> FencingToken {
+        self.lease.token()
+    }
+
+    /// The job.
+    #[must_use]
+    pub fn job(&self) -> JobId {
+        self.token().job
+    }
+
+    /// Which try this is, from 1. Losses of a lease count, offers that were never started do not.
+    #[must_use]
+    pub const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The exclusive right this attempt works under.
+    #[must_use]
+    pub fn lease(&self) -> &dyn Lease {
+        &*self.lease
+    }
+
+    /// Completes when the work is to stop: the job was cancelled, timed out, or the lease is no
+    /// longer trusted. What then does not return within the job's grace is dropped.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    pub async fn cancelled(&self) {
+        self.cancelled.cancelled().await;
+    }
+
+    /// Whether the work is to stop.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.is_cancelled()
+    }
+
+    /// Appends to the attempt's log. Never waits; beyond the log's limit bytes are counted as
+    /// missing instead of kept.
+    pub fn log(&self, text: impl AsRef<str>) {
+        self.link.log(Bytes::copy_from_slice(text.as_ref().as_bytes()));
+    }
+
+    /// Says how far the work is, in a few words. Only the newest is kept.
+    pub fn progress(&self, text: impl Into<String>) {
+        self.link.progress(text.into());
+    }
+
+    /// Keeps named bytes beside the result and answers their digest. The name is a relative path
+    /// of at most 200 bytes; a later artifact of the same name replaces the earlier one.
+    ///
+    /// # Errors
+    /// The bytes could not be put. The artifact is then listed as missing; the verdict does not
+    /// change.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the artifact attached or not.
+    pub async fn attach(
+        &self,
+        name: impl Into<String>,
+        media_type: impl Into<String>,
+        bytes: impl Into<Bytes>,
+    ) -> Result<Digest, ArtifactError> {
+        self.link.attach(name.into(), media_type.into(), bytes.into()).await
+    }
+}

@@ -1,0 +1,292 @@
+//! The storage seam: records by key and version, ordered index keys, streams and counters.
+//!
+//! A store holds no rules. It sees keys, versions, opaque bytes and index keys that the rules
+//! computed; it does not know what a job is. Every implementation passes
+//! [`store_suite!`](crate::store_suite).
+
+use crate::{
+    seams::clock::Clock,
+    values::{
+        id::MemberId,
+        key::{Index, Key},
+    },
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{StreamExt as _, stream::BoxStream};
+use std::{error::Error, fmt::Debug, sync::Arc, time::Duration};
+
+/// Durable records, streams and counters behind compare-and-set.
+#[async_trait]
+pub trait Store: Debug + Send + Sync + 'static {
+    /// Reads records by key, answering in the order of the keys.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Broken`].
+    async fn load(&self, keys: Vec<Key>) -> Result<Vec<Option<Stored>>, StoreError>;
+
+    /// Answers one of the three questions of [`Query`].
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Broken`].
+    async fn scan(&self, query: Query) -> Result<Page, StoreError>;
+
+    /// Applies every write, or none; what it applied is durable when it returns.
+    ///
+    /// All checks are made before any write. A key in `Put`, `Delete` or `Expect` appears once.
+    /// Adds to one counter are summed in order and checked one by one; an absent counter is 0.
+    /// At most [`Write::BATCH_MAX`] writes and [`Write::BATCH_BYTES_MAX`] bytes. An empty batch
+    /// succeeds.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] wins over [`StoreError::Exhausted`]; a malformed or oversized
+    /// batch is [`StoreError::Broken`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the batch applied as a whole or not at all.
+    async fn commit(&self, writes: Vec<Write>) -> Result<Committed, StoreError>;
+
+    /// What others wrote. A store with one owner never says anything, which is the default.
+    fn watch(&self) -> BoxStream<'static, Hint> {
+        futures::stream::pending().boxed()
+    }
+
+    /// A wall clock that every user of this store shares, if it has one.
+    fn clock(&self) -> Option<Arc<dyn Clock>> {
+        None
+    }
+}
+
+#[async_trait]
+impl<S: Store + ?Sized> Store for Arc<S> {
+    async fn load(&self, keys: Vec<Key>) -> Result<Vec<Option<Stored>>, StoreError> {
+        (**self).load(keys).await
+    }
+    async fn scan(&self, query: Query) -> Result<Page, StoreError> {
+        (**self).scan(query).await
+    }
+    async fn commit(&self, writes: Vec<Write>) -> Result<Committed, StoreError> {
+        (**self).commit(writes).await
+    }
+    fn watch(&self) -> BoxStream<'static, Hint> {
+        (**self).watch()
+    }
+    fn clock(&self) -> Option<Arc<dyn Clock>> {
+        (**self).clock()
+    }
+}
+
+/// A record as a store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "stores are written outside this crate and build it")]
+pub struct Stored {
+    /// What it is.
+    pub key: Key,
+    /// 1 for a new record; every put adds 1. A version is never met twice.
+    pub version: u64,
+    /// The format of `body`, for the rules to know.
+    pub format: u16,
+    /// Opaque bytes.
+    pub body: Bytes,
+}
+
+/// The three questions a store answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "three questions for ever: a backend answers all")]
+pub enum Query {
+    /// Records in the order of one index.
+    Range {
+        /// The index.
+        index: Index,
+        /// Only index keys that begin so.
+        prefix: Bytes,
+        /// Only index keys beyond this one: above it, or below it with `newest_first`.
+        after: Option<Bytes>,
+        /// Only index keys before this one: below it, or above it with `newest_first`.
+        until: Option<Bytes>,
+        /// Descending order.
+        newest_first: bool,
+        /// The largest number of rows to answer.
+        limit: u32,
+        /// A hint that may be ignored: others' ranges may skip these rows for a while.
+        hide: Option<Hide>,
+    },
+    /// Chunks of a stream, from the one that contains byte `from`.
+    Stream {
+        /// The stream.
+        stream: Key,
+        /// A byte offset.
+        from: u64,
+        /// Stop after the chunk that reaches this many bytes. One chunk is always answered.
+        bytes_max: u32,
+    },
+    /// Counters of one tenant and kind whose id begins as that of `prefix` does, in order.
+    Counters {
+        /// Tenant, kind, and the start of the id.
+        prefix: Key,
+        /// The largest number of counters to answer.
+        limit: u32,
+    },
+}
+
+impl Query {
+    /// Asks for the first `limit` records of an index below a prefix, in ascending order.
+    #[must_use]
+    pub fn range(index: Index, prefix: impl Into<Bytes>, limit: u32) -> Self {
+        Self::Range {
+            index,
+            prefix: prefix.into(),
+            after: None,
+            until: None,
+            newest_first: false,
+            limit,
+            hide: None,
+        }
+    }
+}
+
+/// Asks that the rows of a range be hidden from other members' ranges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "stores are written outside this crate and read it")]
+pub struct Hide {
+    /// Who hides them.
+    pub by: MemberId,
+    /// For how long.
+    pub for_: Duration,
+}
+
+/// An answer to a [`Query`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "one variant for each question")]
+pub enum Page {
+    /// To [`Query::Range`]: each row with its index key.
+    Rows {
+        /// Index key and record, in order.
+        rows: Vec<(Bytes, Stored)>,
+        /// Whether the limit cut the answer short.
+        more: bool,
+    },
+    /// To [`Query::Stream`]: each chunk with its offset.
+    Chunks {
+        /// Offset and bytes, in order. Gaps are the reader's to mark.
+        chunks: Vec<(u64, Bytes)>,
+        /// Whether `bytes_max` cut the answer short.
+        more: bool,
+    },
+    /// To [`Query::Counters`].
+    Counters(Vec<(Key, i64)>),
+}
+
+/// One write of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a backend carries out every one")]
+pub enum Write {
+    /// Creates or replaces a record.
+    Put {
+        /// The record.
+        key: Key,
+        /// The version it was read at; 0 means that it must not exist.
+        expected: u64,
+        /// The format of `body`.
+        format: u16,
+        /// The new bytes.
+        body: Bytes,
+        /// The whole set of index entries from now on, at most one for each index.
+        indexes: Vec<(Index, Bytes)>,
+    },
+    /// Removes a record. Its id is not used again.
+    Delete {
+        /// The record.
+        key: Key,
+        /// The version it was read at.
+        expected: u64,
+    },
+    /// Refuses the batch unless a record that it does not write is unchanged.
+    Expect {
+        /// The record.
+        key: Key,
+        /// The version it was read at; 0 means that it must not exist.
+        expected: u64,
+    },
+    /// Adds to a counter. Refuses the batch above `max` or below 0.
+    Add {
+        /// The counter.
+        counter: Key,
+        /// What to add.
+        delta: i64,
+        /// The largest value it may have afterwards.
+        max: Option<i64>,
+    },
+    /// Appends to a stream. The first write of a (stream, offset) wins, so it can be repeated.
+    Append {
+        /// The stream.
+        stream: Key,
+        /// The byte offset, or for histories the version, at which the bytes stand.
+        at: u64,
+        /// The bytes.
+        bytes: Bytes,
+    },
+    /// Removes the chunks of a stream that begin before an offset.
+    Drop {
+        /// The stream.
+        stream: Key,
+        /// The offset.
+        before: u64,
+    },
+}
+
+impl Write {
+    /// The largest number of writes in a batch.
+    pub const BATCH_MAX: usize = 1024;
+    /// The largest number of bytes in the bodies, index keys and chunks of a batch: 4 MiB.
+    pub const BATCH_BYTES_MAX: usize = 4 << 20;
+}
+
+/// What a batch did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "stores are written outside this crate and build it")]
+pub struct Committed {
+    /// The value of each counter after its [`Write::Add`], in the order of the adds.
+    pub counters: Vec<i64>,
+}
+
+/// What changed, as another user of the same store may want to know. Derived from the writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "stores are written outside this crate and build it")]
+pub enum Hint {
+    /// The first 16 bytes of an old or new key in [`Index::Ready`].
+    Lane(Bytes),
+    /// The first 16 bytes of an old or new key in [`Index::Owner`].
+    Owner(Bytes),
+    /// Another record.
+    Changed(Key),
+    /// Anything may have changed: after a gap or a reconnect.
+    All,
+}
+
+/// The cause of a store's trouble.
+pub type StoreSource = Box<dyn Error + Send + Sync>;
+
+/// Why a store did not do what it was asked, by what the caller does next.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Read again and decide again: a record is not at the expected version.
+    #[error("record {0:?} has changed since it was read")]
+    Conflict(Key),
+    /// Give up, or wait until the counter sinks: it would leave its bounds.
+    #[error("counter {0:?} would leave its bounds")]
+    Exhausted(Key),
+    /// Read before trying again: the batch may have been applied.
+    #[error("whether the batch was applied is not known")]
+    Unknown(#[source] StoreSource),
+    /// Try again later: nothing was applied.
+    #[error("store is unavailable")]
+    Unavailable(#[source] StoreSource),
+    /// Make room: nothing was applied.
+    #[error("store is full")]
+    Full(#[source] StoreSource),
+    /// Have it repaired: the store or the batch is malformed.
+    #[error("store is broken")]
+    Broken(#[source] StoreSource),
+}

@@ -1,0 +1,10 @@
+//! Plain values: what everything else is said in. Nothing here knows a rule, a seam or an actor.
+
+pub(crate) mod command;
+pub(crate) mod digest;
+pub(crate) mod id;
+pub(crate) mod key;
+pub(crate) mod lease;
+pub(crate) mod opaque;
+pub(crate) mod result;
+pub(crate) mod time;
