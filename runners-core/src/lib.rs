@@ -5,20 +5,34 @@ mod values;
 
 pub use seams::{
     artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream},
+    authenticate::{Authenticate, AuthenticateError},
     clock::{Clock, SystemClock, sleep},
     executor::{Attempt, ErasedExecutor, Executor, Executors, Product},
     lease::{Lease, LeaseError},
+    observer::{NoObserver, Notice, Observer},
+    random::{Random, SystemRandom},
+    transport::{Transport, TransportError, TransportSource},
 };
 pub use values::{
     command::Command,
-    digest::{Digest, DigestError},
+    digest::{Digest, DigestError, DigestStream},
     id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId},
+    job::{DisconnectPolicy, Job, JobOptions, JobSpec},
     key::{Index, Key, Kind},
     lease::FencingToken,
     opaque::Opaque,
+    outcome::{Conclusion, Outcome},
+    principal::{Principal, Scope},
     result::{Fault, JobResult, Verdict},
+    retry::RetryPolicy,
+    runner::{Desired, Facts, Incarnation, IncarnationError, Mode},
     time::{BootTime, Timestamp},
 };
+
+/// What travels between clients, runners and the control plane.
+pub mod protocol {
+    pub use crate::values::{reply::*, request::*, sync::*};
+}
 
 /// The storage seam.
 pub mod store {

@@ -1,7 +1,11 @@
 //! The seams: object-safe traits that host applications and sibling crates implement.
 
 pub(crate) mod artifact;
+pub(crate) mod authenticate;
 pub(crate) mod clock;
 pub(crate) mod executor;
 pub(crate) mod lease;
+pub(crate) mod observer;
+pub(crate) mod random;
 pub(crate) mod store;
+pub(crate) mod transport;

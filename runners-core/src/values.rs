@@ -3,8 +3,16 @@
 pub(crate) mod command;
 pub(crate) mod digest;
 pub(crate) mod id;
+pub(crate) mod job;
 pub(crate) mod key;
 pub(crate) mod lease;
 pub(crate) mod opaque;
+pub(crate) mod outcome;
+pub(crate) mod principal;
+pub(crate) mod reply;
+pub(crate) mod request;
 pub(crate) mod result;
+pub(crate) mod retry;
+pub(crate) mod runner;
+pub(crate) mod sync;
 pub(crate) mod time;

@@ -31,6 +31,13 @@ impl Timestamp {
     }
 }
 
+impl std::fmt::Display for Timestamp {
+    /// As RFC 3339 in UTC, with milliseconds.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&rfc3339::format(*self))
+    }
+}
+
 impl Add<Duration> for Timestamp {
     type Output = Self;
     fn add(self, span: Duration) -> Self {
@@ -88,6 +95,32 @@ pub(crate) fn whole_millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Timestamps as RFC 3339 text in UTC, with milliseconds: `#[serde(with = "rfc3339")]`.
+pub(crate) mod rfc3339 {
+    use super::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn format(at: Timestamp) -> String {
+        let millis = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
+        let at = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+        format!("{at:.3}")
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Timestamp> {
+        let at: jiff::Timestamp = text.parse().ok()?;
+        u64::try_from(at.as_millisecond()).ok().map(Timestamp::from_millis)
+    }
+
+    pub(crate) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format(*at))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        let text = std::borrow::Cow::<'_, str>::deserialize(deserializer)?;
+        parse(&text).ok_or_else(|| serde::de::Error::custom("expected a time as of RFC 3339, since 1970"))
+    }
+}
+
 /// Durations as whole milliseconds on the wire and in the store: `#[serde(with = "millis")]`.
 pub(crate) mod millis {
     use super::{Duration, whole_millis};
@@ -121,5 +154,18 @@ pub(crate) mod optional_millis {
         deserializer: D,
     ) -> Result<Option<Duration>, D::Error> {
         Option::<u64>::deserialize(deserializer).map(|span| span.map(Duration::from_millis))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_survives_its_text() {
+        let at = Timestamp::from_millis(1_700_000_000_123);
+        assert_eq!(at.to_string(), "2023-11-14T22:13:20.123Z");
+        assert_eq!(rfc3339::parse(&at.to_string()), Some(at));
+        assert_eq!(rfc3339::parse("yesterday"), None);
     }
 }

@@ -1,0 +1,42 @@
+//! The seam that tells for whom a token speaks.
+
+use crate::values::principal::Principal;
+use async_trait::async_trait;
+use std::{error::Error, fmt::Debug, sync::Arc, time::Duration};
+
+/// Tells for whom a token speaks. [`ControlPlane::authenticator`](crate::ControlPlane::authenticator)
+/// returns one over the control plane's own credentials; hosts with accounts write their own.
+#[async_trait]
+pub trait Authenticate: Debug + Send + Sync + 'static {
+    /// Looks `token` up.
+    ///
+    /// # Errors
+    /// [`AuthenticateError::Unknown`] for a token that is not, or no longer, good: the caller
+    /// learns nothing more.
+    async fn authenticate(&self, token: &str) -> Result<Principal, AuthenticateError>;
+}
+
+#[async_trait]
+impl<A: Authenticate + ?Sized> Authenticate for Arc<A> {
+    async fn authenticate(&self, token: &str) -> Result<Principal, AuthenticateError> {
+        (**self).authenticate(token).await
+    }
+}
+
+/// Why a token was not accepted, by what the caller does next.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthenticateError {
+    /// Get another token: this one is not known, revoked or expired.
+    #[error("token is not known")]
+    Unknown,
+    /// Try again, but not before `retry_after`: there were too many failures.
+    #[error("too many failed attempts: try again in {} s", retry_after.as_secs())]
+    Limited {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// Try again later: tokens cannot be looked up now.
+    #[error("tokens cannot be looked up")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+}

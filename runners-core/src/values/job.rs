@@ -1,0 +1,214 @@
+//! Jobs: a command together with how it is to be scheduled.
+
+use crate::values::{
+    command::Command,
+    digest::Digest,
+    id::{JobId, RunId, RunnerId, TenantId},
+    retry::RetryPolicy,
+    time::{Timestamp, millis, optional_millis},
+};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, time::Duration};
+
+/// A command together with how it is to be scheduled.
+///
+/// Every [`Command`] is a job with default options. Pair it with [`JobOptions`], or implement
+/// `Job` on a type of your own, to say more.
+pub trait Job: Send + Sync {
+    /// What to do.
+    type Command: Command;
+
+    /// What to do.
+    fn command(&self) -> &Self::Command;
+
+    /// Where, when and how often. The default is [`JobOptions::default`].
+    fn options(&self) -> JobOptions {
+        JobOptions::default()
+    }
+}
+
+impl<C: Command> Job for C {
+    type Command = C;
+    fn command(&self) -> &C {
+        self
+    }
+}
+
+impl<C: Command> Job for (C, JobOptions) {
+    type Command = C;
+    fn command(&self) -> &C {
+        &self.0
+    }
+    fn options(&self) -> JobOptions {
+        self.1.clone()
+    }
+}
+
+/// Where, when and how often a job is to be executed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "users write `JobOptions { pool, ..Default::default() }`")]
+pub struct JobOptions {
+    /// The pool whose runners may take it. `default` unless said otherwise.
+    pub pool: String,
+    /// Higher goes first. 100 unless said otherwise.
+    pub priority: u8,
+    /// Labels that a runner must have.
+    pub wanted: BTreeSet<String>,
+    /// Labels that a runner must not have.
+    pub refused: BTreeSet<String>,
+    /// The one runner that may take it, if it is not to be any.
+    pub runner: Option<RunnerId>,
+    /// How long one attempt may take, from its start. Five minutes unless said otherwise.
+    pub timeout: Duration,
+    /// How long an attempt may still take after it was told to stop. Ten seconds unless said
+    /// otherwise.
+    pub grace: Duration,
+    /// How often it is tried again, and after how long.
+    pub retry: RetryPolicy,
+    /// Not before this time.
+    pub start_at: Option<Timestamp>,
+    /// How long it may wait for its first start before it expires. For ever unless said
+    /// otherwise.
+    pub queue_ttl: Option<Duration>,
+    /// What an attempt does when its lease is no longer trusted.
+    pub on_disconnect: DisconnectPolicy,
+    /// Jobs of the same run that must have passed before this one is ready.
+    pub after: Vec<JobId>,
+    /// The run it belongs to. It must be opened by the same or an earlier submit.
+    pub run: Option<RunId>,
+}
+
+impl JobOptions {
+    /// The longest time an attempt may be given: one week.
+    pub const TIMEOUT_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+    /// The longest grace: ten minutes.
+    pub const GRACE_MAX: Duration = Duration::from_secs(600);
+    /// The largest number of labels wanted, or refused.
+    pub const LABELS_MAX: usize = 32;
+    /// The largest number of jobs that one job may wait for.
+    pub const AFTER_MAX: usize = 64;
+    /// The largest number of bytes in a name: of a pool, a label or a kind.
+    pub const NAME_BYTES_MAX: usize = 100;
+}
+
+impl Default for JobOptions {
+    fn default() -> Self {
+        Self {
+            pool: "default".to_owned(),
+            priority: 100,
+            wanted: BTreeSet::new(),
+            refused: BTreeSet::new(),
+            runner: None,
+            timeout: Duration::from_secs(300),
+            grace: Duration::from_secs(10),
+            retry: RetryPolicy::default(),
+            start_at: None,
+            queue_ttl: None,
+            on_disconnect: DisconnectPolicy::Stop,
+            after: Vec::new(),
+            run: None,
+        }
+    }
+}
+
+/// What an attempt does when its lease is no longer trusted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DisconnectPolicy {
+    /// Stop: another runner may be granted the job from then on.
+    #[default]
+    Stop,
+    /// Go on for this long at most, and report if the attempt is still ours. Work that another
+    /// attempt may repeat at the same time must be harmless twice.
+    GoOn {
+        /// How long after trust has lapsed.
+        #[serde(rename = "for_ms", with = "millis")]
+        for_: Duration,
+    },
+}
+
+/// A job as it was asked for.
+///
+/// It travels and is kept as the exact bytes the submitter serialised, so that a signature over
+/// them holds; the control plane parses a copy to schedule, the runner a copy to execute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "submitters of kinds known at run time build it")]
+pub struct JobSpec {
+    /// Chosen by the submitter: a repeat is the same job.
+    pub job: JobId,
+    /// The owner, if the submitter names it. It must be the one it speaks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<TenantId>,
+    /// The kind of command.
+    pub kind: String,
+    /// The SHA-256 of the payload.
+    pub payload_digest: Digest,
+    /// As [`JobOptions::pool`].
+    pub pool: String,
+    /// As [`JobOptions::priority`].
+    pub priority: u8,
+    /// As [`JobOptions::wanted`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub wanted: BTreeSet<String>,
+    /// As [`JobOptions::refused`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub refused: BTreeSet<String>,
+    /// As [`JobOptions::runner`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner: Option<RunnerId>,
+    /// As [`JobOptions::timeout`].
+    #[serde(rename = "timeout_ms", with = "millis")]
+    pub timeout: Duration,
+    /// As [`JobOptions::grace`].
+    #[serde(rename = "grace_ms", with = "millis")]
+    pub grace: Duration,
+    /// As [`JobOptions::retry`].
+    pub retry: RetryPolicy,
+    /// As [`JobOptions::start_at`], in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_at: Option<Timestamp>,
+    /// As [`JobOptions::queue_ttl`].
+    #[serde(
+        rename = "queue_ttl_ms",
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "optional_millis"
+    )]
+    pub queue_ttl: Option<Duration>,
+    /// As [`JobOptions::on_disconnect`].
+    #[serde(default)]
+    pub on_disconnect: DisconnectPolicy,
+    /// As [`JobOptions::after`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<JobId>,
+    /// As [`JobOptions::run`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+}
+
+impl JobSpec {
+    /// Puts together what is asked of a job whose payload is at hand.
+    #[must_use]
+    pub fn new(job: JobId, kind: impl Into<String>, payload: &[u8], options: JobOptions) -> Self {
+        Self {
+            job,
+            tenant: None,
+            kind: kind.into(),
+            payload_digest: Digest::of(payload),
+            pool: options.pool,
+            priority: options.priority,
+            wanted: options.wanted,
+            refused: options.refused,
+            runner: options.runner,
+            timeout: options.timeout,
+            grace: options.grace,
+            retry: options.retry,
+            start_at: options.start_at,
+            queue_ttl: options.queue_ttl,
+            on_disconnect: options.on_disconnect,
+            after: options.after,
+            run: options.run,
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! Everything that a control plane answers.
+
+use crate::values::{
+    digest::Digest,
+    id::{JobId, PoolId, RunId, RunnerId, SignalId, TenantId},
+    lease::FencingToken,
+    opaque::Opaque,
+    outcome::{Conclusion, Outcome},
+    result::Fault,
+    sync::{SignalOutcome, SyncAnswer},
+    time::{Timestamp, millis, rfc3339},
+};
+use serde::{Deserialize, Serialize};
+use std::{fmt, time::Duration};
+
+/// What a control plane answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reply {
+    /// To an enrol: the credential is good from now on.
+    Enrolled(Enrolled),
+    /// To a sync.
+    Answer(Box<SyncAnswer>),
+    /// To a sync that a later one has overtaken: nothing was applied, nothing is told.
+    Superseded(Superseded),
+    /// To a sync of a start that a later one has taken the place of: stop.
+    Displaced,
+    /// To anything that the caller may not do, or that names what is not there.
+    Refused(Refused),
+    /// To a submit: what became of each job, in order.
+    Submitted(Submitted),
+    /// To an inspect or a wait.
+    Job(Box<JobView>),
+    /// To a cancel.
+    Cancelled(Cancelled),
+    /// To a signal: it is on its way.
+    Signalled(Signalled),
+    /// To an answer.
+    Answered(Answered),
+    /// To a read of a log.
+    Log(LogPage),
+}
+
+/// The credential is good from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
+pub struct Enrolled {
+    /// The runner that the credential speaks for.
+    pub runner: RunnerId,
+    /// The owner of the runner.
+    pub tenant: TenantId,
+    /// The runner's pool.
+    pub pool: PoolId,
+    /// The pool's name.
+    pub pool_name: String,
+}
+
+/// A later sync has overtaken this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "gateways of other protocols read it")]
+pub struct Superseded {
+    /// The request it answers.
+    pub seq: u64,
+    /// Over how long to spread reconnects.
+    #[serde(rename = "spread_ms", with = "millis")]
+    pub spread: Duration,
+}
+
+/// The caller may not do this, or names what is not there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{code}: {detail}")]
+#[expect(clippy::exhaustive_structs, reason = "gateways of other protocols build it")]
+pub struct Refused {
+    /// For machines.
+    pub code: RefusalCode,
+    /// One sentence for people: what is wrong, and what to do.
+    pub detail: String,
+}
+
+impl Refused {
+    /// Builds a refusal.
+    #[must_use]
+    pub fn new(code: RefusalCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+}
+
+/// Why something is refused. Stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RefusalCode {
+    /// The caller does not speak for somebody who may.
+    Forbidden,
+    /// There is no such thing, or it is somebody else's.
+    NotFound,
+    /// A field is malformed or over its limit.
+    Invalid,
+    /// There is another one by that name.
+    Conflict,
+    /// A limit on how many there may be is reached.
+    Exhausted,
+    /// The runner was removed.
+    Removed,
+    /// The token or credential is no longer good.
+    Expired,
+}
+
+impl RefusalCode {
+    /// The word that stands for it on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Invalid => "invalid",
+            Self::Conflict => "conflict",
+            Self::Exhausted => "exhausted",
+            Self::Removed => "removed",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+impl fmt::Display for RefusalCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What became of each job, in the order they were submitted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
+pub struct Submitted {
+    /// One entry for each job.
+    pub jobs: Vec<Acceptance>,
+}
+
+/// What became of a submitted job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Acceptance {
+    /// It is queued.
+    Accepted(JobId),
+    /// It was queued before, by the same bytes.
+    Repeated(JobId),
+    /// It is not queued.
+    Refused(Refused),
+}
+
+/// How a job is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
+pub struct JobView {
+    /// The job.
+    pub job: JobId,
+    /// The kind of its command.
+    pub kind: String,
+    /// The name of its pool.
+    pub pool: String,
+    /// Its run, if it is of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// How it is now.
+    pub state: StateView,
+    /// When it was submitted.
+    #[serde(with = "rfc3339")]
+    pub submitted_at: Timestamp,
+    /// Its attempts that ended, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<AttemptView>,
+    /// The result of its last attempt, if there is one and it is small enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Opaque>,
+    /// The result of its last attempt, if it is an artifact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result_artifact: Option<Digest>,
+    /// What its attempts left, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<ArtifactView>,
+    /// How far its attempt is, as last heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<String>,
+}
+
+impl JobView {
+    /// How the job ended, once it has.
+    #[must_use]
+    pub const fn conclusion(&self) -> Option<Conclusion> {
+        match self.state {
+            StateView::Concluded { conclusion, .. } => Some(conclusion),
+            _ => None,
+        }
+    }
+
+    /// The fault of the last attempt that had one.
+    #[must_use]
+    pub fn fault(&self) -> Option<&Fault> {
+        self.attempts.iter().rev().find_map(|attempt| match &attempt.outcome {
+            Outcome::Errored(fault) => Some(fault),
+            _ => None,
+        })
+    }
+}
+
+/// How a job is now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StateView {
+    /// Not yet due, a wait before another attempt included.
+    Scheduled {
+        /// When it will be ready.
+        #[serde(with = "rfc3339")]
+        ready_at: Timestamp,
+    },
+    /// Waiting for other jobs.
+    Blocked {
+        /// How many.
+        on: u32,
+    },
+    /// Waiting for a runner.
+    Ready {
+        /// Since when.
+        #[serde(with = "rfc3339")]
+        since: Timestamp,
+    },
+    /// Offered to a runner that has not started it.
+    Offered {
+        /// The runner.
+        runner: RunnerId,
+        /// The grant.
+        token: FencingToken,
+    },
+    /// Being executed.
+    Running {
+        /// The runner.
+        runner: RunnerId,
+        /// The grant.
+        token: FencingToken,
+        /// The number of the attempt.
+        attempt: u32,
+        /// When it was confirmed.
+        #[serde(with = "rfc3339")]
+        since: Timestamp,
+        /// Whether it was told to stop.
+        cancelling: bool,
+    },
+    /// Ended.
+    Concluded {
+        /// How.
+        conclusion: Conclusion,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: Timestamp,
+    },
+}
+
+/// An attempt that ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
+pub struct AttemptView {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Its grant.
+    pub grant: u64,
+    /// Its runner.
+    pub runner: RunnerId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When it was confirmed.
+    #[serde(with = "rfc3339")]
+    pub started_at: Timestamp,
+    /// When its end was recorded.
+    #[serde(with = "rfc3339")]
+    pub ended_at: Timestamp,
+    /// Names of artifacts that it could not put.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+}
+
+/// An artifact that an attempt left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
+pub struct ArtifactView {
+    /// The grant of the attempt.
+    pub grant: u64,
+    /// A relative path.
+    pub name: String,
+    /// The SHA-256 of its bytes.
+    pub digest: Digest,
+    /// How many bytes it has.
+    pub length: u64,
+    /// Its media type.
+    pub media_type: String,
+}
+
+/// The job or run is told to stop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
+pub struct Cancelled {
+    /// How many jobs had not ended before.
+    pub jobs: u32,
+}
+
+/// A signal is on its way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
+pub struct Signalled {
+    /// The signal.
+    pub signal: SignalId,
+}
+
+/// What is known of the answer to a signal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Answered {
+    /// Nothing yet: ask again.
+    Waiting,
+    /// What came of it.
+    Outcome(SignalOutcome),
+    /// No answer came in time.
+    Expired,
+}
+
+/// A piece of a log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
+pub struct LogPage {
+    /// The grant whose log it is.
+    pub grant: u64,
+    /// Chunks in order. Bytes missing between them were lost.
+    pub chunks: Vec<LogChunk>,
+    /// The offset to go on from.
+    pub next: u64,
+    /// Whether the attempt has ended and nothing more will come.
+    pub ended: bool,
+}
+
+/// A chunk of a log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
+pub struct LogChunk {
+    /// Where in the log the bytes stand.
+    pub offset: u64,
+    /// The bytes.
+    pub bytes: Opaque,
+}

@@ -1,0 +1,222 @@
+//! Everything that can be asked of a control plane.
+
+use crate::values::{
+    digest::Digest,
+    id::{JobId, RunId, RunnerId, SignalId},
+    opaque::Opaque,
+    sync::SyncRequest,
+    time::{millis, optional_millis},
+};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Something that is asked of a control plane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Request {
+    /// Exchanges a registration token for a credential.
+    Enrol(EnrolRequest),
+    /// States what a runner is at, and waits for what it is to do.
+    Sync(Box<SyncRequest>),
+    /// Queues jobs.
+    Submit(SubmitRequest),
+    /// Asks how a job is.
+    Inspect(InspectRequest),
+    /// Waits until a job is concluded.
+    Wait(WaitRequest),
+    /// Has a job or a run stopped.
+    Cancel(CancelRequest),
+    /// Sends a command to a runner.
+    Signal(SignalRequest),
+    /// Waits for the answer to a signal.
+    Answer(AnswerRequest),
+    /// Reads the log of an attempt.
+    ReadLog(ReadLogRequest),
+}
+
+impl Request {
+    /// The name in kebab case, as it stands in a path.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Enrol(_) => "enrol",
+            Self::Sync(_) => "sync",
+            Self::Submit(_) => "submit",
+            Self::Inspect(_) => "inspect",
+            Self::Wait(_) => "wait",
+            Self::Cancel(_) => "cancel",
+            Self::Signal(_) => "signal",
+            Self::Answer(_) => "answer",
+            Self::ReadLog(_) => "read-log",
+        }
+    }
+
+    /// How long the answer may be held back on purpose.
+    #[must_use]
+    pub const fn park_for(&self) -> Duration {
+        match self {
+            Self::Sync(request) => request.park_for,
+            Self::Wait(request) => request.park_for,
+            Self::Answer(request) => request.park_for,
+            Self::ReadLog(request) => request.park_for,
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+/// Exchanges a registration token, which the transport presents, for a credential whose secret
+/// stays with the runner. A repeat with the same hash is answered the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
+pub struct EnrolRequest {
+    /// The SHA-256 of the credential's text.
+    pub credential: Digest,
+    /// What the runner is called, for people.
+    pub name: String,
+}
+
+/// Queues jobs. Each is accepted or refused by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
+pub struct SubmitRequest {
+    /// At most [`SubmitRequest::JOBS_MAX`] jobs.
+    pub jobs: Vec<Submission>,
+    /// Opens the run that the jobs name, if it is not open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunSpec>,
+}
+
+impl SubmitRequest {
+    /// The largest number of jobs in one request.
+    pub const JOBS_MAX: usize = 1000;
+    /// The largest payload that travels in a submission; a larger one is put as an artifact
+    /// first: 128 KiB.
+    pub const PAYLOAD_BYTES_MAX: usize = 128 << 10;
+    /// The largest specification: 16 KiB.
+    pub const SPEC_BYTES_MAX: usize = 16 << 10;
+    /// The largest body of a request: 2 MiB.
+    pub const BYTES_MAX: usize = 2 << 20;
+}
+
+/// One job to queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
+pub struct Submission {
+    /// The exact bytes of the [`JobSpec`](crate::JobSpec).
+    pub spec: Opaque,
+    /// The submitter's signature over them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+    /// The payload, if it is small enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Opaque>,
+    /// The payload, if it is an artifact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload_artifact: Option<Digest>,
+}
+
+/// Jobs submitted together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
+pub struct RunSpec {
+    /// Chosen by the submitter.
+    pub run: RunId,
+    /// How long all its jobs together may take, from the submit. For ever unless said otherwise.
+    #[serde(
+        rename = "timeout_ms",
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "optional_millis"
+    )]
+    pub timeout: Option<Duration>,
+}
+
+/// Asks how a job is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
+pub struct InspectRequest {
+    /// The job.
+    pub job: JobId,
+}
+
+/// Waits until a job is concluded, and answers how it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
+pub struct WaitRequest {
+    /// The job.
+    pub job: JobId,
+    /// How long the answer may be held back.
+    #[serde(rename = "park_for_ms", with = "millis")]
+    pub park_for: Duration,
+}
+
+/// Has a job, or every job of a run, stopped. A repeat is answered the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
+pub struct CancelRequest {
+    /// What to stop.
+    pub target: CancelTarget,
+}
+
+/// What to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum CancelTarget {
+    /// One job.
+    Job(JobId),
+    /// Every job of a run.
+    Run(RunId),
+}
+
+/// Sends a command that expects an answer to a runner. A repeat is the same signal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
+pub struct SignalRequest {
+    /// Chosen by the sender.
+    pub id: SignalId,
+    /// To whom.
+    pub to: RunnerId,
+    /// The kind of command.
+    pub kind: String,
+    /// Its payload.
+    pub payload: Opaque,
+    /// How long an answer is waited for. At most [`SignalRequest::EXPIRES_IN_MAX`].
+    #[serde(rename = "expires_in_ms", with = "millis")]
+    pub expires_in: Duration,
+}
+
+impl SignalRequest {
+    /// The longest time an answer is waited for: one day.
+    pub const EXPIRES_IN_MAX: Duration = Duration::from_secs(24 * 3600);
+    /// The largest payload: 16 KiB.
+    pub const PAYLOAD_BYTES_MAX: usize = 16 << 10;
+}
+
+/// Waits for the answer to a signal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
+pub struct AnswerRequest {
+    /// The signal.
+    pub signal: SignalId,
+    /// How long the answer may be held back.
+    #[serde(rename = "park_for_ms", with = "millis")]
+    pub park_for: Duration,
+}
+
+/// Reads the log of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
+pub struct ReadLogRequest {
+    /// The job.
+    pub job: JobId,
+    /// The grant; the newest one unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<u64>,
+    /// The offset of the first byte wanted.
+    pub from: u64,
+    /// How long the answer may be held back while there is nothing beyond `from`.
+    #[serde(rename = "park_for_ms", with = "millis")]
+    pub park_for: Duration,
+}

@@ -1,0 +1,140 @@
+//! What a runner says of itself, and what is wanted of it.
+
+use crate::values::digest::Digest;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+/// One start of a runner. A later start has the larger number, so the control plane can tell a
+/// restart from a copy that still runs; the random part tells copies of one disk apart.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a transport or spool outside this crate builds it")]
+pub struct Incarnation {
+    /// How often the runner was started, from its state directory.
+    pub boots: u64,
+    /// Drawn at this start.
+    pub random: u64,
+}
+
+impl fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:016x}", self.boots, self.random)
+    }
+}
+
+impl fmt::Debug for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Why a text is not an incarnation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an incarnation is the number of a start, a hyphen and 16 hex digits")]
+#[non_exhaustive]
+pub struct IncarnationError;
+
+impl FromStr for Incarnation {
+    type Err = IncarnationError;
+    fn from_str(text: &str) -> Result<Self, IncarnationError> {
+        let (boots, random) = text.split_once('-').ok_or(IncarnationError)?;
+        if random.len() != 16 {
+            return Err(IncarnationError);
+        }
+        Ok(Self {
+            boots: boots.parse().map_err(|_| IncarnationError)?,
+            random: u64::from_str_radix(random, 16).map_err(|_| IncarnationError)?,
+        })
+    }
+}
+
+impl Serialize for Incarnation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Incarnation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'_, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What a runner says of itself. Only its digest travels with every sync; the whole is sent at
+/// the first one and when it is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(clippy::exhaustive_structs, reason = "gateways of other protocols build it")]
+pub struct Facts {
+    /// What it is called, for people.
+    pub name: String,
+    /// The kinds of command it can execute.
+    pub kinds: BTreeSet<String>,
+    /// Its labels, which jobs may want or refuse.
+    pub labels: BTreeSet<String>,
+    /// How many jobs it executes at once.
+    pub slots: u32,
+    /// Name and version of the program.
+    pub program: String,
+    /// The operating system, such as `linux`.
+    pub os: String,
+    /// The architecture, such as `x86_64`.
+    pub arch: String,
+    /// How many CPUs it may use.
+    pub cpus: u32,
+}
+
+impl Facts {
+    /// The largest number of slots a runner may have.
+    pub const SLOTS_MAX: u32 = 10_000;
+    /// The largest number of kinds, and of labels.
+    pub const NAMES_MAX: usize = 256;
+
+    /// The digest of the facts as they travel.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(&serde_json::to_vec(self).expect("facts are plain data"))
+    }
+}
+
+/// What a runner means to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "both sides of the protocol decide on every one")]
+pub enum Mode {
+    /// Take what is offered.
+    #[default]
+    Serve,
+    /// Take nothing new, finish what is held, stay connected.
+    Drain,
+    /// Drain, then exit.
+    Leave,
+}
+
+/// What an operator wants of a runner. Restated in every reply until the runner has seen its
+/// generation; it never expires.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "gateways of other protocols read it")]
+pub struct Desired {
+    /// Grows with every change.
+    pub generation: u64,
+    /// What the runner is to do.
+    pub mode: Mode,
+    /// A limit on its slots, below its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_start_is_larger_whatever_was_drawn() {
+        let early = Incarnation { boots: 1, random: u64::MAX };
+        let late = Incarnation { boots: 2, random: 0 };
+        assert!(early < late);
+        assert_eq!(late.to_string().parse(), Ok(late));
+        assert!("2-1".parse::<Incarnation>().is_err());
+    }
+}
