@@ -1,5 +1,7 @@
 //! Embeddable control plane, runner and typed jobs for machines that only connect out.
 
+mod actors;
+mod rules;
 mod seams;
 mod values;
 

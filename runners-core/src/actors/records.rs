@@ -1,0 +1,195 @@
+//! The typed layer above the store, and the only user of it.
+//!
+//! A [`TenantRecords`] has the tenant in every key it makes, so it cannot name another's; the
+//! operator's view is only for the actors.
+
+use crate::{
+    rules::{
+        job::JobRecord,
+        record::{DecodeError, Record, decode, encode},
+    },
+    seams::store::{Committed, Page, Query, Store, StoreError, Stored, Write},
+    values::{
+        id::TenantId,
+        key::{Index, Key},
+    },
+};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// A record, and the version at which it was read or written.
+#[derive(Clone, Debug)]
+pub(crate) struct Versioned<R> {
+    pub(crate) version: u64,
+    pub(crate) record: R,
+}
+
+/// The records of all tenants.
+#[derive(Clone, Debug)]
+pub(crate) struct Records {
+    store: Arc<dyn Store>,
+}
+
+/// The records of one tenant.
+#[derive(Clone, Debug)]
+pub(crate) struct TenantRecords {
+    records: Records,
+    tenant: TenantId,
+}
+
+impl Records {
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    pub(crate) fn tenant(&self, tenant: TenantId) -> TenantRecords {
+        TenantRecords { records: self.clone(), tenant }
+    }
+
+    pub(crate) async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
+        if batch.writes.is_empty() {
+            return Ok(Committed::default());
+        }
+        self.store.commit(batch.writes).await
+    }
+
+    pub(crate) async fn load<R: Record>(&self, key: Key) -> Result<Option<Versioned<R>>, StoreError> {
+        debug_assert_eq!(key.kind, R::KIND);
+        let mut found = self.store.load(vec![key]).await?;
+        found.pop().flatten().map(|stored| read(&stored)).transpose()
+    }
+
+    /// Reads records of one kind, in the order of `keys`.
+    pub(crate) async fn load_all<R: Record>(
+        &self,
+        keys: Vec<Key>,
+    ) -> Result<Vec<Option<Versioned<R>>>, StoreError> {
+        let found = self.store.load(keys).await?;
+        found.into_iter().map(|stored| stored.map(|stored| read(&stored)).transpose()).collect()
+    }
+
+    /// Reads one page of an index.
+    pub(crate) async fn page(&self, query: Query) -> Result<(Vec<(Bytes, Stored)>, bool), StoreError> {
+        match self.store.scan(query).await? {
+            Page::Rows { rows, more } => Ok((rows, more)),
+            _ => Err(broken("a range was not answered with rows")),
+        }
+    }
+
+    pub(crate) async fn chunks(
+        &self,
+        stream: Key,
+        from: u64,
+        bytes_max: u32,
+    ) -> Result<(Vec<(u64, Bytes)>, bool), StoreError> {
+        match self.store.scan(Query::Stream { stream, from, bytes_max }).await? {
+            Page::Chunks { chunks, more } => Ok((chunks, more)),
+            _ => Err(broken("a stream was not answered with chunks")),
+        }
+    }
+}
+
+impl TenantRecords {
+    /// Reads a record whose key was made for this tenant.
+    pub(crate) async fn load<R: Record>(&self, key: Key) -> Result<Option<Versioned<R>>, StoreError> {
+        if key.tenant != self.tenant {
+            return Ok(None);
+        }
+        self.records.load(key).await
+    }
+
+    /// Reads every record of one kind below a prefix of an index, page by page.
+    pub(crate) async fn all<R: Record>(
+        &self,
+        index: Index,
+        prefix: Bytes,
+    ) -> Result<Vec<Versioned<R>>, StoreError> {
+        let mut found = Vec::new();
+        let mut after = None;
+        loop {
+            let query = Query::Range {
+                index,
+                prefix: prefix.clone(),
+                after: after.take(),
+                until: None,
+                newest_first: false,
+                limit: PAGE_ROWS,
+                hide: None,
+            };
+            let (rows, more) = self.records.page(query).await?;
+            let mine = rows.iter().filter(|(_, row)| row.key.tenant == self.tenant);
+            for (_, row) in mine.filter(|(_, row)| row.key.kind == R::KIND) {
+                found.push(read(row)?);
+            }
+            match rows.last() {
+                Some((last, _)) if more => after = Some(last.clone()),
+                _ => return Ok(found),
+            }
+        }
+    }
+}
+
+/// How many rows are read at once.
+pub(crate) const PAGE_ROWS: u32 = 256;
+
+/// Turns a stored row into its record.
+pub(crate) fn read<R: Record>(stored: &Stored) -> Result<Versioned<R>, StoreError> {
+    let record = decode(&stored.key, stored.format, &stored.body)
+        .map_err(|error: DecodeError| StoreError::Broken(Box::new(error)))?;
+    Ok(Versioned { version: stored.version, record })
+}
+
+fn broken(problem: &'static str) -> StoreError {
+    StoreError::Broken(problem.into())
+}
+
+/// Writes that are applied together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Batch {
+    writes: Vec<Write>,
+}
+
+impl Batch {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.writes.len()
+    }
+
+    /// Writes a record over the version it was read at; version 0 creates it.
+    pub(crate) fn put<R: Record>(&mut self, expected: u64, record: &R) {
+        self.writes.push(Write::Put {
+            key: record.key(),
+            expected,
+            format: R::FORMAT,
+            body: encode(record),
+            indexes: record.indexes(),
+        });
+    }
+
+    /// Writes a job, and a line of its history.
+    pub(crate) fn put_job(&mut self, expected: u64, job: &JobRecord, line: Bytes) {
+        self.put(expected, job);
+        let stream = crate::rules::keys::events(job.tenant, job.id);
+        self.writes.push(Write::Append { stream, at: expected + 1, bytes: line });
+    }
+
+    pub(crate) fn expect(&mut self, key: Key, expected: u64) {
+        self.writes.push(Write::Expect { key, expected });
+    }
+
+    pub(crate) fn add(&mut self, counter: Key, delta: i64, max: Option<i64>) {
+        self.writes.push(Write::Add { counter, delta, max });
+    }
+
+    pub(crate) fn append(&mut self, stream: Key, at: u64, bytes: Bytes) {
+        self.writes.push(Write::Append { stream, at, bytes });
+    }
+
+    /// Adds the writes of another batch.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.writes.extend(other.writes);
+    }
+}

@@ -1,0 +1,14 @@
+//! The rules: pure functions and plain records. They take the time and chance they need as
+//! arguments, call no seam, and know no actor.
+
+pub(crate) mod admission;
+pub(crate) mod eligibility;
+pub(crate) mod history;
+pub(crate) mod job;
+pub(crate) mod keys;
+pub(crate) mod lifecycle;
+pub(crate) mod record;
+pub(crate) mod schedule;
+pub(crate) mod settlement;
+pub(crate) mod submission;
+pub(crate) mod window;

@@ -1,0 +1,281 @@
+//! A job as it is stored: its terms, its state, and how its attempts ended.
+
+use crate::{
+    rules::{
+        keys,
+        record::{LaneRecord, Record, SessionRef, Unknown, id_bytes},
+    },
+    values::{
+        digest::Digest,
+        id::{JobId, LaneId, PoolId, RunId, TenantId},
+        job::JobSpec,
+        key::{Index, Key, Kind},
+        lease::FencingToken,
+        opaque::Opaque,
+        outcome::{Conclusion, Outcome},
+        retry::RetryPolicy,
+        time::{Timestamp, millis},
+    },
+};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// A job as it is stored. Its payload is a record of its own, written once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct JobRecord {
+    #[serde(skip, default = "no_tenant")]
+    pub(crate) tenant: TenantId,
+    #[serde(skip, default = "no_job")]
+    pub(crate) id: JobId,
+    pub(crate) terms: Terms,
+    pub(crate) submitted_at: Timestamp,
+    pub(crate) state: State,
+    /// The number of the newest grant; 0 before the first.
+    #[serde(default)]
+    pub(crate) grant: u64,
+    /// Attempts that ended, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) attempts: Vec<EndedAttempt>,
+    /// The result of the newest attempt that left one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) result: Option<ResultPlace>,
+    /// Other jobs wait for this one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) awaited: bool,
+    #[serde(flatten)]
+    pub(crate) unknown: Unknown,
+}
+
+const fn no_tenant() -> TenantId {
+    TenantId::OPERATOR
+}
+
+const fn no_job() -> JobId {
+    JobId::from_bytes([0; 16])
+}
+
+/// What the rules need of a job's specification.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Terms {
+    pub(crate) kind: String,
+    pub(crate) pool: PoolId,
+    pub(crate) pool_name: String,
+    pub(crate) lane: LaneId,
+    pub(crate) priority: u8,
+    #[serde(rename = "timeout_ms", with = "millis")]
+    pub(crate) timeout: Duration,
+    #[serde(rename = "grace_ms", with = "millis")]
+    pub(crate) grace: Duration,
+    pub(crate) retry: RetryPolicy,
+    /// Until when it may wait for its first start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) queue_until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) run: Option<RunId>,
+    pub(crate) spec_digest: Digest,
+}
+
+/// How a job is. There are no other states, here or on the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    /// Not yet due, a wait before another attempt included.
+    Scheduled { ready_at: Timestamp },
+    /// Waiting for other jobs.
+    Blocked { on: u32, ready_at: Timestamp },
+    /// Waiting for a runner.
+    Ready { ready_at: Timestamp },
+    /// Granted to a session that has not started it.
+    Offered { to: SessionRef, start_by: Timestamp, ready_at: Timestamp },
+    /// Being executed.
+    Running { by: SessionRef, attempt: u32, started_at: Timestamp, deadline: Timestamp, stop: Option<Stop> },
+    /// Ended.
+    Concluded { conclusion: Conclusion, at: Timestamp },
+}
+
+/// Why and until when a running job is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stop {
+    pub(crate) reason: StopReason,
+    /// When it is given up if nothing is heard.
+    pub(crate) until: Timestamp,
+}
+
+/// Why a job is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StopReason {
+    /// Somebody asked for it.
+    Requested,
+    /// Its attempt took longer than it may.
+    Deadline,
+    /// Its run took longer than it may.
+    RunDeadline,
+}
+
+impl StopReason {
+    /// How a job ends that is stopped for good for this reason.
+    pub(crate) const fn conclusion(self) -> Conclusion {
+        match self {
+            Self::Requested => Conclusion::Cancelled,
+            Self::Deadline | Self::RunDeadline => Conclusion::TimedOut,
+        }
+    }
+}
+
+/// An attempt that ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EndedAttempt {
+    pub(crate) number: u32,
+    pub(crate) grant: u64,
+    pub(crate) by: SessionRef,
+    pub(crate) outcome: Outcome,
+    /// The digest of its result, so that a repeated finish is told from another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) result_digest: Option<Digest>,
+    pub(crate) started_at: Timestamp,
+    pub(crate) ended_at: Timestamp,
+    /// Names of artifacts that could not be put.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) missing: Vec<String>,
+}
+
+/// Where a result is kept, by its size.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ResultPlace {
+    /// Here.
+    Inline(Opaque),
+    /// In a record of its own, under this grant.
+    Record(u64),
+    /// In the artifact store.
+    Artifact(Digest),
+}
+
+impl ResultPlace {
+    /// The largest result that is kept in the job's state: 1 KiB.
+    pub(crate) const INLINE_BYTES_MAX: usize = 1 << 10;
+}
+
+impl JobRecord {
+    /// A job as it is at its submit.
+    pub(crate) fn submitted(lane: &LaneRecord, spec: &JobSpec, spec_bytes: &[u8], now: Timestamp) -> Self {
+        let ready_at = spec.start_at.map_or(now, |at| at.max(now));
+        let state = if !spec.after.is_empty() {
+            let on = u32::try_from(spec.after.len()).expect("the number of jobs waited for is limited");
+            State::Blocked { on, ready_at }
+        } else if ready_at > now {
+            State::Scheduled { ready_at }
+        } else {
+            State::Ready { ready_at }
+        };
+        let terms = Terms {
+            kind: spec.kind.clone(),
+            pool: lane.pool,
+            pool_name: spec.pool.clone(),
+            lane: lane.id,
+            priority: spec.priority,
+            timeout: spec.timeout,
+            grace: spec.grace,
+            retry: spec.retry,
+            queue_until: spec.queue_ttl.map(|ttl| now + ttl),
+            run: spec.run,
+            spec_digest: Digest::of(spec_bytes),
+        };
+        Self {
+            tenant: lane.tenant,
+            id: spec.job,
+            terms,
+            submitted_at: now,
+            state,
+            grant: 0,
+            attempts: Vec::new(),
+            result: None,
+            awaited: false,
+            unknown: Unknown::new(),
+        }
+    }
+
+    pub(crate) fn key_of(tenant: TenantId, job: JobId) -> Key {
+        Key::new(tenant, Kind::Job, Bytes::copy_from_slice(job.as_bytes()))
+    }
+
+    /// The newest grant.
+    pub(crate) const fn token(&self) -> FencingToken {
+        FencingToken { job: self.id, grant: self.grant }
+    }
+
+    /// The session that the newest grant is held by, while it is live.
+    pub(crate) const fn holder(&self) -> Option<SessionRef> {
+        match self.state {
+            State::Offered { to: session, .. } | State::Running { by: session, .. } => Some(session),
+            _ => None,
+        }
+    }
+
+    /// How it ended, once it has.
+    pub(crate) const fn conclusion(&self) -> Option<Conclusion> {
+        match self.state {
+            State::Concluded { conclusion, .. } => Some(conclusion),
+            _ => None,
+        }
+    }
+
+    /// The number that the next attempt to be confirmed has.
+    pub(crate) fn next_attempt(&self) -> u32 {
+        self.attempts.last().map_or(1, |attempt| attempt.number + 1)
+    }
+
+    /// Where it stands among ready jobs, while it is one.
+    pub(crate) fn ready_key(&self) -> Option<Bytes> {
+        match self.state {
+            State::Ready { ready_at } => {
+                Some(keys::ready(self.terms.lane, self.terms.priority, ready_at, self.tenant, self.id))
+            }
+            _ => None,
+        }
+    }
+
+    /// When it next needs attention by itself.
+    pub(crate) fn due_at(&self) -> Option<Timestamp> {
+        let queue_until = self.terms.queue_until.filter(|_| self.attempts.is_empty());
+        match &self.state {
+            State::Scheduled { ready_at } => {
+                Some(queue_until.map_or(*ready_at, |until| until.min(*ready_at)))
+            }
+            State::Blocked { .. } | State::Ready { .. } => queue_until,
+            State::Offered { start_by, .. } => Some(*start_by),
+            State::Running { deadline, stop, .. } => Some(stop.map_or(*deadline, |stop| stop.until)),
+            State::Concluded { at, .. } => self.awaited.then_some(*at),
+        }
+    }
+}
+
+impl Record for JobRecord {
+    const KIND: Kind = Kind::Job;
+
+    fn key(&self) -> Key {
+        Self::key_of(self.tenant, self.id)
+    }
+
+    fn with_key(mut self, key: &Key) -> Option<Self> {
+        self.tenant = key.tenant;
+        self.id = JobId::from_bytes(id_bytes(key)?);
+        Some(self)
+    }
+
+    fn indexes(&self) -> Vec<(Index, Bytes)> {
+        let key = self.key();
+        let mut indexes = Vec::with_capacity(3);
+        indexes.extend(self.ready_key().map(|ready| (Index::Ready, ready)));
+        indexes.extend(self.due_at().map(|at| (Index::Due, keys::due(at, &key))));
+        indexes.extend(self.holder().map(|session| (Index::Owner, keys::owner(session.runner, &key))));
+        if let Some(run) = self.terms.run {
+            let submitted = self.submitted_at.as_millis();
+            let parent = keys::parent(self.tenant, &keys::jobs_of(run), submitted, self.id.as_bytes());
+            indexes.push((Index::Parent, parent));
+        }
+        indexes
+    }
+}

@@ -1,0 +1,111 @@
+//! Tenants, pools, and texts that may be taken once.
+
+use super::{Record, Unknown, id_bytes};
+use crate::{
+    rules::keys,
+    values::{
+        id::{PoolId, TenantId},
+        key::{Key, Kind},
+    },
+};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// An owner of everything below it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct TenantRecord {
+    #[serde(skip, default = "nobody")]
+    pub(crate) id: TenantId,
+    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) unknown: Unknown,
+}
+
+const fn nobody() -> TenantId {
+    TenantId::OPERATOR
+}
+
+impl TenantRecord {
+    pub(crate) fn new(id: TenantId, name: &str) -> Self {
+        Self { id, name: name.to_owned(), unknown: Unknown::new() }
+    }
+}
+
+impl Record for TenantRecord {
+    const KIND: Kind = Kind::Tenant;
+    fn key(&self) -> Key {
+        Key::new(TenantId::OPERATOR, Self::KIND, Bytes::copy_from_slice(self.id.as_bytes()))
+    }
+    fn with_key(mut self, key: &Key) -> Option<Self> {
+        self.id = TenantId::from_bytes(id_bytes(key)?);
+        Some(self)
+    }
+}
+
+/// A named set of runners.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PoolRecord {
+    #[serde(skip, default = "nobody")]
+    pub(crate) tenant: TenantId,
+    #[serde(skip, default = "no_pool")]
+    pub(crate) id: PoolId,
+    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) unknown: Unknown,
+}
+
+const fn no_pool() -> PoolId {
+    PoolId::from_bytes([0; 16])
+}
+
+impl PoolRecord {
+    pub(crate) fn new(tenant: TenantId, id: PoolId, name: &str) -> Self {
+        Self { tenant, id, name: name.to_owned(), unknown: Unknown::new() }
+    }
+}
+
+impl Record for PoolRecord {
+    const KIND: Kind = Kind::Pool;
+    fn key(&self) -> Key {
+        Key::new(self.tenant, Self::KIND, Bytes::copy_from_slice(self.id.as_bytes()))
+    }
+    fn with_key(mut self, key: &Key) -> Option<Self> {
+        self.tenant = key.tenant;
+        self.id = PoolId::from_bytes(id_bytes(key)?);
+        Some(self)
+    }
+}
+
+/// A text that may be taken once within a tenant, and what took it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct UniqueRecord {
+    #[serde(skip)]
+    at: Option<Key>,
+    /// The bytes of the id of what took it.
+    pub(crate) taken_by: String,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl UniqueRecord {
+    /// Where the name of a pool stands.
+    pub(crate) fn pool_name(tenant: TenantId, name: &str) -> Key {
+        Key::new(tenant, Kind::Unique, Bytes::copy_from_slice(&keys::text(&["pool", name])))
+    }
+
+    pub(crate) fn of_pool(pool: &PoolRecord) -> Self {
+        let at = Some(Self::pool_name(pool.tenant, &pool.name));
+        Self { at, taken_by: pool.id.to_string(), unknown: Unknown::new() }
+    }
+}
+
+impl Record for UniqueRecord {
+    const KIND: Kind = Kind::Unique;
+    fn key(&self) -> Key {
+        self.at.clone().expect("a unique record is built or read with its key")
+    }
+    fn with_key(mut self, key: &Key) -> Option<Self> {
+        self.at = Some(key.clone());
+        Some(self)
+    }
+}

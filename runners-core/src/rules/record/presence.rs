@@ -1,0 +1,133 @@
+//! Runners, and the presence of one start of a runner.
+
+use super::{Record, Unknown, id_bytes};
+use crate::{
+    rules::keys,
+    values::{
+        id::{MemberId, PoolId, RunnerId, TenantId},
+        key::{Index, Key, Kind},
+        runner::{Desired, Incarnation},
+        time::Timestamp,
+    },
+};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// A process that executes, over all its starts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RunnerRecord {
+    #[serde(skip, default = "no_tenant")]
+    pub(crate) tenant: TenantId,
+    #[serde(skip, default = "no_runner")]
+    pub(crate) id: RunnerId,
+    pub(crate) pool: PoolId,
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) desired: Desired,
+    #[serde(default)]
+    pub(crate) removed: bool,
+    #[serde(flatten)]
+    pub(crate) unknown: Unknown,
+}
+
+const fn no_tenant() -> TenantId {
+    TenantId::OPERATOR
+}
+
+const fn no_runner() -> RunnerId {
+    RunnerId::from_bytes([0; 16])
+}
+
+impl RunnerRecord {
+    pub(crate) fn new(tenant: TenantId, id: RunnerId, pool: PoolId, name: &str) -> Self {
+        Self {
+            tenant,
+            id,
+            pool,
+            name: name.to_owned(),
+            desired: Desired::default(),
+            removed: false,
+            unknown: Unknown::new(),
+        }
+    }
+
+    pub(crate) fn key_of(tenant: TenantId, id: RunnerId) -> Key {
+        Key::new(tenant, Kind::Runner, Bytes::copy_from_slice(id.as_bytes()))
+    }
+}
+
+impl Record for RunnerRecord {
+    const KIND: Kind = Kind::Runner;
+    fn key(&self) -> Key {
+        Self::key_of(self.tenant, self.id)
+    }
+    fn with_key(mut self, key: &Key) -> Option<Self> {
+        self.tenant = key.tenant;
+        self.id = RunnerId::from_bytes(id_bytes(key)?);
+        Some(self)
+    }
+    fn indexes(&self) -> Vec<(Index, Bytes)> {
+        let id = self.id.as_bytes();
+        vec![(
+            Index::Parent,
+            keys::parent(self.tenant, self.pool.as_bytes(), u64::from(Self::KIND.number()), id),
+        )]
+    }
+}
+
+/// Names one start of a runner: what a lease is granted to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SessionRef {
+    pub(crate) runner: RunnerId,
+    pub(crate) incarnation: Incarnation,
+}
+
+/// The presence of one start of a runner. Every lease of the runner lives as long as it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SessionRecord {
+    #[serde(skip, default = "no_tenant")]
+    pub(crate) tenant: TenantId,
+    #[serde(skip, default = "no_runner")]
+    pub(crate) runner: RunnerId,
+    pub(crate) incarnation: Incarnation,
+    /// The control plane that the runner last spoke to.
+    pub(crate) home: MemberId,
+    /// Requests up to this one were answered, or overtaken, at another control plane.
+    pub(crate) floor: u64,
+    /// Until when the leases are good.
+    pub(crate) expires_at: Timestamp,
+    /// Its leases were released because it had expired.
+    #[serde(default)]
+    pub(crate) ended: bool,
+    /// It drains, and nothing is held any more.
+    #[serde(default)]
+    pub(crate) drained: bool,
+    #[serde(flatten)]
+    pub(crate) unknown: Unknown,
+}
+
+impl SessionRecord {
+    pub(crate) fn key_of(tenant: TenantId, runner: RunnerId) -> Key {
+        Key::new(tenant, Kind::Session, Bytes::copy_from_slice(runner.as_bytes()))
+    }
+
+    pub(crate) const fn reference(&self) -> SessionRef {
+        SessionRef { runner: self.runner, incarnation: self.incarnation }
+    }
+}
+
+impl Record for SessionRecord {
+    const KIND: Kind = Kind::Session;
+    fn key(&self) -> Key {
+        Self::key_of(self.tenant, self.runner)
+    }
+    fn with_key(mut self, key: &Key) -> Option<Self> {
+        self.tenant = key.tenant;
+        self.runner = RunnerId::from_bytes(id_bytes(key)?);
+        Some(self)
+    }
+    fn indexes(&self) -> Vec<(Index, Bytes)> {
+        let holds_leases = !self.ended && self.expires_at > Timestamp::default();
+        if holds_leases { vec![(Index::Due, keys::due(self.expires_at, &self.key()))] } else { Vec::new() }
+    }
+}

@@ -1,0 +1,172 @@
+//! The policy at the end of an attempt: conclude the job, or try again, and after how long.
+
+use crate::{
+    rules::job::{EndedAttempt, StopReason},
+    values::{
+        outcome::{Conclusion, Outcome},
+        result::Fault,
+        retry::RetryPolicy,
+    },
+};
+use std::time::Duration;
+
+/// What becomes of a job whose attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settlement {
+    /// The job is over.
+    Conclude(Conclusion),
+    /// It is tried again, after this long.
+    Again(Duration),
+}
+
+/// The fault of a job that was lost as often as it may be.
+pub(crate) fn lost_fault() -> Fault {
+    Fault::retryable("lost", "the runner was not heard of for a whole lease term")
+}
+
+/// Decides what becomes of a job whose newest attempt is the last of `attempts`. `chance` is
+/// between 0 and 1.
+pub(crate) fn settle(
+    policy: &RetryPolicy,
+    attempts: &[EndedAttempt],
+    stop: Option<StopReason>,
+    chance: f64,
+) -> Settlement {
+    let Some(newest) = attempts.last() else { return Settlement::Again(Duration::ZERO) };
+    if let Some(reason @ (StopReason::Requested | StopReason::RunDeadline)) = stop {
+        return Settlement::Conclude(reason.conclusion());
+    }
+    let lost = count(attempts, is_lost);
+    let counted = u32::try_from(attempts.len()).unwrap_or(u32::MAX) - lost;
+    let again = Settlement::Again(policy.wait(counted.max(1), chance));
+    let tries_left = counted < policy.attempts_max;
+    match &newest.outcome {
+        Outcome::Passed if count(attempts, |outcome| *outcome == Outcome::Failed) > 0 => {
+            Settlement::Conclude(Conclusion::Flaky)
+        }
+        Outcome::Passed => Settlement::Conclude(Conclusion::Passed),
+        Outcome::Failed if policy.failed && tries_left => again,
+        Outcome::Failed => Settlement::Conclude(Conclusion::Failed),
+        Outcome::Errored(fault) if fault.retryable && tries_left => again,
+        Outcome::Errored(_) => Settlement::Conclude(Conclusion::Errored),
+        // Stopped for its deadline, and stopped in time.
+        Outcome::Cancelled if stop == Some(StopReason::Deadline) && !tries_left => {
+            Settlement::Conclude(Conclusion::TimedOut)
+        }
+        Outcome::TimedOut if !tries_left => Settlement::Conclude(Conclusion::TimedOut),
+        Outcome::TimedOut => again,
+        Outcome::Cancelled if stop == Some(StopReason::Deadline) => again,
+        // Nobody asked for it: the runner stopped. That is a loss, like the two others.
+        Outcome::Cancelled | Outcome::Lapsed | Outcome::Lost if lost < policy.losses_max => {
+            Settlement::Again(policy.wait(lost.max(1), chance))
+        }
+        Outcome::Cancelled | Outcome::Lapsed | Outcome::Lost => Settlement::Conclude(Conclusion::Errored),
+    }
+}
+
+fn count(attempts: &[EndedAttempt], which: impl Fn(&Outcome) -> bool) -> u32 {
+    let count = attempts.iter().filter(|attempt| which(&attempt.outcome)).count();
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn is_lost(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Lost | Outcome::Lapsed | Outcome::Cancelled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        rules::record::SessionRef,
+        values::{id::RunnerId, runner::Incarnation, time::Timestamp},
+    };
+
+    fn attempts(outcomes: &[Outcome]) -> Vec<EndedAttempt> {
+        let by = SessionRef {
+            runner: RunnerId::from_bytes([1; 16]),
+            incarnation: Incarnation { boots: 1, random: 1 },
+        };
+        (1..)
+            .zip(outcomes)
+            .map(|(number, outcome)| EndedAttempt {
+                number,
+                grant: u64::from(number),
+                by,
+                outcome: outcome.clone(),
+                result_digest: None,
+                started_at: Timestamp::default(),
+                ended_at: Timestamp::default(),
+                missing: Vec::new(),
+            })
+            .collect()
+    }
+
+    fn concluded(outcomes: &[Outcome], policy: RetryPolicy) -> Option<Conclusion> {
+        match settle(&policy, &attempts(outcomes), None, 0.5) {
+            Settlement::Conclude(conclusion) => Some(conclusion),
+            Settlement::Again(_) => None,
+        }
+    }
+
+    fn fault() -> Outcome {
+        Outcome::Errored(Fault::retryable("x", "x"))
+    }
+
+    #[test]
+    fn a_pass_after_a_failed_verdict_is_flaky_but_after_a_fault_it_is_passed() {
+        let policy = RetryPolicy { failed: true, ..RetryPolicy::default() };
+        assert_eq!(concluded(&[Outcome::Failed, Outcome::Passed], policy), Some(Conclusion::Flaky));
+        assert_eq!(concluded(&[fault(), Outcome::Passed], policy), Some(Conclusion::Passed));
+    }
+
+    #[test]
+    fn a_failed_verdict_is_tried_again_only_if_asked() {
+        assert_eq!(concluded(&[Outcome::Failed], RetryPolicy::default()), Some(Conclusion::Failed));
+        let asked = RetryPolicy { failed: true, ..RetryPolicy::default() };
+        assert_eq!(concluded(&[Outcome::Failed], asked), None);
+        assert_eq!(
+            concluded(&[Outcome::Failed, Outcome::Failed, Outcome::Failed], asked),
+            Some(Conclusion::Failed)
+        );
+    }
+
+    #[test]
+    fn faults_are_tried_again_up_to_the_limit_unless_permanent() {
+        let policy = RetryPolicy::default();
+        assert_eq!(concluded(&[fault(), fault()], policy), None);
+        assert_eq!(concluded(&[fault(), fault(), fault()], policy), Some(Conclusion::Errored));
+        let permanent = Outcome::Errored(Fault::permanent("x", "x"));
+        assert_eq!(concluded(&[permanent], policy), Some(Conclusion::Errored));
+    }
+
+    #[test]
+    fn losses_have_a_limit_of_their_own() {
+        let policy = RetryPolicy { attempts_max: 1, losses_max: 3, ..RetryPolicy::default() };
+        assert_eq!(concluded(&[Outcome::Lost, Outcome::Lapsed], policy), None);
+        assert_eq!(
+            concluded(&[Outcome::Lost, Outcome::Lost, Outcome::Passed], policy),
+            Some(Conclusion::Passed)
+        );
+        assert_eq!(
+            concluded(&[Outcome::Lost, Outcome::Lost, Outcome::Lost], policy),
+            Some(Conclusion::Errored)
+        );
+        assert_eq!(concluded(&[Outcome::Lost, fault()], policy), Some(Conclusion::Errored));
+    }
+
+    #[test]
+    fn a_requested_stop_concludes_cancelled_whatever_came_of_the_attempt() {
+        for outcome in [Outcome::Passed, Outcome::Failed, Outcome::Cancelled, Outcome::Lost] {
+            let settled =
+                settle(&RetryPolicy::default(), &attempts(&[outcome]), Some(StopReason::Requested), 0.0);
+            assert_eq!(settled, Settlement::Conclude(Conclusion::Cancelled));
+        }
+    }
+
+    #[test]
+    fn the_last_timeout_concludes_timed_out() {
+        let policy = RetryPolicy { attempts_max: 2, ..RetryPolicy::default() };
+        assert_eq!(concluded(&[Outcome::TimedOut], policy), None);
+        assert_eq!(concluded(&[Outcome::TimedOut, Outcome::TimedOut], policy), Some(Conclusion::TimedOut));
+    }
+}

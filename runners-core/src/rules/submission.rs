@@ -1,0 +1,162 @@
+//! What a submission must keep to before a job is made of it.
+
+use crate::values::{
+    digest::Digest,
+    id::TenantId,
+    job::{JobOptions, JobSpec},
+    reply::{RefusalCode, Refused},
+    request::{Submission, SubmitRequest},
+    retry::RetryPolicy,
+};
+use std::time::Duration;
+
+/// Reads the specification of a submission and checks every field against its limit.
+pub(crate) fn check(submission: &Submission, tenant: TenantId) -> Result<JobSpec, Refused> {
+    if submission.spec.len() > SubmitRequest::SPEC_BYTES_MAX {
+        return Err(over("spec", submission.spec.len(), SubmitRequest::SPEC_BYTES_MAX, "bytes"));
+    }
+    let spec: JobSpec = serde_json::from_slice(submission.spec.as_bytes())
+        .map_err(|error| invalid("spec", &format!("is not a job specification: {error}")))?;
+    if spec.tenant.is_some_and(|named| named != tenant) {
+        return Err(Refused::new(RefusalCode::Forbidden, "spec.tenant: is not the one you speak for"));
+    }
+    check_payload(submission, &spec)?;
+    check_names(&spec)?;
+    check_times(&spec)?;
+    Ok(spec)
+}
+
+fn check_payload(submission: &Submission, spec: &JobSpec) -> Result<(), Refused> {
+    match (&submission.payload, submission.payload_artifact) {
+        (Some(payload), None) if payload.len() > SubmitRequest::PAYLOAD_BYTES_MAX => {
+            let mut refused = over("payload", payload.len(), SubmitRequest::PAYLOAD_BYTES_MAX, "bytes");
+            refused.detail.push_str("; put it as an artifact and name its digest instead");
+            Err(refused)
+        }
+        (Some(payload), None) if Digest::of(payload.as_bytes()) != spec.payload_digest => {
+            Err(invalid("spec.payload_digest", "is not the SHA-256 of the payload"))
+        }
+        (None, Some(artifact)) if artifact != spec.payload_digest => {
+            Err(invalid("spec.payload_digest", "is not the digest of the artifact"))
+        }
+        (Some(_), None) | (None, Some(_)) => Ok(()),
+        _ => Err(invalid("payload", "give either the payload or the artifact that holds it")),
+    }
+}
+
+fn check_names(spec: &JobSpec) -> Result<(), Refused> {
+    name("spec.kind", &spec.kind)?;
+    name("spec.pool", &spec.pool)?;
+    for (field, labels) in [("spec.wanted", &spec.wanted), ("spec.refused", &spec.refused)] {
+        if labels.len() > JobOptions::LABELS_MAX {
+            return Err(over(field, labels.len(), JobOptions::LABELS_MAX, "labels"));
+        }
+        labels.iter().try_for_each(|label| name(field, label))?;
+    }
+    if spec.after.len() > JobOptions::AFTER_MAX {
+        return Err(over("spec.after", spec.after.len(), JobOptions::AFTER_MAX, "jobs"));
+    }
+    if !spec.after.is_empty() && spec.run.is_none() {
+        return Err(invalid("spec.after", "only jobs of the same run can be waited for: name the run"));
+    }
+    if spec.after.contains(&spec.job) {
+        return Err(invalid("spec.after", "a job cannot wait for itself"));
+    }
+    Ok(())
+}
+
+fn check_times(spec: &JobSpec) -> Result<(), Refused> {
+    let limit = RetryPolicy::ATTEMPTS_LIMIT;
+    if !(1..=limit).contains(&spec.retry.attempts_max) {
+        return Err(invalid("spec.retry.attempts_max", &format!("must be from 1 to {limit}")));
+    }
+    if spec.retry.losses_max > limit {
+        return Err(invalid("spec.retry.losses_max", &format!("must be at most {limit}")));
+    }
+    span("spec.timeout_ms", spec.timeout, Duration::from_millis(1), JobOptions::TIMEOUT_MAX)?;
+    span("spec.grace_ms", spec.grace, Duration::ZERO, JobOptions::GRACE_MAX)?;
+    span("spec.retry.backoff_ms", spec.retry.backoff, Duration::ZERO, JobOptions::TIMEOUT_MAX)?;
+    span("spec.retry.backoff_max_ms", spec.retry.backoff_max, Duration::ZERO, JobOptions::TIMEOUT_MAX)
+}
+
+/// Checks a name that a caller chose: not empty, not too long, no control characters.
+pub(crate) fn name(field: &str, name: &str) -> Result<(), Refused> {
+    if name.is_empty() {
+        return Err(invalid(field, "must not be empty"));
+    }
+    if name.len() > JobOptions::NAME_BYTES_MAX {
+        return Err(over(field, name.len(), JobOptions::NAME_BYTES_MAX, "bytes"));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(invalid(field, "must not hold control characters"));
+    }
+    Ok(())
+}
+
+fn span(field: &str, span: Duration, min: Duration, max: Duration) -> Result<(), Refused> {
+    if span < min || span > max {
+        let (min, max) = (min.as_millis(), max.as_millis());
+        return Err(invalid(field, &format!("must be from {min} to {max}, and is {}", span.as_millis())));
+    }
+    Ok(())
+}
+
+fn over(field: &str, found: usize, limit: usize, unit: &str) -> Refused {
+    invalid(field, &format!("has {found} {unit}, and the limit is {limit}"))
+}
+
+fn invalid(field: &str, problem: &str) -> Refused {
+    Refused::new(RefusalCode::Invalid, format!("{field}: {problem}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::values::{id::JobId, opaque::Opaque};
+
+    fn submission(change: impl FnOnce(&mut JobSpec)) -> Submission {
+        let payload = Opaque::new(&b"{}"[..]);
+        let mut spec =
+            JobSpec::new(JobId::from_bytes([1; 16]), "visit", payload.as_bytes(), JobOptions::default());
+        change(&mut spec);
+        let spec = serde_json::to_vec(&spec).unwrap().into();
+        Submission { spec, signature: None, payload: Some(payload), payload_artifact: None }
+    }
+
+    fn problem(submission: &Submission) -> String {
+        check(submission, TenantId::DEFAULT).unwrap_err().detail
+    }
+
+    #[test]
+    fn a_plain_submission_is_accepted() {
+        assert!(check(&submission(|_| {}), TenantId::DEFAULT).is_ok());
+    }
+
+    #[test]
+    fn each_refusal_names_the_field_and_the_limit() {
+        assert!(problem(&submission(|spec| spec.kind.clear())).starts_with("spec.kind: must not be empty"));
+        let long = submission(|spec| spec.pool = "x".repeat(101));
+        assert_eq!(problem(&long), "spec.pool: has 101 bytes, and the limit is 100");
+        let never = submission(|spec| spec.retry.attempts_max = 0);
+        assert_eq!(problem(&never), "spec.retry.attempts_max: must be from 1 to 100");
+        let instant = submission(|spec| spec.timeout = Duration::ZERO);
+        assert!(problem(&instant).starts_with("spec.timeout_ms: must be from 1 to"));
+        let lonely = submission(|spec| spec.after = vec![JobId::from_bytes([2; 16])]);
+        assert!(problem(&lonely).starts_with("spec.after: only jobs of the same run"));
+    }
+
+    #[test]
+    fn another_payload_than_the_one_digested_is_refused() {
+        let mut other = submission(|_| {});
+        other.payload = Some(Opaque::new(&b"[]"[..]));
+        assert_eq!(problem(&other), "spec.payload_digest: is not the SHA-256 of the payload");
+        other.payload = None;
+        assert!(problem(&other).starts_with("payload: give either"));
+    }
+
+    #[test]
+    fn another_tenant_than_the_callers_is_forbidden() {
+        let foreign = submission(|spec| spec.tenant = Some(TenantId::OPERATOR));
+        assert_eq!(check(&foreign, TenantId::DEFAULT).unwrap_err().code, RefusalCode::Forbidden);
+    }
+}

@@ -1,0 +1,182 @@
+//! The ready jobs of one lane that are kept in memory: the first ones, up to a horizon.
+//!
+//! Jobs beyond the horizon stay in the store until the window is half empty. What becomes ready
+//! while a page is being read is kept aside, and merged when the page arrives.
+
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// The first ready jobs of one lane, by their key in the ready index.
+#[derive(Debug)]
+pub(crate) struct Window<T> {
+    entries: BTreeMap<Bytes, T>,
+    horizon: Horizon,
+    reading: bool,
+    aside: BTreeMap<Bytes, T>,
+}
+
+/// Up to where the window knows all ready jobs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Horizon {
+    /// Nothing was read yet.
+    Start,
+    /// Up to and including this key.
+    At(Bytes),
+    /// To the end: every ready job is in the window.
+    Open,
+}
+
+impl<T> Window<T> {
+    /// A window onto a lane of which nothing is known.
+    pub(crate) const fn unread() -> Self {
+        Self { entries: BTreeMap::new(), horizon: Horizon::Start, reading: false, aside: BTreeMap::new() }
+    }
+
+    /// A window onto a lane that has no ready jobs.
+    pub(crate) const fn empty() -> Self {
+        Self { entries: BTreeMap::new(), horizon: Horizon::Open, reading: false, aside: BTreeMap::new() }
+    }
+
+    /// The key of the first ready job.
+    pub(crate) fn first(&self) -> Option<&Bytes> {
+        self.entries.keys().next()
+    }
+
+    /// How many ready jobs are in the window.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether it is known that the lane has no ready job.
+    pub(crate) fn is_surely_empty(&self) -> bool {
+        self.entries.is_empty() && self.horizon == Horizon::Open && !self.reading
+    }
+
+    /// Takes the first ready job out.
+    pub(crate) fn pop(&mut self) -> Option<(Bytes, T)> {
+        self.entries.pop_first()
+    }
+
+    /// Adds a job that has become ready, keeping at most `size` jobs. Whether it is in the window
+    /// now.
+    pub(crate) fn insert(&mut self, key: Bytes, job: T, size: usize) -> bool {
+        let known = match &self.horizon {
+            Horizon::Start => false,
+            Horizon::At(horizon) => key <= *horizon,
+            Horizon::Open => true,
+        };
+        if !known {
+            if self.reading {
+                self.aside.insert(key, job);
+            }
+            return false;
+        }
+        self.entries.insert(key.clone(), job);
+        if self.entries.len() > size {
+            let (last, _) = self.entries.pop_last().expect("it has more than `size` entries");
+            let horizon = self.entries.keys().next_back().cloned();
+            self.horizon = horizon.map_or(Horizon::Start, Horizon::At);
+            return last != key;
+        }
+        true
+    }
+
+    /// Removes a job that is no longer ready.
+    pub(crate) fn remove(&mut self, key: &Bytes) {
+        self.entries.remove(key);
+        self.aside.remove(key);
+    }
+
+    /// Whether a page is to be read, and after which key. The caller reads it and then calls
+    /// [`page`](Self::page) or [`page_failed`](Self::page_failed).
+    pub(crate) fn begin_reading(&mut self, size: usize) -> Option<Option<Bytes>> {
+        if self.reading || self.entries.len() > size / 2 {
+            return None;
+        }
+        let after = match &self.horizon {
+            Horizon::Open => return None,
+            Horizon::Start => None,
+            Horizon::At(horizon) => Some(horizon.clone()),
+        };
+        self.reading = true;
+        Some(after)
+    }
+
+    /// Merges a page that was read, with whatever became ready meanwhile. `more` tells that the
+    /// lane goes on after it.
+    pub(crate) fn page(&mut self, page: Vec<(Bytes, T)>, more: bool) {
+        self.reading = false;
+        if more {
+            if let Some((last, _)) = page.last() {
+                self.horizon = Horizon::At(last.clone());
+            }
+        } else {
+            self.horizon = Horizon::Open;
+        }
+        self.entries.extend(page);
+        let aside = std::mem::take(&mut self.aside);
+        let horizon = self.horizon.clone();
+        self.entries.extend(aside.into_iter().filter(|(key, _)| match &horizon {
+            Horizon::Start => false,
+            Horizon::At(horizon) => key <= horizon,
+            Horizon::Open => true,
+        }));
+    }
+
+    /// The page could not be read: it is asked for again later.
+    pub(crate) fn page_failed(&mut self) {
+        self.reading = false;
+        self.aside.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: u8) -> Bytes {
+        vec![number].into()
+    }
+
+    #[test]
+    fn a_full_window_draws_its_horizon_in() {
+        let mut window = Window::empty();
+        for number in [1, 2, 3] {
+            window.insert(key(number), number, 2);
+        }
+        assert_eq!(window.len(), 2);
+        assert!(!window.insert(key(9), 9, 2), "beyond the horizon, it waits in the store");
+        assert!(window.insert(key(0), 0, 2));
+        assert_eq!(window.pop(), Some((key(0), 0)));
+    }
+
+    #[test]
+    fn what_becomes_ready_while_a_page_is_read_is_merged_with_it() {
+        let mut window = Window::unread();
+        assert_eq!(window.begin_reading(4), Some(None));
+        assert_eq!(window.begin_reading(4), None, "one page at a time");
+        assert!(!window.insert(key(2), 2, 4));
+        window.page(vec![(key(1), 1), (key(3), 3)], true);
+        assert_eq!(window.pop(), Some((key(1), 1)));
+        assert_eq!(window.pop(), Some((key(2), 2)));
+        assert_eq!(window.begin_reading(4), Some(Some(key(3))));
+    }
+
+    #[test]
+    fn what_stopped_being_ready_while_a_page_is_read_is_not_merged() {
+        let mut window = Window::unread();
+        window.begin_reading(4);
+        window.insert(key(2), 2, 4);
+        window.remove(&key(2));
+        window.page(Vec::new(), false);
+        assert!(window.is_surely_empty());
+    }
+
+    #[test]
+    fn a_failed_page_is_asked_for_again() {
+        let mut window = Window::<u8>::unread();
+        window.begin_reading(4);
+        window.page_failed();
+        assert_eq!(window.begin_reading(4), Some(None));
+    }
+}
