@@ -1,6 +1,8 @@
 //! Embeddable control plane, runner and typed jobs for machines that only connect out.
 
 mod seams;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod values;
 
 pub use seams::{
@@ -8,6 +10,7 @@ pub use seams::{
     clock::{Clock, SystemClock, sleep},
     executor::{Attempt, ErasedExecutor, Executor, Executors, Product},
     lease::{Lease, LeaseError},
+    store::MemoryStore,
 };
 pub use values::{
     command::Command,
@@ -23,6 +26,7 @@ pub use values::{
 /// The storage seam.
 pub mod store {
     pub use crate::seams::store::{
-        Committed, Hide, Hint, Page, Query, Store, StoreError, StoreSource, Stored, Write,
+        BatchError, Committed, Hide, Hint, MemoryStore, Page, Query, Span, Store, StoreError, StoreSource,
+        Stored, Write,
     };
 }
