@@ -3,6 +3,8 @@
 mod actors;
 mod rules;
 mod seams;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod values;
 
 pub use seams::{
@@ -14,6 +16,7 @@ pub use seams::{
     observer::{NoObserver, Notice, Observer},
     random::{Random, SystemRandom},
     transport::{Transport, TransportError, TransportSource},
+    store::MemoryStore,
 };
 pub use values::{
     command::Command,
@@ -39,6 +42,7 @@ pub mod protocol {
 /// The storage seam.
 pub mod store {
     pub use crate::seams::store::{
-        Committed, Hide, Hint, Page, Query, Store, StoreError, StoreSource, Stored, Write,
+        BatchError, Committed, Hide, Hint, MemoryStore, Page, Query, Span, Store, StoreError, StoreSource,
+        Stored, Write,
     };
 }

@@ -1,1 +1,16 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod apply;
+mod error;
+mod key;
+mod open;
+mod options;
+mod owner;
+mod read;
+mod schema;
+mod store;
+mod writer;
+
+pub use error::OpenError;
+pub use options::SqliteOptions;
+pub use store::SqliteStore;

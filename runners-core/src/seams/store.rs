@@ -4,6 +4,14 @@
 //! computed; it does not know what a job is. Every implementation passes
 //! [`store_suite!`](crate::store_suite).
 
+mod batch;
+mod memory;
+mod span;
+
+pub use batch::BatchError;
+pub use memory::MemoryStore;
+pub use span::Span;
+
 use crate::{
     seams::clock::Clock,
     values::{
@@ -35,8 +43,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     ///
     /// All checks are made before any write. A key in `Put`, `Delete` or `Expect` appears once.
     /// Adds to one counter are summed in order and checked one by one; an absent counter is 0.
-    /// At most [`Write::BATCH_MAX`] writes and [`Write::BATCH_BYTES_MAX`] bytes. An empty batch
-    /// succeeds.
+    /// At most [`Write::BATCH_MAX`] writes and [`Write::BATCH_BYTES_MAX`] bytes; what makes a
+    /// batch malformed is in [`Write::check_batch`]. An empty batch succeeds.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] wins over [`StoreError::Exhausted`]; a malformed or oversized
@@ -94,7 +102,8 @@ pub struct Stored {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "three questions for ever: a backend answers all")]
 pub enum Query {
-    /// Records in the order of one index.
+    /// Records in the order of one index. Index keys are unique within an index: every one ends
+    /// in tenant and id.
     Range {
         /// The index.
         index: Index,
@@ -111,7 +120,8 @@ pub enum Query {
         /// A hint that may be ignored: others' ranges may skip these rows for a while.
         hide: Option<Hide>,
     },
-    /// Chunks of a stream, from the one that contains byte `from`.
+    /// Chunks of a stream: the last that begins at or before byte `from`, if it reaches beyond
+    /// it, then every one that begins later.
     Stream {
         /// The stream.
         stream: Key,
@@ -120,7 +130,8 @@ pub enum Query {
         /// Stop after the chunk that reaches this many bytes. One chunk is always answered.
         bytes_max: u32,
     },
-    /// Counters of one tenant and kind whose id begins as that of `prefix` does, in order.
+    /// Counters of one tenant and kind whose id begins as that of `prefix` does, in order. A
+    /// counter at 0 is as good as absent and is not answered.
     Counters {
         /// Tenant, kind, and the start of the id.
         prefix: Key,
@@ -240,6 +251,8 @@ impl Write {
     pub const BATCH_MAX: usize = 1024;
     /// The largest number of bytes in the bodies, index keys and chunks of a batch: 4 MiB.
     pub const BATCH_BYTES_MAX: usize = 4 << 20;
+    /// The largest offset in a stream.
+    pub const OFFSET_MAX: u64 = 1 << 62;
 }
 
 /// What a batch did.
@@ -258,7 +271,7 @@ pub enum Hint {
     Lane(Bytes),
     /// The first 16 bytes of an old or new key in [`Index::Owner`].
     Owner(Bytes),
-    /// Another record.
+    /// A record or stream that was written, bodies excepted. A lane or owner hint goes before it.
     Changed(Key),
     /// Anything may have changed: after a gap or a reconnect.
     All,

@@ -1,0 +1,136 @@
+//! The control plane: a durable queue, and the rules by which runners are granted its jobs.
+//!
+//! Truth is in the store; what is in memory is rebuilt from it and from what the runners tell.
+
+mod answer;
+mod apply;
+mod builder;
+mod caller;
+mod client;
+mod dependants;
+mod direct;
+mod due;
+mod effects;
+mod enrol;
+mod fleet;
+mod grant;
+mod session;
+mod signals;
+mod submit;
+mod subjects;
+mod sync;
+
+pub use builder::ControlPlaneBuilder;
+pub use caller::Caller;
+pub use enrol::{Registration, RecordsAuthenticator};
+
+use crate::{
+    actors::records::Records,
+    rules::schedule::Schedule,
+    seams::{
+        artifact::ArtifactStore,
+        clock::Clock,
+        observer::Observer,
+        random::Random,
+        store::Store,
+    },
+    values::{
+        id::{MemberId, PoolId, RunnerId, TenantId},
+        time::Timestamp,
+    },
+};
+use due::DueSignal;
+use session::Session;
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use subjects::Subjects;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// A control plane. Clones are the same one.
+///
+/// It serves until [`stop`](Self::stop); dropping every clone without it leaves its duties
+/// running until the runtime ends.
+#[derive(Clone)]
+pub struct ControlPlane {
+    pub(crate) plane: Arc<Plane>,
+}
+
+impl ControlPlane {
+    /// Sets up a control plane on a store.
+    pub fn builder(store: impl Store) -> ControlPlaneBuilder {
+        ControlPlaneBuilder::new(Arc::new(store))
+    }
+}
+
+impl fmt::Debug for ControlPlane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ControlPlane").field("member", &self.plane.me).finish_non_exhaustive()
+    }
+}
+
+/// How long things last.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spans {
+    /// How long a lease is good for.
+    pub(crate) term: Duration,
+    /// The longest park.
+    pub(crate) park_max: Duration,
+    /// How long an offer stands.
+    pub(crate) start_within: Duration,
+    /// Over how long runners spread their reconnects.
+    pub(crate) spread: Duration,
+}
+
+/// What every part of a control plane shares.
+#[derive(Debug)]
+pub(crate) struct Plane {
+    pub(crate) me: MemberId,
+    pub(crate) records: Records,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The clock whose wall time is stored: the store's, if it has one.
+    pub(crate) wall: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) artifacts: Arc<dyn ArtifactStore>,
+    pub(crate) spans: Spans,
+    pub(crate) schedule: Mutex<Schedule>,
+    pub(crate) sessions: Mutex<BTreeMap<RunnerId, Arc<Session>>>,
+    pub(crate) pools: Mutex<BTreeMap<(TenantId, String), PoolId>>,
+    pub(crate) subjects: Subjects,
+    pub(crate) due: DueSignal,
+    pub(crate) stopping: CancellationToken,
+    pub(crate) duties: TaskTracker,
+}
+
+impl Plane {
+    /// The time that is stored.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.wall.wall()
+    }
+
+    /// A number from 0 up to 1, for jitter.
+    pub(crate) fn chance(&self) -> f64 {
+        crate::seams::random::unit(&*self.random)
+    }
+
+    /// Has the sync that a runner is parked with looked at again.
+    pub(crate) fn wake(&self, runner: RunnerId) {
+        if let Some(session) = lock(&self.sessions).get(&runner) {
+            session.wake();
+        }
+    }
+
+    pub(crate) fn wake_all(&self, runners: Vec<RunnerId>) {
+        runners.into_iter().for_each(|runner| self.wake(runner));
+    }
+}
+
+/// Locks, whether or not somebody panicked while holding it: what it guards is consistent after
+/// every statement.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

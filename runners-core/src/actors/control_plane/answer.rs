@@ -1,0 +1,237 @@
+//! What a sync is answered, and whether there is anything to say at all.
+
+use super::{
+    Plane,
+    effects::Change,
+    session::{Live, Session},
+    sync::Arrival,
+};
+use crate::{
+    actors::records::Batch,
+    rules::job::{State, StopReason},
+    seams::store::StoreError,
+    values::{
+        id::SignalId,
+        lease::FencingToken,
+        runner::Mode,
+        sync::{
+            Attached, CancelNotice, Logged, Offer, Phase, SignalDelivery, SyncAnswer, SyncRequest,
+        },
+        time::BootTime,
+    },
+};
+use std::{sync::Arc, time::Duration};
+
+/// What a runner is to be told of what it told.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) recorded: Vec<FencingToken>,
+    pub(super) fenced: Vec<FencingToken>,
+    pub(super) lost: Vec<FencingToken>,
+    pub(super) heard: Vec<SignalId>,
+    pub(super) logged: Vec<Logged>,
+    pub(super) attached: Vec<Attached>,
+    /// An offer was confirmed, which is worth an answer by itself.
+    pub(super) confirmed: bool,
+    /// When to look again, because something is to be sent once more.
+    pub(super) look_again_at: Option<BootTime>,
+}
+
+impl Told {
+    pub(super) fn extend(&mut self, more: Self) {
+        self.recorded.extend(more.recorded);
+        self.fenced.extend(more.fenced);
+        self.lost.extend(more.lost);
+        self.heard.extend(more.heard);
+        self.logged.extend(more.logged);
+        self.attached.extend(more.attached);
+        self.confirmed |= more.confirmed;
+    }
+
+    const fn is_worth_an_answer(&self) -> bool {
+        self.confirmed
+            || !(self.recorded.is_empty()
+                && self.fenced.is_empty()
+                && self.lost.is_empty()
+                && self.heard.is_empty()
+                && self.logged.is_empty()
+                && self.attached.is_empty())
+    }
+}
+
+/// How long after a signal was sent it is sent again, if nothing was heard of it.
+const SIGNAL_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+impl Plane {
+    /// The answer, if there is anything to say or the wait is `over`.
+    pub(super) async fn answer(
+        self: &Arc<Self>,
+        session: &Session,
+        live: &mut Live,
+        request: &SyncRequest,
+        told: &mut Told,
+        arrival: Arrival,
+        over: bool,
+    ) -> Result<Option<SyncAnswer>, StoreError> {
+        if !live.loaded {
+            self.load(session.who, live).await?;
+        }
+        let lost = |token: &FencingToken| live.job(*token).is_none() && !told.recorded.contains(token);
+        told.lost = request.held.iter().map(|held| held.token).filter(lost).collect();
+        let mut offers = self.offer_again(live, request, arrival).await?;
+        let held = request.held.len() - told.lost.len();
+        let waits = !over && !told.is_worth_an_answer() && offers.is_empty();
+        let room = live.room(held);
+        offers.extend(self.grant(session, live, room, waits, arrival).await?);
+        self.renew(live).await?;
+
+        let cancel = cancels(live, request);
+        let signals = self.signals_to_send(live, told);
+        let desired = live.runner.as_ref().map(|runner| &runner.record.desired);
+        let desired = desired.filter(|desired| desired.generation > request.seen_generation).cloned();
+        let send_facts = live.seeker.is_none() && request.facts.is_none();
+        let no_more = live.mode() != Mode::Serve && !live.mine.values().any(super::session::Mine::is_offered);
+        let has_nothing = request.held.is_empty() && request.finishes.is_empty();
+        let told_no_more = live.told_no_more && !(has_nothing && request.intent == Mode::Leave);
+        let worth_it = told.is_worth_an_answer()
+            || !offers.is_empty()
+            || !cancel.is_empty()
+            || !signals.is_empty()
+            || desired.is_some()
+            || send_facts
+            || (no_more && !told_no_more);
+        if !worth_it && !over {
+            return Ok(None);
+        }
+        if no_more {
+            live.told_no_more = true;
+            self.note_drained(live, has_nothing).await?;
+        }
+        let expires_at = live.session.as_ref().map(|session| session.record.expires_at);
+        let holds_any = !live.mine.is_empty();
+        let told = std::mem::take(told);
+        Ok(Some(SyncAnswer {
+            seq: request.seq,
+            term: expires_at.filter(|_| holds_any).map(|at| at.since(arrival.at)),
+            lost: told.lost,
+            cancel,
+            recorded: told.recorded,
+            fenced: told.fenced,
+            heard: told.heard,
+            logged: told.logged,
+            attached: told.attached,
+            offers,
+            signals,
+            desired,
+            send_facts,
+            no_more,
+            spread: self.spans.spread,
+            park_max: self.spans.park_max,
+        }))
+    }
+
+    /// Offers that the runner does not list: it has not heard of them, or has not yet said so.
+    async fn offer_again(
+        self: &Arc<Self>,
+        live: &mut Live,
+        request: &SyncRequest,
+        arrival: Arrival,
+    ) -> Result<Vec<Offer>, StoreError> {
+        let listed = |token: FencingToken| {
+            request.held.iter().any(|held| held.token == token)
+                || request.finishes.iter().any(|finish| finish.token == token)
+                || request.declined.iter().any(|declined| declined.token == token)
+        };
+        let now = self.now();
+        let mut again = Vec::new();
+        let mut unheard = Vec::new();
+        for mine in live.mine.values().filter(|mine| mine.is_offered()) {
+            let token = mine.job.record.token();
+            if listed(token) {
+                continue;
+            }
+            unheard.push(token.job);
+            if mine.told {
+                let mut job = mine.job.record.clone();
+                job.offer_again(now, self.spans.start_within);
+                again.push(Change::of(&mine.job, job));
+            }
+        }
+        if !again.is_empty() {
+            live.loaded = false;
+            self.commit(Batch::new(), &again, now).await?;
+            live.loaded = true;
+            self.keep(live, again);
+        }
+        self.offers(live, unheard, arrival).await
+    }
+
+    /// Puts the expiry of the session off, once a third of the term is over.
+    async fn renew(&self, live: &mut Live) -> Result<(), StoreError> {
+        let Some(session) = live.session.as_ref().filter(|_| !live.mine.is_empty()) else { return Ok(()) };
+        let now = self.now();
+        if session.record.expires_at >= now + self.spans.term * 2 / 3 {
+            return Ok(());
+        }
+        let (version, mut record) = (session.version, session.record.clone());
+        record.expires_at = now + self.spans.term;
+        record.ended = false;
+        self.write_session(live, version, record, Batch::new(), &[]).await
+    }
+
+    fn signals_to_send(&self, live: &mut Live, told: &mut Told) -> Vec<SignalDelivery> {
+        let (now, boot) = (self.now(), self.clock.boot());
+        let mut signals = Vec::new();
+        told.look_again_at = None;
+        for pending in live.signals.values_mut() {
+            let record = &pending.signal.record;
+            if record.expires_at <= now {
+                continue;
+            }
+            let again_at = pending.sent_at.map(|at| at + SIGNAL_AGAIN_AFTER);
+            if let Some(again_at) = again_at.filter(|at| *at > boot) {
+                told.look_again_at = Some(told.look_again_at.map_or(again_at, |at| at.min(again_at)));
+                continue;
+            }
+            pending.sent_at = Some(boot);
+            signals.push(SignalDelivery {
+                id: record.id,
+                kind: record.kind.clone(),
+                payload: record.payload.clone(),
+                expires_in: record.expires_at.since(now),
+            });
+        }
+        signals
+    }
+
+    /// Remembers that a draining runner holds nothing any more.
+    async fn note_drained(&self, live: &mut Live, has_nothing: bool) -> Result<(), StoreError> {
+        let Some(session) = &live.session else { return Ok(()) };
+        if session.record.drained || !has_nothing || !live.mine.is_empty() {
+            return Ok(());
+        }
+        let (version, mut record) = (session.version, session.record.clone());
+        record.drained = true;
+        self.write_session(live, version, record, Batch::new(), &[]).await
+    }
+}
+
+/// Attempts that are to stop, until the runner says that it has heard so.
+fn cancels(live: &Live, request: &SyncRequest) -> Vec<CancelNotice> {
+    let heard = |token: FencingToken| {
+        request.held.iter().any(|held| held.token == token && held.phase == Phase::Cancelling)
+            || request.finishes.iter().any(|finish| finish.token == token)
+    };
+    let stopping = live.mine.values().filter_map(|mine| match mine.job.record.state {
+        State::Running { stop: Some(stop), .. } => Some((mine, stop.reason)),
+        _ => None,
+    });
+    stopping
+        .filter(|(mine, _)| !heard(mine.job.record.token()))
+        .map(|(mine, reason)| CancelNotice {
+            token: mine.job.record.token(),
+            // What is over its deadline has had its time.
+            grace: if reason == StopReason::Deadline { Duration::ZERO } else { mine.job.record.terms.grace },
+        })
+        .collect()
+}

@@ -1,0 +1,308 @@
+//! What a sync tells: finishes, declines, confirmations, answers, logs and artifacts. All of it
+//! is one batch; if somebody else was faster anywhere, each is a batch of its own.
+
+use super::{
+    Plane,
+    answer::Told,
+    effects::{Change, log_subject_of},
+    session::{Live, Session},
+};
+use crate::{
+    actors::records::{Batch, Versioned},
+    rules::{
+        job::{JobRecord, State},
+        keys,
+        lifecycle::Finished,
+        record::{ArtifactRecord, OutcomeRecord, Record as _, SessionRef, SignalRecord, SignalState, Unknown},
+    },
+    seams::store::StoreError,
+    values::{
+        id::JobId,
+        lease::FencingToken,
+        sync::{
+            Attached, Attachment, Declined, Finish, LogTail, Logged, SignalAnswer, SyncRequest,
+        },
+        time::Timestamp,
+    },
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// One thing that a sync tells.
+#[derive(Clone, Copy, Debug)]
+enum Item<'a> {
+    Tail(&'a LogTail),
+    Attach(&'a Attachment),
+    Confirm(FencingToken),
+    Finish(&'a Finish),
+    Decline(&'a Declined),
+    Answer(&'a SignalAnswer),
+    /// A running job that the runner no longer lists, though it has heard every reply.
+    Missing(FencingToken),
+}
+
+/// What a batch of items comes to.
+struct Work {
+    batch: Batch,
+    session: SessionRef,
+    now: Timestamp,
+    /// Jobs as the batch makes them, with how they were.
+    jobs: BTreeMap<JobId, (Versioned<JobRecord>, JobRecord)>,
+    answered: Vec<Versioned<SignalRecord>>,
+    told: Told,
+    grown: Vec<FencingToken>,
+}
+
+/// How many items are applied in one batch.
+const ITEMS_PER_BATCH: usize = 200;
+
+/// The largest log of an attempt. What goes beyond is acknowledged and dropped: the reader is
+/// shown where.
+const LOG_BYTES_MAX: u64 = 64 << 20;
+
+impl Plane {
+    /// Applies what `request` tells.
+    pub(super) async fn apply(
+        self: &Arc<Self>,
+        session: &Session,
+        live: &mut Live,
+        request: &SyncRequest,
+    ) -> Result<Told, StoreError> {
+        for progress in &request.progress {
+            if live.job(progress.token).is_some() {
+                let newest = live.progress.entry(progress.token.job).or_default();
+                if progress.number >= newest.0 {
+                    *newest = (progress.number, progress.text.clone());
+                }
+            }
+        }
+        let items = items(live, request);
+        let mut told = Told::default();
+        for items in items.chunks(ITEMS_PER_BATCH) {
+            match self.apply_items(live, items).await {
+                Ok(more) => told.extend(more),
+                Err(StoreError::Conflict(_)) => self.apply_each(session, live, items, &mut told).await?,
+                Err(error) => return Err(error),
+            }
+        }
+        let gone = |token: &FencingToken| live.job(*token).is_none() && !told.recorded.contains(token);
+        told.lost = request.held.iter().map(|held| held.token).filter(gone).collect();
+        Ok(told)
+    }
+
+    /// Applies each item by itself, since somebody else was faster with one of them.
+    async fn apply_each(
+        self: &Arc<Self>,
+        session: &Session,
+        live: &mut Live,
+        items: &[Item<'_>],
+        told: &mut Told,
+    ) -> Result<(), StoreError> {
+        for item in items {
+            self.load(session.who, live).await?;
+            match self.apply_items(live, std::slice::from_ref(item)).await {
+                Ok(more) => told.extend(more),
+                // The runner tells it again, and by then everything is read anew.
+                Err(StoreError::Conflict(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.load(session.who, live).await
+    }
+
+    /// Applies finishes that an earlier start of the runner left.
+    pub(super) async fn apply_spooled(
+        self: &Arc<Self>,
+        live: &mut Live,
+        finishes: &[Finish],
+    ) -> Result<(), StoreError> {
+        let items: Vec<Item<'_>> =
+            finishes.iter().filter(|finish| live.job(finish.token).is_some()).map(Item::Finish).collect();
+        for item in items {
+            self.apply_items(live, &[item]).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply_items(self: &Arc<Self>, live: &mut Live, items: &[Item<'_>]) -> Result<Told, StoreError> {
+        let Some(session) = live.reference() else { return Ok(Told::default()) };
+        let mut work = Work {
+            batch: Batch::new(),
+            session,
+            now: self.now(),
+            jobs: BTreeMap::new(),
+            answered: Vec::new(),
+            told: Told::default(),
+            grown: Vec::new(),
+        };
+        for item in items {
+            match item {
+                Item::Tail(tail) => work.tail(live, tail),
+                Item::Attach(attachment) => self.attach(live, &mut work, attachment).await?,
+                Item::Confirm(token) => work.confirm(live, *token, self.spans.start_within),
+                Item::Finish(finish) => self.finish(live, &mut work, finish).await?,
+                Item::Decline(declined) => work.decline(live, declined.token),
+                Item::Answer(answer) => work.answer(live, answer),
+                Item::Missing(token) => work.missing(live, *token, self.chance()),
+            }
+        }
+        let Work { batch, now, jobs, answered, told, grown, .. } = work;
+        let changes: Vec<Change> = jobs.into_values().map(|(before, after)| Change::of(&before, after)).collect();
+        live.loaded = false;
+        self.commit(batch, &changes, now).await?;
+        live.loaded = true;
+        self.keep(live, changes);
+        for signal in answered {
+            live.signals.remove(&signal.record.id);
+            self.subjects.changed(&signal.record.key());
+        }
+        let tenant = live.session.as_ref().map(|session| session.record.tenant);
+        for (token, tenant) in grown.into_iter().zip(std::iter::repeat(tenant)) {
+            tenant.iter().for_each(|tenant| self.subjects.changed(&log_subject_of(*tenant, token)));
+        }
+        Ok(told)
+    }
+
+    async fn finish(&self, live: &Live, work: &mut Work, finish: &Finish) -> Result<(), StoreError> {
+        let chance = self.chance();
+        let session = work.session;
+        let now = work.now;
+        if let Some(job) = work.job(live, finish.token) {
+            match job.finish(finish, session, now, chance) {
+                Ok(Finished::Before) => {}
+                Ok(Finished::Now { beside }) => {
+                    if let Some(result) = beside {
+                        let record = OutcomeRecord { tenant: job.tenant, token: finish.token, result };
+                        work.batch.put(0, &record);
+                    }
+                }
+                Err(_) => return Ok(work.told.fenced.push(finish.token)),
+            }
+            work.told.recorded.push(finish.token);
+            return Ok(());
+        }
+        // It may have been recorded by a request whose reply was lost.
+        let tenant = live.session.as_ref().map(|session| session.record.tenant);
+        let Some(tenant) = tenant else { return Ok(()) };
+        let stored = self.records.load::<JobRecord>(JobRecord::key_of(tenant, finish.token.job)).await?;
+        let before = stored.is_some_and(|stored| {
+            let mut job = stored.record;
+            let by = job.attempts.iter().find(|ended| ended.grant == finish.token.grant).map(|ended| ended.by);
+            let mine = by.filter(|by| by.runner == session.runner);
+            mine.is_some_and(|by| job.finish(finish, by, now, chance) == Ok(Finished::Before))
+        });
+        let list = if before { &mut work.told.recorded } else { &mut work.told.fenced };
+        list.push(finish.token);
+        Ok(())
+    }
+
+    async fn attach(
+        &self,
+        live: &Live,
+        work: &mut Work,
+        attachment: &Attachment,
+    ) -> Result<(), StoreError> {
+        let too_long = attachment.name.len() > Attachment::NAME_BYTES_MAX
+            || attachment.media_type.len() > Attachment::NAME_BYTES_MAX;
+        let Some(job) = work.job(live, attachment.token).filter(|_| !too_long) else { return Ok(()) };
+        let record = ArtifactRecord {
+            tenant: job.tenant,
+            token: attachment.token,
+            name: attachment.name.clone(),
+            digest: attachment.digest,
+            length: attachment.length,
+            media_type: attachment.media_type.clone(),
+            unknown: Unknown::new(),
+        };
+        let stored = self.records.load::<ArtifactRecord>(record.key()).await?;
+        match stored {
+            Some(stored) if stored.record.digest == record.digest => {}
+            stored => work.batch.put(stored.map_or(0, |stored| stored.version), &record),
+        }
+        work.told.attached.push(Attached { token: attachment.token, name: attachment.name.clone() });
+        Ok(())
+    }
+}
+
+impl Work {
+    /// A job of the session as the batch has it so far, if `token` is its live grant.
+    fn job(&mut self, live: &Live, token: FencingToken) -> Option<&mut JobRecord> {
+        if !self.jobs.contains_key(&token.job) {
+            let mine = live.job(token)?;
+            self.jobs.insert(token.job, (mine.job.clone(), mine.job.record.clone()));
+        }
+        let job = &mut self.jobs.get_mut(&token.job)?.1;
+        (job.token() == token && job.holder() == Some(self.session)).then_some(job)
+    }
+
+    fn confirm(&mut self, live: &Live, token: FencingToken, start_within: std::time::Duration) {
+        let (session, now) = (self.session, self.now);
+        if let Some(job) = self.job(live, token) {
+            if job.confirm(token, session, now, start_within).is_ok() {
+                self.told.confirmed = true;
+            }
+        }
+    }
+
+    fn decline(&mut self, live: &Live, token: FencingToken) {
+        let session = self.session;
+        let declined = self.job(live, token).is_some_and(|job| job.decline(token, session).is_ok());
+        let list = if declined { &mut self.told.recorded } else { &mut self.told.fenced };
+        list.push(token);
+    }
+
+    fn missing(&mut self, live: &Live, token: FencingToken, chance: f64) {
+        let (session, now) = (self.session, self.now);
+        if let Some(job) = self.job(live, token) {
+            let _ = job.lose(session, now, chance);
+        }
+    }
+
+    fn tail(&mut self, live: &Live, tail: &LogTail) {
+        let Some(job) = self.job(live, tail.token) else { return };
+        let stream = keys::log(job.tenant, tail.token);
+        let end = tail.offset + tail.bytes.len() as u64;
+        let fits = tail.bytes.len() <= SyncRequest::LOG_CHUNK_BYTES_MAX && end <= LOG_BYTES_MAX;
+        if fits && !tail.bytes.is_empty() {
+            self.batch.append(stream, tail.offset, tail.bytes.as_bytes().clone());
+            self.grown.push(tail.token);
+        }
+        self.told.logged.push(Logged { token: tail.token, offset: end });
+    }
+
+    fn answer(&mut self, live: &Live, answer: &SignalAnswer) {
+        if let Some(pending) = live.signals.get(&answer.signal) {
+            let mut record = pending.signal.record.clone();
+            record.state = SignalState::Answered(answer.answer.clone());
+            self.batch.put(pending.signal.version, &record);
+            self.answered.push(Versioned { version: pending.signal.version + 1, record });
+        }
+        self.told.heard.push(answer.signal);
+    }
+}
+
+/// What a request tells, in the order in which it is applied: a finish comes after the log and
+/// the artifacts of its attempt.
+fn items<'a>(live: &Live, request: &'a SyncRequest) -> Vec<Item<'a>> {
+    let mut items: Vec<Item<'a>> = Vec::new();
+    items.extend(request.log_tails.iter().map(Item::Tail));
+    items.extend(request.artifacts.iter().map(Item::Attach));
+    let offered = |token: FencingToken| live.job(token).is_some_and(super::session::Mine::is_offered);
+    items.extend(request.held.iter().map(|held| held.token).filter(|token| offered(*token)).map(Item::Confirm));
+    items.extend(request.finishes.iter().map(Item::Finish));
+    items.extend(request.declined.iter().map(Item::Decline));
+    items.extend(request.answers.iter().map(Item::Answer));
+    if live.follows {
+        items.extend(live.mine.values().filter_map(|mine| missing(mine, request)));
+    }
+    items
+}
+
+/// A running job that the runner neither works on nor has finished. A request that did not fit
+/// into one body may leave something out, but never what is held.
+fn missing<'a>(mine: &super::session::Mine, request: &SyncRequest) -> Option<Item<'a>> {
+    let job = &mine.job.record;
+    let token = job.token();
+    let listed = request.held.iter().any(|held| held.token == token)
+        || request.finishes.iter().any(|finish| finish.token == token);
+    (matches!(job.state, State::Running { .. }) && !listed).then_some(Item::Missing(token))
+}

@@ -1,0 +1,161 @@
+//! Setting up a control plane, starting its duties, and stopping it.
+
+use super::{ControlPlane, Plane, Spans, due::DueSignal, subjects::Subjects};
+use crate::{
+    actors::{error::Error, records::Records},
+    rules::{
+        record::{PoolRecord, TenantRecord, UniqueRecord},
+        schedule::Schedule,
+    },
+    seams::{
+        artifact::{ArtifactStore, MemoryArtifacts},
+        clock::{Clock, SystemClock},
+        observer::{NoObserver, Observer},
+        random::{self, Random, SystemRandom},
+        store::{Store, StoreError},
+    },
+    values::id::{MemberId, PoolId, TenantId},
+};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Sets up a [`ControlPlane`].
+#[derive(Debug)]
+#[must_use = "nothing runs until `start`"]
+pub struct ControlPlaneBuilder {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    observer: Arc<dyn Observer>,
+    artifacts: Arc<dyn ArtifactStore>,
+    spans: Spans,
+}
+
+impl ControlPlaneBuilder {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        let spans = Spans {
+            term: Duration::from_secs(180),
+            park_max: Duration::from_secs(20),
+            start_within: Duration::from_secs(15),
+            spread: Duration::from_secs(2),
+        };
+        Self {
+            store,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            observer: Arc::new(NoObserver),
+            artifacts: Arc::new(MemoryArtifacts::default()),
+            spans,
+        }
+    }
+
+    /// Takes time from `clock`. The machine's unless said otherwise.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Takes chance from `random`. The operating system's unless said otherwise.
+    pub fn random(mut self, random: impl Random) -> Self {
+        self.random = Arc::new(random);
+        self
+    }
+
+    /// Tells `observer` what happens.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Gives local runners and clients this artifact store. In memory unless said otherwise.
+    pub fn artifacts(mut self, artifacts: impl ArtifactStore) -> Self {
+        self.artifacts = Arc::new(artifacts);
+        self
+    }
+
+    /// How long a lease is good for without a word from its runner. Three minutes unless said
+    /// otherwise, at least one second: the shorter, the sooner lost work is tried again, and the
+    /// shorter an outage that running work survives.
+    pub fn term(mut self, term: Duration) -> Self {
+        self.spans.term = term.max(Duration::from_secs(1));
+        self
+    }
+
+    /// How long a call may be held back while there is nothing to say. Twenty seconds unless said
+    /// otherwise; never more than a third of the term.
+    pub fn park_max(mut self, park_max: Duration) -> Self {
+        self.spans.park_max = park_max;
+        self
+    }
+
+    /// How long an offer stands until it must be confirmed. Fifteen seconds unless said otherwise.
+    pub fn start_within(mut self, start_within: Duration) -> Self {
+        self.spans.start_within = start_within;
+        self
+    }
+
+    /// Over how long runners spread their reconnects. Two seconds unless said otherwise.
+    pub fn spread(mut self, spread: Duration) -> Self {
+        self.spans.spread = spread;
+        self
+    }
+
+    /// Makes sure of the tenant and the pool `default`, and begins to serve on the current tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the store cannot be used.
+    pub async fn start(self) -> Result<ControlPlane, Error> {
+        let wall = self.store.clock().unwrap_or_else(|| Arc::clone(&self.clock));
+        let me = random::id(&*self.random, wall.wall(), MemberId::new);
+        let plane = Arc::new(Plane {
+            me,
+            records: Records::new(self.store),
+            clock: self.clock,
+            wall,
+            random: self.random,
+            observer: self.observer,
+            artifacts: self.artifacts,
+            spans: self.spans,
+            schedule: Mutex::new(Schedule::default()),
+            sessions: Mutex::default(),
+            pools: Mutex::default(),
+            subjects: Subjects::default(),
+            due: DueSignal::default(),
+            stopping: CancellationToken::new(),
+            duties: TaskTracker::new(),
+        });
+        plane.ensure_default().await.map_err(Error::Store)?;
+        plane.duties.spawn(Arc::clone(&plane).serve_due());
+        Ok(ControlPlane { plane })
+    }
+}
+
+impl Plane {
+    async fn ensure_default(&self) -> Result<(), StoreError> {
+        self.create(&TenantRecord::new(TenantId::DEFAULT, "default")).await?;
+        let pool = PoolRecord::new(TenantId::DEFAULT, PoolId::DEFAULT, "default");
+        self.create(&UniqueRecord::of_pool(&pool)).await?;
+        self.create(&pool).await
+    }
+}
+
+impl ControlPlane {
+    /// Answers every call that is held back, and ends. Runners go on with what they hold, and find
+    /// another or the restarted control plane within their term.
+    ///
+    /// # Errors
+    /// None at present.
+    ///
+    /// # Cancel safety
+    /// Dropping the future lets the duties end by themselves.
+    pub async fn stop(&self) -> Result<(), Error> {
+        self.plane.stopping.cancel();
+        self.plane.duties.close();
+        self.plane.duties.wait().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! The in-process transport: requests of one principal, checked and passed on.
+
+use super::{ControlPlane, Plane, session::Identity};
+use crate::{
+    seams::{
+        store::StoreError,
+        transport::{Transport, TransportError},
+    },
+    values::{
+        id::TenantId,
+        principal::{Principal, Scope},
+        reply::{RefusalCode, Refused, Reply},
+        request::Request,
+    },
+};
+use async_trait::async_trait;
+use std::{sync::Arc, time::Duration};
+
+/// Speaks to a control plane in the same process, for one principal.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    plane: Arc<Plane>,
+    principal: Principal,
+}
+
+impl ControlPlane {
+    /// A transport that speaks for `principal`, whoever calls it.
+    #[must_use]
+    pub fn caller(&self, principal: Principal) -> Caller {
+        Caller { plane: Arc::clone(&self.plane), principal }
+    }
+}
+
+impl Caller {
+    /// The tenant it speaks for with a scope, if it may.
+    fn api(&self, needed: Scope) -> Option<TenantId> {
+        match &self.principal {
+            Principal::Api { tenant, scopes } if scopes.contains(&needed) => Some(*tenant),
+            Principal::Operator => Some(TenantId::OPERATOR),
+            _ => None,
+        }
+    }
+
+    async fn pass_on(&self, request: Request) -> Result<Reply, StoreError> {
+        let plane = &self.plane;
+        match (request, &self.principal) {
+            (Request::Sync(request), Principal::Runner { tenant, pool, runner }) => {
+                let who = Identity { tenant: *tenant, pool: *pool, runner: *runner };
+                plane.sync(who, *request).await
+            }
+            (Request::Enrol(request), Principal::Registrant { tenant, registration }) => {
+                plane.enrol(*tenant, *registration, request).await
+            }
+            (Request::Submit(request), _) => match self.api(Scope::Submit) {
+                Some(tenant) => plane.submit(tenant, request).await,
+                None => Ok(forbidden("submit")),
+            },
+            (Request::Cancel(request), _) => match self.api(Scope::Submit) {
+                Some(tenant) => plane.cancel(tenant, request).await,
+                None => Ok(forbidden("submit")),
+            },
+            (Request::Signal(request), _) => match self.api(Scope::Submit) {
+                Some(tenant) => plane.signal(tenant, request).await,
+                None => Ok(forbidden("submit")),
+            },
+            (request, _) => match self.api(Scope::Read) {
+                Some(tenant) => self.read(tenant, request).await,
+                None => Ok(forbidden("read")),
+            },
+        }
+    }
+
+    async fn read(&self, tenant: TenantId, request: Request) -> Result<Reply, StoreError> {
+        let plane = &self.plane;
+        match request {
+            Request::Inspect(request) => plane.inspect(tenant, request.job).await,
+            Request::Wait(request) => plane.wait(tenant, request.job, request.park_for).await,
+            Request::Answer(request) => plane.await_answer(tenant, request.signal, request.park_for).await,
+            Request::ReadLog(request) => plane.read_log(tenant, request).await,
+            Request::Enrol(_) => Ok(forbidden_to("only a registration token can be exchanged for a credential")),
+            _ => Ok(forbidden_to("only a runner, with its credential, syncs")),
+        }
+    }
+}
+
+#[async_trait]
+impl Transport for Caller {
+    async fn call(&self, request: Request) -> Result<Reply, TransportError> {
+        if self.plane.stopping.is_cancelled() {
+            return Err(TransportError::Busy { retry_after: RETRY_AFTER });
+        }
+        self.pass_on(request).await.map_err(|error| match error {
+            StoreError::Full(source) => TransportError::Unreachable(source),
+            error => TransportError::Unreachable(Box::new(error)),
+        })
+    }
+}
+
+/// How long a caller waits when the control plane is stopping.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+fn forbidden(scope: &str) -> Reply {
+    forbidden_to(&format!("this takes an API credential with the scope {scope:?}"))
+}
+
+fn forbidden_to(detail: &str) -> Reply {
+    Reply::Refused(Refused::new(RefusalCode::Forbidden, detail))
+}

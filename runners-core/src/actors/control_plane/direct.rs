@@ -1,0 +1,70 @@
+//! The direct grant: a runner is parked and nothing waits, so the commit that makes a job offers
+//! it too.
+
+use super::{Plane, effects::Change, lock, session::Identity, submit::Prepared};
+use crate::{
+    actors::records::Batch,
+    rules::{job::State, record::Record as _},
+    seams::store::StoreError,
+    values::{key::Kind, runner::Mode, time::Timestamp},
+};
+use std::{mem, sync::Arc};
+
+impl Plane {
+    /// Makes a job already offered to a parked runner. `None` if there is no such runner, or
+    /// another job or limit was in the way: then it is made ready as any other.
+    pub(super) async fn submit_direct(
+        self: &Arc<Self>,
+        prepared: &Prepared,
+        now: Timestamp,
+    ) -> Option<Result<(), StoreError>> {
+        if !matches!(prepared.change.after.state, State::Ready { .. }) {
+            return None;
+        }
+        let runner = lock(&self.schedule).direct(prepared.change.after.terms.lane)?;
+        let session = lock(&self.sessions).get(&runner).cloned()?;
+        // It was taken off the list of those who wait; when it looks again, it is put back.
+        let _wake = WakeOnDrop { session: &session };
+        let mut live = session.live.try_lock().ok()?;
+        let me = Identity { runner, ..session.who };
+        let home = live.session.as_ref().is_some_and(|session| session.record.home == self.me);
+        let takes = live.loaded && live.parked && home && live.mode() == Mode::Serve && me == session.who;
+        if !takes || live.room(live.mine.len()) == 0 {
+            return None;
+        }
+        let mut after = prepared.change.after.clone();
+        after.offer(live.reference()?, now, self.spans.start_within).ok()?;
+        let mut batch = Batch::new();
+        prepared.add_to(&mut batch, &mut Vec::new());
+        let held = self.hold_session(&live, &mut batch, now);
+        let change = Change { before: None, after, payload: prepared.change.payload.clone() };
+        let loaded = mem::replace(&mut live.loaded, false);
+        match self.commit(batch, std::slice::from_ref(&change), now).await {
+            Ok(_) => {
+                live.session = held;
+                live.loaded = loaded;
+                live.free = live.free.saturating_sub(1);
+                self.keep(&mut live, vec![change]);
+                Some(Ok(()))
+            }
+            Err(StoreError::Conflict(key)) if key.kind == Kind::Session => None,
+            Err(StoreError::Exhausted(_)) => None,
+            Err(error) => {
+                if matches!(&error, StoreError::Conflict(key) if *key == prepared.change.after.key()) {
+                    live.loaded = loaded;
+                }
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+struct WakeOnDrop<'a> {
+    session: &'a super::session::Session,
+}
+
+impl Drop for WakeOnDrop<'_> {
+    fn drop(&mut self) {
+        self.session.wake();
+    }
+}

@@ -1,0 +1,336 @@
+//! What is due by itself: offers that lapsed, sessions that expired, deadlines, waits that are
+//! over. It has an index of its own, so that nothing is looked for that is not due.
+
+use super::{
+    Plane, lock,
+    effects::Change,
+    session::{Identity, Live},
+    sync::RELEASES_PER_BATCH,
+};
+use crate::{
+    actors::records::{Batch, PAGE_ROWS, Versioned, read},
+    rules::{
+        job::{JobRecord, StopReason},
+        keys,
+        lifecycle::Due,
+        record::{Record as _, RunRecord, SessionRecord, SignalRecord, SignalState},
+    },
+    seams::{
+        clock::Clock,
+        observer::Notice,
+        store::{Query, StoreError, Stored},
+    },
+    values::{
+        id::{RunnerId, TenantId},
+        key::{Index, Kind},
+        time::{BootTime, Timestamp},
+    },
+};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+/// Tells the duty when something is due earlier than it knows.
+#[derive(Debug)]
+pub(crate) struct DueSignal {
+    next: Mutex<Timestamp>,
+    earlier: Notify,
+}
+
+/// Later than everything.
+const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);
+
+impl Default for DueSignal {
+    fn default() -> Self {
+        Self { next: Mutex::new(NEVER), earlier: Notify::new() }
+    }
+}
+
+impl DueSignal {
+    /// Something is due at `at`.
+    pub(crate) fn hint(&self, at: Timestamp) {
+        let mut next = lock(&self.next);
+        if at < *next {
+            *next = at;
+            self.earlier.notify_one();
+        }
+    }
+
+    /// A round begins: whatever is hinted at from now on, it may miss.
+    fn begin(&self) {
+        *lock(&self.next) = NEVER;
+    }
+
+    /// The round found that the next thing is due at `at`. When it really is, hints included.
+    fn end(&self, at: Timestamp) -> Timestamp {
+        let mut next = lock(&self.next);
+        *next = at.min(*next);
+        *next
+    }
+}
+
+/// How long the duty sleeps at most: others may have written something that is due.
+const SLEEP_MAX: Duration = Duration::from_secs(10);
+/// How far the wall may move against the time since boot before reaping waits for one term.
+const WALL_STEP_MAX: Duration = Duration::from_secs(5);
+/// How long after an error the duty tries again.
+const ERROR_WAIT: Duration = Duration::from_secs(1);
+
+/// From when sessions may be reaped: a term after the start, and after every step of the wall.
+#[derive(Debug)]
+struct ReapGate {
+    from: BootTime,
+    wall_at_boot: i128,
+}
+
+impl ReapGate {
+    fn new(clock: &dyn Clock, wall: &dyn Clock, term: Duration) -> Self {
+        Self { from: clock.boot() + term, wall_at_boot: wall_at_boot(clock, wall) }
+    }
+
+    /// Whether sessions may be reaped now.
+    fn is_open(&mut self, clock: &dyn Clock, wall: &dyn Clock, term: Duration) -> bool {
+        let wall_at_boot = wall_at_boot(clock, wall);
+        if (wall_at_boot - self.wall_at_boot).unsigned_abs() > WALL_STEP_MAX.as_millis() {
+            tracing::warn!("the wall clock has moved: no session is given up for one term");
+            self.wall_at_boot = wall_at_boot;
+            self.from = clock.boot() + term;
+        }
+        clock.boot() >= self.from
+    }
+}
+
+fn wall_at_boot(clock: &dyn Clock, wall: &dyn Clock) -> i128 {
+    i128::from(wall.wall().as_millis()) - clock.boot().as_duration().as_millis().cast_signed()
+}
+
+impl Plane {
+    /// Does what is due, until the control plane stops.
+    pub(super) async fn serve_due(self: Arc<Self>) {
+        let mut gate = ReapGate::new(&*self.clock, &*self.wall, self.spans.term);
+        while !self.stopping.is_cancelled() {
+            self.due.begin();
+            let reap = gate.is_open(&*self.clock, &*self.wall, self.spans.term);
+            let sleep = match self.due_round(reap).await {
+                Ok(next) => {
+                    let next = self.due.end(next.unwrap_or(NEVER));
+                    next.since(self.now()).min(SLEEP_MAX)
+                }
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "due work was not done");
+                    ERROR_WAIT
+                }
+            };
+            self.read_wanted_pages();
+            let deadline = self.clock.boot() + sleep;
+            tokio::select! {
+                biased;
+                () = self.stopping.cancelled() => {}
+                () = self.due.earlier.notified() => {}
+                () = self.clock.sleep_until(deadline) => {}
+            }
+        }
+    }
+
+    /// Asks again for pages that could not be read before.
+    fn read_wanted_pages(self: &Arc<Self>) {
+        let pages = {
+            let mut schedule = lock(&self.schedule);
+            let pools = schedule.pools();
+            pools.into_iter().flat_map(|pool| schedule.pages_wanted(pool)).collect()
+        };
+        self.read_pages(pages);
+    }
+
+    /// Does everything that is due now. When the next thing is.
+    async fn due_round(self: &Arc<Self>, reap: bool) -> Result<Option<Timestamp>, StoreError> {
+        let mut after = None;
+        loop {
+            let now = self.now();
+            let query = Query::Range {
+                index: Index::Due,
+                prefix: bytes::Bytes::new(),
+                after: after.take(),
+                until: Some(keys::due_after(now)),
+                newest_first: false,
+                limit: PAGE_ROWS,
+                hide: None,
+            };
+            let (rows, more) = self.records.page(query).await?;
+            for (_, row) in &rows {
+                match self.due_one(row, reap, now).await {
+                    // Somebody else was faster, or the next round sees it as it is then.
+                    Err(StoreError::Conflict(_)) => {}
+                    done => done?,
+                }
+            }
+            match rows.last() {
+                Some((last, _)) if more => after = Some(last.clone()),
+                _ => break,
+            }
+        }
+        let next = Query::Range {
+            index: Index::Due,
+            prefix: bytes::Bytes::new(),
+            after: Some(keys::due_after(self.now())),
+            until: None,
+            newest_first: false,
+            limit: 1,
+            hide: None,
+        };
+        let (rows, _) = self.records.page(next).await?;
+        Ok(rows.first().and_then(|(key, _)| keys::due_at(key)))
+    }
+
+    async fn due_one(self: &Arc<Self>, row: &Stored, reap: bool, now: Timestamp) -> Result<(), StoreError> {
+        match row.key.kind {
+            Kind::Job => self.due_job(read(row)?, now).await,
+            Kind::Session if reap => self.reap(read(row)?).await,
+            Kind::Signal => self.expire_signal(read(row)?, now).await,
+            Kind::Run => self.time_out_run(read(row)?, now).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn due_job(self: &Arc<Self>, job: Versioned<JobRecord>, now: Timestamp) -> Result<(), StoreError> {
+        let Some(session) = job.record.holder() else {
+            let mut after = job.record.clone();
+            return match after.due(now, self.spans.start_within, self.chance()) {
+                Due::Nothing => Ok(()),
+                Due::Release => self.release_dependants(job, now).await,
+                Due::Changed | Due::Lapsed(_) => {
+                    self.commit(Batch::new(), &[Change::of(&job, after)], now).await.map(drop)
+                }
+            };
+        };
+        let slack = self.spans.start_within;
+        self.change_held(&job, session.runner, move |job, chance| job.due(now, slack, chance)).await
+    }
+
+    /// Changes a job that belongs to a session, under the session's mutex.
+    pub(super) async fn change_held(
+        self: &Arc<Self>,
+        job: &Versioned<JobRecord>,
+        runner: RunnerId,
+        change: impl FnOnce(&mut JobRecord, f64) -> Due,
+    ) -> Result<(), StoreError> {
+        let who = Identity { tenant: job.record.tenant, pool: job.record.terms.pool, runner };
+        let session = self.session(who);
+        let mut live = session.live.lock().await;
+        let known = live.mine.get(&job.record.id).filter(|_| live.loaded).map(|mine| mine.job.clone());
+        let before = known.filter(|known| known.version >= job.version).unwrap_or_else(|| job.clone());
+        let mut after = before.record.clone();
+        let due = change(&mut after, self.chance());
+        if due == Due::Nothing {
+            return Ok(());
+        }
+        let changes = vec![Change::of(&before, after)];
+        let loaded = std::mem::replace(&mut live.loaded, false);
+        self.commit(Batch::new(), &changes, self.now()).await?;
+        live.loaded = loaded;
+        self.keep(&mut live, changes);
+        if let Due::Lapsed(_) = due {
+            live.suspect = true;
+        }
+        drop(live);
+        session.wake();
+        Ok(())
+    }
+
+    /// Gives up a session of which nothing was heard for a whole term: what it held is lost.
+    async fn reap(self: &Arc<Self>, stored: Versioned<SessionRecord>) -> Result<(), StoreError> {
+        let (tenant, runner) = (stored.record.tenant, stored.record.runner);
+        let known = lock(&self.sessions).get(&runner).cloned();
+        let mut unknown_live = Live::default();
+        let mut guard = None;
+        let who = match &known {
+            Some(session) => {
+                guard = Some(session.live.lock().await);
+                session.who
+            }
+            None => Identity { tenant, pool: crate::values::id::PoolId::from_bytes([0; 16]), runner },
+        };
+        let live = guard.as_deref_mut().unwrap_or(&mut unknown_live);
+        self.load(who, live).await?;
+        let Some(session) = live.session.clone() else { return Ok(()) };
+        if session.record.ended || session.record.expires_at > self.now() {
+            return Ok(());
+        }
+        let mut record = session.record.clone();
+        record.ended = true;
+        self.write_session(live, session.version, record, Batch::new(), &[]).await?;
+        if !live.mine.is_empty() {
+            self.observer.observe(&Notice::RunnerLost { runner });
+        }
+        self.lose_all(live).await
+    }
+
+    /// Ends every job of a session as lost.
+    async fn lose_all(self: &Arc<Self>, live: &mut Live) -> Result<(), StoreError> {
+        let now = self.now();
+        let held: Vec<Change> = live
+            .mine
+            .values()
+            .filter_map(|mine| {
+                let mut job = mine.job.record.clone();
+                job.lose(job.holder()?, now, self.chance()).ok()?;
+                Some(Change::of(&mine.job, job))
+            })
+            .collect();
+        for page in held.chunks(RELEASES_PER_BATCH) {
+            live.loaded = false;
+            self.commit(Batch::new(), page, now).await?;
+            live.loaded = true;
+            self.keep(live, page.to_vec());
+        }
+        Ok(())
+    }
+
+    async fn expire_signal(
+        self: &Arc<Self>,
+        signal: Versioned<SignalRecord>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if signal.record.state != SignalState::Waiting || signal.record.expires_at > now {
+            return Ok(());
+        }
+        let mut record = signal.record.clone();
+        record.state = SignalState::Expired;
+        let mut batch = Batch::new();
+        batch.put(signal.version, &record);
+        self.records.commit(batch).await?;
+        self.subjects.changed(&record.key());
+        Ok(())
+    }
+
+    async fn time_out_run(
+        self: &Arc<Self>,
+        run: Versioned<RunRecord>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.stop_run(run.record.tenant, run.record.id, StopReason::RunDeadline).await?;
+        let mut record = run.record.clone();
+        record.timed_out_at = Some(now);
+        let mut batch = Batch::new();
+        batch.put(run.version, &record);
+        self.records.commit(batch).await.map(drop)
+    }
+
+    /// Has every job of a run stopped. How many had not ended.
+    pub(super) async fn stop_run(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        run: crate::values::id::RunId,
+        reason: StopReason,
+    ) -> Result<u32, StoreError> {
+        let prefix = keys::parent_prefix(tenant, &keys::jobs_of(run));
+        let jobs = self.records.tenant(tenant).all::<JobRecord>(Index::Parent, prefix).await?;
+        let mut stopped = 0;
+        for job in jobs {
+            stopped += u32::from(self.stop_job(job, reason).await?);
+        }
+        Ok(stopped)
+    }
+}

@@ -1,0 +1,213 @@
+//! What follows from a commit: who is woken, what is remembered, what is observed.
+
+use super::{Plane, lock, session::{Live, Mine}};
+use crate::{
+    actors::records::{Batch, Versioned},
+    rules::{
+        history,
+        job::{JobRecord, State},
+        keys,
+        record::PayloadRecord,
+        schedule::{PageWanted, ReadyJob},
+    },
+    seams::{observer::Notice, store::{Committed, Query, StoreError}},
+    values::{
+        key::{Index, Key, Kind},
+        lease::FencingToken,
+        time::Timestamp,
+    },
+};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// A job that a batch changes.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    /// How it was; `None` for a job that the batch makes.
+    pub(crate) before: Option<Versioned<JobRecord>>,
+    /// How it is afterwards.
+    pub(crate) after: JobRecord,
+    /// Its immutable bytes, if they are at hand.
+    pub(crate) payload: Option<Arc<PayloadRecord>>,
+}
+
+impl Change {
+    /// What `change` makes of `before`.
+    pub(crate) fn of(before: &Versioned<JobRecord>, after: JobRecord) -> Self {
+        Self { before: Some(before.clone()), after, payload: None }
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.before.as_ref().map_or(0, |before| before.version)
+    }
+
+    /// Adds what it takes to make this change.
+    pub(crate) fn write(&self, batch: &mut Batch, now: Timestamp) {
+        batch.put_job(self.version(), &self.after, history::line(&self.after, now));
+        if let (Some(run), true) = (self.after.terms.run, self.concludes()) {
+            batch.add(keys::open_jobs(self.after.tenant, run), -1, None);
+        }
+    }
+
+    fn concludes(&self) -> bool {
+        self.after.conclusion().is_some()
+            && self.before.as_ref().is_some_and(|before| before.record.conclusion().is_none())
+    }
+}
+
+impl Plane {
+    /// Commits changes of jobs, with whatever else is in `batch`, and does what follows.
+    pub(crate) async fn commit(
+        self: &Arc<Self>,
+        mut batch: Batch,
+        changes: &[Change],
+        now: Timestamp,
+    ) -> Result<Committed, StoreError> {
+        changes.iter().for_each(|change| change.write(&mut batch, now));
+        let committed = self.records.commit(batch).await?;
+        changes.iter().for_each(|change| self.follow(change));
+        Ok(committed)
+    }
+
+    /// Does what follows from one change that was committed.
+    fn follow(self: &Arc<Self>, change: &Change) {
+        let job = &change.after;
+        let ready_before = change.before.as_ref().and_then(|before| before.record.ready_key());
+        let ready_now = job.ready_key();
+        if ready_before != ready_now {
+            if let Some(key) = ready_before {
+                lock(&self.schedule).gone(job.terms.lane, &key);
+            }
+            if ready_now.is_some() {
+                self.make_ready(ReadyJob {
+                    version: change.version() + 1,
+                    record: job.clone(),
+                    payload: change.payload.clone(),
+                });
+            }
+        }
+        if let Some(at) = job.due_at() {
+            self.due.hint(at);
+        }
+        if job.conclusion().is_some() {
+            self.subjects.changed(&job_subject(job));
+            self.subjects.changed(&log_subject(job));
+        }
+        self.notice(change);
+    }
+
+    /// Puts a ready job where runners find it.
+    pub(crate) fn make_ready(self: &Arc<Self>, job: ReadyJob) {
+        let woken = lock(&self.schedule).ready(job);
+        if let Some(runner) = woken {
+            self.wake(runner);
+        }
+    }
+
+    fn notice(&self, change: &Change) {
+        let job = &change.after;
+        if change.before.as_ref().is_some_and(|before| before.record.state == job.state) {
+            return;
+        }
+        let token = change.before.as_ref().map_or_else(|| job.token(), |before| before.record.token());
+        let notice = match &job.state {
+            State::Concluded { conclusion, .. } => {
+                Notice::JobConcluded { job: job.id, conclusion: *conclusion }
+            }
+            State::Offered { to, .. } => Notice::JobOffered { token: job.token(), runner: to.runner },
+            State::Running { by, stop: None, .. } => {
+                Notice::JobRunning { token: job.token(), runner: by.runner }
+            }
+            State::Running { .. } => return,
+            _ if change.before.is_none() => Notice::JobAccepted { job: job.id },
+            _ => {
+                let before = change.before.as_ref().map_or(0, |before| before.record.attempts.len());
+                let outcome = job.attempts.get(before).map(|ended| ended.outcome.clone());
+                Notice::JobRequeued { token, outcome }
+            }
+        };
+        self.observer.observe(&notice);
+    }
+
+    /// Takes over into a session what was committed for it.
+    pub(crate) fn keep(&self, live: &mut Live, changes: Vec<Change>) {
+        let session = live.reference();
+        for change in changes {
+            let id = change.after.id;
+            let version = change.version() + 1;
+            if change.after.holder().is_some() && change.after.holder() == session {
+                let known = live.mine.remove(&id);
+                let payload = change.payload.or_else(|| known.as_ref().and_then(|mine| mine.payload.clone()));
+                let same_grant =
+                    known.as_ref().is_some_and(|mine| mine.job.record.grant == change.after.grant);
+                let told = same_grant && known.is_some_and(|mine| mine.told);
+                let job = Versioned { version, record: change.after };
+                live.mine.insert(id, Mine { job, payload, told });
+            } else {
+                live.mine.remove(&id);
+                live.progress.remove(&id);
+            }
+        }
+    }
+
+    /// Reads pages of lanes beside everything else.
+    pub(crate) fn read_pages(self: &Arc<Self>, pages: Vec<PageWanted>) {
+        for page in pages {
+            let plane = Arc::clone(self);
+            self.duties.spawn(async move {
+                let mut wanted = Some(page);
+                while let Some(page) = wanted.take() {
+                    wanted = plane.read_page(page).await;
+                }
+            });
+        }
+    }
+
+    async fn read_page(&self, page: PageWanted) -> Option<PageWanted> {
+        let size = lock(&self.schedule).page_size(page.lane);
+        let query = Query::Range {
+            index: Index::Ready,
+            prefix: Bytes::copy_from_slice(page.lane.as_bytes()),
+            after: page.after,
+            until: None,
+            newest_first: false,
+            limit: u32::try_from(size).unwrap_or(u32::MAX),
+            hide: None,
+        };
+        let jobs = async {
+            let (rows, more) = self.records.page(query).await?;
+            let mut jobs = Vec::with_capacity(rows.len());
+            for (key, row) in rows {
+                let Versioned { version, record } = crate::actors::records::read(&row)?;
+                jobs.push((key, ReadyJob { version, record, payload: None }));
+            }
+            Ok::<_, StoreError>((jobs, more))
+        };
+        match jobs.await {
+            Ok((jobs, more)) => {
+                let (woken, next) = lock(&self.schedule).page(page.lane, jobs, more);
+                self.wake_all(woken);
+                next
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "ready jobs could not be read");
+                lock(&self.schedule).page_failed(page.lane);
+                None
+            }
+        }
+    }
+}
+
+/// What is waited for until a job ends.
+pub(crate) fn job_subject(job: &JobRecord) -> Key {
+    JobRecord::key_of(job.tenant, job.id)
+}
+
+/// What is waited for until the log of a job grows, or ends.
+pub(crate) fn log_subject(job: &JobRecord) -> Key {
+    log_subject_of(job.tenant, job.token())
+}
+
+pub(crate) fn log_subject_of(tenant: crate::values::id::TenantId, token: FencingToken) -> Key {
+    Key::new(tenant, Kind::Log, Bytes::copy_from_slice(token.job.as_bytes()))
+}

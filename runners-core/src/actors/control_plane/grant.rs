@@ -1,0 +1,242 @@
+//! Granting: ready jobs become offers of a session, in one batch.
+
+use super::{
+    Plane, lock,
+    effects::Change,
+    session::{Live, Mine, Session},
+    sync::Arrival,
+};
+use crate::{
+    actors::records::{Batch, Versioned},
+    rules::{
+        job::{JobRecord, State},
+        record::{PayloadRecord, Record as _, SessionRecord, SessionRef},
+        schedule::ReadyJob,
+    },
+    seams::store::StoreError,
+    values::{
+        id::{JobId, PoolId},
+        key::Kind,
+        sync::{Offer, SyncRequest},
+        time::Timestamp,
+    },
+};
+use std::{
+    mem,
+    sync::Arc,
+};
+
+/// How often a grant is tried again after somebody else was faster.
+const ROUNDS_MAX: usize = 8;
+
+/// How many jobs are granted in one batch.
+const GRANTS_PER_BATCH: usize = 200;
+
+impl Plane {
+    /// Grants up to `room` ready jobs. If there is none and the call `waits`, it is woken when
+    /// there is one.
+    pub(super) async fn grant(
+        self: &Arc<Self>,
+        session: &Session,
+        live: &mut Live,
+        room: usize,
+        waits: bool,
+        arrival: Arrival,
+    ) -> Result<Vec<Offer>, StoreError> {
+        let (Some(seeker), Some(reference)) = (live.seeker.clone(), live.reference()) else {
+            return Ok(Vec::new());
+        };
+        let pool = session.who.pool;
+        let mut granted: Vec<JobId> = Vec::new();
+        for _ in 0..ROUNDS_MAX {
+            let room = room.min(GRANTS_PER_BATCH) - granted.len();
+            let waits = waits && granted.is_empty();
+            let sought = lock(&self.schedule).seek(pool, &seeker, room, waits);
+            self.read_pages(sought.pages);
+            if sought.taken.is_empty() {
+                break;
+            }
+            let mut taken = Taken { plane: self, jobs: sought.taken };
+            self.fetch_payloads(&mut taken.jobs).await?;
+            taken.fit();
+            let now = self.now();
+            let changes: Vec<Change> = taken.jobs.iter().filter_map(|job| self.offer(job, reference, now)).collect();
+            match self.commit_grants(live, &changes, now).await {
+                Ok(()) => {
+                    taken.jobs.clear();
+                    granted.extend(changes.iter().map(|change| change.after.id));
+                    self.keep(live, changes);
+                    break;
+                }
+                Err(StoreError::Conflict(key)) if key.kind == Kind::Job => {
+                    let lost = taken.jobs.iter().position(|job| job.record.key() == key);
+                    let lost = lost.map(|at| taken.jobs.swap_remove(at));
+                    drop(taken);
+                    if let Some(job) = lost {
+                        self.reconsider(pool, &job.record).await?;
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.offers(live, granted, arrival).await
+    }
+
+    /// The change that offers `job` to a session.
+    pub(super) fn offer(&self, job: &ReadyJob, to: SessionRef, now: Timestamp) -> Option<Change> {
+        let mut after = job.record.clone();
+        after.offer(to, now, self.spans.start_within).ok()?;
+        let before = Versioned { version: job.version, record: job.record.clone() };
+        Some(Change { before: Some(before), after, payload: job.payload.clone() })
+    }
+
+    /// Commits offers under the condition that the session is as it is known, and at home here.
+    pub(super) async fn commit_grants(
+        self: &Arc<Self>,
+        live: &mut Live,
+        changes: &[Change],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        let session = self.hold_session(live, &mut batch, now);
+        // If the store does not answer, or nobody waits for its answer any more, what is known of
+        // the session has to be read again.
+        let loaded = mem::replace(&mut live.loaded, false);
+        match self.commit(batch, changes, now).await {
+            Ok(_) => {
+                live.session = session;
+                live.loaded = loaded;
+                Ok(())
+            }
+            Err(StoreError::Conflict(key)) if key.kind == Kind::Job => {
+                live.loaded = loaded;
+                Err(StoreError::Conflict(key))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Adds to `batch` that the session is as it is known, renewing it if its term is a third
+    /// over. How it is afterwards.
+    pub(super) fn hold_session(
+        &self,
+        live: &Live,
+        batch: &mut Batch,
+        now: Timestamp,
+    ) -> Option<Versioned<SessionRecord>> {
+        let mut session = live.session.clone()?;
+        let record = &mut session.record;
+        if record.ended || record.drained || record.expires_at < now + self.spans.term * 2 / 3 {
+            record.expires_at = now + self.spans.term;
+            record.ended = false;
+            record.drained = false;
+            batch.put(session.version, record);
+            self.due.hint(record.expires_at);
+            session.version += 1;
+        } else {
+            batch.expect(record.key(), session.version);
+        }
+        Some(session)
+    }
+
+    async fn fetch_payloads(&self, jobs: &mut [ReadyJob]) -> Result<(), StoreError> {
+        let missing: Vec<usize> = (0..jobs.len()).filter(|at| jobs[*at].payload.is_none()).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let key = |job: &ReadyJob| PayloadRecord::key_of(job.record.tenant, job.record.id);
+        let keys = missing.iter().map(|at| key(&jobs[*at])).collect();
+        let payloads = self.records.load_all::<PayloadRecord>(keys).await?;
+        for (at, payload) in missing.into_iter().zip(payloads) {
+            jobs[at].payload = payload.map(|payload| Arc::new(payload.record));
+        }
+        Ok(())
+    }
+
+    /// Reads a job again that was not as it was known, and puts it back if it is ready.
+    async fn reconsider(self: &Arc<Self>, pool: PoolId, job: &JobRecord) -> Result<(), StoreError> {
+        let stored = self.records.load::<JobRecord>(job.key()).await?;
+        let ready = stored.filter(|stored| matches!(stored.record.state, State::Ready { .. }));
+        if let Some(Versioned { version, record }) = ready.filter(|stored| stored.record.terms.pool == pool) {
+            self.make_ready(ReadyJob { version, record, payload: None });
+        }
+        Ok(())
+    }
+
+    /// The offers that stand for jobs of the session, as they go into a reply.
+    pub(super) async fn offers(
+        &self,
+        live: &mut Live,
+        jobs: Vec<JobId>,
+        arrival: Arrival,
+    ) -> Result<Vec<Offer>, StoreError> {
+        let mut offers = Vec::with_capacity(jobs.len());
+        let mut size = 0;
+        for id in jobs {
+            let Some(mine) = live.mine.get_mut(&id) else { continue };
+            let payload = match &mine.payload {
+                Some(payload) => Arc::clone(payload),
+                None => match self.records.load(PayloadRecord::key_of(mine.job.record.tenant, id)).await? {
+                    Some(payload) => Arc::new(payload.record),
+                    None => continue,
+                },
+            };
+            size += size_of(&payload);
+            if size > OFFERS_BYTES_MAX && !offers.is_empty() {
+                break;
+            }
+            mine.told = true;
+            offers.extend(offer_of(mine, &payload, arrival));
+            mine.payload = Some(payload);
+        }
+        Ok(offers)
+    }
+}
+
+/// How many bytes of offers go into one reply; the first one goes whatever its size.
+const OFFERS_BYTES_MAX: usize = SyncRequest::BYTES_MAX / 2;
+
+fn size_of(payload: &PayloadRecord) -> usize {
+    payload.spec.len() + payload.payload.as_ref().map_or(0, crate::values::opaque::Opaque::len) + 256
+}
+
+fn offer_of(mine: &Mine, payload: &PayloadRecord, arrival: Arrival) -> Option<Offer> {
+    let job = &mine.job.record;
+    let State::Offered { start_by, .. } = job.state else { return None };
+    Some(Offer {
+        token: job.token(),
+        attempt: job.next_attempt(),
+        start_within: start_by.since(arrival.at),
+        spec: payload.spec.clone(),
+        signature: payload.signature.clone(),
+        payload: payload.payload.clone(),
+        payload_artifact: payload.payload_artifact,
+    })
+}
+
+/// Jobs that were taken from the schedule. Those that are still here when it is dropped were not
+/// granted, and go back.
+struct Taken<'a> {
+    plane: &'a Arc<Plane>,
+    jobs: Vec<ReadyJob>,
+}
+
+impl Taken<'_> {
+    /// Gives back what would not fit into one reply.
+    fn fit(&mut self) {
+        let mut size = 0;
+        let fits = self.jobs.iter().take_while(|job| {
+            size += job.payload.as_deref().map_or(0, size_of);
+            size <= OFFERS_BYTES_MAX
+        });
+        let fits = fits.count().max(1);
+        let rest = self.jobs.split_off(fits.min(self.jobs.len()));
+        rest.into_iter().for_each(|job| self.plane.make_ready(job));
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        mem::take(&mut self.jobs).into_iter().for_each(|job| self.plane.make_ready(job));
+    }
+}

@@ -1,0 +1,221 @@
+//! A runner's session as this control plane knows it: one mutex, and what it guards.
+
+use super::Plane;
+use crate::{
+    actors::records::{PAGE_ROWS, Versioned, read},
+    rules::{
+        job::JobRecord,
+        keys,
+        record::{PayloadRecord, RunnerRecord, SessionRecord, SessionRef, SignalRecord, UniqueRecord},
+        schedule::Seeker,
+    },
+    seams::store::{Query, StoreError},
+    values::{
+        id::{JobId, PoolId, RunnerId, SignalId, TenantId},
+        key::{Index, Kind},
+        lease::FencingToken,
+        runner::{Incarnation, Mode},
+        time::BootTime,
+    },
+};
+use bytes::Bytes;
+use std::{collections::BTreeMap, sync::Arc};
+use tokio::sync::{Mutex, watch};
+
+/// For which runner a sync speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) tenant: TenantId,
+    pub(crate) pool: PoolId,
+    pub(crate) runner: RunnerId,
+}
+
+/// A runner's session at this control plane.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) who: Identity,
+    pub(crate) live: Mutex<Live>,
+    woken: watch::Sender<u64>,
+}
+
+/// What the mutex of a session guards. All of it can be read again from the store and the next
+/// sync; `loaded` tells whether it is as the store has it.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    pub(crate) loaded: bool,
+    pub(crate) session: Option<Versioned<SessionRecord>>,
+    pub(crate) runner: Option<Versioned<RunnerRecord>>,
+    /// The newest request that was seen of this incarnation.
+    pub(crate) last: Option<(Incarnation, u64)>,
+    /// The newest request followed the one before it: the runner has not missed an answer.
+    pub(crate) follows: bool,
+    /// The jobs that are offered to the runner, or that it works on.
+    pub(crate) mine: BTreeMap<JobId, Mine>,
+    pub(crate) signals: BTreeMap<SignalId, Pending>,
+    pub(crate) seeker: Option<Seeker>,
+    /// An offer was not confirmed in time, and nothing was heard since.
+    pub(crate) suspect: bool,
+    /// What the newest request means to do, and how many jobs it would start.
+    pub(crate) intent: Mode,
+    pub(crate) free: u32,
+    /// The newest request waits for something to be said.
+    pub(crate) parked: bool,
+    pub(crate) told_no_more: bool,
+    pub(crate) progress: BTreeMap<JobId, (u64, String)>,
+}
+
+/// A job that belongs to a session.
+#[derive(Clone, Debug)]
+pub(crate) struct Mine {
+    pub(crate) job: Versioned<JobRecord>,
+    pub(crate) payload: Option<Arc<PayloadRecord>>,
+    /// The offer stood in a reply before.
+    pub(crate) told: bool,
+}
+
+/// A signal that is not answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Pending {
+    pub(crate) signal: Versioned<SignalRecord>,
+    pub(crate) sent_at: Option<BootTime>,
+}
+
+impl Session {
+    fn new(who: Identity) -> Self {
+        Self { who, live: Mutex::default(), woken: watch::Sender::new(0) }
+    }
+
+    /// Has the parked sync looked at again.
+    pub(crate) fn wake(&self) {
+        self.woken.send_modify(|count| *count += 1);
+    }
+
+    /// Sees every wake after this call.
+    pub(crate) fn woken(&self) -> watch::Receiver<u64> {
+        self.woken.subscribe()
+    }
+}
+
+impl Live {
+    /// What the leases of this session are granted to.
+    pub(crate) fn reference(&self) -> Option<SessionRef> {
+        self.session.as_ref().map(|session| session.record.reference())
+    }
+
+    /// A job of this session, if `token` is its live grant.
+    pub(crate) fn job(&self, token: FencingToken) -> Option<&Mine> {
+        self.mine.get(&token.job).filter(|mine| mine.job.record.token() == token)
+    }
+
+    /// What the runner is to do, by itself or by the operator's wish.
+    pub(crate) fn mode(&self) -> Mode {
+        let desired = self.runner.as_ref().map(|runner| runner.record.desired.mode);
+        self.intent.max(desired.unwrap_or_default())
+    }
+
+    /// How many more jobs it may be offered.
+    pub(crate) fn room(&self, held: usize) -> usize {
+        if self.suspect || self.mode() != Mode::Serve {
+            return 0;
+        }
+        let offered = self.mine.values().filter(|mine| mine.is_offered()).count();
+        let desired = self.runner.as_ref().and_then(|runner| runner.record.desired.slots);
+        let under_limit = desired.map_or(usize::MAX, |slots| (slots as usize).saturating_sub(held));
+        (self.free as usize).min(under_limit).saturating_sub(offered)
+    }
+}
+
+impl Mine {
+    pub(crate) const fn is_offered(&self) -> bool {
+        matches!(self.job.record.state, crate::rules::job::State::Offered { .. })
+    }
+}
+
+impl Plane {
+    /// The session of a runner, made when there is none.
+    pub(crate) fn session(&self, who: Identity) -> Arc<Session> {
+        let mut sessions = super::lock(&self.sessions);
+        sessions.entry(who.runner).or_insert_with(|| Arc::new(Session::new(who))).clone()
+    }
+
+    /// Reads everything of a runner anew.
+    pub(crate) async fn load(&self, who: Identity, live: &mut Live) -> Result<(), StoreError> {
+        live.loaded = false;
+        live.session = self.records.load(SessionRecord::key_of(who.tenant, who.runner)).await?;
+        live.runner = self.records.load(RunnerRecord::key_of(who.tenant, who.runner)).await?;
+        let known = std::mem::take(&mut live.mine);
+        let sent = std::mem::take(&mut live.signals);
+        let mut after = None;
+        loop {
+            let query = Query::Range {
+                index: Index::Owner,
+                prefix: Bytes::copy_from_slice(who.runner.as_bytes()),
+                after: after.take(),
+                until: None,
+                newest_first: false,
+                limit: PAGE_ROWS,
+                hide: None,
+            };
+            let (rows, more) = self.records.page(query).await?;
+            for (_, row) in rows.iter().filter(|(_, row)| row.key.tenant == who.tenant) {
+                match row.key.kind {
+                    Kind::Job => live.take_job(read(row)?, &known),
+                    Kind::Signal => live.take_signal(read(row)?, &sent),
+                    _ => {}
+                }
+            }
+            match rows.last() {
+                Some((last, _)) if more => after = Some(last.clone()),
+                _ => break,
+            }
+        }
+        live.loaded = true;
+        Ok(())
+    }
+
+    /// The id of a pool by its name.
+    pub(crate) async fn pool_by_name(
+        &self,
+        tenant: TenantId,
+        name: &str,
+    ) -> Result<Option<PoolId>, StoreError> {
+        let at = (tenant, name.to_owned());
+        if let Some(pool) = super::lock(&self.pools).get(&at) {
+            return Ok(Some(*pool));
+        }
+        let key = UniqueRecord::pool_name(tenant, name);
+        let found = self.records.load::<UniqueRecord>(key).await?;
+        let pool = found.and_then(|found| found.record.taken_by.parse().ok());
+        if let Some(pool) = pool {
+            super::lock(&self.pools).insert(at, pool);
+        }
+        Ok(pool)
+    }
+
+    /// Reads the lanes of a pool, if that was not done yet.
+    pub(crate) async fn ensure_pool(self: &Arc<Self>, tenant: TenantId, pool: PoolId) -> Result<(), StoreError> {
+        if super::lock(&self.schedule).knows_pool(pool) {
+            return Ok(());
+        }
+        let prefix = keys::parent_prefix(tenant, &keys::lanes_of(pool));
+        let lanes = self.records.tenant(tenant).all(Index::Parent, prefix).await?;
+        let lanes = lanes.into_iter().map(|lane| lane.record).collect();
+        let pages = super::lock(&self.schedule).add_pool(pool, lanes);
+        self.read_pages(pages);
+        Ok(())
+    }
+}
+
+impl Live {
+    fn take_job(&mut self, job: Versioned<JobRecord>, known: &BTreeMap<JobId, Mine>) {
+        let before = known.get(&job.record.id).filter(|mine| mine.job.record.grant == job.record.grant);
+        let payload = before.and_then(|mine| mine.payload.clone());
+        let told = before.is_none_or(|mine| mine.told);
+        self.mine.insert(job.record.id, Mine { job, payload, told });
+    }
+
+    fn take_signal(&mut self, signal: Versioned<SignalRecord>, sent: &BTreeMap<SignalId, Pending>) {
+        let sent_at = sent.get(&signal.record.id).and_then(|pending| pending.sent_at);
+        self.signals.insert(signal.record.id, Pending { signal, sent_at });
+    }
+}

@@ -1,0 +1,265 @@
+//! Submitting: specifications become jobs, each accepted or refused by itself.
+
+use super::{Plane, effects::Change, lock};
+use crate::{
+    actors::records::{Batch, Versioned},
+    rules::{
+        job::JobRecord,
+        record::{LaneRecord, PayloadRecord, Record as _, RunRecord, Unknown},
+        schedule::LANES_MAX,
+        submission,
+    },
+    seams::store::StoreError,
+    values::{
+        digest::Digest,
+        id::{RunId, TenantId},
+        job::JobSpec,
+        key::Key,
+        reply::{Acceptance, RefusalCode, Refused, Reply, Submitted},
+        request::{RunSpec, Submission, SubmitRequest},
+        time::Timestamp,
+    },
+};
+use std::sync::Arc;
+
+/// A submission that was checked, ready to be committed.
+pub(super) struct Prepared {
+    pub(super) change: Change,
+    pub(super) payload: Arc<PayloadRecord>,
+    pub(super) after: Vec<crate::values::id::JobId>,
+    /// The run it belongs to, as it was read.
+    pub(super) run: Option<(Key, u64, RunId)>,
+}
+
+/// How many jobs are made in one batch: each is five writes.
+const JOBS_PER_BATCH: usize = 200;
+/// The largest number of payload bytes of one batch.
+const BYTES_PER_BATCH: usize = 2 << 20;
+
+impl Plane {
+    pub(crate) async fn submit(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        request: SubmitRequest,
+    ) -> Result<Reply, StoreError> {
+        let count = request.jobs.len();
+        if count == 0 || count > SubmitRequest::JOBS_MAX {
+            let problem = format!("jobs: must be from 1 to {}, and there are {count}", SubmitRequest::JOBS_MAX);
+            return Ok(Reply::Refused(Refused::new(RefusalCode::Invalid, problem)));
+        }
+        if let Some(run) = &request.run {
+            self.ensure_run(tenant, run).await?;
+        }
+        let mut acceptances: Vec<Option<Acceptance>> = vec![None; count];
+        let mut batch: Vec<(usize, Prepared)> = Vec::new();
+        let mut bytes = 0;
+        for (at, job) in request.jobs.into_iter().enumerate() {
+            bytes += job.payload.as_ref().map_or(0, crate::values::opaque::Opaque::len);
+            match self.prepare(tenant, job).await? {
+                Ok(prepared) => batch.push((at, prepared)),
+                Err(refused) => acceptances[at] = Some(Acceptance::Refused(refused)),
+            }
+            if batch.len() >= JOBS_PER_BATCH || bytes >= BYTES_PER_BATCH {
+                bytes = 0;
+                self.accept(std::mem::take(&mut batch), &mut acceptances).await?;
+            }
+        }
+        self.accept(batch, &mut acceptances).await?;
+        let jobs = acceptances.into_iter().map(|acceptance| acceptance.expect("each job was decided on"));
+        Ok(Reply::Submitted(Submitted { jobs: jobs.collect() }))
+    }
+
+    async fn prepare(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        job: Submission,
+    ) -> Result<Result<Prepared, Refused>, StoreError> {
+        let spec = match submission::check(&job, tenant) {
+            Ok(spec) => spec,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let lane = match self.lane(tenant, &spec).await? {
+            Ok(lane) => lane,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let run = match spec.run {
+            None => None,
+            Some(run) => match self.records.load::<RunRecord>(RunRecord::key_of(tenant, run)).await? {
+                Some(found) => Some((found.record.key(), found.version, run)),
+                None => {
+                    let problem = "spec.run: there is no such run: open it in the same submit";
+                    return Ok(Err(Refused::new(RefusalCode::NotFound, problem)));
+                }
+            },
+        };
+        let record = JobRecord::submitted(&lane, &spec, job.spec.as_bytes(), self.now());
+        let payload = Arc::new(PayloadRecord {
+            tenant,
+            job: spec.job,
+            spec: job.spec,
+            signature: job.signature,
+            payload: job.payload,
+            payload_artifact: job.payload_artifact,
+        });
+        let change = Change { before: None, after: record, payload: Some(Arc::clone(&payload)) };
+        Ok(Ok(Prepared { change, payload, after: spec.after, run }))
+    }
+
+    /// The lane of a job, made when it is the first of its kind.
+    async fn lane(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        spec: &JobSpec,
+    ) -> Result<Result<LaneRecord, Refused>, StoreError> {
+        let Some(pool) = self.pool_by_name(tenant, &spec.pool).await? else {
+            let problem = format!("spec.pool: there is no pool {:?}", spec.pool);
+            return Ok(Err(Refused::new(RefusalCode::NotFound, problem)));
+        };
+        let lane = LaneRecord::of(tenant, pool, spec);
+        self.ensure_pool(tenant, pool).await?;
+        if lock(&self.schedule).knows_lane(lane.id) {
+            return Ok(Ok(lane));
+        }
+        if lock(&self.schedule).lanes_of(pool) >= LANES_MAX {
+            let problem = format!(
+                "spec: the pool has {LANES_MAX} different combinations of kind, labels and runner, which is the limit"
+            );
+            return Ok(Err(Refused::new(RefusalCode::Exhausted, problem)));
+        }
+        let mut batch = Batch::new();
+        batch.put(0, &lane);
+        match self.records.commit(batch).await {
+            Ok(_) => lock(&self.schedule).add_new_lane(lane.clone()),
+            Err(StoreError::Conflict(_)) => {
+                let pages = lock(&self.schedule).add_pool(pool, vec![lane.clone()]);
+                self.read_pages(pages);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(Ok(lane))
+    }
+
+    async fn ensure_run(&self, tenant: TenantId, run: &RunSpec) -> Result<(), StoreError> {
+        let now = self.now();
+        let record = RunRecord {
+            tenant,
+            id: run.run,
+            submitted_at: now,
+            deadline: run.timeout.map(|timeout| now + timeout),
+            timed_out_at: None,
+            unknown: Unknown::new(),
+        };
+        let mut batch = Batch::new();
+        batch.put(0, &record);
+        match self.records.commit(batch).await {
+            Ok(_) => {
+                record.deadline.into_iter().for_each(|at| self.due.hint(at));
+                Ok(())
+            }
+            Err(StoreError::Conflict(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Commits what was prepared: together if it can be, else one by one.
+    async fn accept(
+        self: &Arc<Self>,
+        mut prepared: Vec<(usize, Prepared)>,
+        acceptances: &mut [Option<Acceptance>],
+    ) -> Result<(), StoreError> {
+        let plain = prepared.iter().all(|(_, prepared)| prepared.after.is_empty());
+        if prepared.len() > 1 && plain {
+            let now = self.now();
+            let (batch, changes) = together(&prepared);
+            match self.commit(batch, &changes, now).await {
+                Ok(_) => {
+                    for (at, prepared) in prepared {
+                        acceptances[at] = Some(Acceptance::Accepted(prepared.change.after.id));
+                    }
+                    return Ok(());
+                }
+                Err(StoreError::Conflict(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        for (at, prepared) in prepared.drain(..) {
+            acceptances[at] = Some(self.accept_one(prepared).await?);
+        }
+        Ok(())
+    }
+
+    async fn accept_one(self: &Arc<Self>, prepared: Prepared) -> Result<Acceptance, StoreError> {
+        let job = prepared.change.after.id;
+        let tenant = prepared.change.after.tenant;
+        let digest = prepared.change.after.terms.spec_digest;
+        let now = self.now();
+        let committed = if prepared.after.is_empty() {
+            match self.submit_direct(&prepared, now).await {
+                Some(done) => done,
+                None => {
+                    let (batch, changes) = together(std::slice::from_ref(&(0, prepared)));
+                    self.commit(batch, &changes, now).await.map(drop)
+                }
+            }
+        } else {
+            match self.submit_dependant(prepared, now).await? {
+                Ok(()) => Ok(()),
+                Err(refused) => return Ok(Acceptance::Refused(refused)),
+            }
+        };
+        match committed {
+            Ok(()) => Ok(Acceptance::Accepted(job)),
+            Err(StoreError::Conflict(_)) => self.repeated(tenant, job, digest).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a job that exists is the one that was submitted again.
+    async fn repeated(
+        &self,
+        tenant: TenantId,
+        job: crate::values::id::JobId,
+        digest: Digest,
+    ) -> Result<Acceptance, StoreError> {
+        match self.records.load::<JobRecord>(JobRecord::key_of(tenant, job)).await? {
+            Some(Versioned { record, .. }) if record.terms.spec_digest == digest => Ok(Acceptance::Repeated(job)),
+            Some(_) => {
+                let problem = "spec.job: another job has this id: draw a new one";
+                Ok(Acceptance::Refused(Refused::new(RefusalCode::Conflict, problem)))
+            }
+            // Its run has changed meanwhile: the submitter tries again.
+            None => Err(StoreError::Unavailable("the run has changed meanwhile".into())),
+        }
+    }
+}
+
+/// One batch that makes all of these jobs.
+fn together(prepared: &[(usize, Prepared)]) -> (Batch, Vec<Change>) {
+    let mut batch = Batch::new();
+    let mut runs: Vec<&Key> = Vec::new();
+    let mut changes = Vec::with_capacity(prepared.len());
+    for (_, prepared) in prepared {
+        prepared.add_to(&mut batch, &mut runs);
+        changes.push(prepared.change.clone());
+    }
+    (batch, changes)
+}
+
+impl Prepared {
+    /// Adds what making this job takes beside the job itself.
+    pub(super) fn add_to<'a>(&'a self, batch: &mut Batch, runs: &mut Vec<&'a Key>) {
+        batch.put(0, &*self.payload);
+        if let Some((key, version, run)) = &self.run {
+            if !runs.contains(&key) {
+                batch.expect(key.clone(), *version);
+                runs.push(key);
+            }
+            batch.add(crate::rules::keys::open_jobs(self.change.after.tenant, *run), 1, None);
+        }
+    }
+
+    /// When it was submitted.
+    pub(super) const fn submitted_at(&self) -> Timestamp {
+        self.change.after.submitted_at
+    }
+}

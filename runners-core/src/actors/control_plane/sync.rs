@@ -1,0 +1,282 @@
+//! One sync of a runner, from its arrival to its answer.
+
+use super::{
+    Plane, lock,
+    answer::Told,
+    effects::Change,
+    session::{Identity, Live, Session},
+};
+use crate::{
+    actors::records::Batch,
+    rules::{
+        admission::{Admission, admit},
+        record::{Record as _, RunnerRecord, SessionRecord, Unknown},
+        schedule::Seeker,
+    },
+    seams::{observer::Notice, store::StoreError},
+    values::{
+        id::RunnerId,
+        reply::{RefusalCode, Refused, Reply, Superseded},
+        runner::Mode,
+        sync::SyncRequest,
+        time::{BootTime, Timestamp},
+    },
+};
+use std::sync::Arc;
+
+/// When a request arrived, and until when its answer may be held back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival {
+    pub(super) at: Timestamp,
+    pub(super) park_until: BootTime,
+}
+
+impl Plane {
+    pub(crate) async fn sync(
+        self: &Arc<Self>,
+        who: Identity,
+        request: SyncRequest,
+    ) -> Result<Reply, StoreError> {
+        let park_for = request.park_for.min(self.spans.park_max).min(self.spans.term / 3);
+        let arrival = Arrival { at: self.now(), park_until: self.clock.boot() + park_for };
+        let session = self.session(who);
+        let mut live = session.live.lock().await;
+        if let Some(reply) = self.open(&session, &mut live, &request).await? {
+            return Ok(reply);
+        }
+        let mut told = self.apply(&session, &mut live, &request).await?;
+        loop {
+            let mut woken = session.woken();
+            let over = self.clock.boot() >= arrival.park_until || self.stopping.is_cancelled();
+            if let Some(answer) = self.answer(&session, &mut live, &request, &mut told, arrival, over).await? {
+                live.parked = false;
+                return Ok(Reply::Answer(Box::new(answer)));
+            }
+            live.parked = true;
+            drop(live);
+            let parked = Parked { plane: self, session: &session, done: false };
+            let next_signal = told.look_again_at.map_or(arrival.park_until, |at| at.min(arrival.park_until));
+            tokio::select! {
+                biased;
+                () = self.stopping.cancelled() => {}
+                _ = woken.changed() => {}
+                () = self.clock.sleep_until(next_signal) => {}
+            }
+            live = session.live.lock().await;
+            parked.done();
+            if live.last != Some((request.incarnation, request.seq)) {
+                return Ok(self.superseded(request.seq));
+            }
+        }
+    }
+
+    pub(super) fn superseded(&self, seq: u64) -> Reply {
+        Reply::Superseded(Superseded { seq, spread: self.spans.spread })
+    }
+
+    /// Whether the request is listened to, and whatever must be in place before it is. A reply,
+    /// if that is all there is to say.
+    async fn open(
+        self: &Arc<Self>,
+        session: &Session,
+        live: &mut Live,
+        request: &SyncRequest,
+    ) -> Result<Option<Reply>, StoreError> {
+        let who = session.who;
+        let follows = live.last == Some((request.incarnation, request.seq.wrapping_sub(1)));
+        if !live.loaded || !follows {
+            self.load(who, live).await?;
+        }
+        if live.runner.as_ref().is_some_and(|runner| runner.record.removed) {
+            let detail = "this runner was removed: register it again to use it";
+            return Ok(Some(Reply::Refused(Refused::new(RefusalCode::Removed, detail))));
+        }
+        let last = live.last.filter(|(incarnation, _)| *incarnation == request.incarnation);
+        let stored = live.session.as_ref().map(|session| &session.record);
+        match admit(stored, self.me, last.map_or(0, |(_, seq)| seq), request.incarnation, request.seq) {
+            Admission::Displaced => return Ok(Some(Reply::Displaced)),
+            Admission::Superseded => return Ok(Some(self.superseded(request.seq))),
+            Admission::New => self.put_session(who, live, request, 0).await?,
+            Admission::Takeover => self.take_over(who, live, request).await?,
+            Admission::Move => self.put_session(who, live, request, request.seq).await?,
+            Admission::Same => {}
+        }
+        if live.last.is_none_or(|(incarnation, _)| incarnation != request.incarnation) {
+            self.observer.observe(&Notice::RunnerArrived { runner: who.runner });
+        }
+        live.last = Some((request.incarnation, request.seq));
+        live.follows = follows && live.session.as_ref().is_some_and(|session| session.record.home == self.me);
+        live.suspect = false;
+        live.intent = request.intent;
+        live.free = request.free;
+        if request.intent == Mode::Serve {
+            live.told_no_more = false;
+        }
+        self.take_facts(who, live, request);
+        if live.parked {
+            // The older call, which waits, finds that it was overtaken.
+            live.parked = false;
+            session.wake();
+        }
+        self.ensure_runner(who, live, request).await?;
+        self.ensure_pool(who.tenant, who.pool).await?;
+        self.release_strays(live).await?;
+        Ok(None)
+    }
+
+    fn take_facts(&self, who: Identity, live: &mut Live, request: &SyncRequest) {
+        if let Some(facts) = &request.facts {
+            let facts_digest = facts.digest();
+            if facts_digest == request.facts_digest {
+                let facts = Arc::new(facts.clone());
+                live.seeker = Some(Seeker { runner: who.runner, facts, facts_digest });
+            }
+        }
+        if live.seeker.as_ref().is_some_and(|seeker| seeker.facts_digest != request.facts_digest) {
+            live.seeker = None;
+        }
+    }
+
+    async fn put_session(
+        &self,
+        who: Identity,
+        live: &mut Live,
+        request: &SyncRequest,
+        floor: u64,
+    ) -> Result<(), StoreError> {
+        let (version, mut record) = match &live.session {
+            Some(session) => (session.version, session.record.clone()),
+            None => (0, self.new_session(who, request)),
+        };
+        if record.incarnation != request.incarnation {
+            record = self.new_session(who, request);
+        }
+        record.home = self.me;
+        record.floor = floor;
+        self.write_session(live, version, record, Batch::new(), &[]).await
+    }
+
+    const fn new_session(&self, who: Identity, request: &SyncRequest) -> SessionRecord {
+        SessionRecord {
+            tenant: who.tenant,
+            runner: who.runner,
+            incarnation: request.incarnation,
+            home: self.me,
+            floor: 0,
+            expires_at: Timestamp::from_millis(0),
+            ended: false,
+            drained: false,
+            unknown: Unknown::new(),
+        }
+    }
+
+    /// Writes the session with whatever else is in `batch`.
+    pub(super) async fn write_session(
+        &self,
+        live: &mut Live,
+        version: u64,
+        record: SessionRecord,
+        mut batch: Batch,
+        expect: &[(crate::values::key::Key, u64)],
+    ) -> Result<(), StoreError> {
+        batch.put(version, &record);
+        expect.iter().for_each(|(key, version)| batch.expect(key.clone(), *version));
+        live.loaded = false;
+        self.records.commit(batch).await?;
+        live.loaded = true;
+        if record.expires_at > Timestamp::default() && !record.ended {
+            self.due.hint(record.expires_at);
+        }
+        live.session = Some(crate::actors::records::Versioned { version: version + 1, record });
+        Ok(())
+    }
+
+    /// A later start takes the place of an earlier one: the finishes that it left are applied
+    /// first, then its session ends, and what it held is released.
+    async fn take_over(
+        self: &Arc<Self>,
+        who: Identity,
+        live: &mut Live,
+        request: &SyncRequest,
+    ) -> Result<(), StoreError> {
+        self.apply_spooled(live, &request.finishes).await?;
+        live.last = None;
+        live.seeker = None;
+        live.told_no_more = false;
+        self.put_session(who, live, request, 0).await
+    }
+
+    /// Releases whatever belongs to an earlier start.
+    async fn release_strays(self: &Arc<Self>, live: &mut Live) -> Result<(), StoreError> {
+        let Some(session) = live.reference() else { return Ok(()) };
+        let now = self.now();
+        let strays: Vec<Change> = live
+            .mine
+            .values()
+            .filter_map(|mine| {
+                let holder = mine.job.record.holder().filter(|holder| *holder != session)?;
+                let mut job = mine.job.record.clone();
+                job.lose(holder, now, self.chance()).ok()?;
+                Some(Change::of(&mine.job, job))
+            })
+            .collect();
+        for page in strays.chunks(RELEASES_PER_BATCH) {
+            live.loaded = false;
+            self.commit(Batch::new(), page, now).await?;
+            live.loaded = true;
+            self.keep(live, page.to_vec());
+        }
+        Ok(())
+    }
+
+    async fn ensure_runner(
+        &self,
+        who: Identity,
+        live: &mut Live,
+        request: &SyncRequest,
+    ) -> Result<(), StoreError> {
+        if live.runner.is_some() {
+            return Ok(());
+        }
+        let name = request.facts.as_ref().map_or("", |facts| facts.name.as_str());
+        let record = RunnerRecord::new(who.tenant, who.runner, who.pool, name);
+        let mut batch = Batch::new();
+        batch.put(0, &record);
+        match self.records.commit(batch).await {
+            Ok(_) => live.runner = Some(crate::actors::records::Versioned { version: 1, record }),
+            Err(StoreError::Conflict(_)) => live.runner = self.records.load(record.key()).await?,
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+/// How many jobs are released in one batch.
+pub(super) const RELEASES_PER_BATCH: usize = 100;
+
+/// A call that waits. If its caller goes away meanwhile, the job that it may have been woken for
+/// is left to another.
+struct Parked<'a> {
+    plane: &'a Arc<Plane>,
+    session: &'a Session,
+    done: bool,
+}
+
+impl Parked<'_> {
+    fn done(mut self) {
+        self.done = true;
+    }
+}
+
+impl Drop for Parked<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            let who = self.session.who;
+            // A newer call of the same runner registers itself again when it is woken.
+            lock(&self.plane.schedule).forget(who.pool, who.runner);
+            let woken = lock(&self.plane.schedule).kick(who.pool);
+            self.plane.wake_all(woken);
+            self.plane.wake(RunnerId::from_bytes(*who.runner.as_bytes()));
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Opening: claims the file, readies every connection, and takes the schema to its newest step.
+
+use crate::{error::OpenError, options::SqliteOptions, owner::Owner, schema};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use std::path::Path;
+
+/// Room for every statement there is: updates come in one form for each set of changed indexes.
+const STATEMENTS_MAX: usize = 128;
+
+/// The write-ahead log is folded into the file when it has this many pages (32 MB of 4 KiB).
+const CHECKPOINT_PAGES: u32 = 8_000;
+
+/// A log that grew beyond this is cut back at the next turn.
+const LOG_BYTES_KEPT: u32 = 64 << 20;
+
+/// The memory that a connection may use for pages, in KiB.
+const CACHE_KIBIBYTES: i32 = 64 << 10;
+
+/// Everything that the threads of a store work on.
+pub(crate) struct Opened {
+    /// None in memory.
+    pub(crate) owner: Option<Owner>,
+    pub(crate) writer: Connection,
+    /// None in memory: there the writer reads too.
+    pub(crate) readers: Vec<Connection>,
+}
+
+pub(crate) fn open_file(options: &SqliteOptions, path: &Path) -> Result<Opened, OpenError> {
+    let owner = Owner::claim(path)?;
+    let path = owner.path.clone();
+    let sqlite_error = |error| OpenError::from_sqlite(path.clone(), error);
+    let writer = connect(options, &path).map_err(sqlite_error)?;
+    schema::check(&writer, &path)?;
+    let journal: String =
+        writer.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0)).map_err(sqlite_error)?;
+    if journal != "wal" {
+        let source = "file system does not support a write-ahead log".into();
+        return Err(OpenError::Unavailable { path, source });
+    }
+    ready_writer(options, &writer).map_err(sqlite_error)?;
+    schema::migrate(&writer, &path)?;
+    let mut readers = Vec::with_capacity(options.readers);
+    for _ in 0..options.readers {
+        let reader = connect(options, &path).map_err(sqlite_error)?;
+        reader.pragma_update(None, "query_only", true).map_err(sqlite_error)?;
+        readers.push(reader);
+    }
+    Ok(Opened { owner: Some(owner), writer, readers })
+}
+
+pub(crate) fn open_in_memory() -> Result<Opened, OpenError> {
+    let path = Path::new(":memory:");
+    let options = SqliteOptions::default();
+    let sqlite_error = |error| OpenError::from_sqlite(path.to_owned(), error);
+    let writer = Connection::open_in_memory().map_err(sqlite_error)?;
+    ready(&options, &writer).map_err(sqlite_error)?;
+    schema::migrate(&writer, path)?;
+    Ok(Opened { owner: None, writer, readers: Vec::new() })
+}
+
+fn connect(options: &SqliteOptions, path: &Path) -> rusqlite::Result<Connection> {
+    // Not `SQLITE_OPEN_URI`: a path is a path, whatever it begins with. No mutex: a connection
+    // is used by one thread.
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    ready(options, &connection)?;
+    Ok(connection)
+}
+
+fn ready(options: &SqliteOptions, connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(options.busy_timeout)?;
+    // Without it SQLite prepares a statement again for values that it was not planned for.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIBIBYTES)
+}
+
+fn ready_writer(options: &SqliteOptions, writer: &Connection) -> rusqlite::Result<()> {
+    writer.pragma_update(None, "synchronous", "full")?;
+    set(writer, "wal_autocheckpoint", CHECKPOINT_PAGES.into())?;
+    set(writer, "journal_size_limit", LOG_BYTES_KEPT.into())?;
+    if let Some(size_max) = options.size_max {
+        let page_size: i64 = writer.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        let pages_max = i64::try_from(size_max).unwrap_or(i64::MAX) / page_size;
+        set(writer, "max_page_count", pages_max.max(1))?;
+    }
+    Ok(())
+}
+
+/// Sets a pragma that answers with its value.
+fn set(connection: &Connection, pragma: &str, value: i64) -> rusqlite::Result<()> {
+    connection.pragma_update_and_check(None, pragma, value, |_| Ok(()))
+}
