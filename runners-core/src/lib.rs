@@ -1,17 +1,20 @@
 //! Embeddable control plane, runner and typed jobs for machines that only connect out.
 
 mod seams;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod values;
 
 pub use seams::{
     artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream},
+    artifact::{intake::ArtifactIntake, memory::MemoryArtifacts},
     authenticate::{Authenticate, AuthenticateError},
     clock::{Clock, SystemClock, sleep},
     executor::{Attempt, ErasedExecutor, Executor, Executors, Product},
     lease::{Lease, LeaseError},
     observer::{NoObserver, Notice, Observer},
     random::{Random, SystemRandom},
-    transport::{Transport, TransportError, TransportSource},
+    transport::{Transport, TransportError, TransportSource, retrying::Retrying},
 };
 pub use values::{
     command::Command,
@@ -27,7 +30,11 @@ pub use values::{
     retry::RetryPolicy,
     runner::{Desired, Facts, Incarnation, IncarnationError, Mode},
     time::{BootTime, Timestamp},
+    token::{Token, TokenKind},
 };
+
+#[cfg(feature = "fs")]
+pub use seams::artifact::directory::DirectoryArtifacts;
 
 /// What travels between clients, runners and the control plane.
 pub mod protocol {
