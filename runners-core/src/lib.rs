@@ -9,14 +9,15 @@ mod values;
 
 pub use seams::{
     artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream},
+    artifact::{intake::ArtifactIntake, memory::MemoryArtifacts},
     authenticate::{Authenticate, AuthenticateError},
     clock::{Clock, SystemClock, sleep},
     executor::{Attempt, ErasedExecutor, Executor, Executors, Product},
     lease::{Lease, LeaseError},
     observer::{NoObserver, Notice, Observer},
     random::{Random, SystemRandom},
-    transport::{Transport, TransportError, TransportSource},
     store::MemoryStore,
+    transport::{Transport, TransportError, TransportSource, retrying::Retrying},
 };
 pub use values::{
     command::Command,
@@ -32,7 +33,11 @@ pub use values::{
     retry::RetryPolicy,
     runner::{Desired, Facts, Incarnation, IncarnationError, Mode},
     time::{BootTime, Timestamp},
+    token::{Token, TokenKind},
 };
+
+#[cfg(feature = "fs")]
+pub use seams::artifact::directory::DirectoryArtifacts;
 
 /// What travels between clients, runners and the control plane.
 pub mod protocol {

@@ -1,4 +1,8 @@
 //! What host applications and sibling crates test themselves with: conformance suites for the
 //! seams. Nothing here is part of a running system.
 
+pub mod artifact_suite;
+pub mod samples;
 pub mod store_suite;
+pub mod suite;
+pub mod transport_suite;

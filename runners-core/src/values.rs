@@ -16,3 +16,4 @@ pub(crate) mod retry;
 pub(crate) mod runner;
 pub(crate) mod sync;
 pub(crate) mod time;
+pub(crate) mod token;

@@ -1,5 +1,10 @@
 //! The artifact seam: bytes addressed by their SHA-256 within a tenant.
 
+#[cfg(feature = "fs")]
+pub(crate) mod directory;
+pub(crate) mod intake;
+pub(crate) mod memory;
+
 use crate::values::{digest::Digest, id::TenantId};
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! The transport seam: one call that carries one request and brings one reply.
 
+pub(crate) mod retrying;
+
 use crate::values::{reply::Reply, request::Request};
 use async_trait::async_trait;
 use std::{error::Error, fmt::Debug, sync::Arc, time::Duration};

@@ -63,6 +63,18 @@ impl Request {
             _ => Duration::ZERO,
         }
     }
+
+    /// Lowers [`park_for`](Self::park_for) to `park_max` if it is longer.
+    pub fn limit_park(&mut self, park_max: Duration) {
+        let park_for = match self {
+            Self::Sync(request) => &mut request.park_for,
+            Self::Wait(request) => &mut request.park_for,
+            Self::Answer(request) => &mut request.park_for,
+            Self::ReadLog(request) => &mut request.park_for,
+            _ => return,
+        };
+        *park_for = park_max.min(*park_for);
+    }
 }
 
 /// Exchanges a registration token, which the transport presents, for a credential whose secret
