@@ -1,3 +1,5 @@
-//! The actors: the control plane, the runner and the client, over the seams.
+//! The actors: what runs. They alone wait, spawn and talk; what they decide is decided in rules.
 
+pub(crate) mod control_plane;
+pub(crate) mod error;
 pub(crate) mod records;

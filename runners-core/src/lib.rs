@@ -7,6 +7,9 @@ mod seams;
 pub mod testing;
 mod values;
 
+pub use actors::control_plane::{
+    Caller, ControlPlane, ControlPlaneBuilder, RecordsAuthenticator, Registration,
+};
 pub use seams::{
     artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream},
     artifact::{intake::ArtifactIntake, memory::MemoryArtifacts},

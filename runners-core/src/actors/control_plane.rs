@@ -16,24 +16,18 @@ mod fleet;
 mod grant;
 mod session;
 mod signals;
-mod submit;
 mod subjects;
+mod submit;
 mod sync;
 
 pub use builder::ControlPlaneBuilder;
 pub use caller::Caller;
-pub use enrol::{Registration, RecordsAuthenticator};
+pub use enrol::{RecordsAuthenticator, Registration};
 
 use crate::{
     actors::records::Records,
     rules::schedule::Schedule,
-    seams::{
-        artifact::ArtifactStore,
-        clock::Clock,
-        observer::Observer,
-        random::Random,
-        store::Store,
-    },
+    seams::{artifact::ArtifactStore, clock::Clock, observer::Observer, random::Random, store::Store},
     values::{
         id::{MemberId, PoolId, RunnerId, TenantId},
         time::Timestamp,

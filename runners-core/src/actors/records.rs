@@ -154,10 +154,6 @@ impl Batch {
         Self::default()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.writes.len()
-    }
-
     /// Writes a record over the version it was read at; version 0 creates it.
     pub(crate) fn put<R: Record>(&mut self, expected: u64, record: &R) {
         self.writes.push(Write::Put {
@@ -176,6 +172,10 @@ impl Batch {
         self.writes.push(Write::Append { stream, at: expected + 1, bytes: line });
     }
 
+    pub(crate) fn delete(&mut self, key: Key, expected: u64) {
+        self.writes.push(Write::Delete { key, expected });
+    }
+
     pub(crate) fn expect(&mut self, key: Key, expected: u64) {
         self.writes.push(Write::Expect { key, expected });
     }
@@ -186,10 +186,5 @@ impl Batch {
 
     pub(crate) fn append(&mut self, stream: Key, at: u64, bytes: Bytes) {
         self.writes.push(Write::Append { stream, at, bytes });
-    }
-
-    /// Adds the writes of another batch.
-    pub(crate) fn extend(&mut self, other: Self) {
-        self.writes.extend(other.writes);
     }
 }

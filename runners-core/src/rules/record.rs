@@ -15,7 +15,7 @@ pub(crate) use bodies::{ArtifactRecord, OutcomeRecord, PayloadRecord};
 pub(crate) use lane::LaneRecord;
 pub(crate) use owners::{PoolRecord, TenantRecord, UniqueRecord};
 pub(crate) use presence::{RunnerRecord, SessionRecord, SessionRef};
-pub(crate) use run::RunRecord;
+pub(crate) use run::{DependencyRecord, RunRecord};
 pub(crate) use secrets::{CredentialRecord, RegistrationRecord, Subject};
 pub(crate) use signal::{SignalRecord, SignalState};
 

@@ -85,6 +85,11 @@ impl Schedule {
         self.pools.contains_key(&pool)
     }
 
+    /// Every pool whose lanes were read.
+    pub(crate) fn pools(&self) -> Vec<PoolId> {
+        self.pools.keys().copied().collect()
+    }
+
     /// Takes the lanes of a pool, of whose jobs nothing is known. Which pages are to be read.
     pub(crate) fn add_pool(&mut self, pool: PoolId, lanes: Vec<LaneRecord>) -> Vec<PageWanted> {
         self.pools.entry(pool).or_default();

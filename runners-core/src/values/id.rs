@@ -120,6 +120,11 @@ impl TenantId {
     pub const DEFAULT: Self = Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
 }
 
+impl PoolId {
+    /// The pool of the default tenant that exists from the first start.
+    pub const DEFAULT: Self = Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,9 +14,7 @@ use crate::{
         id::SignalId,
         lease::FencingToken,
         runner::Mode,
-        sync::{
-            Attached, CancelNotice, Logged, Offer, Phase, SignalDelivery, SyncAnswer, SyncRequest,
-        },
+        sync::{Attached, CancelNotice, Logged, Offer, Phase, SignalDelivery, SyncAnswer, SyncRequest},
         time::BootTime,
     },
 };

@@ -13,15 +13,15 @@ use crate::{
         job::{JobRecord, State},
         keys,
         lifecycle::Finished,
-        record::{ArtifactRecord, OutcomeRecord, Record as _, SessionRef, SignalRecord, SignalState, Unknown},
+        record::{
+            ArtifactRecord, OutcomeRecord, Record as _, SessionRef, SignalRecord, SignalState, Unknown,
+        },
     },
     seams::store::StoreError,
     values::{
         id::JobId,
         lease::FencingToken,
-        sync::{
-            Attached, Attachment, Declined, Finish, LogTail, Logged, SignalAnswer, SyncRequest,
-        },
+        sync::{Attached, Attachment, Declined, Finish, LogTail, Logged, SignalAnswer, SyncRequest},
         time::Timestamp,
     },
 };
@@ -146,7 +146,8 @@ impl Plane {
             }
         }
         let Work { batch, now, jobs, answered, told, grown, .. } = work;
-        let changes: Vec<Change> = jobs.into_values().map(|(before, after)| Change::of(&before, after)).collect();
+        let changes: Vec<Change> =
+            jobs.into_values().map(|(before, after)| Change::of(&before, after)).collect();
         live.loaded = false;
         self.commit(batch, &changes, now).await?;
         live.loaded = true;
@@ -186,7 +187,8 @@ impl Plane {
         let stored = self.records.load::<JobRecord>(JobRecord::key_of(tenant, finish.token.job)).await?;
         let before = stored.is_some_and(|stored| {
             let mut job = stored.record;
-            let by = job.attempts.iter().find(|ended| ended.grant == finish.token.grant).map(|ended| ended.by);
+            let by =
+                job.attempts.iter().find(|ended| ended.grant == finish.token.grant).map(|ended| ended.by);
             let mine = by.filter(|by| by.runner == session.runner);
             mine.is_some_and(|by| job.finish(finish, by, now, chance) == Ok(Finished::Before))
         });
@@ -195,12 +197,7 @@ impl Plane {
         Ok(())
     }
 
-    async fn attach(
-        &self,
-        live: &Live,
-        work: &mut Work,
-        attachment: &Attachment,
-    ) -> Result<(), StoreError> {
+    async fn attach(&self, live: &Live, work: &mut Work, attachment: &Attachment) -> Result<(), StoreError> {
         let too_long = attachment.name.len() > Attachment::NAME_BYTES_MAX
             || attachment.media_type.len() > Attachment::NAME_BYTES_MAX;
         let Some(job) = work.job(live, attachment.token).filter(|_| !too_long) else { return Ok(()) };
@@ -287,7 +284,9 @@ fn items<'a>(live: &Live, request: &'a SyncRequest) -> Vec<Item<'a>> {
     items.extend(request.log_tails.iter().map(Item::Tail));
     items.extend(request.artifacts.iter().map(Item::Attach));
     let offered = |token: FencingToken| live.job(token).is_some_and(super::session::Mine::is_offered);
-    items.extend(request.held.iter().map(|held| held.token).filter(|token| offered(*token)).map(Item::Confirm));
+    items.extend(
+        request.held.iter().map(|held| held.token).filter(|token| offered(*token)).map(Item::Confirm),
+    );
     items.extend(request.finishes.iter().map(Item::Finish));
     items.extend(request.declined.iter().map(Item::Decline));
     items.extend(request.answers.iter().map(Item::Answer));

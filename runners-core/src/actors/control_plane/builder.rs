@@ -8,7 +8,7 @@ use crate::{
         schedule::Schedule,
     },
     seams::{
-        artifact::{ArtifactStore, MemoryArtifacts},
+        artifact::{ArtifactStore, memory::MemoryArtifacts},
         clock::{Clock, SystemClock},
         observer::{NoObserver, Observer},
         random::{self, Random, SystemRandom},

@@ -77,7 +77,9 @@ impl Caller {
             Request::Wait(request) => plane.wait(tenant, request.job, request.park_for).await,
             Request::Answer(request) => plane.await_answer(tenant, request.signal, request.park_for).await,
             Request::ReadLog(request) => plane.read_log(tenant, request).await,
-            Request::Enrol(_) => Ok(forbidden_to("only a registration token can be exchanged for a credential")),
+            Request::Enrol(_) => {
+                Ok(forbidden_to("only a registration token can be exchanged for a credential"))
+            }
             _ => Ok(forbidden_to("only a runner, with its credential, syncs")),
         }
     }

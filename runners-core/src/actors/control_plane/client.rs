@@ -79,7 +79,8 @@ impl Plane {
             Some(ResultPlace::Inline(result)) => Some(result.clone()),
             Some(ResultPlace::Record(grant)) => {
                 let token = FencingToken { job: job.id, grant: *grant };
-                let found = self.records.load::<OutcomeRecord>(OutcomeRecord::key_of(job.tenant, token)).await?;
+                let found =
+                    self.records.load::<OutcomeRecord>(OutcomeRecord::key_of(job.tenant, token)).await?;
                 found.map(|found| found.record.result)
             }
             _ => None,
@@ -184,7 +185,8 @@ impl Plane {
             let token = FencingToken { job: job.id, grant };
             let (chunks, more) =
                 self.records.chunks(keys::log(tenant, token), request.from, LOG_PAGE_BYTES).await?;
-            let chunks: Vec<LogChunk> = chunks.into_iter().filter_map(|chunk| from(chunk, request.from)).collect();
+            let chunks: Vec<LogChunk> =
+                chunks.into_iter().filter_map(|chunk| from(chunk, request.from)).collect();
             let ended = !more && (job.holder().is_none() || grant != job.grant);
             let over = self.clock.boot() >= until || self.stopping.is_cancelled();
             if !chunks.is_empty() || ended || over {

@@ -33,7 +33,8 @@ impl Plane {
                 return Ok(Err(refused(*id, "is named twice")));
             }
             let found = self.records.load::<JobRecord>(JobRecord::key_of(tenant, *id)).await?;
-            let Some(before) = found.filter(|job| job.record.terms.run == prepared.change.after.terms.run) else {
+            let Some(before) = found.filter(|job| job.record.terms.run == prepared.change.after.terms.run)
+            else {
                 return Ok(Err(refused(*id, "is no job of this run: submit it first")));
             };
             if let Some(conclusion) = before.record.conclusion() {

@@ -2,8 +2,9 @@
 //! over. It has an index of its own, so that nothing is looked for that is not due.
 
 use super::{
-    Plane, lock,
+    Plane,
     effects::Change,
+    lock,
     session::{Identity, Live},
     sync::RELEASES_PER_BATCH,
 };

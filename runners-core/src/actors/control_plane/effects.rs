@@ -1,6 +1,9 @@
 //! What follows from a commit: who is woken, what is remembered, what is observed.
 
-use super::{Plane, lock, session::{Live, Mine}};
+use super::{
+    Plane, lock,
+    session::{Live, Mine},
+};
 use crate::{
     actors::records::{Batch, Versioned},
     rules::{
@@ -10,7 +13,10 @@ use crate::{
         record::PayloadRecord,
         schedule::{PageWanted, ReadyJob},
     },
-    seams::{observer::Notice, store::{Committed, Query, StoreError}},
+    seams::{
+        observer::Notice,
+        store::{Committed, Query, StoreError},
+    },
     values::{
         key::{Index, Key, Kind},
         lease::FencingToken,

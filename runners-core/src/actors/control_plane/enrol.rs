@@ -5,7 +5,9 @@ use super::{ControlPlane, Plane};
 use crate::{
     actors::{error::Error, records::Batch},
     rules::{
-        record::{CredentialRecord, PoolRecord, Record as _, RegistrationRecord, RunnerRecord, Subject, Unknown},
+        record::{
+            CredentialRecord, PoolRecord, Record as _, RegistrationRecord, RunnerRecord, Subject, Unknown,
+        },
         submission,
     },
     seams::{
@@ -111,7 +113,15 @@ const fn credential_record(
     made_at: Timestamp,
     registration: Option<Digest>,
 ) -> CredentialRecord {
-    CredentialRecord { digest, tenant, subject, made_at, revoked: false, registration, unknown: Unknown::new() }
+    CredentialRecord {
+        digest,
+        tenant,
+        subject,
+        made_at,
+        revoked: false,
+        registration,
+        unknown: Unknown::new(),
+    }
 }
 
 impl Plane {
@@ -131,7 +141,8 @@ impl Plane {
         registration: Digest,
         request: EnrolRequest,
     ) -> Result<Reply, StoreError> {
-        let expired = || Reply::Refused(Refused::new(RefusalCode::Expired, "the registration token is no longer good"));
+        let expired =
+            || Reply::Refused(Refused::new(RefusalCode::Expired, "the registration token is no longer good"));
         if let Err(refused) = submission::name("name", &request.name) {
             return Ok(Reply::Refused(refused));
         }

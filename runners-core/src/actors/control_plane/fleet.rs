@@ -37,7 +37,9 @@ impl ControlPlane {
             Ok(_) => Ok(id),
             Err(StoreError::Conflict(_)) => {
                 let found = self.plane.pool_by_name(tenant, name).await.map_err(Error::Store)?;
-                found.ok_or_else(|| Error::Store(StoreError::Unavailable("the pool's name was just freed".into())))
+                found.ok_or_else(|| {
+                    Error::Store(StoreError::Unavailable("the pool's name was just freed".into()))
+                })
             }
             Err(error) => Err(Error::Store(error)),
         }
@@ -55,7 +57,12 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Error::Refused`] if there is no such runner, [`Error::Store`].
-    pub async fn set_slots(&self, tenant: TenantId, runner: RunnerId, slots: Option<u32>) -> Result<(), Error> {
+    pub async fn set_slots(
+        &self,
+        tenant: TenantId,
+        runner: RunnerId,
+        slots: Option<u32>,
+    ) -> Result<(), Error> {
         self.change_desired(tenant, runner, |desired| desired.slots = slots).await
     }
 

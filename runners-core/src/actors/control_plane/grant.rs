@@ -1,8 +1,9 @@
 //! Granting: ready jobs become offers of a session, in one batch.
 
 use super::{
-    Plane, lock,
+    Plane,
     effects::Change,
+    lock,
     session::{Live, Mine, Session},
     sync::Arrival,
 };
@@ -21,10 +22,7 @@ use crate::{
         time::Timestamp,
     },
 };
-use std::{
-    mem,
-    sync::Arc,
-};
+use std::{mem, sync::Arc};
 
 /// How often a grant is tried again after somebody else was faster.
 const ROUNDS_MAX: usize = 8;
@@ -60,7 +58,8 @@ impl Plane {
             self.fetch_payloads(&mut taken.jobs).await?;
             taken.fit();
             let now = self.now();
-            let changes: Vec<Change> = taken.jobs.iter().filter_map(|job| self.offer(job, reference, now)).collect();
+            let changes: Vec<Change> =
+                taken.jobs.iter().filter_map(|job| self.offer(job, reference, now)).collect();
             match self.commit_grants(live, &changes, now).await {
                 Ok(()) => {
                     taken.jobs.clear();

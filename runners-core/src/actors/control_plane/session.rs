@@ -193,7 +193,11 @@ impl Plane {
     }
 
     /// Reads the lanes of a pool, if that was not done yet.
-    pub(crate) async fn ensure_pool(self: &Arc<Self>, tenant: TenantId, pool: PoolId) -> Result<(), StoreError> {
+    pub(crate) async fn ensure_pool(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        pool: PoolId,
+    ) -> Result<(), StoreError> {
         if super::lock(&self.schedule).knows_pool(pool) {
             return Ok(());
         }

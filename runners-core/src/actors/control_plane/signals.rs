@@ -24,11 +24,7 @@ fn refused(code: RefusalCode, detail: impl Into<String>) -> Reply {
 }
 
 impl Plane {
-    pub(super) async fn signal(
-        &self,
-        tenant: TenantId,
-        request: SignalRequest,
-    ) -> Result<Reply, StoreError> {
+    pub(super) async fn signal(&self, tenant: TenantId, request: SignalRequest) -> Result<Reply, StoreError> {
         if let Err(refusal) = submission::name("kind", &request.kind) {
             return Ok(Reply::Refused(refusal));
         }
@@ -73,7 +69,8 @@ impl Plane {
         let stored = self.records.load::<SignalRecord>(record.key()).await?;
         let same = stored.is_some_and(|stored| {
             let stored = stored.record;
-            (stored.to, stored.kind, stored.payload) == (record.to, record.kind.clone(), record.payload.clone())
+            (stored.to, stored.kind, stored.payload)
+                == (record.to, record.kind.clone(), record.payload.clone())
         });
         if same {
             return Ok(Reply::Signalled(Signalled { signal: record.id }));

@@ -44,7 +44,8 @@ impl Plane {
     ) -> Result<Reply, StoreError> {
         let count = request.jobs.len();
         if count == 0 || count > SubmitRequest::JOBS_MAX {
-            let problem = format!("jobs: must be from 1 to {}, and there are {count}", SubmitRequest::JOBS_MAX);
+            let problem =
+                format!("jobs: must be from 1 to {}, and there are {count}", SubmitRequest::JOBS_MAX);
             return Ok(Reply::Refused(Refused::new(RefusalCode::Invalid, problem)));
         }
         if let Some(run) = &request.run {
@@ -222,7 +223,9 @@ impl Plane {
         digest: Digest,
     ) -> Result<Acceptance, StoreError> {
         match self.records.load::<JobRecord>(JobRecord::key_of(tenant, job)).await? {
-            Some(Versioned { record, .. }) if record.terms.spec_digest == digest => Ok(Acceptance::Repeated(job)),
+            Some(Versioned { record, .. }) if record.terms.spec_digest == digest => {
+                Ok(Acceptance::Repeated(job))
+            }
             Some(_) => {
                 let problem = "spec.job: another job has this id: draw a new one";
                 Ok(Acceptance::Refused(Refused::new(RefusalCode::Conflict, problem)))

@@ -1,9 +1,10 @@
 //! One sync of a runner, from its arrival to its answer.
 
 use super::{
-    Plane, lock,
+    Plane,
     answer::Told,
     effects::Change,
+    lock,
     session::{Identity, Live, Session},
 };
 use crate::{
@@ -48,7 +49,8 @@ impl Plane {
         loop {
             let mut woken = session.woken();
             let over = self.clock.boot() >= arrival.park_until || self.stopping.is_cancelled();
-            if let Some(answer) = self.answer(&session, &mut live, &request, &mut told, arrival, over).await? {
+            if let Some(answer) = self.answer(&session, &mut live, &request, &mut told, arrival, over).await?
+            {
                 live.parked = false;
                 return Ok(Reply::Answer(Box::new(answer)));
             }

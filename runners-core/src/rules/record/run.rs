@@ -4,7 +4,7 @@ use super::{Record, Unknown, id_bytes};
 use crate::{
     rules::keys,
     values::{
-        id::{RunId, TenantId},
+        id::{JobId, RunId, TenantId},
         key::{Index, Key, Kind},
         time::Timestamp,
     },
@@ -59,5 +59,47 @@ impl Record for RunRecord {
             (Some(deadline), None) => vec![(Index::Due, keys::due(deadline, &self.key()))],
             _ => Vec::new(),
         }
+    }
+}
+
+/// An edge from a job to one that waits for it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct DependencyRecord {
+    #[serde(skip, default = "no_tenant")]
+    pub(crate) tenant: TenantId,
+    #[serde(skip, default = "no_job")]
+    pub(crate) before: JobId,
+    #[serde(skip, default = "no_job")]
+    pub(crate) after: JobId,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+const fn no_job() -> JobId {
+    JobId::from_bytes([0; 16])
+}
+
+impl DependencyRecord {
+    pub(crate) const fn new(tenant: TenantId, before: JobId, after: JobId) -> Self {
+        Self { tenant, before, after, unknown: Unknown::new() }
+    }
+}
+
+impl Record for DependencyRecord {
+    const KIND: Kind = Kind::Dependency;
+    fn key(&self) -> Key {
+        Key::new(self.tenant, Self::KIND, keys::pair(self.before.as_bytes(), self.after.as_bytes()))
+    }
+    fn with_key(mut self, key: &Key) -> Option<Self> {
+        let (before, after) = key.id.split_at_checked(16)?;
+        self.tenant = key.tenant;
+        self.before = JobId::from_bytes(before.try_into().ok()?);
+        self.after = JobId::from_bytes(after.try_into().ok()?);
+        Some(self)
+    }
+    fn indexes(&self) -> Vec<(Index, Bytes)> {
+        let ordinal = u64::from(Self::KIND.number());
+        let id = self.key().id;
+        vec![(Index::Parent, keys::parent(self.tenant, self.before.as_bytes(), ordinal, &id))]
     }
 }
