@@ -1,6 +1,8 @@
 //! The control plane's side of the sync protocol, driven by hand over the in-process transport.
 
 mod hand;
+mod parked;
+mod wishes;
 
 use hand::{Hand, inspect, submit, submit_with, user};
 use runners_core::{

@@ -72,6 +72,15 @@ impl Plane {
         }
     }
 
+    /// Takes a runner off the list of those who wait. If it was told of a job and did not take it,
+    /// another one is told.
+    fn wait_no_more(&self, who: Identity, live: &mut Live, took: bool) {
+        if std::mem::take(&mut live.waiting) && !lock(&self.schedule).forget(who.pool, who.runner) && !took {
+            let woken = lock(&self.schedule).kick(who.pool);
+            self.wake_all(woken);
+        }
+    }
+
     pub(super) fn superseded(&self, seq: u64) -> Reply {
         Reply::Superseded(Superseded { seq, spread: self.spans.spread })
     }
