@@ -1,7 +1,9 @@
 //! The control plane's side of the sync protocol, driven by hand over the in-process transport.
 
+mod access;
 mod hand;
 mod parked;
+mod runs;
 mod wishes;
 
 use hand::{Hand, inspect, submit, submit_with, user};
