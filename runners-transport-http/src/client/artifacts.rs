@@ -237,32 +237,26 @@ fn checked(
     progress: Arc<AtomicU64>,
     spoilt: Arc<Spoilt>,
 ) -> impl futures::Stream<Item = Result<Bytes, ArtifactSource>> + Send + use<> {
-    stream::unfold(Some((Some(intake), bytes)), move |state| {
+    stream::unfold(Some((intake, bytes)), move |state| {
         let (progress, spoilt) = (progress.clone(), spoilt.clone());
         async move {
-            let (intake, mut bytes) = state?;
-            let next = bytes.next().await;
-            progress.fetch_add(1, Ordering::Relaxed);
-            let fail = |error| {
-                spoilt.note(error);
-                Some((Err(ArtifactSource::from(NotThose)), None))
+            let (mut intake, mut bytes) = state?;
+            let checked = match bytes.next().await {
+                Some(Ok(piece)) => match intake.take(&piece) {
+                    Ok(()) if intake.left() > 0 => Ok(Some((piece, Some((intake, bytes))))),
+                    Ok(()) => last(intake, &mut bytes).await.map(|()| Some((piece, None))),
+                    Err(error) => Err(error),
+                },
+                Some(Err(error)) => Err(ArtifactError::Unavailable(error)),
+                None => intake.finish().map(|()| None),
             };
-            match (next, intake) {
-                (Some(Err(error)), _) => fail(ArtifactError::Unavailable(error)),
-                (Some(Ok(piece)), Some(mut intake)) => {
-                    if let Err(error) = intake.take(&piece) {
-                        return fail(error);
-                    }
-                    if intake.left() > 0 {
-                        return Some((Ok(piece), Some((Some(intake), bytes))));
-                    }
-                    match last(intake, &mut bytes).await {
-                        Ok(()) => Some((Ok(piece), Some((None, bytes)))),
-                        Err(error) => fail(error),
-                    }
+            progress.fetch_add(1, Ordering::Relaxed);
+            match checked {
+                Ok(next) => next.map(|(piece, state)| (Ok(piece), state)),
+                Err(error) => {
+                    spoilt.note(error);
+                    Some((Err(ArtifactSource::from(NotThose)), None))
                 }
-                (None, Some(intake)) => intake.finish().err().and_then(fail),
-                (_, None) => None,
             }
         }
     })
