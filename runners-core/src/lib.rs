@@ -53,6 +53,14 @@ pub mod protocol {
     pub use crate::values::{reply::*, request::*, sync::*};
 }
 
+/// What most programs use.
+pub mod prelude {
+    pub use crate::{
+        Attempt, Client, Command, Conclusion, ControlPlane, Error, Executor, Fault, Job, JobOptions,
+        JobResult, MemoryStore, RetryPolicy, Runner, Verdict,
+    };
+}
+
 /// The storage seam.
 pub mod store {
     pub use crate::seams::store::{
