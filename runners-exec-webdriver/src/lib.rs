@@ -2,11 +2,18 @@
 
 mod browser;
 mod driver;
+mod executor;
 mod flow;
+mod replay;
 mod result;
 mod within;
 
 pub use browser::{Browser, BrowserError, Call, Method, OpenError, Session};
 pub use driver::{Driver, DriverOptions};
-pub use flow::*;
+pub use executor::FlowExecutor;
+pub use flow::{
+    Action, BrowserFlow, Chain, Click, Flow, Operator, Problem, Problems, Selector, Selectors, Step,
+    Viewport, WaitForElement,
+};
+pub use replay::{Evidence, FlowObserver, Replay, ReplayOptions, Screenshots};
 pub use result::{FlowResult, StepResult, StepState};

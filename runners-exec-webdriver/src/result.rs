@@ -2,6 +2,7 @@
 
 use runners_core::{JobResult, Verdict};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The result of a flow that was replayed to its end or to its first failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,5 +73,27 @@ impl FlowResult {
 impl JobResult for FlowResult {
     fn verdict(&self) -> Verdict {
         self.verdict
+    }
+}
+
+impl fmt::Display for StepResult {
+    /// One line: place, state, duration, description, and the reason if there is one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (number, state, ms) = (self.index + 1, self.state, self.duration_ms);
+        match &self.reason {
+            Some(reason) => write!(f, "{number:>3}  {state:<7} {ms:>6} ms  {reason}"),
+            None => write!(f, "{number:>3}  {state:<7} {ms:>6} ms  {}", self.description),
+        }
+    }
+}
+
+impl fmt::Display for StepState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::NotRun => "not run",
+        })
     }
 }

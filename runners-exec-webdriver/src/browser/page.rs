@@ -28,7 +28,8 @@ impl<'s> Page<'s> {
     /// Whether the browser says that it is one of the Chromium family.
     pub(crate) fn devtools(self) -> Devtools {
         let capabilities = self.session.capabilities();
-        let chromium = ["goog:chromeOptions", "ms:edgeOptions"].iter().any(|key| capabilities.contains_key(*key));
+        let chromium =
+            ["goog:chromeOptions", "ms:edgeOptions"].iter().any(|key| capabilities.contains_key(*key));
         if chromium { Devtools::Spoken } else { Devtools::Absent }
     }
 
@@ -66,7 +67,13 @@ impl<'s> Page<'s> {
     }
 
     /// Presses a mouse button at a point, holds it, releases it, as often as told.
-    pub(crate) async fn click(self, at: Point, button: u8, held: Duration, times: u8) -> Result<(), BrowserError> {
+    pub(crate) async fn click(
+        self,
+        at: Point,
+        button: u8,
+        held: Duration,
+        times: u8,
+    ) -> Result<(), BrowserError> {
         let mut actions = vec![move_to(at)];
         for _ in 0..times {
             actions.push(json!({ "type": "pointerDown", "button": button }));

@@ -7,8 +7,15 @@ use std::{
 };
 
 const DRIVERS: &[&str] = &["chromedriver", "chromium.chromedriver"];
-const BROWSERS: &[&str] =
-    &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "Google Chrome", "Chromium"];
+const BROWSERS: &[&str] = &[
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "Google Chrome",
+    "Chromium",
+];
 const USUAL_PLACES: &[&str] = &[
     "/usr/bin",
     "/usr/local/bin",
@@ -46,9 +53,11 @@ fn find(
         return given.is_file().then(|| given.to_path_buf()).ok_or_else(missing);
     }
     let path = env::var_os("PATH").unwrap_or_default();
-    let places: Vec<PathBuf> = env::split_paths(&path).chain(USUAL_PLACES.iter().map(PathBuf::from)).collect();
+    let places: Vec<PathBuf> =
+        env::split_paths(&path).chain(USUAL_PLACES.iter().map(PathBuf::from)).collect();
     let file = |name: &&str| format!("{name}{}", env::consts::EXE_SUFFIX);
-    let candidates = names.iter().map(file).flat_map(|file| places.iter().map(move |place| place.join(&file)));
+    let candidates =
+        names.iter().map(file).flat_map(|file| places.iter().map(move |place| place.join(&file)));
     let found = candidates.into_iter().find(|file| file.is_file());
     found.ok_or_else(|| OpenError::Missing {
         what,

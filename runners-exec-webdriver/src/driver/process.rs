@@ -81,7 +81,10 @@ impl DriverProcess {
             }
             if let Some(port) = port(&fs::read_to_string(self.log.path())?) {
                 self.port = port;
-                if within(clock, READY_TIMEOUT, is_ready(port)).await.is_some_and(|ready| ready.unwrap_or(false)) {
+                if within(clock, READY_TIMEOUT, is_ready(port))
+                    .await
+                    .is_some_and(|ready| ready.unwrap_or(false))
+                {
                     return Ok(());
                 }
             }

@@ -13,7 +13,8 @@ use std::{
 pub(super) fn sweep(state: &Path) {
     let notes = fs::read_dir(state).into_iter().flatten().flatten().map(|entry| entry.path());
     for path in notes.filter(|path| is_note(path)) {
-        let Some(note) = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Note>(&bytes).ok()) else {
+        let Some(note) = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Note>(&bytes).ok())
+        else {
             tracing::warn!(path = %path.display(), "a note of a started driver cannot be read; remove it by hand");
             continue;
         };
@@ -31,7 +32,10 @@ pub(super) fn sweep(state: &Path) {
 
 /// Kills the browser of a profile and removes the directory; says whether it is gone.
 pub(super) fn end_profile(profile: &Path) -> bool {
-    let is_ours = profile.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(PROFILE_PREFIX));
+    let is_ours = profile
+        .file_name()
+        .and_then(|name| name.to_str())
+        .is_some_and(|name| name.starts_with(PROFILE_PREFIX));
     if !is_ours {
         return true;
     }

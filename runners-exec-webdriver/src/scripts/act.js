@@ -3,6 +3,7 @@
 // what a script can do: fill in a form control, or scroll.
 
 reply(async () => {
+  if (document.hidden && request.canShow) return { hidden: true };
   let found;
   try {
     found = first();
