@@ -21,14 +21,12 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// How long opening a session may take.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long closing a session may take before its browser is killed.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Opens browser sessions through a WebDriver. Clones share it.
 ///
 /// A driver of our own is started with the first session, serves any number of them, and is
-/// started again if it died. It and its browsers end when the last clone is dropped, or with
-/// [`stop`](Self::stop).
+/// started again if it died. It ends with [`stop`](Self::stop) or when the last clone is dropped;
+/// sessions that are open then are lost.
 #[derive(Clone, Debug)]
 pub struct Driver {
     source: Source,
@@ -124,7 +122,7 @@ impl Browser for Driver {
             match &self.source {
                 Source::Managed(managed) => managed.open(&self.clock).await,
                 Source::Given { url, capabilities } => {
-                    let session = WebDriverSession::open(url, capabilities.clone()).await?;
+                    let session = WebDriverSession::open(url, capabilities.clone(), &self.clock).await?;
                     Ok(Box::new(session) as Box<dyn Session>)
                 }
             }

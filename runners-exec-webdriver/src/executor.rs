@@ -5,10 +5,15 @@ use crate::{
     flow::{BrowserFlow, Step},
     replay::{Evidence, FlowObserver, Replay, ReplayOptions},
     result::{FlowResult, StepResult},
+    within::within,
 };
 use async_trait::async_trait;
+use futures::future::{Either, select};
 use runners_core::{Attempt, Clock, Executor, Fault, SystemClock};
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc, time::Duration};
+
+/// How long a browser that is starting may take to get there once its flow is cancelled.
+const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Replays flows in browsers, one session for each flow. Clones share the browser's driver.
 #[derive(Clone, Debug)]
@@ -56,7 +61,17 @@ impl FlowExecutor {
     ) -> Result<FlowResult, Fault> {
         let replay = Replay::new(flow, self.options).with_clock(Arc::clone(&self.clock));
         replay.check()?;
-        let session = self.browser.open().await.map_err(|error| not_opened(&error))?;
+        let mut cancelled = pin!(cancelled);
+        let session = match select(cancelled.as_mut(), self.browser.open()).await {
+            Either::Right((opened, _)) => opened.map_err(|error| not_opened(&error))?,
+            Either::Left((_, opening)) => {
+                // A browser that is starting is easier to close than to find.
+                if let Some(Ok(session)) = within(&*self.clock, OPENING_TIMEOUT, opening).await {
+                    session.close().await;
+                }
+                return Err(Fault::permanent("cancelled", "cancelled before the first step"));
+            }
+        };
         let result = replay.run(&*session, observer, cancelled).await;
         session.close().await;
         result

@@ -92,7 +92,7 @@ impl Replay {
     /// # Errors
     /// A permanent fault `unsupported` that names the steps.
     pub fn check(&self) -> Result<(), Fault> {
-        refuse(self.flow.flow().unsupported())
+        refuse(&self.flow.flow().unsupported())
     }
 
     /// Replays the flow, in a session that nobody else uses meanwhile. The caller closes it.
@@ -112,12 +112,14 @@ impl Replay {
     ) -> Result<FlowResult, Fault> {
         self.check()?;
         let page = Page::new(session);
-        refuse(self.flow.flow().unsupported_without(page.devtools()))?;
+        refuse(&self.flow.flow().unsupported_without(page.devtools()))?;
         let run = Run { replay: self, flow: self.flow.flow(), page, observer, emulated: Emulated::default() };
         let at = Mutex::new(None);
-        match select(pin!(run.steps(&at)), pin!(cancelled)).await {
-            Either::Left((result, _)) => result,
-            Either::Right(_) => {
+        // The cancel is looked at first, so that a flow that was cancelled before it starts does
+        // not touch the browser.
+        match select(pin!(cancelled), pin!(run.steps(&at))).await {
+            Either::Right((result, _)) => result,
+            Either::Left(_) => {
                 let at = at.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let place = at.unwrap_or_else(|| "before the first step".to_owned());
                 Err(Fault::permanent("cancelled", format!("cancelled {place}")))
@@ -229,7 +231,7 @@ fn not_run((index, step): (usize, &Step)) -> StepResult {
     }
 }
 
-fn refuse(problems: Vec<Problem>) -> Result<(), Fault> {
+fn refuse(problems: &[Problem]) -> Result<(), Fault> {
     if problems.is_empty() {
         return Ok(());
     }

@@ -63,7 +63,7 @@ impl<'s> Page<'s> {
 
     /// Moves the mouse to a point.
     pub(crate) async fn point_at(self, to: Point) -> Result<(), BrowserError> {
-        self.act(json!([mouse(vec![move_to(to)])])).await
+        self.act(json!([mouse(&[move_to(to)])])).await
     }
 
     /// Presses a mouse button at a point, holds it, releases it, as often as told.
@@ -82,23 +82,24 @@ impl<'s> Page<'s> {
             }
             actions.push(json!({ "type": "pointerUp", "button": button }));
         }
-        self.act(json!([mouse(actions)])).await
+        self.act(json!([mouse(&actions)])).await
     }
 
     /// Presses a key and leaves it down.
     pub(crate) async fn key_down(self, point: char) -> Result<(), BrowserError> {
-        self.act(json!([keyboard(vec![key("keyDown", point)])])).await
+        self.act(json!([keyboard(&[key("keyDown", point)])])).await
     }
 
     /// Releases a key.
     pub(crate) async fn key_up(self, point: char) -> Result<(), BrowserError> {
-        self.act(json!([keyboard(vec![key("keyUp", point)])])).await
+        self.act(json!([keyboard(&[key("keyUp", point)])])).await
     }
 
     /// Types characters one by one into what has the focus.
     pub(crate) async fn type_points(self, points: impl Iterator<Item = char>) -> Result<(), BrowserError> {
-        let actions = points.flat_map(|point| [key("keyDown", point), key("keyUp", point)]).collect();
-        self.act(json!([keyboard(actions)])).await
+        let actions =
+            points.flat_map(|point| [key("keyDown", point), key("keyUp", point)]).collect::<Vec<_>>();
+        self.act(json!([keyboard(&actions)])).await
     }
 
     /// A picture of the viewport, as PNG.
@@ -145,7 +146,7 @@ fn refused(code: &str, message: &str) -> BrowserError {
     BrowserError::Refused { code: code.to_owned(), message: message.to_owned() }
 }
 
-fn mouse(actions: Vec<Value>) -> Value {
+fn mouse(actions: &[Value]) -> Value {
     json!({ "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" }, "actions": actions })
 }
 
@@ -153,7 +154,7 @@ fn move_to(to: Point) -> Value {
     json!({ "type": "pointerMove", "duration": 0, "origin": "viewport", "x": to.x, "y": to.y })
 }
 
-fn keyboard(actions: Vec<Value>) -> Value {
+fn keyboard(actions: &[Value]) -> Value {
     json!({ "type": "key", "id": "keyboard", "actions": actions })
 }
 

@@ -2,6 +2,7 @@
 //! errors into ours.
 
 use super::{BrowserError, Call, Method, OpenError, Session};
+use crate::within::within;
 use async_trait::async_trait;
 use fantoccini::{
     Client, ClientBuilder,
@@ -9,24 +10,41 @@ use fantoccini::{
     wd::WebDriverCompatibleCommand,
 };
 use hyper_util::client::legacy::connect::HttpConnector;
+use runners_core::Clock;
 use serde_json::{Map, Value, json};
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use url::{ParseError, Url};
 
 /// How long a script may hang before the driver gives it up. Ours answer within 300 ms on a page
 /// that is alive.
 const SCRIPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a browser may take to close its session.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long it may take if it has not yet answered a command that was given up.
+const BUSY_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A session that a WebDriver serves.
 #[derive(Debug)]
 pub(crate) struct WebDriverSession {
     client: Client,
     capabilities: Map<String, Value>,
+    clock: Arc<dyn Clock>,
+    busy: AtomicBool,
 }
 
 impl WebDriverSession {
     /// Opens a session at the driver of this address with these capabilities, and ours.
-    pub(crate) async fn open(driver: &str, mut capabilities: Map<String, Value>) -> Result<Self, OpenError> {
+    pub(crate) async fn open(
+        driver: &str,
+        mut capabilities: Map<String, Value>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
         capabilities.insert("pageLoadStrategy".to_owned(), json!("none"));
         capabilities.insert("unhandledPromptBehavior".to_owned(), json!("ignore"));
         let script = u64::try_from(SCRIPT_TIMEOUT.as_millis()).expect("ten seconds fit");
@@ -34,7 +52,17 @@ impl WebDriverSession {
         let mut builder = ClientBuilder::new(HttpConnector::new());
         let client = builder.capabilities(capabilities).connect(driver).await.map_err(not_opened)?;
         let capabilities = client.capabilities().cloned().unwrap_or_default();
-        Ok(Self { client, capabilities })
+        Ok(Self { client, capabilities, clock: Arc::clone(clock), busy: AtomicBool::new(false) })
+    }
+
+    /// Closes the session; says whether it is known to be gone.
+    pub(crate) async fn close_in_time(&self) -> bool {
+        let limit = if self.busy.load(Ordering::Relaxed) { BUSY_CLOSE_TIMEOUT } else { CLOSE_TIMEOUT };
+        let closed = within(&*self.clock, limit, self.client.clone().close()).await;
+        if let Some(Err(error)) = &closed {
+            tracing::debug!(%error, "the session was gone before it was closed");
+        }
+        closed.is_some()
     }
 }
 
@@ -45,12 +73,16 @@ impl Session for WebDriverSession {
     }
 
     async fn call(&self, call: Call) -> Result<Value, BrowserError> {
-        self.client.issue_cmd(call).await.map_err(BrowserError::from)
+        // Stays set if this future is dropped before there is an answer.
+        self.busy.store(true, Ordering::Relaxed);
+        let answer = self.client.issue_cmd(call).await;
+        self.busy.store(false, Ordering::Relaxed);
+        answer.map_err(BrowserError::from)
     }
 
     async fn close(&self) {
-        if let Err(error) = self.client.clone().close().await {
-            tracing::debug!(%error, "the session was gone before it was closed");
+        if !self.close_in_time().await {
+            tracing::warn!("the browser did not close its session in time");
         }
     }
 }

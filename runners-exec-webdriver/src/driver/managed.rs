@@ -1,13 +1,9 @@
 //! A driver of our own: started when needed, started again when it died, one for all sessions.
 
 use super::{
-    CLOSE_TIMEOUT, DriverOptions, locate, process::DriverProcess, profile::Profile, record, record::Record,
-    sweep::sweep,
+    DriverOptions, locate, process::DriverProcess, profile::Profile, record, record::Record, sweep::sweep,
 };
-use crate::{
-    browser::{BrowserError, Call, OpenError, Session, webdriver::WebDriverSession},
-    within::within,
-};
+use crate::browser::{BrowserError, Call, OpenError, Session, webdriver::WebDriverSession};
 use async_trait::async_trait;
 use runners_core::Clock;
 use serde_json::{Map, Value, json};
@@ -52,7 +48,7 @@ impl Managed {
             .map_err(|error| OpenError::NotStarted { message: format!("no profile directory: {error}") })?;
         let options = json!({ "binary": browser, "args": self.arguments(&profile) });
         let capabilities = Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
-        let session = WebDriverSession::open(&url, capabilities).await?;
+        let session = WebDriverSession::open(&url, capabilities, clock).await?;
         Ok(Box::new(ManagedSession { session, profile, clock: Arc::clone(clock) }))
     }
 
@@ -125,10 +121,8 @@ impl Session for ManagedSession {
     }
 
     async fn close(&self) {
-        if within(&*self.clock, CLOSE_TIMEOUT, self.session.close()).await.is_none() {
-            tracing::warn!("the browser did not close its session in time and is killed");
-        }
-        self.profile.end(&*self.clock).await;
+        let closed = self.session.close_in_time().await;
+        self.profile.end(closed, &*self.clock).await;
     }
 }
 

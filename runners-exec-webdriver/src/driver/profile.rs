@@ -41,10 +41,11 @@ impl Profile {
         profile_argument(&self.path)
     }
 
-    /// Waits until the browser has exited, kills it if it does not, removes the directory.
-    pub(super) async fn end(&self, clock: &dyn Clock) {
+    /// Waits until a browser that was asked to exit has, kills it if it does not or was not,
+    /// removes the directory.
+    pub(super) async fn end(&self, was_asked: bool, clock: &dyn Clock) {
         let browsers = with_argument(&self.argument());
-        if !gone(&browsers, clock).await {
+        if !(was_asked && gone(&browsers, clock).await) {
             browsers.iter().for_each(|browser| browser.kill());
             gone(&browsers, clock).await;
         }

@@ -4,15 +4,12 @@ use super::{
     identity::with_argument,
     record::{NOTE_PREFIX, Note, PROFILE_PREFIX},
 };
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 /// Reads the notes of a state directory and ends what belongs to owners that are gone.
 pub(super) fn sweep(state: &Path) {
     let notes = fs::read_dir(state).into_iter().flatten().flatten().map(|entry| entry.path());
-    for path in notes.filter(|path| is_note(path)) {
+    for path in notes.filter(|path| is_note(path.as_path())) {
         let Some(note) = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Note>(&bytes).ok())
         else {
             tracing::warn!(path = %path.display(), "a note of a started driver cannot be read; remove it by hand");
@@ -55,7 +52,7 @@ fn remove(profile: &Path) -> bool {
     (0..2).any(|_| fs::remove_dir_all(profile).is_ok() || !profile.exists())
 }
 
-fn is_note(path: &PathBuf) -> bool {
+fn is_note(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     name.starts_with(NOTE_PREFIX) && name.ends_with(".json")
 }

@@ -140,7 +140,7 @@ impl Scope<'_> {
                 Ok(Answer { again: Some(why), .. }) => {
                     Ok(Look::Again(format!("{expression:?} is not true: {why}")))
                 }
-                Err(BrowserError::Refused { message, .. }) if message.contains("SyntaxError") => {
+                Err(BrowserError::Refused { message, .. }) if is_syntax_error(&message) => {
                     Ok(Look::Hopeless(format!("{expression:?} is no expression: {message}")))
                 }
                 Err(error) => Err(error),
@@ -209,6 +209,15 @@ impl Act<'_> {
         };
         request.as_object().expect("just made").clone()
     }
+}
+
+/// Whether a message is about the text of a script: what a script throws never gets here, and a
+/// page that goes away says something else.
+fn is_syntax_error(message: &str) -> bool {
+    let said = message.trim_start_matches("javascript error: ");
+    ["Unexpected ", "Invalid ", "Missing ", "missing ", "Illegal "]
+        .iter()
+        .any(|start| said.starts_with(start))
 }
 
 fn alternative(chain: &Chain) -> Alternative<'_> {

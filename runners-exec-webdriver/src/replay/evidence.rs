@@ -14,7 +14,9 @@ use bytes::Bytes;
 use runners_core::Clock;
 use std::time::Duration;
 
-/// How long all evidence of one failure may take.
+/// How long a page may take to say what it is. A page that does not has no picture either.
+const SIGHT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long one picture, or the source of a page, may take.
 const EVIDENCE_TIMEOUT: Duration = Duration::from_secs(10);
 const PICTURE_BYTES_MAX: usize = 16 * 1024 * 1024;
 const SOURCE_BYTES_MAX: usize = 5 * 1024 * 1024;
@@ -67,10 +69,8 @@ impl<'r> Keeper<'r> {
     /// Keeps what there is to know of the step of this number, which failed.
     pub(super) async fn failure(self, number: usize) -> Left {
         let mut left = Left::default();
-        let sight = within(self.clock, EVIDENCE_TIMEOUT, self.sight()).await;
+        let sight = within(self.clock, SIGHT_TIMEOUT, self.sight()).await;
         let Some(Ok(sight)) = sight else {
-            // A page that is gone, or does not answer, has no picture either.
-            left.artifacts.extend(self.picture(&format!("steps/{number:02}-failed.png")).await);
             return left;
         };
         left.seen = Some(describe(&sight));

@@ -64,6 +64,7 @@ impl Scope<'_> {
         let url = Url::parse(address)
             .map_err(|error| Trouble::Failed(format!("{address:?} is not an absolute address: {error}")))?;
         let before = self.mark().await?;
+        self.see(&format!("there is no answer from {url}"));
         self.page.go_to(url.as_str()).await?;
         self.loaded(&before, Some(&url)).await
     }

@@ -18,7 +18,9 @@ const SELECTABLE: &str = r#"
 </script>"#;
 
 async fn clicked(stage: &Stage, selectors: Value) -> Value {
-    stage.logged(SELECTABLE, json!({ "type": "click", "selectors": selectors, "offsetX": 3, "offsetY": 3 })).await
+    stage
+        .logged(SELECTABLE, json!({ "type": "click", "selectors": selectors, "offsetX": 3, "offsetY": 3 }))
+        .await
 }
 
 #[tokio::test]
@@ -81,7 +83,10 @@ async fn a_click_lands_at_its_offset_with_its_button() {
     let log = stage.logged(CLICKABLE, click(json!({ "button": "auxiliary", "duration": 20 }))).await;
     assert_eq!(log, json!(["mousedown 1 1", "mouseup 1 1", "auxclick 1 1"]));
     let log = stage.logged(CLICKABLE, click(json!({ "button": "secondary" }))).await;
-    assert!(log.as_array().unwrap().contains(&json!("contextmenu 1 2")) || log[1] == "contextmenu 0 2", "{log}");
+    assert!(
+        log.as_array().unwrap().contains(&json!("contextmenu 1 2")) || log[1] == "contextmenu 0 2",
+        "{log}"
+    );
     stage.close().await;
 }
 
@@ -90,7 +95,8 @@ async fn a_double_click_is_click_click_dblclick() {
     let Some(stage) = Stage::open().await else { return };
     let step = json!({ "type": "doubleClick", "selectors": ["#target"], "offsetX": 1, "offsetY": 1 });
     let log = stage.logged(CLICKABLE, step).await;
-    let clicks: Vec<_> = log.as_array().unwrap().iter().filter(|line| line.as_str().unwrap().contains("cl")).collect();
+    let clicks: Vec<_> =
+        log.as_array().unwrap().iter().filter(|line| line.as_str().unwrap().contains("cl")).collect();
     assert_eq!(json!(clicks), json!(["click 1 0", "click 2 0", "dblclick 2 0"]));
     stage.close().await;
 }
@@ -123,7 +129,9 @@ async fn what_lies_over_an_element_does_not_keep_the_click_from_happening() {
     let body = r#"<button id="below">Below</button>
         <div id="over" style="position:fixed;inset:0"></div>
         <script>logEvents(document.querySelector('#over'), e => 'over', 'click')</script>"#;
-    let log = stage.logged(body, json!({ "type": "click", "selectors": ["#below"], "offsetX": 1, "offsetY": 1 })).await;
+    let log = stage
+        .logged(body, json!({ "type": "click", "selectors": ["#below"], "offsetX": 1, "offsetY": 1 }))
+        .await;
     assert_eq!(log, json!(["over"]));
     stage.close().await;
 }
@@ -133,7 +141,9 @@ async fn a_parent_without_size_is_clicked_where_its_child_is() {
     let Some(stage) = Stage::open().await else { return };
     let body = r#"<a id="empty"><div style="width:80px;height:30px"></div></a>
         <script>logEvents(document.querySelector('#empty'), e => `${e.clientX},${e.clientY}`, 'click')</script>"#;
-    let log = stage.logged(body, json!({ "type": "click", "selectors": ["#empty"], "offsetX": 5, "offsetY": 6 })).await;
+    let log = stage
+        .logged(body, json!({ "type": "click", "selectors": ["#empty"], "offsetX": 5, "offsetY": 6 }))
+        .await;
     assert_eq!(log, json!(["5,6"]));
     stage.close().await;
 }
@@ -155,7 +165,9 @@ async fn a_click_waits_until_the_element_is_there_enabled_and_still() {
           for (let x = 1; x <= 40; x++) { await frames(1); b.style.left = `${x}px`; }
         })();
         </script>"#;
-    let log = stage.logged(body, json!({ "type": "click", "selectors": ["#late"], "offsetX": 2, "offsetY": 2 })).await;
+    let log = stage
+        .logged(body, json!({ "type": "click", "selectors": ["#late"], "offsetX": 2, "offsetY": 2 }))
+        .await;
     assert_eq!(log, json!(["false 40px"]));
     stage.close().await;
 }
@@ -173,7 +185,9 @@ async fn an_element_that_is_replaced_while_it_is_looked_at_is_searched_again() {
         };
         render();
         </script>"#;
-    let log = stage.logged(body, json!({ "type": "click", "selectors": ["#again"], "offsetX": 2, "offsetY": 2 })).await;
+    let log = stage
+        .logged(body, json!({ "type": "click", "selectors": ["#again"], "offsetX": 2, "offsetY": 2 }))
+        .await;
     assert_eq!(log, json!(["clicked 41"]));
     stage.close().await;
 }
@@ -184,9 +198,13 @@ async fn what_is_out_of_view_is_scrolled_into_it_at_once() {
     let body = r#"<style>html { scroll-behavior: smooth }</style><div style="height:5000px"></div>
         <button id="far">Far</button><svg width="10" height="10" style="margin-top:3000px"><rect id="dot" width="10" height="10"/></svg>
         <script>logEvents(document, e => e.target.id, 'click')</script>"#;
-    let log = stage.logged(body, json!({ "type": "click", "selectors": ["#far"], "offsetX": 2, "offsetY": 2 })).await;
+    let log = stage
+        .logged(body, json!({ "type": "click", "selectors": ["#far"], "offsetX": 2, "offsetY": 2 }))
+        .await;
     assert_eq!(log, json!(["far"]));
-    let log = stage.logged(body, json!({ "type": "click", "selectors": ["#dot"], "offsetX": 2, "offsetY": 2 })).await;
+    let log = stage
+        .logged(body, json!({ "type": "click", "selectors": ["#dot"], "offsetX": 2, "offsetY": 2 }))
+        .await;
     assert_eq!(log, json!(["dot"]));
     stage.close().await;
 }

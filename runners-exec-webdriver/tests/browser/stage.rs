@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use runners_core::{Fault, Verdict};
 use runners_exec_webdriver::{
-    Browser as _, BrowserFlow, Call, Driver, DriverOptions, Evidence, FlowObserver, FlowResult, Method, Replay,
-    ReplayOptions, Session, Step, StepResult,
+    Browser as _, BrowserFlow, Call, Driver, DriverOptions, Evidence, FlowObserver, FlowResult, Method,
+    Replay, ReplayOptions, Session, Step, StepResult,
 };
 use serde_json::{Value, json};
 use std::{
