@@ -1,4 +1,7 @@
-//! Replays recorded browser flows over WebDriver.
+//! Replays recorded browser flows over WebDriver: flows in `flow`, browsers in `browser` and
+//! `driver`, what happens in between in `replay`.
+//!
+#![doc = include_str!("../README.md")]
 
 mod browser;
 mod driver;

@@ -46,7 +46,13 @@ impl Managed {
         let (url, record) = self.running(&**clock).await?;
         let profile = Profile::new(record)
             .map_err(|error| OpenError::NotStarted { message: format!("no profile directory: {error}") })?;
-        let options = json!({ "binary": browser, "args": self.arguments(&profile) });
+        // Without this a browser starts with its new-tab page, which loads while the flow begins.
+        let startup = json!({ "restore_on_startup": 4, "startup_urls": ["about:blank"] });
+        let options = json!({
+            "binary": browser,
+            "args": self.arguments(&profile),
+            "prefs": { "session": startup },
+        });
         let capabilities = Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
         let session = WebDriverSession::open(&url, capabilities, clock).await?;
         Ok(Box::new(ManagedSession { session, profile, clock: Arc::clone(clock) }))

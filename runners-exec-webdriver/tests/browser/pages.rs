@@ -27,6 +27,17 @@ async fn navigate_waits_for_the_load_event() {
 }
 
 #[tokio::test]
+async fn a_session_starts_with_a_blank_page_that_stays() {
+    let Some(stage) = Stage::open().await else { return };
+    let look = "return [location.href, performance.timeOrigin]";
+    let first = stage.js(look).await;
+    assert_eq!(first[0], "about:blank");
+    stage.passes(json!([{ "type": "waitForExpression", "expression": "performance.now() > 500" }])).await;
+    assert_eq!(stage.js(look).await, first, "a page of the browser's own came after it");
+    stage.close().await;
+}
+
+#[tokio::test]
 async fn an_address_that_cannot_be_reached_fails_at_once_and_says_why() {
     let Some(stage) = Stage::open().await else { return };
     let reason = stage.fails(json!([{ "type": "navigate", "url": "http://127.0.0.1:1/" }])).await;
