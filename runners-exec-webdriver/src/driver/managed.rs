@@ -84,7 +84,7 @@ impl Managed {
         let state = record::directory(self.options.state.as_deref())?;
         sweep(&state);
         let process = DriverProcess::start(&program, clock).await?;
-        let record = Arc::new(Record::new(&state, process.id()));
+        let record = Arc::new(Record::new(&state, process.id(), process.log_path()));
         let running = slot.insert(Running { process, record });
         Ok((running.process.url(), Arc::clone(&running.record)))
     }

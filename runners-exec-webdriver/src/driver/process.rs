@@ -1,7 +1,7 @@
 //! The ChromeDriver process: started in a group of its own on a port it chooses, asked until it
 //! is ready, killed with its group.
 
-use super::identity::kill_group;
+use super::{identity::kill_group, record::LOG_PREFIX};
 use crate::{browser::OpenError, within::within};
 use runners_core::{Clock, sleep};
 use std::{fs, io, path::Path, process::Stdio, time::Duration};
@@ -48,6 +48,10 @@ impl DriverProcess {
 
     pub(super) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/", self.port)
+    }
+
+    pub(super) fn log_path(&self) -> &Path {
+        self.log.path()
     }
 
     pub(super) const fn id(&self) -> u32 {
@@ -102,7 +106,7 @@ impl Drop for DriverProcess {
 }
 
 fn spawn(program: &Path) -> io::Result<DriverProcess> {
-    let log = tempfile::Builder::new().prefix("runners-driver-").suffix(".log").tempfile()?;
+    let log = tempfile::Builder::new().prefix(LOG_PREFIX).suffix(".log").tempfile()?;
     let mut command = std::process::Command::new(program);
     command.arg("--port=0").stdin(Stdio::null()).stdout(log.reopen()?).stderr(log.reopen()?);
     #[cfg(unix)]

@@ -2,7 +2,7 @@
 
 use super::{
     identity::with_argument,
-    record::{NOTE_PREFIX, Note, PROFILE_PREFIX},
+    record::{LOG_PREFIX, NOTE_PREFIX, Note, PROFILE_PREFIX},
 };
 use std::{fs, path::Path};
 
@@ -20,6 +20,9 @@ pub(super) fn sweep(state: &Path) {
         }
         tracing::info!(driver = note.driver.id, "ending what an earlier process left running");
         note.driver.kill_group();
+        if named(&note.log, LOG_PREFIX) {
+            let _ = fs::remove_file(&note.log);
+        }
         let left = note.profiles.iter().filter(|profile| !end_profile(profile)).count();
         if left == 0 {
             let _ = fs::remove_file(&path);
@@ -29,11 +32,7 @@ pub(super) fn sweep(state: &Path) {
 
 /// Kills the browser of a profile and removes the directory; says whether it is gone.
 pub(super) fn end_profile(profile: &Path) -> bool {
-    let is_ours = profile
-        .file_name()
-        .and_then(|name| name.to_str())
-        .is_some_and(|name| name.starts_with(PROFILE_PREFIX));
-    if !is_ours {
+    if !named(profile, PROFILE_PREFIX) {
         return true;
     }
     for process in with_argument(&profile_argument(profile)) {
@@ -53,6 +52,10 @@ fn remove(profile: &Path) -> bool {
 }
 
 fn is_note(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    name.starts_with(NOTE_PREFIX) && name.ends_with(".json")
+    named(path, NOTE_PREFIX) && path.extension().is_some_and(|extension| extension == "json")
+}
+
+/// Whether a path has a name of ours; whatever else a note may say is left alone.
+fn named(path: &Path, prefix: &str) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(prefix))
 }

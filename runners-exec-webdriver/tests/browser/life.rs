@@ -157,8 +157,9 @@ async fn what_a_killed_process_left_is_ended_by_the_next_start() {
     let lines = BufReader::new(owner.stdout.take().unwrap()).lines();
     assert!(lines.map_while(Result::ok).any(|line| line.contains("a browser is open")));
     let note = notes(state.path()).remove(0);
-    let driver: Value = serde_json::from_slice(&fs::read(&note).unwrap()).unwrap();
-    let driver = u32::try_from(driver["driver"]["id"].as_u64().unwrap()).unwrap();
+    let noted: Value = serde_json::from_slice(&fs::read(&note).unwrap()).unwrap();
+    let log = PathBuf::from(noted["log"].as_str().unwrap());
+    let driver = u32::try_from(noted["driver"]["id"].as_u64().unwrap()).unwrap();
     let profile = profiles(state.path()).remove(0);
 
     // While the owner lives, nobody touches what it started.
@@ -174,7 +175,7 @@ async fn what_a_killed_process_left_is_ended_by_the_next_start() {
     third.open().await.unwrap().close().await;
     assert!(!is_alive(driver));
     assert_eq!(browsers(&profile), [0; 0]);
-    assert!(!profile.exists() && !note.exists());
+    assert!(!profile.exists() && !note.exists() && !log.exists());
     third.stop().await;
 }
 
