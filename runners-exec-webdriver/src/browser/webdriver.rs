@@ -36,6 +36,7 @@ pub(crate) struct WebDriverSession {
     capabilities: Map<String, Value>,
     clock: Arc<dyn Clock>,
     busy: AtomicBool,
+    lost: AtomicBool,
 }
 
 impl WebDriverSession {
@@ -52,17 +53,18 @@ impl WebDriverSession {
         let mut builder = ClientBuilder::new(HttpConnector::new());
         let client = builder.capabilities(capabilities).connect(driver).await.map_err(not_opened)?;
         let capabilities = client.capabilities().cloned().unwrap_or_default();
-        Ok(Self { client, capabilities, clock: Arc::clone(clock), busy: AtomicBool::new(false) })
+        let (busy, lost) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self { client, capabilities, clock: Arc::clone(clock), busy, lost })
     }
 
-    /// Closes the session; says whether it is known to be gone.
+    /// Closes the session; says whether the browser is known to have been asked.
     pub(crate) async fn close_in_time(&self) -> bool {
         let limit = if self.busy.load(Ordering::Relaxed) { BUSY_CLOSE_TIMEOUT } else { CLOSE_TIMEOUT };
         let closed = within(&*self.clock, limit, self.client.clone().close()).await;
         if let Some(Err(error)) = &closed {
             tracing::debug!(%error, "the session was gone before it was closed");
         }
-        closed.is_some()
+        closed.is_some() && !self.lost.load(Ordering::Relaxed)
     }
 }
 
@@ -77,7 +79,11 @@ impl Session for WebDriverSession {
         self.busy.store(true, Ordering::Relaxed);
         let answer = self.client.issue_cmd(call).await;
         self.busy.store(false, Ordering::Relaxed);
-        answer.map_err(BrowserError::from)
+        let answer = answer.map_err(BrowserError::from);
+        if matches!(answer, Err(BrowserError::Gone { .. })) {
+            self.lost.store(true, Ordering::Relaxed);
+        }
+        answer
     }
 
     async fn close(&self) {

@@ -35,6 +35,15 @@ async fn a_modifier_stays_down_until_it_is_released() {
 }
 
 #[tokio::test]
+async fn each_key_is_followed_by_a_pause() {
+    let Some(stage) = Stage::open().await else { return };
+    let body = "<script>logEvents(document, e => e.timeStamp, 'keydown', 'keyup')</script>";
+    stage.passes(json!([{ "type": "navigate", "url": stage.page(body) }, down("a"), up("a")])).await;
+    assert_eq!(stage.js("return log[1] - log[0] >= 100").await, json!(true));
+    stage.close().await;
+}
+
+#[tokio::test]
 async fn keys_go_by_their_key_and_by_their_code() {
     let Some(stage) = Stage::open().await else { return };
     let log = after(
