@@ -25,7 +25,8 @@ pub trait Browser: Debug + Send + Sync + 'static {
 
 /// One browser session. Commands are carried out one after the other.
 ///
-/// Dropping a session that was not closed kills its browser if it runs on this machine.
+/// Dropping a session that was not closed ends it in the background; a browser that this process
+/// owns is killed.
 #[async_trait]
 pub trait Session: Debug + Send + Sync {
     /// What the driver answered when the session was opened.

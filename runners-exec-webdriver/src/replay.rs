@@ -16,7 +16,7 @@ pub use observer::{Evidence, FlowObserver};
 
 use crate::{
     browser::{Session, page::Page},
-    flow::{Action, BrowserFlow, Flow, Problem, Step},
+    flow::{Action, BrowserFlow, Flow, Problem, Step, one_line},
     result::{FlowResult, StepResult, StepState},
     within::within,
 };
@@ -31,6 +31,9 @@ use std::{
 };
 use trouble::Trouble;
 use viewport::Emulated;
+
+/// The most characters of a title in a result.
+const TITLE_CHARACTERS_MAX: usize = 200;
 
 /// The time limit of a step where neither the step nor the flow has one.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -159,7 +162,13 @@ impl Run<'_> {
             artifacts.extend(self.keeper().picture("final.png").await);
         }
         let duration_ms = millis(clock.boot().since(began));
-        Ok(FlowResult { title: self.flow.title.clone(), verdict, duration_ms, steps, artifacts })
+        Ok(FlowResult {
+            title: one_line(&self.flow.title, TITLE_CHARACTERS_MAX),
+            verdict,
+            duration_ms,
+            steps,
+            artifacts,
+        })
     }
 
     async fn step(&self, step: &Step, result: &mut StepResult) -> Result<(), Fault> {

@@ -21,6 +21,8 @@ const EVIDENCE_TIMEOUT: Duration = Duration::from_secs(10);
 const PICTURE_BYTES_MAX: usize = 16 * 1024 * 1024;
 const SOURCE_BYTES_MAX: usize = 5 * 1024 * 1024;
 const SEEN_CHARACTERS_MAX: usize = 400;
+/// A page may be an address of megabytes that begins with `data:`.
+const URL_CHARACTERS_MAX: usize = 2000;
 
 /// Takes evidence and hands it on.
 #[derive(Clone, Copy)]
@@ -74,7 +76,7 @@ impl<'r> Keeper<'r> {
             return left;
         };
         left.seen = Some(describe(&sight));
-        left.url = Some(sight.url().to_owned());
+        left.url = Some(one_line(sight.url(), URL_CHARACTERS_MAX));
         left.artifacts.extend(self.picture(&format!("steps/{number:02}-failed.png")).await);
         if let Some(Ok(source)) = within(self.clock, EVIDENCE_TIMEOUT, self.page.source()).await {
             let name = format!("steps/{number:02}-failed.html");

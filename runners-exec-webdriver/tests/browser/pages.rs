@@ -119,7 +119,11 @@ async fn set_viewport_changes_size_ratio_and_touch() {
     let look = "return [innerWidth, innerHeight, devicePixelRatio, navigator.maxTouchPoints > 0, screen.orientation.type]";
     stage.passes(json!([viewport(800, false), { "type": "navigate", "url": url }])).await;
     assert_eq!(stage.js(look).await, json!([800, 500, 2, false, "landscape-primary"]));
+    stage.js("window.old = true").await;
+    stage.passes(json!([viewport(700, false)])).await;
+    assert_eq!(stage.js("return window.old ?? null").await, json!(true), "another size needs no other page");
     stage.passes(json!([viewport(375, true)])).await;
+    assert_eq!(stage.js("return window.old ?? null").await, Value::Null, "a phone loads the page anew");
     assert_eq!(stage.js(look).await, json!([375, 500, 2, true, "portrait-primary"]));
     stage.close().await;
 }

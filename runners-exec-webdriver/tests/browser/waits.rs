@@ -3,7 +3,8 @@
 use crate::stage::Stage;
 use serde_json::{Value, json};
 
-const LIST: &str = "<ul><li class=a title=x>1<li class=a title=x>2<li class=b>3</ul><input id=it value=v>
+const LIST: &str =
+    "<ul><li class=a title=x>1<li class=a title=x>2<li class=b>3</ul><input id=it value=v><button>Go</button>
     <script>it.extra = { deep: { one: 1, two: 2 } }</script>";
 
 fn wait(selectors: Value, more: Value) -> Value {
@@ -25,6 +26,8 @@ async fn the_number_found_is_compared_by_the_operator() {
             wait(json!(["li"]), json!({ "operator": "<=", "count": 3 })),
             wait(json!(["#none"]), json!({ "operator": "==", "count": 0 })),
             wait(json!(["#none", ".b"]), json!({ "operator": "==", "count": 1 })),
+            // The button, and not the text in it that has the same name.
+            wait(json!(["aria/Go"]), json!({ "operator": "==", "count": 1 })),
             wait(json!(["aria/[role=\"listitem\"]"]), json!({ "operator": "==", "count": 3 })),
             wait(json!([["ul", "aria/[role=\"listitem\"]"]]), json!({ "operator": "==", "count": 3 })),
         ]))
