@@ -1,7 +1,12 @@
 //! Finding elements and acting on them with the pointer.
 
-use crate::stage::Stage;
+use crate::stage::{Counted, Stage};
+use runners_exec_webdriver::{BrowserFlow, Replay, Screenshots};
 use serde_json::{Value, json};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 const SELECTABLE: &str = r#"
 <form aria-label="Order"><button id="buy" class="big" type="button">Buy <b>now</b></button></form>
@@ -228,5 +233,43 @@ async fn scroll_moves_an_element_or_the_page() {
     assert_eq!(places, json!([30, 40, 500, 600]));
     stage.passes(json!([{ "type": "scroll" }])).await;
     assert_eq!(stage.js("return [scrollX, scrollY]").await, json!([0, 0]));
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_step_on_an_element_that_is_ready_takes_two_commands() {
+    let Some(mut stage) = Stage::open().await else { return };
+    stage.options.screenshots = Screenshots::OfFailures;
+    let url = stage.page("<button id=b>B</button><input id=i>");
+    stage.passes(json!([{ "type": "navigate", "url": url }])).await;
+    for step in [
+        json!({ "type": "click", "selectors": [["aria/B"], ["#b"]], "offsetX": 1, "offsetY": 1 }),
+        json!({ "type": "doubleClick", "selectors": ["pierce/#b"], "offsetX": 1, "offsetY": 1 }),
+        json!({ "type": "hover", "selectors": ["text/B"] }),
+        json!({ "type": "change", "selectors": ["xpath///input"], "value": "typed" }),
+    ] {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let session = Counted { session: &*stage.session, calls: Arc::clone(&calls) };
+        let flow = BrowserFlow::parse(&json!({ "title": "t", "steps": [step] }).to_string()).unwrap();
+        let replay = Replay::new(flow, stage.options);
+        let result = replay.run(&session, &(), std::future::pending()).await.unwrap();
+        assert_eq!(result.failure(), None);
+        assert_eq!(calls.load(Ordering::SeqCst), 2, "{step}");
+    }
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_page_that_forbids_scripts_is_replayed_all_the_same() {
+    let Some(stage) = Stage::open().await else { return };
+    let url =
+        stage.site.serve("/strict", "<script>window.ran = true</script><label>Name <input id=it></label>");
+    stage
+        .passes(json!([
+            { "type": "navigate", "url": url },
+            { "type": "change", "selectors": ["aria/Name"], "value": "Ada" },
+            { "type": "waitForExpression", "expression": "document.querySelector('#it').value === 'Ada' && !window.ran" },
+        ]))
+        .await;
     stage.close().await;
 }

@@ -1,10 +1,8 @@
 //! The life of sessions, browsers and drivers: cancelled, killed, dropped, swept.
 
-use crate::stage::{Seen, Site, Stage, Watcher, driver_options};
-use async_trait::async_trait;
+use crate::stage::{Counted, Seen, Site, Stage, Watcher, driver_options};
 use runners_exec_webdriver::{
-    Browser as _, BrowserError, BrowserFlow, Call, Driver, DriverOptions, FlowExecutor, OpenError, Replay,
-    ReplayOptions, Session,
+    Browser as _, BrowserFlow, Driver, DriverOptions, FlowExecutor, OpenError, Replay, ReplayOptions,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Map, Value, json};
@@ -24,27 +22,6 @@ use tokio::sync::oneshot;
 fn endless() -> BrowserFlow {
     let step = json!({ "type": "waitForExpression", "expression": "false", "timeout": 30_000 });
     BrowserFlow::parse(&json!({ "title": "endless", "steps": [step] }).to_string()).unwrap()
-}
-
-/// Counts the commands that are sent.
-#[derive(Debug)]
-struct Counted<'s> {
-    session: &'s dyn Session,
-    calls: Arc<AtomicUsize>,
-}
-
-#[async_trait]
-impl Session for Counted<'_> {
-    fn capabilities(&self) -> &Map<String, Value> {
-        self.session.capabilities()
-    }
-    async fn call(&self, call: Call) -> Result<Value, BrowserError> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
-        self.session.call(call).await
-    }
-    async fn close(&self) {
-        self.session.close().await;
-    }
 }
 
 #[tokio::test]
@@ -218,6 +195,18 @@ async fn a_driver_at_a_url_is_used_and_left_alone() {
     assert_eq!(server.try_wait().unwrap(), None, "it is not ours to end");
     server.kill().unwrap();
     server.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_driver_that_cannot_be_reached_is_a_fault_by_what_to_do() {
+    let fault = |url: &'static str| async move {
+        let driver = Driver::at(url, Map::new());
+        FlowExecutor::new(driver).replay(endless(), &(), std::future::pending()).await.unwrap_err()
+    };
+    let wrong = fault("no address").await;
+    assert_eq!((wrong.code.as_str(), wrong.retryable), ("misconfigured", false), "{wrong}");
+    let gone = fault("http://127.0.0.1:1").await;
+    assert_eq!((gone.code.as_str(), gone.retryable), ("browser_not_started", true), "{gone}");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod elements;
 mod failures;
 mod forms;
 mod keys;
+#[cfg(target_os = "linux")]
 mod life;
 mod pages;
 mod stage;

@@ -4,15 +4,18 @@
 use async_trait::async_trait;
 use runners_core::{Fault, Verdict};
 use runners_exec_webdriver::{
-    Browser as _, BrowserFlow, Call, Driver, DriverOptions, Evidence, FlowObserver, FlowResult, Method,
-    Replay, ReplayOptions, Session, Step, StepResult,
+    Browser as _, BrowserError, BrowserFlow, Call, Driver, DriverOptions, Evidence, FlowObserver, FlowResult,
+    Method, Replay, ReplayOptions, Session, Step, StepResult,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::{
     collections::HashMap,
     io::{BufRead as _, BufReader, Write as _},
     net::{TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 use tempfile::TempDir;
@@ -132,7 +135,29 @@ impl FlowObserver for Watcher {
     }
 }
 
-/// A loopback server of pages. A path that ends in `/silent` is never answered.
+/// Counts the commands that are sent.
+#[derive(Debug)]
+pub(crate) struct Counted<'s> {
+    pub(crate) session: &'s dyn Session,
+    pub(crate) calls: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Session for Counted<'_> {
+    fn capabilities(&self) -> &Map<String, Value> {
+        self.session.capabilities()
+    }
+    async fn call(&self, call: Call) -> Result<Value, BrowserError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.session.call(call).await
+    }
+    async fn close(&self) {
+        self.session.close().await;
+    }
+}
+
+/// A loopback server of pages. A path that ends in `/silent` is never answered, and
+/// the pages of one that ends in `/strict` may not run scripts.
 pub(crate) struct Site {
     pub(crate) origin: String,
     pages: Arc<Mutex<HashMap<String, String>>>,
@@ -191,6 +216,8 @@ fn answer(mut stream: TcpStream, pages: &Mutex<HashMap<String, String>>) {
     let page = pages.lock().unwrap().get(&path).cloned();
     let (state, body) = page.map_or(("404 Not Found", String::new()), |page| ("200 OK", page));
     let length = body.len();
-    let head = "Content-Type: text/html; charset=utf-8\r\nConnection: close";
+    let policy =
+        if path.ends_with("/strict") { "Content-Security-Policy: default-src 'none'\r\n" } else { "" };
+    let head = format!("{policy}Content-Type: text/html; charset=utf-8\r\nConnection: close");
     let _ = write!(stream, "HTTP/1.1 {state}\r\n{head}\r\nContent-Length: {length}\r\n\r\n{body}");
 }
