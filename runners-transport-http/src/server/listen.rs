@@ -145,6 +145,8 @@ impl Server {
                 (place, self.listener.accept().await)
             };
             let (place, accepted) = tokio::select! {
+                // Once it is told to stop, it accepts nothing more.
+                biased;
                 () = &mut shutdown => break,
                 Some(_) = connections.join_next() => continue,
                 accepted = accept => accepted,
