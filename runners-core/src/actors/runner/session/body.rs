@@ -136,7 +136,7 @@ impl Session {
                 continue;
             }
             let pieces = Pieces::of(*token, trail);
-            for tail in pieces.log {
+            if let Some(tail) = pieces.log {
                 room.add(&mut request.log_tails, tail);
             }
             for attachment in pieces.attachments {
