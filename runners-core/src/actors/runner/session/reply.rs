@@ -37,7 +37,7 @@ impl Session {
             Ok(Reply::Displaced) => self.end(ExitReason::Displaced),
             Ok(Reply::Refused(refused)) => self.end(ExitReason::Refused(refused)),
             Ok(_) => {
-                self.cut_off(seq, &sent, "a reply of another kind".to_owned(), Duration::ZERO, now, chance)
+                self.cut_off(seq, &sent, "a reply of another kind".to_owned(), Duration::ZERO, now, chance);
             }
             Err(TransportError::Busy { retry_after }) => {
                 self.cut_off(seq, &sent, "control plane is busy".to_owned(), retry_after, now, chance);

@@ -13,7 +13,7 @@ async fn an_offer_is_executed_and_its_result_told_until_it_is_recorded() {
     let (call, finish) = bench.finished().await;
     assert_eq!(finish.outcome, Outcome::Passed);
     assert_eq!(finish.result, Some(Opaque::new(&b"[1,2]"[..])));
-    assert_eq!(bench.spool.finishes(), [finish.clone()]);
+    assert_eq!(bench.spool.finishes(), std::slice::from_ref(&finish));
     drop(call);
     let call = bench.call().await;
     assert_eq!(call.request.finishes, [finish]);
