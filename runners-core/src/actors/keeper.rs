@@ -113,3 +113,6 @@ impl<'a> LeaseKeeper<'a> {
         self.clock.sleep_until((now + wait).min(until)).await;
     }
 }
+
+#[cfg(test)]
+mod tests;
