@@ -1,5 +1,10 @@
-//! The actors: what runs. They alone wait, spawn and talk; what they decide is decided in rules.
+//! The actors: the control plane, the runner and the client, over the seams.
 
+mod artifacts;
+pub(crate) mod client;
 pub(crate) mod control_plane;
 pub(crate) mod error;
+pub(crate) mod keeper;
 pub(crate) mod records;
+pub(crate) mod runner;
+pub(crate) mod spool;

@@ -7,8 +7,13 @@ mod seams;
 pub mod testing;
 mod values;
 
-pub use actors::control_plane::{
-    Caller, ControlPlane, ControlPlaneBuilder, RecordsAuthenticator, Registration,
+pub use actors::{
+    client::{Client, ClientBuilder, Followed, JobHandle},
+    control_plane::{Caller, ControlPlane, ControlPlaneBuilder, RecordsAuthenticator, Registration},
+    error::Error,
+    keeper::{LeaseEnd, LeaseKeeper, Trust},
+    runner::{ExitReason, Runner, RunnerBuilder, RunnerSnapshot},
+    spool::{Spool, SpoolError},
 };
 pub use seams::{
     artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream},
@@ -35,6 +40,7 @@ pub use values::{
     result::{Fault, JobResult, Verdict},
     retry::RetryPolicy,
     runner::{Desired, Facts, Incarnation, IncarnationError, Mode},
+    signal::{Ping, Pong},
     time::{BootTime, Timestamp},
     token::{Token, TokenKind},
 };
@@ -45,6 +51,14 @@ pub use seams::artifact::directory::DirectoryArtifacts;
 /// What travels between clients, runners and the control plane.
 pub mod protocol {
     pub use crate::values::{reply::*, request::*, sync::*};
+}
+
+/// What most programs use.
+pub mod prelude {
+    pub use crate::{
+        Attempt, Client, Command, Conclusion, ControlPlane, Error, Executor, Fault, Job, JobOptions,
+        JobResult, MemoryStore, RetryPolicy, Runner, Verdict,
+    };
 }
 
 /// The storage seam.

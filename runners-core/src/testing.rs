@@ -1,7 +1,9 @@
 //! What host applications and sibling crates test themselves with: conformance suites for the
-//! seams. Nothing here is part of a running system.
+//! seams, simulated time and chance. Nothing here is part of a running system.
 
 pub mod artifact_suite;
+pub mod clock;
+pub mod random;
 pub mod samples;
 pub mod store_suite;
 pub mod suite;

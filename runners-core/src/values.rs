@@ -14,6 +14,7 @@ pub(crate) mod request;
 pub(crate) mod result;
 pub(crate) mod retry;
 pub(crate) mod runner;
+pub(crate) mod signal;
 pub(crate) mod sync;
 pub(crate) mod time;
 pub(crate) mod token;

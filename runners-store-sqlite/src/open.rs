@@ -93,3 +93,30 @@ fn ready_writer(options: &SqliteOptions, writer: &Connection) -> rusqlite::Resul
 fn set(connection: &Connection, pragma: &str, value: i64) -> rusqlite::Result<()> {
     connection.pragma_update_and_check(None, pragma, value, |_| Ok(()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A kill of the process cannot show this, only a loss of power could.
+    #[test]
+    fn a_commit_waits_for_the_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let opened = open_file(&SqliteOptions::default(), &directory.path().join("queue.db")).unwrap();
+        let read =
+            |pragma| opened.writer.query_row(pragma, [], |row| row.get::<_, rusqlite::types::Value>(0));
+        assert_eq!(read("PRAGMA synchronous").unwrap(), 2.into());
+        assert_eq!(read("PRAGMA journal_mode").unwrap(), "wal".to_owned().into());
+        assert_eq!(read("PRAGMA wal_autocheckpoint").unwrap(), i64::from(CHECKPOINT_PAGES).into());
+    }
+
+    #[test]
+    fn every_connection_keeps_its_query_plans() {
+        let directory = tempfile::tempdir().unwrap();
+        let opened = open_file(&SqliteOptions::default(), &directory.path().join("queue.db")).unwrap();
+        assert_eq!(opened.readers.len(), 2);
+        for connection in opened.readers.iter().chain([&opened.writer]) {
+            assert!(connection.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG).unwrap());
+        }
+    }
+}

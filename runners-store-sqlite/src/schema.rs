@@ -33,8 +33,8 @@ pub(crate) fn check(connection: &Connection, path: &Path) -> Result<u32, OpenErr
     Ok(found)
 }
 
-/// Takes the steps that are missing, all or none. Begins a write even if there is none to take,
-/// so that a file that cannot be written is found out now.
+/// Takes the steps that are missing, all or none. Writes even if there is none to take: SQLite
+/// opens a file that cannot be written without a word, and refuses only the first write.
 pub(crate) fn migrate(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let sqlite_error = |error| OpenError::from_sqlite(path.to_owned(), error);
     connection.execute_batch("BEGIN IMMEDIATE").map_err(sqlite_error)?;
@@ -42,9 +42,7 @@ pub(crate) fn migrate(connection: &Connection, path: &Path) -> Result<(), OpenEr
     for step in &STEPS[found as usize..] {
         connection.execute_batch(step).map_err(sqlite_error)?;
     }
-    if found < KNOWN {
-        connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(sqlite_error)?;
-        connection.pragma_update(None, "user_version", KNOWN).map_err(sqlite_error)?;
-    }
+    connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(sqlite_error)?;
+    connection.pragma_update(None, "user_version", KNOWN).map_err(sqlite_error)?;
     connection.execute_batch("COMMIT").map_err(sqlite_error)
 }

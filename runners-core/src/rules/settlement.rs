@@ -4,7 +4,6 @@ use crate::{
     rules::job::{EndedAttempt, StopReason},
     values::{
         outcome::{Conclusion, Outcome},
-        result::Fault,
         retry::RetryPolicy,
     },
 };
@@ -17,11 +16,6 @@ pub(crate) enum Settlement {
     Conclude(Conclusion),
     /// It is tried again, after this long.
     Again(Duration),
-}
-
-/// The fault of a job that was lost as often as it may be.
-pub(crate) fn lost_fault() -> Fault {
-    Fault::retryable("lost", "the runner was not heard of for a whole lease term")
 }
 
 /// Decides what becomes of a job whose newest attempt is the last of `attempts`. `chance` is
@@ -78,7 +72,7 @@ mod tests {
     use super::*;
     use crate::{
         rules::record::SessionRef,
-        values::{id::RunnerId, runner::Incarnation, time::Timestamp},
+        values::{id::RunnerId, result::Fault, runner::Incarnation, time::Timestamp},
     };
 
     fn attempts(outcomes: &[Outcome]) -> Vec<EndedAttempt> {

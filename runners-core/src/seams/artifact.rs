@@ -95,6 +95,14 @@ pub enum ArtifactError {
         /// What is allowed.
         limit: u64,
     },
+    /// Mend the name or the media type.
+    #[error("{field} of the artifact {problem}")]
+    Invalid {
+        /// Which of them.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// Make room.
     #[error("artifact store is full")]
     Full(#[source] ArtifactSource),

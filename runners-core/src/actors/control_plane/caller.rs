@@ -7,7 +7,7 @@ use crate::{
         transport::{Transport, TransportError},
     },
     values::{
-        id::TenantId,
+        id::{RunnerId, TenantId},
         principal::{Principal, Scope},
         reply::{RefusalCode, Refused, Reply},
         request::Request,
@@ -91,10 +91,35 @@ impl Transport for Caller {
         if self.plane.stopping.is_cancelled() {
             return Err(TransportError::Busy { retry_after: RETRY_AFTER });
         }
-        self.pass_on(request).await.map_err(|error| match error {
-            StoreError::Full(source) => TransportError::Unreachable(source),
-            error => TransportError::Unreachable(Box::new(error)),
-        })
+        self.pass_on(request).await.map_err(|error| TransportError::Unreachable(Box::new(error)))
+    }
+}
+
+/// Speaks for a runner in the same process, whose pool is known by its name.
+#[derive(Debug)]
+pub(super) struct LocalRunnerCaller {
+    plane: Arc<Plane>,
+    tenant: TenantId,
+    pool: String,
+    runner: RunnerId,
+}
+
+impl LocalRunnerCaller {
+    pub(super) fn new(plane: Arc<Plane>, tenant: TenantId, pool: &str, runner: RunnerId) -> Self {
+        Self { plane, tenant, pool: pool.to_owned(), runner }
+    }
+}
+
+#[async_trait]
+impl Transport for LocalRunnerCaller {
+    async fn call(&self, request: Request) -> Result<Reply, TransportError> {
+        let unreachable = |error: StoreError| TransportError::Unreachable(Box::new(error));
+        let Some(pool) = self.plane.pool_by_name(self.tenant, &self.pool).await.map_err(unreachable)? else {
+            let detail = format!("pool: there is no pool {:?}: create it first", self.pool);
+            return Ok(Reply::Refused(Refused::new(RefusalCode::NotFound, detail)));
+        };
+        let principal = Principal::Runner { tenant: self.tenant, pool, runner: self.runner };
+        Caller { plane: Arc::clone(&self.plane), principal }.call(request).await
     }
 }
 

@@ -1,10 +1,12 @@
 //! What an operator does: make pools, and say what is wanted of runners.
 
-use super::ControlPlane;
+use super::{ControlPlane, caller::LocalRunnerCaller};
 use crate::{
     actors::{
+        client::Client,
         error::Error,
         records::{Batch, Versioned},
+        runner::{Runner, RunnerBuilder},
     },
     rules::{
         record::{PoolRecord, RunnerRecord, UniqueRecord},
@@ -13,15 +15,43 @@ use crate::{
     seams::{random, store::StoreError},
     values::{
         id::{PoolId, RunnerId, TenantId},
+        principal::{Principal, Scope},
         reply::{RefusalCode, Refused},
         runner::{Desired, Mode},
     },
 };
 
+use std::sync::Arc;
+
 /// How often a change that others are faster with is tried.
 const ROUNDS_MAX: usize = 16;
 
 impl ControlPlane {
+    /// Describes a runner of the tenant `default` in this very process. A pool that does not exist
+    /// is told by the runner's end: make it with [`create_pool`](Self::create_pool) first.
+    pub fn local_runner(&self, pool: &str) -> RunnerBuilder {
+        let plane = &self.plane;
+        let id = random::id(&*plane.random, plane.now(), RunnerId::new);
+        let caller = LocalRunnerCaller::new(Arc::clone(plane), TenantId::DEFAULT, pool, id);
+        Runner::builder(caller)
+            .artifacts(TenantId::DEFAULT, Arc::clone(&plane.artifacts))
+            .clock(Arc::clone(&plane.clock))
+            .random(Arc::clone(&plane.random))
+            .observer(Arc::clone(&plane.observer))
+    }
+
+    /// A client of the tenant `default` in this very process, which may do everything.
+    #[must_use]
+    pub fn local_client(&self) -> Client {
+        let plane = &self.plane;
+        let scopes = [Scope::Submit, Scope::Read, Scope::Admin].into();
+        Client::builder(self.caller(Principal::Api { tenant: TenantId::DEFAULT, scopes }))
+            .artifacts(TenantId::DEFAULT, Arc::clone(&plane.artifacts))
+            .clock(Arc::clone(&plane.clock))
+            .random(Arc::clone(&plane.random))
+            .build()
+    }
+
     /// Makes a pool, or finds the one of that name.
     ///
     /// # Errors

@@ -51,6 +51,7 @@ impl Plane {
             let waits = waits && granted.is_empty();
             let sought = lock(&self.schedule).seek(pool, &seeker, room, waits);
             self.read_pages(sought.pages);
+            live.waiting = sought.taken.is_empty() && waits && room > 0;
             if sought.taken.is_empty() {
                 break;
             }

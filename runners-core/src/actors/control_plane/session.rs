@@ -60,6 +60,8 @@ pub(crate) struct Live {
     pub(crate) free: u32,
     /// The newest request waits for something to be said.
     pub(crate) parked: bool,
+    /// It is on the list of those who wait for a job.
+    pub(crate) waiting: bool,
     pub(crate) told_no_more: bool,
     pub(crate) progress: BTreeMap<JobId, (u64, String)>,
 }

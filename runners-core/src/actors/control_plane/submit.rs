@@ -17,7 +17,6 @@ use crate::{
         key::Key,
         reply::{Acceptance, RefusalCode, Refused, Reply, Submitted},
         request::{RunSpec, Submission, SubmitRequest},
-        time::Timestamp,
     },
 };
 use std::sync::Arc;
@@ -259,10 +258,5 @@ impl Prepared {
             }
             batch.add(crate::rules::keys::open_jobs(self.change.after.tenant, *run), 1, None);
         }
-    }
-
-    /// When it was submitted.
-    pub(super) const fn submitted_at(&self) -> Timestamp {
-        self.change.after.submitted_at
     }
 }

@@ -2,7 +2,6 @@
 
 use super::{
     Plane,
-    answer::Told,
     effects::Change,
     lock,
     session::{Identity, Live, Session},
@@ -49,10 +48,12 @@ impl Plane {
         loop {
             let mut woken = session.woken();
             let over = self.clock.boot() >= arrival.park_until || self.stopping.is_cancelled();
-            if let Some(answer) = self.answer(&session, &mut live, &request, &mut told, arrival, over).await?
-            {
+            let answer = self.answer(&session, &mut live, &request, &mut told, arrival, over).await;
+            if let Some(answer) = answer.transpose() {
                 live.parked = false;
-                return Ok(Reply::Answer(Box::new(answer)));
+                let took = answer.as_ref().is_ok_and(|answer| !answer.offers.is_empty());
+                self.wait_no_more(who, &mut live, took);
+                return answer.map(|answer| Reply::Answer(Box::new(answer)));
             }
             live.parked = true;
             drop(live);
@@ -69,6 +70,15 @@ impl Plane {
             if live.last != Some((request.incarnation, request.seq)) {
                 return Ok(self.superseded(request.seq));
             }
+        }
+    }
+
+    /// Takes a runner off the list of those who wait. If it was told of a job and did not take it,
+    /// another one is told.
+    fn wait_no_more(&self, who: Identity, live: &mut Live, took: bool) {
+        if std::mem::take(&mut live.waiting) && !lock(&self.schedule).forget(who.pool, who.runner) && !took {
+            let woken = lock(&self.schedule).kick(who.pool);
+            self.wake_all(woken);
         }
     }
 

@@ -1,0 +1,180 @@
+//! The client: submits jobs, waits for them, follows them, and sends signals, by any transport.
+
+mod call;
+mod follow;
+mod handle;
+mod signal;
+mod submit;
+
+pub use follow::Followed;
+pub use handle::JobHandle;
+
+use crate::{
+    actors::{artifacts::TenantArtifacts, error::Error},
+    seams::{
+        artifact::ArtifactStore,
+        clock::{Clock, SystemClock},
+        random::{Random, SystemRandom, id},
+        transport::Transport,
+    },
+    values::{
+        id::{JobId, RunId, TenantId},
+        opaque::Opaque,
+        reply::{JobView, Reply},
+        request::{CancelRequest, CancelTarget, InspectRequest, Request},
+        result::JobResult,
+    },
+};
+use std::{sync::Arc, time::Duration};
+
+/// Submits jobs and asks for them. Clones are the same client.
+///
+/// Every request is harmless when it is repeated, so trouble of the transport is met by trying
+/// again, for as long as [`patience`](ClientBuilder::patience) lasts.
+#[derive(Clone, Debug)]
+pub struct Client {
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    artifacts: Option<TenantArtifacts>,
+    patience: Duration,
+}
+
+/// Describes a client.
+#[derive(Debug)]
+#[must_use = "it is not a client yet"]
+pub struct ClientBuilder {
+    client: Client,
+}
+
+impl Client {
+    /// How long trouble of the transport is met by trying again, unless said otherwise.
+    pub const PATIENCE: Duration = Duration::from_secs(120);
+
+    /// A client with the machine's clock and chance, and no artifact store.
+    pub fn new(transport: impl Transport) -> Self {
+        Self::builder(transport).build()
+    }
+
+    /// Starts to describe a client.
+    pub fn builder(transport: impl Transport) -> ClientBuilder {
+        let client = Self {
+            transport: Arc::new(transport),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            artifacts: None,
+            patience: Self::PATIENCE,
+        };
+        ClientBuilder { client }
+    }
+
+    /// Makes a new id for a job. Submitting twice under one id is submitting once.
+    #[must_use]
+    pub fn new_job(&self) -> JobId {
+        id(&*self.random, self.clock.wall(), JobId::new)
+    }
+
+    /// Makes a new id for a run.
+    #[must_use]
+    pub fn new_run(&self) -> RunId {
+        id(&*self.random, self.clock.wall(), RunId::new)
+    }
+
+    /// The handle of a job that was submitted before, maybe by another process. `R` is the result
+    /// of its command; [`Opaque`] results are had by [`JobHandle::wait`].
+    #[must_use]
+    pub fn job<R: JobResult>(&self, job: JobId) -> JobHandle<R> {
+        JobHandle::new(self.clone(), job)
+    }
+
+    /// How a job is now.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when there is no such job, or as [`Error`] says.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    pub async fn inspect(&self, job: JobId) -> Result<JobView, Error> {
+        match self.ask(Request::Inspect(InspectRequest { job })).await? {
+            Reply::Job(view) => Ok(*view),
+            _ => Err(Error::Unexpected("inspect")),
+        }
+    }
+
+    /// Has a job stopped. Completes when that is noted, not when it has stopped. Answers whether
+    /// it had not ended before.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when there is no such job, or as [`Error`] says.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the job told to stop or not.
+    pub async fn cancel(&self, job: JobId) -> Result<bool, Error> {
+        self.cancel_target(CancelTarget::Job(job)).await.map(|jobs| jobs > 0)
+    }
+
+    /// Has every job of a run stopped. Answers how many had not ended before.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when there is no such run, or as [`Error`] says.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the jobs told to stop or not.
+    pub async fn cancel_run(&self, run: RunId) -> Result<u32, Error> {
+        self.cancel_target(CancelTarget::Run(run)).await
+    }
+
+    async fn cancel_target(&self, target: CancelTarget) -> Result<u32, Error> {
+        match self.ask(Request::Cancel(CancelRequest { target })).await? {
+            Reply::Cancelled(cancelled) => Ok(cancelled.jobs),
+            _ => Err(Error::Unexpected("cancel")),
+        }
+    }
+
+    /// The result of a job that has a verdict, wherever it is kept.
+    async fn result_bytes(&self, view: &JobView) -> Result<Opaque, Error> {
+        if let Some(result) = &view.result {
+            return Ok(result.clone());
+        }
+        let missing = |problem| Error::ResultMissing { job: view.job, problem };
+        let digest = view.result_artifact.ok_or_else(|| missing("the runner could not keep it"))?;
+        let artifacts = self
+            .artifacts
+            .as_ref()
+            .ok_or_else(|| missing("it is an artifact, and this client was given no artifact store"))?;
+        artifacts.get(digest, &*self.clock).await.map(Opaque::from).map_err(Error::Artifact)
+    }
+}
+
+impl ClientBuilder {
+    /// Where large payloads go and large results are, and whose they are.
+    pub fn artifacts(mut self, tenant: TenantId, store: impl ArtifactStore) -> Self {
+        self.client.artifacts = Some(TenantArtifacts { tenant, store: Arc::new(store) });
+        self
+    }
+
+    /// How long trouble of the transport is met by trying again, counted from the last answer. Two
+    /// minutes unless said otherwise.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.client.patience = patience;
+        self
+    }
+
+    /// Where it takes the time from. The machine unless said otherwise.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.client.clock = Arc::new(clock);
+        self
+    }
+
+    /// Where it takes chance from. The operating system unless said otherwise.
+    pub fn random(mut self, random: impl Random) -> Self {
+        self.client.random = Arc::new(random);
+        self
+    }
+
+    /// The client.
+    #[must_use]
+    pub fn build(self) -> Client {
+        self.client
+    }
+}

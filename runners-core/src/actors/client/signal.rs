@@ -1,0 +1,89 @@
+//! Signals: a command that is sent to one runner and answered by it.
+
+use super::Client;
+use crate::{
+    actors::error::Error,
+    seams::random::id,
+    values::{
+        command::Command,
+        id::{RunnerId, SignalId},
+        reply::{Answered, Reply},
+        request::{AnswerRequest, Request, SignalRequest},
+        signal::{Ping, Pong},
+        sync::SignalOutcome,
+    },
+};
+use std::time::Duration;
+
+/// How long one question for an answer is held back by the control plane.
+const ANSWER_PARK: Duration = Duration::from_secs(20);
+/// How long a ping is waited for.
+const PING_WITHIN: Duration = Duration::from_secs(30);
+
+impl Client {
+    /// Sends a command to a runner and waits for its answer, `expires_in` at most (up to
+    /// [`SignalRequest::EXPIRES_IN_MAX`]).
+    ///
+    /// # Errors
+    /// [`Error::Unanswered`] when none came in time, [`Error::SignalFault`] when the runner could
+    /// not carry it out, [`Error::Refused`] when there is no such runner, or as [`Error`] says.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the signal sent or not; its answer is lost.
+    pub async fn signal<C: Command>(
+        &self,
+        runner: RunnerId,
+        command: &C,
+        expires_in: Duration,
+    ) -> Result<C::Result, Error> {
+        let malformed = |what, error: serde_json::Error| Error::Malformed { what, source: error.into() };
+        let payload = serde_json::to_vec(command).map_err(|error| malformed("command", error))?;
+        if payload.len() > SignalRequest::PAYLOAD_BYTES_MAX {
+            let limit = SignalRequest::PAYLOAD_BYTES_MAX;
+            let problem = format!("has {} bytes; the limit of a signal is {limit}", payload.len());
+            return Err(Error::Invalid { field: "command", problem });
+        }
+        let signal = id(&*self.random, self.clock.wall(), SignalId::new);
+        let request = SignalRequest {
+            id: signal,
+            to: runner,
+            kind: C::KIND.to_owned(),
+            payload: payload.into(),
+            expires_in,
+        };
+        let Reply::Signalled(_) = self.ask(Request::Signal(request)).await? else {
+            return Err(Error::Unexpected("signal"));
+        };
+        let answer = self.answer(signal).await?;
+        serde_json::from_slice(&answer).map_err(|error| malformed("answer", error))
+    }
+
+    /// Asks a runner for a sign of life, and waits for half a minute at most.
+    ///
+    /// # Errors
+    /// As [`signal`](Self::signal).
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the ping sent or not.
+    pub async fn ping(&self, runner: RunnerId) -> Result<Pong, Error> {
+        self.signal(runner, &Ping::default(), PING_WITHIN).await
+    }
+
+    /// The control plane tells when the signal has expired, so this ends.
+    async fn answer(&self, signal: SignalId) -> Result<bytes::Bytes, Error> {
+        loop {
+            let request = AnswerRequest { signal, park_for: ANSWER_PARK };
+            match self.ask(Request::Answer(request)).await? {
+                Reply::Answered(Answered::Waiting) => {}
+                Reply::Answered(Answered::Outcome(SignalOutcome::Result(result))) => {
+                    return Ok(result.into_bytes());
+                }
+                Reply::Answered(Answered::Outcome(SignalOutcome::Fault(fault))) => {
+                    return Err(Error::SignalFault(fault));
+                }
+                Reply::Answered(Answered::Expired) => return Err(Error::Unanswered { signal }),
+                _ => return Err(Error::Unexpected("answer")),
+            }
+        }
+    }
+}

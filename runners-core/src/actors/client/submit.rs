@@ -1,0 +1,161 @@
+//! Submitting: jobs become specifications and payloads, and travel in as few requests as fit.
+
+use super::{Client, JobHandle};
+use crate::{
+    actors::error::Error,
+    values::{
+        command::Command,
+        id::JobId,
+        job::{Job, JobSpec},
+        opaque::Opaque,
+        reply::{Acceptance, Refused, Reply},
+        request::{Request, RunSpec, Submission, SubmitRequest},
+    },
+};
+use bytes::Bytes;
+
+type ResultOf<J> = <<J as Job>::Command as Command>::Result;
+
+/// What became of one of several jobs: its handle, or why it was not queued.
+type Handled<J> = Result<JobHandle<ResultOf<J>>, Refused>;
+
+impl Client {
+    /// Queues a job: a command, a command with [`JobOptions`](crate::JobOptions), or a [`Job`] of
+    /// your own.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when it is not accepted, [`Error::Artifact`] when a large payload could
+    /// not be put, or as [`Error`] says.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the job queued or not.
+    pub async fn submit<J: Job>(&self, job: &J) -> Result<JobHandle<ResultOf<J>>, Error> {
+        let mut handles = self.submit_all(std::slice::from_ref(job)).await?;
+        handles.pop().ok_or(Error::Unexpected("submit"))?.map_err(Error::Refused)
+    }
+
+    /// Queues jobs, each accepted or refused by itself, and answers in their order.
+    ///
+    /// # Errors
+    /// As [`Error`] says; some of the jobs may be queued then.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves some of the jobs queued.
+    pub async fn submit_all<J: Job>(&self, jobs: &[J]) -> Result<Vec<Handled<J>>, Error> {
+        self.submit_jobs(jobs, None).await
+    }
+
+    /// Queues jobs as a run, which is opened if it is not open. The options' own run is not used.
+    ///
+    /// # Errors
+    /// As [`Error`] says; some of the jobs may be queued then.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves some of the jobs queued.
+    pub async fn submit_run<J: Job>(&self, run: RunSpec, jobs: &[J]) -> Result<Vec<Handled<J>>, Error> {
+        self.submit_jobs(jobs, Some(run)).await
+    }
+
+    /// Queues a job whose kind is known only at run time. `payload` must be what the digest in
+    /// `spec` is of.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when it is not accepted, [`Error::Artifact`] when a large payload could
+    /// not be put, or as [`Error`] says.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the job queued or not.
+    pub async fn submit_spec(&self, spec: &JobSpec, payload: impl Into<Bytes>) -> Result<JobId, Error> {
+        let submission = self.submission(spec, payload.into()).await?;
+        let mut accepted = self.send(vec![submission], None).await?;
+        match accepted.pop().ok_or(Error::Unexpected("submit"))? {
+            Acceptance::Accepted(job) | Acceptance::Repeated(job) => Ok(job),
+            Acceptance::Refused(refused) => Err(Error::Refused(refused)),
+        }
+    }
+
+    async fn submit_jobs<J: Job>(&self, jobs: &[J], run: Option<RunSpec>) -> Result<Vec<Handled<J>>, Error> {
+        let mut submissions = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let payload = serde_json::to_vec(job.command())
+                .map_err(|error| Error::Malformed { what: "command", source: error.into() })?;
+            let mut options = job.options();
+            if let Some(run) = &run {
+                options.run = Some(run.run);
+            }
+            let spec = JobSpec::new(self.new_job(), J::Command::KIND, &payload, options);
+            submissions.push(self.submission(&spec, payload.into()).await?);
+        }
+        let accepted = self.send(submissions, run).await?;
+        let handle = |acceptance| match acceptance {
+            Acceptance::Accepted(job) | Acceptance::Repeated(job) => Ok(JobHandle::new(self.clone(), job)),
+            Acceptance::Refused(refused) => Err(refused),
+        };
+        Ok(accepted.into_iter().map(handle).collect())
+    }
+
+    /// A payload that is too large to travel is put as an artifact first.
+    async fn submission(&self, spec: &JobSpec, payload: Bytes) -> Result<Submission, Error> {
+        let bytes = serde_json::to_vec(spec).expect("a specification is plain data");
+        if bytes.len() > SubmitRequest::SPEC_BYTES_MAX {
+            let limit = SubmitRequest::SPEC_BYTES_MAX;
+            let problem = format!("takes {} bytes; the limit is {limit}", bytes.len());
+            return Err(Error::Invalid { field: "options", problem });
+        }
+        let spec = Opaque::from(bytes);
+        if payload.len() <= SubmitRequest::PAYLOAD_BYTES_MAX {
+            let payload = Some(Opaque::new(payload));
+            return Ok(Submission { spec, signature: None, payload, payload_artifact: None });
+        }
+        let Some(artifacts) = &self.artifacts else {
+            let problem = format!(
+                "has {} bytes; over {} it must be put as an artifact, and this client was given no artifact store",
+                payload.len(),
+                SubmitRequest::PAYLOAD_BYTES_MAX
+            );
+            return Err(Error::Invalid { field: "command", problem });
+        };
+        let digest = artifacts.put(&payload, &*self.clock).await.map_err(Error::Artifact)?;
+        Ok(Submission { spec, signature: None, payload: None, payload_artifact: Some(digest) })
+    }
+
+    /// Sends submissions in requests that are within the limits.
+    async fn send(
+        &self,
+        submissions: Vec<Submission>,
+        run: Option<RunSpec>,
+    ) -> Result<Vec<Acceptance>, Error> {
+        let mut accepted = Vec::with_capacity(submissions.len());
+        for jobs in pages(submissions) {
+            let asked = jobs.len();
+            let request = SubmitRequest { jobs, run: run.clone() };
+            match self.ask(Request::Submit(request)).await? {
+                Reply::Submitted(submitted) if submitted.jobs.len() == asked => {
+                    accepted.extend(submitted.jobs)
+                }
+                _ => return Err(Error::Unexpected("submit")),
+            }
+        }
+        Ok(accepted)
+    }
+}
+
+/// What is left in a request for its fixed fields.
+const FIXED_BYTES: usize = 1 << 10;
+
+fn pages(submissions: Vec<Submission>) -> Vec<Vec<Submission>> {
+    let mut pages: Vec<Vec<Submission>> = Vec::new();
+    let mut room = 0;
+    for submission in submissions {
+        let length = serde_json::to_vec(&submission).expect("a submission is plain data").len() + 1;
+        match pages.last_mut() {
+            Some(page) if page.len() < SubmitRequest::JOBS_MAX && length <= room => page.push(submission),
+            _ => {
+                room = SubmitRequest::BYTES_MAX - FIXED_BYTES;
+                pages.push(vec![submission]);
+            }
+        }
+        room = room.saturating_sub(length);
+    }
+    pages
+}

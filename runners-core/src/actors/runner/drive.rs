@@ -1,0 +1,267 @@
+//! One attempt from its start to its finish: execute, watch, stop in time, report. What is kept of
+//! it, and told, is left to the session.
+
+use super::{
+    lease::SessionLease,
+    link::SessionLink,
+    log::json_length,
+    serve::Shared,
+    session::{Order, Stop, StopReason},
+};
+use crate::{
+    actors::{
+        artifacts::TenantArtifacts,
+        keeper::{LeaseEnd, LeaseKeeper},
+        spool::Spool,
+    },
+    seams::{
+        clock::sleep,
+        executor::{Attempt, ErasedExecutor, Product},
+        lease::Lease as _,
+        observer::{Notice, Observer},
+    },
+    values::{
+        digest::Digest,
+        job::DisconnectPolicy,
+        outcome::Outcome,
+        result::Fault,
+        sync::{Finish, SyncRequest},
+    },
+};
+use bytes::Bytes;
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+
+/// How long a dropped executor may take until its slot is free whether it has gone or not.
+const DROP_WITHIN: Duration = Duration::from_secs(5);
+/// The largest result as it stands in JSON: 128 KiB.
+const RESULT_JSON_BYTES_MAX: usize = 128 << 10;
+/// What a result that could not be put is listed as.
+const RESULT_NAME: &str = "result";
+
+type Execution = Result<Product, Fault>;
+
+/// Drives one attempt.
+pub(super) struct Driver {
+    pub(super) shared: Arc<Shared>,
+    pub(super) order: Order,
+    pub(super) executor: Arc<dyn ErasedExecutor>,
+    pub(super) artifacts: Option<TenantArtifacts>,
+    pub(super) spool: Spool,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) stops: watch::Receiver<Option<Stop>>,
+}
+
+impl Driver {
+    /// Executes the order and reports how it ended, unless its lease is gone.
+    pub(super) async fn drive(mut self) {
+        let token = self.order.token;
+        self.observer.observe(&Notice::AttemptStarted {
+            token,
+            attempt: self.order.attempt,
+            kind: self.order.spec.kind.clone(),
+        });
+        let link =
+            SessionLink::new(self.shared.clone(), token, self.artifacts.clone(), self.observer.clone());
+        let link = Arc::new(link);
+        let (why, execution) = self.supervise(link.clone()).await;
+        let finish = if why == Some(StopReason::Lost) {
+            finish(&link, Outcome::Lost, None).await
+        } else {
+            let (outcome, product) = outcome(why, execution);
+            self.observer.observe(&Notice::AttemptEnded { token, outcome: outcome.clone() });
+            let finish = finish(&link, outcome, product).await;
+            if let Err(error) = self.spool.keep(finish.clone()).await {
+                tracing::warn!(%token, %error, "a finish is told, but not kept over a crash");
+            }
+            finish
+        };
+        if !self.shared.with(|session, now| session.finish(finish, now)) {
+            self.spool.forget(vec![token]).await;
+        }
+    }
+
+    /// Executes until it returns, or until it has to stop and was given its grace.
+    async fn supervise(&mut self, link: Arc<SessionLink>) -> (Option<StopReason>, Option<Execution>) {
+        let clock = self.shared.clock.clone();
+        let timeout_at = clock.boot() + self.order.spec.timeout;
+        let cancelled = CancellationToken::new();
+        let lease = SessionLease::new(self.shared.clone(), self.order.token);
+        let attempt = Attempt::new(self.order.attempt, cancelled.clone(), Arc::new(lease.clone()), link);
+        let mut work = JoinSet::new();
+        work.spawn(execute(
+            self.order.clone(),
+            self.executor.clone(),
+            self.artifacts.clone(),
+            self.shared.clone(),
+            attempt,
+        ));
+        let stop = tokio::select! {
+            biased;
+            execution = join(&mut work) => return (None, Some(execution)),
+            stop = told(&mut self.stops) => stop,
+            () = clock.sleep_until(timeout_at) => Stop { why: StopReason::TimedOut, grace: None },
+            stop = untrusted(&self.shared, &self.order, &lease) => stop,
+        };
+        cancelled.cancel();
+        self.shared.with(|session, _| session.cancelling(self.order.token));
+        self.wind_down(work, stop).await
+    }
+
+    async fn wind_down(
+        &mut self,
+        mut work: JoinSet<Execution>,
+        stop: Stop,
+    ) -> (Option<StopReason>, Option<Execution>) {
+        let clock = self.shared.clock.clone();
+        let own = self.order.spec.grace;
+        let mut why = stop.why;
+        let mut deadline = clock.boot() + stop.grace.unwrap_or(own);
+        loop {
+            tokio::select! {
+                biased;
+                execution = join(&mut work) => return (Some(why), Some(execution)),
+                stop = told(&mut self.stops) => {
+                    why = why.max(stop.why);
+                    deadline = deadline.min(clock.boot() + stop.grace.unwrap_or(own));
+                }
+                () = clock.sleep_until(deadline) => break,
+            }
+        }
+        work.abort_all();
+        tokio::select! {
+            biased;
+            _ = work.join_next() => {}
+            () = sleep(&*clock, DROP_WITHIN) => {
+                tracing::warn!(token = %self.order.token, "an executor blocks its thread and cannot be dropped");
+            }
+        }
+        (Some(why), None)
+    }
+}
+
+/// How an attempt ended, and what it produced. A product within the grace is kept; it decides the
+/// outcome unless the job was told to stop, or took too long.
+fn outcome(why: Option<StopReason>, execution: Option<Execution>) -> (Outcome, Option<Product>) {
+    match (why, execution) {
+        (Some(StopReason::TimedOut), execution) => (Outcome::TimedOut, execution.and_then(Result::ok)),
+        (Some(StopReason::Cancelled), execution) => (Outcome::Cancelled, execution.and_then(Result::ok)),
+        (_, Some(Ok(product))) => (product.verdict.into(), Some(product)),
+        (None, Some(Err(fault))) => (Outcome::Errored(fault), None),
+        _ => (Outcome::Lapsed, None),
+    }
+}
+
+/// Puts together what is reported. A result that is too large travels as an artifact; one that
+/// cannot be put is listed as missing, and the outcome stays.
+async fn finish(link: &SessionLink, outcome: Outcome, product: Option<Product>) -> Finish {
+    let (mut result, mut result_artifact) = (product.map(|product| product.result), None);
+    let large = result.take_if(|result| {
+        result.len() > SyncRequest::RESULT_BYTES_MAX || json_length(result.as_bytes()) > RESULT_JSON_BYTES_MAX
+    });
+    if let Some(large) = large {
+        match link.put(large.as_bytes()).await {
+            Ok(digest) => result_artifact = Some(digest),
+            Err(error) => {
+                tracing::warn!(token = %link.token(), %error, "a result could not be put");
+                link.missing(RESULT_NAME);
+            }
+        }
+    }
+    Finish { token: link.token(), outcome, result, result_artifact, missing: link.all_missing() }
+}
+
+async fn execute(
+    order: Order,
+    executor: Arc<dyn ErasedExecutor>,
+    artifacts: Option<TenantArtifacts>,
+    shared: Arc<Shared>,
+    attempt: Attempt,
+) -> Execution {
+    let payload = payload(&order, artifacts, &shared).await?;
+    executor.execute(payload, attempt).await
+}
+
+async fn payload(order: &Order, artifacts: Option<TenantArtifacts>, shared: &Shared) -> Result<Bytes, Fault> {
+    let expected = order.spec.payload_digest;
+    let bytes = match (&order.payload, order.payload_artifact) {
+        (Some(payload), _) => payload.as_bytes().clone(),
+        (None, None) => Bytes::new(),
+        (None, Some(digest)) => {
+            let Some(artifacts) = artifacts else {
+                let message = "the payload is an artifact, and this runner was given no artifact store";
+                return Err(Fault::permanent("no_artifact_store", message));
+            };
+            let unavailable =
+                |error: crate::ArtifactError| Fault::retryable("payload_unavailable", error.to_string());
+            artifacts.get(digest, &*shared.clock).await.map_err(unavailable)?
+        }
+    };
+    if Digest::of(&bytes) != expected {
+        let message = format!("the payload is not the one that was submitted, whose SHA-256 is {expected}");
+        return Err(Fault::permanent("digest_mismatch", message));
+    }
+    Ok(bytes)
+}
+
+async fn join(work: &mut JoinSet<Execution>) -> Execution {
+    match work.join_next().await {
+        Some(Ok(execution)) => execution,
+        Some(Err(error)) => Err(panicked(error)),
+        None => std::future::pending().await,
+    }
+}
+
+fn panicked(error: JoinError) -> Fault {
+    let Ok(panic) = error.try_into_panic() else {
+        return Fault::retryable("aborted", "the executor was aborted");
+    };
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    Fault::retryable("panicked", format!("the executor panicked: {text}"))
+}
+
+/// Waits until the session says to stop.
+async fn told(stops: &mut watch::Receiver<Option<Stop>>) -> Stop {
+    loop {
+        if stops.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        if let Some(stop) = *stops.borrow_and_update() {
+            return stop;
+        }
+    }
+}
+
+/// Waits until the lease is lost, or untrusted for as long as the job allows (R6).
+async fn untrusted(shared: &Arc<Shared>, order: &Order, lease: &SessionLease) -> Stop {
+    let clock = &*shared.clock;
+    loop {
+        match LeaseKeeper::new(lease, clock).keep().await {
+            LeaseEnd::Lost => return Stop { why: StopReason::Lost, grace: None },
+            LeaseEnd::Lapsed => {}
+        }
+        let DisconnectPolicy::GoOn { for_ } = order.spec.on_disconnect else {
+            // What is left of the term is all there is: another attempt may start after it.
+            let trust = shared.look(|session| session.lease(order.token)).unwrap_or_default().trust;
+            let grace = order.spec.grace.min((trust.until + trust.margin).since(clock.boot()));
+            return Stop { why: StopReason::Lapsed, grace: Some(grace) };
+        };
+        let give_up_at = clock.boot() + for_;
+        let mut turns = shared.turns();
+        while lease.trusted_until() <= clock.boot() {
+            if clock.boot() >= give_up_at {
+                return Stop { why: StopReason::Lapsed, grace: None };
+            }
+            tokio::select! {
+                biased;
+                _ = turns.changed() => {}
+                () = clock.sleep_until(give_up_at) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What an attempt leaves behind, on its way to the session: log, progress, artifacts.
+
+use super::serve::Shared;
+use crate::{
+    actors::artifacts::TenantArtifacts,
+    seams::{
+        artifact::ArtifactError,
+        executor::AttemptLink,
+        observer::{Notice, Observer},
+    },
+    values::{digest::Digest, lease::FencingToken, sync::Attachment},
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// How many names of artifacts that could not be put are told.
+const MISSING_MAX: usize = 100;
+/// The longest text of progress in bytes; a longer one is cut at a character.
+const PROGRESS_BYTES_MAX: usize = 1000;
+
+/// Joins an attempt to its session.
+#[derive(Debug)]
+pub(super) struct SessionLink {
+    shared: Arc<Shared>,
+    token: FencingToken,
+    artifacts: Option<TenantArtifacts>,
+    observer: Arc<dyn Observer>,
+    names: Mutex<Names>,
+}
+
+#[derive(Debug, Default)]
+struct Names {
+    attached: BTreeSet<String>,
+    missing: BTreeSet<String>,
+}
+
+impl SessionLink {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        token: FencingToken,
+        artifacts: Option<TenantArtifacts>,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        Self { shared, token, artifacts, observer, names: Mutex::default() }
+    }
+
+    pub(super) const fn token(&self) -> FencingToken {
+        self.token
+    }
+
+    /// Puts bytes that are too large to travel with a finish.
+    pub(super) async fn put(&self, bytes: &Bytes) -> Result<Digest, ArtifactError> {
+        let none = || ArtifactError::Unavailable("this runner was given no artifact store".into());
+        let artifacts = self.artifacts.as_ref().ok_or_else(none)?;
+        artifacts.put(bytes, &*self.shared.clock).await
+    }
+
+    /// Names something that could not be put.
+    pub(super) fn missing(&self, name: &str) {
+        let mut names = self.names();
+        names.attached.remove(name);
+        if names.missing.len() < MISSING_MAX {
+            names.missing.insert(name.to_owned());
+        }
+    }
+
+    /// What could not be put.
+    pub(super) fn all_missing(&self) -> Vec<String> {
+        self.names().missing.iter().cloned().collect()
+    }
+
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reserve(&self, name: &str) -> Result<(), ArtifactError> {
+        let mut names = self.names();
+        if names.attached.len() >= Attachment::PER_ATTEMPT_MAX && !names.attached.contains(name) {
+            let problem = format!("is one more than the limit of {}", Attachment::PER_ATTEMPT_MAX);
+            return Err(ArtifactError::Invalid { field: "number", problem });
+        }
+        names.attached.insert(name.to_owned());
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl AttemptLink for SessionLink {
+    fn log(&self, bytes: Bytes) {
+        self.shared.with(|session, now| session.log(self.token, &bytes, now));
+    }
+
+    fn progress(&self, mut text: String) {
+        if text.len() > PROGRESS_BYTES_MAX {
+            let end = (0..=PROGRESS_BYTES_MAX).rev().find(|&at| text.is_char_boundary(at));
+            text.truncate(end.unwrap_or(0));
+        }
+        self.observer.observe(&Notice::AttemptProgress { token: self.token, text: text.clone() });
+        self.shared.with(|session, now| session.progress(self.token, text, now));
+    }
+
+    async fn attach(&self, name: String, media_type: String, bytes: Bytes) -> Result<Digest, ArtifactError> {
+        check_name(&name)?;
+        check_media_type(&media_type)?;
+        self.reserve(&name)?;
+        let digest = self.put(&bytes).await.inspect_err(|_| self.missing(&name))?;
+        self.names().missing.remove(&name);
+        let length = bytes.len() as u64;
+        let attachment = Attachment { token: self.token, name, digest, length, media_type };
+        self.shared.with(|session, now| session.attach(attachment, now));
+        Ok(digest)
+    }
+}
+
+fn check_name(name: &str) -> Result<(), ArtifactError> {
+    let part = |part: &str| !matches!(part, "" | "." | "..");
+    let plain = name.chars().all(|char| !char.is_control() && char != '\\');
+    if name.len() <= Attachment::NAME_BYTES_MAX && plain && name.split('/').all(part) {
+        return Ok(());
+    }
+    let problem = format!("is not a relative path of 1 to {} bytes", Attachment::NAME_BYTES_MAX);
+    Err(ArtifactError::Invalid { field: "name", problem })
+}
+
+fn check_media_type(media_type: &str) -> Result<(), ArtifactError> {
+    let good = media_type.len() <= Attachment::NAME_BYTES_MAX
+        && media_type.is_ascii()
+        && media_type.split_once('/').is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty());
+    let problem = "is not of the form `type/subtype`".to_owned();
+    if good { Ok(()) } else { Err(ArtifactError::Invalid { field: "media type", problem }) }
+}

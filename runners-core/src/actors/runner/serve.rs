@@ -1,0 +1,268 @@
+//! The loop of a runner: it moves bytes between the transport and the session, starts and joins
+//! attempts, and keeps the spool. What is said, and what follows from it, is the session's.
+
+use super::{
+    ExitReason,
+    drive::Driver,
+    session::{Effect, Next, Order, Session, Stop},
+};
+use crate::{
+    actors::{artifacts::TenantArtifacts, spool::Spool},
+    seams::{
+        clock::Clock,
+        executor::Executors,
+        observer::Observer,
+        random::{Random, unit},
+        transport::{Transport, TransportError},
+    },
+    values::{
+        lease::FencingToken, outcome::Outcome, reply::Reply, request::Request, result::Fault, sync::Finish,
+        time::BootTime,
+    },
+};
+use futures::FutureExt as _;
+use std::{
+    collections::BTreeMap,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::{
+    sync::{Notify, watch},
+    task::{AbortHandle, JoinError, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+
+/// What the loop, the attempts and the handles share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    session: Mutex<Session>,
+    changed: Notify,
+    /// Counts replies, for those who wait for what one may bring.
+    turn: watch::Sender<u64>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Shared {
+    pub(super) fn new(session: Session, clock: Arc<dyn Clock>) -> Self {
+        Self { session: Mutex::new(session), changed: Notify::new(), turn: watch::Sender::new(0), clock }
+    }
+
+    /// Changes the session, and has the loop look at it.
+    pub(super) fn with<T>(&self, change: impl FnOnce(&mut Session, BootTime) -> T) -> T {
+        let changed = self.with_quietly(change);
+        self.changed.notify_one();
+        changed
+    }
+
+    /// Changes the session from the loop itself, which looks at it anyway.
+    fn with_quietly<T>(&self, change: impl FnOnce(&mut Session, BootTime) -> T) -> T {
+        let now = self.clock.boot();
+        change(&mut self.session.lock().unwrap_or_else(PoisonError::into_inner), now)
+    }
+
+    /// Looks at the session.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&Session) -> T) -> T {
+        look(&self.session.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes whenever a reply came.
+    pub(super) fn turns(&self) -> watch::Receiver<u64> {
+        self.turn.subscribe()
+    }
+}
+
+type Called = (u64, Result<Reply, TransportError>);
+
+/// The loop of a runner.
+pub(super) struct Serving {
+    shared: Arc<Shared>,
+    transport: Arc<dyn Transport>,
+    executors: Executors,
+    artifacts: Option<TenantArtifacts>,
+    spool: Spool,
+    random: Arc<dyn Random>,
+    observer: Arc<dyn Observer>,
+    kill: CancellationToken,
+    exit: watch::Sender<Option<ExitReason>>,
+    calls: JoinSet<Called>,
+    call_handles: BTreeMap<u64, AbortHandle>,
+    attempts: JoinSet<FencingToken>,
+    stops: BTreeMap<FencingToken, watch::Sender<Option<Stop>>>,
+    /// Forgetting what was recorded.
+    chores: JoinSet<()>,
+}
+
+/// What a runner is made of.
+pub(super) struct Parts {
+    pub(super) shared: Arc<Shared>,
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) executors: Executors,
+    pub(super) artifacts: Option<TenantArtifacts>,
+    pub(super) spool: Spool,
+    pub(super) random: Arc<dyn Random>,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) kill: CancellationToken,
+    pub(super) exit: watch::Sender<Option<ExitReason>>,
+}
+
+impl Serving {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self {
+            shared: parts.shared,
+            transport: parts.transport,
+            executors: parts.executors,
+            artifacts: parts.artifacts,
+            spool: parts.spool,
+            random: parts.random,
+            observer: parts.observer,
+            kill: parts.kill,
+            exit: parts.exit,
+            calls: JoinSet::new(),
+            call_handles: BTreeMap::new(),
+            attempts: JoinSet::new(),
+            stops: BTreeMap::new(),
+            chores: JoinSet::new(),
+        }
+    }
+
+    /// Serves until the session is over and every attempt has been joined.
+    pub(super) async fn serve(mut self) {
+        let reason = loop {
+            let next = self.turn();
+            if let Some(reason) = self.over() {
+                break reason;
+            }
+            match next {
+                Next::Send => self.send(),
+                Next::Wait(until) => {
+                    if self.wait(until).await.is_break() {
+                        break ExitReason::Killed;
+                    }
+                }
+            }
+        };
+        if reason != ExitReason::Killed {
+            while self.chores.join_next().await.is_some() {}
+        }
+        self.exit.send_replace(Some(reason));
+    }
+
+    /// Looks at the session: carries out what it asks for, and answers what is next.
+    fn turn(&mut self) -> Next {
+        let random = self.random.clone();
+        let (effects, next) = self.shared.with_quietly(|session, now| {
+            session.overdue(now, &|| unit(&*random));
+            (session.effects(), session.next(now))
+        });
+        self.carry_out(effects);
+        next
+    }
+
+    /// Why the runner is over, once it is. A runner that was stopped does not wait for attempts
+    /// that outlast their grace.
+    fn over(&self) -> Option<ExitReason> {
+        let reason = self.shared.look(|session| session.exit_reason().cloned())?;
+        (self.attempts.is_empty() || reason == ExitReason::Stopped).then_some(reason)
+    }
+
+    fn send(&mut self) {
+        let request = self.shared.with_quietly(Session::send);
+        let seq = request.seq;
+        let transport = self.transport.clone();
+        let call = async move {
+            let call = transport.call(Request::Sync(Box::new(request)));
+            let reply = AssertUnwindSafe(call).catch_unwind().await;
+            (seq, reply.unwrap_or_else(|_| Err(TransportError::Unreachable("transport panicked".into()))))
+        };
+        self.call_handles.insert(seq, self.calls.spawn(call));
+    }
+
+    async fn wait(&mut self, until: Option<BootTime>) -> std::ops::ControlFlow<()> {
+        let clock = self.shared.clock.clone();
+        let woken = async {
+            match until {
+                Some(until) => clock.sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.kill.cancelled() => return std::ops::ControlFlow::Break(()),
+            Some(called) = self.calls.join_next() => self.answered(called),
+            Some(ended) = self.attempts.join_next() => self.ended(ended),
+            Some(_) = self.chores.join_next() => {}
+            () = self.shared.changed.notified() => {}
+            () = woken => {}
+        }
+        std::ops::ControlFlow::Continue(())
+    }
+
+    fn answered(&mut self, called: Result<Called, JoinError>) {
+        // A call that was abandoned is joined as aborted, and nothing is expected of it.
+        let Ok((seq, reply)) = called else { return };
+        self.call_handles.remove(&seq);
+        let random = self.random.clone();
+        self.shared.with_quietly(|session, now| {
+            session.answered(seq, reply, &self.executors, now, &|| unit(&*random));
+        });
+        self.shared.turn.send_modify(|turn| *turn += 1);
+    }
+
+    fn ended(&mut self, ended: Result<FencingToken, JoinError>) {
+        if let Ok(token) = ended {
+            self.stops.remove(&token);
+        }
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        let mut forgotten = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Start(order) => self.start(*order),
+                Effect::Stop(token, stop) => {
+                    if let Some(stops) = self.stops.get(&token) {
+                        stops.send_replace(Some(stop));
+                    }
+                }
+                Effect::Forget(token) => forgotten.push(token),
+                Effect::Abandon(seq) => {
+                    if let Some(call) = self.call_handles.remove(&seq) {
+                        call.abort();
+                    }
+                }
+                Effect::Tell(notice) => self.observer.observe(&notice),
+            }
+        }
+        if !forgotten.is_empty() {
+            let spool = self.spool.clone();
+            self.chores.spawn(async move { spool.forget(forgotten).await });
+        }
+    }
+
+    fn start(&mut self, order: Order) {
+        let token = order.token;
+        let Some(executor) = self.executors.get(&order.spec.kind) else { return };
+        let (stop, stops) = watch::channel(None);
+        self.stops.insert(token, stop);
+        let shared = self.shared.clone();
+        let driver = Driver {
+            shared: shared.clone(),
+            order,
+            executor,
+            artifacts: self.artifacts.clone(),
+            spool: self.spool.clone(),
+            observer: self.observer.clone(),
+            stops,
+        };
+        self.attempts.spawn(async move {
+            if AssertUnwindSafe(driver.drive()).catch_unwind().await.is_err() {
+                let fault = Fault::retryable("panicked", "the runner's own code panicked");
+                let outcome = Outcome::Errored(fault);
+                let finish =
+                    Finish { token, outcome, result: None, result_artifact: None, missing: Vec::new() };
+                shared.with(|session, now| session.finish(finish, now));
+            }
+            token
+        });
+    }
+}

@@ -1,0 +1,259 @@
+//! What a runner keeps until it is recorded, and what tells its starts apart.
+
+#[cfg(feature = "fs")]
+mod directory;
+
+use crate::values::{lease::FencingToken, sync::Finish};
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// What a runner keeps until it is recorded: finishes that the control plane has not acknowledged,
+/// the number of its starts, and the secrets of its identity. Clones share it.
+///
+/// In [`memory`](Self::memory) it lasts as long as the process, which is enough where the control
+/// plane lives in the same one. In a [`directory`](Self::directory) it outlives a crash.
+#[derive(Clone)]
+pub struct Spool {
+    kept: Arc<Mutex<Kept>>,
+    #[cfg(feature = "fs")]
+    directory: Option<Arc<directory::Directory>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    boots: u64,
+    finishes: BTreeMap<FencingToken, Finish>,
+    secrets: BTreeMap<String, String>,
+}
+
+impl Spool {
+    /// The largest number of finishes that wait to be recorded.
+    pub const FINISHES_MAX: usize = 10_000;
+    /// The largest number of bytes in the name of a secret.
+    pub const NAME_BYTES_MAX: usize = 64;
+    /// The largest secret: 64 KiB.
+    pub const SECRET_BYTES_MAX: usize = 64 << 10;
+
+    /// A spool that lasts as long as the process. Its clones survive a restart that is only
+    /// simulated.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self {
+            kept: Arc::default(),
+            #[cfg(feature = "fs")]
+            directory: None,
+        }
+    }
+
+    /// A spool in a directory, made with mode 0700 if it is not there, and locked for this process
+    /// until the last clone is dropped. Waits for the disk.
+    ///
+    /// What cannot be read is set aside under another name, with a warning.
+    ///
+    /// # Errors
+    /// [`SpoolError::Locked`] when another process uses it, [`SpoolError::Unusable`] when it cannot
+    /// be read or written.
+    #[cfg(feature = "fs")]
+    pub fn directory(path: impl Into<PathBuf>) -> Result<Self, SpoolError> {
+        let directory = directory::Directory::open(path.into())?;
+        let kept =
+            Kept { boots: directory.boots()?, finishes: directory.finishes()?, secrets: BTreeMap::new() };
+        Ok(Self { kept: Arc::new(Mutex::new(kept)), directory: Some(Arc::new(directory)) })
+    }
+
+    /// Reads a secret, if it was written. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`SpoolError::Invalid`] for a name that is not letters, digits, `-`, `_` and `.`, or is too
+    /// long; [`SpoolError::Unusable`].
+    pub fn read_secret(&self, name: &str) -> Result<Option<String>, SpoolError> {
+        check_name(name)?;
+        #[cfg(feature = "fs")]
+        if let Some(directory) = &self.directory {
+            return directory.read_secret(name);
+        }
+        Ok(self.kept().secrets.get(name).cloned())
+    }
+
+    /// Writes a secret, readable by this user alone (mode 0600) and durable when this returns.
+    /// Waits for the disk.
+    ///
+    /// # Errors
+    /// [`SpoolError::Invalid`] for a name that is not letters, digits, `-`, `_` and `.`, or for a
+    /// name or text that is too long; [`SpoolError::Unusable`].
+    pub fn write_secret(&self, name: &str, text: &str) -> Result<(), SpoolError> {
+        check_name(name)?;
+        if text.len() > Self::SECRET_BYTES_MAX {
+            return Err(SpoolError::Invalid {
+                field: "text",
+                problem: format!("has {} bytes; the limit is {}", text.len(), Self::SECRET_BYTES_MAX),
+            });
+        }
+        #[cfg(feature = "fs")]
+        if let Some(directory) = &self.directory {
+            return directory.write_secret(name, text);
+        }
+        self.kept().secrets.insert(name.to_owned(), text.to_owned());
+        Ok(())
+    }
+
+    /// Counts a start. Durable when this returns.
+    pub(crate) fn boot(&self) -> Result<u64, SpoolError> {
+        let boots = self.kept().boots + 1;
+        #[cfg(feature = "fs")]
+        if let Some(directory) = &self.directory {
+            directory.write_boots(boots)?;
+        }
+        self.kept().boots = boots;
+        Ok(boots)
+    }
+
+    /// Every finish that was not recorded, in order of their tokens.
+    pub(crate) fn finishes(&self) -> Vec<Finish> {
+        self.kept().finishes.values().cloned().collect()
+    }
+
+    /// Keeps a finish. Durable when this returns.
+    pub(crate) async fn keep(&self, finish: Finish) -> Result<(), SpoolError> {
+        {
+            let mut kept = self.kept();
+            if kept.finishes.len() >= Self::FINISHES_MAX {
+                return Err(SpoolError::Full { limit: Self::FINISHES_MAX });
+            }
+            kept.finishes.insert(finish.token, finish.clone());
+        }
+        #[cfg(feature = "fs")]
+        if let Some(directory) = self.directory.clone() {
+            return on_disk(move || directory.keep(&finish)).await;
+        }
+        Ok(())
+    }
+
+    /// Forgets finishes that were recorded, fenced or lost. A file that stays is only sent again.
+    pub(crate) async fn forget(&self, tokens: Vec<FencingToken>) {
+        let known: Vec<_> = {
+            let mut kept = self.kept();
+            tokens.into_iter().filter(|token| kept.finishes.remove(token).is_some()).collect()
+        };
+        #[cfg(feature = "fs")]
+        if let Some(directory) = self.directory.clone()
+            && !known.is_empty()
+        {
+            let removed = on_disk(move || directory.forget(&known)).await;
+            if let Err(error) = removed {
+                tracing::warn!(%error, "a recorded finish stays in the spool and will be sent again");
+            }
+        }
+        #[cfg(not(feature = "fs"))]
+        drop(known);
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Spool {
+    fn default() -> Self {
+        Self::memory()
+    }
+}
+
+impl fmt::Debug for Spool {
+    /// Without secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = self.kept();
+        f.debug_struct("Spool")
+            .field("boots", &kept.boots)
+            .field("finishes", &kept.finishes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a spool does not keep or give something, by what the caller does next.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpoolError {
+    /// Stop the other process, or take another directory.
+    #[error("spool {} is in use by {}", path.display(), holder.as_deref().unwrap_or("another process"))]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+        /// Who uses it, such as `process 4711`.
+        holder: Option<String>,
+    },
+    /// Mend the call.
+    #[error("{field} {problem}")]
+    Invalid {
+        /// Which argument.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Wait until something is recorded.
+    #[error("spool keeps {limit} finishes that are not recorded, which is its limit")]
+    Full {
+        /// The limit.
+        limit: usize,
+    },
+    /// Mend the disk, or its permissions.
+    #[error("cannot use {} of the spool", path.display())]
+    Unusable {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+fn check_name(name: &str) -> Result<(), SpoolError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let good = !name.is_empty()
+        && name.len() <= Spool::NAME_BYTES_MAX
+        && !name.starts_with('.')
+        && name.bytes().all(plain);
+    let problem = format!(
+        "is not 1 to {} letters, digits, `-`, `_` or `.`, the first not a dot",
+        Spool::NAME_BYTES_MAX
+    );
+    if good { Ok(()) } else { Err(SpoolError::Invalid { field: "name", problem }) }
+}
+
+/// Waits for the disk where waiting hinders nobody.
+#[cfg(feature = "fs")]
+async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SpoolError> + Send + 'static,
+) -> Result<T, SpoolError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(SpoolError::Unusable { path: PathBuf::new(), source: Box::new(error) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clone_is_the_same_spool() {
+        let spool = Spool::memory();
+        assert_eq!(spool.boot().unwrap(), 1);
+        assert_eq!(spool.clone().boot().unwrap(), 2);
+    }
+
+    #[test]
+    fn a_secret_has_a_plain_name_and_is_not_shown() {
+        let spool = Spool::memory();
+        spool.write_secret("credential", "very secret").unwrap();
+        assert_eq!(spool.read_secret("credential").unwrap().as_deref(), Some("very secret"));
+        assert!(!format!("{spool:?}").contains("very secret"));
+        for name in ["", "../x", ".hidden", "a/b", &"x".repeat(65)] {
+            assert!(matches!(spool.write_secret(name, "x"), Err(SpoolError::Invalid { field: "name", .. })));
+        }
+    }
+}

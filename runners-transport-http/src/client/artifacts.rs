@@ -1,0 +1,293 @@
+//! Artifacts at a control plane: streamed both ways, and checked at this end too.
+
+use crate::{
+    client::{
+        Connection, HttpTransport,
+        exchange::{Trouble, broken, problem},
+    },
+    wire::{ARTIFACT_BYTES_MAX, OCTETS, PROTOCOL, STALL_MAX, deadline::within, problem::Problem},
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
+use http::{Method, StatusCode, header};
+use reqwest::{RequestBuilder, Response};
+use runners_core::{
+    ArtifactError, ArtifactIntake, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream, Digest, TenantId,
+};
+use std::{
+    fmt,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// The artifacts of whom a token speaks for, at the control plane's server.
+///
+/// Nothing over the server's limit is sent: the limit is told here, or learnt from the server
+/// before the first byte. What the server has already is not sent again.
+#[derive(Clone)]
+pub struct HttpArtifacts {
+    connection: Arc<Connection>,
+    tenant: Option<TenantId>,
+    /// What the server takes at most; [`u64::MAX`] until it is known.
+    bytes_max: Arc<AtomicU64>,
+}
+
+impl HttpArtifacts {
+    /// Takes the server, the connections and the token of `transport`.
+    #[must_use]
+    pub fn new(transport: &HttpTransport) -> Self {
+        let bytes_max = Arc::new(AtomicU64::new(u64::MAX));
+        Self { connection: transport.0.clone(), tenant: None, bytes_max }
+    }
+
+    /// Answers for this tenant only. Without it, the tenant in a key is not looked at: the token
+    /// says whose artifacts they are.
+    #[must_use]
+    pub const fn tenant(mut self, tenant: TenantId) -> Self {
+        self.tenant = Some(tenant);
+        self
+    }
+
+    /// The largest number of bytes in one artifact, if it is known before the server tells.
+    #[must_use]
+    pub fn bytes_max(self, bytes_max: u64) -> Self {
+        self.bytes_max.store(bytes_max, Ordering::Relaxed);
+        self
+    }
+
+    fn reaches(&self, key: &ArtifactKey) -> bool {
+        self.tenant.is_none_or(|tenant| tenant == key.tenant)
+    }
+
+    fn request(&self, method: Method, digest: Digest) -> (RequestBuilder, String) {
+        self.connection.request(method, &format!("artifacts/{digest}"))
+    }
+
+    /// Sends a request that has no body, or one that `progress` tells of, and waits for the head
+    /// of its answer for as long as something moves.
+    async fn send(
+        &self,
+        request: RequestBuilder,
+        id: &str,
+        progress: &AtomicU64,
+    ) -> Result<Response, ArtifactError> {
+        let mut sending = Box::pin(request.send());
+        loop {
+            let before = progress.load(Ordering::Relaxed);
+            if let Some(sent) = within(&*self.connection.clock, STALL_MAX, sending.as_mut()).await {
+                let response = sent.map_err(|source| unavailable(broken(id, source).error))?;
+                self.learn(&response);
+                return Ok(response);
+            }
+            if progress.load(Ordering::Relaxed) == before {
+                return Err(unavailable(Trouble::Late { id: id.into(), within: STALL_MAX }));
+            }
+        }
+    }
+
+    fn learn(&self, response: &Response) {
+        let told =
+            response.headers().get(ARTIFACT_BYTES_MAX).and_then(|value| value.to_str().ok()?.parse().ok());
+        if let Some(bytes_max) = told {
+            self.bytes_max.store(bytes_max, Ordering::Relaxed);
+        }
+    }
+}
+
+#[async_trait]
+impl ArtifactStore for HttpArtifacts {
+    async fn put(&self, key: ArtifactKey, length: u64, bytes: ByteStream) -> Result<(), ArtifactError> {
+        if !self.reaches(&key) {
+            return Err(unavailable("the token speaks for another tenant"));
+        }
+        if self.bytes_max.load(Ordering::Relaxed) == u64::MAX && self.head(key).await? == Some(length) {
+            return Ok(());
+        }
+        let intake = ArtifactIntake::new(key, length, self.bytes_max.load(Ordering::Relaxed))?;
+        let (progress, spoilt) = (Arc::new(AtomicU64::new(0)), Arc::new(Spoilt::default()));
+        let body = reqwest::Body::wrap_stream(checked(intake, bytes, progress.clone(), spoilt.clone()));
+        let (request, id) = self.request(Method::PUT, key.digest);
+        let request =
+            request.header(header::CONTENT_LENGTH, length).header(header::CONTENT_TYPE, OCTETS).body(body);
+        let sent = self.send(request, &id, &progress).await;
+        // What was wrong with the bytes themselves says more than that the request was given up.
+        if let Some(error) = spoilt.take() {
+            return Err(error);
+        }
+        let response = sent?;
+        match response.status() {
+            StatusCode::NO_CONTENT if is_ours(&response) => Ok(()),
+            _ => Err(self.refused(key, length, &id, response).await),
+        }
+    }
+
+    async fn get(&self, key: ArtifactKey, range: Option<Range<u64>>) -> Result<ByteStream, ArtifactError> {
+        if !self.reaches(&key) {
+            return Err(ArtifactError::Missing(key.digest));
+        }
+        if range.as_ref().is_some_and(Range::is_empty) {
+            // HTTP has no empty ranges.
+            self.head(key).await?.ok_or(ArtifactError::Missing(key.digest))?;
+            return Ok(stream::empty().boxed());
+        }
+        let (mut request, id) = self.request(Method::GET, key.digest);
+        if let Some(range) = &range {
+            request = request.header(header::RANGE, format!("bytes={}-{}", range.start, range.end - 1));
+        }
+        let response = self.send(request, &id, &AtomicU64::new(0)).await?;
+        let wanted = if range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
+        match response.status() {
+            status if status == wanted && is_ours(&response) => {}
+            StatusCode::RANGE_NOT_SATISFIABLE if is_ours(&response) => return Ok(stream::empty().boxed()),
+            _ => return Err(self.refused(key, 0, &id, response).await),
+        }
+        let length = response.content_length();
+        let pieces = received(self.connection.clone(), id, response);
+        match (range, length) {
+            (None, Some(length)) => {
+                let intake = ArtifactIntake::new(key, length, u64::MAX)?;
+                Ok(checked(intake, pieces, Arc::default(), Arc::default()).boxed())
+            }
+            _ => Ok(pieces),
+        }
+    }
+
+    async fn head(&self, key: ArtifactKey) -> Result<Option<u64>, ArtifactError> {
+        if !self.reaches(&key) {
+            return Ok(None);
+        }
+        let (request, id) = self.request(Method::HEAD, key.digest);
+        let response = self.send(request, &id, &AtomicU64::new(0)).await?;
+        let length = response.headers().get(header::CONTENT_LENGTH);
+        let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
+        match (response.status(), is_ours(&response)) {
+            (StatusCode::OK, true) if length.is_some() => Ok(length),
+            (StatusCode::NOT_FOUND, true) => Ok(None),
+            (status, true) => Err(unavailable(Trouble::Refused { id, status })),
+            (status, false) => Err(unavailable(Trouble::Foreign { id, status })),
+        }
+    }
+
+    async fn delete(&self, key: ArtifactKey) -> Result<(), ArtifactError> {
+        if !self.reaches(&key) {
+            return Ok(());
+        }
+        let (request, id) = self.request(Method::DELETE, key.digest);
+        let response = self.send(request, &id, &AtomicU64::new(0)).await?;
+        match response.status() {
+            StatusCode::NO_CONTENT if is_ours(&response) => Ok(()),
+            _ => Err(self.refused(key, 0, &id, response).await),
+        }
+    }
+}
+
+impl HttpArtifacts {
+    /// What an answer that is not the wanted one means.
+    async fn refused(&self, key: ArtifactKey, length: u64, id: &str, response: Response) -> ArtifactError {
+        let status = response.status();
+        let read = within(&*self.connection.clock, STALL_MAX, problem(id, response)).await;
+        let Some(Ok(Some(Problem { code, detail, limit, .. }))) = read else {
+            return unavailable(Trouble::Foreign { id: id.into(), status });
+        };
+        match (&*code, limit) {
+            ("not_found", _) => ArtifactError::Missing(key.digest),
+            ("mismatch", _) => ArtifactError::Mismatch(key.digest),
+            ("too_large", Some(limit)) => ArtifactError::TooLarge { length, limit },
+            ("full", _) => ArtifactError::Full(detail.into()),
+            _ => unavailable(detail),
+        }
+    }
+}
+
+impl fmt::Debug for HttpArtifacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.connection.url("artifacts/");
+        f.debug_struct("HttpArtifacts").field("url", &url.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// What was wrong with bytes on their way out.
+#[derive(Default)]
+struct Spoilt(std::sync::Mutex<Option<ArtifactError>>);
+
+impl Spoilt {
+    fn note(&self, error: ArtifactError) {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error);
+    }
+
+    fn take(&self) -> Option<ArtifactError> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    }
+}
+
+/// Why a stream ends early. The reason itself is in [`Spoilt`].
+#[derive(Debug, thiserror::Error)]
+#[error("the bytes are not those that were announced")]
+struct NotThose;
+
+/// Lets bytes pass that are those of an artifact. The last piece is withheld until the whole is
+/// known to be right.
+fn checked(
+    intake: ArtifactIntake,
+    bytes: ByteStream,
+    progress: Arc<AtomicU64>,
+    spoilt: Arc<Spoilt>,
+) -> impl futures::Stream<Item = Result<Bytes, ArtifactSource>> + Send + use<> {
+    stream::unfold(Some((intake, bytes)), move |state| {
+        let (progress, spoilt) = (progress.clone(), spoilt.clone());
+        async move {
+            let (mut intake, mut bytes) = state?;
+            let checked = match bytes.next().await {
+                Some(Ok(piece)) => match intake.take(&piece) {
+                    Ok(()) if intake.left() > 0 => Ok(Some((piece, Some((intake, bytes))))),
+                    Ok(()) => last(intake, &mut bytes).await.map(|()| Some((piece, None))),
+                    Err(error) => Err(error),
+                },
+                Some(Err(error)) => Err(ArtifactError::Unavailable(error)),
+                None => intake.finish().map(|()| None),
+            };
+            progress.fetch_add(1, Ordering::Relaxed);
+            match checked {
+                Ok(next) => next.map(|(piece, state)| (Ok(piece), state)),
+                Err(error) => {
+                    spoilt.note(error);
+                    Some((Err(ArtifactSource::from(NotThose)), None))
+                }
+            }
+        }
+    })
+}
+
+/// Checks that nothing follows, and the whole.
+async fn last(mut intake: ArtifactIntake, bytes: &mut ByteStream) -> Result<(), ArtifactError> {
+    while let Some(piece) = bytes.next().await {
+        intake.take(&piece.map_err(ArtifactError::Unavailable)?)?;
+    }
+    intake.finish()
+}
+
+/// The body of an answer, piece by piece.
+fn received(connection: Arc<Connection>, id: String, response: Response) -> ByteStream {
+    stream::unfold(Some((connection, id, response)), |state| async move {
+        let (connection, id, mut response) = state?;
+        match within(&*connection.clock, STALL_MAX, response.chunk()).await {
+            Some(Ok(Some(piece))) => Some((Ok(piece), Some((connection, id, response)))),
+            Some(Ok(None)) => None,
+            Some(Err(source)) => Some((Err(broken(&id, source).error.into()), None)),
+            None => Some((Err(Trouble::Late { id, within: STALL_MAX }.into()), None)),
+        }
+    })
+    .boxed()
+}
+
+fn is_ours(response: &Response) -> bool {
+    response.headers().contains_key(PROTOCOL)
+}
+
+fn unavailable(source: impl Into<ArtifactSource>) -> ArtifactError {
+    ArtifactError::Unavailable(source.into())
+}

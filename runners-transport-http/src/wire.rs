@@ -1,0 +1,44 @@
+//! What client and server agree on: versions, header names, media types and limits.
+
+pub(crate) mod deadline;
+pub(crate) mod problem;
+pub(crate) mod route;
+
+use http::HeaderName;
+use std::time::Duration;
+
+/// The oldest protocol version that is understood.
+pub const PROTOCOL_MIN: u32 = 1;
+
+/// The newest protocol version that is understood, and the one that is spoken.
+pub const PROTOCOL_MAX: u32 = 1;
+
+/// The largest reply in JSON that a client reads: 4 MiB.
+pub const REPLY_BYTES_MAX: usize = 4 << 20;
+
+/// In every request and every reply: the protocol version.
+pub(crate) const PROTOCOL: HeaderName = HeaderName::from_static("runners-protocol");
+
+/// Names a request in the logs of both ends. Made by the client, or else by the server.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// In answers about artifacts: the largest number of bytes in one.
+pub(crate) const ARTIFACT_BYTES_MAX: HeaderName = HeaderName::from_static("runners-artifact-bytes-max");
+
+/// The media type of requests and replies.
+pub(crate) const JSON: &str = "application/json";
+
+/// The media type of problems (RFC 9457).
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// The media type of artifacts on the wire. What they are is in the record of the attempt.
+pub(crate) const OCTETS: &str = "application/octet-stream";
+
+/// The longest that either end waits for the next piece of a body that is streamed.
+pub(crate) const STALL_MAX: Duration = Duration::from_secs(30);
+
+/// Whether `value` of a `Content-Type` header is the media type `wanted`, parameters aside.
+pub(crate) fn is_media_type(value: Option<&http::HeaderValue>, wanted: &str) -> bool {
+    let essence = value.and_then(|value| value.to_str().ok()).and_then(|value| value.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(wanted))
+}
