@@ -273,3 +273,6 @@ impl JobRecord {
         self.state = State::Concluded { conclusion, at };
     }
 }
+
+#[cfg(test)]
+mod tests;
