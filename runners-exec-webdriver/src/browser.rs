@@ -6,7 +6,7 @@ pub(crate) mod webdriver;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
-use std::{borrow::Cow, error::Error, fmt::Debug};
+use std::{borrow::Cow, error::Error, fmt::Debug, sync::Arc};
 
 /// Opens browser sessions. [`Driver`](crate::Driver) is one.
 #[async_trait]
@@ -21,6 +21,13 @@ pub trait Browser: Debug + Send + Sync + 'static {
     /// # Cancel safety
     /// A dropped future leaves no session: what was started is killed.
     async fn open(&self) -> Result<Box<dyn Session>, OpenError>;
+}
+
+#[async_trait]
+impl<B: Browser + ?Sized> Browser for Arc<B> {
+    async fn open(&self) -> Result<Box<dyn Session>, OpenError> {
+        (**self).open().await
+    }
 }
 
 /// One browser session. Commands are carried out one after the other.

@@ -26,7 +26,7 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
 ///
 /// A driver of our own is started with the first session, serves any number of them, and is
 /// started again if it died. It ends with [`stop`](Self::stop) or when the last clone is dropped;
-/// sessions that are open then are lost.
+/// sessions that are open then are lost. It needs a Tokio runtime with I/O and time.
 #[derive(Clone, Debug)]
 pub struct Driver {
     source: Source,
@@ -43,8 +43,9 @@ pub struct DriverOptions {
     pub browser: Option<PathBuf>,
     /// Whether browsers have no window. Yes by default.
     pub headless: bool,
-    /// More arguments for the browser. `--no-sandbox` is added for root and in a container only,
-    /// where Chromium cannot make its sandbox.
+    /// More arguments for the browser, except `--user-data-dir`, which is each session's own.
+    /// `--no-sandbox` is added for root and in a container only, where Chromium cannot make its
+    /// sandbox.
     pub arguments: Vec<String>,
     /// Where a note of what was started is kept, so that the next start can end what outlived a
     /// killed process. A directory of the user's own by default.

@@ -7,7 +7,7 @@ use crate::browser::{BrowserError, Call, OpenError, Session, webdriver::WebDrive
 use async_trait::async_trait;
 use runners_core::Clock;
 use serde_json::{Map, Value, json};
-use std::{path::Path, sync::Arc};
+use std::{env, path::Path, sync::Arc};
 use tokio::sync::Mutex;
 
 /// Arguments that make a browser quiet and the same everywhere.
@@ -54,7 +54,7 @@ impl Managed {
             "prefs": { "session": startup },
         });
         let capabilities = Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
-        let session = WebDriverSession::open(&url, capabilities, clock).await?;
+        let session = WebDriverSession::open(&url, capabilities, clock).await.map_err(hinted)?;
         Ok(Box::new(ManagedSession { session, profile, clock: Arc::clone(clock) }))
     }
 
@@ -143,5 +143,21 @@ fn is_root() -> bool {
 }
 
 fn is_container() -> bool {
-    ["/.dockerenv", "/run/.containerenv"].iter().any(|marker| Path::new(marker).exists())
+    let files = ["/.dockerenv", "/run/.containerenv"];
+    let variables = ["container", "KUBERNETES_SERVICE_HOST"];
+    files.iter().any(|file| Path::new(file).exists())
+        || variables.iter().any(|name| env::var_os(name).is_some())
+}
+
+/// Adds what most often is behind a browser that exits as soon as it starts.
+fn hinted(error: OpenError) -> OpenError {
+    match error {
+        OpenError::NotStarted { message } if message.contains("exited") => OpenError::NotStarted {
+            message: format!(
+                "{message} (if it cannot make its sandbox here, run as a user who may have one, or, for \
+                 flows that are trusted, add --no-sandbox to the arguments)"
+            ),
+        },
+        other => other,
+    }
 }

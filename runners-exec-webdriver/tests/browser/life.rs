@@ -2,7 +2,7 @@
 
 use crate::stage::{Counted, Seen, Site, Stage, Watcher, driver_options};
 use runners_exec_webdriver::{
-    Browser as _, BrowserFlow, Driver, DriverOptions, FlowExecutor, OpenError, Replay, ReplayOptions,
+    Browser, BrowserFlow, Driver, DriverOptions, FlowExecutor, OpenError, Replay, ReplayOptions,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Map, Value, json};
@@ -118,6 +118,43 @@ async fn a_session_that_is_dropped_takes_its_browser_with_it() {
     assert!(!browsers(&left[0]).is_empty(), "the other one goes on");
     two.close().await;
     assert_eq!(profiles(state.path()), Vec::<PathBuf>::new());
+}
+
+#[tokio::test]
+async fn one_driver_serves_several_flows_at_once() {
+    let state = tempfile::tempdir().unwrap();
+    let Some(options) = driver_options(&state) else { return };
+    let driver = Driver::new(options);
+    let browser: Arc<dyn Browser> = Arc::new(driver.clone());
+    let executor = FlowExecutor::new(browser);
+    let site = Site::open();
+    let page = site.serve("/page", "<button id=b onclick='document.title = 1'>B</button>");
+    let steps = json!([
+        { "type": "navigate", "url": page },
+        { "type": "click", "selectors": ["#b"], "offsetX": 1, "offsetY": 1 },
+        { "type": "waitForExpression", "expression": "document.title === '1'" },
+    ]);
+    let flow =
+        BrowserFlow::parse(&json!({ "title": "t", "timeout": 30_000, "steps": steps }).to_string()).unwrap();
+    let replay = || executor.replay(flow.clone(), &(), std::future::pending());
+    let (one, two, three) = tokio::join!(replay(), replay(), replay());
+    for result in [one, two, three] {
+        assert_eq!(result.unwrap().failure(), None);
+    }
+    assert_eq!(profiles(state.path()), Vec::<PathBuf>::new());
+    driver.stop().await;
+}
+
+#[tokio::test]
+async fn a_browser_that_exits_at_once_is_told_with_what_may_be_behind_it() {
+    let state = tempfile::tempdir().unwrap();
+    let Some(mut options) = driver_options(&state) else { return };
+    options.browser = Some("/bin/false".into());
+    let driver = Driver::new(options);
+    let error = driver.open().await.unwrap_err().to_string();
+    assert!(error.contains("add --no-sandbox to the arguments"), "{error}");
+    assert_eq!(profiles(state.path()), Vec::<PathBuf>::new());
+    driver.stop().await;
 }
 
 #[tokio::test]
