@@ -1,7 +1,7 @@
 //! The browser and its driver: found, or installed by the system's package manager, or named.
 
 use crate::process::{self, CannotRun, find};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::{
     fs,
     process::{Command, Stdio},
@@ -103,7 +103,8 @@ pub(crate) fn ensure() -> Result<()> {
     println!("{missing} not found: installing with {}", manager.program);
     for arguments in manager.refresh.iter().chain([&manager.install]) {
         let mut command = install_command(manager, sudo, arguments);
-        process::run(&mut command).with_context(|| by_hand(&missing, manager))?;
+        process::run(&mut command)
+            .map_err(|error| CannotRun(format!("{error:#}: {}", by_hand(&missing, manager))))?;
     }
     let still = self::missing();
     if still.is_empty() {

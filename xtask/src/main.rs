@@ -18,9 +18,16 @@ use process::CannotRun;
 use std::process::ExitCode;
 use workspace::Workspace;
 
+const EXAMPLES: &str = "Examples:
+  cargo xtask test                   all tests, on a machine that has only Rust
+  cargo xtask demo                   three recorded flows, shown on their way
+  cargo xtask ci --fail-fast         what a change must pass, up to the first failure
+  cargo xtask ci --long              also what takes longest
+  cargo xtask mutants --only finish  the mutants with `finish` in their names";
+
 /// The workspace's own commands. Exit codes: 0 done, 1 something failed, 2 could not run.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100, after_help = EXAMPLES)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,

@@ -134,6 +134,9 @@ pub(crate) struct EndedAttempt {
     /// The digest of its result, so that a repeated finish is told from another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) result_digest: Option<Digest>,
+    /// Why it was to stop, if it was: one that stopped for its deadline was not lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stop: Option<StopReason>,
     pub(crate) started_at: Timestamp,
     pub(crate) ended_at: Timestamp,
     /// Names of artifacts that could not be put.

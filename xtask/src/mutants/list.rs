@@ -102,8 +102,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a session loses what another one runs",
         file: LIFECYCLE,
-        search: "State::Running { by, attempt, started_at, .. } if by == session => {",
-        replacement: "State::Running { by, attempt, started_at, .. } if by == session || by != session => {",
+        search: "State::Running { by, attempt, started_at, stop, .. } if by == session => {",
+        replacement: "State::Running { by, attempt, started_at, stop, .. } if by == session || by != session => {",
         test: RULES,
     },
     Mutant {
@@ -186,8 +186,15 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "lost attempt never requeued",
         file: SETTLEMENT,
-        search: "Outcome::Cancelled | Outcome::Lapsed | Outcome::Lost if lost < policy.losses_max => {",
-        replacement: "Outcome::Cancelled | Outcome::Lapsed | Outcome::Lost if lost > policy.losses_max => {",
+        search: "if lost < policy.losses_max {",
+        replacement: "if lost > policy.losses_max {",
+        test: RULES,
+    },
+    Mutant {
+        name: "attempts stopped for their deadline are not counted",
+        file: SETTLEMENT,
+        search: "Outcome::Cancelled => attempt.stop != Some(StopReason::Deadline),",
+        replacement: "Outcome::Cancelled => true,",
         test: RULES,
     },
     Mutant {
@@ -200,9 +207,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "cancelled job tried again",
         file: SETTLEMENT,
-        search: "stop {\n        return Settlement::Conclude(reason.conclusion());",
-        replacement: "stop.filter(|_| newest.outcome == Outcome::Passed) {\n        \
-                      return Settlement::Conclude(reason.conclusion());",
+        search: "(StopReason::Requested | StopReason::RunDeadline)) = newest.stop {",
+        replacement: "StopReason::RunDeadline) = newest.stop {",
         test: RULES,
     },
     Mutant {

@@ -101,9 +101,23 @@ fn an_attempt_stopped_for_its_deadline_is_tried_again() {
 
 #[test]
 fn the_last_attempt_stopped_for_its_deadline_concludes_timed_out() {
-    let mut job = retried(RetryPolicy::never());
-    job.stop(StopReason::Deadline, at(5), SLACK);
-    job.finish(&finish(&job, Outcome::TimedOut), MINE, at(6), CHANCE).unwrap();
+    for outcome in [Outcome::TimedOut, Outcome::Cancelled] {
+        let mut job = retried(RetryPolicy::never());
+        job.stop(StopReason::Deadline, at(5), SLACK);
+        job.finish(&finish(&job, outcome), MINE, at(6), CHANCE).unwrap();
+        assert_eq!(job.conclusion(), Some(Conclusion::TimedOut));
+    }
+}
+
+#[test]
+fn attempts_stopped_for_their_deadline_are_counted() {
+    let retry = RetryPolicy { attempts_max: 2, backoff: Duration::ZERO, ..RetryPolicy::default() };
+    let mut job = submitted(JobOptions { retry, ..JobOptions::default() });
+    for _ in 0..2 {
+        job = running_of(job);
+        job.stop(StopReason::Deadline, at(5), SLACK);
+        job.finish(&finish(&job, Outcome::Cancelled), MINE, at(6), CHANCE).unwrap();
+    }
     assert_eq!(job.conclusion(), Some(Conclusion::TimedOut));
 }
 
