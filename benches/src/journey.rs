@@ -12,7 +12,9 @@ use anyhow::{Context as _, bail, ensure};
 use runners_core::{
     BootTime, Clock as _, Facts, Incarnation, JobId, JobOptions, JobSpec, Mode, Opaque, Outcome, Random as _,
     SystemClock, SystemRandom, Transport,
-    protocol::{Acceptance, Finish, Offer, Reply, Request, Submission, SubmitRequest, SyncAnswer, SyncRequest},
+    protocol::{
+        Acceptance, Finish, Offer, Reply, Request, Submission, SubmitRequest, SyncAnswer, SyncRequest,
+    },
 };
 use std::time::Duration;
 

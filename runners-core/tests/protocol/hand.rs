@@ -96,6 +96,10 @@ pub(crate) fn runner_principal(runner: RunnerId) -> Principal {
     Principal::Runner { tenant: TenantId::DEFAULT, pool: PoolId::DEFAULT, runner }
 }
 
+pub(crate) fn runner_principal_of(number: u8) -> Principal {
+    runner_principal(RunnerId::from_bytes([number; 16]))
+}
+
 /// A user of the default tenant who may do everything.
 pub(crate) fn user(control: &ControlPlane) -> Caller {
     let scopes = [Scope::Submit, Scope::Read, Scope::Admin].into();

@@ -5,6 +5,7 @@ mod access;
 mod hand;
 mod parked;
 mod runs;
+mod time;
 mod wishes;
 
 use hand::{Hand, inspect, submit, submit_with, user};
