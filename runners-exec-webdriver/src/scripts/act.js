@@ -58,7 +58,7 @@ function isInView(element) {
   const seen = element instanceof SVGElement ? element.ownerSVGElement ?? element : element;
   return new Promise(resolve => {
     const observer = new IntersectionObserver(entries => finish(entries[0].intersectionRatio > 0));
-    const timer = setTimeout(() => finish(isInViewport(seen)), 250);
+    const timer = setTimeout(() => finish(isInViewport(seen)), frameMillis);
     const finish = answer => { clearTimeout(timer); observer.disconnect(); resolve(answer); };
     observer.observe(seen);
   });

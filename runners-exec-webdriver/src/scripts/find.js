@@ -20,9 +20,12 @@ const state = (() => {
 /** Which document this is, and how often it was navigated within. */
 const mark = () => ({ document: performance.timeOrigin, navigations: state.navigations, url: location.href });
 
-/** Waits for the next frame; a page in the background has none, so not for long. */
+/** How long a frame may take: on a busy machine long, in the background it never comes. */
+const frameMillis = document.hidden ? 100 : 1000;
+
+/** Waits for the next frame. */
 const frame = () => new Promise(resolve => {
-  const timer = setTimeout(resolve, 100);
+  const timer = setTimeout(resolve, frameMillis);
   requestAnimationFrame(() => { clearTimeout(timer); resolve(); });
 });
 

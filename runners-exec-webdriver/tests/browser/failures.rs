@@ -1,6 +1,6 @@
 //! What is left of a flow that failed, and what prevents a verdict.
 
-use crate::stage::Stage;
+use crate::stage::{SHORT_MILLIS, Stage};
 use async_trait::async_trait;
 use runners_core::Verdict;
 use runners_exec_webdriver::{
@@ -12,7 +12,7 @@ const SHOP: &str = "<h1>Shop</h1><button>Add to cart</button><a href='/cart'>Car
     <label>Name <input value='secret'></label>";
 
 fn click(selectors: Value) -> Value {
-    json!({ "type": "click", "selectors": selectors, "offsetX": 1, "offsetY": 1, "timeout": 300 })
+    json!({ "type": "click", "selectors": selectors, "offsetX": 1, "offsetY": 1, "timeout": SHORT_MILLIS })
 }
 
 #[tokio::test]
@@ -26,13 +26,13 @@ async fn a_failed_step_says_in_one_line_what_was_there_instead() {
     assert_eq!(
         failed.reason.as_deref().unwrap(),
         format!(
-            "step 2 (click \"Pay\"): no element matches #pay or aria/Pay, for 300 ms; \
+            "step 2 (click \"Pay\"): no element matches #pay or aria/Pay, for 1500 ms; \
              the page is \"Test page\" at {url} and has \"Shop\", \"Add to cart\", \"Cart\", \"Name\""
         )
     );
     assert_eq!(failed.page_url.as_deref(), Some(&*url));
     assert_eq!(failed.artifacts, ["steps/02-failed.png", "steps/02-failed.html"]);
-    assert!(failed.duration_ms >= 300, "{failed:?}");
+    assert!(failed.duration_ms >= SHORT_MILLIS, "{failed:?}");
     assert_eq!(result.steps[2].state, StepState::NotRun);
     assert_eq!(result.artifacts, [""; 0]);
     assert!(evidence[0].bytes.starts_with(b"\x89PNG"), "a picture");

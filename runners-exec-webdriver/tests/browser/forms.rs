@@ -1,6 +1,6 @@
 //! The `change` step: what it does depends on the control.
 
-use crate::stage::Stage;
+use crate::stage::{LIMIT_MILLIS, SHORT_MILLIS, Stage};
 use serde_json::{Value, json};
 
 fn change(selector: &str, value: &str) -> Value {
@@ -83,7 +83,9 @@ async fn a_select_takes_the_option_with_the_value() {
     let log = stage.logged(&control(html), change("#it", "b")).await;
     assert_eq!(log, json!(["input b", "change b"]));
     let url = stage.page(html);
-    let reason = stage.fails(json!([{ "type": "navigate", "url": url }, change("#it", "c")])).await;
+    let mut other = change("#it", "c");
+    other["timeout"] = json!(SHORT_MILLIS);
+    let reason = stage.fails(json!([{ "type": "navigate", "url": url }, other])).await;
     assert!(reason.contains(r#"#it has no option with the value "c"; it has "a", "b""#), "{reason}");
     stage.close().await;
 }
@@ -122,7 +124,11 @@ async fn other_inputs_are_assigned_and_what_is_no_control_is_refused_at_once() {
             stage.replay(json!([{ "type": "navigate", "url": url }, change("#it", "x")])).await.unwrap();
         let failed = result.failure().unwrap();
         assert!(failed.reason.as_ref().unwrap().contains(why), "{failed:?}");
-        assert!(failed.duration_ms < 3000, "it did not wait for its time limit: {} ms", failed.duration_ms);
+        assert!(
+            failed.duration_ms < LIMIT_MILLIS,
+            "it did not wait for its time limit: {} ms",
+            failed.duration_ms
+        );
     }
     stage.close().await;
 }

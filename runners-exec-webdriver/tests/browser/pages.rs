@@ -1,6 +1,6 @@
 //! Pages: going to them, knowing that they went somewhere, their screen, their end.
 
-use crate::stage::Stage;
+use crate::stage::{SHORT_MILLIS, Stage};
 use runners_core::Verdict;
 use runners_exec_webdriver::StepState;
 use serde_json::{Value, json};
@@ -50,20 +50,20 @@ async fn an_address_that_cannot_be_reached_fails_at_once_and_says_why() {
 #[tokio::test]
 async fn a_server_that_never_answers_is_given_up_after_the_load_timeout() {
     let Some(mut stage) = Stage::open().await else { return };
-    stage.options.load_timeout = Duration::from_millis(300);
+    stage.options.load_timeout = Duration::from_millis(SHORT_MILLIS);
     let url = format!("{}/silent", stage.site.origin);
     let reason = stage.fails(json!([{ "type": "navigate", "url": url }])).await;
-    assert!(reason.contains(&format!("there is no answer from {url}, for 300 ms")), "{reason}");
+    assert!(reason.contains(&format!("there is no answer from {url}, for 1500 ms")), "{reason}");
     stage.close().await;
 }
 
 #[tokio::test]
 async fn a_page_that_never_finishes_loading_is_given_up_after_the_load_timeout() {
     let Some(mut stage) = Stage::open().await else { return };
-    stage.options.load_timeout = Duration::from_millis(1000);
+    stage.options.load_timeout = Duration::from_millis(SHORT_MILLIS);
     let url = stage.page("<h1>Half a page</h1><img src='/silent'>");
     let reason = stage.fails(json!([{ "type": "navigate", "url": url }])).await;
-    assert!(reason.contains(&format!("{url} has not finished loading, for 1000 ms")), "{reason}");
+    assert!(reason.contains(&format!("{url} has not finished loading, for 1500 ms")), "{reason}");
     assert!(reason.ends_with("and has \"Half a page\""), "{reason}");
     stage.close().await;
 }
@@ -102,9 +102,9 @@ async fn a_navigation_that_does_not_come_fails_the_step() {
     let Some(stage) = Stage::open().await else { return };
     let url = stage.page("<button id=go>Go</button>");
     let mut click = click_asserting("#go");
-    click["timeout"] = json!(400);
+    click["timeout"] = json!(SHORT_MILLIS);
     let reason = stage.fails(json!([{ "type": "navigate", "url": url }, click])).await;
-    assert!(reason.contains(&format!("the page did not navigate away from {url}, for 400 ms")), "{reason}");
+    assert!(reason.contains(&format!("the page did not navigate away from {url}, for 1500 ms")), "{reason}");
     stage.close().await;
 }
 
@@ -152,7 +152,7 @@ async fn a_popup_does_not_take_the_steps_away_from_the_page() {
     let result =
         stage.passes(json!([{ "type": "navigate", "url": url }, click("#pop"), click("#then")])).await;
     assert_eq!(stage.js("return log").await, json!(["click"]));
-    assert!(result.steps[2].duration_ms < 3000, "a page in the background was not brought forward");
+    assert!(result.steps[2].duration_ms < 4500, "a page in the background was not brought forward");
     // A popup that closes itself changes nothing either.
     stage.js("popup.close()").await;
     stage.passes(json!([click("#then")])).await;

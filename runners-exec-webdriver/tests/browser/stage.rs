@@ -21,6 +21,11 @@ use std::{
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
+/// The time limit of steps that are to pass, on a machine that is as busy as it may be.
+pub(crate) const LIMIT_MILLIS: u64 = 15_000;
+/// The time limit of steps that are to fail by it.
+pub(crate) const SHORT_MILLIS: u64 = 1_500;
+
 pub(crate) struct Stage {
     pub(crate) driver: Driver,
     pub(crate) session: Box<dyn Session>,
@@ -45,7 +50,7 @@ impl Stage {
     }
 
     pub(crate) async fn replay(&self, steps: Value) -> Result<(FlowResult, Vec<Evidence>), Fault> {
-        let document = json!({ "title": "a test", "timeout": 3000, "steps": steps }).to_string();
+        let document = json!({ "title": "a test", "timeout": LIMIT_MILLIS, "steps": steps }).to_string();
         let (watcher, mut kept) = Watcher::new();
         let replay = Replay::new(BrowserFlow::parse(&document).unwrap(), self.options);
         let result = replay.run(&*self.session, &watcher, std::future::pending()).await?;

@@ -1,6 +1,6 @@
 //! The two steps that only wait.
 
-use crate::stage::Stage;
+use crate::stage::{LIMIT_MILLIS, SHORT_MILLIS, Stage};
 use serde_json::{Value, json};
 
 const LIST: &str =
@@ -8,9 +8,14 @@ const LIST: &str =
     <script>it.extra = { deep: { one: 1, two: 2 } }</script>";
 
 fn wait(selectors: Value, more: Value) -> Value {
-    let mut step = json!({ "type": "waitForElement", "selectors": selectors, "timeout": 300 });
+    let mut step = json!({ "type": "waitForElement", "selectors": selectors, "timeout": LIMIT_MILLIS });
     step.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     step
+}
+
+fn short(selectors: Value, mut more: Value) -> Value {
+    more["timeout"] = json!(SHORT_MILLIS);
+    wait(selectors, more)
 }
 
 #[tokio::test]
@@ -32,8 +37,8 @@ async fn the_number_found_is_compared_by_the_operator() {
             wait(json!([["ul", "aria/[role=\"listitem\"]"]]), json!({ "operator": "==", "count": 3 })),
         ]))
         .await;
-    let reason = stage.fails(json!([wait(json!(["li"]), json!({ "operator": "==", "count": 2 }))])).await;
-    assert!(reason.contains("waited for == 2 of li: 3 found, for 300 ms"), "{reason}");
+    let reason = stage.fails(json!([short(json!(["li"]), json!({ "operator": "==", "count": 2 }))])).await;
+    assert!(reason.contains("waited for == 2 of li: 3 found, for 1500 ms"), "{reason}");
     stage.close().await;
 }
 
@@ -48,7 +53,7 @@ async fn visible_false_turns_the_condition_round_and_measures_nothing() {
             wait(json!(["#none"]), json!({ "visible": false })),
         ]))
         .await;
-    let reason = stage.fails(json!([wait(json!(["#hidden"]), json!({ "visible": false }))])).await;
+    let reason = stage.fails(json!([short(json!(["#hidden"]), json!({ "visible": false }))])).await;
     assert!(reason.contains("not to be there: 1 found"), "{reason}");
     stage.close().await;
 }
@@ -64,10 +69,10 @@ async fn every_element_found_must_have_the_attributes_and_properties() {
             wait(json!(["#it"]), json!({ "properties": { "value": "v", "extra": { "deep": { "two": 2 } } } })),
         ]))
         .await;
-    let reason = stage.fails(json!([wait(json!(["li"]), json!({ "attributes": { "title": "x" } }))])).await;
+    let reason = stage.fails(json!([short(json!(["li"]), json!({ "attributes": { "title": "x" } }))])).await;
     assert!(reason.contains("3 found, and the attribute title of one is null"), "{reason}");
     let reason = stage
-        .fails(json!([wait(json!(["#it"]), json!({ "properties": { "extra": { "deep": { "two": 3 } } } }))]))
+        .fails(json!([short(json!(["#it"]), json!({ "properties": { "extra": { "deep": { "two": 3 } } } }))]))
         .await;
     assert!(reason.contains("the property extra of one is another object"), "{reason}");
     stage.close().await;
@@ -98,9 +103,9 @@ async fn an_expression_is_evaluated_until_it_is_true() {
 async fn an_expression_that_is_never_true_says_what_it_was() {
     let Some(stage) = Stage::open().await else { return };
     let url = stage.page("");
-    let failing = |text: &str| json!([{ "type": "navigate", "url": url }, { "type": "waitForExpression", "expression": text, "timeout": 400 }]);
+    let failing = |text: &str| json!([{ "type": "navigate", "url": url }, { "type": "waitForExpression", "expression": text, "timeout": SHORT_MILLIS }]);
     let reason = stage.fails(failing("0")).await;
-    assert!(reason.contains("\"0\" is not true: it is 0, for 400 ms"), "{reason}");
+    assert!(reason.contains("\"0\" is not true: it is 0, for 1500 ms"), "{reason}");
     let reason = stage.fails(failing("nothing.at")).await;
     assert!(reason.contains("it throws ReferenceError: nothing is not defined"), "{reason}");
     let reason = stage.fails(failing("new Promise(() => {})")).await;
