@@ -1,11 +1,13 @@
 // Where the page is: which document, whether it has loaded, what a person would see of it.
 
 reply(() => {
-  const failed = location.protocol === 'chrome-error:';
+  const loaded = document.readyState === 'complete';
+  // What the browser says of the error is on its page once that has loaded.
+  const failed = loaded && location.protocol === 'chrome-error:';
   const trouble = failed ? document.querySelector('.error-code')?.innerText.trim() || 'the browser shows an error page' : null;
   return {
     ...mark(),
-    loaded: document.readyState === 'complete',
+    loaded,
     hidden: document.hidden,
     trouble,
     title: document.title,
