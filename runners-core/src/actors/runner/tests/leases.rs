@@ -206,3 +206,28 @@ impl crate::ErasedExecutor for Given {
 }
 
 crate::lease_suite!(session_lease);
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_waits_for_a_request_that_was_sent_after_it_was_asked_for() {
+    let (to_test, mut attempts) = mpsc::unbounded_channel();
+    let mut bench =
+        Bench::with(Script::passes(), Spool::memory(), |builder| builder.named("given", Given(to_test)));
+    let call = bench.call().await;
+    let spec = JobSpec::new(token().job, "given", b"[1,2]", JobOptions::default());
+    let spec = serde_json::to_vec(&spec).unwrap().into();
+    call.answer(|answer| answer.offers = vec![Offer { spec, ..offer(JobOptions::default()) }]);
+    bench.call().await.answer(|_| {});
+    let attempt = attempts.recv().await.unwrap();
+    let parked = bench.call().await;
+    sleep(&bench.clock, secs(1)).await;
+    let renewal = attempt.lease().renew();
+    let plane = async {
+        let later = bench.call().await;
+        parked.answer(|_| {});
+        sleep(&bench.clock, secs(1)).await;
+        later.answer(|_| {});
+        bench.clock.boot()
+    };
+    let (until, answered) = tokio::join!(renewal, plane);
+    assert_eq!(until, Ok(answered - secs(1) + secs(162)), "by the later request");
+}
