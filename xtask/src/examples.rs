@@ -54,30 +54,29 @@ fn run_one(workspace: &Workspace, program: &Program) -> Result<()> {
 #[cfg(unix)]
 mod tests {
     use super::*;
-    use std::{env, os::unix::fs::PermissionsExt, path::PathBuf};
+    use std::{env, os::unix::fs::symlink};
 
-    /// A workspace whose only example is this shell script.
-    fn with_script(name: &str, script: &str) -> (Workspace, Program) {
+    /// A workspace whose only example is this program of the system, run without arguments.
+    fn with_program(name: &str) -> (Workspace, Program) {
         let root = env::temp_dir().join(format!("xtask-examples-{name}-{}", std::process::id()));
-        let folder: PathBuf = root.join("debug");
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir_all(root.join("debug")).unwrap();
+        symlink(process::find(&[name], &[]).unwrap(), root.join("debug").join(name)).unwrap();
         let workspace = Workspace { target: root.clone(), root, packages: Vec::new() };
         (workspace, Program { name: name.to_owned(), is_example: false })
     }
 
     #[test]
     fn an_example_that_fails_is_told_with_what_it_said() {
-        let (workspace, program) = with_script("failing", "echo no pool; exit 3");
+        let (workspace, program) = with_program("expr");
         let error = run_one(&workspace, &program).unwrap_err().to_string();
         fs::remove_dir_all(&workspace.root).unwrap();
-        assert!(error.contains("exit status: 3") && error.contains("no pool"), "{error}");
+        let (ended, said) = error.split_once("; it said:").unwrap();
+        assert!(ended.contains("exit status: 2") && said.contains("expr"), "{error}");
     }
 
     #[test]
     fn an_example_that_ends_well_is_enough() {
-        let (workspace, program) = with_script("well", "exit 0");
+        let (workspace, program) = with_program("true");
         let done = run_one(&workspace, &program);
         fs::remove_dir_all(&workspace.root).unwrap();
         done.unwrap();
