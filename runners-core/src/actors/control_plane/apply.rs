@@ -25,7 +25,10 @@ use crate::{
         time::Timestamp,
     },
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
 /// One thing that a sync tells.
 #[derive(Clone, Copy, Debug)]
@@ -176,7 +179,10 @@ impl Plane {
                         work.batch.put(0, &record);
                     }
                 }
-                Err(_) => return Ok(work.told.fenced.push(finish.token)),
+                Err(_) => {
+                    work.told.fenced.push(finish.token);
+                    return Ok(());
+                }
             }
             work.told.recorded.push(finish.token);
             return Ok(());
@@ -223,20 +229,21 @@ impl Plane {
 impl Work {
     /// A job of the session as the batch has it so far, if `token` is its live grant.
     fn job(&mut self, live: &Live, token: FencingToken) -> Option<&mut JobRecord> {
-        if !self.jobs.contains_key(&token.job) {
-            let mine = live.job(token)?;
-            self.jobs.insert(token.job, (mine.job.clone(), mine.job.record.clone()));
-        }
-        let job = &mut self.jobs.get_mut(&token.job)?.1;
+        let (_, job) = match self.jobs.entry(token.job) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let mine = live.job(token)?;
+                place.insert((mine.job.clone(), mine.job.record.clone()))
+            }
+        };
         (job.token() == token && job.holder() == Some(self.session)).then_some(job)
     }
 
     fn confirm(&mut self, live: &Live, token: FencingToken, start_within: std::time::Duration) {
         let (session, now) = (self.session, self.now);
-        if let Some(job) = self.job(live, token) {
-            if job.confirm(token, session, now, start_within).is_ok() {
-                self.told.confirmed = true;
-            }
+        let job = self.job(live, token);
+        if job.is_some_and(|job| job.confirm(token, session, now, start_within).is_ok()) {
+            self.told.confirmed = true;
         }
     }
 

@@ -8,7 +8,7 @@ use super::{
 use crate::values::{
     lease::FencingToken,
     opaque::Opaque,
-    sync::{Attachment, Declined, Finish, Held, LogTail, Phase, Progress, SyncRequest},
+    sync::{Attachment, Declined, Held, LogTail, Phase, Progress, SyncRequest},
     time::BootTime,
 };
 use serde::Serialize;
@@ -136,7 +136,7 @@ impl Session {
                 continue;
             }
             let pieces = Pieces::of(*token, trail);
-            for tail in pieces.log {
+            if let Some(tail) = pieces.log {
                 room.add(&mut request.log_tails, tail);
             }
             for attachment in pieces.attachments {
