@@ -2,7 +2,7 @@
 
 use crate::{
     browser, examples, features, mutants,
-    process::{self, CannotRun, cargo, find},
+    process::{self, Skipped, cargo, find},
     stopwatch::{Elapsed, Stopwatch},
     tally::Counts,
     test,
@@ -112,7 +112,7 @@ fn package(workspace: &Workspace) -> Result<()> {
 fn deny(workspace: &Workspace) -> Result<()> {
     if find(&["cargo-deny"], &[]).is_none() {
         let missing = "cargo-deny is not installed: cargo install --locked cargo-deny";
-        return Err(CannotRun(missing.to_owned()).into());
+        return Err(Skipped(missing.to_owned()).into());
     }
     process::run(cargo(&workspace.root).args(["deny", "--all-features", "check"]))
 }
@@ -120,7 +120,15 @@ fn deny(workspace: &Workspace) -> Result<()> {
 /// Plays the simulations of the core with many seeds.
 fn simulation(workspace: &Workspace) -> Result<()> {
     let mut command: Command = cargo(&workspace.root);
-    command.args(["test", "--release", "--package", "runners-core", "--all-features", "simulation"]);
+    command.args([
+        "test",
+        "--release",
+        "--package",
+        "runners-core",
+        "--all-features",
+        "--test",
+        "simulation",
+    ]);
     process::run(command.env("RUNNERS_SIMULATION_SEEDS", LONG_SIMULATION_SEEDS))
 }
 
@@ -135,7 +143,7 @@ impl Progress {
         let watch = Stopwatch::start();
         let ending = match step() {
             Ok(()) => Ending::Done,
-            Err(error) if name == "deny" && error.is::<CannotRun>() => Ending::Skipped(format!("{error:#}")),
+            Err(error) if error.is::<Skipped>() => Ending::Skipped(format!("{error:#}")),
             Err(error) => Ending::Failed(format!("{error:#}")),
         };
         let elapsed = watch.elapsed();
@@ -204,12 +212,11 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_be_missing_is_skipped() {
-        let cannot = || Err(CannotRun("not here".to_owned()).into());
+    fn only_what_says_that_it_may_be_missing_is_skipped() {
         let mut progress = Progress::default();
-        progress.step("deny", cannot).unwrap();
+        progress.step("one", || Err(Skipped("not here".to_owned()).into())).unwrap();
         assert!(matches!(progress.rows[0].ending, Ending::Skipped(_)));
-        progress.step("browser", cannot).unwrap();
+        progress.step("two", || Err(process::CannotRun("not here".to_owned()).into())).unwrap();
         assert!(matches!(progress.rows[1].ending, Ending::Failed(_)));
     }
 }

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, bail};
 use std::{
-    env,
+    env, fmt,
     fs::File,
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
@@ -16,13 +16,22 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct CannotRun(pub(crate) String);
 
-impl std::fmt::Display for CannotRun {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+/// Something that may be missing is: the step is left out, and it says what to do.
+#[derive(Debug)]
+pub(crate) struct Skipped(pub(crate) String);
 
-impl std::error::Error for CannotRun {}
+macro_rules! displayed {
+    ($($name:ty),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl std::error::Error for $name {}
+    )*};
+}
+displayed!(CannotRun, Skipped);
 
 /// The cargo that runs us, in the folder `root`, with nothing to read.
 pub(crate) fn cargo(root: &Path) -> Command {

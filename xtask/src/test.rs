@@ -52,7 +52,7 @@ fn read_all(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     let ended = child.wait()?;
     let counts = tally.counts();
     if counts.failed > 0 {
-        bail!("{} tests failed", counts.failed);
+        bail!("{} of {} tests failed", counts.failed, counts.passed + counts.failed);
     }
     if !ended.success() {
         bail!("`{line}` failed ({ended}) and named no test: something did not build, or was killed");
