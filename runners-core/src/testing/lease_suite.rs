@@ -82,6 +82,7 @@ pub fn run(rule: impl Future<Output = ()>) {
 }
 
 /// Nothing is promised beyond the term, counted from now at the latest.
+#[expect(clippy::unused_async, reason = "every rule is called the same way")]
 pub async fn a_lease_is_trusted_for_no_longer_than_its_term(bench: LeaseBench) {
     let (now, until) = (bench.clock.boot(), bench.lease.trusted_until());
     assert!(until > now, "it was just granted");
