@@ -77,11 +77,15 @@ impl Findings {
     pub(crate) fn tell(&self) {
         let file = self.file.display();
         let warning = console::Style::new().for_stderr().yellow().bold();
+        let told = |problem: &Problem| match &*problem.pointer {
+            "" => format!("{file}: {}", problem.message),
+            _ => format!("{file}: {problem}"),
+        };
         for problem in &self.problems {
-            terminal::note(format!("{} {file}: {problem}", terminal::error_style().apply_to("error:")));
+            terminal::note(format!("{} {}", terminal::error_style().apply_to("error:"), told(problem)));
         }
         for problem in &self.warnings {
-            terminal::note(format!("{} {file}: {problem}", warning.apply_to("warning:")));
+            terminal::note(format!("{} {}", warning.apply_to("warning:"), told(problem)));
         }
     }
 }

@@ -5,11 +5,15 @@ use crate::{
     terminal,
 };
 use comfy_table::{
-    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, TableStyle, Width,
-    presets::{NOTHING, UTF8_HORIZONTAL_ONLY},
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table,
+    TableStyle, Width, presets::NOTHING,
 };
 use runners_core::Conclusion;
 use runners_exec_webdriver::StepState;
+
+/// A rule under the titles, and one below.
+const RULED: TableStyle = NOTHING.header_separator(RULE).bottom_border(RULE);
+const RULE: LineStyle = LineStyle::none().fill('─').junction('─');
 
 /// The widest table where nobody says how wide the terminal is.
 const WIDTH: u16 = 120;
@@ -19,15 +23,15 @@ pub(crate) fn print(report: &Report, with_steps: bool) {
     if with_steps {
         for flow in &report.flows {
             terminal::print(format!("\n{}", console::Style::new().bold().apply_to(&flow.title)));
-            terminal::print(steps(flow).to_string());
+            terminal::print(steps(flow).trim_fmt());
         }
         terminal::print("");
     }
-    terminal::print(flows(report).to_string());
+    terminal::print(flows(report).trim_fmt());
 }
 
 fn flows(report: &Report) -> Table {
-    let mut table = table(UTF8_HORIZONTAL_ONLY);
+    let mut table = table(RULED);
     let header = ["flow", "conclusion", "steps", "time", "first failure"];
     table.set_header(header.map(|title| styled(Cell::new(title), None, true)));
     for flow in &report.flows {
