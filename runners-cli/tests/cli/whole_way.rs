@@ -23,7 +23,7 @@ fn flows_travel_from_submit_to_report() {
     assert_eq!((&bad["conclusion"], &bad["attempts"]), (&"failed".into(), &1.into()));
     let paths: Vec<_> =
         bad["artifacts"].as_array().unwrap().iter().map(|one| one["path"].as_str().unwrap()).collect();
-    assert_eq!(paths, ["bad/steps/02-failed.png", "bad/steps/02-failed.html"]);
+    assert_eq!(paths, ["bad/steps/02-failed.html", "bad/steps/02-failed.png"]);
     assert!(stage.read("runners-output/bad/steps/02-failed.html").contains("Hello"));
     assert!(stage.path("runners-output/good/final.png").is_file());
 
