@@ -71,7 +71,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         &folder.path().join("runner.log"),
     )?;
     runner.wait_for("connected", READY_MAX)?;
-    println!("3. `runners run` (process {}) has connected to it, and listens nowhere", runner.id());
+    println!("3. `runners run` (process {}) has connected to it; it only connects out", runner.id());
 
     println!("4. `runners submit --wait` sends three recorded flows\n");
     let submit = submit(&program, &url, &data, &output, &flows)?;
