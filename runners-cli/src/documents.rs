@@ -52,7 +52,7 @@ impl Findings {
         let text = match read(path) {
             Ok(text) => text,
             Err(message) => {
-                findings.problems.push(problem(message));
+                findings.problems.push(problem(&message));
                 return findings;
             }
         };
@@ -124,7 +124,7 @@ fn read(path: &Path) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "is not text in UTF-8: export the recording as JSON".to_owned())
 }
 
-fn problem(message: String) -> Problem {
+fn problem(message: &str) -> Problem {
     serde_json::from_value(serde_json::json!({ "pointer": "", "message": message, "hint": "" }))
         .expect("invariant: a problem is these three texts")
 }

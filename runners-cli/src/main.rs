@@ -26,7 +26,7 @@ use exit::Exit;
 use std::{process::ExitCode, time::Duration};
 use tracing_subscriber::EnvFilter;
 
-/// How long tasks that wait for the disk may still take when everything else has ended.
+/// How long what waits for the disk may still take when everything else has ended.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {

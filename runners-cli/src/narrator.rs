@@ -19,8 +19,9 @@ pub(crate) struct Narrator {
 
 #[derive(Debug, Default)]
 struct Seen {
-    connected: bool,
     was_connected: bool,
+    /// Whether the present outage was told of.
+    outage_told: bool,
     /// When each attempt started. One for each slot at most.
     started: BTreeMap<FencingToken, Timestamp>,
 }
@@ -49,19 +50,20 @@ impl Narrator {
 
     fn connected(&self) {
         let mut seen = self.seen();
-        seen.connected = true;
+        seen.outage_told = false;
         let again = std::mem::replace(&mut seen.was_connected, true);
         let text = if again { "connected again".to_owned() } else { format!("connected to {}", self.server) };
         self.say(&text, json!({ "event": "connected", "again": again }));
     }
 
+    /// A person is told once for each outage, a program of every try.
     fn disconnected(&self, error: &str, retry_in: std::time::Duration) {
-        self.seen().connected = false;
-        let retry = terminal::span(retry_in);
-        let style = Style::new().yellow();
-        let text = format!("{}: {error}; the next try is in {retry}", style.apply_to("disconnected"));
-        let event = json!({ "event": "disconnected", "error": error, "retry_in_ms": millis(retry_in) });
-        self.say(&text, event);
+        let told = std::mem::replace(&mut self.seen().outage_told, true);
+        if !told || self.json {
+            let text = format!("{}: {error}; trying again", Style::new().yellow().apply_to("disconnected"));
+            let event = json!({ "event": "disconnected", "error": error, "retry_in_ms": millis(retry_in) });
+            self.say(&text, event);
+        }
     }
 
     fn ended(&self, token: FencingToken, outcome: &Outcome) {

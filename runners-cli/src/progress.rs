@@ -70,6 +70,14 @@ impl Progress {
         Line { name: name.to_owned(), label, bar, silent, last: Mutex::default() }
     }
 
+    /// Takes down the lines that were redrawn, where the table comes.
+    pub(crate) fn finish(&self) {
+        if let Manner::Drawn(lines) = &self.manner {
+            // A terminal that has gone away shows nothing either way.
+            let _ = lines.clear();
+        }
+    }
+
     /// Prints a line for people, above those that are redrawn.
     pub(crate) fn note(&self, text: &str) {
         match &self.manner {

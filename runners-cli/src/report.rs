@@ -72,9 +72,11 @@ pub(crate) struct ArtifactReport {
 }
 
 impl Report {
-    pub(crate) fn new(started_at: Timestamp, ended_at: Timestamp, flows: Vec<FlowReport>) -> Self {
+    /// Folds reports of flows into one.
+    pub(crate) fn new(started_at: Timestamp, ended_at: Timestamp, mut flows: Vec<FlowReport>) -> Self {
         let mut counts = Counts { flows: flows.len(), ..Counts::default() };
-        for flow in &flows {
+        for flow in &mut flows {
+            flow.artifacts.sort_by(|one, other| one.path.cmp(&other.path));
             match Exit::of([flow.conclusion]) {
                 Exit::Passed => counts.passed += 1,
                 Exit::Failed => counts.failed += 1,

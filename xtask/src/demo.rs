@@ -52,7 +52,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let flows = write_flows(folder.path(), shop.url())?;
 
     let data = folder.path().join("data");
-    let mut server = Program::start(
+    let server = Program::start(
         "server",
         Command::new(&program).args(["server", "--json", "--listen", "127.0.0.1:0", "--data"]).arg(&data),
         &folder.path().join("server.log"),
@@ -61,7 +61,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let url = listening["url"].as_str().context("the server names no URL")?.to_owned();
     println!("2. `runners server` (process {}) listens at {url}, its queue is a SQLite file", server.id());
 
-    let mut runner = Program::start(
+    let runner = Program::start(
         "runner",
         Command::new(&program)
             .args(["run", "--json", "--slots", "2", "--name", "demo", "-s", &url, "--token-file"])
@@ -71,7 +71,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         &folder.path().join("runner.log"),
     )?;
     runner.wait_for("connected", READY_MAX)?;
-    println!("3. `runners run` (process {}) has connected to it, and listens nowhere", runner.id());
+    println!("3. `runners run` (process {}) has connected to it; it only connects out", runner.id());
 
     println!("4. `runners submit --wait` sends three recorded flows\n");
     let submit = submit(&program, &url, &data, &output, &flows)?;

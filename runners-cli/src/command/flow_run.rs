@@ -47,6 +47,7 @@ pub(super) async fn execute(arguments: FlowRunArgs) -> Result<Exit> {
         }
     };
     browser.stop().await;
+    progress.finish();
     conclude(&Report::new(started_at, clock.wall(), flows), &output, &arguments.output)
 }
 

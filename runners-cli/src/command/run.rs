@@ -12,10 +12,13 @@ use crate::{
     narrator::Narrator,
 };
 use anyhow::{Context as _, Result, bail};
-use runners_core::{ExitReason, Runner, Spool, TokenKind};
+use runners_core::{
+    ExitReason, Runner, Spool, TokenKind,
+    protocol::{RefusalCode, Refused},
+};
 use runners_transport_http::HttpArtifacts;
 use serde_json::json;
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 /// How long what runs may take to end at the second interrupt.
 const STOP_GRACE: Duration = Duration::from_secs(3);
@@ -55,14 +58,20 @@ pub(super) async fn execute(arguments: RunArgs) -> Result<Exit> {
         ExitReason::Displaced => {
             bail!("another process runs as this runner: give this one a --state of its own")
         }
-        ExitReason::Refused(refused) => Err(refused).with_context(|| {
-            format!(
-                "{} does not take this runner: remove {} to enrol anew",
-                arguments.server,
-                state.display()
-            )
-        }),
+        ExitReason::Refused(refused) => {
+            let advice = refusal_advice(&refused, &arguments.server, &state);
+            Err(refused).context(advice)
+        }
         reason => bail!("the runner ended: {reason}"),
+    }
+}
+
+fn refusal_advice(refused: &Refused, server: &str, state: &Path) -> String {
+    match refused.code {
+        RefusalCode::Expired => {
+            format!("{server} does not know this runner: start it with a registration token to enrol anew")
+        }
+        _ => format!("{server} does not take this runner: remove {} to enrol anew", state.display()),
     }
 }
 

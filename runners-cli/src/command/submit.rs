@@ -120,5 +120,6 @@ async fn see_through(
             }
         }
     };
+    progress.finish();
     conclude(&Report::new(started_at, clock.wall(), flows), output, &arguments.output)
 }

@@ -1,5 +1,6 @@
-//! A process that goes on while a test looks at it. It is killed when the test ends.
+//! A process that goes on while a test looks at it. It is ended with the test.
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Read},
@@ -84,8 +85,12 @@ impl Process {
 
     /// Asks it to end.
     pub(crate) fn terminate(&self) {
-        let id = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).unwrap();
+        kill_process(id, signal).unwrap();
     }
 
     /// Waits for its end.
@@ -98,7 +103,13 @@ impl Process {
 }
 
 impl Drop for Process {
+    /// A runner that is killed at once leaves its browsers behind, so it is asked twice before.
     fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.signal(Signal::TERM);
+            self.signal(Signal::INT);
+            let _ = self.ended.recv_timeout(PATIENCE);
+        }
         // It may have ended by itself.
         drop(self.child.kill());
         drop(self.child.wait());

@@ -78,3 +78,44 @@ fn artifacts(report: &Value, output: &Path) -> (usize, bool) {
     };
     (listed.len(), listed.into_iter().all(is_whole))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn proves(conclusions: [&str; 3], failed_at: u64) -> bool {
+        let flow = |(name, conclusion): (&str, &str)| {
+            let steps = if conclusion == "failed" {
+                json!([{ "index": failed_at, "state": "failed" }])
+            } else {
+                json!([])
+            };
+            json!({ "name": name, "conclusion": conclusion, "steps": steps })
+        };
+        let names = ["search", "checkout", "coupon"];
+        let flows: Vec<_> = names.into_iter().zip(conclusions).map(flow).collect();
+        let mut proof = Proof::default();
+        verdicts(&json!({ "flows": flows }), &mut proof);
+        proof.tell()
+    }
+
+    #[test]
+    fn only_the_expected_verdicts_prove_anything() {
+        assert!(proves(["passed", "passed", "failed"], 10));
+        assert!(!proves(["passed", "passed", "failed"], 9), "for another reason");
+        assert!(!proves(["passed", "passed", "passed"], 0), "the shop was mended");
+        assert!(!proves(["passed", "failed", "failed"], 10));
+        assert!(!proves(["passed", "errored", "failed"], 10));
+    }
+
+    #[test]
+    fn an_artifact_that_is_not_there_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.png"), "1234").unwrap();
+        let report =
+            |bytes: u64| json!({ "flows": [{ "artifacts": [{ "path": "a.png", "bytes": bytes }] }] });
+        assert_eq!(artifacts(&report(4), folder.path()), (1, true));
+        assert_eq!(artifacts(&report(5), folder.path()), (1, false));
+    }
+}
