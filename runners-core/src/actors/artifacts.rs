@@ -28,11 +28,7 @@ pub(super) struct TenantArtifacts {
 
 impl TenantArtifacts {
     /// Puts bytes and answers their digest.
-    pub(super) async fn put(
-        &self,
-        bytes: &Bytes,
-        clock: &dyn Clock,
-    ) -> Result<Digest, ArtifactError> {
+    pub(super) async fn put(&self, bytes: &Bytes, clock: &dyn Clock) -> Result<Digest, ArtifactError> {
         let key = ArtifactKey { tenant: self.tenant, digest: Digest::of(bytes) };
         let mut tries = 1;
         loop {
@@ -47,11 +43,7 @@ impl TenantArtifacts {
     }
 
     /// Fetches bytes, and checks that they are the ones.
-    pub(super) async fn get(
-        &self,
-        digest: Digest,
-        clock: &dyn Clock,
-    ) -> Result<Bytes, ArtifactError> {
+    pub(super) async fn get(&self, digest: Digest, clock: &dyn Clock) -> Result<Bytes, ArtifactError> {
         let mut tries = 1;
         loop {
             match self.get_once(digest).await {

@@ -61,11 +61,8 @@ impl Spool {
     #[cfg(feature = "fs")]
     pub fn directory(path: impl Into<PathBuf>) -> Result<Self, SpoolError> {
         let directory = directory::Directory::open(path.into())?;
-        let kept = Kept {
-            boots: directory.boots()?,
-            finishes: directory.finishes()?,
-            secrets: BTreeMap::new(),
-        };
+        let kept =
+            Kept { boots: directory.boots()?, finishes: directory.finishes()?, secrets: BTreeMap::new() };
         Ok(Self { kept: Arc::new(Mutex::new(kept)), directory: Some(Arc::new(directory)) })
     }
 
@@ -233,9 +230,9 @@ fn check_name(name: &str) -> Result<(), SpoolError> {
 async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SpoolError> + Send + 'static,
 ) -> Result<T, SpoolError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-        Err(SpoolError::Unusable { path: PathBuf::new(), source: Box::new(error) })
-    })
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(SpoolError::Unusable { path: PathBuf::new(), source: Box::new(error) }))
 }
 
 #[cfg(test)]

@@ -3,11 +3,7 @@
 use super::Client;
 use crate::{
     actors::error::Error,
-    seams::{
-        clock::sleep,
-        random::unit,
-        transport::TransportError,
-    },
+    seams::{clock::sleep, random::unit, transport::TransportError},
     values::{reply::Reply, request::Request},
 };
 use std::time::Duration;

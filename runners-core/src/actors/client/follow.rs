@@ -107,7 +107,9 @@ impl Following {
             self.state = Some(view.state.clone());
             self.ready.push_back(Followed::State(view.state.clone()));
         }
-        if let Some(progress) = view.progress.as_ref().filter(|progress| self.progress.as_ref() != Some(*progress)) {
+        if let Some(progress) =
+            view.progress.as_ref().filter(|progress| self.progress.as_ref() != Some(*progress))
+        {
             self.progress = Some(progress.clone());
             self.ready.push_back(Followed::Progress(progress.clone()));
         }

@@ -120,13 +120,19 @@ impl Client {
     }
 
     /// Sends submissions in requests that are within the limits.
-    async fn send(&self, submissions: Vec<Submission>, run: Option<RunSpec>) -> Result<Vec<Acceptance>, Error> {
+    async fn send(
+        &self,
+        submissions: Vec<Submission>,
+        run: Option<RunSpec>,
+    ) -> Result<Vec<Acceptance>, Error> {
         let mut accepted = Vec::with_capacity(submissions.len());
         for jobs in pages(submissions) {
             let asked = jobs.len();
             let request = SubmitRequest { jobs, run: run.clone() };
             match self.ask(Request::Submit(request)).await? {
-                Reply::Submitted(submitted) if submitted.jobs.len() == asked => accepted.extend(submitted.jobs),
+                Reply::Submitted(submitted) if submitted.jobs.len() == asked => {
+                    accepted.extend(submitted.jobs)
+                }
                 _ => return Err(Error::Unexpected("submit")),
             }
         }

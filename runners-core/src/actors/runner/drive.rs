@@ -65,7 +65,8 @@ impl Driver {
             attempt: self.order.attempt,
             kind: self.order.spec.kind.clone(),
         });
-        let link = SessionLink::new(self.shared.clone(), token, self.artifacts.clone(), self.observer.clone());
+        let link =
+            SessionLink::new(self.shared.clone(), token, self.artifacts.clone(), self.observer.clone());
         let link = Arc::new(link);
         let (why, execution) = self.supervise(link.clone()).await;
         let finish = if why == Some(StopReason::Lost) {
@@ -90,8 +91,7 @@ impl Driver {
         let timeout_at = clock.boot() + self.order.spec.timeout;
         let cancelled = CancellationToken::new();
         let lease = SessionLease::new(self.shared.clone(), self.order.token);
-        let attempt =
-            Attempt::new(self.order.attempt, cancelled.clone(), Arc::new(lease.clone()), link);
+        let attempt = Attempt::new(self.order.attempt, cancelled.clone(), Arc::new(lease.clone()), link);
         let mut work = JoinSet::new();
         work.spawn(execute(
             self.order.clone(),
@@ -196,7 +196,8 @@ async fn payload(order: &Order, artifacts: Option<TenantArtifacts>, shared: &Sha
                 let message = "the payload is an artifact, and this runner was given no artifact store";
                 return Err(Fault::permanent("no_artifact_store", message));
             };
-            let unavailable = |error: crate::ArtifactError| Fault::retryable("payload_unavailable", error.to_string());
+            let unavailable =
+                |error: crate::ArtifactError| Fault::retryable("payload_unavailable", error.to_string());
             artifacts.get(digest, &*shared.clock).await.map_err(unavailable)?
         }
     };

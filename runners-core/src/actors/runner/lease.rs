@@ -28,7 +28,9 @@ impl Lease for SessionLease {
     }
 
     fn trusted_until(&self) -> BootTime {
-        self.shared.look(|session| session.lease(self.token)).map_or(BootTime::default(), |view| view.trust.until)
+        self.shared
+            .look(|session| session.lease(self.token))
+            .map_or(BootTime::default(), |view| view.trust.until)
     }
 
     async fn renew(&self) -> Result<BootTime, LeaseError> {

@@ -16,12 +16,7 @@ use crate::{
         transport::{Transport, TransportError},
     },
     values::{
-        lease::FencingToken,
-        outcome::Outcome,
-        reply::Reply,
-        request::Request,
-        result::Fault,
-        sync::Finish,
+        lease::FencingToken, outcome::Outcome, reply::Reply, request::Request, result::Fault, sync::Finish,
         time::BootTime,
     },
 };
@@ -263,7 +258,8 @@ impl Serving {
             if AssertUnwindSafe(driver.drive()).catch_unwind().await.is_err() {
                 let fault = Fault::retryable("panicked", "the runner's own code panicked");
                 let outcome = Outcome::Errored(fault);
-                let finish = Finish { token, outcome, result: None, result_artifact: None, missing: Vec::new() };
+                let finish =
+                    Finish { token, outcome, result: None, result_artifact: None, missing: Vec::new() };
                 shared.with(|session, now| session.finish(finish, now));
             }
             token

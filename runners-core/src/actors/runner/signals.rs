@@ -94,10 +94,7 @@ mod tests {
         assert!(!signals.deliver(&ping));
         let answers: Vec<_> = signals.unheard().collect();
         assert_eq!(answers.len(), 1);
-        assert_eq!(
-            answers[0].answer,
-            SignalOutcome::Result(Opaque::new(&br#"{"text":"here?"}"#[..]))
-        );
+        assert_eq!(answers[0].answer, SignalOutcome::Result(Opaque::new(&br#"{"text":"here?"}"#[..])));
         assert!(signals.heard(ping.id));
         assert!(!signals.deliver(&ping), "heard is not forgotten");
         assert!(signals.is_empty());

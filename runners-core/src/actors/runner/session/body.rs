@@ -8,7 +8,7 @@ use super::{
 use crate::values::{
     lease::FencingToken,
     opaque::Opaque,
-    sync::{Attachment, Declined, Finish, Held, LogTail, Phase, Progress, SyncRequest},
+    sync::{Attachment, Declined, Held, LogTail, Phase, Progress, SyncRequest},
     time::BootTime,
 };
 use serde::Serialize;
@@ -68,7 +68,8 @@ impl Session {
 
     /// The fields that every request has, and every attempt that is held.
     fn blank(&self) -> SyncRequest {
-        let held = |(token, held): (&FencingToken, &super::HeldAttempt)| Held { token: *token, phase: held.phase };
+        let held =
+            |(token, held): (&FencingToken, &super::HeldAttempt)| Held { token: *token, phase: held.phase };
         SyncRequest {
             incarnation: self.incarnation,
             seq: self.seq,
@@ -125,12 +126,7 @@ impl Session {
     }
 
     /// Logs, artifacts and progress of the attempts whose finish does not carry them.
-    fn trails_into(
-        &mut self,
-        request: &mut SyncRequest,
-        room: &mut Room,
-        complete: &BTreeSet<FencingToken>,
-    ) {
+    fn trails_into(&mut self, request: &mut SyncRequest, room: &mut Room, complete: &BTreeSet<FencingToken>) {
         for (token, trail) in &mut self.trails {
             if let Some((number, text)) = &trail.progress {
                 let progress = Progress { token: *token, number: *number, text: text.clone() };
@@ -173,7 +169,8 @@ impl Pieces {
     /// Takes room for all of it, if there is enough.
     fn fit(&self, room: &mut Room) -> bool {
         let before = room.left;
-        let fits = self.log.iter().all(|tail| room.take(tail)) && self.attachments.iter().all(|a| room.take(a));
+        let fits =
+            self.log.iter().all(|tail| room.take(tail)) && self.attachments.iter().all(|a| room.take(a));
         if !fits {
             room.left = before;
         }

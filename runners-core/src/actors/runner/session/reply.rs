@@ -36,7 +36,9 @@ impl Session {
             }
             Ok(Reply::Displaced) => self.end(ExitReason::Displaced),
             Ok(Reply::Refused(refused)) => self.end(ExitReason::Refused(refused)),
-            Ok(_) => self.cut_off(seq, &sent, "a reply of another kind".to_owned(), Duration::ZERO, now, chance),
+            Ok(_) => {
+                self.cut_off(seq, &sent, "a reply of another kind".to_owned(), Duration::ZERO, now, chance)
+            }
             Err(TransportError::Busy { retry_after }) => {
                 self.cut_off(seq, &sent, "control plane is busy".to_owned(), retry_after, now, chance);
             }
@@ -234,7 +236,8 @@ impl Session {
             return Err("offer came too late to be started".to_owned());
         }
         if self.free() == 0 {
-            let free = if self.mode() == Mode::Serve { "no slot is free" } else { "runner takes nothing new" };
+            let free =
+                if self.mode() == Mode::Serve { "no slot is free" } else { "runner takes nothing new" };
             return Err(free.to_owned());
         }
         Ok(Order {

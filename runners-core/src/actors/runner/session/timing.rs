@@ -75,7 +75,8 @@ impl Session {
 
     /// Gives up calls that took too long (R4), and a stop that did.
     pub(in super::super) fn overdue(&mut self, now: BootTime, chance: &dyn Fn() -> f64) {
-        let late: Vec<u64> = self.calls.iter().filter(|(_, c)| c.deadline() <= now).map(|(s, _)| *s).collect();
+        let late: Vec<u64> =
+            self.calls.iter().filter(|(_, c)| c.deadline() <= now).map(|(s, _)| *s).collect();
         for seq in late {
             let Some(call) = self.calls.get_mut(&seq) else { continue };
             let first = !std::mem::replace(&mut call.given_up, true);
@@ -93,7 +94,13 @@ impl Session {
     }
 
     /// Nothing is known of what the newest request did (R4).
-    pub(super) fn failed(&mut self, error: String, retry_after: Duration, now: BootTime, chance: &dyn Fn() -> f64) {
+    pub(super) fn failed(
+        &mut self,
+        error: String,
+        retry_after: Duration,
+        now: BootTime,
+        chance: &dyn Fn() -> f64,
+    ) {
         let was_connected = std::mem::replace(&mut self.connected, false);
         let retry_in = self.pacing.failed(now, retry_after, chance());
         if was_connected || self.last_error.as_ref() != Some(&error) {
