@@ -3,8 +3,10 @@
 
 pub mod artifact_suite;
 pub mod clock;
+pub mod executor;
 pub mod random;
 pub mod samples;
 pub mod store_suite;
 pub mod suite;
+pub mod transport;
 pub mod transport_suite;

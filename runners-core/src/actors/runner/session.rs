@@ -5,6 +5,8 @@
 mod body;
 mod effect;
 mod reply;
+#[cfg(test)]
+mod tests;
 mod timing;
 mod trail;
 

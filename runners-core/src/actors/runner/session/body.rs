@@ -8,7 +8,7 @@ use super::{
 use crate::values::{
     lease::FencingToken,
     opaque::Opaque,
-    sync::{Attachment, Declined, Finish, Held, LogTail, Phase, Progress, SyncRequest},
+    sync::{Attachment, Declined, Held, LogTail, Phase, Progress, SyncRequest},
     time::BootTime,
 };
 use serde::Serialize;
