@@ -6,6 +6,8 @@ pub mod clock;
 pub mod executor;
 pub mod random;
 pub mod samples;
+pub mod simulation;
+pub mod store;
 pub mod store_suite;
 pub mod suite;
 pub mod transport;
