@@ -57,7 +57,7 @@ impl Change {
 
     fn concludes(&self) -> bool {
         self.after.conclusion().is_some()
-            && self.before.as_ref().is_some_and(|before| before.record.conclusion().is_none())
+            && self.before.as_ref().is_none_or(|before| before.record.conclusion().is_none())
     }
 }
 

@@ -102,7 +102,11 @@ pub(super) async fn strike(world: &Arc<World>, chaos: &Chaos, random: &SeededRan
         let which = random.number() as usize % (STROKES.len() + 1);
         let stroke = STROKES.get(which).copied().unwrap_or(Stroke::StepWall);
         let (world, random) = (world.clone(), random.fork());
-        world.clone().tasks.spawn(async move { world.stroke(stroke, &random).await });
+        world.clone().tasks.spawn(async move {
+            world.checker.trace(None, format_args!("a stroke begins: {stroke:?}"));
+            world.stroke(stroke, &random).await;
+            world.checker.trace(None, format_args!("a stroke ends: {stroke:?}"));
+        });
     }
 }
 
