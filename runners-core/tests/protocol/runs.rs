@@ -100,6 +100,15 @@ async fn a_job_that_comes_after_one_that_failed_is_cancelled_at_its_submit_and_n
 }
 
 #[tokio::test]
+async fn a_repeated_submit_of_a_job_that_waits_for_another_is_the_same_job() {
+    let control = control().await;
+    let user = user(&control);
+    submit_chain(&user).await;
+    let again = submit_chain(&user).await;
+    assert_eq!(again.jobs, [Acceptance::Repeated(job(1)), Acceptance::Repeated(job(2))]);
+}
+
+#[tokio::test]
 async fn a_job_of_a_run_that_was_not_opened_is_refused() {
     let user = user(&control().await);
     let options = JobOptions { run: Some(RUN), ..JobOptions::default() };

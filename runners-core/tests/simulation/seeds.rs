@@ -85,7 +85,7 @@ fn fixed_seeds_keep_every_rule_and_every_fault_bites() {
     if number("RUNNERS_SIMULATION_SEED").is_some() {
         return;
     }
-    let seeds: Vec<u64> = (1..=200).collect();
+    let seeds: Vec<u64> = (1..=number("FIXED").unwrap_or(200)).collect();
     let statistics = play(&seeds);
     println!("{statistics}");
     let never: Vec<_> = statistics.named().into_iter().filter(|(_, count)| *count == 0).collect();

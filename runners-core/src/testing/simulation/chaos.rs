@@ -103,9 +103,8 @@ pub(super) async fn strike(world: &Arc<World>, chaos: &Chaos, random: &SeededRan
         let stroke = STROKES.get(which).copied().unwrap_or(Stroke::StepWall);
         let (world, random) = (world.clone(), random.fork());
         world.clone().tasks.spawn(async move {
-            world.checker.trace(None, format_args!("a stroke begins: {stroke:?}"));
+            let _doing = world.checker.doing(format!("{stroke:?}"));
             world.stroke(stroke, &random).await;
-            world.checker.trace(None, format_args!("a stroke ends: {stroke:?}"));
         });
     }
 }

@@ -52,7 +52,7 @@ impl fmt::Display for Violation {
 impl std::error::Error for Violation {}
 
 /// How many lines of the trace are shown with a violation.
-const TRACE_LINES_SHOWN: usize = 120;
+const TRACE_LINES_SHOWN: usize = 500;
 
 /// Watches a simulation. Clones watch the same one.
 #[derive(Clone, Debug)]
@@ -77,6 +77,9 @@ struct State {
     sessions: BTreeMap<RunnerId, Seen>,
     parked: BTreeMap<RunnerId, Parked>,
     statistics: Statistics,
+    /// What users and strokes are at.
+    doing: BTreeMap<u64, String>,
+    doings: u64,
 }
 
 /// An executor's future that has not ended.
@@ -142,6 +145,20 @@ impl Checker {
         state.trace.push((subject, format!("{:>9.3} {line}", at.as_secs_f64())));
     }
 
+    /// Notes that somebody is at something, until the guard is dropped.
+    pub(super) fn doing(&self, what: String) -> Doing {
+        let mut state = self.state();
+        state.doings += 1;
+        let number = state.doings;
+        state.doing.insert(number, what);
+        Doing { checker: self.clone(), number }
+    }
+
+    /// What users and strokes are at now.
+    pub(super) fn doings(&self) -> Vec<String> {
+        self.state().doing.values().cloned().collect()
+    }
+
     /// The digest of everything that happened.
     pub(super) fn trace_digest(&self) -> Digest {
         let state = self.state();
@@ -163,10 +180,6 @@ impl Checker {
 
     pub(super) fn statistics(&self) -> Statistics {
         self.state().statistics
-    }
-
-    pub(super) fn concluded(&self) -> BTreeMap<JobId, Conclusion> {
-        self.state().concluded.clone()
     }
 
     pub(super) fn has_begun(&self, token: FencingToken) -> bool {
@@ -193,6 +206,19 @@ impl Checker {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody is at something for as long as it is there.
+#[derive(Debug)]
+pub(super) struct Doing {
+    checker: Checker,
+    number: u64,
+}
+
+impl Drop for Doing {
+    fn drop(&mut self) {
+        self.checker.state().doing.remove(&self.number);
     }
 }
 

@@ -203,6 +203,7 @@ impl<T: Transport, C: Clock> Submitter<T, C> {
     }
 
     async fn ask(&self, request: Request) -> Reply {
+        let _doing = self.checker.doing(format!("{request:?}"));
         loop {
             let reply = self.transport.call(request.clone()).await;
             match reply {

@@ -66,13 +66,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How often it looks at the store.
 const AUDIT_EVERY: u32 = 20;
 /// How often it looks for ready jobs beside free slots.
-const PAIR_EVERY: Duration = Duration::from_millis(25);
+const PAIR_EVERY: Duration = Duration::from_millis(50);
 /// How long an eligible ready job and a free slot may coexist.
 const PAIR_MAX: Duration = Duration::from_millis(100);
 /// How long after everything is well the time from ready to granted is measured.
 const CALM_AFTER: Duration = Duration::from_secs(30);
 /// Within which time every job has ended after everything is well.
-const END_WITHIN: Duration = Duration::from_secs(3600);
+const END_WITHIN: Duration = Duration::from_secs(1500);
 /// Within which time every runner has left.
 const LEAVE_WITHIN: Duration = Duration::from_secs(60);
 
@@ -255,7 +255,8 @@ impl World {
             }
             if now > from + END_WITHIN {
                 let Some(job) = open.first() else {
-                    self.checker.violate("a submit is answered", None, "somebody still tries to submit");
+                    let detail = format!("{:?} goes on", self.checker.doings());
+                    self.checker.violate("what a user or a stroke does comes to an end", None, detail);
                     return std::future::pending().await;
                 };
                 let detail = format!("{job} has not ended: {}", self.audit.describe(*job).await);
