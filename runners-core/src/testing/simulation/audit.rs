@@ -250,7 +250,7 @@ impl Audit {
         let ended = job.attempts.iter().find(|ended| ended.grant == token.grant);
         let by_itself = ended
             .is_some_and(|ended| matches!(ended.outcome, Outcome::Passed | Outcome::Failed) && end > 0);
-        if by_itself && end != logged.len() {
+        if by_itself && self.checker.is_recorded_soon(token) && end != logged.len() {
             let detail = format!("{token} logged {} bytes, and {end} are kept", logged.len());
             self.checker.violate("a finish carries the rest of its log", Some(job.id), detail);
         }

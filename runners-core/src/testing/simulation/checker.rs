@@ -25,6 +25,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -54,6 +55,9 @@ impl std::error::Error for Violation {}
 /// How many lines of the trace are shown with a violation.
 const TRACE_LINES_SHOWN: usize = 500;
 
+/// How long a finish waits for the rest of its log.
+const LOG_FLUSH_WITHIN: Duration = Duration::from_secs(10);
+
 /// Watches a simulation. Clones watch the same one.
 #[derive(Clone, Debug)]
 pub(super) struct Checker {
@@ -71,6 +75,8 @@ struct State {
     begun: BTreeSet<FencingToken>,
     live: BTreeMap<FencingToken, Live>,
     produced: BTreeMap<FencingToken, Product>,
+    returned: BTreeMap<FencingToken, BootTime>,
+    recorded: BTreeMap<FencingToken, BootTime>,
     logs: BTreeMap<FencingToken, String>,
     concluded: BTreeMap<JobId, Conclusion>,
     offered: BTreeSet<FencingToken>,
@@ -190,6 +196,13 @@ impl Checker {
         self.state().produced.get(&token).cloned()
     }
 
+    /// Whether the end of an attempt was recorded soon after it: later, its log is not waited for.
+    pub(super) fn is_recorded_soon(&self, token: FencingToken) -> bool {
+        let state = self.state();
+        let times = state.returned.get(&token).zip(state.recorded.get(&token));
+        times.is_some_and(|(returned, recorded)| recorded.since(*returned) < LOG_FLUSH_WITHIN)
+    }
+
     /// What an attempt logged, if it is known.
     pub(super) fn log(&self, token: FencingToken) -> Option<String> {
         self.state().logs.get(&token).cloned()
@@ -253,6 +266,7 @@ impl Checker {
             Err(_) => "returns a fault",
         };
         self.trace(Some(token.job), format_args!("{token} {how}"));
+        self.state().returned.insert(token, self.clock.boot());
         if let Ok(product) = product {
             self.state().produced.insert(token, product.clone());
         }
@@ -358,7 +372,11 @@ impl Checker {
         for token in &answer.lost {
             self.trace(Some(token.job), format_args!("{token} is lost, as told by {runner} {incarnation}"));
         }
+        let now = self.clock.boot();
         let mut state = self.state();
+        for token in &answer.recorded {
+            state.recorded.entry(*token).or_insert(now);
+        }
         state.statistics.fenced += answer.fenced.len() as u64;
         state.statistics.recorded += answer.recorded.len() as u64;
         state.statistics.lost_told += answer.lost.len() as u64;

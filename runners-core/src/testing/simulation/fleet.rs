@@ -82,7 +82,7 @@ impl RunnerNode {
             network,
             hands: tokio::sync::Mutex::new(()),
             slots: common.slots,
-            spool: Spool::memory(),
+            spool: used_spool(),
             random: random.fork(),
             checker,
             executors: common.executors.clone(),
@@ -168,6 +168,15 @@ impl fmt::Debug for RunnerNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RunnerNode").field("id", &self.id).finish_non_exhaustive()
     }
+}
+
+/// The spool of a runner that was started before, so that a copy without its state is an earlier
+/// start, and not a later one. A later start has whatever an earlier one holds released at once: it
+/// says that the earlier one is dead.
+fn used_spool() -> Spool {
+    let spool = Spool::memory();
+    spool.boot().expect("a spool in memory counts");
+    spool
 }
 
 /// Nothing reaches a machine that is suspended.

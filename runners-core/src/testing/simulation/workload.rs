@@ -106,8 +106,8 @@ impl Draw<'_> {
         if self.happens(0.15) {
             let labels = if self.happens(0.5) { &mut options.wanted } else { &mut options.refused };
             labels.insert(if self.happens(0.5) { "even" } else { "odd" }.to_owned());
-        }
-        if self.happens(0.05) {
+        } else if self.happens(0.05) {
+            // Pinned and labelled, it might be for nobody.
             options.runner = self.runners.get(self.below(self.runners.len() as u32) as usize).copied();
         }
         if self.happens(0.1) {

@@ -259,7 +259,13 @@ impl World {
                     self.checker.violate("what a user or a stroke does comes to an end", None, detail);
                     return std::future::pending().await;
                 };
-                let detail = format!("{job} has not ended: {}", self.audit.describe(*job).await);
+                let stored = self.audit.describe(*job).await;
+                let asked = self.jobs.iter().find(|planned| planned.spec.job == *job);
+                let fleet: Vec<_> =
+                    self.runners.iter().map(|node| node.runner().map(|runner| runner.snapshot())).collect();
+                let parked = self.checker.parked();
+                let detail =
+                    format!("{job} has not ended: {stored}, {asked:?}, runners {fleet:?}, parked {parked:?}");
                 self.checker.violate("a job that was accepted ends", Some(*job), detail);
                 return std::future::pending().await;
             }
