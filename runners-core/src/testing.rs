@@ -7,6 +7,8 @@ pub mod executor;
 pub mod lease_suite;
 pub mod random;
 pub mod samples;
+pub mod simulation;
+pub mod store;
 pub mod store_suite;
 pub mod suite;
 pub mod transport;

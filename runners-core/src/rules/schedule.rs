@@ -176,6 +176,14 @@ impl Schedule {
         }
     }
 
+    /// Whether the ready jobs of a lane are as they are known is not known any more: they are to be
+    /// read again.
+    pub(crate) fn doubt(&mut self, lane: LaneId) -> Option<PageWanted> {
+        self.lanes.get_mut(&lane)?.window.doubt();
+        self.refresh(lane);
+        self.page_wanted(lane)
+    }
+
     /// Merges a page that was read. Which waiting runners are to seek, and what to read next.
     pub(crate) fn page(
         &mut self,

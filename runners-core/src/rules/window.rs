@@ -12,6 +12,8 @@ pub(crate) struct Window<T> {
     entries: BTreeMap<Bytes, T>,
     horizon: Horizon,
     reading: bool,
+    /// The page that is being read is not to be relied on.
+    doubted: bool,
     aside: BTreeMap<Bytes, T>,
 }
 
@@ -29,12 +31,16 @@ enum Horizon {
 impl<T> Window<T> {
     /// A window onto a lane of which nothing is known.
     pub(crate) const fn unread() -> Self {
-        Self { entries: BTreeMap::new(), horizon: Horizon::Start, reading: false, aside: BTreeMap::new() }
+        Self::with_horizon(Horizon::Start)
     }
 
     /// A window onto a lane that has no ready jobs.
     pub(crate) const fn empty() -> Self {
-        Self { entries: BTreeMap::new(), horizon: Horizon::Open, reading: false, aside: BTreeMap::new() }
+        Self::with_horizon(Horizon::Open)
+    }
+
+    const fn with_horizon(horizon: Horizon) -> Self {
+        Self { entries: BTreeMap::new(), horizon, reading: false, doubted: false, aside: BTreeMap::new() }
     }
 
     /// The key of the first ready job.
@@ -87,6 +93,14 @@ impl<T> Window<T> {
         self.aside.remove(key);
     }
 
+    /// Forgets everything: what is ready is to be read again from the start.
+    pub(crate) fn doubt(&mut self) {
+        self.entries.clear();
+        self.aside.clear();
+        self.horizon = Horizon::Start;
+        self.doubted = self.reading;
+    }
+
     /// Whether a page is to be read, and after which key. The caller reads it and then calls
     /// [`page`](Self::page) or [`page_failed`](Self::page_failed).
     pub(crate) fn begin_reading(&mut self, size: usize) -> Option<Option<Bytes>> {
@@ -106,6 +120,9 @@ impl<T> Window<T> {
     /// lane goes on after it.
     pub(crate) fn page(&mut self, page: Vec<(Bytes, T)>, more: bool) {
         self.reading = false;
+        if std::mem::take(&mut self.doubted) {
+            return self.aside.clear();
+        }
         if more {
             if let Some((last, _)) = page.last() {
                 self.horizon = Horizon::At(last.clone());
@@ -126,6 +143,7 @@ impl<T> Window<T> {
     /// The page could not be read: it is asked for again later.
     pub(crate) fn page_failed(&mut self) {
         self.reading = false;
+        self.doubted = false;
         self.aside.clear();
     }
 }
@@ -170,6 +188,20 @@ mod tests {
         window.remove(&key(2));
         window.page(Vec::new(), false);
         assert!(window.is_surely_empty());
+    }
+
+    #[test]
+    fn a_page_that_was_doubted_while_it_was_read_is_read_again_from_the_start() {
+        let mut window = Window::empty();
+        window.insert(key(5), 5, 4);
+        window.doubt();
+        assert_eq!(window.begin_reading(4), Some(None));
+        window.doubt();
+        window.page(vec![(key(5), 5)], false);
+        assert_eq!(window.len(), 0, "it may be older than the doubt");
+        assert_eq!(window.begin_reading(4), Some(None));
+        window.page(vec![(key(1), 1), (key(5), 5)], false);
+        assert_eq!(window.pop(), Some((key(1), 1)));
     }
 
     #[test]

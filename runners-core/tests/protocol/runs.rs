@@ -2,14 +2,16 @@
 
 use super::{
     control,
-    hand::{Hand, inspect, submission, user},
+    hand::{Hand, inspect, submission, submit_with, user},
 };
 use runners_core::{
-    Caller, Conclusion, JobId, JobOptions, Outcome, RunId, Transport as _,
+    Caller, Conclusion, ControlPlane, JobId, JobOptions, Key, Kind, MemoryStore, Outcome, RunId, TenantId,
+    Transport as _,
     protocol::{
         Acceptance, CancelRequest, CancelTarget, RefusalCode, Reply, Request, RunSpec, StateView,
         SubmitRequest, Submitted,
     },
+    store::{Page, Query, Store as _},
 };
 
 const RUN: RunId = RunId::from_bytes([3; 16]);
@@ -78,6 +80,32 @@ async fn cancelling_a_run_cancels_all_of_it() {
     assert_eq!(cancelled.jobs, 2);
     assert_eq!(hand.sync().await.cancel[0].token, token);
     assert_eq!(inspect(&user, job(2)).await.conclusion(), Some(Conclusion::Cancelled));
+}
+
+#[tokio::test]
+async fn a_job_that_comes_after_one_that_failed_is_cancelled_at_its_submit_and_not_open() {
+    let store = MemoryStore::default();
+    let control = ControlPlane::builder(store.clone()).start().await.unwrap();
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    let first = JobOptions { run: Some(RUN), ..JobOptions::default() };
+    let run = Some(RunSpec { run: RUN, timeout: None });
+    let request = SubmitRequest { jobs: vec![submission(1, first)], run };
+    user.call(Request::Submit(request)).await.unwrap();
+    finish_first(&mut hand, Outcome::Failed).await;
+    let second = JobOptions { run: Some(RUN), after: vec![job(1)], ..JobOptions::default() };
+    submit_with(&user, 2, second).await;
+    assert_eq!(inspect(&user, job(2)).await.conclusion(), Some(Conclusion::Cancelled));
+    let open = Query::Counters { prefix: Key::new(TenantId::DEFAULT, Kind::Limit, Vec::new()), limit: 10 };
+    assert_eq!(store.scan(open).await.unwrap(), Page::Counters(Vec::new()));
+}
+
+#[tokio::test]
+async fn a_repeated_submit_of_a_job_that_waits_for_another_is_the_same_job() {
+    let control = control().await;
+    let user = user(&control);
+    submit_chain(&user).await;
+    let again = submit_chain(&user).await;
+    assert_eq!(again.jobs, [Acceptance::Repeated(job(1)), Acceptance::Repeated(job(2))]);
 }
 
 #[tokio::test]

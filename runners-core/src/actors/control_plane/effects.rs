@@ -18,6 +18,7 @@ use crate::{
         store::{Committed, Query, StoreError},
     },
     values::{
+        id::LaneId,
         key::{Index, Key, Kind},
         lease::FencingToken,
         time::Timestamp,
@@ -57,7 +58,7 @@ impl Change {
 
     fn concludes(&self) -> bool {
         self.after.conclusion().is_some()
-            && self.before.as_ref().is_some_and(|before| before.record.conclusion().is_none())
+            && self.before.as_ref().is_none_or(|before| before.record.conclusion().is_none())
     }
 }
 
@@ -70,7 +71,15 @@ impl Plane {
         now: Timestamp,
     ) -> Result<Committed, StoreError> {
         changes.iter().for_each(|change| change.write(&mut batch, now));
-        let committed = self.records.commit(batch).await?;
+        let readied = changes.iter().filter(|change| change.after.ready_key().is_some());
+        let lanes = readied.map(|change| change.after.terms.lane).collect();
+        let mut unsure = Unsure { plane: self, lanes };
+        let committed = self.records.commit(batch).await;
+        if !matches!(committed, Err(StoreError::Unknown(_))) {
+            unsure.lanes.clear();
+        }
+        drop(unsure);
+        let committed = committed?;
         changes.iter().for_each(|change| self.follow(change));
         Ok(committed)
     }
@@ -126,6 +135,8 @@ impl Plane {
             }
             State::Running { .. } => return,
             _ if change.before.is_none() => Notice::JobAccepted { job: job.id },
+            // What was never granted does not go back.
+            _ if change.before.as_ref().is_some_and(|before| before.record.holder().is_none()) => return,
             _ => {
                 let before = change.before.as_ref().map_or(0, |before| before.record.attempts.len());
                 let outcome = job.attempts.get(before).map(|ended| ended.outcome.clone());
@@ -154,6 +165,12 @@ impl Plane {
                 live.progress.remove(&id);
             }
         }
+    }
+
+    /// Has the ready jobs of a lane read again.
+    pub(crate) fn doubt(self: &Arc<Self>, lane: LaneId) {
+        let page = lock(&self.schedule).doubt(lane);
+        self.read_pages(page.into_iter().collect());
     }
 
     /// Reads pages of lanes beside everything else.
@@ -201,6 +218,20 @@ impl Plane {
                 None
             }
         }
+    }
+}
+
+/// A commit of which it is not known whether it was applied: nobody waits for it any more, or the
+/// store does not tell. The lanes in which it may have made jobs ready are read again, or those jobs
+/// would wait until this control plane is started again.
+pub(super) struct Unsure<'a> {
+    pub(super) plane: &'a Arc<Plane>,
+    pub(super) lanes: Vec<LaneId>,
+}
+
+impl Drop for Unsure<'_> {
+    fn drop(&mut self) {
+        self.lanes.drain(..).for_each(|lane| self.plane.doubt(lane));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Plane,
-    effects::Change,
+    effects::{Change, Unsure},
     lock,
     session::{Live, Mine, Session},
     sync::Arrival,
@@ -155,7 +155,10 @@ impl Plane {
 
     /// Reads a job again that was not as it was known, and puts it back if it is ready.
     async fn reconsider(self: &Arc<Self>, pool: PoolId, job: &JobRecord) -> Result<(), StoreError> {
+        // If it cannot be read, it must not be forgotten: it may be ready.
+        let mut unsure = Unsure { plane: self, lanes: vec![job.terms.lane] };
         let stored = self.records.load::<JobRecord>(job.key()).await?;
+        unsure.lanes.clear();
         let ready = stored.filter(|stored| matches!(stored.record.state, State::Ready { .. }));
         if let Some(Versioned { version, record }) = ready.filter(|stored| stored.record.terms.pool == pool) {
             self.make_ready(ReadyJob { version, record, payload: None });

@@ -202,9 +202,10 @@ impl Plane {
                 }
             }
         } else {
-            match self.submit_dependant(prepared, now).await? {
-                Ok(()) => Ok(()),
-                Err(refused) => return Ok(Acceptance::Refused(refused)),
+            match self.submit_dependant(prepared, now).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(refused)) => return Ok(Acceptance::Refused(refused)),
+                Err(error) => Err(error),
             }
         };
         match committed {

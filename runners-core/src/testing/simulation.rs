@@ -1,0 +1,291 @@
+//! A whole fleet in one process, in simulated time, with faults that a seed draws, and an oracle
+//! that knows what must never happen.
+//!
+//! ```
+//! use runners_core::{prelude::*, testing::simulation::{Chaos, Simulation}};
+//! use std::time::Duration;
+//!
+//! #[derive(serde::Serialize, serde::Deserialize)]
+//! struct Visit(u32);
+//!
+//! impl Command for Visit {
+//!     const KIND: &'static str = "visit";
+//!     type Result = u32;
+//! }
+//!
+//! let report = Simulation::new(7)
+//!     .runners(3)
+//!     .chaos(Chaos::wild(Duration::from_secs(60)))
+//!     .executor(|_machine| async |Visit(number), _: Attempt| Ok(number))
+//!     .jobs((0..5).map(Visit))
+//!     .run()
+//!     .unwrap();
+//! assert_eq!(report.conclusions.len(), 5);
+//! ```
+
+mod audit;
+mod chaos;
+mod checker;
+mod fleet;
+mod machine;
+mod planes;
+mod statistics;
+mod work;
+mod workload;
+mod world;
+
+pub use chaos::Chaos;
+pub use checker::Violation;
+pub use machine::Machine;
+pub use statistics::Statistics;
+
+use super::random::SeededRandom;
+use crate::{
+    seams::{
+        clock::Clock as _,
+        executor::{ErasedExecutor, Executor, Executors},
+    },
+    values::{
+        command::Command,
+        digest::Digest,
+        id::{JobId, RunnerId},
+        job::{Job, JobOptions, JobSpec},
+        opaque::Opaque,
+        outcome::Conclusion,
+    },
+};
+use checker::Checker;
+use planes::Spans;
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use work::Simulated;
+use workload::{Draw, Planned};
+use world::{Plan, World};
+
+type MakeExecutor = Arc<dyn Fn(&Machine) -> Arc<dyn ErasedExecutor> + Send + Sync>;
+
+/// A fleet that is simulated: runners, control planes on one store, users, and everything that
+/// goes wrong between them.
+///
+/// The same seed and settings do the same, to the millisecond.
+#[derive(Clone)]
+#[must_use = "nothing happens until it is run"]
+pub struct Simulation {
+    seed: u64,
+    runners: u8,
+    slots: u32,
+    planes: usize,
+    chaos: Chaos,
+    executors: BTreeMap<String, MakeExecutor>,
+    commands: Vec<(String, Vec<u8>, JobOptions)>,
+    random_jobs: usize,
+    spans: Spans,
+}
+
+/// What came of a simulation that broke no rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// How each job ended.
+    pub conclusions: BTreeMap<JobId, Conclusion>,
+    /// What happened, in numbers.
+    pub statistics: Statistics,
+    /// The SHA-256 of everything that happened. The same seed and settings give the same.
+    pub trace: Digest,
+    /// Everything that happened, line by line.
+    pub lines: Vec<String>,
+}
+
+impl Simulation {
+    /// A fleet of four runners with two slots each and one control plane, in which nothing goes
+    /// wrong for a minute.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            runners: 4,
+            slots: 2,
+            planes: 1,
+            chaos: Chaos::none(Duration::from_secs(60)),
+            executors: BTreeMap::new(),
+            commands: Vec::new(),
+            random_jobs: 0,
+            spans: Spans {
+                term: Duration::from_secs(60),
+                start_within: Duration::from_secs(15),
+                park: Duration::from_secs(20),
+            },
+        }
+    }
+
+    /// How many runners there are.
+    ///
+    /// # Panics
+    /// When there are none.
+    pub fn runners(mut self, runners: u8) -> Self {
+        assert!(runners > 0, "runners: there must be one at least");
+        self.runners = runners;
+        self
+    }
+
+    /// How many jobs each runner executes at once.
+    pub fn slots(mut self, slots: u32) -> Self {
+        self.slots = slots;
+        self
+    }
+
+    /// How many control planes there are, all on one store.
+    ///
+    /// # Panics
+    /// When there are none.
+    pub fn control_planes(mut self, planes: usize) -> Self {
+        assert!(planes > 0, "control planes: there must be one at least");
+        self.planes = planes;
+        self
+    }
+
+    /// What goes wrong.
+    pub fn chaos(mut self, chaos: Chaos) -> Self {
+        self.chaos = chaos;
+        self
+    }
+
+    /// Adds an executor under test. It is made anew for every start of a runner, with the clock of
+    /// the machine that the runner is on: what sleeps by it is suspended with the machine.
+    ///
+    /// # Panics
+    /// When there is one for that kind already.
+    pub fn executor<C: Command, E: Executor<C>>(
+        mut self,
+        make: impl Fn(&Machine) -> E + Send + Sync + 'static,
+    ) -> Self {
+        let make = move |machine: &Machine| {
+            let executors = Executors::default().with(make(machine));
+            executors.get(C::KIND).expect("it was just added")
+        };
+        let prior = self.executors.insert(C::KIND.to_owned(), Arc::new(make));
+        assert!(prior.is_none(), "two executors for the kind {:?}", C::KIND);
+        self
+    }
+
+    /// Adds a job, which is submitted at a moment that the seed draws.
+    ///
+    /// # Panics
+    /// When the command cannot be serialised.
+    pub fn job<J: Job>(mut self, job: &J) -> Self {
+        let payload = serde_json::to_vec(job.command()).expect("a command can be serialised");
+        self.commands.push((J::Command::KIND.to_owned(), payload, job.options()));
+        self
+    }
+
+    /// Adds jobs, each submitted at a moment that the seed draws.
+    ///
+    /// # Panics
+    /// When a command cannot be serialised.
+    pub fn jobs<J: Job>(self, jobs: impl IntoIterator<Item = J>) -> Self {
+        jobs.into_iter().fold(self, |simulation, job| simulation.job(&job))
+    }
+
+    /// Adds jobs that the seed draws, with an executor of the simulation's own: of all lengths and
+    /// outcomes, with timeouts, retries, labels, runs, cancels and what else there is.
+    pub fn random_jobs(mut self, count: usize) -> Self {
+        self.random_jobs = count;
+        self
+    }
+
+    /// Plays it from the first to the last moment, on a runtime of its own.
+    ///
+    /// # Errors
+    /// The first rule that was broken.
+    ///
+    /// # Panics
+    /// Within a tokio runtime, and when the system gives no thread.
+    #[expect(clippy::result_large_err, reason = "a violation is the end of a test")]
+    pub fn run(&self) -> Result<Report, Violation> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("the system gives a timer");
+        runtime.block_on(self.play())
+    }
+
+    #[expect(clippy::result_large_err, reason = "a violation is the end of a test")]
+    async fn play(&self) -> Result<Report, Violation> {
+        let clock = Machine::new();
+        let random = SeededRandom::new(self.seed);
+        let checker = Checker::new(self.seed, clock.clone());
+        let plan = Plan {
+            planes: self.planes,
+            runners: self.runners,
+            slots: self.slots,
+            spans: self.spans,
+            chaos: self.chaos.clone(),
+            executors: self.all_executors(),
+            jobs: self.planned(&clock, &random.fork()),
+        };
+        let world = World::new(plan, checker.clone(), clock, &random);
+        let strokes = random.fork();
+        let conclusions = tokio::select! {
+            biased;
+            violation = checker.violated() => return Err(violation),
+            conclusions = world.live(&self.chaos, &strokes) => conclusions,
+        };
+        world.tally();
+        match checker.violation() {
+            Some(violation) => Err(violation),
+            None => Ok(Report {
+                conclusions,
+                statistics: checker.statistics(),
+                trace: checker.trace_digest(),
+                lines: checker.trace_lines(),
+            }),
+        }
+    }
+
+    fn all_executors(&self) -> fleet::Executors {
+        let makers = self.executors.clone();
+        let own = self.random_jobs > 0;
+        Arc::new(move |machine, checker| {
+            let mut executors: BTreeMap<String, Arc<dyn ErasedExecutor>> =
+                makers.iter().map(|(kind, make)| (kind.clone(), make(machine))).collect();
+            if own {
+                let simulated = Simulated { checker: checker.clone(), machine: machine.clone() };
+                executors.insert(work::KIND.to_owned(), Arc::new(simulated));
+            }
+            executors
+        })
+    }
+
+    /// Every job, with the moment of its submit.
+    fn planned(&self, clock: &Machine, random: &SeededRandom) -> Vec<Planned> {
+        let runners: Vec<_> = (1..=self.runners).map(|number| RunnerId::from_bytes([number; 16])).collect();
+        let wall = clock.wall();
+        // Some are submitted when all is well again, to see how soon they are granted.
+        let within = self.chaos.lasts.mul_f64(1.4) + CALM_SUBMITS;
+        let draw = Draw { random, wall, within, runners: &runners, term: self.spans.term };
+        let mut jobs = draw.jobs(self.random_jobs);
+        for (kind, payload, options) in self.commands.clone() {
+            let mut bytes = [0; 10];
+            bytes[..8].copy_from_slice(&random.number().to_be_bytes());
+            let spec = JobSpec::new(JobId::new(wall, bytes), kind, &payload, options);
+            let at = within.mul_f64(random.unit());
+            let payload = Opaque::from(payload);
+            jobs.push(Planned { spec, payload, run: None, at, again: None, cancel: None });
+        }
+        jobs
+    }
+}
+
+/// How long jobs are still submitted after all is well again.
+const CALM_SUBMITS: Duration = Duration::from_secs(60);
+
+impl fmt::Debug for Simulation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulation")
+            .field("seed", &self.seed)
+            .field("runners", &self.runners)
+            .field("slots", &self.slots)
+            .field("control_planes", &self.planes)
+            .field("chaos", &self.chaos)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,271 @@
+//! What a simulation's store must hold: read past every fault, and compared with what was seen.
+
+use super::{checker::Checker, workload::Planned};
+use crate::{
+    actors::records::{Records, Versioned},
+    rules::{
+        job::{EndedAttempt, JobRecord, ResultPlace},
+        keys,
+        record::OutcomeRecord,
+    },
+    seams::store::{MemoryStore, Page, Query, Store as _},
+    values::{
+        digest::Digest,
+        id::{JobId, RunId, TenantId},
+        key::{Index, Key},
+        lease::FencingToken,
+        outcome::{Conclusion, Outcome},
+        result::Verdict,
+    },
+};
+use bytes::Bytes;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Compares what a store holds with what was seen.
+#[derive(Debug)]
+pub(super) struct Audit {
+    store: MemoryStore,
+    records: Records,
+    checker: Checker,
+    jobs: Vec<(JobId, Option<RunId>)>,
+}
+
+const TENANT: TenantId = TenantId::DEFAULT;
+/// How many rows are read of an index: more than a simulation has.
+const ROWS_MAX: u32 = 10_000;
+
+impl Audit {
+    pub(super) fn new(store: MemoryStore, checker: Checker, planned: &[Planned]) -> Self {
+        let jobs = planned.iter().map(|job| (job.spec.job, job.run.as_ref().map(|run| run.run))).collect();
+        Self { records: Records::new(Arc::new(store.clone())), store, checker, jobs }
+    }
+
+    /// Every job that was planned, as it is stored now.
+    async fn jobs(&self) -> Vec<Option<Versioned<JobRecord>>> {
+        let keys = self.jobs.iter().map(|(job, _)| JobRecord::key_of(TENANT, *job)).collect();
+        self.records.load_all(keys).await.expect("a store in memory answers")
+    }
+
+    /// The jobs that have not ended, or are not there yet.
+    pub(super) async fn open(&self) -> Vec<JobId> {
+        let stored = self.jobs().await;
+        let open = |stored: &Option<Versioned<JobRecord>>| {
+            stored.as_ref().is_none_or(|job| job.record.conclusion().is_none())
+        };
+        self.jobs.iter().zip(&stored).filter(|(_, stored)| open(stored)).map(|((job, _), _)| *job).collect()
+    }
+
+    /// How a job stands in the store, for people.
+    pub(super) async fn describe(&self, job: JobId) -> String {
+        let found = self.records.load::<JobRecord>(JobRecord::key_of(TENANT, job)).await;
+        format!("{:?}", found.expect("a store in memory answers").map(|found| found.record))
+    }
+
+    /// The jobs that are ready now.
+    pub(super) async fn ready(&self) -> Vec<JobId> {
+        let page = self.store.scan(Query::range(Index::Ready, Bytes::new(), ROWS_MAX)).await;
+        match page.expect("a store in memory answers") {
+            Page::Rows { rows, .. } => rows.iter().filter_map(|(_, row)| job_of(&row.key)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Each run's counter is the number of its jobs that have not ended, at every instant.
+    pub(super) async fn check_counters(&self) {
+        let mut open: BTreeMap<RunId, i64> = BTreeMap::new();
+        for ((_, run), stored) in self.jobs.iter().zip(self.jobs().await) {
+            let is_open = stored.is_some_and(|job| job.record.conclusion().is_none());
+            if let Some(run) = run {
+                *open.entry(*run).or_default() += i64::from(is_open);
+            }
+        }
+        for (run, expected) in open {
+            let prefix = keys::open_jobs(TENANT, run);
+            let page = self.store.scan(Query::Counters { prefix, limit: 1 }).await;
+            let found = match page.expect("a store in memory answers") {
+                Page::Counters(counters) => counters.first().map_or(0, |(_, count)| *count),
+                _ => 0,
+            };
+            if found != expected {
+                let detail = format!("{run} has {expected} open jobs, and its counter says {found}");
+                self.checker.violate("a counter is what it counts", None, detail);
+            }
+        }
+    }
+
+    /// Nothing is owned or due any more, and every job ended as its attempts say.
+    pub(super) async fn check_end(&self) -> BTreeMap<JobId, Conclusion> {
+        let mut conclusions = BTreeMap::new();
+        for index in [Index::Ready, Index::Due, Index::Owner] {
+            self.check_empty(index).await;
+        }
+        for stored in self.jobs().await.into_iter().flatten() {
+            let job = stored.record;
+            if let Some(conclusion) = job.conclusion() {
+                conclusions.insert(job.id, conclusion);
+                self.count(&job, conclusion);
+            }
+            self.check_attempts(&job);
+            self.check_result(&job).await;
+            self.check_history(&job).await;
+            for grant in 1..=job.grant {
+                self.check_log(&job, FencingToken { job: job.id, grant }).await;
+            }
+        }
+        conclusions
+    }
+
+    async fn check_empty(&self, index: Index) {
+        let page = self.store.scan(Query::range(index, Bytes::new(), ROWS_MAX)).await;
+        let Ok(Page::Rows { rows, .. }) = page else { return };
+        for (_, row) in rows {
+            if let Some(job) = job_of(&row.key) {
+                let detail = format!("{job} has ended and still stands in {index:?}");
+                self.checker.violate("what has ended is nobody's and never due", Some(job), detail);
+            }
+        }
+    }
+
+    fn count(&self, job: &JobRecord, conclusion: Conclusion) {
+        self.checker.count(|count| {
+            for ended in &job.attempts {
+                match ended.outcome {
+                    Outcome::Lost => count.losses += 1,
+                    Outcome::Lapsed => count.lapses += 1,
+                    Outcome::TimedOut => count.timeouts += 1,
+                    _ => {}
+                }
+            }
+            match conclusion {
+                Conclusion::Passed | Conclusion::Flaky => count.passed += 1,
+                Conclusion::Failed => count.failed += 1,
+                Conclusion::Errored => count.errored += 1,
+                Conclusion::TimedOut => count.timed_out += 1,
+                Conclusion::Cancelled => count.cancelled += 1,
+                Conclusion::Expired => count.expired += 1,
+            }
+        });
+    }
+
+    /// Attempts are numbered without gaps, in the order of their grants, within their limits, and
+    /// each was really executed.
+    fn check_attempts(&self, job: &JobRecord) {
+        let id = Some(job.id);
+        let mut grant = 0;
+        for (ended, number) in job.attempts.iter().zip(1..) {
+            let token = FencingToken { job: job.id, grant: ended.grant };
+            if ended.number != number || ended.grant <= grant || ended.grant > job.grant {
+                let detail = format!("{token} is attempt {} and stands as the {number}th", ended.number);
+                self.checker.violate("an offer that is not confirmed costs no attempt", id, detail);
+            }
+            grant = ended.grant;
+            if !matches!(ended.outcome, Outcome::Lost) && !self.checker.has_begun(token) {
+                let detail = format!("{token} ended {:?} and never began", ended.outcome);
+                self.checker.violate("an attempt that ended was executed", id, detail);
+            }
+            self.check_outcome(token, ended);
+        }
+        let is_loss = |ended: &&EndedAttempt| {
+            matches!(ended.outcome, Outcome::Lost | Outcome::Lapsed | Outcome::Cancelled)
+        };
+        let lost = job.attempts.iter().filter(is_loss).count();
+        let counted = job.attempts.len() - lost;
+        let retry = job.terms.retry;
+        if counted > retry.attempts_max as usize || lost > retry.losses_max as usize + 1 {
+            let detail = format!("{} has {counted} attempts and {lost} losses", job.id);
+            self.checker.violate("attempts and losses keep to their limits", id, detail);
+        }
+    }
+
+    /// The recorded outcome and result are those of that very attempt.
+    fn check_outcome(&self, token: FencingToken, ended: &EndedAttempt) {
+        let product = self.checker.product(token);
+        let verdict = product.as_ref().map(|product| product.verdict);
+        let digest = product.map(|product| Digest::of(product.result.as_bytes()));
+        let right = match ended.outcome {
+            Outcome::Passed => verdict == Some(Verdict::Passed) && ended.result_digest == digest,
+            Outcome::Failed => verdict == Some(Verdict::Failed) && ended.result_digest == digest,
+            Outcome::TimedOut | Outcome::Cancelled => {
+                ended.result_digest.is_none() || ended.result_digest == digest
+            }
+            _ => ended.result_digest.is_none(),
+        };
+        if !right {
+            let detail = format!("{token} is recorded {:?}, and came to {verdict:?}", ended.outcome);
+            self.checker.violate("a result is of the attempt that produced it", Some(token.job), detail);
+        }
+    }
+
+    async fn check_result(&self, job: &JobRecord) {
+        let last = job.attempts.iter().rev().find(|ended| ended.outcome != Outcome::Lost);
+        let expected = last.and_then(|ended| ended.result_digest);
+        let found = match &job.result {
+            Some(ResultPlace::Inline(result)) => Some(Digest::of(result.as_bytes())),
+            Some(ResultPlace::Record(grant)) => {
+                let key = OutcomeRecord::key_of(TENANT, FencingToken { job: job.id, grant: *grant });
+                let stored = self.records.load::<OutcomeRecord>(key).await.ok().flatten();
+                stored.map(|stored| Digest::of(stored.record.result.as_bytes()))
+            }
+            Some(ResultPlace::Artifact(digest)) => Some(*digest),
+            None => None,
+        };
+        if found != expected {
+            let detail = format!("{} keeps another result than its last attempt left", job.id);
+            self.checker.violate("a job's result is of its last attempt", Some(job.id), detail);
+        }
+    }
+
+    /// The history tells one conclusion, and nothing after it.
+    async fn check_history(&self, job: &JobRecord) {
+        let lines = self.stream(keys::events(TENANT, job.id)).await;
+        let lines: Vec<serde_json::Value> =
+            lines.iter().filter_map(|(_, line)| serde_json::from_slice(line).ok()).collect();
+        self.checker.count(|count| {
+            count.direct_grants += u64::from(lines.first().is_some_and(|line| line["event"] == "offered"));
+        });
+        let after: Vec<_> = lines.iter().skip_while(|line| line["event"] != "concluded").collect();
+        let same = after.windows(2).all(|pair| {
+            pair[1]["event"] == "concluded" && pair[0]["conclusion"] == pair[1]["conclusion"]
+        });
+        if after.is_empty() || !same {
+            let detail = format!("{} has the history {lines:?}", job.id);
+            self.checker.violate("a job has exactly one conclusion", Some(job.id), detail);
+        }
+    }
+
+    /// A log is what was sent: each piece stands where it belongs, and is what was logged there.
+    async fn check_log(&self, job: &JobRecord, token: FencingToken) {
+        let Some(logged) = self.checker.log(token) else { return };
+        let chunks = self.stream(keys::log(TENANT, token)).await;
+        let mut end = 0;
+        for (offset, bytes) in &chunks {
+            let at = usize::try_from(*offset).unwrap_or(usize::MAX);
+            let sent = logged.as_bytes().get(at..at + bytes.len());
+            if sent != Some(bytes.as_ref()) || at != end {
+                let detail = format!("{token} has other bytes at {offset} than were logged");
+                self.checker.violate("log bytes are kept as sent", Some(job.id), detail);
+            }
+            end = at + bytes.len();
+        }
+        let ended = job.attempts.iter().find(|ended| ended.grant == token.grant);
+        let by_itself = ended
+            .is_some_and(|ended| matches!(ended.outcome, Outcome::Passed | Outcome::Failed) && end > 0);
+        if by_itself && self.checker.is_recorded_soon(token) && end != logged.len() {
+            let detail = format!("{token} logged {} bytes, and {end} are kept", logged.len());
+            self.checker.violate("a finish carries the rest of its log", Some(job.id), detail);
+        }
+    }
+
+    async fn stream(&self, stream: Key) -> Vec<(u64, Bytes)> {
+        let page = self.store.scan(Query::Stream { stream, from: 0, bytes_max: u32::MAX }).await;
+        match page.expect("a store in memory answers") {
+            Page::Chunks { chunks, .. } => chunks,
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn job_of(key: &Key) -> Option<JobId> {
+    let id: [u8; 16] = key.id.as_ref().try_into().ok()?;
+    (key.kind == crate::values::key::Kind::Job).then(|| JobId::from_bytes(id))
+}

@@ -1,0 +1,499 @@
+//! The oracle of a simulation: it is told what happens as it happens, and knows what must never.
+//! What the store holds is left to the audit.
+
+use super::{machine::Machine, statistics::Statistics};
+use crate::{
+    seams::{
+        clock::Clock as _,
+        executor::{Attempt, Product},
+        observer::{Notice, Observer},
+    },
+    values::{
+        digest::Digest,
+        id::{JobId, RunnerId},
+        lease::FencingToken,
+        opaque::Opaque,
+        outcome::Conclusion,
+        reply::Reply,
+        result::{Fault, Verdict},
+        runner::{Incarnation, Mode},
+        sync::{SyncAnswer, SyncRequest},
+        time::BootTime,
+    },
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+
+/// A rule that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Violation {
+    /// The seed that shows it.
+    pub seed: u64,
+    /// The rule.
+    pub rule: &'static str,
+    /// What broke it.
+    pub detail: String,
+    /// What happened before, as far as it concerns the job; the newest is last.
+    pub trace: Vec<String>,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {} breaks the rule {:?}: {}", self.seed, self.rule, self.detail)?;
+        self.trace.iter().try_for_each(|line| writeln!(f, "  {line}"))
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// How many lines of the trace are shown with a violation.
+const TRACE_LINES_SHOWN: usize = 500;
+
+/// How long a finish waits for the rest of its log.
+const LOG_FLUSH_WITHIN: Duration = Duration::from_secs(10);
+
+/// Watches a simulation. Clones watch the same one.
+#[derive(Clone, Debug)]
+pub(super) struct Checker {
+    seed: u64,
+    clock: Machine,
+    state: Arc<Mutex<State>>,
+    violated: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    start: Option<BootTime>,
+    trace: Vec<(String, String)>,
+    violation: Option<Violation>,
+    begun: BTreeSet<FencingToken>,
+    live: BTreeMap<FencingToken, Live>,
+    produced: BTreeMap<FencingToken, Product>,
+    returned: BTreeMap<FencingToken, BootTime>,
+    recorded: BTreeMap<FencingToken, BootTime>,
+    logs: BTreeMap<FencingToken, String>,
+    concluded: BTreeMap<JobId, Conclusion>,
+    offered: BTreeSet<FencingToken>,
+    sessions: BTreeMap<RunnerId, Seen>,
+    parked: BTreeMap<RunnerId, Parked>,
+    statistics: Statistics,
+    /// What users and strokes are at.
+    doing: BTreeMap<u64, String>,
+    doings: u64,
+}
+
+/// An executor's future that has not ended.
+#[derive(Debug)]
+struct Live {
+    attempt: Attempt,
+    machine: Machine,
+}
+
+/// What was seen of the sessions of a runner.
+#[derive(Debug, Default)]
+struct Seen {
+    incarnation: Option<Incarnation>,
+    /// The request that was told that nothing more comes, while the runner drains.
+    no_more: Option<(Incarnation, u64)>,
+}
+
+/// The newest request of a runner that is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parked {
+    pub(super) seq: u64,
+    pub(super) free: u32,
+    pub(super) since: BootTime,
+}
+
+impl Checker {
+    pub(super) fn new(seed: u64, clock: Machine) -> Self {
+        let state = State { start: Some(clock.boot()), ..State::default() };
+        Self { seed, clock, state: Arc::new(Mutex::new(state)), violated: CancellationToken::new() }
+    }
+
+    /// Completes when a rule was broken.
+    pub(super) async fn violated(&self) -> Violation {
+        self.violated.cancelled().await;
+        self.state().violation.clone().expect("it was cancelled because of a violation")
+    }
+
+    pub(super) fn violation(&self) -> Option<Violation> {
+        self.state().violation.clone()
+    }
+
+    /// Takes note that a rule was broken. Only the first counts.
+    pub(super) fn violate(&self, rule: &'static str, job: Option<JobId>, detail: impl Into<String>) {
+        let mut state = self.state();
+        let subject = job.map(|job| job.to_string()).unwrap_or_default();
+        let concerns = |line: &&(String, String)| {
+            subject.is_empty() || line.0 == subject || line.0.is_empty() || line.1.contains(&subject)
+        };
+        let lines: Vec<String> = state.trace.iter().filter(concerns).map(|line| line.1.clone()).collect();
+        let trace = lines[lines.len().saturating_sub(TRACE_LINES_SHOWN)..].to_vec();
+        let violation = Violation { seed: self.seed, rule, detail: detail.into(), trace };
+        state.violation.get_or_insert(violation);
+        drop(state);
+        self.violated.cancel();
+    }
+
+    /// Adds a line to the trace. One without a job concerns all.
+    pub(super) fn trace(&self, job: Option<JobId>, line: impl fmt::Display) {
+        let now = self.clock.boot();
+        let mut state = self.state();
+        let at = now.since(state.start.unwrap_or(now));
+        let subject = job.map(|job| job.to_string()).unwrap_or_default();
+        state.trace.push((subject, format!("{:>9.3} {line}", at.as_secs_f64())));
+    }
+
+    /// Notes that somebody is at something, until the guard is dropped.
+    pub(super) fn doing(&self, what: String) -> Doing {
+        let mut state = self.state();
+        state.doings += 1;
+        let number = state.doings;
+        state.doing.insert(number, what);
+        Doing { checker: self.clone(), number }
+    }
+
+    /// What users and strokes are at now.
+    pub(super) fn doings(&self) -> Vec<String> {
+        self.state().doing.values().cloned().collect()
+    }
+
+    /// The digest of everything that happened.
+    pub(super) fn trace_digest(&self) -> Digest {
+        let state = self.state();
+        let mut text = String::new();
+        for (_, line) in &state.trace {
+            text.push_str(line);
+            text.push('\n');
+        }
+        Digest::of(text.as_bytes())
+    }
+
+    pub(super) fn trace_lines(&self) -> Vec<String> {
+        self.state().trace.iter().map(|line| line.1.clone()).collect()
+    }
+
+    pub(super) fn count(&self, count: impl FnOnce(&mut Statistics)) {
+        count(&mut self.state().statistics);
+    }
+
+    pub(super) fn statistics(&self) -> Statistics {
+        self.state().statistics
+    }
+
+    pub(super) fn has_begun(&self, token: FencingToken) -> bool {
+        self.state().begun.contains(&token)
+    }
+
+    pub(super) fn product(&self, token: FencingToken) -> Option<Product> {
+        self.state().produced.get(&token).cloned()
+    }
+
+    /// Whether the end of an attempt was recorded soon after it: later, its log is not waited for.
+    pub(super) fn is_recorded_soon(&self, token: FencingToken) -> bool {
+        let state = self.state();
+        let times = state.returned.get(&token).zip(state.recorded.get(&token));
+        times.is_some_and(|(returned, recorded)| recorded.since(*returned) < LOG_FLUSH_WITHIN)
+    }
+
+    /// What an attempt logged, if it is known.
+    pub(super) fn log(&self, token: FencingToken) -> Option<String> {
+        self.state().logs.get(&token).cloned()
+    }
+
+    pub(super) fn logs(&self, token: FencingToken, text: &str) {
+        self.state().logs.insert(token, text.to_owned());
+    }
+
+    /// The newest unanswered request of every runner.
+    pub(super) fn parked(&self) -> BTreeMap<RunnerId, Parked> {
+        self.state().parked.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody is at something for as long as it is there.
+#[derive(Debug)]
+pub(super) struct Doing {
+    checker: Checker,
+    number: u64,
+}
+
+impl Drop for Doing {
+    fn drop(&mut self) {
+        self.checker.state().doing.remove(&self.number);
+    }
+}
+
+/// What executors do.
+impl Checker {
+    /// An executor begins.
+    pub(super) fn begins(&self, runner: RunnerId, machine: &Machine, attempt: &Attempt) {
+        let token = attempt.token();
+        let number = attempt.number();
+        self.trace(Some(token.job), format_args!("{token} begins as attempt {number} at {runner}"));
+        let first = self.state().begun.insert(token);
+        if !first {
+            self.violate("no grant starts twice", Some(token.job), format!("{token} began again at {runner}"));
+        }
+        if attempt.lease().trusted_until() <= machine.boot() {
+            let detail = format!("{token} began at {runner} after its trust had ended");
+            self.violate("an attempt begins while its lease is trusted", Some(token.job), detail);
+        }
+        if self.state().concluded.contains_key(&token.job) {
+            self.count(|count| count.began_concluded += 1);
+        }
+        let live = Live { attempt: attempt.clone(), machine: machine.clone() };
+        self.state().live.insert(token, live);
+        self.check_live();
+    }
+
+    /// An executor has returned.
+    pub(super) fn returns(&self, token: FencingToken, product: &Result<Product, Fault>) {
+        let how = match product {
+            Ok(product) if product.verdict == Verdict::Passed => "passes",
+            Ok(_) => "fails",
+            Err(_) => "returns a fault",
+        };
+        self.trace(Some(token.job), format_args!("{token} {how}"));
+        self.state().returned.insert(token, self.clock.boot());
+        if let Ok(product) = product {
+            self.state().produced.insert(token, product.clone());
+        }
+    }
+
+    /// An executor has returned or was dropped.
+    pub(super) fn ends(&self, token: FencingToken) {
+        self.trace(Some(token.job), format_args!("{token} ends"));
+        self.state().live.remove(&token);
+    }
+
+    /// No two attempts of a job are believed live.
+    pub(super) fn check_live(&self) {
+        let state = self.state();
+        let mut trusted: BTreeMap<JobId, FencingToken> = BTreeMap::new();
+        let mut twice = None;
+        for (token, live) in &state.live {
+            let awake = !live.machine.is_suspended();
+            if awake && live.attempt.lease().trusted_until() > live.machine.boot() {
+                if let Some(other) = trusted.insert(token.job, *token) {
+                    twice = Some((other, *token));
+                }
+            }
+        }
+        drop(state);
+        if let Some((one, two)) = twice {
+            let detail = format!("{one} and {two} are both executed under a trusted lease");
+            self.violate("at most one attempt of a job is live", Some(one.job), detail);
+        }
+    }
+}
+
+/// What runners and control planes say to each other, seen where the control plane stands.
+impl Checker {
+    /// A request has arrived.
+    pub(super) fn arrives(&self, runner: RunnerId, request: &SyncRequest) {
+        let now = self.clock.boot();
+        let mut state = self.state();
+        state.statistics.syncs += 1;
+        let newer = state.parked.get(&runner).is_none_or(|parked| parked.seq < request.seq);
+        if newer && request.intent == Mode::Serve {
+            state.parked.insert(runner, Parked { seq: request.seq, free: request.free, since: now });
+        }
+    }
+
+    /// A request was answered, or will not be.
+    pub(super) fn leaves(&self, runner: RunnerId, seq: u64) {
+        let mut state = self.state();
+        if state.parked.get(&runner).is_some_and(|parked| parked.seq == seq) {
+            state.parked.remove(&runner);
+        }
+    }
+
+    /// The largest incarnation of a runner that was answered.
+    pub(super) fn incarnation(&self, runner: RunnerId) -> Option<Incarnation> {
+        self.state().sessions.get(&runner).and_then(|seen| seen.incarnation)
+    }
+
+    /// A control plane replies. `before` is the largest incarnation that had been answered when
+    /// the request arrived.
+    pub(super) fn replies(
+        &self,
+        runner: RunnerId,
+        before: Option<Incarnation>,
+        request: &SyncRequest,
+        reply: &Reply,
+    ) {
+        match reply {
+            Reply::Answer(answer) => self.answers(runner, before, request, answer),
+            Reply::Superseded(_) => self.count(|count| count.superseded += 1),
+            Reply::Displaced => {
+                self.trace(None, format_args!("{runner} {} is displaced", request.incarnation));
+                self.count(|count| count.displaced += 1);
+            }
+            other => self.trace(None, format_args!("{runner} is replied {other:?}")),
+        }
+    }
+
+    fn answers(
+        &self,
+        runner: RunnerId,
+        before: Option<Incarnation>,
+        request: &SyncRequest,
+        answer: &SyncAnswer,
+    ) {
+        let incarnation = request.incarnation;
+        if before.is_some_and(|before| before > incarnation) {
+            let detail = format!("{runner} {incarnation} was answered after {before:?}");
+            self.violate("a larger incarnation displaces a smaller one, never the reverse", None, detail);
+        }
+        for offer in &answer.offers {
+            let token = offer.token;
+            self.trace(Some(token.job), format_args!("{token} is offered to {runner} {incarnation}"));
+            let first = self.state().offered.insert(token);
+            self.count(|count| count.offered_again += u64::from(!first));
+        }
+        for token in &answer.fenced {
+            self.trace(Some(token.job), format_args!("{token} is fenced, as told by {runner} {incarnation}"));
+        }
+        for token in &answer.recorded {
+            self.trace(Some(token.job), format_args!("{token} is recorded, as told by {runner} {incarnation}"));
+        }
+        for token in &answer.lost {
+            self.trace(Some(token.job), format_args!("{token} is lost, as told by {runner} {incarnation}"));
+        }
+        let now = self.clock.boot();
+        let mut state = self.state();
+        for token in &answer.recorded {
+            state.recorded.entry(*token).or_insert(now);
+        }
+        state.statistics.fenced += answer.fenced.len() as u64;
+        state.statistics.recorded += answer.recorded.len() as u64;
+        state.statistics.lost_told += answer.lost.len() as u64;
+        state.statistics.cancels_told += answer.cancel.len() as u64;
+        let seen = state.sessions.entry(runner).or_default();
+        let takeover = seen.incarnation.is_some_and(|before| before < incarnation);
+        seen.incarnation = seen.incarnation.max(Some(incarnation));
+        let quiet = request.intent != Mode::Serve;
+        let broken = quiet
+            && !answer.offers.is_empty()
+            && seen.no_more.is_some_and(|(told, seq)| told == incarnation && seq < request.seq);
+        if answer.no_more && quiet {
+            seen.no_more.get_or_insert((incarnation, request.seq));
+        } else if !quiet {
+            seen.no_more = None;
+        }
+        state.statistics.takeovers += u64::from(takeover);
+        state.statistics.no_more_told += u64::from(answer.no_more);
+        drop(state);
+        if broken {
+            let detail = format!("{runner} was offered a job after it was told that nothing more comes");
+            self.violate("after no_more nothing is offered", answer.offers.first().map(|o| o.token.job), detail);
+        }
+    }
+}
+
+/// What a runner tells its host.
+#[derive(Debug)]
+pub(super) struct RunnerWitness {
+    pub(super) checker: Checker,
+    pub(super) runner: RunnerId,
+    pub(super) drained: Mutex<bool>,
+}
+
+impl Observer for RunnerWitness {
+    fn observe(&self, notice: &Notice) {
+        let runner = self.runner;
+        let mut drained = self.drained.lock().unwrap_or_else(PoisonError::into_inner);
+        match notice {
+            Notice::AttemptStarted { token, .. } => {
+                self.checker.trace(Some(token.job), format_args!("{token} is started by {runner}"));
+                if *drained {
+                    let detail = format!("{runner} started {token} after no_more");
+                    self.checker.violate("after no_more nothing is started", Some(token.job), detail);
+                }
+            }
+            Notice::AttemptEnded { token, outcome } => {
+                let line = format_args!("{token} ended at {runner}: {outcome:?}");
+                self.checker.trace(Some(token.job), line);
+            }
+            Notice::Drained => {
+                *drained = true;
+                self.checker.trace(None, format_args!("{runner} is drained"));
+                self.checker.count(|count| count.drained += 1);
+            }
+            Notice::DesiredChanged { mode: Mode::Serve, .. } => *drained = false,
+            Notice::Disconnected { .. } => self.checker.count(|count| count.disconnects += 1),
+            _ => {}
+        }
+    }
+}
+
+impl RunnerWitness {
+    /// The host lets the runner take jobs again.
+    pub(super) fn resumed(&self) {
+        *self.drained.lock().unwrap_or_else(PoisonError::into_inner) = false;
+    }
+}
+
+/// What a control plane tells its host.
+#[derive(Debug)]
+pub(super) struct PlaneWitness {
+    pub(super) checker: Checker,
+    pub(super) plane: usize,
+}
+
+impl Observer for PlaneWitness {
+    fn observe(&self, notice: &Notice) {
+        let (checker, plane) = (&self.checker, self.plane);
+        match notice {
+            Notice::JobAccepted { job } => {
+                checker.trace(Some(*job), format_args!("{job} is accepted by plane {plane}"));
+            }
+            Notice::JobOffered { token, runner } => {
+                checker.trace(Some(token.job), format_args!("{token} is granted to {runner} by plane {plane}"));
+                checker.count(|count| count.grants += 1);
+            }
+            Notice::JobRunning { token, .. } => {
+                checker.trace(Some(token.job), format_args!("{token} is confirmed at plane {plane}"));
+            }
+            Notice::JobRequeued { token, outcome } => {
+                let line = format_args!("{token} goes back at plane {plane}: {outcome:?}");
+                checker.trace(Some(token.job), line);
+                checker.count(|count| count.offers_lapsed += u64::from(outcome.is_none()));
+            }
+            Notice::JobConcluded { job, conclusion } => {
+                checker.trace(Some(*job), format_args!("{job} is concluded {conclusion} by plane {plane}"));
+                let before = checker.state().concluded.insert(*job, *conclusion);
+                if let Some(before) = before {
+                    let detail = format!("{job} was concluded {before}, and again {conclusion}");
+                    checker.violate("a job has exactly one conclusion", Some(*job), detail);
+                }
+            }
+            Notice::RunnerArrived { runner } => {
+                checker.trace(None, format_args!("{runner} arrives at plane {plane}"));
+            }
+            Notice::RunnerLost { runner } => {
+                checker.trace(None, format_args!("{runner} is given up by plane {plane}"));
+                checker.count(|count| count.reaped += 1);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The result that an attempt of the simulation's own executor leaves: no other attempt leaves it.
+pub(super) fn result_of(token: FencingToken, length: usize) -> Opaque {
+    let text = format!("{{\"by\":\"{token}\",\"padding\":\"{}\"}}", "x".repeat(length));
+    Opaque::new(text.into_bytes())
+}

@@ -1,0 +1,335 @@
+//! A simulated world: control planes on one store, runners, users, and the network between them.
+
+use super::{
+    audit::Audit,
+    chaos::{Chaos, strike},
+    checker::Checker,
+    fleet::{Common, Executors, RunnerNode},
+    machine::Machine,
+    planes::{Planes, Route, Spans},
+    workload::{Planned, Submitter},
+};
+use crate::{
+    rules::{
+        eligibility::eligible,
+        record::LaneRecord,
+    },
+    seams::{
+        clock::{Clock as _, sleep},
+        store::MemoryStore,
+    },
+    testing::{
+        random::SeededRandom,
+        store::{FaultyStore, StoreFaults},
+        transport::{Faults, FaultyTransport},
+    },
+    values::{
+        id::{JobId, PoolId, RunnerId, TenantId},
+        principal::{Principal, Scope},
+        runner::{Facts, Mode},
+        time::BootTime,
+    },
+};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio_util::task::TaskTracker;
+
+/// A simulated world.
+pub(super) struct World {
+    pub(super) clock: Machine,
+    pub(super) checker: Checker,
+    pub(super) store: FaultyStore,
+    pub(super) planes: Arc<Planes>,
+    pub(super) runners: Vec<RunnerNode>,
+    pub(super) spans: Spans,
+    /// Submitters and strokes.
+    pub(super) tasks: TaskTracker,
+    shared_wall: Option<Machine>,
+    kinds: Vec<String>,
+    user: FaultyTransport,
+    audit: Audit,
+    jobs: Vec<Planned>,
+}
+
+/// What a world is made of.
+pub(super) struct Plan {
+    pub(super) planes: usize,
+    pub(super) runners: u8,
+    pub(super) slots: u32,
+    pub(super) spans: Spans,
+    pub(super) chaos: Chaos,
+    pub(super) executors: Executors,
+    pub(super) jobs: Vec<Planned>,
+}
+
+/// How often the checker looks at what is live.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often it looks at the store.
+const AUDIT_EVERY: u32 = 20;
+/// How often it looks for ready jobs beside free slots.
+const PAIR_EVERY: Duration = Duration::from_millis(50);
+/// How long an eligible ready job and a free slot may coexist.
+const PAIR_MAX: Duration = Duration::from_millis(100);
+/// How long after everything is well the time from ready to granted is measured.
+const CALM_AFTER: Duration = Duration::from_secs(30);
+/// Within which time every job has ended after everything is well.
+const END_WITHIN: Duration = Duration::from_secs(1500);
+/// Within which time every runner has left.
+const LEAVE_WITHIN: Duration = Duration::from_secs(60);
+
+impl World {
+    pub(super) fn new(plan: Plan, checker: Checker, clock: Machine, random: &SeededRandom) -> Arc<Self> {
+        let memory = MemoryStore::default();
+        let mut store =
+            FaultyStore::new(memory.clone(), clock.clone(), random.fork(), plan.chaos.store.clone());
+        // Several control planes must agree on the time that is stored.
+        let shared_wall = (plan.planes > 1).then(Machine::new);
+        if let Some(wall) = &shared_wall {
+            store = store.with_clock(wall.clone());
+        }
+        let planes =
+            Planes::new(plan.planes, store.clone(), random.fork(), checker.clone(), plan.spans);
+        let planes = Arc::new(planes);
+        let kinds = (plan.executors)(&clock, &checker).into_keys().collect();
+        let common = Common {
+            planes: planes.clone(),
+            world: clock.clone(),
+            checker: checker.clone(),
+            executors: plan.executors,
+            faults: plan.chaos.network.clone(),
+            slots: plan.slots,
+            spans: plan.spans,
+        };
+        let runners = (1..=plan.runners).map(|number| RunnerNode::new(number, &common, random)).collect();
+        let scopes = [Scope::Submit, Scope::Read, Scope::Admin].into();
+        let principal = Principal::Api { tenant: TenantId::DEFAULT, scopes };
+        let route = Route::new(planes.clone(), principal, checker.clone(), random.fork());
+        let user = FaultyTransport::new(route, clock.clone(), random.fork(), plan.chaos.network.clone());
+        let audit = Audit::new(memory, checker.clone(), &plan.jobs);
+        Arc::new(Self {
+            clock,
+            checker,
+            store,
+            planes,
+            runners,
+            spans: plan.spans,
+            tasks: TaskTracker::new(),
+            shared_wall,
+            kinds,
+            user,
+            audit,
+            jobs: plan.jobs,
+        })
+    }
+
+    /// The machine whose wall clock is stored.
+    pub(super) fn wall(&self) -> &Machine {
+        self.shared_wall.as_ref().unwrap_or_else(|| self.planes.machine(0))
+    }
+
+    /// Lives through the chaos, and until everything has come to its end.
+    pub(super) async fn live(
+        self: &Arc<Self>,
+        chaos: &Chaos,
+        random: &SeededRandom,
+    ) -> BTreeMap<JobId, crate::Conclusion> {
+        for plane in 0..self.planes.len() {
+            self.planes.start(plane).await;
+        }
+        self.runners.iter().for_each(RunnerNode::start);
+        self.submit_all();
+        tokio::select! {
+            biased;
+            () = strike(self, chaos, random) => {}
+            () = self.look() => {}
+        }
+        self.calm(chaos).await;
+        self.end(chaos).await;
+        self.leave().await;
+        self.planes.end().await;
+        self.audit.check_counters().await;
+        self.audit.check_end().await
+    }
+
+    fn submit_all(&self) {
+        for job in self.jobs.clone() {
+            let submitter = Submitter {
+                transport: self.user.clone(),
+                clock: self.clock.clone(),
+                checker: self.checker.clone(),
+            };
+            let clock = self.clock.clone();
+            self.tasks.spawn(async move {
+                sleep(&clock, job.at).await;
+                submitter.submit(&job).await;
+                let again = async {
+                    if let Some(after) = job.again {
+                        sleep(&clock, after).await;
+                        submitter.submit(&job).await;
+                    }
+                };
+                let cancel = async {
+                    if let Some((after, target)) = job.cancel {
+                        sleep(&clock, after).await;
+                        submitter.cancel(target).await;
+                    }
+                };
+                tokio::join!(again, cancel);
+            });
+        }
+    }
+
+    /// Looks at what is live, and now and then at the store.
+    async fn look(&self) {
+        for round in 0u32.. {
+            sleep(&self.clock, LOOK_EVERY).await;
+            self.checker.check_live();
+            if round.is_multiple_of(AUDIT_EVERY) {
+                self.audit.check_counters().await;
+            }
+        }
+    }
+
+    /// Makes everything well again.
+    async fn calm(&self, chaos: &Chaos) {
+        self.checker.trace(None, "all is well from now on");
+        self.store.set(StoreFaults::none());
+        self.store.heal();
+        for network in self.runners.iter().map(|runner| &runner.network).chain([&self.user]) {
+            network.set(Faults { delay: chaos.network.delay, ..Faults::none() });
+            network.heal();
+        }
+        for plane in 0..self.planes.len() {
+            self.planes.start(plane).await;
+        }
+        for at in 0..self.runners.len() {
+            let node = &self.runners[at];
+            let _hands = node.hands.lock().await;
+            self.let_serve(at).await;
+            node.resume();
+            if node.exit().is_some() {
+                node.start();
+            }
+        }
+    }
+
+    /// Takes back whatever an operator wanted of a runner, as often as it takes.
+    pub(super) async fn let_serve(&self, at: usize) {
+        let runner = self.runners[at].id;
+        loop {
+            if let Some(control) = self.planes.any() {
+                let mode = control.set_mode(TenantId::DEFAULT, runner, Mode::Serve).await;
+                let slots = control.set_slots(TenantId::DEFAULT, runner, None).await;
+                // A runner that never arrived is not known, and nothing is wanted of it.
+                let done = |done: &Result<(), crate::Error>| {
+                    matches!(done, Ok(()) | Err(crate::Error::Refused(_)))
+                };
+                if done(&mode) && done(&slots) {
+                    return;
+                }
+            }
+            sleep(&self.clock, Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Waits until every job has ended. Meanwhile an eligible job and a free slot do not coexist.
+    async fn end(&self, chaos: &Chaos) {
+        let from = self.clock.boot();
+        let calm_from = from + chaos.network.delay_max + CALM_AFTER;
+        let mut pairs: BTreeMap<(JobId, RunnerId), BootTime> = BTreeMap::new();
+        for round in 0u32.. {
+            sleep(&self.clock, PAIR_EVERY).await;
+            let now = self.clock.boot();
+            if now > calm_from {
+                self.check_pairs(&mut pairs, now).await;
+            }
+            if round.is_multiple_of(AUDIT_EVERY) {
+                self.checker.check_live();
+            }
+            if !round.is_multiple_of(AUDIT_EVERY * 10) {
+                continue;
+            }
+            self.audit.check_counters().await;
+            let open = self.audit.open().await;
+            if open.is_empty() && self.tasks.is_empty() {
+                return;
+            }
+            if now > from + END_WITHIN {
+                let Some(job) = open.first() else {
+                    let detail = format!("{:?} goes on", self.checker.doings());
+                    self.checker.violate("what a user or a stroke does comes to an end", None, detail);
+                    return std::future::pending().await;
+                };
+                let stored = self.audit.describe(*job).await;
+                let asked = self.jobs.iter().find(|planned| planned.spec.job == *job);
+                let fleet: Vec<_> =
+                    self.runners.iter().map(|node| node.runner().map(|runner| runner.snapshot())).collect();
+                let parked = self.checker.parked();
+                let detail =
+                    format!("{job} has not ended: {stored}, {asked:?}, runners {fleet:?}, parked {parked:?}");
+                self.checker.violate("a job that was accepted ends", Some(*job), detail);
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    async fn check_pairs(&self, pairs: &mut BTreeMap<(JobId, RunnerId), BootTime>, now: BootTime) {
+        let ready = self.audit.ready().await;
+        if ready.is_empty() {
+            return pairs.clear();
+        }
+        let parked = self.checker.parked();
+        let mut present = BTreeMap::new();
+        for job in self.jobs.iter().filter(|job| ready.contains(&job.spec.job)) {
+            let lane = LaneRecord::of(TenantId::DEFAULT, PoolId::DEFAULT, &job.spec);
+            for node in &self.runners {
+                let free = parked.get(&node.id).is_some_and(|parked| parked.free > 0);
+                let facts = Facts {
+                    kinds: self.kinds.iter().cloned().collect(),
+                    labels: node.labels.clone(),
+                    ..Facts::default()
+                };
+                let pair = (job.spec.job, node.id);
+                if free && eligible(&lane, node.id, &facts).is_ok() {
+                    present.insert(pair, pairs.get(&pair).copied().unwrap_or(now));
+                }
+            }
+        }
+        let late = present.iter().find(|(_, since)| now.since(**since) > PAIR_MAX);
+        if let Some(((job, runner), _)) = late {
+            let detail = format!("{job} is ready, and {runner} is parked with a free slot");
+            self.checker.violate("a ready job and a free slot do not coexist", Some(*job), detail);
+        }
+        *pairs = present;
+    }
+
+    /// Every runner leaves when it is told to.
+    async fn leave(&self) {
+        for node in &self.runners {
+            let Some(runner) = node.runner() else { continue };
+            tokio::select! {
+                biased;
+                left = runner.drain() => if let Err(error) = left {
+                    let detail = format!("{} did not leave: {error:?}", node.id);
+                    self.checker.violate("a runner that is told to leave does", None, detail);
+                },
+                () = sleep(&self.clock, LEAVE_WITHIN) => {
+                    let detail = format!("{} did not leave: {:?}", node.id, runner.snapshot());
+                    self.checker.violate("a runner that is told to leave does", None, detail);
+                }
+            }
+        }
+    }
+
+    /// Adds what the network and the store did to the statistics.
+    pub(super) fn tally(&self) {
+        let store = self.store.counts();
+        self.checker.count(|count| {
+            count.store_unknown += store.unknown_applied + store.unknown_dropped;
+            for network in self.runners.iter().map(|runner| &runner.network).chain([&self.user]) {
+                let counts = network.counts();
+                count.network_losses += counts.lost_requests + counts.lost_replies;
+                count.duplicates += counts.duplicates;
+            }
+        });
+    }
+}

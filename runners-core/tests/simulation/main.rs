@@ -1,0 +1,3 @@
+//! The whole fleet in simulated time, over many seeds.
+
+mod seeds;

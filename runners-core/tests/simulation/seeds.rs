@@ -1,0 +1,111 @@
+//! Fixed seeds and fresh ones, each played twice and compared.
+//!
+//! `RUNNERS_SIMULATION_SEEDS=1000` plays that many fresh seeds, `RUNNERS_SIMULATION_SEED=7` only
+//! that one.
+
+use runners_core::{
+    Random as _, SystemRandom,
+    testing::simulation::{Chaos, Report, Simulation, Statistics, Violation},
+};
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+/// How many fresh seeds are played unless said otherwise.
+const FRESH: usize = 50;
+
+/// The world of a seed: its size and its troubles differ from seed to seed.
+pub fn world(seed: u64) -> Simulation {
+    let wild = Chaos::wild(Duration::from_secs(300));
+    let chaos = match seed % 8 {
+        0 => Chaos::none(Duration::from_secs(120)),
+        1 => Chaos { strokes: None, ..wild },
+        2 => Chaos { network: Chaos::none(Duration::ZERO).network, ..wild },
+        3 => Chaos { store: Chaos::none(Duration::ZERO).store, ..wild },
+        _ => wild,
+    };
+    let planes = if seed % 3 == 0 && std::env::var("TWO").is_ok() { 2 } else { 1 };
+    let slots = 1 + (seed % 2) as u32;
+    Simulation::new(seed).runners(4).slots(slots).control_planes(planes).chaos(chaos).random_jobs(24)
+}
+
+/// Plays a seed twice; it must do the same.
+fn twice(seed: u64) -> Result<Report, String> {
+    let told = |violation: Violation| violation.to_string();
+    let (first, second) = (world(seed).run().map_err(told)?, world(seed).run().map_err(told)?);
+    if first == second {
+        return Ok(first);
+    }
+    let differs = first.lines.iter().zip(&second.lines).find(|(one, two)| one != two);
+    Err(format!("seed {seed} does not do the same twice: {differs:?}"))
+}
+
+/// Plays seeds on every core, and adds up what happened.
+fn play(seeds: &[u64]) -> Statistics {
+    let next = AtomicUsize::new(0);
+    let total = Mutex::new(Statistics::default());
+    let failed = Mutex::new(Vec::new());
+    let threads = thread::available_parallelism().map_or(2, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    match twice(*seed) {
+                        Ok(report) => *total.lock().unwrap() += report.statistics,
+                        Err(problem) => failed.lock().unwrap().push((*seed, problem)),
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    let seeds: Vec<u64> = failed.iter().map(|(seed, _)| *seed).collect();
+    if let Some((seed, problem)) = failed.first() {
+        let count = failed.len();
+        let others: Vec<&str> = failed.iter().filter_map(|(_, problem)| problem.lines().next()).collect();
+        panic!(
+            "{count} seeds failed: {seeds:?}\n{others:#?}\nRUNNERS_SIMULATION_SEED={seed} repeats this one:\n{problem}"
+        );
+    }
+    total.into_inner().unwrap()
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
+}
+
+#[test]
+fn fixed_seeds_keep_every_rule_and_every_fault_bites() {
+    if number("RUNNERS_SIMULATION_SEED").is_some() {
+        return;
+    }
+    let seeds: Vec<u64> = (1..=number("FIXED").unwrap_or(200)).collect();
+    let statistics = play(&seeds);
+    println!("{statistics}");
+    let never: Vec<_> = statistics.named().into_iter().filter(|(_, count)| *count == 0).collect();
+    assert!(never.is_empty(), "what never happens tests nothing: {never:?}");
+}
+
+#[test]
+fn fresh_seeds_keep_every_rule() {
+    let seeds = match number("RUNNERS_SIMULATION_SEED") {
+        Some(seed) => vec![seed],
+        None => {
+            let count = number("RUNNERS_SIMULATION_SEEDS").map_or(FRESH, |count| count as usize);
+            let draw = || {
+                let mut bytes = [0; 8];
+                SystemRandom::default().fill(&mut bytes);
+                u64::from_le_bytes(bytes)
+            };
+            (0..count).map(|_| draw()).collect()
+        }
+    };
+    println!("fresh seeds: {seeds:?}");
+    println!("{}", play(&seeds));
+}
