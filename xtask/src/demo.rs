@@ -34,17 +34,17 @@ const FLOWS_MAX: Duration = Duration::from_secs(40);
 /// How long a program may take to stop well.
 const STOP_MAX: Duration = Duration::from_secs(5);
 
-/// Installs the browser, builds the `runners` program as users have it, and runs the demo.
+/// Installs the browser, builds the `runners` program, and runs the demo.
 pub(crate) fn command(workspace: &Workspace) -> Result<()> {
     browser::ensure()?;
-    process::run(cargo(&workspace.root).args(["build", "--release", "--package", "runners-cli"]))?;
+    process::run(cargo(&workspace.root).args(["build", "--package", "runners-cli"]))?;
     run(workspace)
 }
 
 /// Runs the demo with the program that was built.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let watch = Stopwatch::start();
-    let program = workspace.target.join("release").join(format!("runners{}", env::consts::EXE_SUFFIX));
+    let program = workspace.target.join("debug").join(format!("runners{}", env::consts::EXE_SUFFIX));
     let folder = tempfile::Builder::new().prefix("runners-demo-").tempdir().context("no temporary folder")?;
     let output = workspace.root.join("runners-output");
     let shop = Shop::open()?;
