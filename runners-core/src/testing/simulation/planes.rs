@@ -146,7 +146,12 @@ impl Planes {
         self.stopping.wait().await;
     }
 
-    async fn call(&self, plane: usize, caller: &Principal, request: Request) -> Result<Reply, TransportError> {
+    async fn call(
+        &self,
+        plane: usize,
+        caller: &Principal,
+        request: Request,
+    ) -> Result<Reply, TransportError> {
         let node = &self.nodes[plane];
         node.machine.awake().await;
         let up = node.up().clone();

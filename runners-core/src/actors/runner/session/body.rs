@@ -73,8 +73,8 @@ impl Session {
         SyncRequest {
             incarnation: self.incarnation,
             seq: self.seq,
-            // Until an answer has come, the one that is wanted is that somebody is there.
-            park_for: if self.connected { self.pacing.park_for() } else { Duration::ZERO },
+            // Before the first answer, all that is wanted is to know that somebody is there.
+            park_for: if self.newest > 0 { self.pacing.park_for() } else { Duration::ZERO },
             facts_digest: self.facts_digest,
             facts: self.facts_wanted.then(|| self.facts.clone()),
             intent: self.mode(),
