@@ -3,8 +3,11 @@
 
 pub mod bed;
 pub mod figures;
+pub mod fleet;
 pub mod floor;
+pub mod grants;
 pub mod journey;
 pub mod peer;
 pub mod sample;
 pub mod stopwatch;
+pub mod wire;

@@ -42,7 +42,10 @@ fn main() -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let (lifecycles, elapsed) = runtime.block_on(measure(callers, seconds, connections))?;
     let rate = f64::from(lifecycles) / elapsed.as_secs_f64();
-    println!("{}", serde_json::json!({ "lifecycles": lifecycles, "seconds": elapsed.as_secs_f64(), "per_second": rate }));
+    println!(
+        "{}",
+        serde_json::json!({ "lifecycles": lifecycles, "seconds": elapsed.as_secs_f64(), "per_second": rate })
+    );
     Ok(())
 }
 
@@ -85,12 +88,7 @@ async fn open(path: &std::path::Path, connections: u32) -> Outcome<SqlitePool> {
 }
 
 /// Lets jobs travel one after the other. How many have.
-async fn call_until(
-    until: Instant,
-    pool: SqlitePool,
-    config: Config,
-    worker: WorkerContext,
-) -> Outcome<u32> {
+async fn call_until(until: Instant, pool: SqlitePool, config: Config, worker: WorkerContext) -> Outcome<u32> {
     let payload = vec![b'x'; PAYLOAD_BYTES];
     let mut lifecycles = 0;
     while Instant::now() < until {

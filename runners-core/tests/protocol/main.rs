@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails to set up fails")]
 
 mod access;
+mod along;
 mod hand;
 mod parked;
 mod runs;

@@ -159,7 +159,7 @@ impl Plane {
             live.loaded = false;
             self.commit(Batch::new(), &again, now).await?;
             live.loaded = true;
-            self.keep(live, again);
+            self.keep(live, &again);
         }
         self.offers(live, unheard, arrival).await
     }
