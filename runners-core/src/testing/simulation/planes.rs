@@ -44,6 +44,8 @@ pub(super) struct Planes {
 struct Node {
     machine: Machine,
     up: Mutex<Option<Up>>,
+    /// Held by whoever starts it: there is one of it at a time.
+    starting: tokio::sync::Mutex<()>,
 }
 
 /// A control plane that is up.
@@ -65,7 +67,11 @@ impl Planes {
         checker: Checker,
         spans: Spans,
     ) -> Self {
-        let node = || Node { machine: Machine::new(), up: Mutex::new(None) };
+        let node = || Node {
+            machine: Machine::new(),
+            up: Mutex::new(None),
+            starting: tokio::sync::Mutex::new(()),
+        };
         let nodes = (0..count).map(|_| node()).collect();
         let artifacts = MemoryArtifacts::default();
         Self { nodes, store, random, checker, spans, artifacts, stopping: TaskTracker::new() }
@@ -95,6 +101,7 @@ impl Planes {
     /// Starts a control plane that is down, as often as it takes.
     pub(super) async fn start(&self, plane: usize) {
         let node = &self.nodes[plane];
+        let _starting = node.starting.lock().await;
         while node.up().is_none() {
             let store = self.store.handle();
             let control = ControlPlane::builder(store.clone())
