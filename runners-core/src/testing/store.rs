@@ -20,7 +20,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How often what goes wrong, each from 0 (never) to 1 (always), for each call by itself.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::exhaustive_structs, reason = "tests write `StoreFaults { slow: 0.1, ..StoreFaults::none() }`")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "tests write `StoreFaults { slow: 0.1, ..StoreFaults::none() }`"
+)]
 pub struct StoreFaults {
     /// The call fails and does nothing.
     pub unavailable: f64,

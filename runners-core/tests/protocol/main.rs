@@ -3,6 +3,7 @@
 mod access;
 mod hand;
 mod parked;
+mod planes;
 mod runs;
 mod wishes;
 

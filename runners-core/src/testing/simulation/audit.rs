@@ -224,9 +224,9 @@ impl Audit {
             count.direct_grants += u64::from(lines.first().is_some_and(|line| line["event"] == "offered"));
         });
         let after: Vec<_> = lines.iter().skip_while(|line| line["event"] != "concluded").collect();
-        let same = after.windows(2).all(|pair| {
-            pair[1]["event"] == "concluded" && pair[0]["conclusion"] == pair[1]["conclusion"]
-        });
+        let same = after
+            .windows(2)
+            .all(|pair| pair[1]["event"] == "concluded" && pair[0]["conclusion"] == pair[1]["conclusion"]);
         if after.is_empty() || !same {
             let detail = format!("{} has the history {lines:?}", job.id);
             self.checker.violate("a job has exactly one conclusion", Some(job.id), detail);
@@ -248,8 +248,8 @@ impl Audit {
             end = at + bytes.len();
         }
         let ended = job.attempts.iter().find(|ended| ended.grant == token.grant);
-        let by_itself = ended
-            .is_some_and(|ended| matches!(ended.outcome, Outcome::Passed | Outcome::Failed) && end > 0);
+        let by_itself =
+            ended.is_some_and(|ended| matches!(ended.outcome, Outcome::Passed | Outcome::Failed) && end > 0);
         if by_itself && self.checker.is_recorded_soon(token) && end != logged.len() {
             let detail = format!("{token} logged {} bytes, and {end} are kept", logged.len());
             self.checker.violate("a finish carries the rest of its log", Some(job.id), detail);

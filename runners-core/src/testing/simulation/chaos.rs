@@ -114,7 +114,9 @@ impl World {
         let runner = random.number() as usize % self.runners.len();
         let plane = random.number() as usize % self.planes.len();
         // Half of all troubles are short, the others about as long as a term.
-        let span = |max: Duration| if random.unit() < 0.5 { max.mul_f64(0.1 * random.unit()) } else { max.mul_f64(random.unit()) };
+        let span = |max: Duration| {
+            if random.unit() < 0.5 { max.mul_f64(0.1 * random.unit()) } else { max.mul_f64(random.unit()) }
+        };
         let span = span(self.spans.term * 2);
         match stroke {
             Stroke::Kill | Stroke::Stop | Stroke::Drain | Stroke::Pause | Stroke::Copy => {

@@ -244,14 +244,15 @@ impl Checker {
         self.trace(Some(token.job), format_args!("{token} begins as attempt {number} at {runner}"));
         let first = self.state().begun.insert(token);
         if !first {
-            self.violate("no grant starts twice", Some(token.job), format!("{token} began again at {runner}"));
+            self.violate(
+                "no grant starts twice",
+                Some(token.job),
+                format!("{token} began again at {runner}"),
+            );
         }
         if attempt.lease().trusted_until() <= machine.boot() {
             let detail = format!("{token} began at {runner} after its trust had ended");
             self.violate("an attempt begins while its lease is trusted", Some(token.job), detail);
-        }
-        if self.state().concluded.contains_key(&token.job) {
-            self.count(|count| count.began_concluded += 1);
         }
         let live = Live { attempt: attempt.clone(), machine: machine.clone() };
         self.state().live.insert(token, live);
@@ -367,7 +368,10 @@ impl Checker {
             self.trace(Some(token.job), format_args!("{token} is fenced, as told by {runner} {incarnation}"));
         }
         for token in &answer.recorded {
-            self.trace(Some(token.job), format_args!("{token} is recorded, as told by {runner} {incarnation}"));
+            self.trace(
+                Some(token.job),
+                format_args!("{token} is recorded, as told by {runner} {incarnation}"),
+            );
         }
         for token in &answer.lost {
             self.trace(Some(token.job), format_args!("{token} is lost, as told by {runner} {incarnation}"));
@@ -398,7 +402,11 @@ impl Checker {
         drop(state);
         if broken {
             let detail = format!("{runner} was offered a job after it was told that nothing more comes");
-            self.violate("after no_more nothing is offered", answer.offers.first().map(|o| o.token.job), detail);
+            self.violate(
+                "after no_more nothing is offered",
+                answer.offers.first().map(|o| o.token.job),
+                detail,
+            );
         }
     }
 }
@@ -461,7 +469,8 @@ impl Observer for PlaneWitness {
                 checker.trace(Some(*job), format_args!("{job} is accepted by plane {plane}"));
             }
             Notice::JobOffered { token, runner } => {
-                checker.trace(Some(token.job), format_args!("{token} is granted to {runner} by plane {plane}"));
+                checker
+                    .trace(Some(token.job), format_args!("{token} is granted to {runner} by plane {plane}"));
                 checker.count(|count| count.grants += 1);
             }
             Notice::JobRunning { token, .. } => {

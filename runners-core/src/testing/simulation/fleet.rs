@@ -72,8 +72,7 @@ impl RunnerNode {
         let caller = Principal::Runner { tenant: TenantId::DEFAULT, pool: PoolId::DEFAULT, runner: id };
         let checker = common.checker.clone();
         let route = Route::new(common.planes.clone(), caller, checker.clone(), random.fork());
-        let network =
-            FaultyTransport::new(route, common.world.clone(), random.fork(), common.faults.clone());
+        let network = FaultyTransport::new(route, common.world.clone(), random.fork(), common.faults.clone());
         let parity = if number % 2 == 0 { "even" } else { "odd" };
         Self {
             id,

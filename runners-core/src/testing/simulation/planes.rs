@@ -67,11 +67,8 @@ impl Planes {
         checker: Checker,
         spans: Spans,
     ) -> Self {
-        let node = || Node {
-            machine: Machine::new(),
-            up: Mutex::new(None),
-            starting: tokio::sync::Mutex::new(()),
-        };
+        let node =
+            || Node { machine: Machine::new(), up: Mutex::new(None), starting: tokio::sync::Mutex::new(()) };
         let nodes = (0..count).map(|_| node()).collect();
         let artifacts = MemoryArtifacts::default();
         Self { nodes, store, random, checker, spans, artifacts, stopping: TaskTracker::new() }
@@ -153,7 +150,12 @@ impl Planes {
         self.stopping.wait().await;
     }
 
-    async fn call(&self, plane: usize, caller: &Principal, request: Request) -> Result<Reply, TransportError> {
+    async fn call(
+        &self,
+        plane: usize,
+        caller: &Principal,
+        request: Request,
+    ) -> Result<Reply, TransportError> {
         let node = &self.nodes[plane];
         node.machine.awake().await;
         let up = node.up().clone();

@@ -172,8 +172,7 @@ impl<T: Transport, C: Clock> Submitter<T, C> {
         let spec = Opaque::from(serde_json::to_vec(&job.spec).expect("a specification is plain data"));
         let payload = Some(job.payload.clone());
         let submission = Submission { spec, signature: None, payload, payload_artifact: None };
-        let request =
-            Request::Submit(SubmitRequest { jobs: vec![submission], run: job.run.clone() });
+        let request = Request::Submit(SubmitRequest { jobs: vec![submission], run: job.run.clone() });
         loop {
             let reply = self.ask(request.clone()).await;
             let acceptance = match reply {

@@ -10,10 +10,7 @@ use super::{
     workload::{Planned, Submitter},
 };
 use crate::{
-    rules::{
-        eligibility::eligible,
-        record::LaneRecord,
-    },
+    rules::{eligibility::eligible, record::LaneRecord},
     seams::{
         clock::{Clock as _, sleep},
         store::MemoryStore,
@@ -86,8 +83,7 @@ impl World {
         if let Some(wall) = &shared_wall {
             store = store.with_clock(wall.clone());
         }
-        let planes =
-            Planes::new(plan.planes, store.clone(), random.fork(), checker.clone(), plan.spans);
+        let planes = Planes::new(plan.planes, store.clone(), random.fork(), checker.clone(), plan.spans);
         let planes = Arc::new(planes);
         let kinds = (plan.executors)(&clock, &checker).into_keys().collect();
         let common = Common {
@@ -220,9 +216,8 @@ impl World {
                 let mode = control.set_mode(TenantId::DEFAULT, runner, Mode::Serve).await;
                 let slots = control.set_slots(TenantId::DEFAULT, runner, None).await;
                 // A runner that never arrived is not known, and nothing is wanted of it.
-                let done = |done: &Result<(), crate::Error>| {
-                    matches!(done, Ok(()) | Err(crate::Error::Refused(_)))
-                };
+                let done =
+                    |done: &Result<(), crate::Error>| matches!(done, Ok(()) | Err(crate::Error::Refused(_)));
                 if done(&mode) && done(&slots) {
                     return;
                 }

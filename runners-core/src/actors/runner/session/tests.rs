@@ -145,7 +145,13 @@ pub(super) fn answer(seq: u64) -> SyncAnswer {
 }
 
 pub(super) fn finish(token: FencingToken) -> Finish {
-    Finish { token, outcome: Outcome::Passed, result: Some(Opaque::new(&b"3"[..])), result_artifact: None, missing: Vec::new() }
+    Finish {
+        token,
+        outcome: Outcome::Passed,
+        result: Some(Opaque::new(&b"3"[..])),
+        result_artifact: None,
+        missing: Vec::new(),
+    }
 }
 
 pub(super) fn started(effects: &[Effect]) -> Vec<FencingToken> {

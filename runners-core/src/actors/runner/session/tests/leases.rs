@@ -105,7 +105,8 @@ fn what_cannot_be_started_is_declined_until_that_is_recorded() {
     let effects = bench.answer(SyncAnswer { offers, ..answer(seq) });
     assert_eq!(started(&effects), [token(1, 1)]);
     let request = bench.send();
-    let whys: Vec<_> = request.declined.iter().map(|declined| (declined.token, declined.why.as_str())).collect();
+    let whys: Vec<_> =
+        request.declined.iter().map(|declined| (declined.token, declined.why.as_str())).collect();
     let other = format!("specification is of {}", token(5, 1).job);
     let expected = [
         (token(2, 1), "no slot is free"),
@@ -113,7 +114,11 @@ fn what_cannot_be_started_is_declined_until_that_is_recorded() {
         (token(4, 1), other.as_str()),
     ];
     assert_eq!(whys, expected);
-    bench.answer(SyncAnswer { recorded: vec![token(2, 1)], fenced: vec![token(3, 1)], ..answer(request.seq) });
+    bench.answer(SyncAnswer {
+        recorded: vec![token(2, 1)],
+        fenced: vec![token(3, 1)],
+        ..answer(request.seq)
+    });
     let declined: Vec<_> = bench.send().declined.iter().map(|declined| declined.token).collect();
     assert_eq!(declined, [token(4, 1)]);
 }
@@ -159,7 +164,8 @@ fn a_cancel_reaches_the_attempt_with_its_grace_and_is_told_back() {
     let held = bench.running(1);
     let seq = bench.send().seq;
     let grace = Duration::from_secs(4);
-    let effects = bench.answer(SyncAnswer { cancel: vec![CancelNotice { token: held, grace }], ..answer(seq) });
+    let effects =
+        bench.answer(SyncAnswer { cancel: vec![CancelNotice { token: held, grace }], ..answer(seq) });
     let told = effects.iter().any(|effect| {
         matches!(effect, Effect::Stop(token, stop)
             if *token == held && *stop == Stop { why: StopReason::Cancelled, grace: Some(grace) })
