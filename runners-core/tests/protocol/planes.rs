@@ -56,6 +56,7 @@ async fn a_cancel_at_one_control_plane_reaches_a_runner_that_is_parked_at_anothe
 async fn who_waits_at_one_control_plane_hears_of_an_end_at_another() {
     let (one, two) = two().await;
     let (user, mut hand) = (user(&one), Hand::new(&two, 1));
+    hand.next.park_for = LONG;
     let job = submit(&user, 7).await;
     let mut wait = pin!(user.call(Request::Wait(WaitRequest { job, park_for: LONG })));
     assert!(poll!(&mut wait).is_pending());

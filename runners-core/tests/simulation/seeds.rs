@@ -23,7 +23,7 @@ const FRESH: usize = 50;
 
 /// The world of a seed: its size and its troubles differ from seed to seed.
 pub fn world(seed: u64) -> Simulation {
-    let wild = Chaos::wild(Duration::from_secs(300));
+    let wild = Chaos::wild(Duration::from_secs(200));
     let chaos = match seed % 8 {
         0 => Chaos::none(Duration::from_secs(120)),
         1 => Chaos { strokes: None, ..wild },
@@ -33,7 +33,7 @@ pub fn world(seed: u64) -> Simulation {
     };
     let planes = if seed % 3 == 0 { 2 } else { 1 };
     let slots = 1 + (seed % 2) as u32;
-    Simulation::new(seed).runners(4).slots(slots).control_planes(planes).chaos(chaos).random_jobs(24)
+    Simulation::new(seed).runners(4).slots(slots).control_planes(planes).chaos(chaos).random_jobs(20)
 }
 
 /// Plays a seed twice; it must do the same.
