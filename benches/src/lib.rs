@@ -1,1 +1,13 @@
-//! Placeholder.
+//! What the benches share: jobs that travel, what they travel through, and the figures that come
+//! of it. What is measured, and what each number means, is in the README.
+
+pub mod bed;
+pub mod figures;
+pub mod fleet;
+pub mod floor;
+pub mod grants;
+pub mod journey;
+pub mod peer;
+pub mod sample;
+pub mod stopwatch;
+pub mod wire;

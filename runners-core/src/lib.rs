@@ -1,4 +1,6 @@
 //! Embeddable control plane, runner and typed jobs for machines that only connect out.
+//!
+#![doc = include_str!("../README.md")]
 
 mod actors;
 mod rules;

@@ -1,5 +1,7 @@
 //! What is said when a file cannot be opened, read or written, and that it says what to do.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
 use runners_core::{
     Index, Key, Kind, TenantId,
     store::{Query, Store, StoreError, Write},
@@ -195,6 +197,22 @@ async fn a_full_disk_loses_nothing_acknowledged_and_writes_again_with_room() {
     let store = SqliteOptions::default().size_max(4 << 20).open(&path).await.unwrap();
     assert_eq!(versions(&store, 999_999..1_000_000).await, [1]);
     store.commit((0..100).map(|number| put(1_000_000 + number, 700)).collect()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_error_of_sql_rolls_the_whole_group_back() {
+    let (_directory, path) = place();
+    let store = SqliteStore::open(&path).await.unwrap();
+    let other = Connection::open(&path).unwrap();
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON record WHEN length(NEW.body) = 13
+        BEGIN SELECT RAISE(ABORT, 'thirteen'); END";
+    other.execute_batch(refuse).unwrap();
+    let trouble = store.commit(vec![put(0, 10), put(1, 13)]).await.unwrap_err();
+    assert!(matches!(trouble, StoreError::Broken(_)), "{trouble:?}");
+    assert!(chain(&trouble).contains("thirteen"), "{}", chain(&trouble));
+    assert_eq!(versions(&store, 0..2).await, [0, 0]);
+    store.commit(vec![put(0, 10)]).await.unwrap();
+    assert_eq!(versions(&store, 0..2).await, [1, 0]);
 }
 
 #[tokio::test]

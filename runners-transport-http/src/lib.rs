@@ -1,15 +1,19 @@
-//! HTTP transport for `runners`: a client that is a [`Transport`], and a server that is a
+//! HTTP transport for `runners`: a client that is a [`Transport`](runners_core::Transport), and a server that is a
 //! [`tower_service::Service`], so that a host mounts it under any prefix.
 //!
-//! Requests, replies and errors are JSON; artifacts are streamed as they are. What stands where on
-//! the wire is in the README. What the requests mean is decided behind the [`Transport`] that the
-//! server is given, and this crate knows nothing of it.
-#![doc = include_str!("../README.md")]
+//! Requests, replies and errors are JSON; artifacts are streamed as they are. What the requests
+//! mean is decided behind the transport that the server is given, and this crate knows nothing of
+//! it.
+#![cfg_attr(all(feature = "client", feature = "server"), doc = "\n\n", doc = include_str!("../README.md"))]
 
 #[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "server")]
 mod server;
+#[cfg_attr(
+    not(all(feature = "client", feature = "server")),
+    expect(dead_code, reason = "each side uses its own half of what both agree on")
+)]
 mod wire;
 
 #[cfg(feature = "client")]
@@ -26,6 +30,3 @@ pub use server::{
     reply::ReplyBody,
 };
 pub use wire::{PROTOCOL_MAX, PROTOCOL_MIN, REPLY_BYTES_MAX};
-
-#[cfg(doc)]
-use runners_core::Transport;

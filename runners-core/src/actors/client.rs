@@ -178,3 +178,6 @@ impl ClientBuilder {
         self.client
     }
 }
+
+#[cfg(test)]
+mod tests;

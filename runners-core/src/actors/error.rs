@@ -110,3 +110,9 @@ pub(crate) fn with_causes(error: &dyn StdError) -> String {
     }
     text
 }
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}

@@ -88,11 +88,10 @@ impl<'a> LeaseKeeper<'a> {
                 return LeaseEnd::Lapsed;
             }
             self.clock.sleep_until(now + until.since(now) / 3).await;
-            if self.lease.trusted_until() > until {
-                continue; // Renewed by somebody else: whatever speaks for the whole session.
-            }
-            if self.clock.boot() >= until {
-                return LeaseEnd::Lapsed;
+            // Somebody else may have renewed it: whatever speaks for the whole session. Or it is
+            // over, because the machine was suspended.
+            if self.lease.trusted_until() > until || self.clock.boot() >= until {
+                continue;
             }
             tokio::select! {
                 biased;
@@ -113,3 +112,6 @@ impl<'a> LeaseKeeper<'a> {
         self.clock.sleep_until((now + wait).min(until)).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -175,3 +175,6 @@ impl Runner {
         snapshot
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,6 +67,7 @@ pub(crate) struct Terms {
     pub(crate) timeout: Duration,
     #[serde(rename = "grace_ms", with = "millis")]
     pub(crate) grace: Duration,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) retry: RetryPolicy,
     /// Until when it may wait for its first start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,6 +75,11 @@ pub(crate) struct Terms {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) run: Option<RunId>,
     pub(crate) spec_digest: Digest,
+}
+
+/// Left out of records: most jobs have the policy that is there unless said otherwise.
+fn is_default(retry: &RetryPolicy) -> bool {
+    *retry == RetryPolicy::default()
 }
 
 /// How a job is. There are no other states, here or on the wire.
@@ -134,6 +140,9 @@ pub(crate) struct EndedAttempt {
     /// The digest of its result, so that a repeated finish is told from another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) result_digest: Option<Digest>,
+    /// Why it was to stop, if it was: one that stopped for its deadline was not lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stop: Option<StopReason>,
     pub(crate) started_at: Timestamp,
     pub(crate) ended_at: Timestamp,
     /// Names of artifacts that could not be put.

@@ -123,9 +123,9 @@ impl JobRecord {
         if finish.token != self.token() {
             return Err(Fenced);
         }
-        let (by, number, started_at) = match self.state {
-            State::Running { by, attempt, started_at, .. } => (by, attempt, started_at),
-            State::Offered { to, .. } => (to, self.next_attempt(), now),
+        let (by, number, started_at, stop) = match self.state {
+            State::Running { by, attempt, started_at, stop, .. } => (by, attempt, started_at, stop),
+            State::Offered { to, .. } => (to, self.next_attempt(), now, None),
             _ => return Err(Fenced),
         };
         if by != session {
@@ -135,8 +135,18 @@ impl JobRecord {
         let outcome = finish.outcome.clone();
         let missing = finish.missing.clone();
         let grant = self.grant;
-        let ended =
-            EndedAttempt { number, grant, by, outcome, result_digest, started_at, ended_at: now, missing };
+        let stop = stop.map(|stop| stop.reason);
+        let ended = EndedAttempt {
+            number,
+            grant,
+            by,
+            outcome,
+            result_digest,
+            stop,
+            started_at,
+            ended_at: now,
+            missing,
+        };
         self.end(ended, now, chance);
         Ok(Finished::Now { beside })
     }
@@ -149,13 +159,14 @@ impl JobRecord {
                 self.state = State::Ready { ready_at };
                 Ok(())
             }
-            State::Running { by, attempt, started_at, .. } if by == session => {
+            State::Running { by, attempt, started_at, stop, .. } if by == session => {
                 let ended = EndedAttempt {
                     number: attempt,
                     grant: self.grant,
                     by,
                     outcome: Outcome::Lost,
                     result_digest: None,
+                    stop: stop.map(|stop| stop.reason),
                     started_at,
                     ended_at: now,
                     missing: Vec::new(),
@@ -257,12 +268,8 @@ impl JobRecord {
     }
 
     fn end(&mut self, ended: EndedAttempt, now: Timestamp, chance: f64) {
-        let reason = match self.state {
-            State::Running { stop, .. } => stop.map(|stop| stop.reason),
-            _ => None,
-        };
         self.attempts.push(ended);
-        match settle(&self.terms.retry, &self.attempts, reason, chance) {
+        match settle(&self.terms.retry, &self.attempts, chance) {
             Settlement::Conclude(conclusion) => self.conclude(conclusion, now),
             Settlement::Again(wait) if wait.is_zero() => self.state = State::Ready { ready_at: now },
             Settlement::Again(wait) => self.state = State::Scheduled { ready_at: now + wait },
@@ -273,3 +280,6 @@ impl JobRecord {
         self.state = State::Concluded { conclusion, at };
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,9 +57,14 @@ pub(crate) enum DecodeError {
     Misplaced(Key),
 }
 
+/// How many bytes the body of a job has, or a little more: memory is taken once for it.
+const BODY_BYTES_USUAL: usize = 1024;
+
 /// Turns a record into its body.
 pub(crate) fn encode<R: Record>(record: &R) -> Bytes {
-    serde_json::to_vec(record).expect("records are plain data").into()
+    let mut body = Vec::with_capacity(BODY_BYTES_USUAL);
+    serde_json::to_writer(&mut body, record).expect("records are plain data");
+    body.into()
 }
 
 /// Turns a body back into its record.

@@ -20,14 +20,9 @@ pub(crate) enum Settlement {
 
 /// Decides what becomes of a job whose newest attempt is the last of `attempts`. `chance` is
 /// between 0 and 1.
-pub(crate) fn settle(
-    policy: &RetryPolicy,
-    attempts: &[EndedAttempt],
-    stop: Option<StopReason>,
-    chance: f64,
-) -> Settlement {
+pub(crate) fn settle(policy: &RetryPolicy, attempts: &[EndedAttempt], chance: f64) -> Settlement {
     let Some(newest) = attempts.last() else { return Settlement::Again(Duration::ZERO) };
-    if let Some(reason @ (StopReason::Requested | StopReason::RunDeadline)) = stop {
+    if let Some(reason @ (StopReason::Requested | StopReason::RunDeadline)) = newest.stop {
         return Settlement::Conclude(reason.conclusion());
     }
     let lost = count(attempts, is_lost);
@@ -35,7 +30,7 @@ pub(crate) fn settle(
     let again = Settlement::Again(policy.wait(counted.max(1), chance));
     let tries_left = counted < policy.attempts_max;
     match &newest.outcome {
-        Outcome::Passed if count(attempts, |outcome| *outcome == Outcome::Failed) > 0 => {
+        Outcome::Passed if count(attempts, |attempt| attempt.outcome == Outcome::Failed) > 0 => {
             Settlement::Conclude(Conclusion::Flaky)
         }
         Outcome::Passed => Settlement::Conclude(Conclusion::Passed),
@@ -43,28 +38,34 @@ pub(crate) fn settle(
         Outcome::Failed => Settlement::Conclude(Conclusion::Failed),
         Outcome::Errored(fault) if fault.retryable && tries_left => again,
         Outcome::Errored(_) => Settlement::Conclude(Conclusion::Errored),
-        // Stopped for its deadline, and stopped in time.
-        Outcome::Cancelled if stop == Some(StopReason::Deadline) && !tries_left => {
+        Outcome::Cancelled | Outcome::Lapsed | Outcome::Lost if is_lost(newest) => {
+            if lost < policy.losses_max {
+                Settlement::Again(policy.wait(lost.max(1), chance))
+            } else {
+                Settlement::Conclude(Conclusion::Errored)
+            }
+        }
+        // It took too long, and stopped in time when it was told to.
+        Outcome::TimedOut | Outcome::Cancelled | Outcome::Lapsed | Outcome::Lost if tries_left => again,
+        Outcome::TimedOut | Outcome::Cancelled | Outcome::Lapsed | Outcome::Lost => {
             Settlement::Conclude(Conclusion::TimedOut)
         }
-        Outcome::TimedOut if !tries_left => Settlement::Conclude(Conclusion::TimedOut),
-        Outcome::TimedOut => again,
-        Outcome::Cancelled if stop == Some(StopReason::Deadline) => again,
-        // Nobody asked for it: the runner stopped. That is a loss, like the two others.
-        Outcome::Cancelled | Outcome::Lapsed | Outcome::Lost if lost < policy.losses_max => {
-            Settlement::Again(policy.wait(lost.max(1), chance))
-        }
-        Outcome::Cancelled | Outcome::Lapsed | Outcome::Lost => Settlement::Conclude(Conclusion::Errored),
     }
 }
 
-fn count(attempts: &[EndedAttempt], which: impl Fn(&Outcome) -> bool) -> u32 {
-    let count = attempts.iter().filter(|attempt| which(&attempt.outcome)).count();
+fn count(attempts: &[EndedAttempt], which: impl Fn(&EndedAttempt) -> bool) -> u32 {
+    let count = attempts.iter().filter(|attempt| which(attempt)).count();
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-fn is_lost(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Lost | Outcome::Lapsed | Outcome::Cancelled)
+/// Whether nothing came of an attempt by no doing of its own. One that stopped and was not told to
+/// is lost as well: its runner stopped.
+fn is_lost(attempt: &EndedAttempt) -> bool {
+    match attempt.outcome {
+        Outcome::Lost | Outcome::Lapsed => true,
+        Outcome::Cancelled => attempt.stop != Some(StopReason::Deadline),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -88,6 +89,7 @@ mod tests {
                 by,
                 outcome: outcome.clone(),
                 result_digest: None,
+                stop: None,
                 started_at: Timestamp::default(),
                 ended_at: Timestamp::default(),
                 missing: Vec::new(),
@@ -96,7 +98,7 @@ mod tests {
     }
 
     fn concluded(outcomes: &[Outcome], policy: RetryPolicy) -> Option<Conclusion> {
-        match settle(&policy, &attempts(outcomes), None, 0.5) {
+        match settle(&policy, &attempts(outcomes), 0.5) {
             Settlement::Conclude(conclusion) => Some(conclusion),
             Settlement::Again(_) => None,
         }
@@ -149,10 +151,18 @@ mod tests {
     }
 
     #[test]
+    fn losses_do_not_count_as_attempts() {
+        let policy = RetryPolicy { attempts_max: 2, ..RetryPolicy::default() };
+        assert_eq!(concluded(&[Outcome::Lost, fault()], policy), None);
+        assert_eq!(concluded(&[Outcome::Lost, fault(), fault()], policy), Some(Conclusion::Errored));
+    }
+
+    #[test]
     fn a_requested_stop_concludes_cancelled_whatever_came_of_the_attempt() {
         for outcome in [Outcome::Passed, Outcome::Failed, Outcome::Cancelled, Outcome::Lost] {
-            let settled =
-                settle(&RetryPolicy::default(), &attempts(&[outcome]), Some(StopReason::Requested), 0.0);
+            let mut attempts = attempts(&[outcome]);
+            attempts[0].stop = Some(StopReason::Requested);
+            let settled = settle(&RetryPolicy::default(), &attempts, 0.0);
             assert_eq!(settled, Settlement::Conclude(Conclusion::Cancelled));
         }
     }

@@ -11,12 +11,41 @@ use crate::values::{command::Command, result::Fault};
 
 /// Knows how to execute one type of command.
 ///
-/// A closure `|command, attempt| async move { … }` is one; so is an async closure that captures
-/// nothing. One that captures state clones it first: `move |command, attempt| { let state =
-/// state.clone(); async move { … } }`.
-///
 /// A failed check of the product is a result whose verdict is failed; a [`Fault`] is trouble that
 /// prevented a verdict. A panic is caught and becomes a fault.
+///
+/// A closure is an executor, and so is an async closure that captures nothing. One that captures
+/// state clones it for each call:
+///
+/// ```
+/// # use runners_core::prelude::*;
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # struct Greet(String);
+/// # impl Command for Greet { const KIND: &'static str = "greet"; type Result = String; }
+/// # fn takes(_: impl Executor<Greet>) {}
+/// let greeting = std::sync::Arc::new("Hello".to_owned());
+/// takes(move |Greet(name): Greet, _: Attempt| {
+///     let greeting = greeting.clone();
+///     async move { Ok(format!("{greeting}, {name}")) }
+/// });
+/// ```
+///
+/// The compiler refuses an async closure that lends its state to the future instead:
+///
+/// ```compile_fail
+/// # use runners_core::prelude::*;
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # struct Greet(String);
+/// # impl Command for Greet { const KIND: &'static str = "greet"; type Result = String; }
+/// # fn takes(_: impl Executor<Greet>) {}
+/// let greeting = "Hello".to_owned();
+/// takes(async move |Greet(name): Greet, _: Attempt| Ok(format!("{greeting}, {name}")));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an executor of `{C}`",
+    note = "an executor is a type that implements `Executor<{C}>`, or a closure `|command: {C}, attempt: Attempt| async move {{ … }}` whose future is `Send` and gives a `Result<_, Fault>`",
+    note = "a closure that captures state clones it for each call: `move |command, attempt| {{ let state = state.clone(); async move {{ … }} }}`"
+)]
 pub trait Executor<C: Command>: Send + Sync + 'static {
     /// Executes `command` for `attempt`.
     ///

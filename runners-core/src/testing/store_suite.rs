@@ -145,6 +145,7 @@ macro_rules! store_suite {
             concurrent_adds_keep_the_maximum
             a_neighbours_conflict_fails_nobody_else
             what_was_committed_is_read
+            questions_among_batches_are_answered
             a_dropped_commit_is_whole_or_absent
             a_watcher_hears_what_concerns_it
             it_agrees_with_the_model

@@ -86,7 +86,7 @@ pub struct FaultCounts {
 /// A transport that goes wrong as a seed says. Clones share faults and counts.
 ///
 /// A request that is under way arrives even if its caller has given up or is gone meanwhile, as on
-/// a real network. So each is carried by a task of its own, which [`settled`](Self::settled) joins.
+/// a real network. So each is carried beside its caller, and [`settled`](Self::settled) waits for it.
 #[derive(Clone, Debug)]
 pub struct FaultyTransport {
     inner: Arc<dyn Transport>,

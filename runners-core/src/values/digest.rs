@@ -73,7 +73,7 @@ impl fmt::Debug for DigestStream {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        f.write_str(digits(&self.0, &mut [0; 64]))
     }
 }
 
@@ -97,8 +97,13 @@ impl FromStr for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(digits(&self.0, &mut [0; 64]))
     }
+}
+
+fn digits<'a>(digest: &[u8; 32], text: &'a mut [u8; 64]) -> &'a str {
+    hex::encode_to_slice(digest, text).expect("there is room for two digits a byte");
+    std::str::from_utf8(text).expect("digits are ASCII")
 }
 
 impl<'de> Deserialize<'de> for Digest {

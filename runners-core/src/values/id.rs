@@ -31,6 +31,18 @@ pub(crate) fn parse_hex(text: &str) -> Option<[u8; 16]> {
     (lowercase && hex::decode_to_slice(text, &mut id).is_ok()).then_some(id)
 }
 
+/// The longest text of an id.
+const TEXT_BYTES_MAX: usize = 64;
+
+/// Writes the text of an id into `text` and gives it back, without taking memory for it: ids
+/// stand many times in every record.
+fn text_of<'a>(prefix: &str, id: [u8; 16], text: &'a mut [u8; TEXT_BYTES_MAX]) -> &'a str {
+    let end = prefix.len() + 2 * id.len();
+    text[..prefix.len()].copy_from_slice(prefix.as_bytes());
+    hex::encode_to_slice(id, &mut text[prefix.len()..end]).expect("there is room for two digits a byte");
+    std::str::from_utf8(&text[..end]).expect("prefixes and digits are ASCII")
+}
+
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
         $(#[$doc])*
@@ -59,7 +71,7 @@ macro_rules! ids {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "_{}"), hex::encode(self.0))
+                f.write_str(text_of(concat!($prefix, "_"), self.0, &mut [0; TEXT_BYTES_MAX]))
             }
         }
 
@@ -81,7 +93,7 @@ macro_rules! ids {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(text_of(concat!($prefix, "_"), self.0, &mut [0; TEXT_BYTES_MAX]))
             }
         }
 

@@ -85,8 +85,6 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// The largest number of slots a runner may have.
-    pub const SLOTS_MAX: u32 = 10_000;
     /// The largest number of kinds, and of labels.
     pub const NAMES_MAX: usize = 256;
 

@@ -12,14 +12,14 @@ use std::time::Duration;
 
 /// A runner that is driven by hand.
 #[derive(Clone)]
-pub struct Hand {
-    pub caller: Caller,
-    pub next: SyncRequest,
+pub(crate) struct Hand {
+    pub(crate) caller: Caller,
+    pub(crate) next: SyncRequest,
 }
 
 impl Hand {
     /// A runner of the default pool that knows the kind `visit`.
-    pub fn new(control: &ControlPlane, number: u8) -> Self {
+    pub(crate) fn new(control: &ControlPlane, number: u8) -> Self {
         let runner = RunnerId::from_bytes([number; 16]);
         let principal = runner_principal(runner);
         let facts = Facts { kinds: ["visit".to_owned()].into(), slots: 2, ..Facts::default() };
@@ -44,7 +44,7 @@ impl Hand {
     }
 
     /// The same runner, started again.
-    pub fn restarted(&self) -> Self {
+    pub(crate) fn restarted(&self) -> Self {
         let mut again = self.clone();
         again.next.incarnation.boots += 1;
         again.next.seq = 1;
@@ -54,14 +54,14 @@ impl Hand {
     }
 
     /// Sends the next sync, whatever the reply.
-    pub async fn send(&mut self) -> Reply {
+    pub(crate) async fn send(&mut self) -> Reply {
         let request = Request::Sync(Box::new(self.next.clone()));
         self.next.seq += 1;
         self.caller.call(request).await.expect("the control plane is in this process")
     }
 
     /// Sends the next sync, which must be answered.
-    pub async fn sync(&mut self) -> SyncAnswer {
+    pub(crate) async fn sync(&mut self) -> SyncAnswer {
         match self.send().await {
             Reply::Answer(answer) => *answer,
             other => panic!("expected an answer, got {other:?}"),
@@ -69,7 +69,7 @@ impl Hand {
     }
 
     /// Takes up everything that was offered, so that the next sync confirms it.
-    pub fn hold(&mut self, answer: &SyncAnswer) -> Vec<FencingToken> {
+    pub(crate) fn hold(&mut self, answer: &SyncAnswer) -> Vec<FencingToken> {
         let tokens: Vec<_> = answer.offers.iter().map(|offer| offer.token).collect();
         self.next.held.extend(tokens.iter().map(|token| Held { token: *token, phase: Phase::Running }));
         self.next.free -= u32::try_from(tokens.len()).unwrap();
@@ -77,7 +77,7 @@ impl Hand {
     }
 
     /// Ends an attempt, so that the next sync tells it.
-    pub fn finish(&mut self, token: FencingToken, outcome: Outcome, result: Option<&str>) {
+    pub(crate) fn finish(&mut self, token: FencingToken, outcome: Outcome, result: Option<&str>) {
         self.next.held.retain(|held| held.token != token);
         self.next.free += 1;
         let result = result.map(|text| Opaque::new(text.as_bytes().to_vec()));
@@ -91,19 +91,23 @@ impl Hand {
     }
 }
 
-pub fn runner_principal(runner: RunnerId) -> Principal {
+pub(crate) fn runner_principal(runner: RunnerId) -> Principal {
     // `Principal` can grow variants but not fields, so hosts build it as it stands.
     Principal::Runner { tenant: TenantId::DEFAULT, pool: PoolId::DEFAULT, runner }
 }
 
+pub(crate) fn runner_principal_of(number: u8) -> Principal {
+    runner_principal(RunnerId::from_bytes([number; 16]))
+}
+
 /// A user of the default tenant who may do everything.
-pub fn user(control: &ControlPlane) -> Caller {
+pub(crate) fn user(control: &ControlPlane) -> Caller {
     let scopes = [Scope::Submit, Scope::Read, Scope::Admin].into();
     control.caller(Principal::Api { tenant: TenantId::DEFAULT, scopes })
 }
 
 /// A job of the kind `visit`.
-pub fn submission(number: u8, options: JobOptions) -> Submission {
+pub(crate) fn submission(number: u8, options: JobOptions) -> Submission {
     let payload = Opaque::new(&b"{}"[..]);
     let spec = JobSpec::new(JobId::from_bytes([number; 16]), "visit", payload.as_bytes(), options);
     assert_eq!(spec.payload_digest, Digest::of(payload.as_bytes()));
@@ -111,7 +115,7 @@ pub fn submission(number: u8, options: JobOptions) -> Submission {
     Submission { spec, signature: None, payload: Some(payload), payload_artifact: None }
 }
 
-pub async fn submit_with(user: &Caller, number: u8, options: JobOptions) -> Acceptance {
+pub(crate) async fn submit_with(user: &Caller, number: u8, options: JobOptions) -> Acceptance {
     let request = SubmitRequest { jobs: vec![submission(number, options)], run: None };
     match user.call(Request::Submit(request)).await.unwrap() {
         Reply::Submitted(mut submitted) => submitted.jobs.pop().unwrap(),
@@ -120,14 +124,14 @@ pub async fn submit_with(user: &Caller, number: u8, options: JobOptions) -> Acce
 }
 
 /// Submits a job with default options.
-pub async fn submit(user: &Caller, number: u8) -> JobId {
+pub(crate) async fn submit(user: &Caller, number: u8) -> JobId {
     match submit_with(user, number, JobOptions::default()).await {
         Acceptance::Accepted(job) => job,
         other => panic!("expected it to be accepted, got {other:?}"),
     }
 }
 
-pub async fn inspect(user: &Caller, job: JobId) -> JobView {
+pub(crate) async fn inspect(user: &Caller, job: JobId) -> JobView {
     match user.call(Request::Inspect(InspectRequest { job })).await.unwrap() {
         Reply::Job(view) => *view,
         other => panic!("expected a job, got {other:?}"),

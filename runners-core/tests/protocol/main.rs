@@ -1,10 +1,13 @@
 //! The control plane's side of the sync protocol, driven by hand over the in-process transport.
+#![expect(clippy::unwrap_used, reason = "a test that fails to set up fails")]
 
 mod access;
+mod along;
 mod hand;
 mod parked;
 mod planes;
 mod runs;
+mod time;
 mod wishes;
 
 use hand::{Hand, inspect, submit, submit_with, user};

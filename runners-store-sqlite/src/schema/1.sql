@@ -28,12 +28,13 @@ CREATE TABLE body (
     body BLOB NOT NULL
 ) STRICT;
 
+-- Without row ids: most chunks are the short lines of a history, and one tree takes them.
 CREATE TABLE chunk (
     stream BLOB NOT NULL,
     at INTEGER NOT NULL,
     bytes BLOB NOT NULL,
     PRIMARY KEY (stream, at)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 -- Never holds a zero: a counter at 0 is as good as absent.
 CREATE TABLE counter (

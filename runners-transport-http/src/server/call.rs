@@ -9,7 +9,7 @@ use crate::{
     },
     wire::{JSON, deadline::within, is_media_type, problem::Code, route::Route},
 };
-use http::{HeaderValue, Response, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Response, header};
 use runners_core::protocol::Request;
 use std::time::Duration;
 
@@ -20,19 +20,20 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 pub(super) async fn answer(
     face: &Inner,
     route: Route,
-    head: &Parts,
+    headers: HeaderMap,
     body: RequestBody,
 ) -> Result<Response<ReplyBody>, Refusal> {
-    let token = authorise::token(&head.headers)?;
+    let token = authorise::token(&headers)?;
     authorise::check_kind(&token, &[route.token_kind()], route.name())?;
-    if !is_media_type(head.headers.get(header::CONTENT_TYPE), JSON) {
+    if !is_media_type(headers.get(header::CONTENT_TYPE), JSON) {
         return Err(Refusal::new(Code::UnsupportedMediaType, format!("send `Content-Type: {JSON}`")));
     }
     let principal = authorise::principal(face, &token).await?;
     drop(token);
-    let bytes = body::whole(body, &head.headers, route.bytes_max(), &*face.clock).await?;
+    let bytes = body::whole(body, &headers, route.bytes_max(), &*face.clock).await?;
     let mut request = decode(route, &bytes)?;
-    drop(bytes);
+    // Nothing of what was read is kept while the call is parked: there may be ten thousand of them.
+    drop((bytes, headers));
     request.limit_park(face.park_max);
     let patience = request.park_for() + ANSWER_WITHIN;
     let caller = (face.callers)(principal);

@@ -34,7 +34,7 @@ pub(super) async fn answer(face: &Inner, request: Request<RequestBody>) -> Respo
     }
     let id = request_id(face, &head.headers);
     let span = tracing::debug_span!("exchange", id = id.to_str().unwrap_or_default(), path = head.uri.path());
-    let exchange = AssertUnwindSafe(carry_out(face, &head, body)).catch_unwind().instrument(span.clone());
+    let exchange = AssertUnwindSafe(carry_out(face, head, body)).catch_unwind().instrument(span.clone());
     let mut response = match exchange.await {
         Ok(Ok(response)) => response,
         Ok(Err(refusal)) => {
@@ -58,7 +58,7 @@ pub(super) async fn answer(face: &Inner, request: Request<RequestBody>) -> Respo
     response
 }
 
-async fn carry_out(face: &Inner, head: &Parts, body: RequestBody) -> Result<Response<ReplyBody>, Refusal> {
+async fn carry_out(face: &Inner, head: Parts, body: RequestBody) -> Result<Response<ReplyBody>, Refusal> {
     check_header_bytes(&head.headers)?;
     let place = place(face, head.uri.path())?;
     check_method(&place, &head.method)?;
@@ -66,13 +66,19 @@ async fn carry_out(face: &Inner, head: &Parts, body: RequestBody) -> Result<Resp
         Place::Health => Ok(healthy()),
         Place::Call(route) => {
             check_protocol(&head.headers)?;
-            call::answer(face, route, head, body).await
+            call::answer(face, route, headers_of(head), body).await
         }
         Place::Artifact(digest) => {
             check_protocol(&head.headers)?;
-            artifacts::answer(face, digest, head, body).await
+            artifacts::answer(face, digest, &head, body).await
         }
     }
+}
+
+/// The headers alone: the path shares the buffer that the whole request was read into, and would
+/// keep it for as long as the call is parked.
+fn headers_of(head: Parts) -> HeaderMap {
+    head.headers
 }
 
 fn place(face: &Inner, path: &str) -> Result<Place, Refusal> {
@@ -136,7 +142,9 @@ fn request_id(face: &Inner, headers: &HeaderMap) -> HeaderValue {
     let plain = |value: &&HeaderValue| {
         (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
     };
-    headers.get(REQUEST_ID).filter(plain).cloned().unwrap_or_else(|| {
+    let given = headers.get(REQUEST_ID).filter(plain);
+    // A copy: a clone would hold on to the buffer that the whole request was read into.
+    given.and_then(|given| HeaderValue::from_bytes(given.as_bytes()).ok()).unwrap_or_else(|| {
         let mut drawn = [0; 8];
         face.random.fill(&mut drawn);
         let digits = format!("{:016x}", u64::from_be_bytes(drawn));

@@ -3,12 +3,15 @@
 
 use crate::wire::deadline::within;
 use bytes::Bytes;
-use futures::future::{Either, select};
 use http::Request;
-use hyper::{body::Incoming, rt::Executor};
+use hyper::{
+    body::Incoming,
+    rt::Executor,
+    server::conn::{http1, http2},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::conn::auto::Builder,
+    server::graceful::GracefulConnection,
     service::TowerToHyperService,
 };
 use runners_core::{Clock, SystemClock, sleep};
@@ -131,11 +134,12 @@ impl Server {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let (streams, stop) = (TaskTracker::new(), CancellationToken::new());
-        let carrier = Carrier {
-            builder: Arc::new(builder(streams.clone())),
+        let carrier = Arc::new(Carrier {
+            http1: http1_builder(),
+            http2: http2_builder(streams.clone()),
             stop: stop.clone(),
             clock: self.clock.clone(),
-        };
+        });
         let places = Arc::new(Semaphore::new(self.connections_max));
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
@@ -145,6 +149,8 @@ impl Server {
                 (place, self.listener.accept().await)
             };
             let (place, accepted) = tokio::select! {
+                // Once it is told to stop, it accepts nothing more.
+                biased;
                 () = &mut shutdown => break,
                 Some(_) = connections.join_next() => continue,
                 accepted = accept => accepted,
@@ -178,16 +184,16 @@ impl Server {
 }
 
 /// What every connection needs.
-#[derive(Clone)]
 struct Carrier {
-    builder: Arc<Builder<Tracked>>,
+    http1: http1::Builder,
+    http2: http2::Builder<Tracked>,
     stop: CancellationToken,
     clock: Arc<dyn Clock>,
 }
 
 impl Carrier {
     /// Carries one connection to its end.
-    async fn carry<S, B>(self, stream: TcpStream, service: S)
+    async fn carry<S, B>(self: Arc<Self>, stream: TcpStream, service: S)
     where
         S: Service<Request<Incoming>, Response = http::Response<B>, Error = Infallible>,
         S: Clone + Send + 'static,
@@ -197,42 +203,94 @@ impl Carrier {
     {
         // Answers are small and whole: waiting to fill a packet only delays them.
         drop(stream.set_nodelay(true));
+        let first = within(&*self.clock, HEADERS_WITHIN, begins_as_http2(&stream, &*self.clock));
+        let first = tokio::select! {
+            first = first => first,
+            () = self.stop.cancelled() => return,
+        };
+        let ended = match first {
+            Some(Ok(false)) => {
+                let service = TowerToHyperService::new(service);
+                self.end(self.http1.serve_connection(TokioIo::new(stream), service)).await
+            }
+            Some(Ok(true)) => Box::pin(self.carry_http2(stream, service)).await,
+            Some(Err(_)) | None => return,
+        };
+        if let Err(error) = ended {
+            tracing::debug!(error = &error as &dyn Error, "connection ended early");
+        }
+    }
+
+    async fn carry_http2<S, B>(&self, stream: TcpStream, service: S) -> hyper::Result<()>
+    where
+        S: Service<Request<Incoming>, Response = http::Response<B>, Error = Infallible>,
+        S: Clone + Send + 'static,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
         let spoken = Arc::new(AtomicBool::new(false));
         let service = TowerToHyperService::new(Noting { service, spoken: spoken.clone() });
-        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
-        let mut connection = pin!(connection);
+        let connection = self.end(self.http2.serve_connection(TokioIo::new(stream), service));
+        // HTTP/1 has a bound on the time for headers; here, there is none until pings begin.
         let silent = async {
             sleep(&*self.clock, HEADERS_WITHIN).await;
             if spoken.load(Ordering::Relaxed) {
                 futures::future::pending::<()>().await;
             }
         };
-        let (stopped, silent) = (pin!(self.stop.cancelled()), pin!(silent));
-        let ended = select(connection.as_mut(), select(stopped, silent)).await;
-        let result = match ended {
-            Either::Left((result, _)) => result,
-            Either::Right((Either::Left(_), _)) => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-            Either::Right((Either::Right(_), _)) => return,
-        };
-        if let Err(error) = result {
-            tracing::debug!(error = &*error, "connection ended early");
+        tokio::select! {
+            ended = connection => ended,
+            () = silent => Ok(()),
         }
+    }
+
+    /// Waits until a connection has ended by itself, or after a stop.
+    async fn end<C: GracefulConnection>(&self, connection: C) -> Result<(), C::Error> {
+        let mut connection = pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        connection.await
     }
 }
 
-fn builder(streams: TaskTracker) -> Builder<Tracked> {
-    let mut builder = Builder::new(Tracked(streams));
+/// The first bytes of the preface of HTTP/2 (RFC 9113, section 3.4). No method begins like this.
+const HTTP2_BEGINS: &[u8] = b"PRI";
+
+/// The wait for the rest of a beginning that came in several packets.
+const PEEK_PAUSE: Duration = Duration::from_millis(10);
+
+/// Looks at the first bytes and leaves them where they are: to read them first would cost every
+/// HTTP/1 connection a second buffer for as long as it lasts.
+async fn begins_as_http2(stream: &TcpStream, clock: &dyn Clock) -> io::Result<bool> {
+    let mut first = [0; HTTP2_BEGINS.len()];
+    loop {
+        let read = stream.peek(&mut first).await?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if read == first.len() || first[..read] != HTTP2_BEGINS[..read] {
+            return Ok(first == HTTP2_BEGINS);
+        }
+        sleep(clock, PEEK_PAUSE).await;
+    }
+}
+
+fn http1_builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
         .max_headers(HEADERS_MAX)
         .max_buf_size(BUFFER_BYTES);
     builder
-        .http2()
+}
+
+fn http2_builder(streams: TaskTracker) -> http2::Builder<Tracked> {
+    let mut builder = http2::Builder::new(Tracked(streams));
+    builder
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_EVERY)

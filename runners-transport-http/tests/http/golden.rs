@@ -15,7 +15,6 @@ use runners_core::{
 };
 use runners_transport_http::{HttpTransport, serve};
 use serde::{
-    Deserialize,
     de::{DeserializeOwned, Deserializer, Error as _, Visitor, value::Error},
     forward_to_deserialize_any,
 };

@@ -1,5 +1,7 @@
 //! Client and server together, over loopback sockets.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod artifacts;
 mod faults;
 mod golden;

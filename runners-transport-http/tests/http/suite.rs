@@ -54,7 +54,6 @@ mod artifacts {
 
 mod artifacts_in_a_directory {
     async fn make() -> impl super::ArtifactStore {
-        // The system removes what a temporary directory keeps; the suite needs it only once.
         let directory = tempfile::tempdir().unwrap();
         let store = runners_core::DirectoryArtifacts::open(directory.path()).await.unwrap();
         super::Guarded(super::artifacts(store).await, directory)
@@ -71,7 +70,7 @@ async fn artifacts(store: impl ArtifactStore) -> Guarded<HttpArtifacts, Running>
 
 /// A store and what must live as long as it.
 #[derive(Debug)]
-struct Guarded<S, G>(S, #[expect(dead_code, reason = "it is held until the store is dropped")] G);
+struct Guarded<S, G>(S, G);
 
 #[async_trait::async_trait]
 impl<S: ArtifactStore, G: std::fmt::Debug + Send + Sync + 'static> ArtifactStore for Guarded<S, G> {

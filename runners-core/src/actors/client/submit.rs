@@ -131,7 +131,7 @@ impl Client {
             let request = SubmitRequest { jobs, run: run.clone() };
             match self.ask(Request::Submit(request)).await? {
                 Reply::Submitted(submitted) if submitted.jobs.len() == asked => {
-                    accepted.extend(submitted.jobs)
+                    accepted.extend(submitted.jobs);
                 }
                 _ => return Err(Error::Unexpected("submit")),
             }

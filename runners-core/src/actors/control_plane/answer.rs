@@ -84,7 +84,7 @@ impl Plane {
         self.renew(live).await?;
 
         let cancel = cancels(live, request);
-        let signals = self.signals_to_send(live, told);
+        let signals = self.signals_to_send(live, told, arrival);
         let desired = live.runner.as_ref().map(|runner| &runner.record.desired);
         let desired = desired.filter(|desired| desired.generation > request.seen_generation).cloned();
         let send_facts = live.seeker.is_none() && request.facts.is_none();
@@ -159,7 +159,7 @@ impl Plane {
             live.loaded = false;
             self.commit(Batch::new(), &again, now).await?;
             live.loaded = true;
-            self.keep(live, again);
+            self.keep(live, &again);
         }
         self.offers(live, unheard, arrival).await
     }
@@ -177,7 +177,7 @@ impl Plane {
         self.write_session(live, version, record, Batch::new(), &[]).await
     }
 
-    fn signals_to_send(&self, live: &mut Live, told: &mut Told) -> Vec<SignalDelivery> {
+    fn signals_to_send(&self, live: &mut Live, told: &mut Told, arrival: Arrival) -> Vec<SignalDelivery> {
         let (now, boot) = (self.now(), self.clock.boot());
         let mut signals = Vec::new();
         told.look_again_at = None;
@@ -196,7 +196,8 @@ impl Plane {
                 id: record.id,
                 kind: record.kind.clone(),
                 payload: record.payload.clone(),
-                expires_in: record.expires_at.since(now),
+                // Counted from when the runner sent the request, like every span on this wire.
+                expires_in: record.expires_at.since(arrival.at),
             });
         }
         signals

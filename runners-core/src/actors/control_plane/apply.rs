@@ -19,13 +19,16 @@ use crate::{
     },
     seams::store::StoreError,
     values::{
-        id::JobId,
+        id::{JobId, PoolId},
         lease::FencingToken,
         sync::{Attached, Attachment, Declined, Finish, LogTail, Logged, SignalAnswer, SyncRequest},
         time::Timestamp,
     },
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
 /// One thing that a sync tells.
 #[derive(Clone, Copy, Debug)]
@@ -77,8 +80,10 @@ impl Plane {
         }
         let items = items(live, request);
         let mut told = Told::default();
-        for items in items.chunks(ITEMS_PER_BATCH) {
-            match self.apply_items(live, items).await {
+        let mut batches = items.chunks(ITEMS_PER_BATCH).peekable();
+        while let Some(items) = batches.next() {
+            let along = batches.peek().is_none().then_some((session.who.pool, request));
+            match self.apply_items(live, items, along).await {
                 Ok(more) => told.extend(more),
                 Err(StoreError::Conflict(_)) => self.apply_each(session, live, items, &mut told).await?,
                 Err(error) => return Err(error),
@@ -99,7 +104,7 @@ impl Plane {
     ) -> Result<(), StoreError> {
         for item in items {
             self.load(session.who, live).await?;
-            match self.apply_items(live, std::slice::from_ref(item)).await {
+            match self.apply_items(live, std::slice::from_ref(item), None).await {
                 Ok(more) => told.extend(more),
                 // The runner tells it again, and by then everything is read anew.
                 Err(StoreError::Conflict(_)) => {}
@@ -118,12 +123,19 @@ impl Plane {
         let items: Vec<Item<'_>> =
             finishes.iter().filter(|finish| live.job(finish.token).is_some()).map(Item::Finish).collect();
         for item in items {
-            self.apply_items(live, &[item]).await?;
+            self.apply_items(live, &[item], None).await?;
         }
         Ok(())
     }
 
-    async fn apply_items(self: &Arc<Self>, live: &mut Live, items: &[Item<'_>]) -> Result<Told, StoreError> {
+    /// Applies items in one batch. Jobs for what a request frees go `along` with it; they are told
+    /// as every offer that the runner has not heard of.
+    async fn apply_items(
+        self: &Arc<Self>,
+        live: &mut Live,
+        items: &[Item<'_>],
+        along: Option<(PoolId, &SyncRequest)>,
+    ) -> Result<Told, StoreError> {
         let Some(session) = live.reference() else { return Ok(Told::default()) };
         let mut work = Work {
             batch: Batch::new(),
@@ -145,13 +157,22 @@ impl Plane {
                 Item::Missing(token) => work.missing(live, *token, self.chance()),
             }
         }
-        let Work { batch, now, jobs, answered, told, grown, .. } = work;
-        let changes: Vec<Change> =
+        let Work { mut batch, now, jobs, answered, told, grown, .. } = work;
+        let mut changes: Vec<Change> =
             jobs.into_values().map(|(before, after)| Change::of(&before, after)).collect();
+        // Until the batch is committed, what is known of the session is ahead of the store.
         live.loaded = false;
+        self.keep(live, &changes);
+        let taken = self.take_along(live, along).await?;
+        let granted = taken.offers(live, now);
+        let renewed = if granted.is_empty() { None } else { self.hold_session(live, &mut batch, now) };
+        let told_of = changes.len();
+        changes.extend(granted);
         self.commit(batch, &changes, now).await?;
+        taken.granted();
+        self.keep(live, &changes[told_of..]);
+        live.session = renewed.or(live.session.take());
         live.loaded = true;
-        self.keep(live, changes);
         for signal in answered {
             live.signals.remove(&signal.record.id);
             self.subjects.changed(&signal.record.key());
@@ -176,7 +197,10 @@ impl Plane {
                         work.batch.put(0, &record);
                     }
                 }
-                Err(_) => return Ok(work.told.fenced.push(finish.token)),
+                Err(_) => {
+                    work.told.fenced.push(finish.token);
+                    return Ok(());
+                }
             }
             work.told.recorded.push(finish.token);
             return Ok(());
@@ -223,20 +247,21 @@ impl Plane {
 impl Work {
     /// A job of the session as the batch has it so far, if `token` is its live grant.
     fn job(&mut self, live: &Live, token: FencingToken) -> Option<&mut JobRecord> {
-        if !self.jobs.contains_key(&token.job) {
-            let mine = live.job(token)?;
-            self.jobs.insert(token.job, (mine.job.clone(), mine.job.record.clone()));
-        }
-        let job = &mut self.jobs.get_mut(&token.job)?.1;
+        let (_, job) = match self.jobs.entry(token.job) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let mine = live.job(token)?;
+                place.insert((mine.job.clone(), mine.job.record.clone()))
+            }
+        };
         (job.token() == token && job.holder() == Some(self.session)).then_some(job)
     }
 
     fn confirm(&mut self, live: &Live, token: FencingToken, start_within: std::time::Duration) {
         let (session, now) = (self.session, self.now);
-        if let Some(job) = self.job(live, token) {
-            if job.confirm(token, session, now, start_within).is_ok() {
-                self.told.confirmed = true;
-            }
+        let job = self.job(live, token);
+        if job.is_some_and(|job| job.confirm(token, session, now, start_within).is_ok()) {
+            self.told.confirmed = true;
         }
     }
 

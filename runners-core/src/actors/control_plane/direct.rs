@@ -44,7 +44,7 @@ impl Plane {
                 live.session = held;
                 live.loaded = loaded;
                 live.free = live.free.saturating_sub(1);
-                self.keep(&mut live, vec![change]);
+                self.keep(&mut live, std::slice::from_ref(&change));
                 Some(Ok(()))
             }
             Err(StoreError::Conflict(key)) if key.kind == Kind::Session => None,

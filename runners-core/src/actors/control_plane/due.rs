@@ -231,7 +231,7 @@ impl Plane {
         let loaded = std::mem::replace(&mut live.loaded, false);
         self.commit(Batch::new(), &changes, self.now()).await?;
         live.loaded = loaded;
-        self.keep(&mut live, changes);
+        self.keep(&mut live, &changes);
         if let Due::Lapsed(_) = due {
             live.suspect = true;
         }
@@ -284,7 +284,7 @@ impl Plane {
             live.loaded = false;
             self.commit(Batch::new(), page, now).await?;
             live.loaded = true;
-            self.keep(live, page.to_vec());
+            self.keep(live, page);
         }
         Ok(())
     }

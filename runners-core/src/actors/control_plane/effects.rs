@@ -150,23 +150,20 @@ impl Plane {
     }
 
     /// Takes over into a session what was committed for it.
-    pub(crate) fn keep(&self, live: &mut Live, changes: Vec<Change>) {
+    pub(crate) fn keep(&self, live: &mut Live, changes: &[Change]) {
         let session = live.reference();
         for change in changes {
             let id = change.after.id;
-            let version = change.version() + 1;
-            if change.after.holder().is_some() && change.after.holder() == session {
-                let known = live.mine.remove(&id);
-                let payload = change.payload.or_else(|| known.as_ref().and_then(|mine| mine.payload.clone()));
-                let same_grant =
-                    known.as_ref().is_some_and(|mine| mine.job.record.grant == change.after.grant);
-                let told = same_grant && known.is_some_and(|mine| mine.told);
-                let job = Versioned { version, record: change.after };
-                live.mine.insert(id, Mine { job, payload, told });
-            } else {
-                live.mine.remove(&id);
+            let known = live.mine.remove(&id);
+            if change.after.holder().is_none() || change.after.holder() != session {
                 live.progress.remove(&id);
+                continue;
             }
+            let known = known.filter(|mine| mine.job.record.grant == change.after.grant);
+            let told = known.as_ref().is_some_and(|mine| mine.told);
+            let payload = change.payload.clone().or_else(|| known.and_then(|mine| mine.payload));
+            let job = Versioned { version: change.version() + 1, record: change.after.clone() };
+            live.mine.insert(id, Mine { job, payload, told });
         }
     }
 

@@ -30,6 +30,9 @@ const ROUNDS_MAX: usize = 8;
 /// How many jobs are granted in one batch.
 const GRANTS_PER_BATCH: usize = 200;
 
+/// How many jobs are granted in a batch that applies what a sync tells, too.
+const GRANTS_ALONG_MAX: usize = 50;
+
 impl Plane {
     /// Grants up to `room` ready jobs. If there is none and the call `waits`, it is woken when
     /// there is one.
@@ -41,9 +44,7 @@ impl Plane {
         waits: bool,
         arrival: Arrival,
     ) -> Result<Vec<Offer>, StoreError> {
-        let (Some(seeker), Some(reference)) = (live.seeker.clone(), live.reference()) else {
-            return Ok(Vec::new());
-        };
+        let Some(seeker) = live.seeker.clone() else { return Ok(Vec::new()) };
         let pool = session.who.pool;
         let mut granted: Vec<JobId> = Vec::new();
         for _ in 0..ROUNDS_MAX {
@@ -59,13 +60,12 @@ impl Plane {
             self.fetch_payloads(&mut taken.jobs).await?;
             taken.fit();
             let now = self.now();
-            let changes: Vec<Change> =
-                taken.jobs.iter().filter_map(|job| self.offer(job, reference, now)).collect();
+            let changes = taken.offers(live, now);
             match self.commit_grants(live, &changes, now).await {
                 Ok(()) => {
-                    taken.jobs.clear();
+                    taken.granted();
                     granted.extend(changes.iter().map(|change| change.after.id));
-                    self.keep(live, changes);
+                    self.keep(live, &changes);
                     break;
                 }
                 Err(StoreError::Conflict(key)) if key.kind == Kind::Job => {
@@ -82,8 +82,30 @@ impl Plane {
         self.offers(live, granted, arrival).await
     }
 
+    /// Takes ready jobs for what a request has left free once it is applied, to be granted in the
+    /// batch that applies it.
+    pub(super) async fn take_along(
+        self: &Arc<Self>,
+        live: &Live,
+        along: Option<(PoolId, &SyncRequest)>,
+    ) -> Result<Taken<'_>, StoreError> {
+        let mut taken = Taken { plane: self, jobs: Vec::new() };
+        let (Some((pool, request)), Some(seeker)) = (along, &live.seeker) else { return Ok(taken) };
+        let held = request.held.iter().filter(|held| live.job(held.token).is_some()).count();
+        let room = live.room(held).min(GRANTS_ALONG_MAX);
+        if room == 0 {
+            return Ok(taken);
+        }
+        let sought = lock(&self.schedule).seek(pool, seeker, room, false);
+        self.read_pages(sought.pages);
+        taken.jobs = sought.taken;
+        self.fetch_payloads(&mut taken.jobs).await?;
+        taken.fit();
+        Ok(taken)
+    }
+
     /// The change that offers `job` to a session.
-    pub(super) fn offer(&self, job: &ReadyJob, to: SessionRef, now: Timestamp) -> Option<Change> {
+    fn offer(&self, job: &ReadyJob, to: SessionRef, now: Timestamp) -> Option<Change> {
         let mut after = job.record.clone();
         after.offer(to, now, self.spans.start_within).ok()?;
         let before = Versioned { version: job.version, record: job.record.clone() };
@@ -219,12 +241,23 @@ fn offer_of(mine: &Mine, payload: &PayloadRecord, arrival: Arrival) -> Option<Of
 
 /// Jobs that were taken from the schedule. Those that are still here when it is dropped were not
 /// granted, and go back.
-struct Taken<'a> {
+pub(super) struct Taken<'a> {
     plane: &'a Arc<Plane>,
     jobs: Vec<ReadyJob>,
 }
 
 impl Taken<'_> {
+    /// The changes that offer them to the session.
+    pub(super) fn offers(&self, live: &Live, now: Timestamp) -> Vec<Change> {
+        let Some(to) = live.reference() else { return Vec::new() };
+        self.jobs.iter().filter_map(|job| self.plane.offer(job, to, now)).collect()
+    }
+
+    /// They were granted, and do not go back.
+    pub(super) fn granted(mut self) {
+        self.jobs.clear();
+    }
+
     /// Gives back what would not fit into one reply.
     fn fit(&mut self) {
         let mut size = 0;

@@ -252,7 +252,7 @@ impl Plane {
             live.loaded = false;
             self.commit(Batch::new(), page, now).await?;
             live.loaded = true;
-            self.keep(live, page.to_vec());
+            self.keep(live, page);
         }
         Ok(())
     }

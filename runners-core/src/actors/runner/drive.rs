@@ -196,8 +196,9 @@ async fn payload(order: &Order, artifacts: Option<TenantArtifacts>, shared: &Sha
                 let message = "the payload is an artifact, and this runner was given no artifact store";
                 return Err(Fault::permanent("no_artifact_store", message));
             };
-            let unavailable =
-                |error: crate::ArtifactError| Fault::retryable("payload_unavailable", error.to_string());
+            let unavailable = |error: crate::seams::artifact::ArtifactError| {
+                Fault::retryable("payload_unavailable", error.to_string())
+            };
             artifacts.get(digest, &*shared.clock).await.map_err(unavailable)?
         }
     };

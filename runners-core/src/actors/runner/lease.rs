@@ -1,6 +1,9 @@
 //! The lease of an attempt: it has no call of its own, but asks the session for a sync.
 
-use super::{serve::Shared, session::Settled};
+use super::{
+    serve::Shared,
+    session::{Session, Settled},
+};
 use crate::{
     seams::lease::{Lease, LeaseError},
     values::{lease::FencingToken, time::BootTime},
@@ -35,13 +38,10 @@ impl Lease for SessionLease {
 
     async fn renew(&self) -> Result<BootTime, LeaseError> {
         let mut turns = self.shared.turns();
-        let from = self.shared.with(|session, now| {
-            session.renew(now);
-            now
-        });
+        let before = self.shared.with(Session::renew);
         loop {
             let view = self.shared.look(|session| session.lease(self.token)).ok_or(LeaseError::Lost)?;
-            if view.asked >= from {
+            if view.renewed_by > before {
                 return Ok(view.trust.until);
             }
             if view.trust.until <= self.shared.clock.boot() {

@@ -69,7 +69,8 @@ impl LogBuffer {
     }
 
     /// Whether everything is kept.
-    pub(super) fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
         self.frozen.is_none() && self.unsent.is_empty()
     }
 

@@ -62,10 +62,6 @@ impl Pacing {
         self.not_before
     }
 
-    pub(super) const fn is_failing(&self) -> bool {
-        self.failures > 0
-    }
-
     /// After an error: full jitter over a doubling span, `retry_after` at least. `chance` is from
     /// 0 to 1. Answers the wait.
     pub(super) fn failed(&mut self, now: BootTime, retry_after: Duration, chance: f64) -> Duration {

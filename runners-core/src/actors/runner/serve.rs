@@ -193,7 +193,7 @@ impl Serving {
             biased;
             () = self.kill.cancelled() => return std::ops::ControlFlow::Break(()),
             Some(called) = self.calls.join_next() => self.answered(called),
-            Some(ended) = self.attempts.join_next() => self.ended(ended),
+            Some(ended) = self.attempts.join_next() => self.ended(&ended),
             Some(_) = self.chores.join_next() => {}
             () = self.shared.changed.notified() => {}
             () = woken => {}
@@ -212,9 +212,9 @@ impl Serving {
         self.shared.turn.next();
     }
 
-    fn ended(&mut self, ended: Result<FencingToken, JoinError>) {
+    fn ended(&mut self, ended: &Result<FencingToken, JoinError>) {
         if let Ok(token) = ended {
-            self.stops.remove(&token);
+            self.stops.remove(token);
         }
     }
 

@@ -162,9 +162,10 @@ impl Session {
         self.held.get(&token).map(|held| held.view)
     }
 
-    /// Has a sync sent that renews every lease.
-    pub(super) fn renew(&mut self, now: BootTime) {
+    /// Has a request sent that renews every lease. Answers the newest one that went before it.
+    pub(super) fn renew(&mut self, now: BootTime) -> u64 {
         self.news.get_or_insert(now);
+        self.seq
     }
 
     /// Gives a lease up: declined if it was never confirmed, else ended without an outcome.

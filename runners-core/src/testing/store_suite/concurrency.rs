@@ -6,7 +6,10 @@ use crate::{
     values::key::Index,
 };
 use bytes::Bytes;
-use futures::{FutureExt as _, StreamExt as _, future::join_all};
+use futures::{
+    FutureExt as _, StreamExt as _,
+    future::{join, join_all},
+};
 use std::sync::Arc;
 
 /// How many commits are under way at once.
@@ -83,6 +86,20 @@ pub async fn what_was_committed_is_read(store: Arc<dyn Store>) {
         assert_eq!(entries(&store, crate::store::Query::range(Index::Due, "", 9)).await.0, [at]);
         assert_eq!(chunks(&store, log("a"), expected, 9).await.0.len(), 1);
         assert_eq!(counters(&store, counter(""), 9).await[0].1, i64::try_from(expected + 1).expect("small"));
+    }
+}
+
+/// Questions that arrive among batches are answered, and see a batch whole or not at all.
+pub async fn questions_among_batches_are_answered(store: Arc<dyn Store>) {
+    let pair = |caller: usize| [job(format!("{caller}a")), job(format!("{caller}b"))];
+    let race = (0..CALLERS).map(|caller| {
+        let writes = pair(caller).map(|key| put(key, 0, "1")).to_vec();
+        join(store.commit(writes), store.load(pair(caller).to_vec()))
+    });
+    for (caller, (answer, found)) in join_all(race).await.into_iter().enumerate() {
+        answer.expect("the batch is applied");
+        let found = found.expect("records can be read");
+        assert_eq!(found[0].is_some(), found[1].is_some(), "caller {caller}");
     }
 }
 

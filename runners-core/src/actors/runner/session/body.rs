@@ -73,7 +73,8 @@ impl Session {
         SyncRequest {
             incarnation: self.incarnation,
             seq: self.seq,
-            park_for: self.pacing.park_for(),
+            // Before the first answer, all that is wanted is to know that somebody is there.
+            park_for: if self.newest > 0 { self.pacing.park_for() } else { Duration::ZERO },
             facts_digest: self.facts_digest,
             facts: self.facts_wanted.then(|| self.facts.clone()),
             intent: self.mode(),
@@ -136,7 +137,7 @@ impl Session {
                 continue;
             }
             let pieces = Pieces::of(*token, trail);
-            for tail in pieces.log {
+            if let Some(tail) = pieces.log {
                 room.add(&mut request.log_tails, tail);
             }
             for attachment in pieces.attachments {

@@ -67,8 +67,8 @@ pub(in super::super) struct Order {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct LeaseView {
     pub(in super::super) trust: Trust,
-    /// When the newest answer that renewed it was asked for.
-    pub(in super::super) asked: BootTime,
+    /// The newest request whose answer renewed it.
+    pub(in super::super) renewed_by: u64,
 }
 
 /// Whether something that was given up is known to be.

@@ -37,7 +37,7 @@ impl Session {
             Ok(Reply::Displaced) => self.end(ExitReason::Displaced),
             Ok(Reply::Refused(refused)) => self.end(ExitReason::Refused(refused)),
             Ok(_) => {
-                self.cut_off(seq, &sent, "a reply of another kind".to_owned(), Duration::ZERO, now, chance)
+                self.cut_off(seq, &sent, "a reply of another kind".to_owned(), Duration::ZERO, now, chance);
             }
             Err(TransportError::Busy { retry_after }) => {
                 self.cut_off(seq, &sent, "control plane is busy".to_owned(), retry_after, now, chance);
@@ -96,7 +96,7 @@ impl Session {
         news |= self.trails_heard(sent, &answer);
         if let Some(term) = answer.term {
             self.pacing.term(term);
-            news |= self.renewed(sent, term, &answer.lost);
+            news |= self.renewed(sent, seq, term, &answer.lost);
         }
         for notice in &answer.cancel {
             news |= self.cancelling(notice.token);
@@ -168,13 +168,13 @@ impl Session {
     }
 
     /// A term counts for what this very request listed, from when it was sent.
-    fn renewed(&mut self, sent: &Sent, term: Duration, lost: &[FencingToken]) -> bool {
+    fn renewed(&mut self, sent: &Sent, seq: u64, term: Duration, lost: &[FencingToken]) -> bool {
         let trust = Trust::renewed(sent.asked, term);
         let mut news = false;
         for token in sent.listed.iter().filter(|token| !lost.contains(token)) {
             if let Some(held) = self.held.get_mut(token) {
                 held.view.trust = held.view.trust.or(trust);
-                held.view.asked = held.view.asked.max(sent.asked);
+                held.view.renewed_by = held.view.renewed_by.max(seq);
                 news |= !std::mem::replace(&mut held.confirmed, true);
             }
         }
@@ -207,7 +207,7 @@ impl Session {
         self.news.get_or_insert(now);
         match self.taken(offer, trust, executors, now) {
             Ok(order) => {
-                let view = LeaseView { trust, asked: BootTime::default() };
+                let view = LeaseView { trust, renewed_by: 0 };
                 self.held.insert(token, HeldAttempt { phase: Phase::Running, view, confirmed: false });
                 self.effects.push(Effect::Start(Box::new(order)));
             }

@@ -9,9 +9,13 @@ use crate::values::{
 #[test]
 fn the_first_request_is_sent_at_once_and_every_answer_brings_the_next() {
     let mut bench = Bench::new(1);
-    for seq in 1..=3 {
+    assert!(bench.sends());
+    assert_eq!(bench.send().park_for, Duration::ZERO, "the first answer tells that somebody is there");
+    bench.answer(answer(1));
+    for seq in 2..=4 {
         assert!(bench.sends());
-        assert_eq!(bench.send().seq, seq);
+        let request = bench.send();
+        assert_eq!((request.seq, request.park_for), (seq, PARK));
         assert!(!bench.sends(), "one parked call is enough");
         bench.pass(Duration::from_secs(15));
         bench.answer(answer(seq));
@@ -160,6 +164,7 @@ fn calls_under_way_are_bounded() {
 #[test]
 fn three_cuts_at_the_same_time_shorten_the_park() {
     let mut bench = Bench::new(1);
+    bench.greet();
     for _ in 0..3 {
         bench.pass(Duration::from_secs(60));
         let request = bench.send();

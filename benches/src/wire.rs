@@ -1,0 +1,177 @@
+//! The same control plane over HTTP on loopback: served on a thread of its own, and called either
+//! by the client that users have or by a lean one that leaves the processor to the server.
+
+use crate::{bed, stopwatch::now};
+use anyhow::Context as _;
+use async_trait::async_trait;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Request as HttpRequest, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use runners_core::{
+    Authenticate, AuthenticateError, ControlPlane, Principal, Token, Transport, TransportError,
+    TransportSource,
+    protocol::{Reply, Request},
+};
+use runners_transport_http::{HttpFace, HttpTransport};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Mutex, oneshot},
+};
+
+/// A control plane that is served on loopback.
+#[derive(Debug)]
+pub struct Wire {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Wire {
+    /// Starts a control plane on an empty store, and serves it, on a thread of its own.
+    ///
+    /// # Errors
+    /// If the store or the listener cannot be opened.
+    pub async fn start(kept: bed::Kept) -> anyhow::Result<Self> {
+        let (told, address) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::Builder::new().name("wire-server".into()).spawn(move || {
+            bed::runtime()?.block_on(async {
+                let bed = bed::Bed::start(kept).await?;
+                let listener = TcpListener::bind("127.0.0.1:0").await?;
+                told.send(listener.local_addr()?).ok().context("nobody waits for the address")?;
+                let face = face(bed.control.clone());
+                runners_transport_http::serve(listener, face, async { drop(stopped.await) }).await?;
+                Ok(())
+            })
+        })?;
+        Ok(Self { address: address.await.context("the server did not start")?, stop, thread })
+    }
+
+    /// The transport that users have, for one principal.
+    ///
+    /// # Errors
+    /// If the client cannot be built.
+    pub fn client(&self, token: &str) -> anyhow::Result<HttpTransport> {
+        let url = format!("http://{}", self.address);
+        Ok(HttpTransport::builder(url).token(Token::from_text(token)).build()?)
+    }
+
+    /// A lean transport on a connection of its own.
+    ///
+    /// # Errors
+    /// If the server cannot be reached.
+    pub async fn lean(&self) -> anyhow::Result<Lean> {
+        let stream = TcpStream::connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let mut driver = tokio::task::JoinSet::new();
+        driver.spawn(async move { drop(connection.await) });
+        Ok(Lean { sender: Arc::new(Mutex::new(sender)), _driver: Arc::new(driver), token: String::new() })
+    }
+
+    /// Stops the server and waits for its end.
+    ///
+    /// # Errors
+    /// Whatever has ended it early.
+    pub fn stop(self) -> anyhow::Result<()> {
+        let _ = self.stop.send(());
+        self.thread.join().ok().context("the server has panicked")?
+    }
+}
+
+fn face(control: ControlPlane) -> HttpFace {
+    let callers = move |principal| Arc::new(control.caller(principal)) as Arc<dyn Transport>;
+    HttpFace::builder(ByNumber, callers).build()
+}
+
+/// The token of the user who submits.
+pub const USER_TOKEN: &str = "user";
+
+/// The token of the runner with this number.
+#[must_use]
+pub fn runner_token(number: usize) -> String {
+    format!("runner-{number}")
+}
+
+/// Knows one user, and as many runners as there are numbers.
+#[derive(Debug)]
+struct ByNumber;
+
+#[async_trait]
+impl Authenticate for ByNumber {
+    async fn authenticate(&self, token: &str) -> Result<Principal, AuthenticateError> {
+        if token == USER_TOKEN {
+            return Ok(bed::user());
+        }
+        let number = token.strip_prefix("runner-").and_then(|number| number.parse().ok());
+        number.map(bed::runner).ok_or(AuthenticateError::Unknown)
+    }
+}
+
+/// A transport that does as little as HTTP asks for: no retries, no pool, no limits. Clones share
+/// a connection, one call after the other.
+#[derive(Clone, Debug)]
+pub struct Lean {
+    sender: Arc<Mutex<http1::SendRequest<Full<Bytes>>>>,
+    _driver: Arc<tokio::task::JoinSet<()>>,
+    token: String,
+}
+
+impl Lean {
+    /// The same connection, speaking for the owner of a token.
+    #[must_use]
+    pub fn with_token(&self, token: impl Into<String>) -> Self {
+        Self { token: token.into(), ..self.clone() }
+    }
+
+    async fn exchange(&self, name: &str, body: Vec<u8>) -> Result<Reply, TransportSource> {
+        let request = HttpRequest::post(format!("/v1/{name}"))
+            .header("host", "localhost")
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("runners-protocol", "1")
+            .body(Full::new(Bytes::from(body)))?;
+        let mut sender = self.sender.lock().await;
+        sender.ready().await?;
+        let body = sender.send_request(request).await?.into_body().collect().await?;
+        Ok(serde_json::from_slice(&body.to_bytes())?)
+    }
+}
+
+#[async_trait]
+impl Transport for Lean {
+    async fn call(&self, request: Request) -> Result<Reply, TransportError> {
+        let encoded = match &request {
+            Request::Submit(fields) => serde_json::to_vec(fields).map(|body| ("submit", body)),
+            Request::Sync(fields) => serde_json::to_vec(fields).map(|body| ("sync", body)),
+            Request::Inspect(fields) => serde_json::to_vec(fields).map(|body| ("inspect", body)),
+            other => return Err(TransportError::Unreachable(format!("not measured: {other:?}").into())),
+        };
+        let (name, body) = encoded.map_err(|error| TransportError::Unreachable(error.into()))?;
+        self.exchange(name, body).await.map_err(TransportError::Unreachable)
+    }
+}
+
+/// How long a call takes that changes nothing, one after the other.
+///
+/// # Errors
+/// If a call fails.
+pub async fn round_trips(user: &impl Transport, count: usize) -> anyhow::Result<Vec<Duration>> {
+    let request = Request::Inspect(runners_core::protocol::InspectRequest {
+        job: runners_core::JobId::from_bytes([9; 16]),
+    });
+    let mut spans = Vec::with_capacity(count);
+    for _ in 0..count {
+        let begun = now();
+        user.call(request.clone()).await?;
+        spans.push(now().since(begun));
+    }
+    Ok(spans)
+}

@@ -1,0 +1,239 @@
+//! What may be asked on the command line. What is made of it is in `command`.
+
+mod groups;
+
+pub(crate) use groups::{ApiArgs, BrowserArgs, HostArgs, OutputArgs};
+
+use clap::{Args, Parser, Subcommand};
+use runners_core::{JobId, Runner, RunnerId};
+use std::{path::PathBuf, time::Duration};
+
+/// Run recorded browser flows on machines that only connect out.
+#[derive(Debug, Parser)]
+#[command(
+    name = "runners",
+    version,
+    max_term_width = 100,
+    after_help = "Try it, all on this machine:
+  runners dev                               # control plane and a runner
+  runners submit FLOW.json --wait           # in another terminal, same directory
+
+Without any server:
+  runners flow run FLOW.json
+
+A FLOW.json is what the Recorder panel of Chrome or Edge exports as JSON.
+
+Exit codes: 0 passed, 1 failed, 2 could not run. RUST_LOG=info shows more of what happens."
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a control plane and one runner in this process, to try things out.
+    #[command(after_help = "Example:
+  runners dev --slots 2
+  runners submit checkout.json --wait       # in another terminal, same directory")]
+    Dev(DevArgs),
+    /// Start a control plane that runners connect to.
+    ///
+    /// The first start makes the tenant and the pool `default`, a registration token for runners and
+    /// a credential for the API. Both are written to files that only you can read; the output names
+    /// the files. Ctrl-C stops it: runners go on with what they hold and come back when it does.
+    #[command(after_help = "Example:
+  runners server --data /var/lib/runners --listen 127.0.0.1:7878
+
+There is no TLS here: put a proxy that has it in front, or stay on this machine.")]
+    Server(HostArgs),
+    /// Start a runner in the foreground. It only connects out.
+    ///
+    /// The first start exchanges the registration token for a credential that is made here and never
+    /// leaves this machine; later starts need no token. Ctrl-C or SIGTERM drains: nothing new is
+    /// taken, what runs is finished. A second one stops at once; what was running is tried elsewhere.
+    #[command(after_help = "Examples:
+  runners run -s https://runners.example.com --token-file registration-token --slots 4
+  RUNNERS_TOKEN=rreg_… runners run -s https://runners.example.com --label eu --label chrome
+
+A token after -t can be read by everybody on this machine for the moment until the runner is
+enrolled, and stays in your shell's history: --token-file and RUNNERS_TOKEN are safer.")]
+    Run(RunArgs),
+    /// Submit recorded flows, and with --wait see them through.
+    ///
+    /// All flows are validated before anything is sent. With --wait, progress is shown, then a table;
+    /// screenshots, page sources and report.json are written below --output. Ctrl-C cancels what was
+    /// submitted; a second one leaves it running and ends.
+    #[command(after_help = "Examples:
+  runners submit checkout.json --wait
+  runners submit flows/*.json --wait --json -s https://runners.example.com --token-file api-token
+
+report.json, and what --json prints with --wait:
+  { \"version\": 1, \"conclusion\": \"failed\", \"started_at\": \"2026-01-31T12:00:00.000Z\",
+    \"duration_ms\": 5120, \"counts\": { \"flows\": 2, \"passed\": 1, \"failed\": 1, \"could_not_run\": 0 },
+    \"flows\": [ { \"name\": \"checkout\", \"file\": \"flows/checkout.json\", \"title\": \"…\",
+      \"conclusion\": \"failed\", \"duration_ms\": 2210, \"job\": \"job_…\", \"attempts\": 1,
+      \"failure\": \"step 3 (click \\\"Pay\\\"): …\",
+      \"steps\": [ { \"index\": 0, \"type\": \"navigate\", \"description\": \"…\", \"state\": \"passed\",
+        \"duration_ms\": 310, \"reason\": \"…\", \"page_url\": \"…\", \"artifacts\": [\"steps/03-failed.png\"] } ],
+      \"artifacts\": [ { \"name\": \"steps/03-failed.png\", \"path\": \"checkout/steps/03-failed.png\",
+        \"media_type\": \"image/png\", \"bytes\": 20480, \"sha256\": \"…\" } ] } ] }
+Paths are relative to report.json. What does not apply is left out. Later versions only add members.
+
+Exit codes: 0 all passed; 1 one failed or timed out; 2 one could not run, was cancelled or expired.")]
+    Submit(SubmitArgs),
+    /// Validate recorded flows, or replay them right here.
+    #[command(subcommand)]
+    Flow(FlowCommand),
+    /// Ask a runner for a sign of life.
+    Ping(PingArgs),
+    /// Show how a job is, and why.
+    Job(JobArgs),
+    /// Stop a job.
+    Cancel(JobArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FlowCommand {
+    /// Replay flows in a browser on this machine, without any server.
+    ///
+    /// Shows, writes and exits as `runners submit --wait` does; see there for report.json.
+    #[command(after_help = "Examples:
+  runners flow run checkout.json
+  runners flow run flows/*.json --headed --steps")]
+    Run(FlowRunArgs),
+    /// Say everything that is wrong with flows, by JSON pointer. Starts no browser.
+    #[command(after_help = "Example:
+  runners flow validate flows/*.json")]
+    Validate(FlowValidateArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArgs {
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+    /// How many flows the runner replays at once.
+    #[arg(long, default_value_t = 1, env = "MAX_CONCURRENCY", value_parser = slots())]
+    pub(crate) slots: u32,
+    #[command(flatten)]
+    pub(crate) browser: BrowserArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The control plane's URL.
+    #[arg(short, long, value_name = "URL", env = "RUNNERS_SERVER", default_value = groups::SERVER)]
+    pub(crate) server: String,
+    /// The registration token. Needed once; safer are --token-file and RUNNERS_TOKEN.
+    #[arg(short, long, value_name = "TOKEN", env = "RUNNERS_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// A file with the registration token [default for a server on this machine:
+    /// runners-data/registration-token, if it is there].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// How many flows are replayed at once.
+    #[arg(long, default_value_t = 1, env = "MAX_CONCURRENCY", value_parser = slots())]
+    pub(crate) slots: u32,
+    /// What the runner is called, for people [default: the name of this machine].
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// A label that flows may ask for; may be repeated.
+    #[arg(long = "label", value_name = "LABEL")]
+    pub(crate) labels: Vec<String>,
+    /// Where the runner keeps its credential and results that are not recorded yet. One runner each
+    /// [default: below ~/.local/state/runners, by server and name].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Allow plain http beyond this machine, where everybody on the way can read the credential.
+    #[arg(long)]
+    pub(crate) insecure_http: bool,
+    #[command(flatten)]
+    pub(crate) browser: BrowserArgs,
+    /// Print one JSON object a line instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubmitArgs {
+    /// Flows, as the browser's Recorder panel exports them.
+    #[arg(required = true, value_name = "FLOW.json")]
+    pub(crate) flows: Vec<PathBuf>,
+    /// Wait until all have ended; show progress, then a table, and fetch what they left.
+    #[arg(short, long)]
+    pub(crate) wait: bool,
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+    /// The pool whose runners may take them.
+    #[arg(long, default_value = "default")]
+    pub(crate) pool: String,
+    /// A label that the runner must have; may be repeated.
+    #[arg(long = "label", value_name = "LABEL")]
+    pub(crate) labels: Vec<String>,
+    /// How long one attempt at a flow may take, such as 90s, 5m or 1h.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = groups::time)]
+    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FlowRunArgs {
+    /// Flows, as the browser's Recorder panel exports them.
+    #[arg(required = true, value_name = "FLOW.json")]
+    pub(crate) flows: Vec<PathBuf>,
+    /// How many flows are replayed at once.
+    #[arg(long, default_value_t = 1, env = "MAX_CONCURRENCY", value_parser = slots())]
+    pub(crate) slots: u32,
+    #[command(flatten)]
+    pub(crate) browser: BrowserArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FlowValidateArgs {
+    /// Flows, as the browser's Recorder panel exports them.
+    #[arg(required = true, value_name = "FLOW.json")]
+    pub(crate) flows: Vec<PathBuf>,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PingArgs {
+    /// The runner, as it says at its start: `runner_` and 32 hex digits.
+    pub(crate) runner: RunnerId,
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JobArgs {
+    /// The job, as `submit` says: `job_` and 32 hex digits.
+    pub(crate) job: JobId,
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn slots() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=i64::from(Runner::SLOTS_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,126 @@
+//! Groups of arguments that several commands take.
+
+use clap::{Args, ValueEnum};
+use runners_exec_webdriver::Screenshots;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// Where a server on this machine is, unless said otherwise.
+pub(super) const SERVER: &str = "http://127.0.0.1:7878";
+
+/// How a control plane is hosted.
+#[derive(Debug, Args)]
+pub(crate) struct HostArgs {
+    /// Where the queue, the artifacts and the tokens are kept.
+    #[arg(long, value_name = "DIR", default_value = crate::tokens::DATA)]
+    pub(crate) data: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878")]
+    pub(crate) listen: SocketAddr,
+    /// Allow listening beyond this machine with plain http, where everybody on the way can read the
+    /// tokens.
+    #[arg(long)]
+    pub(crate) insecure_http: bool,
+    /// Print one JSON object a line instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How a control plane is reached as a user.
+#[derive(Debug, Args)]
+pub(crate) struct ApiArgs {
+    /// The control plane's URL.
+    #[arg(short, long, value_name = "URL", env = "RUNNERS_SERVER", default_value = SERVER)]
+    pub(crate) server: String,
+    /// The API credential; safer are --token-file and RUNNERS_API_TOKEN.
+    #[arg(short, long, value_name = "TOKEN", env = "RUNNERS_API_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// A file with the API credential [default for a server on this machine: runners-data/api-token,
+    /// if it is there].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Allow plain http beyond this machine, where everybody on the way can read the credential.
+    #[arg(long)]
+    pub(crate) insecure_http: bool,
+}
+
+/// Which browser replays flows, and how.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BrowserArgs {
+    /// Show the browser's window.
+    #[arg(long)]
+    pub(crate) headed: bool,
+    /// Use the WebDriver at this URL instead of starting ChromeDriver.
+    #[arg(long, value_name = "URL", env = "RUNNERS_WEBDRIVER", conflicts_with = "headed")]
+    pub(crate) webdriver: Option<String>,
+    /// Which pictures are kept.
+    #[arg(long, value_enum, default_value_t = Pictures::End)]
+    pub(crate) screenshots: Pictures,
+}
+
+/// Which pictures of a flow are kept.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Pictures {
+    /// Of the step that failed.
+    Failure,
+    /// At the end, or of the step that failed.
+    End,
+    /// After every step.
+    Steps,
+}
+
+impl From<Pictures> for Screenshots {
+    fn from(pictures: Pictures) -> Self {
+        match pictures {
+            Pictures::Failure => Self::OfFailures,
+            Pictures::End => Self::AtTheEnd,
+            Pictures::Steps => Self::OfEveryStep,
+        }
+    }
+}
+
+/// What is shown and left of flows that were seen through.
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// Where screenshots, page sources and report.json go.
+    #[arg(short, long, value_name = "DIR", default_value = "runners-output")]
+    pub(crate) output: PathBuf,
+    /// Show every step with its time.
+    #[arg(long)]
+    pub(crate) steps: bool,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Reads a time such as `90s`, `5m`, `1h` or `500ms`.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
+    let malformed = || format!("{text:?} is not a time: write a number and ms, s, m or h, such as 90s");
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(malformed)?;
+    let number: u64 = text[..digits].parse().map_err(|_| malformed())?;
+    let unit = match &text[digits..] {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60 * 1000,
+        "h" => 3600 * 1000,
+        _ => return Err(malformed()),
+    };
+    match number.checked_mul(unit).map(Duration::from_millis) {
+        Some(span) if !span.is_zero() && span <= runners_core::JobOptions::TIMEOUT_MAX => Ok(span),
+        _ => Err(format!("{text:?} is not between 1ms and 168h, which is the limit")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_number_with_a_unit() {
+        assert_eq!(time("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(time("168h"), Ok(Duration::from_secs(168 * 3600)));
+        for bad in ["", "90", "s", "-1s", "1.5s", "0s", "169h", "99999999999999999999h", "1d"] {
+            assert!(time(bad).is_err(), "{bad}");
+        }
+    }
+}

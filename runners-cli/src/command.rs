@@ -1,0 +1,64 @@
+//! What each command does, one file each.
+
+mod dev;
+mod flow_run;
+mod flow_validate;
+mod follow;
+mod jobs;
+mod run;
+mod server;
+mod submit;
+
+use crate::{
+    args::{Command, FlowCommand, OutputArgs},
+    exit::Exit,
+    output::OutputDirectory,
+    report::Report,
+    table, terminal,
+};
+use anyhow::Result;
+
+/// Does what was asked.
+pub(crate) async fn execute(command: Command) -> Result<Exit> {
+    match command {
+        Command::Dev(arguments) => dev::execute(arguments).await,
+        Command::Server(arguments) => server::execute(arguments).await,
+        Command::Run(arguments) => run::execute(arguments).await,
+        Command::Submit(arguments) => submit::execute(arguments).await,
+        Command::Flow(FlowCommand::Run(arguments)) => flow_run::execute(arguments).await,
+        Command::Flow(FlowCommand::Validate(arguments)) => Ok(flow_validate::execute(&arguments)),
+        Command::Ping(arguments) => jobs::ping(arguments).await,
+        Command::Job(arguments) => jobs::show(arguments).await,
+        Command::Cancel(arguments) => jobs::cancel(arguments).await,
+    }
+}
+
+/// Writes the report of flows that were seen through, and shows it.
+fn conclude(report: &Report, output: &OutputDirectory, arguments: &OutputArgs) -> Result<Exit> {
+    output.finish(report)?;
+    if arguments.json {
+        terminal::print_json(report);
+        return Ok(report.exit());
+    }
+    table::print(report, arguments.steps);
+    for flow in &report.flows {
+        for missing in &flow.missing {
+            terminal::note(format!("{}: {missing}", flow.name));
+        }
+    }
+    let counts = &report.counts;
+    let mut parts = vec![format!("{} passed", counts.passed)];
+    if counts.failed > 0 {
+        parts.push(format!("{} failed", counts.failed));
+    }
+    if counts.could_not_run > 0 {
+        parts.push(format!("{} could not run", counts.could_not_run));
+    }
+    let span = terminal::span(std::time::Duration::from_millis(report.duration_ms));
+    terminal::print(format!("{} of {} in {span}", parts.join(", "), terminal::count(counts.flows, "flow")));
+    let left: usize = report.flows.iter().map(|flow| flow.artifacts.len()).sum();
+    let beside =
+        if left == 0 { String::new() } else { format!(", {} beside it", terminal::count(left, "artifact")) };
+    terminal::print(format!("report: {}{beside}", output.report().display()));
+    Ok(report.exit())
+}

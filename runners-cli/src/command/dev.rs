@@ -1,0 +1,70 @@
+//! `runners dev`: a control plane and one runner in one process. The runner speaks to the control
+//! plane without HTTP, but is enrolled like any other.
+
+use crate::{
+    args::DevArgs,
+    exit::Exit,
+    host::Host,
+    identity::{self, Identity},
+    interrupts::Interrupts,
+    local::LocalBrowser,
+    narrator::Narrator,
+};
+use anyhow::{Context as _, Result};
+use runners_core::{Authenticate as _, Principal, Runner, TenantId, TokenKind};
+use serde_json::json;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What the runner is called.
+const NAME: &str = "dev";
+
+pub(super) async fn execute(arguments: DevArgs) -> Result<Exit> {
+    let mut interrupts = Interrupts::listen()?;
+    let browser = LocalBrowser::new(&arguments.browser)?;
+    let host = Host::open(&arguments.host).await?;
+    let narrator = Arc::new(Narrator::new("the control plane in this process", arguments.host.json));
+    host.announce("runners dev", &[("a flow", host.command_line("submit FLOW.json --wait", TokenKind::Api))]);
+    let runner = start(&host, &arguments, &browser, narrator.clone()).await?;
+    let stop = CancellationToken::new();
+    let mut serving = std::pin::pin!(host.serve(stop.clone()));
+    tokio::select! {
+        served = &mut serving => return served.map(|()| Exit::Passed),
+        reason = runner.stopped() => anyhow::bail!("the runner ended: {reason}"),
+        () = interrupts.next() => {}
+    }
+    narrator.say("stopping: finishing what runs; once more stops now", json!({ "event": "stopping" }));
+    let ended = async {
+        let drained = runner.drain().await;
+        stop.cancel();
+        drained.map_err(anyhow::Error::from)
+    };
+    tokio::select! {
+        (served, drained) = async { tokio::join!(&mut serving, ended) } => served.and(drained)?,
+        () = interrupts.next() => runner.kill(),
+    }
+    browser.stop().await;
+    narrator.say("stopped", json!({ "event": "stopped" }));
+    Ok(Exit::Passed)
+}
+
+async fn start(
+    host: &Host,
+    arguments: &DevArgs,
+    browser: &LocalBrowser,
+    narrator: Arc<Narrator>,
+) -> Result<Runner> {
+    let spool = identity::open_spool(&host.data.runner())?;
+    let registration = host.registration.digest();
+    let registrant = host.control.caller(Principal::Registrant { tenant: TenantId::DEFAULT, registration });
+    let identity = Identity::enrol(&registrant, &spool, "dev", NAME).await?;
+    let principal = host.control.authenticator().authenticate(identity.credential.expose()).await;
+    let runner = Runner::builder(host.control.caller(principal.context("the runner was not enrolled")?))
+        .name(NAME)
+        .slots(arguments.slots)
+        .spool(spool)
+        .artifacts(identity.enrolled.tenant, host.artifacts.clone())
+        .observer(narrator)
+        .executor(browser.executor.clone());
+    Ok(runner.start())
+}

@@ -1,0 +1,150 @@
+//! `runners run`: a runner in the foreground.
+
+mod disguise;
+
+use crate::{
+    args::RunArgs,
+    connection::{self, TokenSource},
+    exit::Exit,
+    identity::{self, Identity},
+    interrupts::Interrupts,
+    local::LocalBrowser,
+    narrator::Narrator,
+};
+use anyhow::{Context as _, Result, bail};
+use runners_core::{
+    ExitReason, Runner, Spool, TokenKind,
+    protocol::{RefusalCode, Refused},
+};
+use runners_transport_http::HttpArtifacts;
+use serde_json::json;
+use std::{path::Path, sync::Arc, time::Duration};
+
+/// How long what runs may take to end at the second interrupt.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+
+pub(super) async fn execute(arguments: RunArgs) -> Result<Exit> {
+    let mut interrupts = Interrupts::listen()?;
+    let browser = LocalBrowser::new(&arguments.browser)?;
+    let name = arguments.name.clone().unwrap_or_else(identity::machine_name);
+    let state = match &arguments.state {
+        Some(state) => state.clone(),
+        None => identity::state_directory(&arguments.server, &name)?,
+    };
+    let spool = identity::open_spool(&state)?;
+    let identity = tokio::select! {
+        identity = identify(&arguments, &spool, &name) => identity?,
+        () = interrupts.next() => return Ok(Exit::Passed),
+    };
+    let narrator = Arc::new(Narrator::new(&arguments.server, arguments.json));
+    announce(&narrator, &arguments, &identity, &name);
+    let transport = connection::transport(&arguments.server, identity.credential, arguments.insecure_http)?;
+    let runner = Runner::builder(transport.clone())
+        .name(&name)
+        .slots(arguments.slots)
+        .labels(&arguments.labels)
+        .spool(spool)
+        .artifacts(identity.enrolled.tenant, HttpArtifacts::new(&transport))
+        .observer(narrator.clone())
+        .executor(browser.executor.clone())
+        .start();
+    let ended = see_through(&runner, &mut interrupts, &narrator).await;
+    browser.stop().await;
+    match ended {
+        ExitReason::Left | ExitReason::Stopped | ExitReason::Killed => {
+            narrator.say("stopped", json!({ "event": "stopped" }));
+            Ok(Exit::Passed)
+        }
+        ExitReason::Displaced => {
+            bail!("another process runs as this runner: give this one a --state of its own")
+        }
+        ExitReason::Refused(refused) => {
+            let advice = refusal_advice(&refused, &arguments.server, &state);
+            Err(refused).context(advice)
+        }
+        reason => bail!("the runner ended: {reason}"),
+    }
+}
+
+fn refusal_advice(refused: &Refused, server: &str, state: &Path) -> String {
+    match refused.code {
+        RefusalCode::Expired => {
+            format!("{server} does not know this runner: start it with a registration token to enrol anew")
+        }
+        _ => format!("{server} does not take this runner: remove {} to enrol anew", state.display()),
+    }
+}
+
+/// Who this runner is. With a token it enrols, which is harmless when it has before.
+async fn identify(arguments: &RunArgs, spool: &Spool, name: &str) -> Result<Identity> {
+    let source = TokenSource {
+        kind: TokenKind::Registration,
+        text: arguments.token.as_deref(),
+        file: arguments.token_file.as_deref(),
+        server: &arguments.server,
+    };
+    let kept = Identity::kept(spool, &arguments.server)?;
+    let Some(token) = source.find()? else {
+        return kept.ok_or_else(|| source.missing("RUNNERS_TOKEN"));
+    };
+    let enrolled = Identity::enrol_at(&arguments.server, token, arguments.insecure_http, spool, name).await;
+    let identity = match (enrolled, kept) {
+        (Ok(identity), _) => identity,
+        (Err(error), Some(kept)) => {
+            // The token may have run out since; the credential is what counts.
+            tracing::info!(error = &*error as &dyn std::error::Error, "the registration token was not taken");
+            kept
+        }
+        (Err(error), None) => return Err(error),
+    };
+    if arguments.token.is_some() {
+        disguise::drop_token();
+    }
+    Ok(identity)
+}
+
+fn announce(narrator: &Narrator, arguments: &RunArgs, identity: &Identity, name: &str) {
+    let (runner, pool) = (identity.enrolled.runner, &identity.enrolled.pool_name);
+    let slots = crate::terminal::count(arguments.slots as usize, "slot");
+    let labels = if arguments.labels.is_empty() {
+        String::new()
+    } else {
+        format!(", labels {}", arguments.labels.join(" "))
+    };
+    narrator.say(
+        &format!("{name} is {runner} in the pool {pool}, {slots}{labels}"),
+        json!({
+            "event": "enrolled", "runner": runner, "name": name, "pool": pool, "slots": arguments.slots,
+            "labels": arguments.labels, "server": arguments.server,
+        }),
+    );
+}
+
+/// Waits for the end: by itself, or by interrupts, each more urgent than the one before.
+async fn see_through(runner: &Runner, interrupts: &mut Interrupts, narrator: &Narrator) -> ExitReason {
+    tokio::select! {
+        reason = runner.stopped() => return reason,
+        () = interrupts.next() => {}
+    }
+    let running = runner.snapshot().held.len();
+    let text = match running {
+        0 => "draining: nothing runs".to_owned(),
+        _ => format!("draining: {} to finish; once more stops now", crate::terminal::count(running, "flow")),
+    };
+    narrator.say(&text, json!({ "event": "draining", "running": running }));
+    tokio::select! {
+        drained = runner.drain() => match drained {
+            Ok(()) => return ExitReason::Left,
+            Err(_) => return runner.stopped().await,
+        },
+        () = interrupts.next() => {}
+    }
+    narrator.say("stopping now: what ran is tried elsewhere", json!({ "event": "stopping" }));
+    tokio::select! {
+        reason = runner.stop(STOP_GRACE) => reason,
+        () = interrupts.next() => {
+            runner.kill();
+            runner.stopped().await
+        }
+    }
+}

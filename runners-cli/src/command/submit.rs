@@ -1,0 +1,125 @@
+//! `runners submit`: flows become the jobs of a run, and with `--wait` are seen through.
+
+use super::{
+    conclude,
+    follow::{Submitted, follow},
+};
+use crate::{
+    args::SubmitArgs,
+    connection::Connection,
+    documents::{self, Document},
+    exit::Exit,
+    interrupts::Interrupts,
+    output::OutputDirectory,
+    progress::Progress,
+    report::{FlowReport, Report},
+    terminal,
+};
+use anyhow::Result;
+use futures::{StreamExt as _, stream};
+use runners_core::{
+    Clock as _, JobHandle, JobOptions, RunId, SystemClock,
+    protocol::{Refused, RunSpec},
+};
+use runners_exec_webdriver::FlowResult;
+use serde_json::json;
+
+/// How many jobs are followed at once; each asks twice a second. Others are followed after them.
+const FOLLOWED_MAX: usize = 64;
+
+pub(super) async fn execute(arguments: SubmitArgs) -> Result<Exit> {
+    let Some(documents) = documents::read_all(&arguments.flows) else { return Ok(Exit::CouldNotRun) };
+    let connection = Connection::new(&arguments.api)?;
+    let mut interrupts = Interrupts::listen()?;
+    let output = if arguments.wait { Some(OutputDirectory::open(&arguments.output.output)?) } else { None };
+    let options = JobOptions {
+        pool: arguments.pool.clone(),
+        wanted: arguments.labels.iter().cloned().collect(),
+        timeout: arguments.timeout,
+        ..JobOptions::default()
+    };
+    let run = connection.client.new_run();
+    let jobs: Vec<_> = documents.iter().map(|document| (document.flow.clone(), options.clone())).collect();
+    let submitting = connection.client.submit_run(RunSpec { run, timeout: None }, &jobs);
+    let handles = tokio::select! {
+        handles = submitting => handles.map_err(|error| connection.explain(error))?,
+        () = interrupts.next() => return Ok(Exit::CouldNotRun),
+    };
+    drop(jobs);
+    let submitted: Vec<_> = documents.into_iter().zip(handles).collect();
+    match output {
+        Some(output) => see_through(&arguments, &connection, interrupts, run, submitted, &output).await,
+        None => Ok(tell(&arguments, run, &submitted)),
+    }
+}
+
+type Handled = (Document, Result<JobHandle<FlowResult>, Refused>);
+
+/// Says what was queued, for those who do not wait.
+fn tell(arguments: &SubmitArgs, run: RunId, submitted: &[Handled]) -> Exit {
+    if arguments.output.json {
+        let jobs: Vec<_> = submitted
+            .iter()
+            .map(|(document, handle)| match handle {
+                Ok(handle) => json!({ "name": document.name, "file": document.path, "job": handle.id() }),
+                Err(refused) => {
+                    json!({ "name": document.name, "file": document.path, "refused": refused.to_string() })
+                }
+            })
+            .collect();
+        terminal::print_json(&json!({ "version": 1, "run": run, "jobs": jobs }));
+    }
+    let mut exit = Exit::Passed;
+    for (document, handle) in submitted {
+        match handle {
+            Ok(handle) if !arguments.output.json => {
+                terminal::print(format!("{}  {}", handle.id(), document.path.display()));
+            }
+            Ok(_) => {}
+            Err(refused) => {
+                exit = Exit::CouldNotRun;
+                let error = terminal::error_style().apply_to("error:");
+                terminal::note(format!("{error} {}: {refused}", document.path.display()));
+            }
+        }
+    }
+    exit
+}
+
+async fn see_through(
+    arguments: &SubmitArgs,
+    connection: &Connection,
+    mut interrupts: Interrupts,
+    run: RunId,
+    submitted: Vec<Handled>,
+    output: &OutputDirectory,
+) -> Result<Exit> {
+    let clock = SystemClock::default();
+    let started_at = clock.wall();
+    let progress =
+        Progress::new(submitted.iter().map(|(document, _)| &*document.name), arguments.output.json);
+    let lines = submitted.into_iter().map(|(document, handle)| {
+        let line = progress.line(&document.name);
+        line.say("queued");
+        Submitted { document, handle, line }
+    });
+    let lines: Vec<_> = lines.collect();
+    let following = stream::iter(lines).map(|submitted| follow(connection, submitted, output));
+    let mut following = std::pin::pin!(following.buffered(FOLLOWED_MAX).collect::<Vec<FlowReport>>());
+    let flows = tokio::select! {
+        flows = &mut following => flows,
+        () = interrupts.next() => {
+            progress.note("cancelling what was submitted; once more leaves it running and ends");
+            let cancelled = async {
+                connection.client.cancel_run(run).await.map_err(|error| connection.explain(error))?;
+                anyhow::Ok((&mut following).await)
+            };
+            tokio::select! {
+                flows = cancelled => flows?,
+                () = interrupts.next() => return Ok(Exit::CouldNotRun),
+            }
+        }
+    };
+    progress.finish();
+    conclude(&Report::new(started_at, clock.wall(), flows), output, &arguments.output)
+}

@@ -1,0 +1,157 @@
+//! How a control plane is reached: the URL, the token and where it comes from, and what is said
+//! when it cannot be reached.
+
+use crate::{
+    args::ApiArgs,
+    tokens::{self, DATA},
+};
+use anyhow::{Context as _, Error, Result, bail};
+use runners_core::{Client, TenantId, Token, TokenKind, TransportError};
+use runners_transport_http::{HttpArtifacts, HttpTransport};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// How long a command that somebody waits for tries to get its first answer.
+const FIRST_ANSWER_WITHIN: Duration = Duration::from_secs(8);
+
+/// A control plane as its users reach it.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    pub(crate) server: String,
+    /// Gives up soon: somebody is waiting.
+    pub(crate) client: Client,
+    /// Bears with a restart of the control plane.
+    pub(crate) patient: Client,
+    pub(crate) artifacts: HttpArtifacts,
+}
+
+/// What a token is for on the command line, and how it is named there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TokenSource<'a> {
+    pub(crate) kind: TokenKind,
+    /// What was given with -t, or in the environment.
+    pub(crate) text: Option<&'a str>,
+    pub(crate) file: Option<&'a Path>,
+    pub(crate) server: &'a str,
+}
+
+impl Connection {
+    /// Prepares a connection. Nothing is sent yet.
+    pub(crate) fn new(arguments: &ApiArgs) -> Result<Self> {
+        let source = TokenSource {
+            kind: TokenKind::Api,
+            text: arguments.token.as_deref(),
+            file: arguments.token_file.as_deref(),
+            server: &arguments.server,
+        };
+        let token = source.find()?.ok_or_else(|| source.missing("RUNNERS_API_TOKEN"))?;
+        let transport = transport(&arguments.server, token, arguments.insecure_http)?;
+        let artifacts = HttpArtifacts::new(&transport);
+        // The token says whose artifacts they are; the tenant in a key is not looked at.
+        let builder = || Client::builder(transport.clone()).artifacts(TenantId::DEFAULT, artifacts.clone());
+        Ok(Self {
+            server: arguments.server.clone(),
+            client: builder().patience(FIRST_ANSWER_WITHIN).build(),
+            patient: builder().build(),
+            artifacts: artifacts.clone(),
+        })
+    }
+
+    /// Adds what to do to an error of the client.
+    pub(crate) fn explain(&self, error: runners_core::Error) -> Error {
+        let server = &self.server;
+        let advice = match &error {
+            runners_core::Error::Unreachable(_) => {
+                format!(
+                    "could not reach {server}: is it the right URL (-s), and is `runners server` running?"
+                )
+            }
+            runners_core::Error::Rejected(TransportError::Unauthorized(_)) => {
+                format!("{server} does not know this token: it is another server's, or was revoked")
+            }
+            _ => return error.into(),
+        };
+        Error::from(error).context(advice)
+    }
+}
+
+impl TokenSource<'_> {
+    /// The token, if there is one: from the file, as given, or from the data directory of a server
+    /// that was started here.
+    pub(crate) fn find(&self) -> Result<Option<Token>> {
+        let token = if let Some(file) = self.file {
+            tokens::read(file)?
+        } else if let Some(text) = self.text {
+            Token::from_text(text.trim())
+        } else if let Some(file) = self.beside() {
+            tokens::read(&file)?
+        } else {
+            return Ok(None);
+        };
+        tokens::check_kind(&token, self.kind)?;
+        Ok(Some(token))
+    }
+
+    /// What to do when there is none.
+    pub(crate) fn missing(&self, variable: &str) -> Error {
+        anyhow::anyhow!(
+            "there is no {}: give --token-file FILE or set {variable}; \
+             the server has written it to the file `{}` in its data directory",
+            self.kind,
+            tokens::file_name(self.kind)
+        )
+    }
+
+    fn beside(&self) -> Option<PathBuf> {
+        let file = Path::new(DATA).join(tokens::file_name(self.kind));
+        (is_here(self.server) && file.is_file()).then_some(file)
+    }
+}
+
+/// A transport that speaks with a token.
+pub(crate) fn transport(server: &str, token: Token, insecure_http: bool) -> Result<HttpTransport> {
+    let transport = HttpTransport::builder(server).token(token).insecure_http(insecure_http).build();
+    match transport {
+        Ok(transport) => Ok(transport),
+        Err(runners_transport_http::BuildError::InsecureHttp { host }) => bail!(
+            "the token would travel to {host} over plain http for all to read: \
+             use https, or allow it with --insecure-http"
+        ),
+        Err(error) => Err(error).with_context(|| format!("cannot use -s {server:?}")),
+    }
+}
+
+/// Whether a URL leads to this machine.
+fn is_here(server: &str) -> bool {
+    let rest = server.split_once("://").map_or(server, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_server_of_this_machine_is_given_the_token_that_lies_here() {
+        for here in ["http://127.0.0.1:7878", "http://localhost", "https://[::1]:1/prefix"] {
+            assert!(is_here(here), "{here}");
+        }
+        let far = [
+            "https://runners.example.com",
+            "http://127.0.0.1.example.com",
+            "http://localhost@evil",
+            "http://10.0.0.1",
+        ];
+        for there in far {
+            assert!(!is_here(there), "{there}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! A control plane with its HTTP face in this process: opened from a data directory, served until
+//! it is told to stop.
+
+use crate::{
+    args::HostArgs,
+    terminal,
+    tokens::{self, DataDirectory},
+};
+use anyhow::{Context as _, Result, bail};
+use runners_core::{
+    ControlPlane, DirectoryArtifacts, PoolId, Registration, Scope, TenantId, Token, TokenKind,
+};
+use runners_store_sqlite::SqliteStore;
+use runners_transport_http::{HttpFace, serve};
+use serde_json::json;
+use std::{io::ErrorKind, path::Path, sync::Arc};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// A control plane that listens, and does not answer yet.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) control: ControlPlane,
+    pub(crate) artifacts: DirectoryArtifacts,
+    pub(crate) data: DataDirectory,
+    /// Admits runners to the pool `default`.
+    pub(crate) registration: Token,
+    listener: TcpListener,
+    url: String,
+    json: bool,
+}
+
+impl Host {
+    /// Claims the address, opens the store, starts the control plane, and makes sure of the tokens.
+    pub(crate) async fn open(arguments: &HostArgs) -> Result<Self> {
+        let listen = arguments.listen;
+        if !listen.ip().to_canonical().is_loopback() && !arguments.insecure_http {
+            bail!(
+                "on {listen} the tokens would travel over plain http for all to read: listen on 127.0.0.1 \
+                 behind a proxy with TLS, or allow it with --insecure-http"
+            );
+        }
+        let listener = TcpListener::bind(listen).await.map_err(|error| match error.kind() {
+            ErrorKind::AddrInUse => anyhow::Error::from(error).context(format!(
+                "could not listen on {listen}: stop what listens there, or choose another --listen"
+            )),
+            _ => anyhow::Error::from(error).context(format!("could not listen on {listen}")),
+        })?;
+        let url = format!("http://{}", listener.local_addr().context("the listener has no address")?);
+        let data = DataDirectory::open(&arguments.data)?;
+        let store = SqliteStore::open(data.database()).await?;
+        let artifacts = DirectoryArtifacts::open(data.artifacts())
+            .await
+            .with_context(|| format!("could not open {}", data.artifacts().display()))?;
+        let control = ControlPlane::builder(store).artifacts(artifacts.clone()).start().await?;
+        let registration = admit(&control, &data).await?;
+        Ok(Self { control, artifacts, data, registration, listener, url, json: arguments.json })
+    }
+
+    /// Says where it is and what to do next.
+    pub(crate) fn announce(&self, title: &str, next: &[(&str, String)]) {
+        let registration = self.data.token_file(TokenKind::Registration);
+        let api = self.data.token_file(TokenKind::Api);
+        if self.json {
+            terminal::print_json(&json!({
+                "event": "listening", "url": self.url, "database": self.data.database(),
+                "registration_token_file": registration, "api_token_file": api,
+            }));
+            return;
+        }
+        let strong = console::Style::new().bold();
+        terminal::print(strong.apply_to(format!("{title} {}", env!("CARGO_PKG_VERSION"))).to_string());
+        let facts = [
+            ("listens on", self.url.clone()),
+            ("queue", self.data.database().display().to_string()),
+            ("tokens", format!("{}, {}", registration.display(), api.display())),
+        ];
+        let faint = console::Style::new().dim();
+        for (name, value) in facts.iter().chain(next) {
+            terminal::print(format!("  {} {value}", faint.apply_to(format!("{name:<12}"))));
+        }
+        terminal::print(format!("  {}", faint.apply_to("Ctrl-C stops it.")));
+    }
+
+    /// The command line that a runner, or a submitter, on this machine would use.
+    pub(crate) fn command_line(&self, verb: &str, kind: TokenKind) -> String {
+        let file = self.data.token_file(kind);
+        let beside = Path::new(tokens::DATA).join(tokens::file_name(kind)) == file;
+        let server =
+            if self.url == "http://127.0.0.1:7878" { String::new() } else { format!(" -s {}", self.url) };
+        let token = if beside { String::new() } else { format!(" --token-file {}", file.display()) };
+        format!("runners {verb}{server}{token}")
+    }
+
+    /// Serves until `stop` is cancelled and what is under way is answered.
+    pub(crate) async fn serve(self, stop: CancellationToken) -> Result<()> {
+        let control = self.control.clone();
+        let callers = {
+            let control = control.clone();
+            move |principal| Arc::new(control.caller(principal)) as Arc<dyn runners_core::Transport>
+        };
+        let face = HttpFace::builder(control.authenticator(), callers).artifacts(self.artifacts).build();
+        let stopped = async {
+            stop.cancelled().await;
+            // It answers the calls that it holds back, so that connections can end.
+            if let Err(error) = control.stop().await {
+                tracing::warn!(%error, "the control plane did not stop well");
+            }
+        };
+        serve(self.listener, face, stopped).await.context("the listener is broken")
+    }
+}
+
+/// Makes sure of both tokens, in their files and in the store.
+async fn admit(control: &ControlPlane, data: &DataDirectory) -> Result<Token> {
+    let registration = data.token(TokenKind::Registration)?;
+    let admits = Registration::new(TenantId::DEFAULT, PoolId::DEFAULT);
+    control.admit_registration(registration.digest(), admits).await?;
+    let api = data.token(TokenKind::Api)?;
+    let scopes = [Scope::Submit, Scope::Read, Scope::Admin];
+    control.admit_api_credential(api.digest(), TenantId::DEFAULT, scopes).await?;
+    Ok(registration)
+}

@@ -1,0 +1,36 @@
+//! The browser of this machine, as the arguments describe it.
+
+use crate::args::BrowserArgs;
+use anyhow::{Context as _, Result};
+use runners_exec_webdriver::{Driver, DriverOptions, FlowExecutor, ReplayOptions};
+use serde_json::Map;
+
+/// Replays flows in browsers of this machine.
+#[derive(Debug)]
+pub(crate) struct LocalBrowser {
+    pub(crate) executor: FlowExecutor,
+    driver: Driver,
+}
+
+impl LocalBrowser {
+    /// Looks whether there is a browser. None is started yet.
+    pub(crate) fn new(arguments: &BrowserArgs) -> Result<Self> {
+        let driver = match &arguments.webdriver {
+            Some(url) => Driver::at(url, Map::new()),
+            None => {
+                let mut options = DriverOptions::default();
+                options.headless = !arguments.headed;
+                options.check().context("this machine cannot replay flows")?;
+                Driver::new(options)
+            }
+        };
+        let mut options = ReplayOptions::default();
+        options.screenshots = arguments.screenshots.into();
+        Ok(Self { executor: FlowExecutor::new(driver.clone()).with_options(options), driver })
+    }
+
+    /// Ends the driver and all its browsers.
+    pub(crate) async fn stop(&self) {
+        self.driver.stop().await;
+    }
+}

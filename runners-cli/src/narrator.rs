@@ -1,0 +1,144 @@
+//! Tells a person, or a program, what a runner in the foreground does.
+
+use crate::terminal;
+use console::Style;
+use runners_core::{Clock, FencingToken, Mode, Notice, Observer, Outcome, SystemClock, Timestamp};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// Prints a line for whatever happens to a runner.
+#[derive(Debug)]
+pub(crate) struct Narrator {
+    json: bool,
+    server: String,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    was_connected: bool,
+    /// Whether the present outage was told of.
+    outage_told: bool,
+    /// When each attempt started. One for each slot at most.
+    started: BTreeMap<FencingToken, Timestamp>,
+}
+
+impl Narrator {
+    pub(crate) fn new(server: impl Into<String>, json: bool) -> Self {
+        Self { json, server: server.into(), seen: Mutex::default() }
+    }
+
+    /// Prints something that the runner itself does not tell.
+    pub(crate) fn say(&self, text: &str, event: Value) {
+        if self.json {
+            let mut event = event;
+            event["at"] = json!(now().to_string());
+            terminal::print_json(&event);
+        } else {
+            let at = now().to_string();
+            let time = at.get(11..19).unwrap_or_default();
+            terminal::print(format!("{}  {text}", Style::new().dim().apply_to(time)));
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn connected(&self) {
+        let mut seen = self.seen();
+        seen.outage_told = false;
+        let again = std::mem::replace(&mut seen.was_connected, true);
+        let text = if again { "connected again".to_owned() } else { format!("connected to {}", self.server) };
+        self.say(&text, json!({ "event": "connected", "again": again }));
+    }
+
+    /// A person is told once for each outage, a program of every try.
+    fn disconnected(&self, error: &str, retry_in: std::time::Duration) {
+        let told = std::mem::replace(&mut self.seen().outage_told, true);
+        if !told || self.json {
+            let text = format!("{}: {error}; trying again", Style::new().yellow().apply_to("disconnected"));
+            let event = json!({ "event": "disconnected", "error": error, "retry_in_ms": millis(retry_in) });
+            self.say(&text, event);
+        }
+    }
+
+    fn ended(&self, token: FencingToken, outcome: &Outcome) {
+        let started = self.seen().started.remove(&token);
+        let span = started.map(|started| now().since(started)).unwrap_or_default();
+        let (word, style, detail) = words(outcome);
+        let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
+        let text =
+            format!("{}  {} after {}{detail}", short(token), style.apply_to(word), terminal::span(span));
+        let event = json!({
+            "event": "attempt_ended", "job": token.job, "grant": token.grant, "outcome": outcome,
+            "duration_ms": millis(span),
+        });
+        self.say(&text, event);
+    }
+}
+
+impl Observer for Narrator {
+    fn observe(&self, notice: &Notice) {
+        match notice {
+            Notice::Connected => self.connected(),
+            Notice::Disconnected { error, retry_in } => self.disconnected(error, *retry_in),
+            Notice::AttemptStarted { token, attempt, kind } => {
+                self.seen().started.insert(*token, now());
+                let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+                let job = token.job;
+                self.say(
+                    &format!("{}  started: {kind} of {job}{again}", short(*token)),
+                    json!({ "event": "attempt_started", "job": job, "grant": token.grant, "attempt": attempt, "kind": kind }),
+                );
+            }
+            Notice::AttemptProgress { token, text } => self.say(
+                &format!("{}  {text}", short(*token)),
+                json!({ "event": "attempt_progress", "job": token.job, "grant": token.grant, "text": text }),
+            ),
+            Notice::AttemptEnded { token, outcome } => self.ended(*token, outcome),
+            Notice::DesiredChanged { mode, slots } => {
+                let wish = match mode {
+                    Mode::Serve => "serve",
+                    Mode::Drain => "take nothing new",
+                    Mode::Leave => "finish and leave",
+                };
+                let limit = slots.map(|slots| format!(", with {slots} slots at most")).unwrap_or_default();
+                let event = json!({ "event": "desired_changed", "mode": mode, "slots": slots });
+                self.say(&format!("the operator wants this runner to {wish}{limit}"), event);
+            }
+            Notice::Drained => self.say("drained", json!({ "event": "drained" })),
+            _ => {}
+        }
+    }
+}
+
+fn words(outcome: &Outcome) -> (&'static str, Style, Option<&str>) {
+    let (red, yellow) = (Style::new().red(), Style::new().yellow());
+    match outcome {
+        Outcome::Passed => ("passed", Style::new().green(), None),
+        Outcome::Failed => ("failed", red, None),
+        Outcome::Errored(fault) => ("errored", red, Some(&fault.message)),
+        Outcome::TimedOut => ("timed out", red, None),
+        Outcome::Cancelled => ("cancelled", yellow, None),
+        Outcome::Lapsed => ("stopped", yellow, Some("the lease was no longer trusted")),
+        _ => ("ended", yellow, None),
+    }
+}
+
+/// The end of a job's id tells jobs of one moment apart; the beginning is the time.
+fn short(token: FencingToken) -> String {
+    let id = token.job.to_string();
+    id.get(id.len() - 8..).unwrap_or_default().to_owned()
+}
+
+fn now() -> Timestamp {
+    SystemClock::default().wall()
+}
+
+fn millis(span: std::time::Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,135 @@
+//! What is left of flows that were seen through: `report.json`, which scripts rely on. Its shape
+//! is told by `runners submit --help`; later versions only add members.
+
+use crate::exit::Exit;
+use runners_core::{Conclusion, JobId, Timestamp};
+use runners_exec_webdriver::{FlowResult, StepResult, StepState};
+use serde::Serialize;
+use std::{path::PathBuf, time::Duration};
+
+/// The number of the shape.
+pub(crate) const VERSION: u32 = 1;
+
+/// What became of some flows.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) version: u32,
+    pub(crate) conclusion: Overall,
+    pub(crate) started_at: String,
+    pub(crate) duration_ms: u64,
+    pub(crate) counts: Counts,
+    pub(crate) flows: Vec<FlowReport>,
+}
+
+/// What everything together came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Overall {
+    Passed,
+    Failed,
+    CouldNotRun,
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Counts {
+    pub(crate) flows: usize,
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
+    pub(crate) could_not_run: usize,
+}
+
+/// What became of one flow.
+#[derive(Debug, Serialize)]
+pub(crate) struct FlowReport {
+    pub(crate) name: String,
+    pub(crate) file: PathBuf,
+    pub(crate) title: String,
+    pub(crate) conclusion: Conclusion,
+    pub(crate) duration_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) job: Option<JobId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) attempts: Option<usize>,
+    /// The first failure, or the trouble that was in the way, in one line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<String>,
+    pub(crate) steps: Vec<StepResult>,
+    pub(crate) artifacts: Vec<ArtifactReport>,
+    /// Artifacts that could not be kept, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) missing: Vec<String>,
+}
+
+/// Something that a flow left, and where it is now.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ArtifactReport {
+    pub(crate) name: String,
+    /// Relative to the report.
+    pub(crate) path: PathBuf,
+    pub(crate) media_type: String,
+    pub(crate) bytes: u64,
+    pub(crate) sha256: String,
+}
+
+impl Report {
+    /// Folds reports of flows into one.
+    pub(crate) fn new(started_at: Timestamp, ended_at: Timestamp, mut flows: Vec<FlowReport>) -> Self {
+        let mut counts = Counts { flows: flows.len(), ..Counts::default() };
+        for flow in &mut flows {
+            flow.artifacts.sort_by(|one, other| one.path.cmp(&other.path));
+            match Exit::of([flow.conclusion]) {
+                Exit::Passed => counts.passed += 1,
+                Exit::Failed => counts.failed += 1,
+                Exit::CouldNotRun => counts.could_not_run += 1,
+            }
+        }
+        let mut report = Self {
+            version: VERSION,
+            conclusion: Overall::Passed,
+            started_at: started_at.to_string(),
+            duration_ms: millis(ended_at.since(started_at)),
+            counts,
+            flows,
+        };
+        report.conclusion = match report.exit() {
+            Exit::Passed => Overall::Passed,
+            Exit::Failed => Overall::Failed,
+            Exit::CouldNotRun => Overall::CouldNotRun,
+        };
+        report
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        Exit::of(self.flows.iter().map(|flow| flow.conclusion))
+    }
+}
+
+impl FlowReport {
+    /// Takes over what a replay came to.
+    pub(crate) fn take(&mut self, result: FlowResult) {
+        self.failure = result.failure().map(reason);
+        self.title = result.title;
+        self.duration_ms = result.duration_ms;
+        self.steps = result.steps;
+    }
+
+    pub(crate) fn duration(&self) -> Duration {
+        Duration::from_millis(self.duration_ms)
+    }
+
+    /// How many steps did what they say, of how many.
+    pub(crate) fn passed_steps(&self) -> (usize, usize) {
+        let passed = self.steps.iter().filter(|step| step.state == StepState::Passed).count();
+        (passed, self.steps.len())
+    }
+}
+
+/// Why a step failed, in one line.
+fn reason(step: &StepResult) -> String {
+    let place = || format!("step {} ({})", step.index + 1, step.description);
+    step.reason.clone().unwrap_or_else(place)
+}
+
+pub(crate) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,82 @@
+//! What is said to arguments, good and bad, before anything is started.
+
+use crate::stage::Stage;
+
+#[test]
+fn every_command_explains_itself() {
+    let stage = Stage::new();
+    let help = stage.run(&["--help"]);
+    assert_eq!(help.code(), Some(0));
+    assert!(help.stdout().contains("runners flow run FLOW.json"), "{}", help.stdout());
+    for verb in ["dev", "server", "run", "submit", "flow"] {
+        let help = stage.run(&[verb, "--help"]);
+        assert_eq!(help.code(), Some(0), "{verb}");
+        let text = help.stdout();
+        assert!(verb == "flow" || text.contains("Example"), "{verb}: {text}");
+    }
+    let help = stage.run(&["submit", "--help"]).stdout();
+    for member in ["version", "counts", "conclusion", "steps", "artifacts", "sha256"] {
+        assert!(help.contains(&format!("\"{member}\"")), "{member} of report.json is not explained");
+    }
+    let help = stage.run(&["run", "--help"]).stdout();
+    assert!(help.contains("--token-file and RUNNERS_TOKEN are safer"), "{help}");
+}
+
+#[test]
+fn malformed_arguments_exit_with_2_and_name_the_limit() {
+    let stage = Stage::new();
+    stage.run(&["fly"]).expect(2, "unrecognized subcommand");
+    stage.run(&["run", "--slots", "0"]).expect(2, "0 is not in 1..=2000");
+    stage.run(&["submit"]).expect(2, "FLOW.json");
+    stage.run(&["submit", "x.json", "--timeout", "90"]).expect(2, "such as 90s");
+    stage.run(&["ping", "runner_1"]).expect(2, "32 lowercase hex digits");
+    stage.run(&["server", "--listen", "here"]).expect(2, "--listen");
+}
+
+#[test]
+fn plain_http_beyond_this_machine_must_be_allowed() {
+    let stage = Stage::new();
+    stage.run(&["server", "--listen", "0.0.0.0:0"]).expect(2, "--insecure-http");
+    assert!(!stage.path("runners-data").exists(), "nothing was made before");
+    let token = format!("rapi_{}", "0".repeat(64));
+    let file = stage.write("token", &token);
+    let flow = stage.flow("flow.json", "http://localhost/", "x");
+    let file = file.to_str().unwrap();
+    let far = ["submit", &flow, "-s", "http://192.0.2.1:7878", "--token-file", file];
+    stage.run(&far).expect(2, "plain http");
+}
+
+#[test]
+fn a_missing_token_is_told_where_it_is() {
+    let stage = Stage::new();
+    let flow = stage.flow("flow.json", "http://localhost/", "x");
+    stage.run(&["submit", &flow]).expect(2, "there is no API credential: give --token-file FILE");
+    stage
+        .run(&["submit", &flow, "--token-file", "nowhere"])
+        .expect(2, "could not read the token file nowhere");
+    stage.write("empty", " \n");
+    stage.run(&["submit", &flow, "--token-file", "empty"]).expect(2, "is empty");
+}
+
+#[test]
+fn a_token_of_another_kind_is_named_and_not_shown() {
+    let stage = Stage::new();
+    let flow = stage.flow("flow.json", "http://localhost/", "x");
+    let (registration, api) = (format!("rreg_{}", "7".repeat(64)), format!("rapi_{}", "7".repeat(64)));
+    let submitted = stage.run(&["submit", &flow, "-t", &registration]);
+    submitted.expect(2, "API credential (rapi_…), and what was given is the registration token (rreg_…)");
+    let run = stage.run(&["run", "-t", &api, "--webdriver", "http://localhost:1"]);
+    run.expect(2, "registration token (rreg_…), and what was given is the API credential (rapi_…)");
+    assert!(!(submitted.stderr() + &run.stderr()).contains("7777"));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told_with_its_cause_and_the_way_out() {
+    let stage = Stage::new();
+    let flow = stage.flow("flow.json", "http://localhost/", "x");
+    let token = format!("rapi_{}", "7".repeat(64));
+    let ended = stage.run(&["submit", &flow, "-s", "http://127.0.0.1:1", "-t", &token]);
+    ended.expect(2, "could not reach http://127.0.0.1:1: is it the right URL");
+    assert!(ended.stderr().contains("Connection refused"), "{}", ended.stderr());
+    assert_eq!(ended.stderr().matches("Connection refused").count(), 1, "{}", ended.stderr());
+}

@@ -1,0 +1,79 @@
+//! Flows without a server: validated, and replayed here.
+
+use crate::stage::{Stage, has_browser, page};
+
+#[test]
+fn every_problem_of_every_flow_is_told_by_its_place() {
+    let stage = Stage::new();
+    stage.write("bad.json", r#"{"steps": [{"type": "navigate"}, {"type": "fly"}]}"#);
+    stage.write("worse.json", "{");
+    let good = stage.flow("good.json", "http://localhost/", "x");
+    let ended = stage.run(&["flow", "validate", "bad.json", &good, "worse.json", "absent.json"]);
+    ended.expect(2, "bad.json: /title: ");
+    for told in [
+        "bad.json: /steps/0/url: ",
+        "bad.json: /steps/1/type: ",
+        "worse.json: not JSON",
+        "absent.json: could not be read",
+    ] {
+        assert!(ended.stderr().contains(told), "{told:?} is not in: {}", ended.stderr());
+    }
+    assert!(ended.stdout().contains("valid: good.json: \"good.json\", 2 steps"), "{}", ended.stdout());
+}
+
+#[test]
+fn validation_speaks_json_too() {
+    let stage = Stage::new();
+    stage.write("bad.json", r#"{"title": "t", "steps": [{"type": "navigate"}]}"#);
+    let ended = stage.run(&["flow", "validate", "--json", "bad.json"]);
+    ended.expect(2, "");
+    let told = ended.json();
+    assert_eq!(told["flows"][0]["file"], "bad.json");
+    assert_eq!(told["flows"][0]["problems"][0]["pointer"], "/steps/0/url");
+}
+
+#[test]
+fn what_this_version_cannot_replay_is_refused_before_a_browser_starts() {
+    let stage = Stage::new();
+    let step = r#"{"type": "emulateNetworkConditions", "download": 1, "upload": 1, "latency": 1}"#;
+    stage.write("slow.json", format!(r#"{{"title": "t", "steps": [{step}]}}"#));
+    for verb in [["flow", "run"], ["flow", "validate"]] {
+        let ended = stage.run(&[verb[0], verb[1], "slow.json"]);
+        ended.expect(2, "/steps/0/type: the step `emulateNetworkConditions` is not supported");
+    }
+    assert!(!stage.path("runners-output").exists());
+}
+
+#[test]
+fn flows_are_replayed_here_and_leave_a_report() {
+    if !has_browser() {
+        return;
+    }
+    let (stage, url) = (Stage::new(), page("<title>here</title><h1>Hello</h1>"));
+    let (good, bad) = (stage.flow("good.json", &url, "Hello"), stage.flow("bad.json", &url, "Goodbye"));
+    stage.write("runners-output/mine.txt", "mine");
+    let ended = stage.run(&["flow", "run", &good, &bad, "--slots", "2", "--steps"]);
+    ended.expect(1, "good: step 1/2: go to http://127.0.0.1");
+    let table = ended.stdout();
+    assert!(
+        table.contains("✓ passed") && table.contains("✗ failed") && table.contains("step 2 ("),
+        "{table}"
+    );
+    assert!(!table.contains('\u{1b}'), "colours are for terminals");
+    let report = stage.report();
+    assert_eq!((&report["version"], &report["conclusion"]), (&1.into(), &"failed".into()));
+    let [good, bad] = &report["flows"].as_array().unwrap()[..] else { panic!("two flows") };
+    assert_eq!((&good["name"], &good["conclusion"]), (&"good".into(), &"passed".into()));
+    assert_eq!((&bad["steps"][1]["state"], &bad["steps"][0]["state"]), (&"failed".into(), &"passed".into()));
+    let picture = bad["artifacts"][1]["path"].as_str().unwrap();
+    assert_eq!(picture, "bad/steps/02-failed.png");
+    let bytes = std::fs::read(stage.path("runners-output").join(picture)).unwrap();
+    assert!(bytes.starts_with(b"\x89PNG") && bad["artifacts"][1]["bytes"] == bytes.len());
+
+    // The next time, what the first left is gone, and what it did not leave is there.
+    let ended = stage.run(&["flow", "run", "good.json", "--json"]);
+    ended.expect(0, "");
+    assert_eq!(ended.json(), stage.report());
+    assert!(!stage.path("runners-output/bad/steps/02-failed.png").exists());
+    assert_eq!(stage.read("runners-output/mine.txt"), "mine");
+}

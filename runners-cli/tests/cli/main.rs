@@ -1,0 +1,12 @@
+//! The program as its users meet it: real processes, real files, a real browser where one is
+//! needed. Every wait is for a line that a process prints, or for its end.
+
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
+mod arguments;
+mod flows;
+mod processes;
+mod secrets;
+mod servers;
+mod stage;
+mod whole_way;

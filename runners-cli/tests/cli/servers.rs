@@ -1,0 +1,78 @@
+//! The control plane as a process: its tokens, its queue, its stop.
+
+use crate::{processes::Process, stage::Stage};
+
+#[cfg(unix)]
+#[test]
+fn the_first_start_writes_tokens_that_only_their_owner_can_read() {
+    let stage = Stage::new();
+    let (server, _) = stage.server();
+    for (name, prefix) in [("registration-token", "rreg_"), ("api-token", "rapi_")] {
+        let path = stage.path("runners-data").join(name);
+        assert_eq!(crate::stage::mode(&path), 0o600, "{name}");
+        let text = stage.read(&format!("runners-data/{name}"));
+        assert!(text.starts_with(prefix) && text.trim().len() == prefix.len() + 64, "{name}");
+        assert!(!server.said().contains(text.trim()), "{name} was printed");
+    }
+    assert_eq!(crate::stage::mode(&stage.path("runners-data")), 0o700);
+}
+
+#[test]
+fn the_output_for_people_says_what_to_do_next_and_no_token() {
+    let stage = Stage::new();
+    let mut server = Process::start(stage.command(&["server", "--listen", "127.0.0.1:0"]));
+    let listens = server.wait_for_line("listens on");
+    let url = listens.split_whitespace().last().unwrap();
+    assert!(server.wait_for_line("a runner").contains(&format!("runners run -s {url}")));
+    server.wait_for_line("Ctrl-C");
+    let said = server.said();
+    assert!(said.contains("runners-data/api-token"), "{said}");
+    assert!(!said.contains("rreg_") && !said.contains("rapi_"), "{said}");
+    server.terminate();
+    assert_eq!(server.wait(), Some(0));
+    assert!(server.said().ends_with("stopped\n"), "{}", server.said());
+}
+
+#[test]
+fn a_restart_keeps_tokens_and_jobs() {
+    let stage = Stage::new();
+    let (mut server, url) = stage.server();
+    let tokens = || (stage.read("runners-data/registration-token"), stage.read("runners-data/api-token"));
+    let before = tokens();
+    let flow = stage.flow("flow.json", "http://localhost/", "x");
+    let submitted = stage.run(&["submit", &flow, "--json", "-s", &url]);
+    submitted.expect(0, "");
+    let job = submitted.json()["jobs"][0]["job"].as_str().unwrap().to_owned();
+    server.terminate();
+    assert_eq!(server.wait(), Some(0));
+
+    let (_server, url) = stage.server();
+    assert_eq!(tokens(), before);
+    let told = stage.run(&["job", &job, "-s", &url]);
+    told.expect(0, "");
+    assert!(told.stdout().contains("ready since"), "{}", told.stdout());
+    stage.run(&["cancel", &job, "-s", &url]).expect(0, "");
+    let told = stage.run(&["job", &job, "-s", &url, "--json"]).json();
+    assert_eq!(told["state"]["concluded"]["conclusion"], "cancelled", "{told}");
+}
+
+#[test]
+fn a_second_server_on_the_same_data_is_refused_by_name() {
+    let stage = Stage::new();
+    let (server, url) = stage.server();
+    let address = url.strip_prefix("http://").unwrap();
+    stage.run(&["server", "--listen", "127.0.0.1:0"]).expect(2, &format!("process {}", server.id()));
+    stage.run(&["server", "--data", "other", "--listen", address]).expect(2, "choose another --listen");
+}
+
+#[test]
+fn a_token_of_another_server_is_told_as_such() {
+    let stage = Stage::new();
+    let (_server, url) = stage.server();
+    let flow = stage.flow("flow.json", "http://localhost/", "x");
+    let strange = format!("rapi_{}", "7".repeat(64));
+    stage.run(&["submit", &flow, "-s", &url, "-t", &strange]).expect(2, "does not know this token");
+    let absent = format!("runner_{}", "7".repeat(32));
+    stage.run(&["ping", &absent, "-s", &url]).expect(2, "there is no runner");
+    stage.run(&["submit", &flow, "-s", &url, "--pool", "nowhere"]).expect(2, "nowhere");
+}

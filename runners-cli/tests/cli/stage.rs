@@ -1,0 +1,144 @@
+//! What the tests share: a directory for each, the program in it, and pages to replay flows at.
+
+use crate::processes::Process;
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    thread,
+};
+
+/// A directory of its own, in which the program is run.
+pub(crate) struct Stage {
+    directory: tempfile::TempDir,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<str>) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text.as_ref()).unwrap();
+        path
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    pub(crate) fn report(&self) -> Value {
+        serde_json::from_str(&self.read("runners-output/report.json")).unwrap()
+    }
+
+    /// The program, in this directory, with nothing of ours in its environment.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runners"));
+        command.args(arguments).current_dir(self.directory.path()).stdin(Stdio::null());
+        for name in ["RUNNERS_TOKEN", "RUNNERS_API_TOKEN", "RUNNERS_SERVER", "MAX_CONCURRENCY", "RUST_LOG"] {
+            command.env_remove(name);
+        }
+        command.env("XDG_STATE_HOME", self.path("state"));
+        command
+    }
+
+    /// Runs the program to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        Ended(self.command(arguments).output().unwrap())
+    }
+
+    /// A server on a port of its own, and its URL.
+    pub(crate) fn server(&self) -> (Process, String) {
+        let server = Process::start(self.command(&["server", "--json", "--listen", "127.0.0.1:0"]));
+        let url = server.wait_for("listening")["url"].as_str().unwrap().to_owned();
+        (server, url)
+    }
+
+    /// A runner of that server, connected.
+    pub(crate) fn runner(&self, url: &str) -> Process {
+        let runner = Process::start(self.command(&["run", "--json", "-s", url, "--name", "tester"]));
+        runner.wait_for("connected");
+        runner
+    }
+
+    /// A flow that looks for a text on a page.
+    pub(crate) fn flow(&self, name: &str, url: &str, text: &str) -> String {
+        let expression = format!("document.body.innerText.includes({text:?})");
+        let flow = json!({ "title": name, "timeout": 2000, "steps": [
+            { "type": "navigate", "url": url },
+            { "type": "waitForExpression", "expression": expression },
+        ] });
+        self.write(name, flow.to_string());
+        name.to_owned()
+    }
+}
+
+/// What a program left that has ended.
+pub(crate) struct Ended(Output);
+
+impl Ended {
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.0.status.code()
+    }
+
+    pub(crate) fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.0.stdout).into_owned()
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.0.stderr).into_owned()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout()).unwrap_or_else(|error| panic!("{error}: {}", self.stdout()))
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(&self, code: i32, in_stderr: &str) {
+        let (stdout, stderr) = (self.stdout(), self.stderr());
+        assert_eq!(self.code(), Some(code), "stdout: {stdout}\nstderr: {stderr}");
+        assert!(stderr.contains(in_stderr), "{in_stderr:?} is not in: {stderr}");
+    }
+}
+
+/// Serves one page for as long as the tests run, and answers its address.
+pub(crate) fn page(body: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+                let (length, head) = (body.len(), "HTTP/1.1 200 OK\r\nContent-Type: text/html");
+                write!(stream, "{head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+            });
+        }
+    });
+    url
+}
+
+/// Whether there is a browser to test with. It is said loudly when there is none.
+pub(crate) fn has_browser() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|place| place.join("chromedriver").is_file());
+    if !found {
+        eprintln!("SKIPPED: there is no chromedriver on the PATH, so nothing was tested here");
+    }
+    found
+}
+
+/// The permissions of a file.
+#[cfg(unix)]
+pub(crate) fn mode(path: &Path) -> u32 {
+    std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).unwrap().permissions()) & 0o777
+}

@@ -1,0 +1,163 @@
+//! What a replay says to a page: scripts, pointer and keys, pictures. One call each, or two.
+
+use super::{BrowserError, Call, Method, Session};
+use crate::flow::Devtools;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A session, spoken to in terms of its page.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Page<'s> {
+    session: &'s dyn Session,
+}
+
+/// A point in the viewport, in CSS pixels.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize)]
+pub(crate) struct Point {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+}
+
+impl<'s> Page<'s> {
+    pub(crate) const fn new(session: &'s dyn Session) -> Self {
+        Self { session }
+    }
+
+    /// Whether the browser says that it is one of the Chromium family.
+    pub(crate) fn devtools(self) -> Devtools {
+        let capabilities = self.session.capabilities();
+        let chromium =
+            ["goog:chromeOptions", "ms:edgeOptions"].iter().any(|key| capabilities.contains_key(*key));
+        if chromium { Devtools::Spoken } else { Devtools::Absent }
+    }
+
+    /// Starts to load an address; does not wait for it.
+    pub(crate) async fn go_to(self, url: &str) -> Result<(), BrowserError> {
+        self.post("url", json!({ "url": url })).await.map(drop)
+    }
+
+    pub(crate) async fn reload(self) -> Result<(), BrowserError> {
+        self.post("refresh", json!({})).await.map(drop)
+    }
+
+    /// Runs a script that answers through its last argument.
+    pub(crate) async fn ask<T: DeserializeOwned>(
+        self,
+        script: &str,
+        request: &(impl Serialize + Sync),
+    ) -> Result<T, BrowserError> {
+        let request = serde_json::to_value(request).expect("requests have string keys only");
+        let answer = self.post("execute/async", json!({ "script": script, "args": [request] })).await?;
+        if let Some(message) = answer.get("error").and_then(Value::as_str) {
+            return Err(refused("javascript error", message));
+        }
+        serde_json::from_value(answer).map_err(|error| refused("javascript error", &error.to_string()))
+    }
+
+    /// Sends a command of the DevTools protocol.
+    pub(crate) async fn devtools_call(self, method: &str, params: Value) -> Result<Value, BrowserError> {
+        self.post("goog/cdp/execute", json!({ "cmd": method, "params": params })).await
+    }
+
+    /// Moves the mouse to a point.
+    pub(crate) async fn point_at(self, to: Point) -> Result<(), BrowserError> {
+        self.act(json!([mouse(&[move_to(to)])])).await
+    }
+
+    /// Presses a mouse button at a point, holds it, releases it, as often as told.
+    pub(crate) async fn click(
+        self,
+        at: Point,
+        button: u8,
+        held: Duration,
+        times: u8,
+    ) -> Result<(), BrowserError> {
+        let mut actions = vec![move_to(at)];
+        for _ in 0..times {
+            actions.push(json!({ "type": "pointerDown", "button": button }));
+            if !held.is_zero() {
+                actions.push(json!({ "type": "pause", "duration": held.as_secs_f64() * 1000.0 }));
+            }
+            actions.push(json!({ "type": "pointerUp", "button": button }));
+        }
+        self.act(json!([mouse(&actions)])).await
+    }
+
+    /// Presses a key and leaves it down.
+    pub(crate) async fn key_down(self, point: char) -> Result<(), BrowserError> {
+        self.act(json!([keyboard(&[key("keyDown", point)])])).await
+    }
+
+    /// Releases a key.
+    pub(crate) async fn key_up(self, point: char) -> Result<(), BrowserError> {
+        self.act(json!([keyboard(&[key("keyUp", point)])])).await
+    }
+
+    /// Types characters one by one into what has the focus.
+    pub(crate) async fn type_points(self, points: impl Iterator<Item = char>) -> Result<(), BrowserError> {
+        let actions =
+            points.flat_map(|point| [key("keyDown", point), key("keyUp", point)]).collect::<Vec<_>>();
+        self.act(json!([keyboard(&actions)])).await
+    }
+
+    /// A picture of the viewport, as PNG.
+    pub(crate) async fn screenshot(self) -> Result<Vec<u8>, BrowserError> {
+        let text = self.get("screenshot").await?;
+        let bytes = STANDARD.decode(text.as_str().unwrap_or_default());
+        bytes.map_err(|error| refused("unable to capture screen", &error.to_string()))
+    }
+
+    /// The page as HTML, as it is now.
+    pub(crate) async fn source(self) -> Result<String, BrowserError> {
+        let text = self.get("source").await?;
+        Ok(text.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Closes the page. The session stays, even if it was the only one.
+    pub(crate) async fn close(self) -> Result<(), BrowserError> {
+        let pages = self.get("window/handles").await?;
+        if pages.as_array().is_some_and(|pages| pages.len() == 1) {
+            self.post("window/new", json!({ "type": "tab" })).await?;
+        }
+        self.session.call(Call::new(Method::Delete, "window", Value::Null)).await.map(drop)
+    }
+
+    /// Closes the dialog that is open, as if it was cancelled.
+    pub(crate) async fn dismiss_dialog(self) -> Result<(), BrowserError> {
+        self.post("alert/dismiss", json!({})).await.map(drop)
+    }
+
+    async fn act(self, actions: Value) -> Result<(), BrowserError> {
+        self.post("actions", json!({ "actions": actions })).await.map(drop)
+    }
+
+    async fn get(self, path: &'static str) -> Result<Value, BrowserError> {
+        self.session.call(Call::new(Method::Get, path, Value::Null)).await
+    }
+
+    async fn post(self, path: &'static str, body: Value) -> Result<Value, BrowserError> {
+        self.session.call(Call::new(Method::Post, path, body)).await
+    }
+}
+
+fn refused(code: &str, message: &str) -> BrowserError {
+    BrowserError::Refused { code: code.to_owned(), message: message.to_owned() }
+}
+
+fn mouse(actions: &[Value]) -> Value {
+    json!({ "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" }, "actions": actions })
+}
+
+fn move_to(to: Point) -> Value {
+    json!({ "type": "pointerMove", "duration": 0, "origin": "viewport", "x": to.x, "y": to.y })
+}
+
+fn keyboard(actions: &[Value]) -> Value {
+    json!({ "type": "key", "id": "keyboard", "actions": actions })
+}
+
+fn key(action: &str, point: char) -> Value {
+    json!({ "type": action, "value": point })
+}

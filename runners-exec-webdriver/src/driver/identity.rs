@@ -1,0 +1,107 @@
+//! Which process is meant: an id alone may mean another one tomorrow, so its start time goes with
+//! it. Read from `/proc`; where there is none, a process has no identity and is not swept.
+
+use serde::{Deserialize, Serialize};
+use std::{fs, path::Path};
+
+/// One process, told from a later one with the same id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ProcessIdentity {
+    pub(super) id: u32,
+    /// When it was started, in the kernel's ticks since boot.
+    started: u64,
+}
+
+impl ProcessIdentity {
+    /// The process that has this id now, unless it is gone or only waits to be reaped.
+    pub(super) fn of(id: u32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        parse(&stat).map(|started| Self { id, started })
+    }
+
+    pub(super) fn is_alive(self) -> bool {
+        Self::of(self.id) == Some(self)
+    }
+
+    /// Kills it if it is still the same.
+    pub(super) fn kill(self) {
+        if self.is_alive() {
+            kill(self.id);
+        }
+    }
+
+    /// Kills the process group it leads, if it is still the same.
+    pub(super) fn kill_group(self) {
+        if self.is_alive() {
+            kill_group(self.id);
+        }
+    }
+}
+
+/// The processes that were started with exactly this argument.
+pub(super) fn with_argument(argument: &str) -> Vec<ProcessIdentity> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter(|id| {
+        let line = fs::read(Path::new("/proc").join(id.to_string()).join("cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|part| part == argument.as_bytes())
+    })
+    .filter_map(ProcessIdentity::of)
+    .collect()
+}
+
+/// Kills the group that a process of ours leads.
+#[cfg(unix)]
+pub(super) fn kill_group(leader: u32) {
+    use rustix::process::{Pid, Signal, kill_process_group};
+    if let Some(group) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
+        // It may be gone already, which is what was wanted.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
+#[cfg(unix)]
+fn kill(id: u32) {
+    use rustix::process::{Pid, Signal, kill_process};
+    if let Some(process) = i32::try_from(id).ok().and_then(Pid::from_raw) {
+        // It may be gone already, which is what was wanted.
+        let _ = kill_process(process, Signal::KILL);
+    }
+}
+
+#[cfg(not(unix))]
+pub(super) fn kill_group(_: u32) {}
+
+#[cfg(not(unix))]
+fn kill(_: u32) {}
+
+/// The start time out of `/proc/<id>/stat`. The name in it may hold blanks and parentheses.
+fn parse(stat: &str) -> Option<u64> {
+    let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace();
+    let state = fields.next()?;
+    let is_gone = matches!(state, "Z" | "X" | "x");
+    fields.nth(18).filter(|_| !is_gone)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_time_is_found_behind_any_name() {
+        let stat = "12 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20 21";
+        assert_eq!(parse(stat), Some(4711));
+        assert_eq!(parse(&stat.replace(" S ", " Z ")), None, "a zombie is gone");
+        assert_eq!(parse(""), None);
+    }
+
+    #[test]
+    fn a_later_process_with_the_same_id_is_another() {
+        if let Some(this) = ProcessIdentity::of(std::process::id()) {
+            assert!(this.is_alive());
+            assert!(!ProcessIdentity { started: this.started + 1, ..this }.is_alive());
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! A driver of our own: started when needed, started again when it died, one for all sessions.
+
+use super::{
+    DriverOptions, locate, process::DriverProcess, profile::Profile, record, record::Record, sweep::sweep,
+};
+use crate::browser::{BrowserError, Call, OpenError, Session, webdriver::WebDriverSession};
+use async_trait::async_trait;
+use runners_core::Clock;
+use serde_json::{Map, Value, json};
+use std::{env, path::Path, sync::Arc};
+use tokio::sync::Mutex;
+
+/// Arguments that make a browser quiet and the same everywhere.
+const ARGUMENTS: &[&str] = &[
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-breakpad",
+    "--window-size=1280,800",
+];
+
+/// The driver process, if there is one now.
+#[derive(Debug)]
+pub(super) struct Managed {
+    options: DriverOptions,
+    running: Mutex<Option<Running>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    process: DriverProcess,
+    record: Arc<Record>,
+}
+
+impl Managed {
+    pub(super) fn new(options: DriverOptions) -> Self {
+        Self { options, running: Mutex::new(None) }
+    }
+
+    pub(super) async fn open(&self, clock: &Arc<dyn Clock>) -> Result<Box<dyn Session>, OpenError> {
+        let browser = locate::browser(self.options.browser.as_deref())?;
+        let (url, record) = self.running(&**clock).await?;
+        let profile = Profile::new(record)
+            .map_err(|error| OpenError::NotStarted { message: format!("no profile directory: {error}") })?;
+        // Without this a browser starts with its new-tab page, which loads while the flow begins.
+        let startup = json!({ "restore_on_startup": 4, "startup_urls": ["about:blank"] });
+        let options = json!({
+            "binary": browser,
+            "args": self.arguments(&profile),
+            "prefs": { "session": startup },
+        });
+        let capabilities = Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
+        let session = WebDriverSession::open(&url, capabilities, clock).await.map_err(hinted)?;
+        Ok(Box::new(ManagedSession { session, profile, clock: Arc::clone(clock) }))
+    }
+
+    pub(super) async fn stop(&self) {
+        if let Some(running) = self.running.lock().await.take() {
+            running.process.stop().await;
+        }
+    }
+
+    pub(super) async fn process_id(&self) -> Option<u32> {
+        let mut slot = self.running.lock().await;
+        let process = &mut slot.as_mut()?.process;
+        process.is_running().then(|| process.id())
+    }
+
+    /// The address of the driver; starts one if none is running.
+    async fn running(&self, clock: &dyn Clock) -> Result<(String, Arc<Record>), OpenError> {
+        let mut slot = self.running.lock().await;
+        if let Some(running) = slot.as_mut() {
+            if running.process.is_running() {
+                return Ok((running.process.url(), Arc::clone(&running.record)));
+            }
+            tracing::warn!(log = running.process.log(), "ChromeDriver ended by itself; starting another");
+            *slot = None;
+        }
+        let program = locate::driver(self.options.driver.as_deref())?;
+        let state = record::directory(self.options.state.as_deref())?;
+        sweep(&state);
+        let process = DriverProcess::start(&program, clock).await?;
+        let record = Arc::new(Record::new(&state, process.id(), process.log_path()));
+        let running = slot.insert(Running { process, record });
+        Ok((running.process.url(), Arc::clone(&running.record)))
+    }
+
+    fn arguments(&self, profile: &Profile) -> Vec<String> {
+        let mut arguments: Vec<String> = ARGUMENTS.iter().map(ToString::to_string).collect();
+        if self.options.headless {
+            arguments.push("--headless=new".to_owned());
+        }
+        if is_root() || is_container() {
+            arguments.push("--no-sandbox".to_owned());
+        }
+        if is_container() {
+            // A container's /dev/shm is too small for a browser.
+            arguments.push("--disable-dev-shm-usage".to_owned());
+        }
+        arguments.push(profile.argument());
+        arguments.extend(self.options.arguments.iter().cloned());
+        arguments
+    }
+}
+
+/// A session of a driver of ours; the browser ends with it.
+#[derive(Debug)]
+struct ManagedSession {
+    // The session goes first: what it still has to say, it says to a browser that is there.
+    session: WebDriverSession,
+    profile: Profile,
+    clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl Session for ManagedSession {
+    fn capabilities(&self) -> &Map<String, Value> {
+        self.session.capabilities()
+    }
+
+    async fn call(&self, call: Call) -> Result<Value, BrowserError> {
+        self.session.call(call).await
+    }
+
+    async fn close(&self) {
+        let closed = self.session.close_in_time().await;
+        self.profile.end(closed, &*self.clock).await;
+    }
+}
+
+#[cfg(unix)]
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[cfg(not(unix))]
+fn is_root() -> bool {
+    false
+}
+
+fn is_container() -> bool {
+    let files = ["/.dockerenv", "/run/.containerenv"];
+    let variables = ["container", "KUBERNETES_SERVICE_HOST"];
+    files.iter().any(|file| Path::new(file).exists())
+        || variables.iter().any(|name| env::var_os(name).is_some())
+}
+
+/// Adds what most often is behind a browser that exits as soon as it starts.
+fn hinted(error: OpenError) -> OpenError {
+    match error {
+        OpenError::NotStarted { message } if message.contains("exited") => OpenError::NotStarted {
+            message: format!(
+                "{message} (if it cannot make its sandbox here, run as a user who may have one, or, for \
+                 flows that are trusted, add --no-sandbox to the arguments)"
+            ),
+        },
+        other => other,
+    }
+}

@@ -1,0 +1,158 @@
+//! The ChromeDriver process: started in a group of its own on a port it chooses, asked until it
+//! is ready, killed with its group.
+
+use super::{identity::kill_group, record::LOG_PREFIX};
+use crate::{browser::OpenError, within::within};
+use runners_core::{Clock, sleep};
+use std::{fs, io, path::Path, process::Stdio, time::Duration};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    process::{Child, Command},
+};
+
+/// How long a driver may take until it is ready.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+const START_POLL: Duration = Duration::from_millis(20);
+/// How long one question for its readiness may take.
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
+/// The most bytes read of the answer.
+const ANSWER_BYTES_MAX: u64 = 4096;
+/// The most bytes of its log in an error.
+const LOG_BYTES_MAX: usize = 1000;
+
+/// A driver that is running, or was. Dropping it kills it.
+#[derive(Debug)]
+pub(super) struct DriverProcess {
+    child: Child,
+    id: u32,
+    port: u16,
+    log: tempfile::NamedTempFile,
+}
+
+impl DriverProcess {
+    /// Starts a driver and waits until it takes sessions. Its port is its own choice, so that no
+    /// other process can take it in between.
+    pub(super) async fn start(program: &Path, clock: &dyn Clock) -> Result<Self, OpenError> {
+        let mut process = spawn(program)
+            .map_err(|error| not_started(&format!("{} cannot be started: {error}", program.display())))?;
+        match within(clock, START_TIMEOUT, process.ready(clock)).await {
+            Some(Ok(())) => Ok(process),
+            Some(Err(error)) => Err(not_started(&format!("ChromeDriver ended: {error}; {}", process.log()))),
+            None => {
+                let limit = START_TIMEOUT.as_secs();
+                Err(not_started(&format!("ChromeDriver was not ready within {limit} s; {}", process.log())))
+            }
+        }
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
+    }
+
+    pub(super) fn log_path(&self) -> &Path {
+        self.log.path()
+    }
+
+    pub(super) const fn id(&self) -> u32 {
+        self.id
+    }
+
+    pub(super) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Kills it with its group and waits until it is gone.
+    pub(super) async fn stop(mut self) {
+        if self.is_running() {
+            kill_group(self.id);
+        }
+        let _ = self.child.kill().await;
+    }
+
+    /// The last of what it wrote, in one line.
+    pub(super) fn log(&self) -> String {
+        let text = fs::read(self.log.path()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text[text.len().saturating_sub(LOG_BYTES_MAX)..]).into_owned();
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if line.is_empty() { "it wrote nothing".to_owned() } else { format!("it wrote: {line}") }
+    }
+
+    async fn ready(&mut self, clock: &dyn Clock) -> io::Result<()> {
+        loop {
+            if let Some(exit) = self.child.try_wait()? {
+                return Err(io::Error::other(exit.to_string()));
+            }
+            if let Some(port) = port(&fs::read_to_string(self.log.path())?) {
+                self.port = port;
+                if within(clock, READY_TIMEOUT, is_ready(port))
+                    .await
+                    .is_some_and(|ready| ready.unwrap_or(false))
+                {
+                    return Ok(());
+                }
+            }
+            sleep(clock, START_POLL).await;
+        }
+    }
+}
+
+impl Drop for DriverProcess {
+    fn drop(&mut self) {
+        if self.is_running() {
+            kill_group(self.id);
+        }
+    }
+}
+
+fn spawn(program: &Path) -> io::Result<DriverProcess> {
+    let log = tempfile::Builder::new().prefix(LOG_PREFIX).suffix(".log").tempfile()?;
+    let mut command = std::process::Command::new(program);
+    command.arg("--port=0").stdin(Stdio::null()).stdout(log.reopen()?).stderr(log.reopen()?);
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let child = Command::from(command).kill_on_drop(true).spawn()?;
+    let id = child.id().ok_or_else(|| io::Error::other("it was gone at once"))?;
+    Ok(DriverProcess { child, id, port: 0, log })
+}
+
+/// The port that the driver says it listens on.
+fn port(log: &str) -> Option<u16> {
+    let (_, after) = log.split_once("started successfully on port ")?;
+    let (digits, _) = after.split_once(|c: char| !c.is_ascii_digit())?;
+    digits.parse().ok()
+}
+
+/// Asks `/status` whether sessions can be opened.
+async fn is_ready(port: u16) -> io::Result<bool> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    let request = format!("GET /status HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    // The driver may keep the connection open, so the answer ends where it says enough.
+    let mut answer = Vec::new();
+    let mut rest = stream.take(ANSWER_BYTES_MAX);
+    loop {
+        let read = rest.read_buf(&mut answer).await?;
+        let text = String::from_utf8_lossy(&answer);
+        if text.contains("\"ready\":true") || read == 0 {
+            return Ok(read > 0 && text.starts_with("HTTP/1.1 200"));
+        }
+    }
+}
+
+fn not_started(message: &str) -> OpenError {
+    OpenError::NotStarted { message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_is_read_once_its_line_is_whole() {
+        let log = "Starting ChromeDriver on port 0\nChromeDriver was started successfully on port 4120";
+        assert_eq!(port(log), None, "a digit may still come");
+        assert_eq!(port(&format!("{log}1.\n")), Some(41201));
+        assert_eq!(port("Starting ChromeDriver 156 on port 0\n"), None);
+    }
+}

@@ -1,0 +1,61 @@
+//! Ends what outlived a process of ours that was killed: drivers, browsers, profile directories.
+
+use super::{
+    identity::with_argument,
+    record::{LOG_PREFIX, NOTE_PREFIX, Note, PROFILE_PREFIX},
+};
+use std::{fs, path::Path};
+
+/// Reads the notes of a state directory and ends what belongs to owners that are gone.
+pub(super) fn sweep(state: &Path) {
+    let notes = fs::read_dir(state).into_iter().flatten().flatten().map(|entry| entry.path());
+    for path in notes.filter(|path| is_note(path.as_path())) {
+        let Some(note) = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Note>(&bytes).ok())
+        else {
+            tracing::warn!(path = %path.display(), "a note of a started driver cannot be read; remove it by hand");
+            continue;
+        };
+        if note.owner.is_alive() {
+            continue;
+        }
+        tracing::info!(driver = note.driver.id, "ending what an earlier process left running");
+        note.driver.kill_group();
+        if named(&note.log, LOG_PREFIX) {
+            let _ = fs::remove_file(&note.log);
+        }
+        let left = note.profiles.iter().filter(|profile| !end_profile(profile)).count();
+        if left == 0 {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+/// Kills the browser of a profile and removes the directory; says whether it is gone.
+pub(super) fn end_profile(profile: &Path) -> bool {
+    if !named(profile, PROFILE_PREFIX) {
+        return true;
+    }
+    for process in with_argument(&profile_argument(profile)) {
+        process.kill();
+    }
+    remove(profile)
+}
+
+/// The argument that names the profile to a browser, and the browser to us.
+pub(super) fn profile_argument(profile: &Path) -> String {
+    format!("--user-data-dir={}", profile.display())
+}
+
+/// A browser that is being killed may still write once; a second try is enough.
+fn remove(profile: &Path) -> bool {
+    (0..2).any(|_| fs::remove_dir_all(profile).is_ok() || !profile.exists())
+}
+
+fn is_note(path: &Path) -> bool {
+    named(path, NOTE_PREFIX) && path.extension().is_some_and(|extension| extension == "json")
+}
+
+/// Whether a path has a name of ours; whatever else a note may say is left alone.
+fn named(path: &Path, prefix: &str) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(prefix))
+}

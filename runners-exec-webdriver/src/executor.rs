@@ -1,0 +1,118 @@
+//! Executes flows: a session for each, the replay in it, and the session closed whatever comes.
+
+use crate::{
+    browser::{Browser, OpenError},
+    flow::{BrowserFlow, Step},
+    replay::{Evidence, FlowObserver, Replay, ReplayOptions},
+    result::{FlowResult, StepResult},
+    within::within,
+};
+use async_trait::async_trait;
+use futures::future::{Either, select};
+use runners_core::{Attempt, Clock, Executor, Fault, SystemClock};
+use std::{pin::pin, sync::Arc, time::Duration};
+
+/// How long a browser that is starting may take to get there once its flow is cancelled.
+const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Replays flows in browsers, one session for each flow. Clones share the browser's driver.
+#[derive(Clone, Debug)]
+pub struct FlowExecutor {
+    browser: Arc<dyn Browser>,
+    options: ReplayOptions,
+    clock: Arc<dyn Clock>,
+}
+
+impl FlowExecutor {
+    /// Takes where browsers come from; [`Driver`](crate::Driver) is the usual one.
+    pub fn new(browser: impl Browser) -> Self {
+        let clock = Arc::new(SystemClock::default());
+        Self { browser: Arc::new(browser), options: ReplayOptions::default(), clock }
+    }
+
+    /// Replays with other options.
+    #[must_use]
+    pub const fn with_options(mut self, options: ReplayOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Takes the time from another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Replays one flow in a session of its own, without a runner.
+    ///
+    /// # Errors
+    /// A [`Fault`]: `unsupported`, `cancelled`, `browser_lost`, `browser_missing`,
+    /// `misconfigured` or `browser_not_started`.
+    ///
+    /// # Cancel safety
+    /// Once `cancelled` completes, the flow stops and the session is closed before this returns.
+    /// Dropping the future instead kills a browser on this machine.
+    pub async fn replay(
+        &self,
+        flow: BrowserFlow,
+        observer: &dyn FlowObserver,
+        cancelled: impl Future<Output = ()> + Send,
+    ) -> Result<FlowResult, Fault> {
+        let replay = Replay::new(flow, self.options).with_clock(Arc::clone(&self.clock));
+        replay.check()?;
+        let mut cancelled = pin!(cancelled);
+        let session = match select(cancelled.as_mut(), self.browser.open()).await {
+            Either::Right((opened, _)) => opened.map_err(|error| not_opened(&error))?,
+            Either::Left((_, opening)) => {
+                // A browser that is starting is easier to close than to find.
+                if let Some(Ok(session)) = within(&*self.clock, OPENING_TIMEOUT, opening).await {
+                    session.close().await;
+                }
+                return Err(Fault::permanent("cancelled", "cancelled before the first step"));
+            }
+        };
+        let result = replay.run(&*session, observer, cancelled).await;
+        session.close().await;
+        result
+    }
+}
+
+impl Executor<BrowserFlow> for FlowExecutor {
+    async fn execute(&self, flow: BrowserFlow, attempt: Attempt) -> Result<FlowResult, Fault> {
+        let observer = Reported { attempt: attempt.clone() };
+        self.replay(flow, &observer, attempt.cancelled()).await
+    }
+}
+
+/// Hands what a replay says and leaves to its attempt.
+struct Reported {
+    attempt: Attempt,
+}
+
+#[async_trait]
+impl FlowObserver for Reported {
+    fn step_started(&self, index: usize, total: usize, step: &Step) {
+        self.attempt.progress(format!("step {}/{total}: {}", index + 1, step.description()));
+    }
+
+    fn step_ended(&self, result: &StepResult) {
+        self.attempt.log(format!("{result}\n"));
+    }
+
+    async fn evidence(&self, evidence: Evidence) {
+        let name = evidence.name.clone();
+        if let Err(error) = self.attempt.attach(evidence.name, evidence.media_type, evidence.bytes).await {
+            self.attempt.log(format!("{name} could not be kept: {error}\n"));
+        }
+    }
+}
+
+fn not_opened(error: &OpenError) -> Fault {
+    match error {
+        // Another runner may have what this one lacks.
+        OpenError::Missing { .. } => Fault::retryable("browser_missing", error.to_string()),
+        OpenError::Misconfigured { .. } => Fault::permanent("misconfigured", error.to_string()),
+        OpenError::NotStarted { .. } => Fault::retryable("browser_not_started", error.to_string()),
+    }
+}

@@ -1,0 +1,120 @@
+//! Browser flows: the JSON that the Recorder panel of Chrome exports, as typed values and as a
+//! command. Nothing here touches a browser.
+
+mod key;
+mod parse;
+mod problem;
+mod reader;
+mod selector;
+mod step;
+mod support;
+
+pub(crate) use key::{Key, typed};
+pub use problem::{Problem, Problems};
+pub use selector::{Chain, Selector, Selectors};
+pub(crate) use step::one_line;
+pub use step::{Action, Click, Operator, Step, Viewport, WaitForElement};
+pub(crate) use support::Devtools;
+
+use crate::result::FlowResult;
+use runners_core::Command;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde_json::value::RawValue;
+use std::{sync::Arc, time::Duration};
+
+/// A recorded browser script, validated.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Flow {
+    /// What its author called it.
+    pub title: String,
+    /// The time limit of steps that have none of their own; 5 s if absent.
+    pub timeout: Option<Duration>,
+    /// What to do, in order.
+    pub steps: Vec<Step>,
+    /// Whether the document asks for `mode: "strict"`.
+    pub strict: bool,
+}
+
+impl Flow {
+    /// The most steps of a flow.
+    pub const STEPS_MAX: usize = 5_000;
+    /// The most bytes of a flow document.
+    pub const BYTES_MAX: usize = 4 * 1024 * 1024;
+}
+
+/// The command to replay a flow. Its payload is exactly the JSON document.
+///
+/// ```
+/// use runners_exec_webdriver::BrowserFlow;
+///
+/// let problems = BrowserFlow::parse(r#"{"steps": [{"type": "navigate", "timeout": 0}]}"#).unwrap_err();
+/// let pointers: Vec<_> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
+/// assert_eq!(pointers, ["/title", "/steps/0/timeout", "/steps/0/url"]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct BrowserFlow {
+    document: Arc<RawValue>,
+    flow: Arc<Flow>,
+}
+
+impl BrowserFlow {
+    /// Reads and validates a document. White space around it is dropped; everything else is kept
+    /// as it was written, members that the format does not know included.
+    ///
+    /// # Errors
+    /// Every problem of the document, not only the first.
+    pub fn parse(document: &str) -> Result<Self, Problems> {
+        let whole = |problem| Problems::new(vec![problem]);
+        if document.len() > Flow::BYTES_MAX {
+            let message = format!("{} bytes are more than the limit of {}", document.len(), Flow::BYTES_MAX);
+            return Err(whole(Problem::new("", message, "split the flow")));
+        }
+        let raw = serde_json::from_str::<Box<RawValue>>(document)
+            .map_err(|error| whole(Problem::new("", format!("not JSON: {error}"), "")))?;
+        Self::validate(raw)
+    }
+
+    /// The document as it was written.
+    #[must_use]
+    pub fn document(&self) -> &str {
+        self.document.get()
+    }
+
+    /// The document as typed values.
+    #[must_use]
+    pub fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
+    fn validate(raw: Box<RawValue>) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let value = serde_json::from_str(raw.get())
+            .map_err(|error| Problems::new(vec![Problem::new("", format!("not JSON: {error}"), "")]))?;
+        let flow = parse::flow(&value, &mut problems);
+        match flow {
+            Some(flow) => Ok(Self { document: raw.into(), flow: Arc::new(flow) }),
+            None => Err(Problems::new(problems)),
+        }
+    }
+}
+
+impl Command for BrowserFlow {
+    const KIND: &'static str = "browser_flow";
+    type Result = FlowResult;
+}
+
+impl Serialize for BrowserFlow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.document.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for BrowserFlow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::validate(Box::<RawValue>::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests;

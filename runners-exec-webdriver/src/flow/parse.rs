@@ -1,0 +1,282 @@
+//! Reads a flow document: every rule of the format, every violation of it at once.
+
+use super::{
+    Flow,
+    problem::Problem,
+    reader::{Reader, kind},
+    selector::{Chain, Selector, Selectors},
+    step::{Action, Click, Operator, Step, Viewport, WaitForElement},
+};
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+const BUTTONS: &[&str] = &["primary", "auxiliary", "secondary", "back", "forward"];
+const DEVICES: &[&str] = &["mouse", "pen", "touch"];
+const OPERATORS: &[&str] = &[">=", "==", "<="];
+const TYPES: &[&str] = &[
+    "change",
+    "click",
+    "close",
+    "customStep",
+    "doubleClick",
+    "emulateNetworkConditions",
+    "hover",
+    "keyDown",
+    "keyUp",
+    "navigate",
+    "scroll",
+    "setViewport",
+    "waitForElement",
+    "waitForExpression",
+];
+
+/// Reads a document. A flow comes back only if there is no problem.
+pub(super) fn flow(document: &Value, problems: &mut Vec<Problem>) -> Option<Flow> {
+    let Some(members) = document.as_object() else {
+        let message = format!("a flow must be an object, and this is {}", kind(document));
+        problems.push(Problem::new("", message, ""));
+        return None;
+    };
+    let reader = Reader::new(members, "");
+    let title = reader.required_string("title", problems);
+    if reader.get("timeout").is_some_and(|timeout| !timeout.is_number()) {
+        reader.wrong("timeout", "a number of milliseconds", problems);
+    }
+    let timeout = timeout(&reader, problems);
+    let steps = steps(&reader, problems);
+    let runners = reader.get("runners").and_then(|runners| runners.get("mode"));
+    let strict = runners.is_some_and(|mode| mode == "strict");
+    problems.is_empty().then(|| Flow { title: title.unwrap_or_default(), timeout, steps, strict })
+}
+
+fn steps(flow: &Reader<'_>, problems: &mut Vec<Problem>) -> Vec<Step> {
+    let Some(steps) = flow.get("steps") else {
+        flow.missing("steps", "write an array of steps; it may be empty", problems);
+        return Vec::new();
+    };
+    let Some(steps) = steps.as_array() else {
+        flow.wrong("steps", "an array", problems);
+        return Vec::new();
+    };
+    if steps.len() > Flow::STEPS_MAX {
+        let message = format!("{} steps are more than the limit of {}", steps.len(), Flow::STEPS_MAX);
+        problems.push(Problem::new("/steps", message, "split the flow"));
+        return Vec::new();
+    }
+    let read = |(index, value)| step(value, format!("/steps/{index}"), problems);
+    steps.iter().enumerate().filter_map(read).collect()
+}
+
+fn step(value: &Value, pointer: String, problems: &mut Vec<Problem>) -> Option<Step> {
+    let Some(members) = value.as_object() else {
+        let message = format!("a step must be an object, and this is {}", kind(value));
+        problems.push(Problem::new(pointer, message, ""));
+        return None;
+    };
+    let reader = Reader::new(members, pointer);
+    let name = reader.required_string("type", problems);
+    let timeout = timeout(&reader, problems);
+    let asserts_navigation = asserted_events(&reader, problems);
+    let frame = frame(&reader, problems);
+    let action = action(&name?, &reader, problems)?;
+    let target = reader.get("target").and_then(Value::as_str).map(str::to_owned);
+    Some(Step { action, timeout, asserts_navigation, target, frame })
+}
+
+/// A timeout that is no number is dropped by the format; of a flow it was refused before.
+fn timeout(reader: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<Duration> {
+    let millis = reader.get("timeout")?.as_f64()?;
+    if !(1.0..=30_000.0).contains(&millis) {
+        let message = format!("a timeout of {millis} ms is not between 1 and 30000 ms");
+        problems.push(Problem::new(reader.at("timeout"), message, "leave it out for 5000 ms"));
+        return None;
+    }
+    Some(Duration::from_secs_f64(millis / 1000.0))
+}
+
+/// A value that is no array is dropped by the format.
+fn asserted_events(reader: &Reader<'_>, problems: &mut Vec<Problem>) -> bool {
+    let Some(events) = reader.get("assertedEvents").and_then(Value::as_array) else {
+        return false;
+    };
+    for (index, event) in events.iter().enumerate() {
+        let pointer = format!("{}/{index}", reader.at("assertedEvents"));
+        let Some(members) = event.as_object() else {
+            let message = format!("an asserted event must be an object, and this is {}", kind(event));
+            problems.push(Problem::new(pointer, message, ""));
+            continue;
+        };
+        let event = Reader::new(members, pointer);
+        if event.required_string("type", problems).is_some() {
+            event.choice("type", &["navigation"], problems);
+        }
+        event.string("url", problems);
+        event.string("title", problems);
+    }
+    !events.is_empty()
+}
+
+fn frame(reader: &Reader<'_>, problems: &mut Vec<Problem>) -> Vec<i64> {
+    let Some(value) = reader.get("frame") else {
+        return Vec::new();
+    };
+    let indices = value.as_array().map(|frame| frame.iter().map(Value::as_i64).collect::<Option<Vec<_>>>());
+    indices.flatten().unwrap_or_else(|| {
+        reader.wrong("frame", "an array of whole numbers", problems);
+        Vec::new()
+    })
+}
+
+fn action(name: &str, step: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<Action> {
+    Some(match name {
+        "navigate" => Action::Navigate { url: step.required_string("url", problems)? },
+        "setViewport" => Action::SetViewport(viewport(step, problems)?),
+        "click" => Action::Click(click(step, problems)?),
+        "doubleClick" => Action::DoubleClick(click(step, problems)?),
+        "hover" => Action::Hover { selectors: selectors(step, problems)? },
+        "change" => {
+            let value = step.required_string("value", problems);
+            Action::Change { selectors: selectors(step, problems)?, value: value? }
+        }
+        "keyDown" => Action::KeyDown { key: step.required_string("key", problems)? },
+        "keyUp" => Action::KeyUp { key: step.required_string("key", problems)? },
+        "scroll" => scroll(step, problems),
+        "close" => Action::Close,
+        "emulateNetworkConditions" => {
+            let mut number = |name| step.required_number(name, problems);
+            let (download, upload, latency) = (number("download"), number("upload"), number("latency"));
+            Action::EmulateNetworkConditions { download: download?, upload: upload?, latency: latency? }
+        }
+        "waitForElement" => Action::WaitForElement(wait_for_element(step, problems)?),
+        "waitForExpression" => {
+            Action::WaitForExpression { expression: step.required_string("expression", problems)? }
+        }
+        "customStep" => Action::CustomStep {
+            name: step.required_string("name", problems)?,
+            parameters: step.get("parameters").cloned().unwrap_or_default(),
+        },
+        _ => {
+            step.choice("type", TYPES, problems);
+            return None;
+        }
+    })
+}
+
+fn viewport(step: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<Viewport> {
+    let mut number = |name| step.required_number(name, problems);
+    let (width, height, factor) = (number("width"), number("height"), number("deviceScaleFactor"));
+    let mut flag = |name| step.required_bool(name, problems);
+    let (is_mobile, has_touch, is_landscape) = (flag("isMobile"), flag("hasTouch"), flag("isLandscape"));
+    Some(Viewport {
+        width: width?,
+        height: height?,
+        device_scale_factor: factor?,
+        is_mobile: is_mobile?,
+        has_touch: has_touch?,
+        is_landscape: is_landscape?,
+    })
+}
+
+fn click(step: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<Click> {
+    let offset_x = step.required_number("offsetX", problems);
+    let offset_y = step.required_number("offsetY", problems);
+    let button = step.choice("button", BUTTONS, problems).unwrap_or(0);
+    step.choice("deviceType", DEVICES, problems);
+    let held = step.number("duration", problems).unwrap_or(0.0);
+    if !(0.0..=30_000.0).contains(&held) {
+        let message = format!("a duration of {held} ms is not between 0 and 30000 ms");
+        problems.push(Problem::new(step.at("duration"), message, "leave it out for 0 ms"));
+        return None;
+    }
+    Some(Click {
+        selectors: selectors(step, problems)?,
+        offset_x: offset_x?,
+        offset_y: offset_y?,
+        button: u8::try_from(button).expect("there are five buttons"),
+        duration: Duration::from_secs_f64(held / 1000.0),
+    })
+}
+
+fn scroll(step: &Reader<'_>, problems: &mut Vec<Problem>) -> Action {
+    let selectors = step.get("selectors").and_then(|_| selectors(step, problems));
+    let mut number = |name| step.number(name, problems).unwrap_or(0.0);
+    Action::Scroll { selectors, x: number("x"), y: number("y") }
+}
+
+fn wait_for_element(step: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<WaitForElement> {
+    let operator = step.choice("operator", OPERATORS, problems);
+    let count = step.number("count", problems).unwrap_or(1.0);
+    let visible = step.bool("visible", problems).unwrap_or(true);
+    let properties = object(step, "properties", problems);
+    let attributes = object(step, "attributes", problems);
+    for (name, value) in attributes.iter().flatten() {
+        if !value.is_string() {
+            let attributes = Reader::new(attributes.as_ref().expect("just seen"), step.at("attributes"));
+            attributes.wrong(name, "a string", problems);
+        }
+    }
+    Some(WaitForElement {
+        selectors: selectors(step, problems)?,
+        operator: [Operator::AtLeast, Operator::Exactly, Operator::AtMost][operator.unwrap_or(0)],
+        count,
+        visible,
+        properties,
+        attributes,
+    })
+}
+
+fn object(step: &Reader<'_>, name: &str, problems: &mut Vec<Problem>) -> Option<Map<String, Value>> {
+    let value = step.get(name)?;
+    if !value.is_object() {
+        step.wrong(name, "an object", problems);
+    }
+    value.as_object().cloned()
+}
+
+fn selectors(step: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<Selectors> {
+    let Some(value) = step.get("selectors") else {
+        step.missing("selectors", "write at least one selector", problems);
+        return None;
+    };
+    let Some(alternatives) = value.as_array() else {
+        step.wrong("selectors", "an array of selectors", problems);
+        return None;
+    };
+    let pointer = step.at("selectors");
+    if alternatives.is_empty() {
+        problems.push(Problem::new(pointer, "`selectors` is empty", "write at least one selector"));
+        return None;
+    }
+    if alternatives.len() > Selectors::ALTERNATIVES_MAX {
+        let message = format!("more than the limit of {} alternatives", Selectors::ALTERNATIVES_MAX);
+        problems.push(Problem::new(pointer, message, "leave the weakest out"));
+        return None;
+    }
+    let read = |(index, value)| chain(value, &format!("{pointer}/{index}"), problems);
+    let chains: Vec<_> = alternatives.iter().enumerate().map(read).collect();
+    chains.into_iter().collect::<Option<_>>().map(Selectors::new)
+}
+
+fn chain(value: &Value, pointer: &str, problems: &mut Vec<Problem>) -> Option<Chain> {
+    let Some(parts) = value.as_array() else {
+        return selector(value, pointer.to_owned(), problems).map(|selector| Chain::new(vec![selector]));
+    };
+    if parts.is_empty() || parts.len() > Chain::SELECTORS_MAX {
+        let message = format!("{} selectors, not 1 to {}", parts.len(), Chain::SELECTORS_MAX);
+        problems.push(Problem::new(pointer, message, ""));
+        return None;
+    }
+    let read = |(index, value)| selector(value, format!("{pointer}/{index}"), problems);
+    let selectors: Vec<_> = parts.iter().enumerate().map(read).collect();
+    selectors.into_iter().collect::<Option<_>>().map(Chain::new)
+}
+
+fn selector(value: &Value, pointer: String, problems: &mut Vec<Problem>) -> Option<Selector> {
+    let Some(text) = value.as_str() else {
+        let message = format!("a selector must be a string or an array of them, and this is {}", kind(value));
+        problems.push(Problem::new(pointer, message, ""));
+        return None;
+    };
+    let hint = "write aria/Name, aria/[role=\"button\"] or both";
+    Selector::parse(text).map_err(|message| problems.push(Problem::new(pointer, message, hint))).ok()
+}

@@ -1,0 +1,253 @@
+//! Replays a flow in a session: the steps in order, the first failure ends it, and what is worth
+//! keeping is kept. How one step goes is in `step`, what it waits for in `scope`.
+
+mod aria;
+mod element;
+mod evidence;
+mod keys;
+mod navigation;
+mod observer;
+mod scope;
+mod step;
+mod trouble;
+mod viewport;
+
+pub use observer::{Evidence, FlowObserver};
+
+use crate::{
+    browser::{Session, page::Page},
+    flow::{Action, BrowserFlow, Flow, Problem, Step, one_line},
+    result::{FlowResult, StepResult, StepState},
+    within::within,
+};
+use evidence::Keeper;
+use futures::future::{Either, select};
+use runners_core::{Clock, Fault, SystemClock, Verdict};
+use scope::Scope;
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use trouble::Trouble;
+use viewport::Emulated;
+
+/// The most characters of a title in a result.
+const TITLE_CHARACTERS_MAX: usize = 200;
+
+/// The time limit of a step where neither the step nor the flow has one.
+const STEP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How flows are replayed.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ReplayOptions {
+    /// Which pictures are kept. At the end, or of the failure, by default.
+    pub screenshots: Screenshots,
+    /// How long a `navigate` step may take to load its page; 30 s by default. Time limits of
+    /// steps and flows do not count for it, unless the step also asserts a navigation.
+    pub load_timeout: Duration,
+}
+
+impl Default for ReplayOptions {
+    fn default() -> Self {
+        Self { screenshots: Screenshots::AtTheEnd, load_timeout: Duration::from_secs(30) }
+    }
+}
+
+/// Which pictures of a flow are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Screenshots {
+    /// One of the step that failed.
+    OfFailures,
+    /// One at the end: of the step that failed, or `final.png`.
+    #[default]
+    AtTheEnd,
+    /// One after every step as well.
+    OfEveryStep,
+}
+
+/// A flow, ready to be replayed. It needs a session and no runner.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    flow: BrowserFlow,
+    options: ReplayOptions,
+    clock: Arc<dyn Clock>,
+}
+
+impl Replay {
+    /// Takes a flow.
+    #[must_use]
+    pub fn new(flow: BrowserFlow, options: ReplayOptions) -> Self {
+        Self { flow, options, clock: Arc::new(SystemClock::default()) }
+    }
+
+    /// Takes the time from another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Says whether this version can replay the flow at all, without a browser.
+    ///
+    /// # Errors
+    /// A permanent fault `unsupported` that names the steps.
+    pub fn check(&self) -> Result<(), Fault> {
+        refuse(&self.flow.flow().unsupported())
+    }
+
+    /// Replays the flow, in a session that nobody else uses meanwhile. The caller closes it.
+    /// A step that fails is a failed verdict in the result.
+    ///
+    /// # Errors
+    /// A [`Fault`]: `unsupported`, `cancelled` or `browser_lost`.
+    ///
+    /// # Cancel safety
+    /// Once `cancelled` completes, this returns without waiting for the command that the browser
+    /// is carrying out. Dropping the future stops the flow as well.
+    pub async fn run(
+        &self,
+        session: &dyn Session,
+        observer: &dyn FlowObserver,
+        cancelled: impl Future<Output = ()> + Send,
+    ) -> Result<FlowResult, Fault> {
+        self.check()?;
+        let page = Page::new(session);
+        refuse(&self.flow.flow().unsupported_without(page.devtools()))?;
+        let run = Run { replay: self, flow: self.flow.flow(), page, observer, emulated: Emulated::default() };
+        let at = Mutex::new(None);
+        // The cancel is looked at first, so that a flow that was cancelled before it starts does
+        // not touch the browser.
+        match select(pin!(cancelled), pin!(run.steps(&at))).await {
+            Either::Right((result, _)) => result,
+            Either::Left(_) => {
+                let at = at.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let place = at.unwrap_or_else(|| "before the first step".to_owned());
+                Err(Fault::permanent("cancelled", format!("cancelled {place}")))
+            }
+        }
+    }
+}
+
+/// One run through the steps.
+struct Run<'r> {
+    replay: &'r Replay,
+    flow: &'r Flow,
+    page: Page<'r>,
+    observer: &'r dyn FlowObserver,
+    emulated: Emulated,
+}
+
+impl Run<'_> {
+    async fn steps(&self, at: &Mutex<Option<String>>) -> Result<FlowResult, Fault> {
+        let clock = &*self.replay.clock;
+        let began = clock.boot();
+        let mut steps: Vec<_> = self.flow.steps.iter().enumerate().map(not_run).collect();
+        let mut verdict = Verdict::Passed;
+        for (step, result) in self.flow.steps.iter().zip(&mut steps) {
+            let place = format!("during step {}: {}", result.index + 1, result.description);
+            *at.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+            self.observer.step_started(result.index, self.flow.steps.len(), step);
+            self.step(step, result).await?;
+            self.observer.step_ended(result);
+            if result.state == StepState::Failed {
+                verdict = Verdict::Failed;
+                break;
+            }
+        }
+        let mut artifacts = Vec::new();
+        if verdict == Verdict::Passed && self.replay.options.screenshots != Screenshots::OfFailures {
+            artifacts.extend(self.keeper().picture("final.png").await);
+        }
+        let duration_ms = millis(clock.boot().since(began));
+        Ok(FlowResult {
+            title: one_line(&self.flow.title, TITLE_CHARACTERS_MAX),
+            verdict,
+            duration_ms,
+            steps,
+            artifacts,
+        })
+    }
+
+    async fn step(&self, step: &Step, result: &mut StepResult) -> Result<(), Fault> {
+        if let Action::CustomStep { name, .. } = &step.action {
+            result.state = StepState::Skipped;
+            result.reason = Some(format!("nothing here understands the custom step {name:?}"));
+            return Ok(());
+        }
+        let clock = &*self.replay.clock;
+        let began = clock.boot();
+        let limit = self.limit(step);
+        let scope = Scope::new(self.page, clock, &self.emulated);
+        let ended = within(clock, limit, scope.perform(step)).await;
+        result.duration_ms = millis(clock.boot().since(began));
+        let trouble = match ended {
+            Some(Ok(())) => None,
+            Some(Err(trouble)) => Some(trouble),
+            None => Some(Trouble::Failed(scope.late(limit))),
+        };
+        match trouble {
+            None => self.passed(result).await,
+            Some(trouble) => self.failed(result, trouble).await?,
+        }
+        Ok(())
+    }
+
+    async fn passed(&self, result: &mut StepResult) {
+        result.state = StepState::Passed;
+        if self.replay.options.screenshots == Screenshots::OfEveryStep {
+            let name = format!("steps/{:02}.png", result.index + 1);
+            result.artifacts.extend(self.keeper().picture(&name).await);
+        }
+    }
+
+    async fn failed(&self, result: &mut StepResult, trouble: Trouble) -> Result<(), Fault> {
+        let place = format!("step {} ({})", result.index + 1, result.description);
+        let reason = trouble.into_reason(&place)?;
+        result.state = StepState::Failed;
+        let left = self.keeper().failure(result.index + 1).await;
+        let seen = left.seen.map(|seen| format!("; {seen}")).unwrap_or_default();
+        result.reason = Some(format!("{place}: {reason}{seen}"));
+        result.page_url = left.url;
+        result.artifacts = left.artifacts;
+        Ok(())
+    }
+
+    fn limit(&self, step: &Step) -> Duration {
+        if matches!(step.action, Action::Navigate { .. }) && !step.asserts_navigation {
+            return self.replay.options.load_timeout;
+        }
+        step.timeout.or(self.flow.timeout).unwrap_or(STEP_TIMEOUT)
+    }
+
+    fn keeper(&self) -> Keeper<'_> {
+        Keeper::new(self.page, &*self.replay.clock, self.observer)
+    }
+}
+
+fn not_run((index, step): (usize, &Step)) -> StepResult {
+    StepResult {
+        index,
+        kind: step.action.name().to_owned(),
+        description: step.description(),
+        state: StepState::NotRun,
+        duration_ms: 0,
+        reason: None,
+        page_url: None,
+        artifacts: Vec::new(),
+    }
+}
+
+fn refuse(problems: &[Problem]) -> Result<(), Fault> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let places: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    Err(Fault::permanent("unsupported", places.join("; ")))
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

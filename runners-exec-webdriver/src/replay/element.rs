@@ -1,0 +1,225 @@
+//! Steps on elements: one script finds and checks, one command acts. Also the two steps that only
+//! wait.
+
+use super::{
+    aria::{self, AriaWanted},
+    navigation::Mark,
+    scope::{Look, Scope},
+    trouble::Trouble,
+};
+use crate::{
+    browser::{BrowserError, page::Point},
+    flow::{Chain, Click, Devtools, Selector, Selectors, WaitForElement, typed},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::{sync::atomic::Ordering, time::Duration};
+
+const ACT: &str = concat!(include_str!("../scripts/find.js"), include_str!("../scripts/act.js"));
+const COUNT: &str = concat!(include_str!("../scripts/find.js"), include_str!("../scripts/count.js"));
+const EXPRESSION: &str =
+    concat!(include_str!("../scripts/find.js"), include_str!("../scripts/expression.js"));
+
+/// From this many characters on, a value is assigned instead of typed.
+const TYPED_CHARACTERS_MAX: usize = 100;
+/// How long one look at an expression lasts; a cancelled flow waits for no more than this.
+const EXPRESSION_SLICE: Duration = Duration::from_millis(100);
+/// How often one look may ask for the accessibility tree.
+const ARIA_LOOKUPS_MAX: usize = 100;
+
+/// What is done to an element.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Act<'s> {
+    /// So many times.
+    Click(&'s Click, u8),
+    Hover,
+    Fill(&'s str),
+    Scroll {
+        x: f64,
+        y: f64,
+    },
+}
+
+/// What a script answers.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Answer {
+    again: Option<String>,
+    hopeless: bool,
+    hidden: bool,
+    aria: Option<AriaWanted>,
+    point: Option<Point>,
+    #[serde(rename = "type")]
+    left_to_type: Option<String>,
+    before: Option<Mark>,
+}
+
+#[derive(Debug, Serialize)]
+struct Alternative<'s> {
+    name: String,
+    selectors: &'s [Selector],
+}
+
+impl Scope<'_> {
+    /// Acts on the first element that the selectors find, once it is ready for it. Answers where
+    /// the page was just before.
+    pub(super) async fn act(&self, selectors: &Selectors, act: Act<'_>) -> Result<Mark, Trouble> {
+        let alternatives = self.raced(selectors);
+        self.until(|| self.act_once(&alternatives, act)).await
+    }
+
+    async fn act_once(
+        &self,
+        alternatives: &[Alternative<'_>],
+        act: Act<'_>,
+    ) -> Result<Look<Mark>, BrowserError> {
+        let can_show = self.page.devtools() == Devtools::Spoken && !self.was_shown.load(Ordering::Relaxed);
+        let mut request = act.request();
+        request.insert("canShow".to_owned(), json!(can_show));
+        let answer = self.look(ACT, alternatives, request).await?;
+        if answer.hidden {
+            // A page in the background has no frames, and a click on it takes seconds.
+            self.was_shown.store(true, Ordering::Relaxed);
+            self.page.devtools_call("Page.bringToFront", json!({})).await?;
+            return Ok(Look::Again("the page is in the background".to_owned()));
+        }
+        if let Some(why) = answer.again {
+            return Ok(if answer.hopeless { Look::Hopeless(why) } else { Look::Again(why) });
+        }
+        match (act, answer.point, answer.left_to_type) {
+            (Act::Click(click, times), Some(at), _) => {
+                self.page.click(at, click.button, click.duration, times).await?;
+            }
+            (Act::Hover, Some(at), _) => self.page.point_at(at).await?,
+            (Act::Fill(_), Some(at), _) => self.page.click(at, 0, Duration::ZERO, 1).await?,
+            (Act::Fill(_), None, Some(text)) => self.page.type_points(text.chars().map(typed)).await?,
+            _ => {}
+        }
+        let before = answer.before.ok_or_else(|| BrowserError::Refused {
+            code: "javascript error".to_owned(),
+            message: "the page changed an answer of the script".to_owned(),
+        })?;
+        Ok(Look::Done(before))
+    }
+
+    pub(super) async fn wait_for_element(&self, wait: &WaitForElement) -> Result<(), Trouble> {
+        let alternatives = self.in_order(&wait.selectors);
+        let request = json!({
+            "operator": wait.operator.sign(),
+            "count": wait.count,
+            "visible": wait.visible,
+            "properties": wait.properties,
+            "attributes": wait.attributes,
+        });
+        let request = request.as_object().expect("just made").clone();
+        let wanted = format!(
+            "{} {} of {}{}",
+            wait.operator.sign(),
+            wait.count,
+            wait.selectors,
+            if wait.visible { "" } else { " not to be there" }
+        );
+        self.until(|| async {
+            let answer = self.look(COUNT, &alternatives, request.clone()).await?;
+            Ok(match answer.again {
+                None => Look::Done(()),
+                Some(why) if answer.hopeless => Look::Hopeless(why),
+                Some(why) => Look::Again(format!("waited for {wanted}: {why}")),
+            })
+        })
+        .await
+    }
+
+    pub(super) async fn wait_for_expression(&self, expression: &str) -> Result<(), Trouble> {
+        let script = EXPRESSION.replace("/*EXPRESSION*/", expression);
+        let slice = u64::try_from(EXPRESSION_SLICE.as_millis()).expect("a tenth of a second fits");
+        let request = json!({ "token": self.token(), "sliceMillis": slice });
+        self.until(|| async {
+            match self.page.ask::<Answer>(&script, &request).await {
+                Ok(Answer { again: None, .. }) => Ok(Look::Done(())),
+                Ok(Answer { again: Some(why), .. }) => {
+                    Ok(Look::Again(format!("{expression:?} is not true: {why}")))
+                }
+                Err(BrowserError::Refused { message, .. }) if is_syntax_error(&message) => {
+                    Ok(Look::Hopeless(format!("{expression:?} is no expression: {message}")))
+                }
+                Err(error) => Err(error),
+            }
+        })
+        .await
+    }
+
+    /// Runs a script, with the accessibility tree at hand if it needs it.
+    async fn look(
+        &self,
+        script: &str,
+        alternatives: &[Alternative<'_>],
+        mut request: Map<String, Value>,
+    ) -> Result<Answer, BrowserError> {
+        let token = self.token();
+        request.insert("token".to_owned(), json!(token));
+        request.insert("rootsMax".to_owned(), json!(aria::ROOTS_MAX));
+        request.insert("alternatives".to_owned(), json!(alternatives));
+        for _ in 0..ARIA_LOOKUPS_MAX {
+            let answer: Answer = self.page.ask(script, &request).await?;
+            let Some(wanted) = answer.aria else {
+                return Ok(answer);
+            };
+            let selector = alternatives
+                .get(wanted.alternative)
+                .and_then(|alternative| alternative.selectors.get(wanted.position));
+            let Some(Selector::Aria { name, role }) = selector else {
+                break;
+            };
+            aria::find(self.page, &token, wanted, name.as_deref(), role.as_deref()).await?;
+        }
+        let again = format!("the accessibility tree was asked for {ARIA_LOOKUPS_MAX} times in vain");
+        Ok(Answer { again: Some(again), ..Answer::default() })
+    }
+
+    /// The alternatives in the order in which they are raced: those first that need no second
+    /// look. Without the DevTools protocol those that need it are left out.
+    fn raced<'s>(&self, selectors: &'s Selectors) -> Vec<Alternative<'s>> {
+        let mut alternatives: Vec<&Chain> = self.possible(selectors).collect();
+        alternatives.sort_by_key(|chain| chain.has_aria());
+        alternatives.into_iter().map(alternative).collect()
+    }
+
+    fn in_order<'s>(&self, selectors: &'s Selectors) -> Vec<Alternative<'s>> {
+        self.possible(selectors).map(alternative).collect()
+    }
+
+    fn possible<'s>(&self, selectors: &'s Selectors) -> impl Iterator<Item = &'s Chain> {
+        let devtools = self.page.devtools();
+        selectors.alternatives().iter().filter(move |chain| devtools == Devtools::Spoken || !chain.has_aria())
+    }
+}
+
+impl Act<'_> {
+    fn request(self) -> Map<String, Value> {
+        let request = match self {
+            Self::Click(click, _) => {
+                json!({ "enabled": true, "offset": { "x": click.offset_x, "y": click.offset_y } })
+            }
+            Self::Hover => json!({ "enabled": false }),
+            Self::Fill(value) => {
+                json!({ "action": "fill", "enabled": true, "value": value, "typedMax": TYPED_CHARACTERS_MAX })
+            }
+            Self::Scroll { x, y } => json!({ "action": "scroll", "enabled": false, "x": x, "y": y }),
+        };
+        request.as_object().expect("just made").clone()
+    }
+}
+
+/// Whether a message is about the text of a script: what a script throws never gets here, and a
+/// page that goes away says something else.
+fn is_syntax_error(message: &str) -> bool {
+    let said = message.trim_start_matches("javascript error: ");
+    ["Unexpected ", "Invalid ", "Missing ", "missing ", "Illegal "]
+        .iter()
+        .any(|start| said.starts_with(start))
+}
+
+fn alternative(chain: &Chain) -> Alternative<'_> {
+    Alternative { name: chain.to_string(), selectors: chain.selectors() }
+}

@@ -1,0 +1,131 @@
+//! Going to a page, and knowing that a page went somewhere.
+
+use super::{
+    scope::{Look, Scope},
+    trouble::Trouble,
+};
+use crate::browser::{BrowserError, page::Page};
+use serde::Deserialize;
+use serde_json::json;
+use url::Url;
+
+const LOOK: &str = concat!(include_str!("../scripts/find.js"), include_str!("../scripts/look.js"));
+
+/// Where a page was at some moment: which document, and how often it was navigated within.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Mark {
+    document: f64,
+    navigations: u64,
+    url: String,
+}
+
+/// What a page says of itself.
+#[derive(Debug, Deserialize)]
+pub(super) struct Sight {
+    #[serde(flatten)]
+    mark: Mark,
+    loaded: bool,
+    trouble: Option<String>,
+    pub(super) title: String,
+    pub(super) labels: Vec<String>,
+}
+
+impl Sight {
+    pub(super) async fn of(page: Page<'_>, with_labels: bool) -> Result<Self, BrowserError> {
+        page.ask(LOOK, &json!({ "labels": with_labels })).await
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.mark.url
+    }
+
+    /// Whether this document is another than the marked one, and there to be used.
+    fn replaced(&self, before: &Mark) -> Option<Look<()>> {
+        // The same document has the very same number, bit by bit.
+        if self.mark.document.to_bits() == before.document.to_bits() {
+            return None;
+        }
+        if let Some(trouble) = &self.trouble {
+            return Some(Look::Hopeless(format!("the page cannot be loaded: {trouble}")));
+        }
+        let not_loaded = || Look::Again(format!("{} has not finished loading", self.mark.url));
+        Some(if self.loaded { Look::Done(()) } else { not_loaded() })
+    }
+}
+
+impl Scope<'_> {
+    /// Where the page is now.
+    pub(super) async fn mark(&self) -> Result<Mark, Trouble> {
+        self.until(|| async { Ok(Look::Done(Sight::of(self.page, false).await?.mark)) }).await
+    }
+
+    /// Goes to an address and waits until the page has loaded.
+    pub(super) async fn navigate(&self, address: &str) -> Result<(), Trouble> {
+        let url = Url::parse(address)
+            .map_err(|error| Trouble::Failed(format!("{address:?} is not an absolute address: {error}")))?;
+        let before = self.mark().await?;
+        self.see(&format!("there is no answer from {url}"));
+        self.page.go_to(url.as_str()).await?;
+        self.loaded(&before, Some(&url)).await
+    }
+
+    /// Reloads the page and waits until it has loaded.
+    pub(super) async fn reload(&self) -> Result<(), Trouble> {
+        let before = self.mark().await?;
+        self.page.reload().await?;
+        self.loaded(&before, None).await
+    }
+
+    /// Waits until the page has gone somewhere since it was marked, if only within the document.
+    pub(super) async fn navigated(&self, before: Mark) -> Result<(), Trouble> {
+        self.until(|| async {
+            let now = Sight::of(self.page, false).await?;
+            Ok(now.replaced(&before).unwrap_or_else(|| {
+                if now.mark.navigations > before.navigations || now.mark.url != before.url {
+                    return Look::Done(());
+                }
+                Look::Again(format!("the page did not navigate away from {}", before.url))
+            }))
+        })
+        .await
+    }
+
+    async fn loaded(&self, before: &Mark, to: Option<&Url>) -> Result<(), Trouble> {
+        self.until(|| async {
+            let now = Sight::of(self.page, false).await?;
+            Ok(now.replaced(before).unwrap_or_else(|| match to {
+                Some(to) if stays_in_document(&before.url, to) && now.mark.url == to.as_str() => {
+                    Look::Done(())
+                }
+                Some(to) => Look::Again(format!("there is no answer from {to}")),
+                None => Look::Again("the page did not reload".to_owned()),
+            }))
+        })
+        .await
+    }
+}
+
+/// Whether going there only changes what is behind the `#`.
+fn stays_in_document(from: &str, to: &Url) -> bool {
+    let without_fragment = |url: &Url| {
+        let mut url = url.clone();
+        url.set_fragment(None);
+        url
+    };
+    to.fragment().is_some()
+        && Url::parse(from).is_ok_and(|from| without_fragment(&from) == without_fragment(to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_another_fragment_stays_in_the_document() {
+        let to = |text| Url::parse(text).unwrap();
+        assert!(stays_in_document("http://a/b#c", &to("http://a/b#d")));
+        assert!(stays_in_document("http://a/b", &to("http://a/b#d")));
+        assert!(!stays_in_document("http://a/b#c", &to("http://a/b")), "that reloads");
+        assert!(!stays_in_document("http://a/b", &to("http://a/c#d")));
+    }
+}

@@ -1,0 +1,87 @@
+//! What one step works with: the page, the time, and what was seen last. All waiting of a step
+//! goes through `until`.
+
+use super::{trouble::Trouble, viewport::Emulated};
+use crate::{
+    browser::{BrowserError, page::Page},
+    flow::one_line,
+};
+use runners_core::{Clock, sleep};
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// How long a step waits between two looks at the page.
+const POLL: Duration = Duration::from_millis(100);
+/// The most characters of a reason.
+const REASON_CHARACTERS_MAX: usize = 500;
+
+/// What a look at the page says.
+#[derive(Debug)]
+pub(super) enum Look<T> {
+    /// It is as it should be.
+    Done(T),
+    /// It is not yet, and this is why.
+    Again(String),
+    /// It never will be, and this is why.
+    Hopeless(String),
+}
+
+/// The means of one step.
+#[derive(Debug)]
+pub(super) struct Scope<'r> {
+    pub(super) page: Page<'r>,
+    pub(super) clock: &'r dyn Clock,
+    pub(super) emulated: &'r Emulated,
+    pub(super) was_shown: AtomicBool,
+    seen: Mutex<Option<String>>,
+    tokens: AtomicU64,
+}
+
+impl<'r> Scope<'r> {
+    pub(super) fn new(page: Page<'r>, clock: &'r dyn Clock, emulated: &'r Emulated) -> Self {
+        let (was_shown, seen, tokens) = (AtomicBool::new(false), Mutex::new(None), AtomicU64::new(0));
+        Self { page, clock, emulated, was_shown, seen, tokens }
+    }
+
+    /// Looks again and again until a look ends it. Whoever bounds the step bounds this.
+    pub(super) async fn until<T, F>(&self, look: impl Fn() -> F) -> Result<T, Trouble>
+    where
+        F: Future<Output = Result<Look<T>, BrowserError>>,
+    {
+        loop {
+            match look().await {
+                Ok(Look::Done(value)) => return Ok(value),
+                Ok(Look::Hopeless(why)) => {
+                    return Err(Trouble::Failed(one_line(&why, REASON_CHARACTERS_MAX)));
+                }
+                Ok(Look::Again(why)) => self.see(&why),
+                Err(BrowserError::Refused { message, .. }) => self.see(&message),
+                Err(error) => return Err(error.into()),
+            }
+            sleep(self.clock, POLL).await;
+        }
+    }
+
+    /// Why the step is late, by what was seen last.
+    pub(super) fn late(&self, limit: Duration) -> String {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let seen = seen.unwrap_or_else(|| "the page did not answer".to_owned());
+        format!("{seen}, for {} ms", limit.as_millis())
+    }
+
+    /// A word that no other look of this page has, so that a page can tell them apart.
+    pub(super) fn token(&self) -> String {
+        let since_boot = self.clock.boot().as_duration().as_nanos();
+        format!("{since_boot}-{}", self.tokens.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(super) fn see(&self, what: &str) {
+        let line = one_line(what, REASON_CHARACTERS_MAX);
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
+    }
+}

@@ -1,0 +1,60 @@
+//! Performs one step, whatever its type.
+
+use super::{element::Act, navigation::Mark, scope::Scope, trouble::Trouble};
+use crate::flow::{Action, Step};
+use serde_json::json;
+
+impl Scope<'_> {
+    /// Does what the step says and waits for the navigation that it asserts.
+    pub(super) async fn perform(&self, step: &Step) -> Result<(), Trouble> {
+        let before = match step.action.selectors() {
+            Some(_) if !matches!(step.action, Action::WaitForElement(_)) => None,
+            _ if step.asserts_navigation => Some(self.mark().await?),
+            _ => None,
+        };
+        let seen = self.action(&step.action).await?;
+        if step.asserts_navigation && !matches!(step.action, Action::Close) {
+            let before =
+                before.or(seen).expect("a step that acts on an element marks the page before it does");
+            self.navigated(before).await?;
+        }
+        Ok(())
+    }
+
+    /// Does it; a step on an element answers where the page was just before.
+    async fn action(&self, action: &Action) -> Result<Option<Mark>, Trouble> {
+        match action {
+            Action::Navigate { url } => self.navigate(url).await?,
+            Action::SetViewport(viewport) => self.set_viewport(viewport).await?,
+            Action::Click(click) => return self.act(&click.selectors, Act::Click(click, 1)).await.map(Some),
+            Action::DoubleClick(click) => {
+                return self.act(&click.selectors, Act::Click(click, 2)).await.map(Some);
+            }
+            Action::Hover { selectors } => return self.act(selectors, Act::Hover).await.map(Some),
+            Action::Change { selectors, value } => {
+                return self.act(selectors, Act::Fill(value)).await.map(Some);
+            }
+            Action::Scroll { selectors: Some(selectors), x, y } => {
+                return self.act(selectors, Act::Scroll { x: *x, y: *y }).await.map(Some);
+            }
+            Action::Scroll { selectors: None, x, y } => self.scroll_page(*x, *y).await?,
+            Action::KeyDown { key } => self.key_down(key).await?,
+            Action::KeyUp { key } => self.key_up(key).await?,
+            Action::Close => self.page.close().await?,
+            Action::WaitForElement(wait) => self.wait_for_element(wait).await?,
+            Action::WaitForExpression { expression } => self.wait_for_expression(expression).await?,
+            Action::EmulateNetworkConditions { .. } | Action::CustomStep { .. } => {
+                unreachable!("refused or skipped before the first step")
+            }
+        }
+        Ok(None)
+    }
+
+    async fn scroll_page(&self, x: f64, y: f64) -> Result<(), Trouble> {
+        const SCROLL: &str =
+            "const [to, done] = arguments; scrollTo({ ...to, behavior: 'instant' }); done({});";
+        let to = json!({ "left": x, "top": y });
+        self.page.ask::<serde_json::Value>(SCROLL, &to).await?;
+        Ok(())
+    }
+}

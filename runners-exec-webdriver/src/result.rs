@@ -1,0 +1,99 @@
+//! What a replayed flow leaves: each step with its duration, and why the flow failed if it did.
+
+use runners_core::{JobResult, Verdict};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The result of a flow that was replayed to its end or to its first failure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FlowResult {
+    /// The title of the flow.
+    pub title: String,
+    /// Failed if a step failed.
+    pub verdict: Verdict,
+    /// From the start of the first step to the end of the last, in milliseconds.
+    pub duration_ms: u64,
+    /// Every step of the flow, in order.
+    pub steps: Vec<StepResult>,
+    /// What was kept beside the steps' own, such as `final.png`.
+    #[serde(default)]
+    pub artifacts: Vec<String>,
+}
+
+/// How one step went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StepResult {
+    /// Its place in the flow, from 0.
+    pub index: usize,
+    /// Its type as the format writes it, such as `click`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it does, in one line.
+    pub description: String,
+    /// How it ended.
+    pub state: StepState,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// Why it failed or was skipped, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The address of the page on which it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_url: Option<String>,
+    /// The names of what was kept of it, such as `steps/03-failed.png`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<String>,
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StepState {
+    /// It did what it says.
+    Passed,
+    /// It did not, and the flow ended there.
+    Failed,
+    /// It is of a type that nothing here understands, and was left out.
+    Skipped,
+    /// The flow ended before it.
+    NotRun,
+}
+
+impl FlowResult {
+    /// The step that failed, if one did.
+    #[must_use]
+    pub fn failure(&self) -> Option<&StepResult> {
+        self.steps.iter().find(|step| step.state == StepState::Failed)
+    }
+}
+
+impl JobResult for FlowResult {
+    fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+}
+
+impl fmt::Display for StepResult {
+    /// One line: place, state, duration, description, and the reason if there is one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (number, state, ms) = (self.index + 1, self.state, self.duration_ms);
+        match &self.reason {
+            Some(reason) => write!(f, "{number:>3}  {state:<7} {ms:>6} ms  {reason}"),
+            None => write!(f, "{number:>3}  {state:<7} {ms:>6} ms  {}", self.description),
+        }
+    }
+}
+
+impl fmt::Display for StepState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::NotRun => "not run",
+        })
+    }
+}

@@ -1,0 +1,127 @@
+// Finds elements by the selectors of a flow, and keeps what must outlive one call. This text goes
+// before each of the other scripts; `arguments` are theirs.
+
+const done = arguments[arguments.length - 1];
+const request = arguments[0];
+
+/** What is kept in the page between calls, where no page looks. */
+const state = (() => {
+  const key = Symbol.for('runners.replay');
+  if (!window[key]) {
+    const kept = { navigations: 0, found: {}, asked: null, token: null };
+    Object.defineProperty(window, key, { value: kept });
+    window.navigation?.addEventListener('currententrychange', event => {
+      if (event.navigationType) kept.navigations += 1;
+    });
+  }
+  return window[key];
+})();
+
+/** Which document this is, and how often it was navigated within. */
+const mark = () => ({ document: performance.timeOrigin, navigations: state.navigations, url: location.href });
+
+/** How long a frame may take: on a busy machine long, in the background it never comes. */
+const frameMillis = document.hidden ? 100 : 1000;
+
+/** Waits for the next frame. */
+const frame = () => new Promise(resolve => {
+  const timer = setTimeout(resolve, frameMillis);
+  requestAnimationFrame(() => { clearTimeout(timer); resolve(); });
+});
+
+/** Stops a search whose next selector needs the accessibility tree. */
+class AriaWanted {
+  constructor(alternative, position, roots) { Object.assign(this, { alternative, position, roots }); }
+}
+
+/** All elements of one alternative, in document order of its last selector. */
+function all(chain, alternative) {
+  let roots = [document];
+  for (const [position, selector] of chain.entries()) {
+    const inside = position === 0 ? roots : roots.map(root => root.shadowRoot ?? root);
+    const known = state.found[`${request.token}/${alternative}/${position}`];
+    if (selector.kind === 'aria') {
+      if (!known) throw new AriaWanted(alternative, position, inside);
+      roots = known.filter(node => node.isConnected);
+    } else {
+      roots = [...new Set(inside.flatMap(root => [...FINDERS[selector.kind](root, selector.text)]))];
+    }
+    if (roots.length === 0) break;
+  }
+  return roots;
+}
+
+/** Asks for the accessibility tree if that is why the search stopped. */
+function wanted(reason) {
+  if (!(reason instanceof AriaWanted)) throw reason;
+  state.roots = reason.roots.slice(0, request.rootsMax);
+  return { aria: { alternative: reason.alternative, position: reason.position, roots: state.roots.length } };
+}
+
+const FINDERS = {
+  css: (root, text) => root.querySelectorAll(text),
+  xpath: byXpath,
+  text: byText,
+  pierce: byPiercing,
+};
+
+function byXpath(root, text) {
+  const kind = XPathResult.ORDERED_NODE_SNAPSHOT_TYPE;
+  const found = document.evaluate(text, root, null, kind, null);
+  return Array.from({ length: found.snapshotLength }, (_, index) => found.snapshotItem(index));
+}
+
+function* byPiercing(root, text) {
+  yield* root.querySelectorAll(text);
+  const around = root.shadowRoot ? [root, ...root.querySelectorAll('*')] : root.querySelectorAll('*');
+  for (const element of around) {
+    if (element.shadowRoot) yield* byPiercing(element.shadowRoot, text);
+  }
+}
+
+/** The deepest elements whose whole text contains `text`. */
+function byText(root, text) {
+  const texts = new Map();
+  const full = node => {
+    if (texts.has(node)) return texts.get(node);
+    let whole = '';
+    if (isField(node)) {
+      whole = node.value;
+    } else {
+      for (const child of node.childNodes) {
+        if (child.nodeType === Node.TEXT_NODE) whole += child.nodeValue ?? '';
+        else if (child.nodeType === Node.ELEMENT_NODE && isReadable(child)) whole += full(child);
+      }
+      if (node.shadowRoot) whole += full(node.shadowRoot);
+    }
+    texts.set(node, whole);
+    return whole;
+  };
+  const found = [];
+  const search = node => {
+    let deeper = false;
+    const children = node.shadowRoot ? [...node.shadowRoot.children, ...node.children] : [...node.children];
+    for (const child of children) {
+      if (!isReadable(child) || !full(child).includes(text)) continue;
+      deeper = true;
+      if (!search(child)) found.push(child);
+    }
+    return deeper;
+  };
+  search(root);
+  return found;
+}
+
+function isField(node) {
+  if (node instanceof HTMLSelectElement || node instanceof HTMLTextAreaElement) return true;
+  return node instanceof HTMLInputElement && !['checkbox', 'image', 'radio'].includes(node.type);
+}
+
+function isReadable(node) {
+  return !['SCRIPT', 'STYLE'].includes(node.nodeName) && !document.head?.contains(node);
+}
+
+/** Runs a script and answers, whatever happens. */
+function reply(answer) {
+  Promise.resolve().then(answer).then(done, reason => done({ error: String(reason?.message ?? reason) }));
+}

@@ -1,0 +1,15 @@
+//! Flows replayed in a real headless Chromium, on pages served from this process. Where there is
+//! no browser, each test says so and passes.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::needless_pass_by_value, reason = "steps are written where they are passed")]
+
+mod elements;
+mod failures;
+mod forms;
+mod keys;
+#[cfg(target_os = "linux")]
+mod life;
+mod pages;
+mod stage;
+mod waits;

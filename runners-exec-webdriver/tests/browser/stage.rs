@@ -1,0 +1,228 @@
+//! What a test needs: a browser session, pages on a loopback server, and a look at what a page
+//! saw.
+
+use async_trait::async_trait;
+use runners_core::{Fault, Verdict};
+use runners_exec_webdriver::{
+    Browser as _, BrowserError, BrowserFlow, Call, Driver, DriverOptions, Evidence, FlowObserver, FlowResult,
+    Method, Replay, ReplayOptions, Session, Step, StepResult,
+};
+use serde_json::{Map, Value, json};
+use std::{
+    collections::HashMap,
+    io::{BufRead as _, BufReader, Write as _},
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+/// The time limit of steps that are to pass, on a machine that is as busy as it may be.
+pub(crate) const LIMIT_MILLIS: u64 = 15_000;
+/// The time limit of steps that are to fail by it.
+pub(crate) const SHORT_MILLIS: u64 = 1_500;
+
+pub(crate) struct Stage {
+    pub(crate) driver: Driver,
+    pub(crate) session: Box<dyn Session>,
+    pub(crate) site: Site,
+    pub(crate) options: ReplayOptions,
+    _state: TempDir,
+}
+
+impl Stage {
+    /// Opens a session, or says loudly why the test is skipped.
+    pub(crate) async fn open() -> Option<Self> {
+        let state = tempfile::tempdir().unwrap();
+        let driver = Driver::new(driver_options(&state)?);
+        let session = driver.open().await.unwrap();
+        let site = Site::open();
+        Some(Self { driver, session, site, options: ReplayOptions::default(), _state: state })
+    }
+
+    /// Serves a page whose elements write what they see to `window.log`.
+    pub(crate) fn page(&self, body: &str) -> String {
+        self.site.serve("/page", body)
+    }
+
+    pub(crate) async fn replay(&self, steps: Value) -> Result<(FlowResult, Vec<Evidence>), Fault> {
+        let document = json!({ "title": "a test", "timeout": LIMIT_MILLIS, "steps": steps }).to_string();
+        let (watcher, mut kept) = Watcher::new();
+        let replay = Replay::new(BrowserFlow::parse(&document).unwrap(), self.options);
+        let result = replay.run(&*self.session, &watcher, std::future::pending()).await?;
+        drop(watcher);
+        let mut evidence = Vec::new();
+        while let Some(seen) = kept.recv().await {
+            if let Seen::Evidence(one) = seen {
+                evidence.push(one);
+            }
+        }
+        Ok((result, evidence))
+    }
+
+    /// Replays steps that must pass.
+    pub(crate) async fn passes(&self, steps: Value) -> FlowResult {
+        let (result, _) = self.replay(steps).await.unwrap();
+        assert_eq!(result.verdict, Verdict::Passed, "{:?}", result.failure());
+        result
+    }
+
+    /// Replays steps of which one must fail, and answers why.
+    pub(crate) async fn fails(&self, steps: Value) -> String {
+        let (result, _) = self.replay(steps).await.unwrap();
+        assert_eq!(result.verdict, Verdict::Failed, "{result:?}");
+        result.failure().unwrap().reason.clone().unwrap()
+    }
+
+    /// Goes to a page with this body, does one step there and answers what the page logged.
+    pub(crate) async fn logged(&self, body: &str, step: Value) -> Value {
+        let url = self.page(body);
+        self.passes(json!([{ "type": "navigate", "url": url }, step])).await;
+        self.js("return window.log").await
+    }
+
+    /// Runs a script in the page.
+    pub(crate) async fn js(&self, script: &str) -> Value {
+        let body = json!({ "script": script, "args": [] });
+        self.session.call(Call::new(Method::Post, "execute/sync", body)).await.unwrap()
+    }
+
+    pub(crate) async fn close(self) {
+        self.session.close().await;
+        self.driver.stop().await;
+    }
+}
+
+/// Options with a state directory of the test's own.
+pub(crate) fn driver_options(state: &TempDir) -> Option<DriverOptions> {
+    let mut options = DriverOptions::default();
+    if let Err(error) = options.check() {
+        println!("skipped: {error}");
+        eprintln!("skipped: {error}");
+        return None;
+    }
+    options.state = Some(state.path().to_path_buf());
+    Some(options)
+}
+
+/// What a watcher has seen.
+#[derive(Debug)]
+pub(crate) enum Seen {
+    Started(usize),
+    Ended,
+    Evidence(Evidence),
+}
+
+/// Hands on what a replay says.
+pub(crate) struct Watcher(mpsc::UnboundedSender<Seen>);
+
+impl Watcher {
+    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Seen>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+}
+
+#[async_trait]
+impl FlowObserver for Watcher {
+    fn step_started(&self, index: usize, _: usize, _: &Step) {
+        let _ = self.0.send(Seen::Started(index));
+    }
+    fn step_ended(&self, _: &StepResult) {
+        let _ = self.0.send(Seen::Ended);
+    }
+    async fn evidence(&self, evidence: Evidence) {
+        let _ = self.0.send(Seen::Evidence(evidence));
+    }
+}
+
+/// Counts the commands that are sent.
+#[derive(Debug)]
+pub(crate) struct Counted<'s> {
+    pub(crate) session: &'s dyn Session,
+    pub(crate) calls: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Session for Counted<'_> {
+    fn capabilities(&self) -> &Map<String, Value> {
+        self.session.capabilities()
+    }
+    async fn call(&self, call: Call) -> Result<Value, BrowserError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.session.call(call).await
+    }
+    async fn close(&self) {
+        self.session.close().await;
+    }
+}
+
+/// A loopback server of pages. A path that ends in `/silent` is never answered, and
+/// the pages of one that ends in `/strict` may not run scripts.
+pub(crate) struct Site {
+    pub(crate) origin: String,
+    pages: Arc<Mutex<HashMap<String, String>>>,
+}
+
+impl Site {
+    pub(crate) fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let pages = Arc::new(Mutex::new(HashMap::new()));
+        let served = Arc::clone(&pages);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let served = Arc::clone(&served);
+                thread::spawn(move || answer(stream, &served));
+            }
+        });
+        Self { origin, pages }
+    }
+
+    /// Serves a body, with the script that logs events before it; answers its address.
+    pub(crate) fn serve(&self, path: &str, body: &str) -> String {
+        let page = format!("<!doctype html><title>Test page</title>{LOG}<body>{body}");
+        self.pages.lock().unwrap().insert(path.to_owned(), page);
+        format!("{}{path}", self.origin)
+    }
+}
+
+/// `log(element, …types)` writes the events of an element to `window.log`.
+const LOG: &str = "<script>
+window.log = [];
+window.logEvents = (target, show, ...types) => {
+  for (const type of types) target.addEventListener(type, event => window.log.push(show(event)));
+};
+</script><style>body { margin: 0 }</style>";
+
+fn answer(mut stream: TcpStream, pages: &Mutex<HashMap<String, String>>) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap_or(0) == 0 {
+            return;
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+        lines.push(line);
+    }
+    let path = lines[0].split(' ').nth(1).unwrap_or("/").split('?').next().unwrap_or("/").to_owned();
+    if path.ends_with("/silent") {
+        // Held open until the other end gives up.
+        let _ = reader.read_line(&mut String::new());
+        return;
+    }
+    let page = pages.lock().unwrap().get(&path).cloned();
+    let (state, body) = page.map_or(("404 Not Found", String::new()), |page| ("200 OK", page));
+    let length = body.len();
+    let policy =
+        if path.ends_with("/strict") { "Content-Security-Policy: default-src 'none'\r\n" } else { "" };
+    let head = format!("{policy}Content-Type: text/html; charset=utf-8\r\nConnection: close");
+    let _ = write!(stream, "HTTP/1.1 {state}\r\n{head}\r\nContent-Length: {length}\r\n\r\n{body}");
+}
