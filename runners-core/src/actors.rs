@@ -8,3 +8,4 @@ pub(crate) mod keeper;
 pub(crate) mod records;
 pub(crate) mod runner;
 pub(crate) mod spool;
+pub(crate) mod turn;

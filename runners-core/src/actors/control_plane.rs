@@ -19,6 +19,7 @@ mod signals;
 mod subjects;
 mod submit;
 mod sync;
+mod watch;
 
 pub use builder::ControlPlaneBuilder;
 pub use caller::Caller;
@@ -43,6 +44,7 @@ use std::{
 };
 use subjects::Subjects;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use watch::Written;
 
 /// A control plane. Clones are the same one.
 ///
@@ -96,6 +98,8 @@ pub(crate) struct Plane {
     pub(crate) pools: Mutex<BTreeMap<(TenantId, String), PoolId>>,
     pub(crate) subjects: Subjects,
     pub(crate) due: DueSignal,
+    /// What this control plane wrote itself.
+    pub(crate) written: Written,
     pub(crate) stopping: CancellationToken,
     pub(crate) duties: TaskTracker,
 }

@@ -8,13 +8,14 @@ use crate::{
         job::JobRecord,
         record::{DecodeError, Record, decode, encode},
     },
-    seams::store::{Committed, Page, Query, Store, StoreError, Stored, Write},
+    seams::store::{Committed, Hint, Page, Query, Store, StoreError, Stored, Write},
     values::{
         id::TenantId,
         key::{Index, Key},
     },
 };
 use bytes::Bytes;
+use futures::stream::BoxStream;
 use std::sync::Arc;
 
 /// A record, and the version at which it was read or written.
@@ -51,6 +52,11 @@ impl Records {
             return Ok(Committed::default());
         }
         self.store.commit(batch.writes).await
+    }
+
+    /// What others wrote.
+    pub(crate) fn watch(&self) -> BoxStream<'static, Hint> {
+        self.store.watch()
     }
 
     pub(crate) async fn load<R: Record>(&self, key: Key) -> Result<Option<Versioned<R>>, StoreError> {

@@ -80,6 +80,11 @@ const LANE_WINDOW_MIN: usize = 16;
 pub(crate) const LANES_MAX: usize = 10_000;
 
 impl Schedule {
+    /// Every lane that is known.
+    pub(crate) fn all_lanes(&self) -> Vec<LaneId> {
+        self.lanes.keys().copied().collect()
+    }
+
     /// Whether the lanes of `pool` were read.
     pub(crate) fn knows_pool(&self, pool: PoolId) -> bool {
         self.pools.contains_key(&pool)

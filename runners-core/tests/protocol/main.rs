@@ -5,6 +5,7 @@ mod access;
 mod along;
 mod hand;
 mod parked;
+mod planes;
 mod runs;
 mod time;
 mod wishes;

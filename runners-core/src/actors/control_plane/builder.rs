@@ -1,6 +1,6 @@
 //! Setting up a control plane, starting its duties, and stopping it.
 
-use super::{ControlPlane, Plane, Spans, due::DueSignal, subjects::Subjects};
+use super::{ControlPlane, Plane, Spans, due::DueSignal, subjects::Subjects, watch::Written};
 use crate::{
     actors::{error::Error, records::Records},
     rules::{
@@ -125,10 +125,14 @@ impl ControlPlaneBuilder {
             pools: Mutex::default(),
             subjects: Subjects::default(),
             due: DueSignal::default(),
+            written: Written::default(),
             stopping: CancellationToken::new(),
             duties: TaskTracker::new(),
         });
         plane.ensure_default().await.map_err(Error::Store)?;
+        // What is written from here on is heard of; everything before is read when it is needed.
+        let hints = plane.records.watch();
+        plane.duties.spawn(Arc::clone(&plane).serve_hints(hints));
         plane.duties.spawn(Arc::clone(&plane).serve_due());
         Ok(ControlPlane { plane })
     }

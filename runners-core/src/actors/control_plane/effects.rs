@@ -80,6 +80,9 @@ impl Plane {
         }
         drop(unsure);
         let committed = committed?;
+        for change in changes {
+            self.written.note(change.after.id, change.version() + 1);
+        }
         changes.iter().for_each(|change| self.follow(change));
         Ok(committed)
     }

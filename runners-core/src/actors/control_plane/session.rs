@@ -2,7 +2,10 @@
 
 use super::Plane;
 use crate::{
-    actors::records::{PAGE_ROWS, Versioned, read},
+    actors::{
+        records::{PAGE_ROWS, Versioned, read},
+        turn::{Turn, Turns},
+    },
     rules::{
         job::JobRecord,
         keys,
@@ -19,8 +22,14 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use std::{collections::BTreeMap, sync::Arc};
-use tokio::sync::{Mutex, watch};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use tokio::sync::Mutex;
 
 /// For which runner a sync speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +44,9 @@ pub(crate) struct Identity {
 pub(crate) struct Session {
     pub(crate) who: Identity,
     pub(crate) live: Mutex<Live>,
-    woken: watch::Sender<u64>,
+    woken: Turn,
+    /// Another control plane may have changed what is known of it.
+    doubted: AtomicBool,
 }
 
 /// What the mutex of a session guards. All of it can be read again from the store and the next
@@ -84,16 +95,26 @@ pub(crate) struct Pending {
 
 impl Session {
     fn new(who: Identity) -> Self {
-        Self { who, live: Mutex::default(), woken: watch::Sender::new(0) }
+        Self { who, live: Mutex::default(), woken: Turn::default(), doubted: AtomicBool::new(false) }
     }
 
     /// Has the parked sync looked at again.
     pub(crate) fn wake(&self) {
-        self.woken.send_modify(|count| *count += 1);
+        self.woken.next();
+    }
+
+    /// Has everything of the runner read again before it is used.
+    pub(crate) fn doubt(&self) {
+        self.doubted.store(true, Ordering::Release);
+    }
+
+    /// Whether it was doubted since this was last asked.
+    pub(crate) fn take_doubt(&self) -> bool {
+        self.doubted.swap(false, Ordering::AcqRel)
     }
 
     /// Sees every wake after this call.
-    pub(crate) fn woken(&self) -> watch::Receiver<u64> {
+    pub(crate) fn woken(&self) -> Turns {
         self.woken.subscribe()
     }
 }

@@ -31,6 +31,12 @@ impl Subjects {
         notify
     }
 
+    /// Something may have happened to anything.
+    pub(crate) fn all_changed(&self) {
+        let waiting: Vec<_> = lock(&self.waiting).values().filter_map(Weak::upgrade).collect();
+        waiting.into_iter().for_each(|notify| notify.notify_waiters());
+    }
+
     /// Something has happened to `subject`.
     pub(crate) fn changed(&self, subject: &Key) {
         let notify = lock(&self.waiting).get(subject).and_then(Weak::upgrade);

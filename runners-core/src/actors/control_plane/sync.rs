@@ -62,7 +62,7 @@ impl Plane {
             tokio::select! {
                 biased;
                 () = self.stopping.cancelled() => {}
-                _ = woken.changed() => {}
+                () = woken.changed() => {}
                 () = self.clock.sleep_until(next_signal) => {}
             }
             live = session.live.lock().await;
@@ -70,7 +70,23 @@ impl Plane {
             if live.last != Some((request.incarnation, request.seq)) {
                 return Ok(self.superseded(request.seq));
             }
+            let elsewhere = self.is_elsewhere(&session, &mut live).await;
+            if !matches!(elsewhere, Ok(false)) {
+                live.parked = false;
+                self.wait_no_more(who, &mut live, false);
+                elsewhere?;
+                return Ok(self.superseded(request.seq));
+            }
         }
+    }
+
+    /// Whether the runner has moved to another control plane while its call was parked here: from
+    /// then on, only that one speaks for it.
+    async fn is_elsewhere(self: &Arc<Self>, session: &Session, live: &mut Live) -> Result<bool, StoreError> {
+        if session.take_doubt() || !live.loaded {
+            self.load(session.who, live).await?;
+        }
+        Ok(live.session.as_ref().is_none_or(|session| session.record.home != self.me))
     }
 
     /// Takes a runner off the list of those who wait. If it was told of a job and did not take it,
@@ -96,7 +112,7 @@ impl Plane {
     ) -> Result<Option<Reply>, StoreError> {
         let who = session.who;
         let follows = live.last == Some((request.incarnation, request.seq.wrapping_sub(1)));
-        if !live.loaded || !follows {
+        if session.take_doubt() || !live.loaded || !follows {
             self.load(who, live).await?;
         }
         if live.runner.as_ref().is_some_and(|runner| runner.record.removed) {

@@ -260,7 +260,7 @@ async fn untrusted(shared: &Arc<Shared>, order: &Order, lease: &SessionLease) ->
             }
             tokio::select! {
                 biased;
-                _ = turns.changed() => {}
+                () = turns.changed() => {}
                 () = clock.sleep_until(give_up_at) => {}
             }
         }

@@ -49,7 +49,7 @@ impl Lease for SessionLease {
             }
             tokio::select! {
                 biased;
-                _ = turns.changed() => {}
+                () = turns.changed() => {}
                 () = self.shared.clock.sleep_until(view.trust.until) => {}
             }
         }
@@ -70,7 +70,7 @@ impl Lease for SessionLease {
             }
             tokio::select! {
                 biased;
-                _ = turns.changed() => {}
+                () = turns.changed() => {}
                 () = self.shared.clock.sleep_until(until) => {}
             }
         }

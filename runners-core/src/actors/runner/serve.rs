@@ -7,7 +7,11 @@ use super::{
     session::{Effect, Next, Order, Session, Stop},
 };
 use crate::{
-    actors::{artifacts::TenantArtifacts, spool::Spool},
+    actors::{
+        artifacts::TenantArtifacts,
+        spool::Spool,
+        turn::{Turn, Turns},
+    },
     seams::{
         clock::Clock,
         executor::Executors,
@@ -38,13 +42,13 @@ pub(super) struct Shared {
     session: Mutex<Session>,
     changed: Notify,
     /// Counts replies, for those who wait for what one may bring.
-    turn: watch::Sender<u64>,
+    turn: Turn,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Shared {
     pub(super) fn new(session: Session, clock: Arc<dyn Clock>) -> Self {
-        Self { session: Mutex::new(session), changed: Notify::new(), turn: watch::Sender::new(0), clock }
+        Self { session: Mutex::new(session), changed: Notify::new(), turn: Turn::default(), clock }
     }
 
     /// Changes the session, and has the loop look at it.
@@ -66,7 +70,7 @@ impl Shared {
     }
 
     /// Changes whenever a reply came.
-    pub(super) fn turns(&self) -> watch::Receiver<u64> {
+    pub(super) fn turns(&self) -> Turns {
         self.turn.subscribe()
     }
 }
@@ -205,7 +209,7 @@ impl Serving {
         self.shared.with_quietly(|session, now| {
             session.answered(seq, reply, &self.executors, now, &|| unit(&*random));
         });
-        self.shared.turn.send_modify(|turn| *turn += 1);
+        self.shared.turn.next();
     }
 
     fn ended(&mut self, ended: &Result<FencingToken, JoinError>) {

@@ -254,9 +254,6 @@ impl Checker {
             let detail = format!("{token} began at {runner} after its trust had ended");
             self.violate("an attempt begins while its lease is trusted", Some(token.job), detail);
         }
-        if self.state().concluded.contains_key(&token.job) {
-            self.count(|count| count.began_concluded += 1);
-        }
         let live = Live { attempt: attempt.clone(), machine: machine.clone() };
         self.state().live.insert(token, live);
         self.check_live();

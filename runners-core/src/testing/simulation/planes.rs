@@ -67,11 +67,8 @@ impl Planes {
         checker: Checker,
         spans: Spans,
     ) -> Self {
-        let node = || Node {
-            machine: Machine::new(),
-            up: Mutex::new(None),
-            starting: tokio::sync::Mutex::new(()),
-        };
+        let node =
+            || Node { machine: Machine::new(), up: Mutex::new(None), starting: tokio::sync::Mutex::new(()) };
         let nodes = (0..count).map(|_| node()).collect();
         let artifacts = MemoryArtifacts::default();
         Self { nodes, store, random, checker, spans, artifacts, stopping: TaskTracker::new() }

@@ -52,8 +52,6 @@ statistics! {
     lost_told,
     /// Cancels that a runner was told of.
     cancels_told,
-    /// Attempts that began though their job had ended: a cancel overtook the offer.
-    began_concluded,
     /// Syncs that a later one had overtaken.
     superseded,
     /// Starts that a later one had displaced.

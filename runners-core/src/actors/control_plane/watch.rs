@@ -1,0 +1,167 @@
+//! What other control planes on the same store wrote: jobs that they made ready, and changes of
+//! what runners hold that are at home here. A store with one owner says nothing, and this costs
+//! nothing.
+
+use super::{Plane, effects::log_subject_of, lock};
+use crate::{
+    rules::{
+        job::{JobRecord, State},
+        keys,
+        record::{LaneRecord, Record as _},
+        schedule::ReadyJob,
+    },
+    seams::store::{Hint, StoreError},
+    values::{
+        id::{JobId, LaneId, PoolId, RunnerId, TenantId},
+        key::{Key, Kind},
+        lease::FencingToken,
+    },
+};
+use futures::{StreamExt as _, stream::BoxStream};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+/// Which versions of jobs this control plane wrote itself: a hint of those is no news.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    versions: Mutex<BTreeMap<JobId, u64>>,
+}
+
+/// How many jobs are remembered. To forget one costs a read, and nothing else.
+const WRITTEN_MAX: usize = 4096;
+
+impl Written {
+    /// This control plane has written a job.
+    pub(crate) fn note(&self, job: JobId, version: u64) {
+        let mut versions = lock(&self.versions);
+        if versions.len() >= WRITTEN_MAX {
+            versions.clear();
+        }
+        let newest = versions.entry(job).or_default();
+        *newest = version.max(*newest);
+    }
+
+    fn is_own(&self, job: JobId, version: u64) -> bool {
+        lock(&self.versions).get(&job).is_some_and(|newest| version <= *newest)
+    }
+}
+
+impl Plane {
+    /// Heeds what others write, until the control plane stops.
+    pub(super) async fn serve_hints(self: Arc<Self>, mut hints: BoxStream<'static, Hint>) {
+        // An owner's hint goes before the change that it belongs to.
+        let mut owners = BTreeSet::new();
+        loop {
+            let hint = tokio::select! {
+                biased;
+                () = self.stopping.cancelled() => return,
+                hint = hints.next() => hint,
+            };
+            let heeded = match hint {
+                None => return,
+                Some(Hint::Owner(owner)) => {
+                    owners.extend(<[u8; 16]>::try_from(owner.as_ref()).map(RunnerId::from_bytes));
+                    Ok(())
+                }
+                Some(Hint::Lane(_)) => Ok(()),
+                Some(Hint::Changed(key)) => self.heed(&key, std::mem::take(&mut owners)).await,
+                Some(Hint::All) => {
+                    self.heed_all();
+                    Ok(())
+                }
+            };
+            if let Err(error) = heeded {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a change could not be read");
+                self.heed_all();
+            }
+        }
+    }
+
+    async fn heed(self: &Arc<Self>, key: &Key, owners: BTreeSet<RunnerId>) -> Result<(), StoreError> {
+        let id = key.id.get(..16).and_then(|id| <[u8; 16]>::try_from(id).ok());
+        match (key.kind, id) {
+            (Kind::Job, Some(id)) => self.heed_job(key, JobId::from_bytes(id), owners).await?,
+            (Kind::Log, Some(id)) => {
+                let token = FencingToken { job: JobId::from_bytes(id), grant: 0 };
+                self.subjects.changed(&log_subject_of(key.tenant, token));
+            }
+            (Kind::Session | Kind::Runner, Some(id)) => self.doubt_session(RunnerId::from_bytes(id)),
+            (Kind::Signal, Some(_)) => {
+                self.subjects.changed(key);
+                owners.into_iter().for_each(|runner| self.doubt_session(runner));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn heed_job(
+        self: &Arc<Self>,
+        key: &Key,
+        id: JobId,
+        owners: BTreeSet<RunnerId>,
+    ) -> Result<(), StoreError> {
+        let Some(found) = self.records.load::<JobRecord>(key.clone()).await? else { return Ok(()) };
+        if self.written.is_own(id, found.version) {
+            return Ok(());
+        }
+        let job = found.record;
+        owners.into_iter().for_each(|runner| self.doubt_session(runner));
+        job.due_at().into_iter().for_each(|at| self.due.hint(at));
+        match job.state {
+            State::Ready { .. } if lock(&self.schedule).knows_pool(job.terms.pool) => {
+                self.know_lane(key.tenant, job.terms.lane, job.terms.pool).await?;
+                self.make_ready(ReadyJob { version: found.version, record: job, payload: None });
+            }
+            State::Offered { ready_at, .. } => {
+                let (lane, priority) = (job.terms.lane, job.terms.priority);
+                lock(&self.schedule).gone(lane, &keys::ready(lane, priority, ready_at, key.tenant, id));
+            }
+            State::Concluded { .. } => {
+                self.subjects.changed(key);
+                self.subjects.changed(&log_subject_of(key.tenant, job.token()));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Reads a lane that another control plane made.
+    async fn know_lane(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        lane: LaneId,
+        pool: PoolId,
+    ) -> Result<(), StoreError> {
+        if lock(&self.schedule).knows_lane(lane) {
+            return Ok(());
+        }
+        let key = Key::new(tenant, LaneRecord::KIND, keys::pair(lane.as_bytes(), pool.as_bytes()));
+        if let Some(found) = self.records.load::<LaneRecord>(key).await? {
+            let pages = lock(&self.schedule).add_pool(pool, vec![found.record]);
+            self.read_pages(pages);
+        }
+        Ok(())
+    }
+
+    /// What is known of a runner's session may be old: it is read again before it is used.
+    fn doubt_session(&self, runner: RunnerId) {
+        let session = lock(&self.sessions).get(&runner).cloned();
+        if let Some(session) = session {
+            session.doubt();
+            session.wake();
+        }
+    }
+
+    /// Anything may have changed.
+    fn heed_all(self: &Arc<Self>) {
+        let runners: Vec<RunnerId> = lock(&self.sessions).keys().copied().collect();
+        runners.into_iter().for_each(|runner| self.doubt_session(runner));
+        let lanes = lock(&self.schedule).all_lanes();
+        lanes.into_iter().for_each(|lane| self.doubt(lane));
+        self.due.hint(self.now());
+        self.subjects.all_changed();
+    }
+}

@@ -1,0 +1,97 @@
+//! Two control planes on one store: what one writes, the other hears of.
+
+use super::hand::{Hand, inspect, submit, submit_with, user};
+use futures::poll;
+use runners_core::{
+    Conclusion, ControlPlane, JobOptions, MemoryStore, Outcome, Transport as _,
+    protocol::{CancelRequest, CancelTarget, Reply, Request, WaitRequest},
+};
+use std::{pin::pin, task::Poll, time::Duration};
+
+const LONG: Duration = Duration::from_secs(20);
+
+async fn two() -> (ControlPlane, ControlPlane) {
+    let store = MemoryStore::default();
+    let one = ControlPlane::builder(store.clone()).start().await.unwrap();
+    let two = ControlPlane::builder(store).start().await.unwrap();
+    (one, two)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_submitted_at_one_control_plane_wakes_a_runner_at_another() {
+    let (one, two) = two().await;
+    let mut hand = Hand::new(&two, 1);
+    hand.next.park_for = LONG;
+    // The lane of the first is new to both, that of the second is known.
+    for number in [7, 8] {
+        let answer = {
+            let mut parked = pin!(hand.sync());
+            assert!(poll!(&mut parked).is_pending());
+            submit(&user(&one), number).await;
+            parked.await
+        };
+        assert_eq!(answer.offers.len(), 1, "job {number}");
+        hand.hold(&answer);
+        hand.sync().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_at_one_control_plane_reaches_a_runner_that_is_parked_at_another() {
+    let (one, two) = two().await;
+    let mut hand = Hand::new(&two, 1);
+    let job = submit(&user(&two), 7).await;
+    let answer = hand.sync().await;
+    let token = hand.hold(&answer)[0];
+    hand.sync().await;
+    hand.next.park_for = LONG;
+    let mut parked = pin!(hand.sync());
+    assert!(poll!(&mut parked).is_pending());
+    let cancel = Request::Cancel(CancelRequest { target: CancelTarget::Job(job) });
+    user(&one).call(cancel).await.unwrap();
+    assert_eq!(parked.await.cancel[0].token, token);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_at_one_control_plane_hears_of_an_end_at_another() {
+    let (one, two) = two().await;
+    let (user, mut hand) = (user(&one), Hand::new(&two, 1));
+    hand.next.park_for = LONG;
+    let job = submit(&user, 7).await;
+    let mut wait = pin!(user.call(Request::Wait(WaitRequest { job, park_for: LONG })));
+    assert!(poll!(&mut wait).is_pending());
+    let answer = hand.sync().await;
+    let token = hand.hold(&answer)[0];
+    hand.finish(token, Outcome::Passed, None);
+    hand.sync().await;
+    let mut reply = poll!(&mut wait);
+    for _ in 0..100 {
+        if reply.is_ready() {
+            break;
+        }
+        tokio::task::yield_now().await;
+        reply = poll!(&mut wait);
+    }
+    let Poll::Ready(Ok(Reply::Job(view))) = reply else { panic!("it has not heard of it: {reply:?}") };
+    assert_eq!(view.conclusion(), Some(Conclusion::Passed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parked_call_grants_nothing_after_its_runner_has_moved() {
+    let (one, two) = two().await;
+    let mut hand = Hand::new(&one, 1);
+    hand.next.park_for = LONG;
+    let mut moved = hand.clone();
+    let mut parked = pin!(hand.send());
+    assert!(poll!(&mut parked).is_pending());
+    moved.caller = Hand::new(&two, 1).caller;
+    moved.next.seq = 2;
+    moved.next.free = 0;
+    moved.next.park_for = Duration::ZERO;
+    moved.sync().await;
+    let accepted = submit_with(&user(&one), 7, JobOptions::default()).await;
+    assert!(matches!(parked.await, Reply::Superseded(_)));
+    let runners_core::protocol::Acceptance::Accepted(job) = accepted else { panic!("expected a job") };
+    let state = inspect(&user(&two), job).await.state;
+    assert!(matches!(state, runners_core::protocol::StateView::Ready { .. }), "{state:?}");
+}
