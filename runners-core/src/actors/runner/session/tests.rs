@@ -92,6 +92,13 @@ impl Bench {
     }
 
     /// Sends, is offered a job, confirms it and has that answered. The job then runs.
+    /// The request that asks whether somebody is there, answered at once.
+    pub(super) fn connect(&mut self) {
+        let request = self.send();
+        assert_eq!(request.park_for, Duration::ZERO, "until an answer has come, nothing is parked");
+        self.answer(answer(request.seq));
+    }
+
     pub(super) fn running(&mut self, number: u8) -> FencingToken {
         let seq = self.send().seq;
         self.answer(SyncAnswer { offers: vec![offer(number, 1)], ..answer(seq) });

@@ -126,6 +126,7 @@ fn what_cannot_be_started_is_declined_until_that_is_recorded() {
 #[test]
 fn an_offer_that_took_longer_than_it_stands_is_declined() {
     let mut bench = Bench::new(1);
+    bench.connect();
     let seq = bench.send().seq;
     bench.pass(START_WITHIN - Trust::OFFER_MARGIN);
     let effects = bench.answer(SyncAnswer { offers: vec![offer(1, 1)], ..answer(seq) });
