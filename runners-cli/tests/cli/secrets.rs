@@ -30,7 +30,13 @@ fn a_runner_and_its_browsers_show_no_token_to_other_users() {
         return;
     }
     let (stage, url) = (Stage::new(), page("<h1>Hello</h1>"));
-    let (_server, server) = stage.server();
+    let mut command = stage.command(&["server", "--json", "--listen", "127.0.0.1:0"]);
+    let control = Process::start({
+        command.env("RUST_LOG", "trace");
+        command
+    });
+    let server = control.wait_for("listening")["url"].as_str().unwrap().to_owned();
+    let api = stage.read("runners-data/api-token");
     let token = stage.read("runners-data/registration-token").trim().to_owned();
     for given in ["argument", "variable"] {
         let mut arguments = vec!["run", "--json", "-s", &server, "--name", given, "--label", given];
@@ -64,8 +70,9 @@ fn a_runner_and_its_browsers_show_no_token_to_other_users() {
             server.replace("http://", "").replace(':', "_")
         ));
         assert!(credential.starts_with("rcrd_"));
-        for secret in [token.as_str(), credential.trim(), "rcrd_"] {
-            assert!(!said.contains(secret), "{given}: a secret is in the log");
+        let logs = said + &control.said();
+        for secret in [token.as_str(), credential.trim(), api.trim(), "rcrd_"] {
+            assert!(!logs.contains(secret), "{given}: a secret is in a log");
         }
     }
 }
