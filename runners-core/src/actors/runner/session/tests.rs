@@ -91,13 +91,13 @@ impl Bench {
         self.reply(seq, Err(TransportError::Unreachable("cut".into())))
     }
 
-    /// Sends, is offered a job, confirms it and has that answered. The job then runs.
     /// Has the first request answered, which is never parked.
     pub(super) fn greet(&mut self) {
         let seq = self.send().seq;
         self.answer(answer(seq));
     }
 
+    /// Sends, is offered a job, confirms it and has that answered. The job then runs.
     pub(super) fn running(&mut self, number: u8) -> FencingToken {
         let seq = self.send().seq;
         self.answer(SyncAnswer { offers: vec![offer(number, 1)], ..answer(seq) });
