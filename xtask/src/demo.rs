@@ -28,7 +28,7 @@ const FLOWS: &[(&str, &str)] = &[
 ];
 
 /// How long a program may take to say that it is there.
-const READY_MAX: Duration = Duration::from_secs(10);
+const READY_MAX: Duration = Duration::from_secs(30);
 /// How long the flows may take together.
 const FLOWS_MAX: Duration = Duration::from_secs(40);
 /// How long a program may take to stop well.
