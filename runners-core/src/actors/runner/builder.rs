@@ -188,7 +188,7 @@ impl RunnerBuilder {
         let incarnation =
             Incarnation { boots: *booted.as_ref().unwrap_or(&0), random: number(&*self.random) };
         let pacing = Pacing::new(self.park);
-        let mut session = Session::new(incarnation, facts, pacing, self.spool.finishes(), self.clock.boot());
+        let mut session = Session::new(incarnation, facts, pacing, self.spool.finishes());
         if let Err(error) = booted {
             session.end(ExitReason::Unstarted { problem: Error::from(error).with_causes() });
         }

@@ -75,20 +75,15 @@ struct HeldAttempt {
 #[derive(Clone, Debug)]
 struct Ended {
     finish: Finish,
-    at: BootTime,
+    /// How many answers have come since.
+    answers: u32,
     /// It is of an earlier start, so it is not held by this one.
     spooled: bool,
 }
 
 impl Session {
-    pub(super) fn new(
-        incarnation: Incarnation,
-        facts: Facts,
-        pacing: Pacing,
-        spooled: Vec<Finish>,
-        now: BootTime,
-    ) -> Self {
-        let ended = |finish: Finish| (finish.token, Ended { finish, at: now, spooled: true });
+    pub(super) fn new(incarnation: Incarnation, facts: Facts, pacing: Pacing, spooled: Vec<Finish>) -> Self {
+        let ended = |finish: Finish| (finish.token, Ended { finish, answers: 0, spooled: true });
         Self {
             incarnation,
             facts_digest: facts.digest(),
@@ -181,7 +176,7 @@ impl Session {
                 result_artifact: None,
                 missing: Vec::new(),
             };
-            self.finishes.insert(token, Ended { finish, at: now, spooled: false });
+            self.finishes.insert(token, Ended { finish, answers: 0, spooled: false });
         } else {
             self.declined.insert(token, "released".to_owned());
         }
@@ -210,7 +205,7 @@ impl Session {
             if let Some(trail) = self.trails.get_mut(&token) {
                 trail.log.close();
             }
-            self.finishes.insert(token, Ended { finish, at: now, spooled: false });
+            self.finishes.insert(token, Ended { finish, answers: 0, spooled: false });
         } else if self.settled(token) == Settled::Closed {
             self.trails.remove(&token);
         }

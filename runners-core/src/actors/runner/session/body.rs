@@ -14,8 +14,9 @@ use crate::values::{
 use serde::Serialize;
 use std::{collections::BTreeSet, time::Duration};
 
-/// How long a finish may wait for the rest of its log and its artifacts to travel.
-const FLUSH_WITHIN: Duration = Duration::from_secs(10);
+/// How many answers a finish may wait for the rest of its log and its artifacts to travel: each
+/// acknowledges a chunk. Counted in answers, since an outage is no reason to leave any behind.
+const FLUSH_ANSWERS_MAX: u32 = 32;
 /// What is left in a body for its fixed fields, facts apart.
 const FIXED_BYTES: usize = 2 << 10;
 
@@ -26,7 +27,7 @@ impl Session {
         self.seq += 1;
         let mut request = self.blank();
         let mut room = Room::of(&request);
-        let complete = self.finishes_into(&mut request, &mut room, now);
+        let complete = self.finishes_into(&mut request, &mut room);
         for (token, why) in &self.declined {
             let declined = Declined { token: *token, why: why.clone() };
             room.add(&mut request.declined, declined);
@@ -92,17 +93,12 @@ impl Session {
 
     /// Finishes go first, each with what is left of its log and its artifacts. One that has to wait
     /// is listed as held: it would count as lost if it were neither.
-    fn finishes_into(
-        &mut self,
-        request: &mut SyncRequest,
-        room: &mut Room,
-        now: BootTime,
-    ) -> BTreeSet<FencingToken> {
+    fn finishes_into(&mut self, request: &mut SyncRequest, room: &mut Room) -> BTreeSet<FencingToken> {
         let mut complete = BTreeSet::new();
         for (token, ended) in &self.finishes {
             let trail = self.trails.get_mut(token);
             let pieces = trail.map(|trail| Pieces::of(*token, trail)).unwrap_or_default();
-            let patient = now.since(ended.at) < FLUSH_WITHIN;
+            let patient = ended.answers < FLUSH_ANSWERS_MAX;
             let before = room.left;
             if !(pieces.more && patient) && room.take(&ended.finish) {
                 if pieces.fit(room) {

@@ -80,6 +80,7 @@ impl Session {
     fn hear(&mut self, sent: &Sent, answer: SyncAnswer, executors: &Executors, now: BootTime) {
         self.spoke(answer.spread, sent, now);
         self.pacing.park_max(answer.park_max);
+        self.finishes.values_mut().for_each(|ended| ended.answers += 1);
         let seq = answer.seq;
         let fresh = seq >= self.newest;
         self.newest = self.newest.max(seq);

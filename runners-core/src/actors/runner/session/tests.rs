@@ -53,7 +53,7 @@ impl Bench {
         let executors = Executors::default().named("add", Never);
         let facts = Facts { slots, ..Facts::default() };
         let incarnation = Incarnation { boots: 1, random: 2 };
-        let session = Session::new(incarnation, facts, Pacing::new(PARK), spooled, now);
+        let session = Session::new(incarnation, facts, Pacing::new(PARK), spooled);
         Self { session, executors, now }
     }
 
