@@ -6,6 +6,7 @@
 //!
 //! There is a list for each part of the core, in the file of its name.
 
+mod control_plane;
 mod rules;
 mod runner;
 
@@ -40,5 +41,5 @@ impl Mutant {
 
 /// Every mutant.
 pub(super) fn all() -> impl Iterator<Item = &'static Mutant> {
-    rules::MUTANTS.iter().chain(runner::MUTANTS)
+    rules::MUTANTS.iter().chain(runner::MUTANTS).chain(control_plane::MUTANTS)
 }

@@ -1,0 +1,71 @@
+//! Mutants of the control plane: what it promises, applies, releases and gives up.
+
+use super::Mutant;
+
+const SYNC: &str = "runners-core/src/actors/control_plane/sync.rs";
+
+/// The control plane, driven by hand.
+const PROTOCOL: &[&str] = &["--package", "runners-core", "--test", "protocol"];
+
+/// The control plane, driven by hand in simulated time.
+const SPANS: &[&str] =
+    &["--package", "runners-core", "--features", "testing", "--test", "simulation", "--", "spans::"];
+
+pub(super) const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "term not backed by the stored expiry",
+        file: "runners-core/src/actors/control_plane/answer.rs",
+        search: "map(|at| at.since(arrival.at))",
+        replacement: "map(|_| self.spans.term)",
+        test: SPANS,
+    },
+    Mutant {
+        name: "reaping right after start",
+        file: "runners-core/src/actors/control_plane/due.rs",
+        search: "Self { from: clock.boot() + term, ",
+        replacement: "Self { from: clock.boot() + term * 0, ",
+        test: SPANS,
+    },
+    Mutant {
+        name: "running job that is not listed ignored",
+        file: "runners-core/src/actors/control_plane/apply.rs",
+        search: "    if live.follows {",
+        replacement: "    if live.follows && live.mine.is_empty() {",
+        test: PROTOCOL,
+    },
+    Mutant {
+        name: "spool applied after release",
+        file: SYNC,
+        search: "self.apply_spooled(live, &request.finishes).await?;",
+        replacement: "",
+        test: PROTOCOL,
+    },
+    Mutant {
+        name: "parked call granted after its runner moved",
+        file: SYNC,
+        search: "is_none_or(|session| session.record.home != self.me)",
+        replacement: "is_none()",
+        test: PROTOCOL,
+    },
+    Mutant {
+        name: "job made ready by another control plane not heard of",
+        file: "runners-core/src/actors/control_plane/watch.rs",
+        search: "if self.written.is_own(id, found.version) {",
+        replacement: "if found.version > 0 {",
+        test: PROTOCOL,
+    },
+    Mutant {
+        name: "counter of a run raised by a job that has ended",
+        file: "runners-core/src/actors/control_plane/effects.rs",
+        search: "is_none_or(|before| before.record.conclusion().is_none())",
+        replacement: "is_some_and(|before| before.record.conclusion().is_none())",
+        test: PROTOCOL,
+    },
+    Mutant {
+        name: "clock stops in suspend",
+        file: "runners-core/src/testing/simulation/machine.rs",
+        search: "BootTime::from_duration(BOOT_AT_START + self.elapsed())",
+        replacement: "BootTime::from_duration(BOOT_AT_START + self.worked())",
+        test: &["--package", "runners-core", "--lib", "--", "testing::simulation::machine::"],
+    },
+];
