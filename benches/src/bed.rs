@@ -7,7 +7,13 @@ use runners_core::{
     store::Store,
 };
 use runners_store_sqlite::SqliteStore;
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 use tempfile::TempDir;
 
 /// Which store is measured.
@@ -54,6 +60,8 @@ impl Kept {
 pub struct Bed {
     /// The control plane.
     pub control: ControlPlane,
+    /// How often travellers have come: each time their runners are started anew.
+    starts: AtomicU64,
     _directory: Option<TempDir>,
 }
 
@@ -65,7 +73,7 @@ impl Bed {
     pub async fn start(kept: Kept) -> anyhow::Result<Self> {
         let (store, directory) = kept.open().await?;
         let control = ControlPlane::builder(store).start().await?;
-        Ok(Self { control, _directory: directory })
+        Ok(Self { control, starts: AtomicU64::new(0), _directory: directory })
     }
 
     /// Travellers that have made themselves known.
@@ -73,9 +81,11 @@ impl Bed {
     /// # Errors
     /// If the control plane does not answer as it should.
     pub async fn travellers(&self, count: usize) -> anyhow::Result<Vec<Traveller<Caller, Caller>>> {
+        let boots = self.starts.fetch_add(1, Ordering::Relaxed) + 1;
         let mut travellers = Vec::with_capacity(count);
         for number in 0..count {
-            let mut traveller = Traveller::new(self.user(), self.control.caller(runner(number)));
+            let mut traveller =
+                Traveller::new(self.user(), self.control.caller(runner(number))).started(boots);
             traveller.arrive().await?;
             travellers.push(traveller);
         }
