@@ -198,7 +198,6 @@ impl Simulation {
     ///
     /// # Panics
     /// Within a tokio runtime, and when the system gives no thread.
-    #[expect(clippy::result_large_err, reason = "a violation is the end of a test")]
     pub fn run(&self) -> Result<Report, Violation> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -208,7 +207,6 @@ impl Simulation {
         runtime.block_on(self.play())
     }
 
-    #[expect(clippy::result_large_err, reason = "a violation is the end of a test")]
     async fn play(&self) -> Result<Report, Violation> {
         let clock = Machine::new();
         let random = SeededRandom::new(self.seed);

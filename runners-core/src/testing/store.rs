@@ -75,8 +75,7 @@ pub struct StoreFaultCounts {
 /// shares the faults and the data, and can crash by itself.
 ///
 /// A batch that is under way is applied even if its caller is gone meanwhile, as it is where the
-/// store is another process or thread. Each is carried by a task, which [`settled`](Self::settled)
-/// joins.
+/// store is another process or thread. Each is carried by itself, and [`settled`](Self::settled) joins it.
 #[derive(Clone, Debug)]
 pub struct FaultyStore {
     inner: Arc<dyn Store>,

@@ -7,6 +7,8 @@ mod hand;
 mod parked;
 mod planes;
 mod runs;
+#[cfg(feature = "testing")]
+mod spans;
 mod time;
 mod wishes;
 

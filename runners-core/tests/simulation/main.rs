@@ -1,6 +1,3 @@
 //! The whole fleet in simulated time, over many seeds.
 
-#[path = "../protocol/hand.rs"]
-mod hand;
 mod seeds;
-mod spans;

@@ -21,8 +21,11 @@ const FIXED: u64 = 200;
 /// How many fresh seeds are played unless said otherwise.
 const FRESH: usize = 50;
 
+/// Why a lock is never poisoned.
+const NO_PANIC: &str = "nobody panics while holding it";
+
 /// The world of a seed: its size and its troubles differ from seed to seed.
-pub fn world(seed: u64) -> Simulation {
+fn world(seed: u64) -> Simulation {
     let wild = Chaos::wild(Duration::from_secs(200));
     let chaos = match seed % 8 {
         0 => Chaos::none(Duration::from_secs(120)),
@@ -31,7 +34,7 @@ pub fn world(seed: u64) -> Simulation {
         3 => Chaos { store: Chaos::none(Duration::ZERO).store, ..wild },
         _ => wild,
     };
-    let planes = if seed % 3 == 0 { 2 } else { 1 };
+    let planes = if seed.is_multiple_of(3) { 2 } else { 1 };
     let slots = 1 + (seed % 2) as u32;
     Simulation::new(seed).runners(4).slots(slots).control_planes(planes).chaos(chaos).random_jobs(20)
 }
@@ -58,14 +61,14 @@ fn play(seeds: &[u64]) -> Statistics {
             scope.spawn(|| {
                 while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
                     match twice(*seed) {
-                        Ok(report) => *total.lock().unwrap() += report.statistics,
-                        Err(problem) => failed.lock().unwrap().push((*seed, problem)),
+                        Ok(report) => *total.lock().expect(NO_PANIC) += report.statistics,
+                        Err(problem) => failed.lock().expect(NO_PANIC).push((*seed, problem)),
                     }
                 }
             });
         }
     });
-    let failed = failed.into_inner().unwrap();
+    let failed = failed.into_inner().expect(NO_PANIC);
     let seeds: Vec<u64> = failed.iter().map(|(seed, _)| *seed).collect();
     if let Some((seed, problem)) = failed.first() {
         let count = failed.len();
@@ -74,7 +77,7 @@ fn play(seeds: &[u64]) -> Statistics {
             "{count} seeds failed: {seeds:?}\n{others:#?}\nRUNNERS_SIMULATION_SEED={seed} repeats this one:\n{problem}"
         );
     }
-    total.into_inner().unwrap()
+    total.into_inner().expect(NO_PANIC)
 }
 
 fn number(name: &str) -> Option<u64> {

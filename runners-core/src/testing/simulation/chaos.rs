@@ -102,7 +102,7 @@ pub(super) async fn strike(world: &Arc<World>, chaos: &Chaos, random: &SeededRan
         let which = random.number() as usize % (STROKES.len() + 1);
         let stroke = STROKES.get(which).copied().unwrap_or(Stroke::StepWall);
         let (world, random) = (world.clone(), random.fork());
-        world.clone().tasks.spawn(async move {
+        world.clone().duties.spawn(async move {
             let _doing = world.checker.doing(format!("{stroke:?}"));
             world.stroke(stroke, &random).await;
         });

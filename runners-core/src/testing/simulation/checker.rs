@@ -1,12 +1,16 @@
 //! The oracle of a simulation: it is told what happens as it happens, and knows what must never.
 //! What the store holds is left to the audit.
 
+mod exchange;
+mod witness;
+
+pub(super) use witness::{PlaneWitness, RunnerWitness};
+
 use super::{machine::Machine, statistics::Statistics};
 use crate::{
     seams::{
         clock::Clock as _,
         executor::{Attempt, Product},
-        observer::{Notice, Observer},
     },
     values::{
         digest::Digest,
@@ -14,10 +18,8 @@ use crate::{
         lease::FencingToken,
         opaque::Opaque,
         outcome::Conclusion,
-        reply::Reply,
         result::{Fault, Verdict},
-        runner::{Incarnation, Mode},
-        sync::{SyncAnswer, SyncRequest},
+        runner::Incarnation,
         time::BootTime,
     },
 };
@@ -286,217 +288,15 @@ impl Checker {
         let mut twice = None;
         for (token, live) in &state.live {
             let awake = !live.machine.is_suspended();
-            if awake && live.attempt.lease().trusted_until() > live.machine.boot() {
-                if let Some(other) = trusted.insert(token.job, *token) {
-                    twice = Some((other, *token));
-                }
+            let is_trusted = awake && live.attempt.lease().trusted_until() > live.machine.boot();
+            if is_trusted && let Some(other) = trusted.insert(token.job, *token) {
+                twice = Some((other, *token));
             }
         }
         drop(state);
         if let Some((one, two)) = twice {
             let detail = format!("{one} and {two} are both executed under a trusted lease");
             self.violate("at most one attempt of a job is live", Some(one.job), detail);
-        }
-    }
-}
-
-/// What runners and control planes say to each other, seen where the control plane stands.
-impl Checker {
-    /// A request has arrived.
-    pub(super) fn arrives(&self, runner: RunnerId, request: &SyncRequest) {
-        let now = self.clock.boot();
-        let mut state = self.state();
-        state.statistics.syncs += 1;
-        let newer = state.parked.get(&runner).is_none_or(|parked| parked.seq < request.seq);
-        if newer && request.intent == Mode::Serve {
-            state.parked.insert(runner, Parked { seq: request.seq, free: request.free, since: now });
-        }
-    }
-
-    /// A request was answered, or will not be.
-    pub(super) fn leaves(&self, runner: RunnerId, seq: u64) {
-        let mut state = self.state();
-        if state.parked.get(&runner).is_some_and(|parked| parked.seq == seq) {
-            state.parked.remove(&runner);
-        }
-    }
-
-    /// The largest incarnation of a runner that was answered.
-    pub(super) fn incarnation(&self, runner: RunnerId) -> Option<Incarnation> {
-        self.state().sessions.get(&runner).and_then(|seen| seen.incarnation)
-    }
-
-    /// A control plane replies. `before` is the largest incarnation that had been answered when
-    /// the request arrived.
-    pub(super) fn replies(
-        &self,
-        runner: RunnerId,
-        before: Option<Incarnation>,
-        request: &SyncRequest,
-        reply: &Reply,
-    ) {
-        match reply {
-            Reply::Answer(answer) => self.answers(runner, before, request, answer),
-            Reply::Superseded(_) => self.count(|count| count.superseded += 1),
-            Reply::Displaced => {
-                self.trace(None, format_args!("{runner} {} is displaced", request.incarnation));
-                self.count(|count| count.displaced += 1);
-            }
-            other => self.trace(None, format_args!("{runner} is replied {other:?}")),
-        }
-    }
-
-    fn answers(
-        &self,
-        runner: RunnerId,
-        before: Option<Incarnation>,
-        request: &SyncRequest,
-        answer: &SyncAnswer,
-    ) {
-        let incarnation = request.incarnation;
-        if before.is_some_and(|before| before > incarnation) {
-            let detail = format!("{runner} {incarnation} was answered after {before:?}");
-            self.violate("a larger incarnation displaces a smaller one, never the reverse", None, detail);
-        }
-        for offer in &answer.offers {
-            let token = offer.token;
-            self.trace(Some(token.job), format_args!("{token} is offered to {runner} {incarnation}"));
-            let first = self.state().offered.insert(token);
-            self.count(|count| count.offered_again += u64::from(!first));
-        }
-        for token in &answer.fenced {
-            self.trace(Some(token.job), format_args!("{token} is fenced, as told by {runner} {incarnation}"));
-        }
-        for token in &answer.recorded {
-            self.trace(
-                Some(token.job),
-                format_args!("{token} is recorded, as told by {runner} {incarnation}"),
-            );
-        }
-        for token in &answer.lost {
-            self.trace(Some(token.job), format_args!("{token} is lost, as told by {runner} {incarnation}"));
-        }
-        let now = self.clock.boot();
-        let mut state = self.state();
-        for token in &answer.recorded {
-            state.recorded.entry(*token).or_insert(now);
-        }
-        state.statistics.fenced += answer.fenced.len() as u64;
-        state.statistics.recorded += answer.recorded.len() as u64;
-        state.statistics.lost_told += answer.lost.len() as u64;
-        state.statistics.cancels_told += answer.cancel.len() as u64;
-        let seen = state.sessions.entry(runner).or_default();
-        let takeover = seen.incarnation.is_some_and(|before| before < incarnation);
-        seen.incarnation = seen.incarnation.max(Some(incarnation));
-        let quiet = request.intent != Mode::Serve;
-        let broken = quiet
-            && !answer.offers.is_empty()
-            && seen.no_more.is_some_and(|(told, seq)| told == incarnation && seq < request.seq);
-        if answer.no_more && quiet {
-            seen.no_more.get_or_insert((incarnation, request.seq));
-        } else if !quiet {
-            seen.no_more = None;
-        }
-        state.statistics.takeovers += u64::from(takeover);
-        state.statistics.no_more_told += u64::from(answer.no_more);
-        drop(state);
-        if broken {
-            let detail = format!("{runner} was offered a job after it was told that nothing more comes");
-            self.violate(
-                "after no_more nothing is offered",
-                answer.offers.first().map(|o| o.token.job),
-                detail,
-            );
-        }
-    }
-}
-
-/// What a runner tells its host.
-#[derive(Debug)]
-pub(super) struct RunnerWitness {
-    pub(super) checker: Checker,
-    pub(super) runner: RunnerId,
-    pub(super) drained: Mutex<bool>,
-}
-
-impl Observer for RunnerWitness {
-    fn observe(&self, notice: &Notice) {
-        let runner = self.runner;
-        let mut drained = self.drained.lock().unwrap_or_else(PoisonError::into_inner);
-        match notice {
-            Notice::AttemptStarted { token, .. } => {
-                self.checker.trace(Some(token.job), format_args!("{token} is started by {runner}"));
-                if *drained {
-                    let detail = format!("{runner} started {token} after no_more");
-                    self.checker.violate("after no_more nothing is started", Some(token.job), detail);
-                }
-            }
-            Notice::AttemptEnded { token, outcome } => {
-                let line = format_args!("{token} ended at {runner}: {outcome:?}");
-                self.checker.trace(Some(token.job), line);
-            }
-            Notice::Drained => {
-                *drained = true;
-                self.checker.trace(None, format_args!("{runner} is drained"));
-                self.checker.count(|count| count.drained += 1);
-            }
-            Notice::DesiredChanged { mode: Mode::Serve, .. } => *drained = false,
-            Notice::Disconnected { .. } => self.checker.count(|count| count.disconnects += 1),
-            _ => {}
-        }
-    }
-}
-
-impl RunnerWitness {
-    /// The host lets the runner take jobs again.
-    pub(super) fn resumed(&self) {
-        *self.drained.lock().unwrap_or_else(PoisonError::into_inner) = false;
-    }
-}
-
-/// What a control plane tells its host.
-#[derive(Debug)]
-pub(super) struct PlaneWitness {
-    pub(super) checker: Checker,
-    pub(super) plane: usize,
-}
-
-impl Observer for PlaneWitness {
-    fn observe(&self, notice: &Notice) {
-        let (checker, plane) = (&self.checker, self.plane);
-        match notice {
-            Notice::JobAccepted { job } => {
-                checker.trace(Some(*job), format_args!("{job} is accepted by plane {plane}"));
-            }
-            Notice::JobOffered { token, runner } => {
-                checker
-                    .trace(Some(token.job), format_args!("{token} is granted to {runner} by plane {plane}"));
-                checker.count(|count| count.grants += 1);
-            }
-            Notice::JobRunning { token, .. } => {
-                checker.trace(Some(token.job), format_args!("{token} is confirmed at plane {plane}"));
-            }
-            Notice::JobRequeued { token, outcome } => {
-                let line = format_args!("{token} goes back at plane {plane}: {outcome:?}");
-                checker.trace(Some(token.job), line);
-                checker.count(|count| count.offers_lapsed += u64::from(outcome.is_none()));
-            }
-            Notice::JobConcluded { job, conclusion } => {
-                checker.trace(Some(*job), format_args!("{job} is concluded {conclusion} by plane {plane}"));
-                let before = checker.state().concluded.insert(*job, *conclusion);
-                if let Some(before) = before {
-                    let detail = format!("{job} was concluded {before}, and again {conclusion}");
-                    checker.violate("a job has exactly one conclusion", Some(*job), detail);
-                }
-            }
-            Notice::RunnerArrived { runner } => {
-                checker.trace(None, format_args!("{runner} arrives at plane {plane}"));
-            }
-            Notice::RunnerLost { runner } => {
-                checker.trace(None, format_args!("{runner} is given up by plane {plane}"));
-                checker.count(|count| count.reaped += 1);
-            }
-            _ => {}
         }
     }
 }

@@ -73,7 +73,7 @@ impl RunnerNode {
         let checker = common.checker.clone();
         let route = Route::new(common.planes.clone(), caller, checker.clone(), random.fork());
         let network = FaultyTransport::new(route, common.world.clone(), random.fork(), common.faults.clone());
-        let parity = if number % 2 == 0 { "even" } else { "odd" };
+        let parity = if number.is_multiple_of(2) { "even" } else { "odd" };
         Self {
             id,
             machine: Machine::new(),

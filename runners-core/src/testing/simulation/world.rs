@@ -39,7 +39,7 @@ pub(super) struct World {
     pub(super) runners: Vec<RunnerNode>,
     pub(super) spans: Spans,
     /// Submitters and strokes.
-    pub(super) tasks: TaskTracker,
+    pub(super) duties: TaskTracker,
     shared_wall: Option<Machine>,
     kinds: Vec<String>,
     user: FaultyTransport,
@@ -108,7 +108,7 @@ impl World {
             planes,
             runners,
             spans: plan.spans,
-            tasks: TaskTracker::new(),
+            duties: TaskTracker::new(),
             shared_wall,
             kinds,
             user,
@@ -154,7 +154,7 @@ impl World {
                 checker: self.checker.clone(),
             };
             let clock = self.clock.clone();
-            self.tasks.spawn(async move {
+            self.duties.spawn(async move {
                 sleep(&clock, job.at).await;
                 submitter.submit(&job).await;
                 let again = async {
@@ -245,7 +245,7 @@ impl World {
             }
             self.audit.check_counters().await;
             let open = self.audit.open().await;
-            if open.is_empty() && self.tasks.is_empty() {
+            if open.is_empty() && self.duties.is_empty() {
                 return;
             }
             if now > from + END_WITHIN {

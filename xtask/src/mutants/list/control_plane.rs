@@ -9,7 +9,7 @@ const PROTOCOL: &[&str] = &["--package", "runners-core", "--test", "protocol"];
 
 /// The control plane, driven by hand in simulated time.
 const SPANS: &[&str] =
-    &["--package", "runners-core", "--features", "testing", "--test", "simulation", "--", "spans::"];
+    &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "spans::"];
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
