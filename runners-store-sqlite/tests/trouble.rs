@@ -116,6 +116,8 @@ async fn a_damaged_page_is_broken() {
     let store = SqliteStore::open(&path).await.unwrap();
     store.commit((0..200).map(|number| put(number, 200)).collect()).await.unwrap();
     store.close().await;
+    // Two connections that close at the same moment may leave the log behind; it is whole then.
+    Connection::open(&path).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     let mut pages = fs::read(&path).unwrap();
     pages[4096..].fill(0xa5);
     fs::write(&path, pages).unwrap();
