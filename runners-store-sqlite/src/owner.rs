@@ -6,6 +6,8 @@ use std::{
     fs::{self, File, TryLockError},
     io::{self, Read as _, Seek as _, Write as _},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 /// The right to open a database file; released when dropped.
@@ -25,7 +27,7 @@ impl Owner {
         let mut options = File::options();
         let mut file =
             options.read(true).write(true).create(true).truncate(false).open(lock_path).map_err(io_error)?;
-        match file.try_lock() {
+        match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
@@ -39,6 +41,23 @@ impl Owner {
         let written = file.set_len(0).and_then(|()| file.rewind());
         written.and_then(|()| writeln!(file, "{}", std::process::id())).map_err(io_error)?;
         Ok(Self { _locked: file, path })
+    }
+}
+
+/// How often a lock that is held is tried again, and after how long.
+const TRIES_MAX: u32 = 20;
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(5);
+
+/// Takes the lock, unless somebody keeps it: a process that this one is just starting has a copy
+/// of every open file, locks included, until it becomes the program that was asked for.
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    let mut tries = 1;
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if tries < TRIES_MAX => thread::park_timeout(TRY_AGAIN_AFTER),
+            tried => return tried,
+        }
+        tries += 1;
     }
 }
 
