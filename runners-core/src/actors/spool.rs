@@ -119,6 +119,7 @@ impl Spool {
     }
 
     /// Keeps a finish. Durable when this returns.
+    #[cfg_attr(not(feature = "fs"), expect(clippy::unused_async, reason = "only a directory is waited for"))]
     pub(crate) async fn keep(&self, finish: Finish) -> Result<(), SpoolError> {
         {
             let mut kept = self.kept();
@@ -135,6 +136,7 @@ impl Spool {
     }
 
     /// Forgets finishes that were recorded, fenced or lost. A file that stays is only sent again.
+    #[cfg_attr(not(feature = "fs"), expect(clippy::unused_async, reason = "only a directory is waited for"))]
     pub(crate) async fn forget(&self, tokens: Vec<FencingToken>) {
         let known: Vec<_> = {
             let mut kept = self.kept();
