@@ -45,6 +45,7 @@ impl Plane {
             return Ok(reply);
         }
         let mut told = self.apply(&session, &mut live, &request).await?;
+        let parked = Parked { plane: self, session: &session, done: false };
         loop {
             let mut woken = session.woken();
             let over = self.clock.boot() >= arrival.park_until || self.stopping.is_cancelled();
@@ -53,11 +54,11 @@ impl Plane {
                 live.parked = false;
                 let took = answer.as_ref().is_ok_and(|answer| !answer.offers.is_empty());
                 self.wait_no_more(who, &mut live, took);
+                parked.done();
                 return answer.map(|answer| Reply::Answer(Box::new(answer)));
             }
             live.parked = true;
             drop(live);
-            let parked = Parked { plane: self, session: &session, done: false };
             let next_signal = told.look_again_at.map_or(arrival.park_until, |at| at.min(arrival.park_until));
             tokio::select! {
                 biased;
@@ -66,14 +67,15 @@ impl Plane {
                 () = self.clock.sleep_until(next_signal) => {}
             }
             live = session.live.lock().await;
-            parked.done();
             if live.last != Some((request.incarnation, request.seq)) {
+                parked.done();
                 return Ok(self.superseded(request.seq));
             }
             let elsewhere = self.is_elsewhere(&session, &mut live).await;
             if !matches!(elsewhere, Ok(false)) {
                 live.parked = false;
                 self.wait_no_more(who, &mut live, false);
+                parked.done();
                 elsewhere?;
                 return Ok(self.superseded(request.seq));
             }
@@ -282,8 +284,8 @@ impl Plane {
 /// How many jobs are released in one batch.
 pub(super) const RELEASES_PER_BATCH: usize = 100;
 
-/// A call that waits. If its caller goes away meanwhile, the job that it may have been woken for
-/// is left to another.
+/// A call that waits, or is about to. If its caller goes away meanwhile, the job that it may have
+/// been woken for is left to another.
 struct Parked<'a> {
     plane: &'a Arc<Plane>,
     session: &'a Session,
