@@ -13,6 +13,9 @@ use tokio::{
 
 /// How long a driver may take until it is ready.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often it is started when its port was taken, and what it then says.
+const STARTS_MAX: u32 = 5;
+const PORT_TAKEN: &str = "Address already in use";
 const START_POLL: Duration = Duration::from_millis(20);
 /// How long one question for its readiness may take.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -31,9 +34,22 @@ pub(super) struct DriverProcess {
 }
 
 impl DriverProcess {
-    /// Starts a driver and waits until it takes sessions. Its port is its own choice, so that no
-    /// other process can take it in between.
+    /// Starts a driver and waits until it takes sessions. Its port is its own choice. It chooses one
+    /// for IPv6 and then needs the same for IPv4, so now and then it finds it taken, ends, and is
+    /// started again.
     pub(super) async fn start(program: &Path, clock: &dyn Clock) -> Result<Self, OpenError> {
+        for _ in 1..STARTS_MAX {
+            match Self::start_once(program, clock).await {
+                Err(OpenError::NotStarted { message }) if message.contains(PORT_TAKEN) => {
+                    tracing::debug!(message, "ChromeDriver is started again");
+                }
+                started => return started,
+            }
+        }
+        Self::start_once(program, clock).await
+    }
+
+    async fn start_once(program: &Path, clock: &dyn Clock) -> Result<Self, OpenError> {
         let mut process = spawn(program)
             .map_err(|error| not_started(&format!("{} cannot be started: {error}", program.display())))?;
         match within(clock, START_TIMEOUT, process.ready(clock)).await {
