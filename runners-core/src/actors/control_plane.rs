@@ -39,7 +39,7 @@ use session::Session;
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 use subjects::Subjects;
@@ -98,6 +98,8 @@ pub(crate) struct Plane {
     pub(crate) pools: Mutex<BTreeMap<(TenantId, String), PoolId>>,
     pub(crate) subjects: Subjects,
     pub(crate) due: DueSignal,
+    /// Others may have made lanes that are not known here: they are to be listed again.
+    pub(crate) lanes_doubted: AtomicBool,
     /// What this control plane wrote itself.
     pub(crate) written: Written,
     pub(crate) stopping: CancellationToken,

@@ -17,7 +17,7 @@ use crate::{
     values::id::{MemberId, PoolId, TenantId},
 };
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -125,6 +125,7 @@ impl ControlPlaneBuilder {
             pools: Mutex::default(),
             subjects: Subjects::default(),
             due: DueSignal::default(),
+            lanes_doubted: AtomicBool::new(false),
             written: Written::default(),
             stopping: CancellationToken::new(),
             duties: TaskTracker::new(),

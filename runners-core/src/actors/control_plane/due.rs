@@ -114,7 +114,11 @@ impl Plane {
         while !self.stopping.is_cancelled() {
             self.due.begin();
             let reap = gate.is_open(&*self.clock, &*self.wall, self.spans.term);
-            let sleep = match self.due_round(reap).await {
+            let done = match self.list_doubted_lanes().await {
+                Ok(()) => self.due_round(reap).await,
+                Err(error) => Err(error),
+            };
+            let sleep = match done {
                 Ok(next) => {
                     let next = self.due.end(next.unwrap_or(NEVER));
                     next.since(self.now()).min(SLEEP_MAX)

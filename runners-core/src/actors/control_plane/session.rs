@@ -9,7 +9,9 @@ use crate::{
     rules::{
         job::JobRecord,
         keys,
-        record::{PayloadRecord, RunnerRecord, SessionRecord, SessionRef, SignalRecord, UniqueRecord},
+        record::{
+            LaneRecord, PayloadRecord, RunnerRecord, SessionRecord, SessionRef, SignalRecord, UniqueRecord,
+        },
         schedule::Seeker,
     },
     seams::store::{Query, StoreError},
@@ -224,12 +226,21 @@ impl Plane {
         if super::lock(&self.schedule).knows_pool(pool) {
             return Ok(());
         }
-        let prefix = keys::parent_prefix(tenant, &keys::lanes_of(pool));
-        let lanes = self.records.tenant(tenant).all(Index::Parent, prefix).await?;
-        let lanes = lanes.into_iter().map(|lane| lane.record).collect();
+        let lanes = self.lanes_of(tenant, pool).await?;
         let pages = super::lock(&self.schedule).add_pool(pool, lanes);
         self.read_pages(pages);
         Ok(())
+    }
+
+    /// Every lane that a pool lists.
+    pub(super) async fn lanes_of(
+        &self,
+        tenant: TenantId,
+        pool: PoolId,
+    ) -> Result<Vec<LaneRecord>, StoreError> {
+        let prefix = keys::parent_prefix(tenant, &keys::lanes_of(pool));
+        let lanes = self.records.tenant(tenant).all(Index::Parent, prefix).await?;
+        Ok(lanes.into_iter().map(|lane| lane.record).collect())
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
 use futures::{StreamExt as _, stream::BoxStream};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
 };
 
 /// Which versions of jobs this control plane wrote itself: a hint of those is no news.
@@ -161,7 +161,28 @@ impl Plane {
         runners.into_iter().for_each(|runner| self.doubt_session(runner));
         let lanes = lock(&self.schedule).all_lanes();
         lanes.into_iter().for_each(|lane| self.doubt(lane));
+        self.lanes_doubted.store(true, Ordering::Release);
         self.due.hint(self.now());
         self.subjects.all_changed();
+    }
+
+    /// Lists the lanes again of every pool that a runner here belongs to, if any may be missing.
+    pub(super) async fn list_doubted_lanes(self: &Arc<Self>) -> Result<(), StoreError> {
+        if !self.lanes_doubted.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let pools: BTreeSet<(TenantId, PoolId)> =
+            lock(&self.sessions).values().map(|session| (session.who.tenant, session.who.pool)).collect();
+        for (tenant, pool) in pools {
+            let listed = self.lanes_of(tenant, pool).await;
+            let mut lanes = listed.inspect_err(|_| self.lanes_doubted.store(true, Ordering::Release))?;
+            let pages = {
+                let mut schedule = lock(&self.schedule);
+                lanes.retain(|lane| !schedule.knows_lane(lane.id));
+                schedule.add_pool(pool, lanes)
+            };
+            self.read_pages(pages);
+        }
+        Ok(())
     }
 }
