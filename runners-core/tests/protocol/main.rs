@@ -10,6 +10,7 @@ mod runs;
 #[cfg(feature = "testing")]
 mod spans;
 mod time;
+mod unique;
 mod wishes;
 
 use hand::{Hand, inspect, submit, submit_with, user};
