@@ -13,7 +13,10 @@ mod due;
 mod effects;
 mod enrol;
 mod fleet;
+mod gauges;
 mod grant;
+mod measured;
+mod measures;
 mod session;
 mod signals;
 mod subjects;
@@ -35,6 +38,7 @@ use crate::{
     },
 };
 use due::DueSignal;
+use measures::Measures;
 use session::Session;
 use std::{
     collections::BTreeMap,
@@ -91,6 +95,7 @@ pub(crate) struct Plane {
     pub(crate) wall: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) measures: Measures,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) spans: Spans,
     pub(crate) schedule: Mutex<Schedule>,

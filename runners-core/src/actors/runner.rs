@@ -6,6 +6,7 @@ mod drive;
 mod lease;
 mod link;
 mod log;
+mod measures;
 mod pacing;
 mod serve;
 mod session;

@@ -4,6 +4,8 @@
 mod access;
 mod along;
 mod hand;
+#[cfg(feature = "testing")]
+mod measures;
 mod parked;
 mod planes;
 mod runs;

@@ -1,6 +1,9 @@
 //! Setting up a control plane, starting its duties, and stopping it.
 
-use super::{ControlPlane, Plane, Spans, due::DueSignal, subjects::Subjects, watch::Written};
+use super::{
+    ControlPlane, Plane, Spans, due::DueSignal, measured::Measured, measures::Measures, subjects::Subjects,
+    watch::Written,
+};
 use crate::{
     actors::{error::Error, records::Records},
     rules::{
@@ -10,6 +13,7 @@ use crate::{
     seams::{
         artifact::{ArtifactStore, memory::MemoryArtifacts},
         clock::{Clock, SystemClock},
+        metrics::{Metrics, NoMetrics},
         observer::{NoObserver, Observer},
         random::{self, Random, SystemRandom},
         store::{Store, StoreError},
@@ -30,6 +34,7 @@ pub struct ControlPlaneBuilder {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
+    metrics: Arc<dyn Metrics>,
     artifacts: Arc<dyn ArtifactStore>,
     spans: Spans,
 }
@@ -47,6 +52,7 @@ impl ControlPlaneBuilder {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             observer: Arc::new(NoObserver),
+            metrics: Arc::new(NoMetrics),
             artifacts: Arc::new(MemoryArtifacts::default()),
             spans,
         }
@@ -67,6 +73,12 @@ impl ControlPlaneBuilder {
     /// Tells `observer` what happens.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Measures to `metrics`. Nothing is measured unless said otherwise.
+    pub fn metrics(mut self, metrics: impl Metrics) -> Self {
+        self.metrics = Arc::new(metrics);
         self
     }
 
@@ -109,15 +121,18 @@ impl ControlPlaneBuilder {
     /// # Errors
     /// [`Error::Store`] when the store cannot be used.
     pub async fn start(self) -> Result<ControlPlane, Error> {
+        let measures = Measures::new(Arc::clone(&self.metrics));
+        let store = if measures.are_wanted() { self.measured_store() } else { Arc::clone(&self.store) };
         let wall = self.store.clock().unwrap_or_else(|| Arc::clone(&self.clock));
         let me = random::id(&*self.random, wall.wall(), MemberId::new);
         let plane = Arc::new(Plane {
             me,
-            records: Records::new(self.store),
+            records: Records::new(store),
             clock: self.clock,
             wall,
             random: self.random,
             observer: self.observer,
+            measures,
             artifacts: self.artifacts,
             spans: self.spans,
             schedule: Mutex::new(Schedule::default()),
@@ -135,7 +150,20 @@ impl ControlPlaneBuilder {
         let hints = plane.records.watch();
         plane.duties.spawn(Arc::clone(&plane).serve_hints(hints));
         plane.duties.spawn(Arc::clone(&plane).serve_due());
+        if plane.measures.are_wanted() {
+            plane.duties.spawn(Arc::clone(&plane).serve_gauges());
+        }
         Ok(ControlPlane { plane })
+    }
+}
+
+impl ControlPlaneBuilder {
+    fn measured_store(&self) -> Arc<dyn Store> {
+        Arc::new(Measured {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            metrics: Arc::clone(&self.metrics),
+        })
     }
 }
 

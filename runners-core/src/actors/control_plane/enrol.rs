@@ -23,6 +23,7 @@ use crate::{
         reply::{Enrolled, RefusalCode, Refused, Reply},
         request::EnrolRequest,
         time::Timestamp,
+        token::TokenKind,
     },
 };
 use async_trait::async_trait;
@@ -141,6 +142,22 @@ impl Plane {
         registration: Digest,
         request: EnrolRequest,
     ) -> Result<Reply, StoreError> {
+        let mut pool = None;
+        let reply = self.enrol_into(&mut pool, tenant, registration, request).await;
+        if !matches!(reply, Ok(Reply::Enrolled(_))) {
+            self.measures.registration_failed(pool, self.now());
+        }
+        reply
+    }
+
+    /// Answers a registration, and leaves behind to which pool its token admits.
+    async fn enrol_into(
+        &self,
+        admits_to: &mut Option<PoolId>,
+        tenant: TenantId,
+        registration: Digest,
+        request: EnrolRequest,
+    ) -> Result<Reply, StoreError> {
         let expired =
             || Reply::Refused(Refused::new(RefusalCode::Expired, "the registration token is no longer good"));
         if let Err(refused) = submission::name("name", &request.name) {
@@ -153,6 +170,7 @@ impl Plane {
             return Ok(expired());
         }
         let pool = found.record.pool;
+        *admits_to = Some(pool);
         if let Some(reply) = self.enrolled_before(&request, registration, tenant).await? {
             return Ok(reply);
         }
@@ -233,9 +251,14 @@ impl Authenticate for RecordsAuthenticator {
             });
         }
         let registration = records.load::<RegistrationRecord>(RegistrationRecord::key_of(digest)).await;
-        match registration.map_err(unavailable)?.filter(|found| found.record.is_good(self.plane.now())) {
-            Some(found) => Ok(Principal::Registrant { tenant: found.record.tenant, registration: digest }),
-            None => Err(AuthenticateError::Unknown),
+        let (found, now) = (registration.map_err(unavailable)?, self.plane.now());
+        match &found {
+            Some(found) if found.record.is_good(now) => {
+                return Ok(Principal::Registrant { tenant: found.record.tenant, registration: digest });
+            }
+            None if TokenKind::of(token) != Some(TokenKind::Registration) => {}
+            _ => self.plane.measures.registration_failed(found.map(|found| found.record.pool), now),
         }
+        Err(AuthenticateError::Unknown)
     }
 }

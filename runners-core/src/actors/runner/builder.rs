@@ -2,6 +2,7 @@
 
 use super::{
     ExitReason, Runner,
+    measures::Measures,
     pacing::{PARK, Pacing},
     serve::{Parts, Serving, Shared},
     session::Session,
@@ -12,6 +13,7 @@ use crate::{
         artifact::ArtifactStore,
         clock::{Clock, SystemClock},
         executor::{ErasedExecutor, Executor, Executors},
+        metrics::{Metrics, NoMetrics},
         observer::{NoObserver, Observer},
         random::{Random, SystemRandom, number},
         transport::Transport,
@@ -41,6 +43,7 @@ pub struct RunnerBuilder {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
+    metrics: Arc<dyn Metrics>,
 }
 
 impl RunnerBuilder {
@@ -57,6 +60,7 @@ impl RunnerBuilder {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             observer: Arc::new(NoObserver),
+            metrics: Arc::new(NoMetrics),
         }
     }
 
@@ -143,6 +147,12 @@ impl RunnerBuilder {
         self
     }
 
+    /// Measures to `metrics`. Nothing is measured unless said otherwise.
+    pub fn metrics(mut self, metrics: impl Metrics) -> Self {
+        self.metrics = Arc::new(metrics);
+        self
+    }
+
     /// Starts it on the current tokio runtime. What is in the way of a start is told by
     /// [`Runner::stopped`]. Waits for the disk if the spool is a directory.
     ///
@@ -203,6 +213,7 @@ impl RunnerBuilder {
             spool: self.spool,
             random: self.random,
             observer: self.observer,
+            measures: Measures::new(self.metrics),
             kill: kill.clone(),
             exit,
         });
