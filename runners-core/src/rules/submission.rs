@@ -2,7 +2,7 @@
 
 use crate::values::{
     digest::Digest,
-    id::TenantId,
+    id::{JobId, TenantId},
     job::{JobOptions, JobSpec},
     reply::{RefusalCode, Refused},
     request::{Submission, SubmitRequest},
@@ -53,6 +53,7 @@ fn check_names(spec: &JobSpec) -> Result<(), Refused> {
         }
         labels.iter().try_for_each(|label| name(field, label))?;
     }
+    spec.unique.iter().try_for_each(|key| name("spec.unique", key))?;
     if spec.after.len() > JobOptions::AFTER_MAX {
         return Err(over_limit("spec.after", spec.after.len(), JobOptions::AFTER_MAX, "jobs"));
     }
@@ -77,6 +78,13 @@ fn check_times(spec: &JobSpec) -> Result<(), Refused> {
     span("spec.grace_ms", spec.grace, Duration::ZERO, JobOptions::GRACE_MAX)?;
     span("spec.retry.backoff_ms", spec.retry.backoff, Duration::ZERO, JobOptions::TIMEOUT_MAX)?;
     span("spec.retry.backoff_max_ms", spec.retry.backoff_max, Duration::ZERO, JobOptions::TIMEOUT_MAX)
+}
+
+/// The digest of everything that is asked for but the id: two jobs that ask for the same have the
+/// same.
+pub(crate) fn body_digest(spec: &JobSpec) -> Digest {
+    let body = JobSpec { job: JobId::from_bytes([0; 16]), tenant: None, ..spec.clone() };
+    Digest::of(&serde_json::to_vec(&body).expect("a specification is plain data"))
 }
 
 /// Checks a name that a caller chose: not empty, not too long, no control characters.
@@ -120,7 +128,7 @@ fn invalid(field: &str, problem: &str) -> Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::{id::JobId, opaque::Opaque};
+    use crate::values::opaque::Opaque;
 
     fn submission(change: impl FnOnce(&mut JobSpec)) -> Submission {
         let payload = Opaque::new(&b"{}"[..]);

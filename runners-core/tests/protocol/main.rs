@@ -11,6 +11,7 @@ mod runs;
 #[cfg(feature = "testing")]
 mod spans;
 mod time;
+mod unique;
 mod wishes;
 
 use hand::{Hand, inspect, submit, submit_with, user};

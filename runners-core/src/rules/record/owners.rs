@@ -4,8 +4,9 @@ use super::{Record, Unknown, id_bytes};
 use crate::{
     rules::keys,
     values::{
+        digest::Digest,
         fleet::pool::PoolSpec,
-        id::{PoolId, TenantId},
+        id::{JobId, PoolId, TenantId},
         key::{Index, Key, Kind},
         time::Timestamp,
     },
@@ -96,6 +97,9 @@ pub(crate) struct UniqueRecord {
     at: Option<Key>,
     /// The bytes of the id of what took it.
     pub(crate) taken_by: String,
+    /// The digest of what a job that took it asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) body: Option<Digest>,
     #[serde(flatten)]
     unknown: Unknown,
 }
@@ -108,7 +112,17 @@ impl UniqueRecord {
 
     pub(crate) fn of_pool(pool: &PoolRecord) -> Self {
         let at = Some(Self::pool_name(pool.tenant, &pool.spec.name));
-        Self { at, taken_by: pool.id.to_string(), unknown: Unknown::new() }
+        Self { at, taken_by: pool.id.to_string(), body: None, unknown: Unknown::new() }
+    }
+
+    /// Where the unique key of a job stands.
+    pub(crate) fn job_key(tenant: TenantId, unique: &str) -> Key {
+        Key::new(tenant, Kind::Unique, Bytes::copy_from_slice(&keys::text(&["job", unique])))
+    }
+
+    pub(crate) fn of_job(tenant: TenantId, unique: &str, job: JobId, body: Digest) -> Self {
+        let at = Some(Self::job_key(tenant, unique));
+        Self { at, taken_by: job.to_string(), body: Some(body), unknown: Unknown::new() }
     }
 }
 
