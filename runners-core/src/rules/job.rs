@@ -74,6 +74,8 @@ pub(crate) struct Terms {
     pub(crate) queue_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) run: Option<RunId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unique: Option<String>,
     pub(crate) spec_digest: Digest,
 }
 
@@ -190,6 +192,7 @@ impl JobRecord {
             retry: spec.retry,
             queue_until: spec.queue_ttl.map(|ttl| now + ttl),
             run: spec.run,
+            unique: spec.unique.clone(),
             spec_digest: Digest::of(spec_bytes),
         };
         Self {

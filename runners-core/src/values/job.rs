@@ -84,6 +84,10 @@ pub struct JobOptions {
     pub audience: BTreeSet<String>,
     /// Until when its signature is good, if it is signed.
     pub not_after: Option<Timestamp>,
+    /// A text that at most one job of the tenant has until it has concluded. Submitting the same
+    /// again under another id answers the job that has it; submitting something else is refused
+    /// and told which job that is.
+    pub unique: Option<String>,
 }
 
 impl JobOptions {
@@ -99,7 +103,7 @@ impl JobOptions {
     pub const SECRETS_MAX: usize = 16;
     /// The largest number of pools and environments that one job may be signed for.
     pub const AUDIENCE_MAX: usize = 32;
-    /// The largest number of bytes in a name: of a pool, a label or a kind.
+    /// The largest number of bytes in a name: of a pool, a label, a kind or a key.
     pub const NAME_BYTES_MAX: usize = 100;
 }
 
@@ -122,6 +126,7 @@ impl Default for JobOptions {
             secrets: BTreeSet::new(),
             audience: BTreeSet::new(),
             not_after: None,
+            unique: None,
         }
     }
 }
@@ -209,6 +214,9 @@ pub struct JobSpec {
     /// As [`JobOptions::not_after`], in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<Timestamp>,
+    /// As [`JobOptions::unique`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique: Option<String>,
 }
 
 impl JobSpec {
@@ -236,6 +244,7 @@ impl JobSpec {
             secrets: options.secrets,
             audience: options.audience,
             not_after: options.not_after,
+            unique: options.unique,
         }
     }
 }
