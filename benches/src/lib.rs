@@ -8,6 +8,7 @@ pub mod floor;
 pub mod grants;
 pub mod journey;
 pub mod peer;
+pub mod rows;
 pub mod sample;
 pub mod stopwatch;
 pub mod wire;
