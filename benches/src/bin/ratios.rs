@@ -91,7 +91,9 @@ impl Measure {
     }
 
     fn against_floor(&self) -> anyhow::Result<()> {
-        println!("\n# floor: lifecycles in process, durable, against the rows alone and a queue written by hand");
+        println!(
+            "\n# floor: lifecycles in process, durable, against the rows alone and a queue written by hand"
+        );
         for callers in callers()? {
             let (mut rows, mut queue) = (Pairs::default(), Pairs::default());
             for _ in 0..self.rounds {

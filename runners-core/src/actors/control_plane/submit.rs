@@ -11,7 +11,6 @@ use crate::{
     },
     seams::store::StoreError,
     values::{
-        digest::Digest,
         id::{RunId, TenantId},
         job::JobSpec,
         key::Key,
@@ -92,7 +91,7 @@ impl Plane {
                 }
             },
         };
-        let record = JobRecord::submitted(&lane, &spec, job.spec.as_bytes(), self.now());
+        let record = JobRecord::submitted(&lane, &spec, self.now());
         let payload = Arc::new(PayloadRecord {
             tenant,
             job: spec.job,
@@ -191,7 +190,7 @@ impl Plane {
     async fn accept_one(self: &Arc<Self>, prepared: Prepared) -> Result<Acceptance, StoreError> {
         let job = prepared.change.after.id;
         let tenant = prepared.change.after.tenant;
-        let digest = prepared.change.after.terms.spec_digest;
+        let payload = Arc::clone(&prepared.payload);
         let now = self.now();
         let committed = if prepared.after.is_empty() {
             match self.submit_direct(&prepared, now).await {
@@ -210,7 +209,7 @@ impl Plane {
         };
         match committed {
             Ok(()) => Ok(Acceptance::Accepted(job)),
-            Err(StoreError::Conflict(_)) => self.repeated(tenant, job, digest).await,
+            Err(StoreError::Conflict(_)) => self.repeated(tenant, job, &payload).await,
             Err(error) => Err(error),
         }
     }
@@ -220,12 +219,10 @@ impl Plane {
         &self,
         tenant: TenantId,
         job: crate::values::id::JobId,
-        digest: Digest,
+        submitted: &PayloadRecord,
     ) -> Result<Acceptance, StoreError> {
-        match self.records.load::<JobRecord>(JobRecord::key_of(tenant, job)).await? {
-            Some(Versioned { record, .. }) if record.terms.spec_digest == digest => {
-                Ok(Acceptance::Repeated(job))
-            }
+        match self.records.load::<PayloadRecord>(PayloadRecord::key_of(tenant, job)).await? {
+            Some(Versioned { record, .. }) if record.spec == submitted.spec => Ok(Acceptance::Repeated(job)),
             Some(_) => {
                 let problem = "spec.job: another job has this id: draw a new one";
                 Ok(Acceptance::Refused(Refused::new(RefusalCode::Conflict, problem)))
