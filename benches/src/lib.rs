@@ -12,3 +12,7 @@ pub mod rows;
 pub mod sample;
 pub mod stopwatch;
 pub mod wire;
+
+/// Everything measured here has the allocator that the program `runners` has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

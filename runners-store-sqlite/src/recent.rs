@@ -70,3 +70,25 @@ impl Row {
         Index::ALL.into_iter().enumerate().map(differs).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runners_core::{Kind, TenantId};
+
+    fn put(number: usize) -> Write {
+        let key = Key::new(TenantId::DEFAULT, Kind::Job, number.to_be_bytes().to_vec());
+        Write::Put { key, expected: 0, format: 1, body: Bytes::new(), indexes: Vec::new() }
+    }
+
+    #[test]
+    fn only_the_newest_are_remembered() {
+        let mut recent = Recent::default();
+        for number in 0..3 * GENERATION_RECORDS_MAX {
+            recent.note(put(number), Some(1));
+        }
+        assert!(recent.young.len() + recent.old.len() <= 2 * GENERATION_RECORDS_MAX);
+        let known = |number| recent.get(put(number).expectation().unwrap().0).is_some();
+        assert!(known(3 * GENERATION_RECORDS_MAX - 1) && !known(0));
+    }
+}
