@@ -14,6 +14,7 @@ pub use actors::{
     control_plane::{Caller, ControlPlane, ControlPlaneBuilder, RecordsAuthenticator, Registration},
     error::Error,
     keeper::{LeaseEnd, LeaseKeeper, Trust},
+    management::Management,
     runner::{ExitReason, Runner, RunnerBuilder, RunnerSnapshot},
     spool::{Spool, SpoolError},
 };
@@ -32,6 +33,11 @@ pub use seams::{
 pub use values::{
     command::Command,
     digest::{Digest, DigestError, DigestStream},
+    fleet::{
+        listing::{Cursor, CursorError, Listing, Paging},
+        pool::{Placement, PoolSpec, PoolView, Sharing},
+        runner::{RunnerFilter, RunnerView},
+    },
     id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId},
     job::{DisconnectPolicy, Job, JobOptions, JobSpec},
     key::{Index, Key, Kind},

@@ -7,6 +7,7 @@ pub(crate) mod history;
 pub(crate) mod job;
 pub(crate) mod keys;
 pub(crate) mod lifecycle;
+pub(crate) mod ownership;
 pub(crate) mod record;
 pub(crate) mod schedule;
 pub(crate) mod settlement;

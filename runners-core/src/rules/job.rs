@@ -74,6 +74,8 @@ pub(crate) struct Terms {
     pub(crate) queue_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) run: Option<RunId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unique: Option<String>,
 }
 
 /// Left out of records: most jobs have the policy that is there unless said otherwise.
@@ -189,6 +191,7 @@ impl JobRecord {
             retry: spec.retry,
             queue_until: spec.queue_ttl.map(|ttl| now + ttl),
             run: spec.run,
+            unique: spec.unique.clone(),
         };
         Self {
             tenant: lane.tenant,

@@ -2,7 +2,7 @@
 
 use crate::values::{
     digest::Digest,
-    id::TenantId,
+    id::{JobId, TenantId},
     job::{JobOptions, JobSpec},
     reply::{RefusalCode, Refused},
     request::{Submission, SubmitRequest},
@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Reads the specification of a submission and checks every field against its limit.
 pub(crate) fn check(submission: &Submission, tenant: TenantId) -> Result<JobSpec, Refused> {
     if submission.spec.len() > SubmitRequest::SPEC_BYTES_MAX {
-        return Err(over("spec", submission.spec.len(), SubmitRequest::SPEC_BYTES_MAX, "bytes"));
+        return Err(over_limit("spec", submission.spec.len(), SubmitRequest::SPEC_BYTES_MAX, "bytes"));
     }
     let spec: JobSpec = serde_json::from_slice(submission.spec.as_bytes())
         .map_err(|error| invalid("spec", &format!("is not a job specification: {error}")))?;
@@ -29,7 +29,7 @@ pub(crate) fn check(submission: &Submission, tenant: TenantId) -> Result<JobSpec
 fn check_payload(submission: &Submission, spec: &JobSpec) -> Result<(), Refused> {
     match (&submission.payload, submission.payload_artifact) {
         (Some(payload), None) if payload.len() > SubmitRequest::PAYLOAD_BYTES_MAX => {
-            let mut refused = over("payload", payload.len(), SubmitRequest::PAYLOAD_BYTES_MAX, "bytes");
+            let mut refused = over_limit("payload", payload.len(), SubmitRequest::PAYLOAD_BYTES_MAX, "bytes");
             refused.detail.push_str("; put it as an artifact and name its digest instead");
             Err(refused)
         }
@@ -49,12 +49,13 @@ fn check_names(spec: &JobSpec) -> Result<(), Refused> {
     name("spec.pool", &spec.pool)?;
     for (field, labels) in [("spec.wanted", &spec.wanted), ("spec.refused", &spec.refused)] {
         if labels.len() > JobOptions::LABELS_MAX {
-            return Err(over(field, labels.len(), JobOptions::LABELS_MAX, "labels"));
+            return Err(over_limit(field, labels.len(), JobOptions::LABELS_MAX, "labels"));
         }
         labels.iter().try_for_each(|label| name(field, label))?;
     }
+    spec.unique.iter().try_for_each(|key| name("spec.unique", key))?;
     if spec.after.len() > JobOptions::AFTER_MAX {
-        return Err(over("spec.after", spec.after.len(), JobOptions::AFTER_MAX, "jobs"));
+        return Err(over_limit("spec.after", spec.after.len(), JobOptions::AFTER_MAX, "jobs"));
     }
     if !spec.after.is_empty() && spec.run.is_none() {
         return Err(invalid("spec.after", "only jobs of the same run can be waited for: name the run"));
@@ -79,16 +80,31 @@ fn check_times(spec: &JobSpec) -> Result<(), Refused> {
     span("spec.retry.backoff_max_ms", spec.retry.backoff_max, Duration::ZERO, JobOptions::TIMEOUT_MAX)
 }
 
+/// The digest of everything that is asked for but the id: two jobs that ask for the same have the
+/// same.
+pub(crate) fn body_digest(spec: &JobSpec) -> Digest {
+    let body = JobSpec { job: JobId::from_bytes([0; 16]), tenant: None, ..spec.clone() };
+    Digest::of(&serde_json::to_vec(&body).expect("a specification is plain data"))
+}
+
 /// Checks a name that a caller chose: not empty, not too long, no control characters.
 pub(crate) fn name(field: &str, name: &str) -> Result<(), Refused> {
     if name.is_empty() {
         return Err(invalid(field, "must not be empty"));
     }
     if name.len() > JobOptions::NAME_BYTES_MAX {
-        return Err(over(field, name.len(), JobOptions::NAME_BYTES_MAX, "bytes"));
+        return Err(over_limit(field, name.len(), JobOptions::NAME_BYTES_MAX, "bytes"));
     }
     if name.chars().any(char::is_control) {
         return Err(invalid(field, "must not hold control characters"));
+    }
+    Ok(())
+}
+
+/// Checks a longer text that a caller wrote, which may be empty.
+pub(crate) fn text(field: &str, text: &str, bytes_max: usize) -> Result<(), Refused> {
+    if text.len() > bytes_max {
+        return Err(over_limit(field, text.len(), bytes_max, "bytes"));
     }
     Ok(())
 }
@@ -101,7 +117,7 @@ fn span(field: &str, span: Duration, min: Duration, max: Duration) -> Result<(),
     Ok(())
 }
 
-fn over(field: &str, found: usize, limit: usize, unit: &str) -> Refused {
+pub(crate) fn over_limit(field: &str, found: usize, limit: usize, unit: &str) -> Refused {
     invalid(field, &format!("has {found} {unit}, and the limit is {limit}"))
 }
 
@@ -112,7 +128,7 @@ fn invalid(field: &str, problem: &str) -> Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::{id::JobId, opaque::Opaque};
+    use crate::values::opaque::Opaque;
 
     fn submission(change: impl FnOnce(&mut JobSpec)) -> Submission {
         let payload = Opaque::new(&b"{}"[..]);

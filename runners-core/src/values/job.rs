@@ -76,6 +76,10 @@ pub struct JobOptions {
     pub after: Vec<JobId>,
     /// The run it belongs to. It must be opened by the same or an earlier submit.
     pub run: Option<RunId>,
+    /// A text that at most one job of the tenant has until it has concluded. Submitting the same
+    /// again under another id answers the job that has it; submitting something else is refused
+    /// and told which job that is.
+    pub unique: Option<String>,
 }
 
 impl JobOptions {
@@ -87,7 +91,7 @@ impl JobOptions {
     pub const LABELS_MAX: usize = 32;
     /// The largest number of jobs that one job may wait for.
     pub const AFTER_MAX: usize = 64;
-    /// The largest number of bytes in a name: of a pool, a label or a kind.
+    /// The largest number of bytes in a name: of a pool, a label, a kind or a key.
     pub const NAME_BYTES_MAX: usize = 100;
 }
 
@@ -107,6 +111,7 @@ impl Default for JobOptions {
             on_disconnect: DisconnectPolicy::Stop,
             after: Vec::new(),
             run: None,
+            unique: None,
         }
     }
 }
@@ -185,6 +190,9 @@ pub struct JobSpec {
     /// As [`JobOptions::run`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
+    /// As [`JobOptions::unique`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique: Option<String>,
 }
 
 impl JobSpec {
@@ -209,6 +217,7 @@ impl JobSpec {
             on_disconnect: options.on_disconnect,
             after: options.after,
             run: options.run,
+            unique: options.unique,
         }
     }
 }

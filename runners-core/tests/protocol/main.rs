@@ -4,12 +4,14 @@
 mod access;
 mod along;
 mod hand;
+mod management;
 mod parked;
 mod planes;
 mod runs;
 #[cfg(feature = "testing")]
 mod spans;
 mod time;
+mod unique;
 mod wishes;
 
 use hand::{Hand, inspect, submit, submit_with, user};

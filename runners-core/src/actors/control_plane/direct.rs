@@ -4,7 +4,7 @@
 use super::{Plane, effects::Change, lock, session::Identity, submit::Prepared};
 use crate::{
     actors::records::Batch,
-    rules::{job::State, record::Record as _},
+    rules::job::State,
     seams::store::StoreError,
     values::{key::Kind, runner::Mode, time::Timestamp},
 };
@@ -50,7 +50,8 @@ impl Plane {
             Err(StoreError::Conflict(key)) if key.kind == Kind::Session => None,
             Err(StoreError::Exhausted(_)) => None,
             Err(error) => {
-                if matches!(&error, StoreError::Conflict(key) if *key == prepared.change.after.key()) {
+                if matches!(&error, StoreError::Conflict(key) if matches!(key.kind, Kind::Job | Kind::Unique))
+                {
                     live.loaded = loaded;
                 }
                 Some(Err(error))

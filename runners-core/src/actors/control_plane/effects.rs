@@ -10,7 +10,7 @@ use crate::{
         history,
         job::{JobRecord, State},
         keys,
-        record::PayloadRecord,
+        record::{PayloadRecord, UniqueRecord},
         schedule::{PageWanted, ReadyJob},
     },
     seams::{
@@ -54,6 +54,11 @@ impl Change {
         if let (Some(run), true) = (self.after.terms.run, self.concludes()) {
             batch.add(keys::open_jobs(self.after.tenant, run), -1, None);
         }
+        if let (Some(unique), true, true) =
+            (&self.after.terms.unique, self.concludes(), self.before.is_some())
+        {
+            batch.delete(UniqueRecord::job_key(self.after.tenant, unique), UNIQUE_VERSION);
+        }
     }
 
     fn concludes(&self) -> bool {
@@ -61,6 +66,9 @@ impl Change {
             && self.before.as_ref().is_none_or(|before| before.record.conclusion().is_none())
     }
 }
+
+/// The version of a unique key: it is written once, and deleted when its job concludes.
+const UNIQUE_VERSION: u64 = 1;
 
 impl Plane {
     /// Commits changes of jobs, with whatever else is in `batch`, and does what follows.

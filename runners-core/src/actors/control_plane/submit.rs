@@ -5,28 +5,30 @@ use crate::{
     actors::records::{Batch, Versioned},
     rules::{
         job::JobRecord,
-        record::{LaneRecord, PayloadRecord, Record as _, RunRecord, Unknown},
+        record::{LaneRecord, PayloadRecord, Record as _, RunRecord, UniqueRecord, Unknown},
         schedule::LANES_MAX,
         submission,
     },
     seams::store::StoreError,
     values::{
-        id::{RunId, TenantId},
+        id::{JobId, RunId, TenantId},
         job::JobSpec,
-        key::Key,
+        key::{Key, Kind},
         reply::{Acceptance, RefusalCode, Refused, Reply, Submitted},
         request::{RunSpec, Submission, SubmitRequest},
     },
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// A submission that was checked, ready to be committed.
 pub(super) struct Prepared {
     pub(super) change: Change,
     pub(super) payload: Arc<PayloadRecord>,
-    pub(super) after: Vec<crate::values::id::JobId>,
+    pub(super) after: Vec<JobId>,
     /// The run it belongs to, as it was read.
     pub(super) run: Option<(Key, u64, RunId)>,
+    /// What keeps others from its unique key.
+    unique: Option<UniqueRecord>,
 }
 
 /// How many jobs are made in one batch: each is five writes.
@@ -91,6 +93,10 @@ impl Plane {
                 }
             },
         };
+        let unique = spec
+            .unique
+            .as_ref()
+            .map(|unique| UniqueRecord::of_job(tenant, unique, spec.job, submission::body_digest(&spec)));
         let record = JobRecord::submitted(&lane, &spec, self.now());
         let payload = Arc::new(PayloadRecord {
             tenant,
@@ -101,7 +107,7 @@ impl Plane {
             payload_artifact: job.payload_artifact,
         });
         let change = Change { before: None, after: record, payload: Some(Arc::clone(&payload)) };
-        Ok(Ok(Prepared { change, payload, after: spec.after, run }))
+        Ok(Ok(Prepared { change, payload, after: spec.after, run, unique }))
     }
 
     /// The lane of a job, made when it is the first of its kind.
@@ -167,7 +173,7 @@ impl Plane {
         acceptances: &mut [Option<Acceptance>],
     ) -> Result<(), StoreError> {
         let plain = prepared.iter().all(|(_, prepared)| prepared.after.is_empty());
-        if prepared.len() > 1 && plain {
+        if prepared.len() > 1 && plain && are_distinct(&prepared) {
             let now = self.now();
             let (batch, changes) = together(&prepared);
             match self.commit(batch, &changes, now).await {
@@ -191,6 +197,7 @@ impl Plane {
         let job = prepared.change.after.id;
         let tenant = prepared.change.after.tenant;
         let payload = Arc::clone(&prepared.payload);
+        let unique = prepared.unique.clone();
         let now = self.now();
         let committed = if prepared.after.is_empty() {
             match self.submit_direct(&prepared, now).await {
@@ -209,16 +216,46 @@ impl Plane {
         };
         match committed {
             Ok(()) => Ok(Acceptance::Accepted(job)),
+            Err(StoreError::Conflict(key)) if key.kind == Kind::Unique => {
+                self.taken(tenant, job, &payload, unique).await
+            }
             Err(StoreError::Conflict(_)) => self.repeated(tenant, job, &payload).await,
             Err(error) => Err(error),
         }
+    }
+
+    /// What is answered to a job whose unique key another one has.
+    async fn taken(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+        submitted: &PayloadRecord,
+        unique: Option<UniqueRecord>,
+    ) -> Result<Acceptance, StoreError> {
+        if self.records.load::<JobRecord>(JobRecord::key_of(tenant, job)).await?.is_some() {
+            return self.repeated(tenant, job, submitted).await;
+        }
+        // What is freed at this very moment is had at the next try.
+        let freed = || StoreError::Unavailable("the unique key is just being freed".into());
+        let unique = unique.ok_or_else(freed)?;
+        let found = self.records.load::<UniqueRecord>(unique.key()).await?.ok_or_else(freed)?.record;
+        if found.body == unique.body
+            && let Ok(holder) = found.taken_by.parse()
+        {
+            return Ok(Acceptance::Repeated(holder));
+        }
+        let problem = format!(
+            "spec.unique: {} has this key and asks for something else: wait for its end, or cancel it",
+            found.taken_by
+        );
+        Ok(Acceptance::Refused(Refused::new(RefusalCode::Conflict, problem)))
     }
 
     /// Whether a job that exists is the one that was submitted again.
     async fn repeated(
         &self,
         tenant: TenantId,
-        job: crate::values::id::JobId,
+        job: JobId,
         submitted: &PayloadRecord,
     ) -> Result<Acceptance, StoreError> {
         match self.records.load::<PayloadRecord>(PayloadRecord::key_of(tenant, job)).await? {
@@ -231,6 +268,15 @@ impl Plane {
             None => Err(StoreError::Unavailable("the run has changed meanwhile".into())),
         }
     }
+}
+
+/// Whether no two of these have the same id or unique key: a batch writes each record once.
+fn are_distinct(prepared: &[(usize, Prepared)]) -> bool {
+    let mut seen = BTreeSet::new();
+    prepared.iter().all(|(_, prepared)| {
+        let unique = prepared.unique.as_ref().map(UniqueRecord::key);
+        seen.insert(prepared.change.after.key()) && unique.is_none_or(|unique| seen.insert(unique))
+    })
 }
 
 /// One batch that makes all of these jobs.
@@ -249,6 +295,9 @@ impl Prepared {
     /// Adds what making this job takes beside the job itself.
     pub(super) fn add_to<'a>(&'a self, batch: &mut Batch, runs: &mut Vec<&'a Key>) {
         batch.put(0, &*self.payload);
+        if let Some(unique) = self.unique.as_ref().filter(|_| self.change.after.conclusion().is_none()) {
+            batch.put(0, unique);
+        }
         if let Some((key, version, run)) = &self.run {
             if !runs.contains(&key) {
                 batch.expect(key.clone(), *version);

@@ -4,8 +4,11 @@ use super::{Record, Unknown, id_bytes};
 use crate::{
     rules::keys,
     values::{
-        id::{PoolId, TenantId},
-        key::{Key, Kind},
+        digest::Digest,
+        fleet::pool::PoolSpec,
+        id::{JobId, PoolId, TenantId},
+        key::{Index, Key, Kind},
+        time::Timestamp,
     },
 };
 use bytes::Bytes;
@@ -49,7 +52,11 @@ pub(crate) struct PoolRecord {
     pub(crate) tenant: TenantId,
     #[serde(skip, default = "no_pool")]
     pub(crate) id: PoolId,
-    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) spec: PoolSpec,
+    /// When it was made. Zero in a record of the first release, which was in no listing.
+    #[serde(default)]
+    pub(crate) made_at: Timestamp,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
 }
@@ -59,20 +66,27 @@ const fn no_pool() -> PoolId {
 }
 
 impl PoolRecord {
-    pub(crate) fn new(tenant: TenantId, id: PoolId, name: &str) -> Self {
-        Self { tenant, id, name: name.to_owned(), unknown: Unknown::new() }
+    pub(crate) const fn new(tenant: TenantId, id: PoolId, spec: PoolSpec, made_at: Timestamp) -> Self {
+        Self { tenant, id, spec, made_at, unknown: Unknown::new() }
+    }
+
+    pub(crate) fn key_of(tenant: TenantId, id: PoolId) -> Key {
+        Key::new(tenant, Kind::Pool, Bytes::copy_from_slice(id.as_bytes()))
     }
 }
 
 impl Record for PoolRecord {
     const KIND: Kind = Kind::Pool;
     fn key(&self) -> Key {
-        Key::new(self.tenant, Self::KIND, Bytes::copy_from_slice(self.id.as_bytes()))
+        Self::key_of(self.tenant, self.id)
     }
     fn with_key(mut self, key: &Key) -> Option<Self> {
         self.tenant = key.tenant;
         self.id = PoolId::from_bytes(id_bytes(key)?);
         Some(self)
+    }
+    fn indexes(&self) -> Vec<(Index, Bytes)> {
+        vec![(Index::Listed, keys::listed(&self.key(), 0, self.made_at))]
     }
 }
 
@@ -83,6 +97,9 @@ pub(crate) struct UniqueRecord {
     at: Option<Key>,
     /// The bytes of the id of what took it.
     pub(crate) taken_by: String,
+    /// The digest of what a job that took it asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) body: Option<Digest>,
     #[serde(flatten)]
     unknown: Unknown,
 }
@@ -94,8 +111,18 @@ impl UniqueRecord {
     }
 
     pub(crate) fn of_pool(pool: &PoolRecord) -> Self {
-        let at = Some(Self::pool_name(pool.tenant, &pool.name));
-        Self { at, taken_by: pool.id.to_string(), unknown: Unknown::new() }
+        let at = Some(Self::pool_name(pool.tenant, &pool.spec.name));
+        Self { at, taken_by: pool.id.to_string(), body: None, unknown: Unknown::new() }
+    }
+
+    /// Where the unique key of a job stands.
+    pub(crate) fn job_key(tenant: TenantId, unique: &str) -> Key {
+        Key::new(tenant, Kind::Unique, Bytes::copy_from_slice(&keys::text(&["job", unique])))
+    }
+
+    pub(crate) fn of_job(tenant: TenantId, unique: &str, job: JobId, body: Digest) -> Self {
+        let at = Some(Self::job_key(tenant, unique));
+        Self { at, taken_by: job.to_string(), body: Some(body), unknown: Unknown::new() }
     }
 }
 
