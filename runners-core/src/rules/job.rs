@@ -80,7 +80,6 @@ pub(crate) struct Terms {
     pub(crate) run: Option<RunId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unique: Option<String>,
-    pub(crate) spec_digest: Digest,
 }
 
 /// Left out of records: most jobs have the policy that is there unless said otherwise.
@@ -185,7 +184,7 @@ impl ResultPlace {
 
 impl JobRecord {
     /// A job as it is at its submit.
-    pub(crate) fn submitted(lane: &LaneRecord, spec: &JobSpec, spec_bytes: &[u8], now: Timestamp) -> Self {
+    pub(crate) fn submitted(lane: &LaneRecord, spec: &JobSpec, now: Timestamp) -> Self {
         let ready_at = spec.start_at.map_or(now, |at| at.max(now));
         let state = if !spec.after.is_empty() {
             let on = u32::try_from(spec.after.len()).expect("the number of jobs waited for is limited");
@@ -207,7 +206,6 @@ impl JobRecord {
             queue_until: spec.queue_ttl.map(|ttl| now + ttl),
             run: spec.run,
             unique: spec.unique.clone(),
-            spec_digest: Digest::of(spec_bytes),
         };
         Self {
             tenant: lane.tenant,

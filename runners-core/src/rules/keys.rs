@@ -118,27 +118,35 @@ pub(crate) fn parent(tenant: TenantId, parent: &[u8; 16], ordinal: u64, id: &[u8
     bytes.freeze()
 }
 
-/// What every key below a parent begins with.
-pub(crate) fn parent_prefix(tenant: TenantId, parent: &[u8; 16]) -> Bytes {
-    pair(tenant.as_bytes(), parent)
-}
-
-/// In a listing: tenant, kind, state, time, id.
+/// Among all of one kind that belongs to a tenant: tenant, kind, state, time, id.
 pub(crate) fn listed(key: &Key, state: u8, at: Timestamp) -> Bytes {
-    let mut bytes = BytesMut::with_capacity(43 + key.id.len());
-    bytes.put_slice(&listed_prefix(key.tenant, key.kind, state));
+    let mut bytes = BytesMut::with_capacity(27 + key.id.len());
+    bytes.put_slice(&listed_prefix(key.tenant, key.kind, Some(state)));
     bytes.put_u64(at.as_millis());
     bytes.put_slice(&key.id);
     bytes.freeze()
 }
 
-/// What every key of a listing of one state begins with.
-pub(crate) fn listed_prefix(tenant: TenantId, kind: Kind, state: u8) -> Bytes {
+/// What every key of a listing begins with.
+pub(crate) fn listed_prefix(tenant: TenantId, kind: Kind, state: Option<u8>) -> Bytes {
     let mut bytes = BytesMut::with_capacity(19);
     bytes.put_slice(tenant.as_bytes());
     bytes.put_u16(kind.number());
-    bytes.put_u8(state);
+    state.into_iter().for_each(|state| bytes.put_u8(state));
     bytes.freeze()
+}
+
+/// What every key of one kind below a parent begins with, where the ordinal is the kind.
+pub(crate) fn parent_kind_prefix(tenant: TenantId, parent: &[u8; 16], kind: Kind) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(40);
+    bytes.put_slice(&parent_prefix(tenant, parent));
+    bytes.put_u64(u64::from(kind.number()));
+    bytes.freeze()
+}
+
+/// What every key below a parent begins with.
+pub(crate) fn parent_prefix(tenant: TenantId, parent: &[u8; 16]) -> Bytes {
+    pair(tenant.as_bytes(), parent)
 }
 
 /// The parent under which a pool's lanes stand.
@@ -149,6 +157,11 @@ pub(crate) fn lanes_of(pool: PoolId) -> [u8; 16] {
 /// The parent under which a job's artifacts stand.
 pub(crate) fn artifacts_of(job: JobId) -> [u8; 16] {
     *job.as_bytes()
+}
+
+/// The counter of a pool's runners that its limit counts.
+pub(crate) fn runners_of(tenant: TenantId, pool: PoolId) -> Key {
+    Key::new(tenant, Kind::Limit, pair(&text(&["runners of"]), pool.as_bytes()))
 }
 
 /// The parent under which a run's jobs stand.

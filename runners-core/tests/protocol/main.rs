@@ -5,6 +5,7 @@ mod access;
 mod along;
 mod hand;
 mod logs;
+mod management;
 mod parked;
 mod planes;
 mod runs;

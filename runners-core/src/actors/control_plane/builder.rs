@@ -2,7 +2,10 @@
 
 use super::{ControlPlane, Plane, Spans, due::DueSignal, subjects::Subjects, watch::Written};
 use crate::{
-    actors::{error::Error, records::Records},
+    actors::{
+        error::Error,
+        records::{Batch, Records},
+    },
     rules::{
         record::{PoolRecord, TenantRecord, UniqueRecord},
         schedule::Schedule,
@@ -14,7 +17,11 @@ use crate::{
         random::{self, Random, SystemRandom},
         store::{Store, StoreError},
     },
-    values::id::{MemberId, PoolId, TenantId},
+    values::{
+        fleet::pool::PoolSpec,
+        id::{MemberId, PoolId, TenantId},
+        time::Timestamp,
+    },
 };
 use std::{
     sync::{Arc, Mutex, atomic::AtomicBool},
@@ -150,9 +157,23 @@ impl ControlPlaneBuilder {
 impl Plane {
     async fn ensure_default(&self) -> Result<(), StoreError> {
         self.create(&TenantRecord::new(TenantId::DEFAULT, "default")).await?;
-        let pool = PoolRecord::new(TenantId::DEFAULT, PoolId::DEFAULT, "default");
+        let (tenant, id) = (TenantId::DEFAULT, PoolId::DEFAULT);
+        let pool = PoolRecord::new(tenant, id, PoolSpec::new("default"), self.now());
         self.create(&UniqueRecord::of_pool(&pool)).await?;
-        self.create(&pool).await
+        self.create(&pool).await?;
+        match self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, id)).await? {
+            // The first release put pools into no listing.
+            Some(mut found) if found.record.made_at == Timestamp::default() => {
+                found.record.made_at = self.now();
+                let mut batch = Batch::new();
+                batch.put(found.version, &found.record);
+                match self.records.commit(batch).await {
+                    Ok(_) | Err(StoreError::Conflict(_)) => Ok(()),
+                    Err(error) => Err(error),
+                }
+            }
+            _ => Ok(()),
+        }
     }
 }
 
