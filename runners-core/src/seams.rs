@@ -8,5 +8,6 @@ pub(crate) mod lease;
 pub(crate) mod metrics;
 pub(crate) mod observer;
 pub(crate) mod random;
+pub(crate) mod secrets;
 pub(crate) mod store;
 pub(crate) mod transport;

@@ -7,13 +7,14 @@ use crate::values::{
     reply::{RefusalCode, Refused},
     request::{Submission, SubmitRequest},
     retry::RetryPolicy,
+    secret::Secret,
 };
 use std::time::Duration;
 
 /// Reads the specification of a submission and checks every field against its limit.
 pub(crate) fn check(submission: &Submission, tenant: TenantId) -> Result<JobSpec, Refused> {
     if submission.spec.len() > SubmitRequest::SPEC_BYTES_MAX {
-        return Err(over("spec", submission.spec.len(), SubmitRequest::SPEC_BYTES_MAX, "bytes"));
+        return Err(over_limit("spec", submission.spec.len(), SubmitRequest::SPEC_BYTES_MAX, "bytes"));
     }
     let spec: JobSpec = serde_json::from_slice(submission.spec.as_bytes())
         .map_err(|error| invalid("spec", &format!("is not a job specification: {error}")))?;
@@ -22,6 +23,7 @@ pub(crate) fn check(submission: &Submission, tenant: TenantId) -> Result<JobSpec
     }
     check_payload(submission, &spec)?;
     check_names(&spec)?;
+    check_trust(submission, &spec)?;
     check_times(&spec)?;
     Ok(spec)
 }
@@ -29,7 +31,7 @@ pub(crate) fn check(submission: &Submission, tenant: TenantId) -> Result<JobSpec
 fn check_payload(submission: &Submission, spec: &JobSpec) -> Result<(), Refused> {
     match (&submission.payload, submission.payload_artifact) {
         (Some(payload), None) if payload.len() > SubmitRequest::PAYLOAD_BYTES_MAX => {
-            let mut refused = over("payload", payload.len(), SubmitRequest::PAYLOAD_BYTES_MAX, "bytes");
+            let mut refused = over_limit("payload", payload.len(), SubmitRequest::PAYLOAD_BYTES_MAX, "bytes");
             refused.detail.push_str("; put it as an artifact and name its digest instead");
             Err(refused)
         }
@@ -49,19 +51,41 @@ fn check_names(spec: &JobSpec) -> Result<(), Refused> {
     name("spec.pool", &spec.pool)?;
     for (field, labels) in [("spec.wanted", &spec.wanted), ("spec.refused", &spec.refused)] {
         if labels.len() > JobOptions::LABELS_MAX {
-            return Err(over(field, labels.len(), JobOptions::LABELS_MAX, "labels"));
+            return Err(over_limit(field, labels.len(), JobOptions::LABELS_MAX, "labels"));
         }
         labels.iter().try_for_each(|label| name(field, label))?;
     }
     spec.unique.iter().try_for_each(|key| name("spec.unique", key))?;
     if spec.after.len() > JobOptions::AFTER_MAX {
-        return Err(over("spec.after", spec.after.len(), JobOptions::AFTER_MAX, "jobs"));
+        return Err(over_limit("spec.after", spec.after.len(), JobOptions::AFTER_MAX, "jobs"));
     }
     if !spec.after.is_empty() && spec.run.is_none() {
         return Err(invalid("spec.after", "only jobs of the same run can be waited for: name the run"));
     }
     if spec.after.contains(&spec.job) {
         return Err(invalid("spec.after", "a job cannot wait for itself"));
+    }
+    Ok(())
+}
+
+/// The secrets it names, and what its signature says.
+fn check_trust(submission: &Submission, spec: &JobSpec) -> Result<(), Refused> {
+    if spec.secrets.len() > JobOptions::SECRETS_MAX {
+        return Err(over_limit("spec.secrets", spec.secrets.len(), JobOptions::SECRETS_MAX, "names"));
+    }
+    if let Some(bad) = spec.secrets.iter().find(|name| !Secret::is_name(name)) {
+        let limit = Secret::NAME_BYTES_MAX;
+        let problem =
+            format!("{bad:?} is not 1 to {limit} letters, digits, `-`, `_` or `.`, the first not a dot");
+        return Err(invalid("spec.secrets", &problem));
+    }
+    if spec.audience.len() > JobOptions::AUDIENCE_MAX {
+        return Err(over_limit("spec.audience", spec.audience.len(), JobOptions::AUDIENCE_MAX, "names"));
+    }
+    spec.audience.iter().try_for_each(|audience| name("spec.audience", audience))?;
+    let length = submission.signature.as_ref().map_or(0, String::len);
+    if length > SubmitRequest::SIGNATURE_BYTES_MAX {
+        return Err(over_limit("signature", length, SubmitRequest::SIGNATURE_BYTES_MAX, "bytes"));
     }
     Ok(())
 }
@@ -93,10 +117,18 @@ pub(crate) fn name(field: &str, name: &str) -> Result<(), Refused> {
         return Err(invalid(field, "must not be empty"));
     }
     if name.len() > JobOptions::NAME_BYTES_MAX {
-        return Err(over(field, name.len(), JobOptions::NAME_BYTES_MAX, "bytes"));
+        return Err(over_limit(field, name.len(), JobOptions::NAME_BYTES_MAX, "bytes"));
     }
     if name.chars().any(char::is_control) {
         return Err(invalid(field, "must not hold control characters"));
+    }
+    Ok(())
+}
+
+/// Checks a longer text that a caller wrote, which may be empty.
+pub(crate) fn text(field: &str, text: &str, bytes_max: usize) -> Result<(), Refused> {
+    if text.len() > bytes_max {
+        return Err(over_limit(field, text.len(), bytes_max, "bytes"));
     }
     Ok(())
 }
@@ -109,7 +141,7 @@ fn span(field: &str, span: Duration, min: Duration, max: Duration) -> Result<(),
     Ok(())
 }
 
-fn over(field: &str, found: usize, limit: usize, unit: &str) -> Refused {
+pub(crate) fn over_limit(field: &str, found: usize, limit: usize, unit: &str) -> Refused {
     invalid(field, &format!("has {found} {unit}, and the limit is {limit}"))
 }
 
@@ -151,6 +183,14 @@ mod tests {
         assert!(problem(&instant).starts_with("spec.timeout_ms: must be from 1 to"));
         let lonely = submission(|spec| spec.after = vec![JobId::from_bytes([2; 16])]);
         assert!(problem(&lonely).starts_with("spec.after: only jobs of the same run"));
+        let nosy = submission(|spec| spec.secrets = (0..17).map(|number| format!("s{number}")).collect());
+        assert_eq!(problem(&nosy), "spec.secrets: has 17 names, and the limit is 16");
+        let path = submission(|spec| spec.secrets = ["../etc/passwd".to_owned()].into());
+        assert!(problem(&path).starts_with("spec.secrets: \"../etc/passwd\" is not 1 to 64 letters"));
+        let wide = submission(|spec| spec.audience = (0..33).map(|number| format!("p{number}")).collect());
+        assert_eq!(problem(&wide), "spec.audience: has 33 names, and the limit is 32");
+        let long = Submission { signature: Some("x".repeat(201)), ..submission(|_| {}) };
+        assert_eq!(problem(&long), "signature: has 201 bytes, and the limit is 200");
     }
 
     #[test]

@@ -4,6 +4,8 @@
 mod access;
 mod along;
 mod hand;
+mod logs;
+mod management;
 #[cfg(feature = "testing")]
 mod measures;
 mod parked;

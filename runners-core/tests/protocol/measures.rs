@@ -1,6 +1,6 @@
 //! What is measured: each instrument where the thing happens, under simulated time.
 
-use crate::hand::{Hand, inspect, submission, submit, user};
+use crate::hand::{Hand, inspect, operator, submission, submit, user};
 use futures::poll;
 use runners_core::{
     Authenticate as _, Caller, Clock as _, ControlPlane, Digest, JobId, JobOptions, MemoryStore, Outcome,
@@ -72,7 +72,7 @@ async fn a_sync_that_is_refused_is_a_failure() {
     let world = World::new().await;
     let mut hand = Hand::new(&world.control, 1);
     hand.sync().await;
-    world.control.remove_runner(TenantId::DEFAULT, RunnerId::from_bytes([1; 16])).await.unwrap();
+    operator(&world.control).remove_runner(RunnerId::from_bytes([1; 16])).await.unwrap();
     assert!(matches!(hand.send().await, Reply::Refused(_)));
     let failures = world.metrics.of(&at::SYNC_FAILURES);
     assert_eq!((failures.len(), failures[0].attribute("reason")), (1, Some("refused")));

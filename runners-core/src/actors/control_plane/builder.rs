@@ -5,7 +5,10 @@ use super::{
     watch::Written,
 };
 use crate::{
-    actors::{error::Error, records::Records},
+    actors::{
+        error::Error,
+        records::{Batch, Records},
+    },
     rules::{
         record::{PoolRecord, TenantRecord, UniqueRecord},
         schedule::Schedule,
@@ -18,7 +21,11 @@ use crate::{
         random::{self, Random, SystemRandom},
         store::{Store, StoreError},
     },
-    values::id::{MemberId, PoolId, TenantId},
+    values::{
+        fleet::pool::PoolSpec,
+        id::{MemberId, PoolId, TenantId},
+        time::Timestamp,
+    },
 };
 use std::{
     sync::{Arc, Mutex, atomic::AtomicBool},
@@ -35,7 +42,7 @@ pub struct ControlPlaneBuilder {
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
     metrics: Arc<dyn Metrics>,
-    artifacts: Arc<dyn ArtifactStore>,
+    artifacts: Option<Arc<dyn ArtifactStore>>,
     spans: Spans,
 }
 
@@ -53,7 +60,7 @@ impl ControlPlaneBuilder {
             random: Arc::new(SystemRandom),
             observer: Arc::new(NoObserver),
             metrics: Arc::new(NoMetrics),
-            artifacts: Arc::new(MemoryArtifacts::default()),
+            artifacts: None,
             spans,
         }
     }
@@ -82,9 +89,13 @@ impl ControlPlaneBuilder {
         self
     }
 
-    /// Gives local runners and clients this artifact store. In memory unless said otherwise.
+    /// Gives local runners and clients this artifact store, and keeps the logs of ended attempts
+    /// in it. It has to be the one that remote runners put into, and to last as long as the store.
+    ///
+    /// Unless one is given, local runners and clients share one in memory, and logs stay in the
+    /// store.
     pub fn artifacts(mut self, artifacts: impl ArtifactStore) -> Self {
-        self.artifacts = Arc::new(artifacts);
+        self.artifacts = Some(Arc::new(artifacts));
         self
     }
 
@@ -125,6 +136,7 @@ impl ControlPlaneBuilder {
         let store = if measures.are_wanted() { self.measured_store() } else { Arc::clone(&self.store) };
         let wall = self.store.clock().unwrap_or_else(|| Arc::clone(&self.clock));
         let me = random::id(&*self.random, wall.wall(), MemberId::new);
+        let seals = self.artifacts.is_some();
         let plane = Arc::new(Plane {
             me,
             records: Records::new(store),
@@ -133,13 +145,15 @@ impl ControlPlaneBuilder {
             random: self.random,
             observer: self.observer,
             measures,
-            artifacts: self.artifacts,
+            artifacts: self.artifacts.unwrap_or_else(|| Arc::new(MemoryArtifacts::default())),
             spans: self.spans,
             schedule: Mutex::new(Schedule::default()),
             sessions: Mutex::default(),
             pools: Mutex::default(),
             subjects: Subjects::default(),
             due: DueSignal::default(),
+            upkeep: tokio::sync::Notify::new(),
+            seals,
             lanes_doubted: AtomicBool::new(false),
             written: Written::default(),
             stopping: CancellationToken::new(),
@@ -153,6 +167,7 @@ impl ControlPlaneBuilder {
         if plane.measures.are_wanted() {
             plane.duties.spawn(Arc::clone(&plane).serve_gauges());
         }
+        plane.duties.spawn(Arc::clone(&plane).serve_upkeep());
         Ok(ControlPlane { plane })
     }
 }
@@ -170,9 +185,23 @@ impl ControlPlaneBuilder {
 impl Plane {
     async fn ensure_default(&self) -> Result<(), StoreError> {
         self.create(&TenantRecord::new(TenantId::DEFAULT, "default")).await?;
-        let pool = PoolRecord::new(TenantId::DEFAULT, PoolId::DEFAULT, "default");
+        let (tenant, id) = (TenantId::DEFAULT, PoolId::DEFAULT);
+        let pool = PoolRecord::new(tenant, id, PoolSpec::new("default"), self.now());
         self.create(&UniqueRecord::of_pool(&pool)).await?;
-        self.create(&pool).await
+        self.create(&pool).await?;
+        match self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, id)).await? {
+            // The first release put pools into no listing.
+            Some(mut found) if found.record.made_at == Timestamp::default() => {
+                found.record.made_at = self.now();
+                let mut batch = Batch::new();
+                batch.put(found.version, &found.record);
+                match self.records.commit(batch).await {
+                    Ok(_) | Err(StoreError::Conflict(_)) => Ok(()),
+                    Err(error) => Err(error),
+                }
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     values::{
         digest::Digest,
         id::{PoolId, RunnerId, TenantId},
-        key::{Key, Kind},
+        key::Kind,
         principal::{Principal, Scope},
         reply::{Enrolled, RefusalCode, Refused, Reply},
         request::EnrolRequest,
@@ -27,7 +27,6 @@ use crate::{
     },
 };
 use async_trait::async_trait;
-use bytes::Bytes;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// What a registration token admits to.
@@ -181,7 +180,7 @@ impl Plane {
         let subject = Subject::Runner { pool, runner };
         let mut batch = Batch::new();
         batch.expect(found.record.key(), found.version);
-        batch.put(0, &RunnerRecord::new(tenant, runner, pool, &request.name));
+        batch.put(0, &RunnerRecord::new(tenant, runner, pool, &request.name, now));
         batch.put(0, &credential_record(request.credential, tenant, subject, now, Some(registration)));
         if let Some(uses_max) = found.record.uses_max {
             batch.add(found.record.uses(), 1, Some(i64::from(uses_max)));
@@ -222,9 +221,8 @@ impl Plane {
     }
 
     async fn enrolled(&self, tenant: TenantId, pool: PoolId, runner: RunnerId) -> Result<Reply, StoreError> {
-        let key = Key::new(tenant, Kind::Pool, Bytes::copy_from_slice(pool.as_bytes()));
-        let found = self.records.load::<PoolRecord>(key).await?;
-        let pool_name = found.map_or_else(String::new, |found| found.record.name);
+        let found = self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, pool)).await?;
+        let pool_name = found.map_or_else(String::new, |found| found.record.spec.name);
         Ok(Reply::Enrolled(Enrolled { runner, tenant, pool, pool_name }))
     }
 }

@@ -235,7 +235,7 @@ impl Plane {
     }
 
     /// Every lane that a pool lists.
-    pub(super) async fn lanes_of(
+    pub(crate) async fn lanes_of(
         &self,
         tenant: TenantId,
         pool: PoolId,
