@@ -14,6 +14,7 @@ mod runs;
 #[cfg(feature = "testing")]
 mod spans;
 mod time;
+mod tokens;
 mod unique;
 mod wishes;
 

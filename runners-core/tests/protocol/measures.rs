@@ -4,7 +4,7 @@ use crate::hand::{Hand, inspect, operator, submission, submit, user};
 use futures::poll;
 use runners_core::{
     Authenticate as _, Caller, Clock as _, ControlPlane, Digest, JobId, JobOptions, MemoryStore, Outcome,
-    PoolId, Principal, Registration, RunnerId, TenantId, Token, TokenKind, Transport as _,
+    PoolId, PoolSpec, Principal, Registration, RunnerId, TenantId, Token, TokenKind, Transport as _,
     metrics::{Instrument, control_plane as at, runner as runner_at},
     protocol::{CancelRequest, CancelTarget, EnrolRequest, Phase, Reply, Request, StateView, SubmitRequest},
     sleep,
@@ -189,7 +189,7 @@ async fn a_ready_job_and_a_free_slot_do_not_stand_side_by_side() {
 #[tokio::test(start_paused = true)]
 async fn refused_registrations_are_counted_by_the_pool_and_its_age() {
     let world = World::new().await;
-    let new = world.control.create_pool(TenantId::DEFAULT, "new").await.unwrap();
+    let new = operator(&world.control).create_pool(PoolSpec::new("new")).await.unwrap().id;
     for (number, pool) in [(1, new), (2, PoolId::DEFAULT)] {
         let token = Token::new(TokenKind::Registration, [number; 32]);
         let registration = Registration::new(TenantId::DEFAULT, pool).uses_max(0);
