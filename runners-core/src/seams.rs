@@ -10,4 +10,5 @@ pub(crate) mod observer;
 pub(crate) mod random;
 pub(crate) mod secrets;
 pub(crate) mod store;
+pub(crate) mod traces;
 pub(crate) mod transport;

@@ -21,6 +21,7 @@ mod measured;
 mod measures;
 mod session;
 mod signals;
+mod spans;
 mod subjects;
 mod submit;
 mod sync;
@@ -35,7 +36,10 @@ pub use enrol::Registration;
 use crate::{
     actors::records::Records,
     rules::schedule::Schedule,
-    seams::{artifact::ArtifactStore, clock::Clock, observer::Observer, random::Random, store::Store},
+    seams::{
+        artifact::ArtifactStore, clock::Clock, observer::Observer, random::Random, store::Store,
+        traces::Traces,
+    },
     values::{
         id::{MemberId, PoolId, RunnerId, TenantId},
         time::Timestamp,
@@ -103,6 +107,7 @@ pub(crate) struct Plane {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) measures: Measures,
+    pub(crate) traces: Arc<dyn Traces>,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) spans: Spans,
     pub(crate) schedule: Mutex<Schedule>,

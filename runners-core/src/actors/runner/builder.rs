@@ -19,6 +19,7 @@ use crate::{
         observer::{NoObserver, Observer},
         random::{Random, SystemRandom, number},
         secrets::SecretSource,
+        traces::{NoTraces, Traces},
         transport::Transport,
     },
     values::{
@@ -50,6 +51,7 @@ pub struct RunnerBuilder {
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
     metrics: Arc<dyn Metrics>,
+    traces: Arc<dyn Traces>,
 }
 
 impl RunnerBuilder {
@@ -69,6 +71,7 @@ impl RunnerBuilder {
             random: Arc::new(SystemRandom),
             observer: Arc::new(NoObserver),
             metrics: Arc::new(NoMetrics),
+            traces: Arc::new(NoTraces),
         }
     }
 
@@ -196,6 +199,13 @@ impl RunnerBuilder {
         self
     }
 
+    /// Joins attempts with the traces that their jobs carry. None are carried unless said
+    /// otherwise.
+    pub fn traces(mut self, traces: impl Traces) -> Self {
+        self.traces = Arc::new(traces);
+        self
+    }
+
     /// Measures to `metrics`. Nothing is measured unless said otherwise.
     pub fn metrics(mut self, metrics: impl Metrics) -> Self {
         self.metrics = Arc::new(metrics);
@@ -262,7 +272,7 @@ impl RunnerBuilder {
             spool: self.spool,
             random: self.random,
             observer: self.observer,
-            measures: Measures::new(self.metrics),
+            measures: Measures::new(self.metrics, self.traces),
             kill: kill.clone(),
             exit,
         });
