@@ -2,11 +2,13 @@
 //! file is its handle; the loop behind it is in `serve`, the protocol in `session`.
 
 mod builder;
+mod diagnostics;
 mod drive;
 mod lease;
 mod link;
 mod log;
 mod pacing;
+mod respond;
 mod serve;
 mod session;
 mod signals;
@@ -19,7 +21,7 @@ use crate::{
     values::{
         lease::FencingToken,
         reply::Refused,
-        runner::{Incarnation, Mode},
+        runner::{Facts, Incarnation, Mode},
     },
 };
 use serve::Shared;
@@ -163,6 +165,12 @@ impl Runner {
         };
         self.tracker.wait().await;
         reason.unwrap_or(ExitReason::Killed)
+    }
+
+    /// Changes what the runner says of itself, such as its labels or browsers; its kinds and slots
+    /// stay as they are. It is told at once if it differs.
+    pub fn change_facts(&self, change: impl FnOnce(&mut Facts)) {
+        self.shared.with(|session, now| session.change_facts(change, now));
     }
 
     /// How the runner is now.

@@ -8,6 +8,7 @@ mod management;
 mod parked;
 mod planes;
 mod runs;
+mod signals;
 #[cfg(feature = "testing")]
 mod spans;
 mod time;
