@@ -8,6 +8,7 @@ mod credentials;
 mod pools;
 mod registrations;
 mod runners;
+mod tenants;
 
 use crate::{
     actors::{
@@ -81,6 +82,9 @@ impl Management {
 
     /// The tenant that is managed, if the principal has the scope.
     pub(crate) fn with(&self, needed: Scope) -> Result<TenantId, Error> {
+        if self.principal != Principal::Operator {
+            self.plane.may_ask(self.tenant)?;
+        }
         match &self.principal {
             Principal::Operator => Ok(self.tenant),
             Principal::Api { scopes, .. } if scopes.contains(&needed) => Ok(self.tenant),
