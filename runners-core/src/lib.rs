@@ -29,6 +29,7 @@ pub use seams::{
     observer::{NoObserver, Notice, Observer},
     random::{Random, SystemRandom},
     responder::{ErasedResponder, Responder, Responders},
+    secrets::{SecretCause, SecretError, SecretSource, environment::EnvironmentSecrets},
     store::MemoryStore,
     transport::{Transport, TransportError, TransportSource, retrying::Retrying},
 };
@@ -36,11 +37,13 @@ pub use values::{
     command::Command,
     digest::{Digest, DigestError, DigestStream},
     fleet::{
+        access::{ApiCredentialSpec, ApiCredentialView, Issued, RegistrationSpec, RegistrationView},
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},
         runner::{RunnerFilter, RunnerView},
+        tenant::{Feature, Rollout, TenantView},
     },
-    id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId},
+    id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId},
     job::{DisconnectPolicy, Job, JobOptions, JobSpec},
     key::{Index, Key, Kind},
     lease::FencingToken,
@@ -50,13 +53,15 @@ pub use values::{
     result::{Fault, JobResult, Verdict},
     retry::RetryPolicy,
     runner::{Desired, Facts, Incarnation, IncarnationError, Load, Mode},
+    secret::Secret,
     signal::{CollectDiagnostics, DatedNotice, Diagnostics, Ping, Pong, SignalTarget},
+    signature::{KeyError, SigningKey, VerifyingKey},
     time::{BootTime, Timestamp},
     token::{Token, TokenKind},
 };
 
 #[cfg(feature = "fs")]
-pub use seams::artifact::directory::DirectoryArtifacts;
+pub use seams::{artifact::directory::DirectoryArtifacts, secrets::directory::DirectorySecrets};
 
 /// What travels between clients, runners and the control plane.
 pub mod protocol {
@@ -68,6 +73,13 @@ pub mod prelude {
     pub use crate::{
         Attempt, Client, Command, Conclusion, ControlPlane, Error, Executor, Fault, Job, JobOptions,
         JobResult, MemoryStore, RetryPolicy, Runner, Verdict,
+    };
+}
+
+/// The metrics seam, and every instrument.
+pub mod metrics {
+    pub use crate::seams::metrics::{
+        Attribute, Instrument, Measure, Meter, Metrics, NoMetrics, control_plane, runner,
     };
 }
 

@@ -4,8 +4,11 @@
 //! within the principal's tenant: another tenant's id is answered as one that does not exist, by
 //! the same reads.
 
+mod credentials;
 mod pools;
+mod registrations;
 mod runners;
+mod tenants;
 
 use crate::{
     actors::{
@@ -79,6 +82,9 @@ impl Management {
 
     /// The tenant that is managed, if the principal has the scope.
     pub(crate) fn with(&self, needed: Scope) -> Result<TenantId, Error> {
+        if self.principal != Principal::Operator {
+            self.plane.may_ask(self.tenant)?;
+        }
         match &self.principal {
             Principal::Operator => Ok(self.tenant),
             Principal::Api { scopes, .. } if scopes.contains(&needed) => Ok(self.tenant),

@@ -4,9 +4,11 @@
 mod builder;
 mod diagnostics;
 mod drive;
+mod execution;
 mod lease;
 mod link;
 mod log;
+mod measures;
 mod pacing;
 mod respond;
 mod serve;

@@ -7,8 +7,12 @@ use crate::values::{
     reply::{RefusalCode, Refused},
     request::{Submission, SubmitRequest},
     retry::RetryPolicy,
+    secret::Secret,
 };
 use std::time::Duration;
+
+/// The largest number of bytes in a name.
+pub(crate) const NAME_BYTES_MAX: usize = JobOptions::NAME_BYTES_MAX;
 
 /// Reads the specification of a submission and checks every field against its limit.
 pub(crate) fn check(submission: &Submission, tenant: TenantId) -> Result<JobSpec, Refused> {
@@ -22,6 +26,7 @@ pub(crate) fn check(submission: &Submission, tenant: TenantId) -> Result<JobSpec
     }
     check_payload(submission, &spec)?;
     check_names(&spec)?;
+    check_trust(submission, &spec)?;
     check_times(&spec)?;
     Ok(spec)
 }
@@ -66,6 +71,28 @@ fn check_names(spec: &JobSpec) -> Result<(), Refused> {
     Ok(())
 }
 
+/// The secrets it names, and what its signature says.
+fn check_trust(submission: &Submission, spec: &JobSpec) -> Result<(), Refused> {
+    if spec.secrets.len() > JobOptions::SECRETS_MAX {
+        return Err(over_limit("spec.secrets", spec.secrets.len(), JobOptions::SECRETS_MAX, "names"));
+    }
+    if let Some(bad) = spec.secrets.iter().find(|name| !Secret::is_name(name)) {
+        let limit = Secret::NAME_BYTES_MAX;
+        let problem =
+            format!("{bad:?} is not 1 to {limit} letters, digits, `-`, `_` or `.`, the first not a dot");
+        return Err(invalid("spec.secrets", &problem));
+    }
+    if spec.audience.len() > JobOptions::AUDIENCE_MAX {
+        return Err(over_limit("spec.audience", spec.audience.len(), JobOptions::AUDIENCE_MAX, "names"));
+    }
+    spec.audience.iter().try_for_each(|audience| name("spec.audience", audience))?;
+    let length = submission.signature.as_ref().map_or(0, String::len);
+    if length > SubmitRequest::SIGNATURE_BYTES_MAX {
+        return Err(over_limit("signature", length, SubmitRequest::SIGNATURE_BYTES_MAX, "bytes"));
+    }
+    Ok(())
+}
+
 fn check_times(spec: &JobSpec) -> Result<(), Refused> {
     let limit = RetryPolicy::ATTEMPTS_LIMIT;
     if !(1..=limit).contains(&spec.retry.attempts_max) {
@@ -105,6 +132,14 @@ pub(crate) fn name(field: &str, name: &str) -> Result<(), Refused> {
 pub(crate) fn text(field: &str, text: &str, bytes_max: usize) -> Result<(), Refused> {
     if text.len() > bytes_max {
         return Err(over_limit(field, text.len(), bytes_max, "bytes"));
+    }
+    Ok(())
+}
+
+/// Checks how long something is to be good for.
+pub(crate) fn life(field: &str, life: Duration, max: Duration) -> Result<(), Refused> {
+    if life.is_zero() || life > max {
+        return Err(invalid(field, &format!("must be above 0 s and at most {} s", max.as_secs())));
     }
     Ok(())
 }
@@ -159,6 +194,14 @@ mod tests {
         assert!(problem(&instant).starts_with("spec.timeout_ms: must be from 1 to"));
         let lonely = submission(|spec| spec.after = vec![JobId::from_bytes([2; 16])]);
         assert!(problem(&lonely).starts_with("spec.after: only jobs of the same run"));
+        let nosy = submission(|spec| spec.secrets = (0..17).map(|number| format!("s{number}")).collect());
+        assert_eq!(problem(&nosy), "spec.secrets: has 17 names, and the limit is 16");
+        let path = submission(|spec| spec.secrets = ["../etc/passwd".to_owned()].into());
+        assert!(problem(&path).starts_with("spec.secrets: \"../etc/passwd\" is not 1 to 64 letters"));
+        let wide = submission(|spec| spec.audience = (0..33).map(|number| format!("p{number}")).collect());
+        assert_eq!(problem(&wide), "spec.audience: has 33 names, and the limit is 32");
+        let long = Submission { signature: Some("x".repeat(201)), ..submission(|_| {}) };
+        assert_eq!(problem(&long), "signature: has 201 bytes, and the limit is 200");
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod erased;
 mod signals;
 
 pub use attempt::Attempt;
-pub(crate) use attempt::AttemptLink;
+pub(crate) use attempt::{AttemptLink, Secrets};
 pub use erased::{ErasedExecutor, Executors, Product};
 pub(crate) use signals::RawSignal;
 pub use signals::{Received, Signals};

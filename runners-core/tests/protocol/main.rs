@@ -4,7 +4,10 @@
 mod access;
 mod along;
 mod hand;
+mod logs;
 mod management;
+#[cfg(feature = "testing")]
+mod measures;
 mod parked;
 mod planes;
 mod runs;
@@ -12,6 +15,7 @@ mod signals;
 #[cfg(feature = "testing")]
 mod spans;
 mod time;
+mod tokens;
 mod unique;
 mod wishes;
 

@@ -3,26 +3,32 @@
 use super::{
     ExitReason, Runner,
     diagnostics::{NoticeLog, built_in},
+    execution::Outfit,
+    measures::Measures,
     pacing::{PARK, Pacing},
     serve::{Parts, Serving, Shared},
     session::Session,
 };
 use crate::{
     actors::{artifacts::TenantArtifacts, error::Error, spool::Spool},
+    rules::signature::SignaturePolicy,
     seams::{
         artifact::ArtifactStore,
         clock::{Clock, SystemClock},
         executor::{ErasedExecutor, Executor, Executors},
         facts::{FactsSource, SystemFacts},
+        metrics::{Metrics, NoMetrics},
         observer::{NoObserver, Observer},
         random::{Random, SystemRandom, number},
         responder::{ErasedResponder, Responder, Responders},
+        secrets::SecretSource,
         transport::Transport,
     },
     values::{
         command::Command,
         id::TenantId,
         runner::{Facts, Incarnation},
+        signature::VerifyingKey,
     },
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -43,10 +49,13 @@ pub struct RunnerBuilder {
     facts: Arc<dyn FactsSource>,
     spool: Spool,
     artifacts: Option<TenantArtifacts>,
+    signatures: SignaturePolicy,
+    secrets: Vec<Arc<dyn SecretSource>>,
     park: Duration,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
+    metrics: Arc<dyn Metrics>,
 }
 
 impl RunnerBuilder {
@@ -62,10 +71,13 @@ impl RunnerBuilder {
             facts: Arc::new(SystemFacts),
             spool: Spool::memory(),
             artifacts: None,
+            signatures: SignaturePolicy::default(),
+            secrets: Vec::new(),
             park: PARK,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             observer: Arc::new(NoObserver),
+            metrics: Arc::new(NoMetrics),
         }
     }
 
@@ -159,6 +171,47 @@ impl RunnerBuilder {
         self
     }
 
+    /// Trusts keys, each to sign jobs for one tenant. Once it trusts any, a job that bears a signature
+    /// must bear a good one.
+    pub fn trust(mut self, keys: impl IntoIterator<Item = (TenantId, VerifyingKey)>) -> Self {
+        self.signatures.keys.extend(keys);
+        self
+    }
+
+    /// Adds names of pools and environments that it answers to: a job that is signed for none of them
+    /// is refused. None unless said, so a runner that trusts somebody needs at least its pool's name.
+    pub fn audience<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.signatures.audience.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Executes nothing but jobs that are signed by a key it [trusts](Self::trust) for their tenant,
+    /// meant for its [audience](Self::audience), and within their time. Any other job errs with the
+    /// fault `signature`, which is not tried again.
+    ///
+    /// So neither who runs the control plane, nor who can write to its store, can have this runner
+    /// execute what the tenant did not submit, change its payload or options, or take it to another
+    /// audience. They can withhold a job, and until it expires repeat it: work that must not
+    /// be done twice has to tell so by itself. They see payloads, logs, results and the names of
+    /// secrets, and can make up what they tell of a job to others.
+    pub const fn demand_signatures(mut self) -> Self {
+        self.signatures.demanded = true;
+        self
+    }
+
+    /// Adds a place where secrets are found that jobs name. Those that were added are asked in order,
+    /// and the first that knows a secret gives it. With none, a job that names a secret errs.
+    ///
+    /// Values are taken out of logs, progress and faults before they leave the runner: as they are,
+    /// as they stand in JSON, percent-encoded, and in base64. They are not taken out of results and
+    /// artifacts, which are the executor's, nor found in other encodings, or where an executor cuts
+    /// them apart with text of its own. Unless signatures are [demanded](Self::demand_signatures),
+    /// who runs the control plane can make up a job that names any secret.
+    pub fn secrets(mut self, source: impl SecretSource) -> Self {
+        self.secrets.push(Arc::new(source));
+        self
+    }
+
     /// How long its requests may be held back while there is nothing to say. 20 seconds unless
     /// said otherwise, at most [`SyncRequest::PARK_MAX`](crate::protocol::SyncRequest::PARK_MAX).
     pub fn park_for(mut self, park: Duration) -> Self {
@@ -181,6 +234,12 @@ impl RunnerBuilder {
     /// Who is told what happens.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Measures to `metrics`. Nothing is measured unless said otherwise.
+    pub fn metrics(mut self, metrics: impl Metrics) -> Self {
+        self.metrics = Arc::new(metrics);
         self
     }
 
@@ -242,10 +301,11 @@ impl RunnerBuilder {
             transport: self.transport,
             executors: self.executors,
             responders,
-            artifacts: self.artifacts,
+            observer: notices,
+            outfit: Outfit { artifacts: self.artifacts, signatures: self.signatures, secrets: self.secrets },
             spool: self.spool,
             random: self.random,
-            observer: notices,
+            measures: Measures::new(self.metrics),
             kill: kill.clone(),
             exit,
         });

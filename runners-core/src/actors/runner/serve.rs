@@ -4,12 +4,13 @@
 use super::{
     ExitReason,
     drive::Driver,
+    execution::Outfit,
+    measures::Measures,
     respond::{Ask, Mailboxes, respond},
     session::{Effect, Next, Order, Session, Stop},
 };
 use crate::{
     actors::{
-        artifacts::TenantArtifacts,
         spool::Spool,
         turn::{Turn, Turns},
     },
@@ -93,10 +94,11 @@ pub(super) struct Serving {
     transport: Arc<dyn Transport>,
     executors: Executors,
     responders: Responders,
-    artifacts: Option<TenantArtifacts>,
+    outfit: Arc<Outfit>,
     spool: Spool,
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
+    measures: Measures,
     kill: CancellationToken,
     exit: watch::Sender<Option<ExitReason>>,
     calls: JoinSet<Called>,
@@ -115,10 +117,11 @@ pub(super) struct Parts {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) executors: Executors,
     pub(super) responders: Responders,
-    pub(super) artifacts: Option<TenantArtifacts>,
+    pub(super) outfit: Outfit,
     pub(super) spool: Spool,
     pub(super) random: Arc<dyn Random>,
     pub(super) observer: Arc<dyn Observer>,
+    pub(super) measures: Measures,
     pub(super) kill: CancellationToken,
     pub(super) exit: watch::Sender<Option<ExitReason>>,
 }
@@ -130,10 +133,11 @@ impl Serving {
             transport: parts.transport,
             executors: parts.executors,
             responders: parts.responders,
-            artifacts: parts.artifacts,
+            outfit: Arc::new(parts.outfit),
             spool: parts.spool,
             random: parts.random,
             observer: parts.observer,
+            measures: parts.measures,
             kill: parts.kill,
             exit: parts.exit,
             calls: JoinSet::new(),
@@ -190,10 +194,15 @@ impl Serving {
         let request = self.shared.with_quietly(Session::send);
         let seq = request.seq;
         let transport = self.transport.clone();
+        let (measures, clock) = (self.measures.clone(), self.shared.clock.clone());
         let call = async move {
+            let asked = clock.boot();
             let call = transport.call(Request::Sync(Box::new(request)));
             let reply = AssertUnwindSafe(call).catch_unwind().await;
-            (seq, reply.unwrap_or_else(|_| Err(TransportError::Unreachable("transport panicked".into()))))
+            let reply =
+                reply.unwrap_or_else(|_| Err(TransportError::Unreachable("transport panicked".into())));
+            measures.synced(&reply, clock.boot().since(asked));
+            (seq, reply)
         };
         self.call_handles.insert(seq, self.calls.spawn(call));
     }
@@ -234,6 +243,7 @@ impl Serving {
         if let Ok(token) = ended {
             self.stops.remove(token);
             self.shared.mailboxes.close(*token);
+            self.measures.busy(self.attempts.len());
         }
     }
 
@@ -251,6 +261,7 @@ impl Serving {
                 Effect::Abandon(seq) => {
                     if let Some(call) = self.call_handles.remove(&seq) {
                         call.abort();
+                        self.measures.sync_given_up();
                     }
                 }
                 Effect::Respond(ask) => self.respond(*ask),
@@ -277,9 +288,10 @@ impl Serving {
             shared: shared.clone(),
             order,
             executor,
-            artifacts: self.artifacts.clone(),
+            outfit: self.outfit.clone(),
             spool: self.spool.clone(),
             observer: self.observer.clone(),
+            measures: self.measures.clone(),
             stops,
         };
         self.attempts.spawn(async move {
@@ -292,5 +304,6 @@ impl Serving {
             }
             token
         });
+        self.measures.busy(self.attempts.len());
     }
 }
