@@ -29,6 +29,7 @@ const AT: Timestamp = Timestamp::from_millis(1_700_000_000_123);
 pub fn requests() -> Vec<(&'static str, Request)> {
     vec![
         ("enrol", Request::Enrol(EnrolRequest { credential: digest(), name: "büro 7 \"east\"".into() })),
+        ("deregister", Request::Deregister(DeregisterRequest {})),
         ("sync", Request::Sync(Box::new(sync_full()))),
         ("sync-idle", Request::Sync(Box::new(sync_idle(4)))),
         ("submit", Request::Submit(submit_full())),
@@ -49,6 +50,7 @@ pub fn requests() -> Vec<(&'static str, Request)> {
 pub fn replies() -> Vec<(&'static str, Reply)> {
     let mut replies = vec![
         ("enrolled", Reply::Enrolled(enrolled())),
+        ("deregistered", Reply::Deregistered),
         ("answer", Reply::Answer(Box::new(answer_full()))),
         ("answer-empty", Reply::Answer(Box::new(answer_empty(4)))),
         ("superseded", Reply::Superseded(Superseded { seq: 4, spread: Duration::from_millis(2500) })),

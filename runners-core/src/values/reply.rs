@@ -20,6 +20,8 @@ use std::{fmt, time::Duration};
 pub enum Reply {
     /// To an enrol: the credential is good from now on.
     Enrolled(Enrolled),
+    /// To a deregister: the runner and its credential are gone.
+    Deregistered,
     /// To a sync.
     Answer(Box<SyncAnswer>),
     /// To a sync that a later one has overtaken: nothing was applied, nothing is told.

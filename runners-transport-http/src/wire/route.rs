@@ -77,6 +77,7 @@ macro_rules! routes {
 
 routes! {
     Enrol at "enrol" up to SMALL_BYTES_MAX, by Registration;
+    Deregister at "deregister" up to SMALL_BYTES_MAX, by Runner;
     Sync at "sync" up to SyncRequest::BYTES_MAX, by Runner;
     Submit at "submit" up to SubmitRequest::BYTES_MAX, by Api;
     Inspect at "inspect" up to SMALL_BYTES_MAX, by Api;

@@ -28,7 +28,7 @@ async fn each_kind_of_token_opens_its_own_calls_and_no_others() {
         for (name, request) in samples::requests() {
             let wanted = match request.name() {
                 "enrol" => TokenKind::Registration,
-                "sync" => TokenKind::Runner,
+                "sync" | "deregister" => TokenKind::Runner,
                 _ => TokenKind::Api,
             };
             match transport.call(request).await {

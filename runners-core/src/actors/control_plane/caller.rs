@@ -51,6 +51,9 @@ impl Caller {
             (Request::Enrol(request), Principal::Registrant { tenant, registration }) => {
                 plane.enrol(*tenant, *registration, request).await
             }
+            (Request::Deregister(_), Principal::Runner { tenant, runner, .. }) => {
+                plane.deregister(*tenant, *runner).await
+            }
             (Request::Submit(request), _) => match self.api(Scope::Submit) {
                 Some(tenant) => plane.submit(tenant, request).await,
                 None => Ok(forbidden("submit")),
@@ -80,6 +83,7 @@ impl Caller {
             Request::Enrol(_) => {
                 Ok(forbidden_to("only a registration token can be exchanged for a credential"))
             }
+            Request::Deregister(_) => Ok(forbidden_to("a runner deregisters by its own credential")),
             _ => Ok(forbidden_to("only a runner, with its credential, syncs")),
         }
     }
