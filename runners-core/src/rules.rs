@@ -2,11 +2,13 @@
 //! arguments, call no seam, and know no actor.
 
 pub(crate) mod admission;
+pub(crate) mod credential;
 pub(crate) mod eligibility;
 pub(crate) mod history;
 pub(crate) mod job;
 pub(crate) mod keys;
 pub(crate) mod lifecycle;
+pub(crate) mod log;
 pub(crate) mod ownership;
 pub(crate) mod record;
 pub(crate) mod redaction;

@@ -4,6 +4,7 @@
 
 mod answer;
 mod apply;
+mod authenticate;
 mod builder;
 mod caller;
 mod client;
@@ -12,19 +13,25 @@ mod deregister;
 mod direct;
 mod due;
 mod effects;
-mod enrol;
+pub(crate) mod enrol;
 mod fleet;
+mod gauges;
 mod grant;
+mod logs;
+mod measured;
+mod measures;
 mod session;
 mod signals;
 mod subjects;
 mod submit;
 mod sync;
+mod upkeep;
 mod watch;
 
+pub use authenticate::RecordsAuthenticator;
 pub use builder::ControlPlaneBuilder;
 pub use caller::Caller;
-pub use enrol::{RecordsAuthenticator, Registration};
+pub use enrol::Registration;
 
 use crate::{
     actors::records::Records,
@@ -36,6 +43,7 @@ use crate::{
     },
 };
 use due::DueSignal;
+use measures::Measures;
 use session::Session;
 use std::{
     collections::BTreeMap,
@@ -44,6 +52,7 @@ use std::{
     time::Duration,
 };
 use subjects::Subjects;
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use watch::Written;
 
@@ -80,6 +89,8 @@ pub(crate) struct Spans {
     pub(crate) start_within: Duration,
     /// Over how long runners spread their reconnects.
     pub(crate) spread: Duration,
+    /// How long a runner's credential is good for.
+    pub(crate) credential_life: Duration,
 }
 
 /// What every part of a control plane shares.
@@ -92,6 +103,7 @@ pub(crate) struct Plane {
     pub(crate) wall: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) measures: Measures,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) spans: Spans,
     pub(crate) schedule: Mutex<Schedule>,
@@ -99,6 +111,10 @@ pub(crate) struct Plane {
     pub(crate) pools: Mutex<BTreeMap<(TenantId, String), PoolId>>,
     pub(crate) subjects: Subjects,
     pub(crate) due: DueSignal,
+    /// Something waits for the upkeep.
+    pub(crate) upkeep: Notify,
+    /// Logs move into the artifact store: it is one that outlives this process.
+    pub(crate) seals: bool,
     /// Others may have made lanes that are not known here: they are to be listed again.
     pub(crate) lanes_doubted: AtomicBool,
     /// What this control plane wrote itself.

@@ -9,6 +9,7 @@ mod hooks;
 mod lease;
 mod link;
 mod log;
+mod measures;
 mod pacing;
 mod serve;
 mod session;

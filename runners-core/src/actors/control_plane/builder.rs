@@ -1,6 +1,9 @@
 //! Setting up a control plane, starting its duties, and stopping it.
 
-use super::{ControlPlane, Plane, Spans, due::DueSignal, subjects::Subjects, watch::Written};
+use super::{
+    ControlPlane, Plane, Spans, due::DueSignal, measured::Measured, measures::Measures, subjects::Subjects,
+    watch::Written,
+};
 use crate::{
     actors::{
         error::Error,
@@ -13,6 +16,7 @@ use crate::{
     seams::{
         artifact::{ArtifactStore, memory::MemoryArtifacts},
         clock::{Clock, SystemClock},
+        metrics::{Metrics, NoMetrics},
         observer::{NoObserver, Observer},
         random::{self, Random, SystemRandom},
         store::{Store, StoreError},
@@ -37,7 +41,8 @@ pub struct ControlPlaneBuilder {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
-    artifacts: Arc<dyn ArtifactStore>,
+    metrics: Arc<dyn Metrics>,
+    artifacts: Option<Arc<dyn ArtifactStore>>,
     spans: Spans,
 }
 
@@ -48,13 +53,15 @@ impl ControlPlaneBuilder {
             park_max: Duration::from_secs(20),
             start_within: Duration::from_secs(15),
             spread: Duration::from_secs(2),
+            credential_life: Duration::from_secs(90 * 24 * 3600),
         };
         Self {
             store,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             observer: Arc::new(NoObserver),
-            artifacts: Arc::new(MemoryArtifacts::default()),
+            metrics: Arc::new(NoMetrics),
+            artifacts: None,
             spans,
         }
     }
@@ -77,9 +84,19 @@ impl ControlPlaneBuilder {
         self
     }
 
-    /// Gives local runners and clients this artifact store. In memory unless said otherwise.
+    /// Measures to `metrics`. Nothing is measured unless said otherwise.
+    pub fn metrics(mut self, metrics: impl Metrics) -> Self {
+        self.metrics = Arc::new(metrics);
+        self
+    }
+
+    /// Gives local runners and clients this artifact store, and keeps the logs of ended attempts
+    /// in it. It has to be the one that remote runners put into, and to last as long as the store.
+    ///
+    /// Unless one is given, local runners and clients share one in memory, and logs stay in the
+    /// store.
     pub fn artifacts(mut self, artifacts: impl ArtifactStore) -> Self {
-        self.artifacts = Arc::new(artifacts);
+        self.artifacts = Some(Arc::new(artifacts));
         self
     }
 
@@ -110,28 +127,42 @@ impl ControlPlaneBuilder {
         self
     }
 
+    /// How long the credential of a runner is good for. 90 days unless said otherwise, at least ten
+    /// minutes. A runner replaces it in time by itself; one that was off for longer must be
+    /// registered again.
+    pub fn credential_life(mut self, life: Duration) -> Self {
+        self.spans.credential_life = life.max(Duration::from_secs(600));
+        self
+    }
+
     /// Makes sure of the tenant and the pool `default`, and begins to serve on the current tokio
     /// runtime.
     ///
     /// # Errors
     /// [`Error::Store`] when the store cannot be used.
     pub async fn start(self) -> Result<ControlPlane, Error> {
+        let measures = Measures::new(Arc::clone(&self.metrics));
+        let store = if measures.are_wanted() { self.measured_store() } else { Arc::clone(&self.store) };
         let wall = self.store.clock().unwrap_or_else(|| Arc::clone(&self.clock));
         let me = random::id(&*self.random, wall.wall(), MemberId::new);
+        let seals = self.artifacts.is_some();
         let plane = Arc::new(Plane {
             me,
-            records: Records::new(self.store),
+            records: Records::new(store),
             clock: self.clock,
             wall,
             random: self.random,
             observer: self.observer,
-            artifacts: self.artifacts,
+            measures,
+            artifacts: self.artifacts.unwrap_or_else(|| Arc::new(MemoryArtifacts::default())),
             spans: self.spans,
             schedule: Mutex::new(Schedule::default()),
             sessions: Mutex::default(),
             pools: Mutex::default(),
             subjects: Subjects::default(),
             due: DueSignal::default(),
+            upkeep: tokio::sync::Notify::new(),
+            seals,
             lanes_doubted: AtomicBool::new(false),
             written: Written::default(),
             stopping: CancellationToken::new(),
@@ -142,7 +173,21 @@ impl ControlPlaneBuilder {
         let hints = plane.records.watch();
         plane.duties.spawn(Arc::clone(&plane).serve_hints(hints));
         plane.duties.spawn(Arc::clone(&plane).serve_due());
+        if plane.measures.are_wanted() {
+            plane.duties.spawn(Arc::clone(&plane).serve_gauges());
+        }
+        plane.duties.spawn(Arc::clone(&plane).serve_upkeep());
         Ok(ControlPlane { plane })
+    }
+}
+
+impl ControlPlaneBuilder {
+    fn measured_store(&self) -> Arc<dyn Store> {
+        Arc::new(Measured {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            metrics: Arc::clone(&self.metrics),
+        })
     }
 }
 

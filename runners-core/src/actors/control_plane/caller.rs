@@ -54,6 +54,14 @@ impl Caller {
             (Request::Deregister(_), Principal::Runner { tenant, runner, .. }) => {
                 plane.deregister(*tenant, *runner).await
             }
+            (Request::Enrol(request), Principal::Runner { tenant, pool, runner }) => {
+                let who = Identity { tenant: *tenant, pool: *pool, runner: *runner };
+                plane.identify(who, &request).await
+            }
+            (Request::Rotate(request), Principal::Runner { tenant, pool, runner }) => {
+                let who = Identity { tenant: *tenant, pool: *pool, runner: *runner };
+                plane.rotate(who, request).await
+            }
             (Request::Submit(request), _) => match self.api(Scope::Submit) {
                 Some(tenant) => plane.submit(tenant, request).await,
                 None => Ok(forbidden("submit")),
@@ -84,6 +92,7 @@ impl Caller {
                 Ok(forbidden_to("only a registration token can be exchanged for a credential"))
             }
             Request::Deregister(_) => Ok(forbidden_to("a runner deregisters by its own credential")),
+            Request::Rotate(_) => Ok(forbidden_to("only a runner replaces its own credential")),
             _ => Ok(forbidden_to("only a runner, with its credential, syncs")),
         }
     }

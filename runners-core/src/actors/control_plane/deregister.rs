@@ -2,7 +2,7 @@
 
 use super::{ControlPlane, Plane};
 use crate::{
-    actors::error::Error,
+    actors::{error::Error, management::Management},
     seams::store::StoreError,
     values::{
         id::{RunnerId, TenantId},
@@ -11,6 +11,12 @@ use crate::{
     },
 };
 use std::sync::Arc;
+
+/// In this order: whose credential is gone cannot ask again for what was left undone.
+async fn remove(management: &Management, runner: RunnerId) -> Result<(), Error> {
+    management.remove_runner(runner).await?;
+    management.revoke_runner_credentials(runner).await
+}
 
 impl Plane {
     /// Removes the runner that asks, as an operator would. One that is not there is removed already.
@@ -21,7 +27,7 @@ impl Plane {
     ) -> Result<Reply, StoreError> {
         let operator = ControlPlane { plane: Arc::clone(self) }.management(Principal::Operator);
         let removed = match operator.within(tenant) {
-            Ok(management) => management.remove_runner(runner).await,
+            Ok(management) => remove(&management, runner).await,
             Err(error) => Err(error),
         };
         match removed {

@@ -5,7 +5,9 @@ use crate::{
     actors::records::{Batch, Versioned},
     rules::{
         job::JobRecord,
-        record::{LaneRecord, PayloadRecord, Record as _, RunRecord, UniqueRecord, Unknown},
+        record::{
+            ArtifactRecord, LaneRecord, PayloadRecord, Record as _, Role, RunRecord, UniqueRecord, Unknown,
+        },
         schedule::LANES_MAX,
         submission,
     },
@@ -14,6 +16,7 @@ use crate::{
         id::{JobId, RunId, TenantId},
         job::JobSpec,
         key::{Key, Kind},
+        lease::FencingToken,
         reply::{Acceptance, RefusalCode, Refused, Reply, Submitted},
         request::{RunSpec, Submission, SubmitRequest},
     },
@@ -31,8 +34,8 @@ pub(super) struct Prepared {
     unique: Option<UniqueRecord>,
 }
 
-/// How many jobs are made in one batch: each is five writes.
-const JOBS_PER_BATCH: usize = 200;
+/// How many jobs are made in one batch: each is up to seven writes.
+const JOBS_PER_BATCH: usize = 128;
 /// The largest number of payload bytes of one batch.
 const BYTES_PER_BATCH: usize = 2 << 20;
 
@@ -295,6 +298,11 @@ impl Prepared {
     /// Adds what making this job takes beside the job itself.
     pub(super) fn add_to<'a>(&'a self, batch: &mut Batch, runs: &mut Vec<&'a Key>) {
         batch.put(0, &*self.payload);
+        if let Some(digest) = self.payload.payload_artifact {
+            let PayloadRecord { tenant, job, .. } = *self.payload;
+            let token = FencingToken { job, grant: 0 };
+            batch.put(0, &ArtifactRecord::of_role(tenant, token, Role::Payload, digest, 0));
+        }
         if let Some(unique) = self.unique.as_ref().filter(|_| self.change.after.conclusion().is_none()) {
             batch.put(0, unique);
         }

@@ -4,6 +4,7 @@ use super::{
     ExitReason, Runner,
     execution::Outfit,
     hooks::{HookError, Hooks},
+    measures::Measures,
     pacing::{PARK, Pacing},
     serve::{Parts, Serving, Shared},
     session::{Session, Tenure},
@@ -15,6 +16,7 @@ use crate::{
         artifact::ArtifactStore,
         clock::{Clock, SystemClock},
         executor::{ErasedExecutor, Executor, Executors},
+        metrics::{Metrics, NoMetrics},
         observer::{NoObserver, Observer},
         random::{Random, SystemRandom, number},
         secrets::SecretSource,
@@ -53,6 +55,7 @@ pub struct RunnerBuilder {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
+    metrics: Arc<dyn Metrics>,
 }
 
 impl RunnerBuilder {
@@ -74,6 +77,7 @@ impl RunnerBuilder {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             observer: Arc::new(NoObserver),
+            metrics: Arc::new(NoMetrics),
         }
     }
 
@@ -252,6 +256,12 @@ impl RunnerBuilder {
         self
     }
 
+    /// Measures to `metrics`. Nothing is measured unless said otherwise.
+    pub fn metrics(mut self, metrics: impl Metrics) -> Self {
+        self.metrics = Arc::new(metrics);
+        self
+    }
+
     /// Starts it on the current tokio runtime. What is in the way of a start is told by
     /// [`Runner::stopped`]. Waits for the disk if the spool is a directory.
     ///
@@ -320,6 +330,7 @@ impl RunnerBuilder {
             spool: self.spool,
             random: self.random,
             observer: self.observer,
+            measures: Measures::new(self.metrics),
             kill: kill.clone(),
             exit,
         });

@@ -6,6 +6,7 @@ use super::{
     deregister::deregister,
     drive::Driver,
     execution::Outfit,
+    measures::Measures,
     session::{Effect, Next, Order, Session, Stop},
 };
 use crate::{
@@ -87,6 +88,7 @@ pub(super) struct Serving {
     spool: Spool,
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
+    measures: Measures,
     kill: CancellationToken,
     exit: watch::Sender<Option<ExitReason>>,
     calls: JoinSet<Called>,
@@ -106,6 +108,7 @@ pub(super) struct Parts {
     pub(super) spool: Spool,
     pub(super) random: Arc<dyn Random>,
     pub(super) observer: Arc<dyn Observer>,
+    pub(super) measures: Measures,
     pub(super) kill: CancellationToken,
     pub(super) exit: watch::Sender<Option<ExitReason>>,
 }
@@ -120,6 +123,7 @@ impl Serving {
             spool: parts.spool,
             random: parts.random,
             observer: parts.observer,
+            measures: parts.measures,
             kill: parts.kill,
             exit: parts.exit,
             calls: JoinSet::new(),
@@ -219,10 +223,15 @@ impl Serving {
         let request = self.shared.with_quietly(Session::send);
         let seq = request.seq;
         let transport = self.transport.clone();
+        let (measures, clock) = (self.measures.clone(), self.shared.clock.clone());
         let call = async move {
+            let asked = clock.boot();
             let call = transport.call(Request::Sync(Box::new(request)));
             let reply = AssertUnwindSafe(call).catch_unwind().await;
-            (seq, reply.unwrap_or_else(|_| Err(TransportError::Unreachable("transport panicked".into()))))
+            let reply =
+                reply.unwrap_or_else(|_| Err(TransportError::Unreachable("transport panicked".into())));
+            measures.synced(&reply, clock.boot().since(asked));
+            (seq, reply)
         };
         self.call_handles.insert(seq, self.calls.spawn(call));
     }
@@ -261,6 +270,7 @@ impl Serving {
     fn ended(&mut self, ended: &Result<FencingToken, JoinError>) {
         if let Ok(token) = ended {
             self.stops.remove(token);
+            self.measures.busy(self.attempts.len());
         }
     }
 
@@ -278,6 +288,7 @@ impl Serving {
                 Effect::Abandon(seq) => {
                     if let Some(call) = self.call_handles.remove(&seq) {
                         call.abort();
+                        self.measures.sync_given_up();
                     }
                 }
                 Effect::Tell(notice) => self.observer.observe(&notice),
@@ -302,6 +313,7 @@ impl Serving {
             outfit: self.outfit.clone(),
             spool: self.spool.clone(),
             observer: self.observer.clone(),
+            measures: self.measures.clone(),
             stops,
         };
         self.attempts.spawn(async move {
@@ -314,5 +326,6 @@ impl Serving {
             }
             token
         });
+        self.measures.busy(self.attempts.len());
     }
 }
