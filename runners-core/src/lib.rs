@@ -34,6 +34,7 @@ pub use seams::{
 pub use values::{
     command::Command,
     digest::{Digest, DigestError, DigestStream},
+    event::{Event, EventCursor, EventCursorError, EventPage, EventsOf, Happening, StopReason},
     fleet::{
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},

@@ -12,6 +12,8 @@ mod direct;
 mod due;
 mod effects;
 mod enrol;
+mod events;
+mod feed;
 mod fleet;
 mod grant;
 mod logs;
@@ -37,6 +39,7 @@ use crate::{
     },
 };
 use due::DueSignal;
+use feed::Feed;
 use session::Session;
 use std::{
     collections::BTreeMap,
@@ -101,6 +104,7 @@ pub(crate) struct Plane {
     pub(crate) pools: Mutex<BTreeMap<(TenantId, String), PoolId>>,
     pub(crate) subjects: Subjects,
     pub(crate) due: DueSignal,
+    pub(crate) feed: Feed,
     /// Something waits for the upkeep.
     pub(crate) upkeep: Notify,
     /// Logs move into the artifact store: it is one that outlives this process.

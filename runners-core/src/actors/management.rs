@@ -4,6 +4,7 @@
 //! within the principal's tenant: another tenant's id is answered as one that does not exist, by
 //! the same reads.
 
+mod events;
 mod pools;
 mod runners;
 

@@ -1,6 +1,6 @@
 //! Setting up a control plane, starting its duties, and stopping it.
 
-use super::{ControlPlane, Plane, Spans, due::DueSignal, subjects::Subjects, watch::Written};
+use super::{ControlPlane, Plane, Spans, due::DueSignal, feed::Feed, subjects::Subjects, watch::Written};
 use crate::{
     actors::{
         error::Error,
@@ -120,12 +120,14 @@ impl ControlPlaneBuilder {
     /// # Errors
     /// [`Error::Store`] when the store cannot be used.
     pub async fn start(self) -> Result<ControlPlane, Error> {
+        let shared = self.store.clock().is_some();
         let wall = self.store.clock().unwrap_or_else(|| Arc::clone(&self.clock));
         let me = random::id(&*self.random, wall.wall(), MemberId::new);
         let seals = self.artifacts.is_some();
         let plane = Arc::new(Plane {
             me,
             records: Records::new(self.store),
+            feed: Feed::new(me.as_bytes(), shared, Arc::clone(&self.clock)),
             clock: self.clock,
             wall,
             random: self.random,
