@@ -36,11 +36,12 @@ pub use values::{
     digest::{Digest, DigestError, DigestStream},
     event::{Event, EventCursor, EventCursorError, EventPage, EventsOf, Happening, StopReason},
     fleet::{
+        access::{ApiCredentialSpec, ApiCredentialView, Issued, RegistrationSpec, RegistrationView},
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},
         runner::{RunnerFilter, RunnerView},
     },
-    id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId},
+    id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId},
     job::{DisconnectPolicy, Job, JobOptions, JobSpec},
     key::{Index, Key, Kind},
     lease::FencingToken,
@@ -70,6 +71,13 @@ pub mod prelude {
     pub use crate::{
         Attempt, Client, Command, Conclusion, ControlPlane, Error, Executor, Fault, Job, JobOptions,
         JobResult, MemoryStore, RetryPolicy, Runner, Verdict,
+    };
+}
+
+/// The metrics seam, and every instrument.
+pub mod metrics {
+    pub use crate::seams::metrics::{
+        Attribute, Instrument, Measure, Meter, Metrics, NoMetrics, control_plane, runner,
     };
 }
 

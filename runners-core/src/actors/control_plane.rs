@@ -4,6 +4,7 @@
 
 mod answer;
 mod apply;
+mod authenticate;
 mod builder;
 mod caller;
 mod client;
@@ -11,12 +12,15 @@ mod dependants;
 mod direct;
 mod due;
 mod effects;
-mod enrol;
+pub(crate) mod enrol;
 mod events;
 mod feed;
 mod fleet;
+mod gauges;
 mod grant;
 mod logs;
+mod measured;
+mod measures;
 mod session;
 mod signals;
 mod subjects;
@@ -25,9 +29,10 @@ mod sync;
 mod upkeep;
 mod watch;
 
+pub use authenticate::RecordsAuthenticator;
 pub use builder::ControlPlaneBuilder;
 pub use caller::Caller;
-pub use enrol::{RecordsAuthenticator, Registration};
+pub use enrol::Registration;
 
 use crate::{
     actors::records::Records,
@@ -40,6 +45,7 @@ use crate::{
 };
 use due::DueSignal;
 use feed::Feed;
+use measures::Measures;
 use session::Session;
 use std::{
     collections::BTreeMap,
@@ -85,6 +91,8 @@ pub(crate) struct Spans {
     pub(crate) start_within: Duration,
     /// Over how long runners spread their reconnects.
     pub(crate) spread: Duration,
+    /// How long a runner's credential is good for.
+    pub(crate) credential_life: Duration,
 }
 
 /// What every part of a control plane shares.
@@ -97,6 +105,7 @@ pub(crate) struct Plane {
     pub(crate) wall: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) measures: Measures,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) spans: Spans,
     pub(crate) schedule: Mutex<Schedule>,

@@ -7,12 +7,15 @@ mod events;
 mod hand;
 mod logs;
 mod management;
+#[cfg(feature = "testing")]
+mod measures;
 mod parked;
 mod planes;
 mod runs;
 #[cfg(feature = "testing")]
 mod spans;
 mod time;
+mod tokens;
 mod unique;
 mod wishes;
 

@@ -1,6 +1,9 @@
 //! Setting up a control plane, starting its duties, and stopping it.
 
-use super::{ControlPlane, Plane, Spans, due::DueSignal, feed::Feed, subjects::Subjects, watch::Written};
+use super::{
+    ControlPlane, Plane, Spans, due::DueSignal, feed::Feed, measured::Measured, measures::Measures,
+    subjects::Subjects, watch::Written,
+};
 use crate::{
     actors::{
         error::Error,
@@ -13,6 +16,7 @@ use crate::{
     seams::{
         artifact::{ArtifactStore, memory::MemoryArtifacts},
         clock::{Clock, SystemClock},
+        metrics::{Metrics, NoMetrics},
         observer::{NoObserver, Observer},
         random::{self, Random, SystemRandom},
         store::{Store, StoreError},
@@ -37,6 +41,7 @@ pub struct ControlPlaneBuilder {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
+    metrics: Arc<dyn Metrics>,
     artifacts: Option<Arc<dyn ArtifactStore>>,
     spans: Spans,
 }
@@ -48,12 +53,14 @@ impl ControlPlaneBuilder {
             park_max: Duration::from_secs(20),
             start_within: Duration::from_secs(15),
             spread: Duration::from_secs(2),
+            credential_life: Duration::from_secs(90 * 24 * 3600),
         };
         Self {
             store,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             observer: Arc::new(NoObserver),
+            metrics: Arc::new(NoMetrics),
             artifacts: None,
             spans,
         }
@@ -74,6 +81,12 @@ impl ControlPlaneBuilder {
     /// Tells `observer` what happens.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Measures to `metrics`. Nothing is measured unless said otherwise.
+    pub fn metrics(mut self, metrics: impl Metrics) -> Self {
+        self.metrics = Arc::new(metrics);
         self
     }
 
@@ -114,6 +127,14 @@ impl ControlPlaneBuilder {
         self
     }
 
+    /// How long the credential of a runner is good for. 90 days unless said otherwise, at least ten
+    /// minutes. A runner replaces it in time by itself; one that was off for longer must be
+    /// registered again.
+    pub fn credential_life(mut self, life: Duration) -> Self {
+        self.spans.credential_life = life.max(Duration::from_secs(600));
+        self
+    }
+
     /// Makes sure of the tenant and the pool `default`, and begins to serve on the current tokio
     /// runtime.
     ///
@@ -121,17 +142,20 @@ impl ControlPlaneBuilder {
     /// [`Error::Store`] when the store cannot be used.
     pub async fn start(self) -> Result<ControlPlane, Error> {
         let shared = self.store.clock().is_some();
+        let measures = Measures::new(Arc::clone(&self.metrics));
+        let store = if measures.are_wanted() { self.measured_store() } else { Arc::clone(&self.store) };
         let wall = self.store.clock().unwrap_or_else(|| Arc::clone(&self.clock));
         let me = random::id(&*self.random, wall.wall(), MemberId::new);
         let seals = self.artifacts.is_some();
         let plane = Arc::new(Plane {
             me,
-            records: Records::new(self.store),
             feed: Feed::new(me.as_bytes(), shared, Arc::clone(&self.clock)),
+            records: Records::new(store),
             clock: self.clock,
             wall,
             random: self.random,
             observer: self.observer,
+            measures,
             artifacts: self.artifacts.unwrap_or_else(|| Arc::new(MemoryArtifacts::default())),
             spans: self.spans,
             schedule: Mutex::new(Schedule::default()),
@@ -151,8 +175,21 @@ impl ControlPlaneBuilder {
         let hints = plane.records.watch();
         plane.duties.spawn(Arc::clone(&plane).serve_hints(hints));
         plane.duties.spawn(Arc::clone(&plane).serve_due());
+        if plane.measures.are_wanted() {
+            plane.duties.spawn(Arc::clone(&plane).serve_gauges());
+        }
         plane.duties.spawn(Arc::clone(&plane).serve_upkeep());
         Ok(ControlPlane { plane })
+    }
+}
+
+impl ControlPlaneBuilder {
+    fn measured_store(&self) -> Arc<dyn Store> {
+        Arc::new(Measured {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            metrics: Arc::clone(&self.metrics),
+        })
     }
 }
 
