@@ -40,6 +40,7 @@ pub use values::{
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},
         runner::{RunnerFilter, RunnerView},
+        tenant::{Feature, Rollout, TenantView},
     },
     id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId},
     job::{DisconnectPolicy, Job, JobOptions, JobSpec},

@@ -39,6 +39,7 @@ use crate::{
     rules::schedule::Schedule,
     seams::{artifact::ArtifactStore, clock::Clock, observer::Observer, random::Random, store::Store},
     values::{
+        fleet::tenant::Rollout,
         id::{MemberId, PoolId, RunnerId, TenantId},
         time::Timestamp,
     },
@@ -48,7 +49,7 @@ use feed::Feed;
 use measures::Measures;
 use session::Session;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
@@ -111,6 +112,9 @@ pub(crate) struct Plane {
     pub(crate) schedule: Mutex<Schedule>,
     pub(crate) sessions: Mutex<BTreeMap<RunnerId, Arc<Session>>>,
     pub(crate) pools: Mutex<BTreeMap<(TenantId, String), PoolId>>,
+    /// Tenants that may ask for nothing and are granted nothing.
+    pub(crate) suspended: Mutex<BTreeSet<TenantId>>,
+    pub(crate) rollout: Rollout,
     pub(crate) subjects: Subjects,
     pub(crate) due: DueSignal,
     pub(crate) feed: Feed,
