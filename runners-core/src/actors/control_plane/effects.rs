@@ -83,7 +83,7 @@ impl Plane {
         now: Timestamp,
     ) -> Result<Committed, StoreError> {
         changes.iter().for_each(|change| change.write(&mut batch));
-        let telling = self.tell(changes, &mut batch, now);
+        let telling = self.tell_of(changes, &mut batch, now);
         let readied = changes.iter().filter(|change| change.after.ready_key().is_some());
         let lanes = readied.map(|change| change.after.terms.lane).collect();
         let mut unsure = Unsure { plane: self, lanes };

@@ -35,7 +35,7 @@ pub(super) struct Telling<'a> {
 
 impl Plane {
     /// Adds to a batch what its changes tell.
-    pub(super) fn tell(&self, changes: &[Change], batch: &mut Batch, now: Timestamp) -> Telling<'_> {
+    pub(super) fn tell_of(&self, changes: &[Change], batch: &mut Batch, now: Timestamp) -> Telling<'_> {
         let mut feeds: BTreeMap<Key, Vec<Bytes>> = BTreeMap::new();
         let mut streams = Vec::new();
         let mut count = 0;
