@@ -34,11 +34,13 @@ pub use seams::{
 pub use values::{
     command::Command,
     digest::{Digest, DigestError, DigestStream},
+    event::{Event, EventCursor, EventCursorError, EventPage, EventsOf, Happening, StopReason},
     fleet::{
         access::{ApiCredentialSpec, ApiCredentialView, Issued, RegistrationSpec, RegistrationView},
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},
         runner::{RunnerFilter, RunnerView},
+        tenant::{Feature, Rollout, TenantView},
     },
     id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId},
     job::{DisconnectPolicy, Job, JobOptions, JobSpec},

@@ -103,7 +103,7 @@ async fn only_a_runner_deregisters_and_only_itself() {
         let reply = caller.call(Request::Deregister(DeregisterRequest {})).await.unwrap();
         match (principal, reply) {
             (Principal::Operator, Reply::Refused(refused)) => {
-                assert_eq!(refused.code, RefusalCode::Forbidden)
+                assert_eq!(refused.code, RefusalCode::Forbidden);
             }
             (Principal::Runner { .. }, reply) => assert_eq!(reply, Reply::Deregistered),
             (_, reply) => panic!("expected a refusal, got {reply:?}"),

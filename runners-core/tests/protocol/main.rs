@@ -4,6 +4,7 @@
 mod access;
 mod along;
 mod deregister;
+mod events;
 mod hand;
 mod logs;
 mod management;
