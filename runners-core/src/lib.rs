@@ -36,6 +36,7 @@ pub use values::{
     digest::{Digest, DigestError, DigestStream},
     fleet::{
         access::{ApiCredentialSpec, ApiCredentialView, Issued, RegistrationSpec, RegistrationView},
+        environment::{EnvironmentView, Route},
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},
         runner::{RunnerFilter, RunnerView},

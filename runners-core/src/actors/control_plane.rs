@@ -19,6 +19,7 @@ mod grant;
 mod logs;
 mod measured;
 mod measures;
+mod route;
 mod session;
 mod signals;
 mod subjects;

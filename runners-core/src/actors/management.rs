@@ -5,6 +5,7 @@
 //! the same reads.
 
 mod credentials;
+mod environments;
 mod pools;
 mod registrations;
 mod runners;
