@@ -27,6 +27,7 @@ pub use seams::{
     lease::{Lease, LeaseError},
     observer::{NoObserver, Notice, Observer},
     random::{Random, SystemRandom},
+    secrets::{SecretCause, SecretError, SecretSource, environment::EnvironmentSecrets},
     store::MemoryStore,
     transport::{Transport, TransportError, TransportSource, retrying::Retrying},
 };
@@ -48,13 +49,15 @@ pub use values::{
     result::{Fault, JobResult, Verdict},
     retry::RetryPolicy,
     runner::{Desired, Facts, Incarnation, IncarnationError, Mode},
+    secret::Secret,
     signal::{Ping, Pong},
+    signature::{KeyError, SigningKey, VerifyingKey},
     time::{BootTime, Timestamp},
     token::{Token, TokenKind},
 };
 
 #[cfg(feature = "fs")]
-pub use seams::artifact::directory::DirectoryArtifacts;
+pub use seams::{artifact::directory::DirectoryArtifacts, secrets::directory::DirectorySecrets};
 
 /// What travels between clients, runners and the control plane.
 pub mod protocol {

@@ -14,11 +14,13 @@ mod effects;
 mod enrol;
 mod fleet;
 mod grant;
+mod logs;
 mod session;
 mod signals;
 mod subjects;
 mod submit;
 mod sync;
+mod upkeep;
 mod watch;
 
 pub use builder::ControlPlaneBuilder;
@@ -43,6 +45,7 @@ use std::{
     time::Duration,
 };
 use subjects::Subjects;
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use watch::Written;
 
@@ -98,6 +101,10 @@ pub(crate) struct Plane {
     pub(crate) pools: Mutex<BTreeMap<(TenantId, String), PoolId>>,
     pub(crate) subjects: Subjects,
     pub(crate) due: DueSignal,
+    /// Something waits for the upkeep.
+    pub(crate) upkeep: Notify,
+    /// Logs move into the artifact store: it is one that outlives this process.
+    pub(crate) seals: bool,
     /// Others may have made lanes that are not known here: they are to be listed again.
     pub(crate) lanes_doubted: AtomicBool,
     /// What this control plane wrote itself.

@@ -171,11 +171,12 @@ impl Batch {
         });
     }
 
-    /// Writes a job, and a line of its history.
-    pub(crate) fn put_job(&mut self, expected: u64, job: &JobRecord, line: Bytes) {
+    /// Writes a job, and a line of its history if there is one.
+    pub(crate) fn put_job(&mut self, expected: u64, job: &JobRecord, line: Option<Bytes>) {
         self.put(expected, job);
-        let stream = crate::rules::keys::events(job.tenant, job.id);
-        self.writes.push(Write::Append { stream, at: expected + 1, bytes: line });
+        if let Some(line) = line {
+            self.append(crate::rules::keys::events(job.tenant, job.id), expected + 1, line);
+        }
     }
 
     pub(crate) fn delete(&mut self, key: Key, expected: u64) {
@@ -188,6 +189,11 @@ impl Batch {
 
     pub(crate) fn add(&mut self, counter: Key, delta: i64, max: Option<i64>) {
         self.writes.push(Write::Add { counter, delta, max });
+    }
+
+    /// Removes the chunks of a stream that begin before an offset.
+    pub(crate) fn drop_chunks(&mut self, stream: Key, before: u64) {
+        self.writes.push(Write::Drop { stream, before });
     }
 
     pub(crate) fn append(&mut self, stream: Key, at: u64, bytes: Bytes) {

@@ -11,6 +11,9 @@ use crate::values::{
 };
 use bytes::{BufMut as _, Bytes, BytesMut};
 
+/// Who owns what the control plane itself has yet to see to: logs that are to be sealed.
+pub(crate) const UPKEEP: RunnerId = RunnerId::from_bytes([0; 16]);
+
 /// The first 16 bytes of a text's SHA-256.
 pub(crate) fn text(parts: &[&str]) -> [u8; 16] {
     Digest::of(&serde_json::to_vec(parts).expect("strings are plain data")).short()
@@ -38,6 +41,30 @@ pub(crate) fn of_artifact(token: FencingToken, name: &str) -> Bytes {
     key.put_slice(&of_grant(token));
     key.put_slice(&text(&[name]));
     key.freeze()
+}
+
+/// The id of an artifact of one grant that is there for its role, which no name is the id of.
+pub(crate) fn of_role(token: FencingToken, role: &str) -> Bytes {
+    let mut key = BytesMut::with_capacity(40);
+    key.put_slice(&of_grant(token));
+    key.put_slice(&text(&["role", role]));
+    key.freeze()
+}
+
+/// Among what names an artifact: tenant, digest, id.
+pub(crate) fn names(key: &Key, digest: Digest) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(48 + key.id.len());
+    bytes.put_slice(&names_prefix(key.tenant, digest));
+    bytes.put_slice(&key.id);
+    bytes.freeze()
+}
+
+/// What every key among those that name an artifact begins with.
+pub(crate) fn names_prefix(tenant: TenantId, digest: Digest) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(48);
+    bytes.put_slice(tenant.as_bytes());
+    bytes.put_slice(digest.as_bytes());
+    bytes.freeze()
 }
 
 /// In the order of ready jobs: lane, 255 − priority, ready at, tenant, id.

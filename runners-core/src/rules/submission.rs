@@ -7,6 +7,7 @@ use crate::values::{
     reply::{RefusalCode, Refused},
     request::{Submission, SubmitRequest},
     retry::RetryPolicy,
+    secret::Secret,
 };
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub(crate) fn check(submission: &Submission, tenant: TenantId) -> Result<JobSpec
     }
     check_payload(submission, &spec)?;
     check_names(&spec)?;
+    check_trust(submission, &spec)?;
     check_times(&spec)?;
     Ok(spec)
 }
@@ -62,6 +64,28 @@ fn check_names(spec: &JobSpec) -> Result<(), Refused> {
     }
     if spec.after.contains(&spec.job) {
         return Err(invalid("spec.after", "a job cannot wait for itself"));
+    }
+    Ok(())
+}
+
+/// The secrets it names, and what its signature says.
+fn check_trust(submission: &Submission, spec: &JobSpec) -> Result<(), Refused> {
+    if spec.secrets.len() > JobOptions::SECRETS_MAX {
+        return Err(over_limit("spec.secrets", spec.secrets.len(), JobOptions::SECRETS_MAX, "names"));
+    }
+    if let Some(bad) = spec.secrets.iter().find(|name| !Secret::is_name(name)) {
+        let limit = Secret::NAME_BYTES_MAX;
+        let problem =
+            format!("{bad:?} is not 1 to {limit} letters, digits, `-`, `_` or `.`, the first not a dot");
+        return Err(invalid("spec.secrets", &problem));
+    }
+    if spec.audience.len() > JobOptions::AUDIENCE_MAX {
+        return Err(over_limit("spec.audience", spec.audience.len(), JobOptions::AUDIENCE_MAX, "names"));
+    }
+    spec.audience.iter().try_for_each(|audience| name("spec.audience", audience))?;
+    let length = submission.signature.as_ref().map_or(0, String::len);
+    if length > SubmitRequest::SIGNATURE_BYTES_MAX {
+        return Err(over_limit("signature", length, SubmitRequest::SIGNATURE_BYTES_MAX, "bytes"));
     }
     Ok(())
 }
@@ -159,6 +183,14 @@ mod tests {
         assert!(problem(&instant).starts_with("spec.timeout_ms: must be from 1 to"));
         let lonely = submission(|spec| spec.after = vec![JobId::from_bytes([2; 16])]);
         assert!(problem(&lonely).starts_with("spec.after: only jobs of the same run"));
+        let nosy = submission(|spec| spec.secrets = (0..17).map(|number| format!("s{number}")).collect());
+        assert_eq!(problem(&nosy), "spec.secrets: has 17 names, and the limit is 16");
+        let path = submission(|spec| spec.secrets = ["../etc/passwd".to_owned()].into());
+        assert!(problem(&path).starts_with("spec.secrets: \"../etc/passwd\" is not 1 to 64 letters"));
+        let wide = submission(|spec| spec.audience = (0..33).map(|number| format!("p{number}")).collect());
+        assert_eq!(problem(&wide), "spec.audience: has 33 names, and the limit is 32");
+        let long = Submission { signature: Some("x".repeat(201)), ..submission(|_| {}) };
+        assert_eq!(problem(&long), "signature: has 201 bytes, and the limit is 200");
     }
 
     #[test]

@@ -62,7 +62,10 @@ pub fn replies() -> Vec<(&'static str, Reply)> {
         ("answered-fault", Reply::Answered(Answered::Outcome(SignalOutcome::Fault(fault())))),
         ("answered-expired", Reply::Answered(Answered::Expired)),
         ("log", Reply::Log(log_page())),
-        ("log-ended", Reply::Log(LogPage { grant: 7, chunks: Vec::new(), next: 9, ended: true })),
+        (
+            "log-ended",
+            Reply::Log(LogPage { grant: 7, chunks: Vec::new(), gaps: Vec::new(), next: 9, ended: true }),
+        ),
         ("job", Reply::Job(Box::new(job_view()))),
     ];
     replies.extend(states().map(|(name, state)| (name, Reply::Job(Box::new(job_view_bare(state))))));
@@ -265,7 +268,7 @@ fn submitted() -> Submitted {
 
 fn log_page() -> LogPage {
     let chunks = vec![LogChunk { offset: 3, bytes: text("hällo\n") }, LogChunk { offset: 40, bytes: raw() }];
-    LogPage { grant: 7, chunks, next: 44, ended: false }
+    LogPage { grant: 7, chunks, gaps: vec![LogGap { offset: 10, bytes: 30 }], next: 44, ended: false }
 }
 
 fn states() -> impl Iterator<Item = (&'static str, StateView)> {

@@ -332,8 +332,11 @@ pub enum Answered {
 pub struct LogPage {
     /// The grant whose log it is.
     pub grant: u64,
-    /// Chunks in order. Bytes missing between them were lost.
+    /// Chunks in order.
     pub chunks: Vec<LogChunk>,
+    /// What is missing between the offset that was asked for and `next`, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<LogGap>,
     /// The offset to go on from.
     pub next: u64,
     /// Whether the attempt has ended and nothing more will come.
@@ -348,4 +351,14 @@ pub struct LogChunk {
     pub offset: u64,
     /// The bytes.
     pub bytes: Opaque,
+}
+
+/// Bytes of a log that were lost: on the runner, on their way, or over a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
+pub struct LogGap {
+    /// Where in the log they would stand.
+    pub offset: u64,
+    /// How many there are.
+    pub bytes: u64,
 }

@@ -107,6 +107,8 @@ impl SubmitRequest {
     pub const PAYLOAD_BYTES_MAX: usize = 128 << 10;
     /// The largest specification: 16 KiB.
     pub const SPEC_BYTES_MAX: usize = 16 << 10;
+    /// The largest signature.
+    pub const SIGNATURE_BYTES_MAX: usize = 200;
     /// The largest body of a request: 2 MiB.
     pub const BYTES_MAX: usize = 2 << 20;
 }
@@ -117,7 +119,7 @@ impl SubmitRequest {
 pub struct Submission {
     /// The exact bytes of the [`JobSpec`](crate::JobSpec).
     pub spec: Opaque,
-    /// The submitter's signature over them.
+    /// The submitter's signature over them, as [`SigningKey::sign`](crate::SigningKey::sign) makes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
     /// The payload, if it is small enough.

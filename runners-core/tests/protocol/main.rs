@@ -4,6 +4,7 @@
 mod access;
 mod along;
 mod hand;
+mod logs;
 mod management;
 mod parked;
 mod planes;

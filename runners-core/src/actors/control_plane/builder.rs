@@ -37,7 +37,7 @@ pub struct ControlPlaneBuilder {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
-    artifacts: Arc<dyn ArtifactStore>,
+    artifacts: Option<Arc<dyn ArtifactStore>>,
     spans: Spans,
 }
 
@@ -54,7 +54,7 @@ impl ControlPlaneBuilder {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             observer: Arc::new(NoObserver),
-            artifacts: Arc::new(MemoryArtifacts::default()),
+            artifacts: None,
             spans,
         }
     }
@@ -77,9 +77,13 @@ impl ControlPlaneBuilder {
         self
     }
 
-    /// Gives local runners and clients this artifact store. In memory unless said otherwise.
+    /// Gives local runners and clients this artifact store, and keeps the logs of ended attempts
+    /// in it. It has to be the one that remote runners put into, and to last as long as the store.
+    ///
+    /// Unless one is given, local runners and clients share one in memory, and logs stay in the
+    /// store.
     pub fn artifacts(mut self, artifacts: impl ArtifactStore) -> Self {
-        self.artifacts = Arc::new(artifacts);
+        self.artifacts = Some(Arc::new(artifacts));
         self
     }
 
@@ -118,6 +122,7 @@ impl ControlPlaneBuilder {
     pub async fn start(self) -> Result<ControlPlane, Error> {
         let wall = self.store.clock().unwrap_or_else(|| Arc::clone(&self.clock));
         let me = random::id(&*self.random, wall.wall(), MemberId::new);
+        let seals = self.artifacts.is_some();
         let plane = Arc::new(Plane {
             me,
             records: Records::new(self.store),
@@ -125,13 +130,15 @@ impl ControlPlaneBuilder {
             wall,
             random: self.random,
             observer: self.observer,
-            artifacts: self.artifacts,
+            artifacts: self.artifacts.unwrap_or_else(|| Arc::new(MemoryArtifacts::default())),
             spans: self.spans,
             schedule: Mutex::new(Schedule::default()),
             sessions: Mutex::default(),
             pools: Mutex::default(),
             subjects: Subjects::default(),
             due: DueSignal::default(),
+            upkeep: tokio::sync::Notify::new(),
+            seals,
             lanes_doubted: AtomicBool::new(false),
             written: Written::default(),
             stopping: CancellationToken::new(),
@@ -142,6 +149,7 @@ impl ControlPlaneBuilder {
         let hints = plane.records.watch();
         plane.duties.spawn(Arc::clone(&plane).serve_hints(hints));
         plane.duties.spawn(Arc::clone(&plane).serve_due());
+        plane.duties.spawn(Arc::clone(&plane).serve_upkeep());
         Ok(ControlPlane { plane })
     }
 }

@@ -47,7 +47,7 @@ fn submitted(options: JobOptions) -> JobRecord {
     let options = JobOptions { timeout: TIMEOUT, grace: GRACE, ..options };
     let spec = JobSpec::new(JobId::from_bytes([9; 16]), "visit", b"{}", options);
     let lane = LaneRecord::of(TenantId::DEFAULT, PoolId::from_bytes([5; 16]), &spec);
-    JobRecord::submitted(&lane, &spec, b"spec", START)
+    JobRecord::submitted(&lane, &spec, START)
 }
 
 fn ready() -> JobRecord {

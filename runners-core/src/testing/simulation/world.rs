@@ -101,7 +101,7 @@ impl World {
         let principal = Principal::Api { tenant: TenantId::DEFAULT, scopes };
         let route = Route::new(planes.clone(), principal, checker.clone(), random.fork());
         let user = FaultyTransport::new(route, clock.clone(), random.fork(), plan.chaos.network.clone());
-        let audit = Audit::new(memory, checker.clone(), &plan.jobs);
+        let audit = Audit::new(memory, planes.artifacts.clone(), checker.clone(), &plan.jobs);
         Arc::new(Self {
             clock,
             checker,
@@ -247,7 +247,7 @@ impl World {
             }
             self.audit.check_counters().await;
             let open = self.audit.open().await;
-            if open.is_empty() && self.duties.is_empty() {
+            if open.is_empty() && self.duties.is_empty() && self.audit.is_sealed().await {
                 return;
             }
             if now > from + END_WITHIN {
