@@ -1,6 +1,5 @@
 //! Pages of listings: what is asked for, and how the next one is told.
 
-use super::caller::Caller;
 use crate::wire::{
     json::Json,
     problem::{Code, Problem},
@@ -58,18 +57,21 @@ pub(crate) fn paging(after: Option<&str>, limit: Option<u32>) -> Result<Paging, 
 
 /// Answers a list as a plain array: all of it, or the page that was asked for. Where more follows,
 /// the header `Link` leads there.
-pub(crate) async fn array<T, U: Serialize>(
-    caller: &Caller,
+pub(crate) async fn array<T, U, F>(
     query: &PageQuery,
-    list: impl AsyncFn(&Caller, &Paging) -> Result<Listing<T>, runners_core::Error>,
+    list: impl Fn(Paging) -> F,
     each: impl Fn(T) -> U,
-) -> Result<Response, Problem> {
+) -> Result<Response, Problem>
+where
+    U: Serialize,
+    F: Future<Output = Result<Listing<T>, runners_core::Error>>,
+{
     let whole = query.limit.is_none();
     let limit = query.limit.or(whole.then_some(Paging::LIMIT_MAX));
     let mut paging = paging(query.after.as_deref(), limit)?;
     let mut items = Vec::new();
     loop {
-        let Listing { items: more, next } = list(caller, &paging).await?;
+        let Listing { items: more, next } = list(paging.clone()).await?;
         items.extend(more.into_iter().map(&each));
         paging.after = next;
         if paging.after.is_none() || !whole || items.len() >= WHOLE_MAX {

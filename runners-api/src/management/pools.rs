@@ -118,8 +118,12 @@ impl Asked for PoolChange {}
 #[utoipa::path(get, path = "/self-hosted/pools", tag = "Pools", params(PageQuery),
     responses((status = 200, description = "The pools.", body = Vec<Pool>)))]
 pub(super) async fn list_pools(caller: Caller, Query(query): Query<PageQuery>) -> Result<Response, Problem> {
-    let list = async |caller: &Caller, paging: &_| caller.management.pools(paging).await;
-    page::array(&caller, &query, list, Pool::from).await
+    let management = caller.management;
+    let list = |paging| {
+        let management = management.clone();
+        async move { management.pools(&paging).await }
+    };
+    page::array(&query, list, Pool::from).await
 }
 
 /// Makes a pool.

@@ -69,10 +69,12 @@ pub(super) async fn list_runners(
     caller: Caller,
     Query(query): Query<RunnersQuery>,
 ) -> Result<Response, Problem> {
-    let filter = RunnerFilter { pool: query.pool_id };
-    let query = PageQuery { after: query.after, limit: query.limit };
-    let list = async |caller: &Caller, paging: &_| caller.management.runners(&filter, paging).await;
-    page::array(&caller, &query, list, Runner::from).await
+    let list = |paging| {
+        let (management, filter) = (caller.management.clone(), RunnerFilter { pool: query.pool_id });
+        async move { management.runners(&filter, &paging).await }
+    };
+    let page = PageQuery { after: query.after.clone(), limit: query.limit };
+    page::array(&page, list, Runner::from).await
 }
 
 /// Shows a runner.

@@ -15,6 +15,7 @@ mod enrol;
 mod fleet;
 mod grant;
 mod logs;
+mod readiness;
 mod session;
 mod signals;
 mod subjects;
