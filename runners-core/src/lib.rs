@@ -35,11 +35,12 @@ pub use values::{
     command::Command,
     digest::{Digest, DigestError, DigestStream},
     fleet::{
+        access::{ApiCredentialSpec, ApiCredentialView, Issued, RegistrationSpec, RegistrationView},
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},
         runner::{RunnerFilter, RunnerView},
     },
-    id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId},
+    id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId},
     job::{DisconnectPolicy, Job, JobOptions, JobSpec},
     key::{Index, Key, Kind},
     lease::FencingToken,

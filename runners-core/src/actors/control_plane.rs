@@ -4,6 +4,7 @@
 
 mod answer;
 mod apply;
+mod authenticate;
 mod builder;
 mod caller;
 mod client;
@@ -11,7 +12,7 @@ mod dependants;
 mod direct;
 mod due;
 mod effects;
-mod enrol;
+pub(crate) mod enrol;
 mod fleet;
 mod grant;
 mod logs;
@@ -24,9 +25,10 @@ mod sync;
 mod upkeep;
 mod watch;
 
+pub use authenticate::RecordsAuthenticator;
 pub use builder::ControlPlaneBuilder;
 pub use caller::Caller;
-pub use enrol::{RecordsAuthenticator, Registration};
+pub use enrol::Registration;
 
 use crate::{
     actors::records::Records,
@@ -83,6 +85,8 @@ pub(crate) struct Spans {
     pub(crate) start_within: Duration,
     /// Over how long runners spread their reconnects.
     pub(crate) spread: Duration,
+    /// How long a runner's credential is good for.
+    pub(crate) credential_life: Duration,
 }
 
 /// What every part of a control plane shares.

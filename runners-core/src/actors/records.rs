@@ -47,6 +47,22 @@ impl Records {
         TenantRecords { records: self.clone(), tenant }
     }
 
+    /// What the operator keeps, whomever it is for.
+    pub(crate) fn operator(&self) -> TenantRecords {
+        self.tenant(TenantId::OPERATOR)
+    }
+
+    /// The value of a counter; zero if nothing was ever added to it.
+    pub(crate) async fn counter(&self, counter: Key) -> Result<i64, StoreError> {
+        match self.store.scan(Query::Counters { prefix: counter.clone(), limit: 1 }).await? {
+            Page::Counters(found) => {
+                let exact = found.into_iter().find(|(key, _)| *key == counter);
+                Ok(exact.map_or(0, |(_, value)| value))
+            }
+            _ => Err(broken("counters were not answered with counters")),
+        }
+    }
+
     pub(crate) async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
         if batch.writes.is_empty() {
             return Ok(Committed::default());

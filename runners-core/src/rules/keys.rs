@@ -159,6 +159,11 @@ pub(crate) fn artifacts_of(job: JobId) -> [u8; 16] {
     *job.as_bytes()
 }
 
+/// The parent under which a tenant's API credentials stand.
+pub(crate) fn api_credentials() -> [u8; 16] {
+    text(&["api credentials"])
+}
+
 /// The counter of a pool's runners that its limit counts.
 pub(crate) fn runners_of(tenant: TenantId, pool: PoolId) -> Key {
     Key::new(tenant, Kind::Limit, pair(&text(&["runners of"]), pool.as_bytes()))

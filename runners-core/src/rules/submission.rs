@@ -11,6 +11,9 @@ use crate::values::{
 };
 use std::time::Duration;
 
+/// The largest number of bytes in a name.
+pub(crate) const NAME_BYTES_MAX: usize = JobOptions::NAME_BYTES_MAX;
+
 /// Reads the specification of a submission and checks every field against its limit.
 pub(crate) fn check(submission: &Submission, tenant: TenantId) -> Result<JobSpec, Refused> {
     if submission.spec.len() > SubmitRequest::SPEC_BYTES_MAX {
@@ -129,6 +132,14 @@ pub(crate) fn name(field: &str, name: &str) -> Result<(), Refused> {
 pub(crate) fn text(field: &str, text: &str, bytes_max: usize) -> Result<(), Refused> {
     if text.len() > bytes_max {
         return Err(over_limit(field, text.len(), bytes_max, "bytes"));
+    }
+    Ok(())
+}
+
+/// Checks how long something is to be good for.
+pub(crate) fn life(field: &str, life: Duration, max: Duration) -> Result<(), Refused> {
+    if life.is_zero() || life > max {
+        return Err(invalid(field, &format!("must be above 0 s and at most {} s", max.as_secs())));
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! in which they are listed. What may be done to them, and by whom, is left to the control plane's
 //! management.
 
+pub(crate) mod access;
 pub(crate) mod listing;
 pub(crate) mod pool;
 pub(crate) mod runner;

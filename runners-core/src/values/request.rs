@@ -17,6 +17,8 @@ use std::time::Duration;
 pub enum Request {
     /// Exchanges a registration token for a credential.
     Enrol(EnrolRequest),
+    /// Announces the credential that takes the place of the one that is presented.
+    Rotate(RotateRequest),
     /// States what a runner is at, and waits for what it is to do.
     Sync(Box<SyncRequest>),
     /// Queues jobs.
@@ -41,6 +43,7 @@ impl Request {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Enrol(_) => "enrol",
+            Self::Rotate(_) => "rotate",
             Self::Sync(_) => "sync",
             Self::Submit(_) => "submit",
             Self::Inspect(_) => "inspect",
@@ -75,6 +78,22 @@ impl Request {
         };
         *park_for = park_max.min(*park_for);
     }
+}
+
+/// Announces the credential that takes the place of the one that the transport presents. It is
+/// good from its first use on; the old one is good for [`RotateRequest::OVERLAP`] from then.
+///
+/// Keep the new one on disk before. A repeat with the same hash is answered the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
+pub struct RotateRequest {
+    /// The SHA-256 of the next credential's text.
+    pub next: Digest,
+}
+
+impl RotateRequest {
+    /// How long the old credential is still good once the next one was used: one minute.
+    pub const OVERLAP: Duration = Duration::from_secs(60);
 }
 
 /// Exchanges a registration token, which the transport presents, for a credential whose secret

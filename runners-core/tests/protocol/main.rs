@@ -12,6 +12,7 @@ mod runs;
 #[cfg(feature = "testing")]
 mod spans;
 mod time;
+mod tokens;
 mod unique;
 mod wishes;
 

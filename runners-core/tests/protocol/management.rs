@@ -17,7 +17,7 @@ pub(crate) fn refusal<T: std::fmt::Debug>(done: Result<T, Error>) -> Refused {
     }
 }
 
-fn admin(control: &ControlPlane) -> Management {
+pub(crate) fn admin(control: &ControlPlane) -> Management {
     control.management(Principal::Api { tenant: TenantId::DEFAULT, scopes: Scope::ALL.into() })
 }
 

@@ -48,6 +48,7 @@ impl ControlPlaneBuilder {
             park_max: Duration::from_secs(20),
             start_within: Duration::from_secs(15),
             spread: Duration::from_secs(2),
+            credential_life: Duration::from_secs(90 * 24 * 3600),
         };
         Self {
             store,
@@ -111,6 +112,14 @@ impl ControlPlaneBuilder {
     /// Over how long runners spread their reconnects. Two seconds unless said otherwise.
     pub fn spread(mut self, spread: Duration) -> Self {
         self.spans.spread = spread;
+        self
+    }
+
+    /// How long the credential of a runner is good for. 90 days unless said otherwise, at least ten
+    /// minutes. A runner replaces it in time by itself; one that was off for longer must be
+    /// registered again.
+    pub fn credential_life(mut self, life: Duration) -> Self {
+        self.spans.credential_life = life.max(Duration::from_secs(600));
         self
     }
 

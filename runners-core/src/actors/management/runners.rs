@@ -144,7 +144,7 @@ impl Management {
         }
     }
 
-    async fn runner_record(
+    pub(crate) async fn runner_record(
         &self,
         tenant: TenantId,
         runner: RunnerId,
@@ -154,7 +154,7 @@ impl Management {
     }
 }
 
-fn view(runner: RunnerRecord) -> RunnerView {
+pub(super) fn view(runner: RunnerRecord) -> RunnerView {
     RunnerView {
         id: runner.id,
         pool: runner.pool,
