@@ -7,9 +7,9 @@
 #![cfg_attr(feature = "management", doc = "\n\n", doc = include_str!("../README.md"))]
 
 #[cfg(feature = "management")]
-mod wire;
-#[cfg(feature = "management")]
 mod management;
+#[cfg(feature = "management")]
+mod wire;
 
 #[cfg(feature = "management")]
 pub use management::{ManagementFace, ManagementFaceBuilder};

@@ -1,11 +1,13 @@
 //! The management API: its routes, and what a host gives it.
 
 mod caller;
+mod credentials;
 mod documentation;
 mod page;
 mod pools;
 mod probes;
 mod runners;
+mod tokens;
 
 pub(crate) use caller::API_KEY;
 
@@ -126,10 +128,16 @@ fn calls() -> OpenApiRouter<Face> {
     OpenApiRouter::new()
         .routes(routes!(pools::list_pools, pools::create_pool))
         .routes(routes!(pools::get_pool, pools::change_pool, pools::delete_pool))
+        .routes(routes!(tokens::list_registration_tokens, tokens::create_registration_token))
+        .routes(routes!(tokens::revoke_registration_token))
+        .routes(routes!(tokens::register_runner))
+        .routes(routes!(tokens::revoke_runner_credentials))
         .routes(routes!(runners::list_runners))
         .routes(routes!(runners::get_runner, runners::change_runner, runners::remove_runner))
         .routes(routes!(runners::drain_runner))
         .routes(routes!(runners::resume_runner))
+        .routes(routes!(credentials::list_credentials, credentials::create_credential))
+        .routes(routes!(credentials::revoke_credential))
 }
 
 fn described() -> OpenApi {

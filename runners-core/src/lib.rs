@@ -38,6 +38,7 @@ pub use values::{
         access::{ApiCredentialSpec, ApiCredentialView, Issued, RegistrationSpec, RegistrationView},
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},
+        presence::Presence,
         runner::{RunnerFilter, RunnerView},
     },
     id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId},

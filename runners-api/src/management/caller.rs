@@ -89,8 +89,7 @@ fn check_kind(token: &Token) -> Result<(), Problem> {
         None => Ok(()),
         Some(kind) => {
             let wanted = TokenKind::Api.prefix();
-            let detail =
-                format!("management needs an API credential ({wanted}…), and a {kind} was given");
+            let detail = format!("management needs an API credential ({wanted}…), and a {kind} was given");
             Err(Problem::new(Code::WrongToken, detail))
         }
     }

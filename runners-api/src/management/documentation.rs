@@ -97,7 +97,8 @@ pub(super) fn completed(mut document: OpenApi) -> OpenApi {
         .license(Some(License::new(env!("CARGO_PKG_LICENSE"))))
         .build();
     document.servers = Some(vec![Server::new(".")]);
-    let used = |tag: &str| document.paths.paths.values().any(|item| operations(item).any(|one| has(one, tag)));
+    let used =
+        |tag: &str| document.paths.paths.values().any(|item| operations(item).any(|one| has(one, tag)));
     let tags: Vec<Tag> = TAGS
         .iter()
         .filter(|(name, _)| used(name))

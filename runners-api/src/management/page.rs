@@ -43,9 +43,8 @@ impl<T> Page<T> {
 
 /// Reads where a page begins and how long it is.
 pub(crate) fn paging(after: Option<&str>, limit: Option<u32>) -> Result<Paging, Problem> {
-    let not_ours = |error: runners_core::CursorError| {
-        Problem::new(Code::Invalid, format!("after: {error}")).at("after")
-    };
+    let not_ours =
+        |error: runners_core::CursorError| Problem::new(Code::Invalid, format!("after: {error}")).at("after");
     let after = after.map(str::parse::<Cursor>).transpose().map_err(not_ours)?;
     let limit = limit.unwrap_or(Paging::default().limit);
     if !(1..=Paging::LIMIT_MAX).contains(&limit) {

@@ -13,7 +13,7 @@ use crate::wire::{
 };
 use axum::response::Response;
 use http::StatusCode;
-use runners_core::{Mode, PoolId, RunnerFilter, RunnerId, RunnerView, Timestamp};
+use runners_core::{Mode, PoolId, Presence, RunnerFilter, RunnerId, RunnerView, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A runner.
@@ -25,9 +25,32 @@ pub(crate) struct Runner {
     #[schema(value_type = text::Pool)]
     pool_id: PoolId,
     name: String,
+    #[serde(rename = "status")]
+    state: RunnerState,
+    /// How many jobs it executes at once.
+    #[serde(rename = "maxConcurrency")]
+    slots: u32,
+    /// How many more jobs it would be granted now.
+    #[serde(rename = "availableSlots")]
+    free: u32,
+    /// When it last spoke, if it has since the control plane was started.
+    #[serde(rename = "lastHeartbeatUtc", with = "time::optional")]
+    #[schema(value_type = Option<text::Time>)]
+    synced_at: Option<Timestamp>,
     #[serde(rename = "createdAtUtc", with = "time")]
     #[schema(value_type = text::Time)]
     made_at: Timestamp,
+}
+
+/// How a runner is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub(crate) enum RunnerState {
+    /// It is there and takes jobs.
+    Online,
+    /// It is there and takes nothing new.
+    Draining,
+    /// It has not spoken for a while.
+    Offline,
 }
 
 /// Which runners are listed.
@@ -71,10 +94,15 @@ pub(super) async fn list_runners(
 ) -> Result<Response, Problem> {
     let list = |paging| {
         let (management, filter) = (caller.management.clone(), RunnerFilter { pool: query.pool_id });
-        async move { management.runners(&filter, &paging).await }
+        async move {
+            let runners = management.runners(&filter, &paging).await?;
+            let ids: Vec<RunnerId> = runners.items.iter().map(|runner| runner.id).collect();
+            let mut presence = management.presence(&ids).await?.into_iter();
+            Ok(runners.map(|runner| Runner::new(runner, presence.next().unwrap_or_default())))
+        }
     };
     let page = PageQuery { after: query.after.clone(), limit: query.limit };
-    page::array(&page, list, Runner::from).await
+    page::array(&page, list, |runner| runner).await
 }
 
 /// Shows a runner.
@@ -85,7 +113,7 @@ pub(super) async fn get_runner(
     caller: Caller,
     Path(runner): Path<RunnerId>,
 ) -> Result<Json<Runner>, Problem> {
-    Ok(Json(caller.management.runner(runner).await?.into()))
+    shown(&caller, runner).await
 }
 
 /// Renames a runner, or limits its slots.
@@ -103,7 +131,7 @@ pub(super) async fn change_runner(
     if let Some(slots) = change.slots {
         caller.management.set_slots(runner, slots).await?;
     }
-    Ok(Json(caller.management.runner(runner).await?.into()))
+    shown(&caller, runner).await
 }
 
 /// Removes a runner.
@@ -146,8 +174,28 @@ pub(super) async fn resume_runner(
     Ok(StatusCode::NO_CONTENT)
 }
 
-impl From<RunnerView> for Runner {
-    fn from(runner: RunnerView) -> Self {
-        Self { id: runner.id, pool_id: runner.pool, name: runner.name, made_at: runner.made_at }
+async fn shown(caller: &Caller, runner: RunnerId) -> Result<Json<Runner>, Problem> {
+    let view = caller.management.runner(runner).await?;
+    let presence = caller.management.presence(&[runner]).await?;
+    Ok(Json(Runner::new(view, presence.into_iter().next().unwrap_or_default())))
+}
+
+impl Runner {
+    pub(super) fn new(runner: RunnerView, presence: Presence) -> Self {
+        let mode = presence.mode.max(runner.desired.mode);
+        Self {
+            id: runner.id,
+            pool_id: runner.pool,
+            name: runner.name,
+            state: match (presence.online, mode) {
+                (false, _) => RunnerState::Offline,
+                (true, Mode::Serve) => RunnerState::Online,
+                (true, Mode::Drain | Mode::Leave) => RunnerState::Draining,
+            },
+            slots: presence.slots,
+            free: if presence.online { presence.free } else { 0 },
+            synced_at: presence.synced_at,
+            made_at: runner.made_at,
+        }
     }
 }

@@ -26,7 +26,9 @@ const REQUEST_ID_BYTES_MAX: usize = 128;
 /// Puts it around every route, and around what leads nowhere.
 pub(crate) fn around(routes: Router<Face>, face: &Face) -> Router<Face> {
     routes
-        .fallback(async || Problem::new(Code::NotFound, "there is nothing at this path: docs lists the calls"))
+        .fallback(async || {
+            Problem::new(Code::NotFound, "there is nothing at this path: docs lists the calls")
+        })
         .method_not_allowed_fallback(async || {
             Problem::new(Code::MethodNotAllowed, "the method is not allowed here: docs lists the calls")
         })

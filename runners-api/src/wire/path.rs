@@ -15,7 +15,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match AnyPath::from_request_parts(parts, state).await {
             Ok(AnyPath(path)) => Ok(Self(path)),
-            Err(error) => Err(Problem::new(Code::NotFound, format!("there is nothing: {}", error.body_text()))),
+            Err(error) => {
+                Err(Problem::new(Code::NotFound, format!("there is nothing: {}", error.body_text())))
+            }
         }
     }
 }

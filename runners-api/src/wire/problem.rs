@@ -178,17 +178,40 @@ impl From<Refused> for Problem {
             RefusalCode::Exhausted => Code::Exhausted,
             _ => Code::Invalid,
         };
-        let problem = Self::new(code, refused.detail);
-        if code != Code::Invalid {
-            return problem;
-        }
-        // The rules begin what they say with the field that they speak of.
-        let field = problem.detail.split_once(": ").map(|(field, _)| field.to_owned());
-        match field.filter(|field| field.bytes().all(|byte| byte.is_ascii_graphic())) {
-            Some(field) => problem.at(field),
-            None => problem,
+        // The rules begin what they say with the field that they speak of, by its name in Rust.
+        let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_graphic());
+        match refused.detail.split_once(": ").filter(|(field, _)| code == Code::Invalid && is_name(field)) {
+            Some((field, problem)) => {
+                let field = on_the_wire(field);
+                Self::new(code, format!("{field}: {problem}")).at(field)
+            }
+            None => Self::new(code, refused.detail),
         }
     }
+}
+
+/// What a field of the rules is called here.
+fn on_the_wire(field: &str) -> String {
+    let known = match field {
+        "kind" => "poolKind",
+        "region" => "cloudRegion",
+        "scale_set" => "scaleSetResourceId",
+        "sharing" => "isShared",
+        "runners_min" => "minRunners",
+        "runners_max" => "maxRunners",
+        "uses_max" => "maxUses",
+        "expires_in" => "expiresInSeconds",
+        _ => "",
+    };
+    if !known.is_empty() {
+        return known.to_owned();
+    }
+    let mut words = field.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| {
+        let (initial, rest) = word.split_at(word.chars().next().map_or(0, char::len_utf8));
+        name + &initial.to_uppercase() + rest
+    })
 }
 
 impl From<Error> for Problem {

@@ -42,6 +42,8 @@ texts! {
     Run, "^run_[0-9a-f]{32}$", "run_019a00000000700080000000000000ab", "The id of a run.";
     /// The text of a signal's id.
     Signal, "^signal_[0-9a-f]{32}$", "signal_019a00000000700080000000000000ab", "The id of a signal.";
+    /// The text of a token's id.
+    Token, "^token_[0-9a-f]{32}$", "token_00112233445566778899aabbccddeeff", "The id of a token, which is no secret.";
     /// A SHA-256 in hex digits.
     Sha256, "^[0-9a-f]{64}$", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "A SHA-256 in hex digits.";
 }

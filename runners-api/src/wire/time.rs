@@ -12,10 +12,7 @@ pub(crate) mod optional {
     use runners_core::Timestamp;
     use serde::Serializer;
 
-    pub(crate) fn serialize<S: Serializer>(
-        at: &Option<Timestamp>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
         match at {
             Some(at) => serializer.collect_str(at),
             None => serializer.serialize_none(),

@@ -40,7 +40,7 @@ use crate::{
     },
 };
 use due::DueSignal;
-use session::Session;
+pub(crate) use session::Session;
 use std::{
     collections::BTreeMap,
     fmt,

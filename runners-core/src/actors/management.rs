@@ -6,6 +6,7 @@
 
 mod credentials;
 mod pools;
+mod presence;
 mod registrations;
 mod runners;
 

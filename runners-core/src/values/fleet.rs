@@ -5,4 +5,5 @@
 pub(crate) mod access;
 pub(crate) mod listing;
 pub(crate) mod pool;
+pub(crate) mod presence;
 pub(crate) mod runner;

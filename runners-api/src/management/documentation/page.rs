@@ -52,8 +52,15 @@ impl<'a> Page<'a> {
             }
             out.write_str("</ul></section>")
         })?;
-        write!(out, "</nav><main id=\"top\"><header><h1>{title}</h1><p class=\"version\">{version}, OpenAPI ")?;
-        write!(out, "{} <a href=\"openapi.json\">openapi.json</a></p>", escaped(text(&self.document["openapi"])))?;
+        write!(
+            out,
+            "</nav><main id=\"top\"><header><h1>{title}</h1><p class=\"version\">{version}, OpenAPI "
+        )?;
+        write!(
+            out,
+            "{} <a href=\"openapi.json\">openapi.json</a></p>",
+            escaped(text(&self.document["openapi"]))
+        )?;
         paragraphs(out, text(&info["description"]))?;
         out.write_str("</header>")?;
         self.for_each_tag(|tag, calls| {
@@ -108,14 +115,21 @@ impl<'a> Page<'a> {
     }
 
     fn parameters(&self, out: &mut String, call: &Value) -> std::fmt::Result {
-        let Some(parameters) = call["parameters"].as_array().filter(|all| !all.is_empty()) else { return Ok(()) };
+        let Some(parameters) = call["parameters"].as_array().filter(|all| !all.is_empty()) else {
+            return Ok(());
+        };
         out.write_str("<h4>Parameters</h4><dl>")?;
         for parameter in parameters {
             let required = parameter["required"].as_bool().unwrap_or_default();
             let place = text(&parameter["in"]);
             let schema = &parameter["schema"];
             write!(out, "<dt><code>{}</code>", escaped(text(&parameter["name"])))?;
-            write!(out, " <span class=\"type\">{}, in {place}{}</span></dt>", escaped(&self.kind(schema)), needed(required && place != "path"))?;
+            write!(
+                out,
+                " <span class=\"type\">{}, in {place}{}</span></dt>",
+                escaped(&self.kind(schema)),
+                needed(required && place != "path")
+            )?;
             write!(out, "<dd>{}{}</dd>", marked(text(&parameter["description"])), limits(schema))?;
         }
         out.write_str("</dl>")
@@ -176,7 +190,12 @@ impl<'a> Page<'a> {
                 about => about,
             };
             write!(out, "<dt><code>{}</code>", escaped(name))?;
-            write!(out, " <span class=\"type\">{}{}</span></dt>", escaped(&self.kind(member)), needed(required))?;
+            write!(
+                out,
+                " <span class=\"type\">{}{}</span></dt>",
+                escaped(&self.kind(member)),
+                needed(required)
+            )?;
             write!(out, "<dd>{}{}", marked(about), limits(member))?;
             self.members(out, member, depth + 1)?;
             out.write_str("</dd>")?;
@@ -240,7 +259,11 @@ fn limits(schema: &Value) -> String {
         .filter(|(name, _)| schema[*name].is_number() && schema[*name] != 0)
         .map(|(name, word)| format!("{word}{}", schema[*name]))
         .collect();
-    if found.is_empty() { String::new() } else { format!(" <span class=\"limit\">{}</span>", found.join(", ")) }
+    if found.is_empty() {
+        String::new()
+    } else {
+        format!(" <span class=\"limit\">{}</span>", found.join(", "))
+    }
 }
 
 fn text(value: &Value) -> &str {

@@ -20,7 +20,7 @@ use crate::{
         key::{Index, Kind},
         lease::FencingToken,
         runner::{Incarnation, Mode},
-        time::BootTime,
+        time::{BootTime, Timestamp},
     },
 };
 use bytes::Bytes;
@@ -60,6 +60,8 @@ pub(crate) struct Live {
     pub(crate) runner: Option<Versioned<RunnerRecord>>,
     /// The newest request that was seen of this incarnation.
     pub(crate) last: Option<(Incarnation, u64)>,
+    /// When it arrived.
+    pub(crate) synced_at: Option<Timestamp>,
     /// The newest request followed the one before it: the runner has not missed an answer.
     pub(crate) follows: bool,
     /// The jobs that are offered to the runner, or that it works on.
@@ -138,14 +140,19 @@ impl Live {
         self.intent.max(desired.unwrap_or_default())
     }
 
+    /// The limit on its slots that the operator wishes.
+    pub(crate) fn desired_slots(&self) -> Option<u32> {
+        self.runner.as_ref().and_then(|runner| runner.record.desired.slots)
+    }
+
     /// How many more jobs it may be offered.
     pub(crate) fn room(&self, held: usize) -> usize {
         if self.suspect || self.mode() != Mode::Serve {
             return 0;
         }
         let offered = self.mine.values().filter(|mine| mine.is_offered()).count();
-        let desired = self.runner.as_ref().and_then(|runner| runner.record.desired.slots);
-        let under_limit = desired.map_or(usize::MAX, |slots| (slots as usize).saturating_sub(held));
+        let under_limit =
+            self.desired_slots().map_or(usize::MAX, |slots| (slots as usize).saturating_sub(held));
         (self.free as usize).min(under_limit).saturating_sub(offered)
     }
 }
