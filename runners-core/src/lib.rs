@@ -40,6 +40,7 @@ pub use values::{
         pool::{Placement, PoolSpec, PoolView, Sharing},
         presence::Presence,
         runner::{RunnerFilter, RunnerView},
+        tenant::{Feature, Rollout, TenantView},
     },
     id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId},
     job::{DisconnectPolicy, Job, JobOptions, JobSpec},
@@ -71,6 +72,13 @@ pub mod prelude {
     pub use crate::{
         Attempt, Client, Command, Conclusion, ControlPlane, Error, Executor, Fault, Job, JobOptions,
         JobResult, MemoryStore, RetryPolicy, Runner, Verdict,
+    };
+}
+
+/// The metrics seam, and every instrument.
+pub mod metrics {
+    pub use crate::seams::metrics::{
+        Attribute, Instrument, Measure, Meter, Metrics, NoMetrics, control_plane, runner,
     };
 }
 

@@ -14,8 +14,11 @@ mod due;
 mod effects;
 pub(crate) mod enrol;
 mod fleet;
+mod gauges;
 mod grant;
 mod logs;
+mod measured;
+mod measures;
 mod readiness;
 mod session;
 mod signals;
@@ -35,14 +38,16 @@ use crate::{
     rules::schedule::Schedule,
     seams::{artifact::ArtifactStore, clock::Clock, observer::Observer, random::Random, store::Store},
     values::{
+        fleet::tenant::Rollout,
         id::{MemberId, PoolId, RunnerId, TenantId},
         time::Timestamp,
     },
 };
 use due::DueSignal;
+use measures::Measures;
 pub(crate) use session::Session;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
@@ -99,11 +104,15 @@ pub(crate) struct Plane {
     pub(crate) wall: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) measures: Measures,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) spans: Spans,
     pub(crate) schedule: Mutex<Schedule>,
     pub(crate) sessions: Mutex<BTreeMap<RunnerId, Arc<Session>>>,
     pub(crate) pools: Mutex<BTreeMap<(TenantId, String), PoolId>>,
+    /// Tenants that may ask for nothing and are granted nothing.
+    pub(crate) suspended: Mutex<BTreeSet<TenantId>>,
+    pub(crate) rollout: Rollout,
     pub(crate) subjects: Subjects,
     pub(crate) due: DueSignal,
     /// Something waits for the upkeep.

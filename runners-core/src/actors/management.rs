@@ -9,6 +9,7 @@ mod pools;
 mod presence;
 mod registrations;
 mod runners;
+mod tenants;
 
 use crate::{
     actors::{
@@ -82,6 +83,9 @@ impl Management {
 
     /// The tenant that is managed, if the principal has the scope.
     pub(crate) fn with(&self, needed: Scope) -> Result<TenantId, Error> {
+        if self.principal != Principal::Operator {
+            self.plane.may_ask(self.tenant)?;
+        }
         match &self.principal {
             Principal::Operator => Ok(self.tenant),
             Principal::Api { scopes, .. } if scopes.contains(&needed) => Ok(self.tenant),

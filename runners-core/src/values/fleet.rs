@@ -7,3 +7,4 @@ pub(crate) mod listing;
 pub(crate) mod pool;
 pub(crate) mod presence;
 pub(crate) mod runner;
+pub(crate) mod tenant;

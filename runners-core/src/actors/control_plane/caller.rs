@@ -43,6 +43,11 @@ impl Caller {
 
     async fn pass_on(&self, request: Request) -> Result<Reply, StoreError> {
         let plane = &self.plane;
+        if let Principal::Api { tenant, .. } = &self.principal
+            && let Err(refused) = plane.may_ask(*tenant)
+        {
+            return Ok(Reply::Refused(refused));
+        }
         match (request, &self.principal) {
             (Request::Sync(request), Principal::Runner { tenant, pool, runner }) => {
                 let who = Identity { tenant: *tenant, pool: *pool, runner: *runner };

@@ -68,6 +68,8 @@ pub(crate) struct Live {
     pub(crate) mine: BTreeMap<JobId, Mine>,
     pub(crate) signals: BTreeMap<SignalId, Pending>,
     pub(crate) seeker: Option<Seeker>,
+    /// When the newest request came.
+    pub(crate) heard_at: Option<BootTime>,
     /// An offer was not confirmed in time, and nothing was heard since.
     pub(crate) suspect: bool,
     /// What the newest request means to do, and how many jobs it would start.
@@ -78,6 +80,8 @@ pub(crate) struct Live {
     /// It is on the list of those who wait for a job.
     pub(crate) waiting: bool,
     pub(crate) told_no_more: bool,
+    /// How many jobs it may be granted by its pool, if that is limited.
+    pub(crate) slots_granted: Option<u32>,
     pub(crate) progress: BTreeMap<JobId, (u64, String)>,
 }
 
@@ -140,9 +144,10 @@ impl Live {
         self.intent.max(desired.unwrap_or_default())
     }
 
-    /// The limit on its slots that the operator wishes.
-    pub(crate) fn desired_slots(&self) -> Option<u32> {
-        self.runner.as_ref().and_then(|runner| runner.record.desired.slots)
+    /// The limit on its slots, by the operator's wish or that of its pool.
+    pub(crate) fn slots_limit(&self) -> Option<u32> {
+        let desired = self.runner.as_ref().and_then(|runner| runner.record.desired.slots);
+        desired.into_iter().chain(self.slots_granted).min()
     }
 
     /// How many more jobs it may be offered.
@@ -151,9 +156,8 @@ impl Live {
             return 0;
         }
         let offered = self.mine.values().filter(|mine| mine.is_offered()).count();
-        let under_limit =
-            self.desired_slots().map_or(usize::MAX, |slots| (slots as usize).saturating_sub(held));
-        (self.free as usize).min(under_limit).saturating_sub(offered)
+        let limit = self.slots_limit().map_or(usize::MAX, |slots| (slots as usize).saturating_sub(held));
+        (self.free as usize).min(limit).saturating_sub(offered)
     }
 }
 
@@ -175,6 +179,7 @@ impl Plane {
         live.loaded = false;
         live.session = self.records.load(SessionRecord::key_of(who.tenant, who.runner)).await?;
         live.runner = self.records.load(RunnerRecord::key_of(who.tenant, who.runner)).await?;
+        live.slots_granted = self.slots_granted(who.tenant, who.pool).await?;
         let known = std::mem::take(&mut live.mine);
         let sent = std::mem::take(&mut live.signals);
         let mut after = None;

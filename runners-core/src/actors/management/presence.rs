@@ -44,7 +44,7 @@ impl Plane {
             online: (live.parked || recent) && live.last.is_some() && !removed,
             synced_at: live.synced_at,
             mode: live.mode(),
-            slots: live.desired_slots().map_or(slots, |limit| limit.min(slots)),
+            slots: live.slots_limit().map_or(slots, |limit| limit.min(slots)),
             busy: count(busy),
             free: count(live.room(running)),
         }
