@@ -13,6 +13,8 @@ mod direct;
 mod due;
 mod effects;
 pub(crate) mod enrol;
+mod events;
+mod feed;
 mod fleet;
 mod gauges;
 mod grant;
@@ -44,6 +46,7 @@ use crate::{
     },
 };
 use due::DueSignal;
+use feed::Feed;
 use measures::Measures;
 pub(crate) use session::Session;
 use std::{
@@ -115,6 +118,7 @@ pub(crate) struct Plane {
     pub(crate) rollout: Rollout,
     pub(crate) subjects: Subjects,
     pub(crate) due: DueSignal,
+    pub(crate) feed: Feed,
     /// Something waits for the upkeep.
     pub(crate) upkeep: Notify,
     /// Logs move into the artifact store: it is one that outlives this process.

@@ -5,6 +5,7 @@
 //! the same reads.
 
 mod credentials;
+mod events;
 mod pools;
 mod presence;
 mod registrations;

@@ -3,6 +3,7 @@
 
 mod access;
 mod along;
+mod events;
 mod hand;
 mod logs;
 mod management;
