@@ -3,9 +3,9 @@
 use super::ControlPlane;
 use crate::{
     actors::error::Error,
-    rules::record::{Record as _, TenantRecord},
+    rules::record::PoolRecord,
     seams::store::StoreError,
-    values::id::TenantId,
+    values::id::{PoolId, TenantId},
 };
 
 impl ControlPlane {
@@ -18,7 +18,7 @@ impl ControlPlane {
         if plane.stopping.is_cancelled() {
             return Err(Error::Store(StoreError::Unavailable("the control plane is stopping".into())));
         }
-        let anybody = TenantRecord::new(TenantId::DEFAULT, "").key();
-        plane.records.load::<TenantRecord>(anybody).await.map(drop).map_err(Error::Store)
+        let anybody = PoolRecord::key_of(TenantId::DEFAULT, PoolId::DEFAULT);
+        plane.records.load::<PoolRecord>(anybody).await.map(drop).map_err(Error::Store)
     }
 }
