@@ -15,7 +15,7 @@ pub use actors::{
     error::Error,
     keeper::{LeaseEnd, LeaseKeeper, Trust},
     management::Management,
-    runner::{ExitReason, Runner, RunnerBuilder, RunnerSnapshot},
+    runner::{ExitReason, HookError, Runner, RunnerBuilder, RunnerSnapshot},
     spool::{Spool, SpoolError},
 };
 pub use seams::{

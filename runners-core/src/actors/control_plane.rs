@@ -9,6 +9,7 @@ mod builder;
 mod caller;
 mod client;
 mod dependants;
+mod deregister;
 mod direct;
 mod due;
 mod effects;

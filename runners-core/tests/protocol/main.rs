@@ -3,6 +3,7 @@
 
 mod access;
 mod along;
+mod deregister;
 mod events;
 mod hand;
 mod logs;
