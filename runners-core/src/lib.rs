@@ -15,7 +15,7 @@ pub use actors::{
     error::Error,
     keeper::{LeaseEnd, LeaseKeeper, Trust},
     management::Management,
-    runner::{ExitReason, Runner, RunnerBuilder, RunnerSnapshot},
+    runner::{ExitReason, HookError, Runner, RunnerBuilder, RunnerSnapshot},
     spool::{Spool, SpoolError},
 };
 pub use seams::{
@@ -34,11 +34,13 @@ pub use seams::{
 pub use values::{
     command::Command,
     digest::{Digest, DigestError, DigestStream},
+    event::{Event, EventCursor, EventCursorError, EventPage, EventsOf, Happening, StopReason},
     fleet::{
         access::{ApiCredentialSpec, ApiCredentialView, Issued, RegistrationSpec, RegistrationView},
         environment::{EnvironmentView, Route},
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},
+        presence::Presence,
         runner::{RunnerFilter, RunnerView},
         tenant::{Feature, Rollout, TenantView},
     },

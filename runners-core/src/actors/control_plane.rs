@@ -9,16 +9,20 @@ mod builder;
 mod caller;
 mod client;
 mod dependants;
+mod deregister;
 mod direct;
 mod due;
 mod effects;
 pub(crate) mod enrol;
+mod events;
+mod feed;
 mod fleet;
 mod gauges;
 mod grant;
 mod logs;
 mod measured;
 mod measures;
+mod readiness;
 mod route;
 mod session;
 mod signals;
@@ -44,8 +48,9 @@ use crate::{
     },
 };
 use due::DueSignal;
+use feed::Feed;
 use measures::Measures;
-use session::Session;
+pub(crate) use session::Session;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -115,6 +120,7 @@ pub(crate) struct Plane {
     pub(crate) rollout: Rollout,
     pub(crate) subjects: Subjects,
     pub(crate) due: DueSignal,
+    pub(crate) feed: Feed,
     /// Something waits for the upkeep.
     pub(crate) upkeep: Notify,
     /// Logs move into the artifact store: it is one that outlives this process.

@@ -6,7 +6,9 @@
 
 mod credentials;
 mod environments;
+mod events;
 mod pools;
+mod presence;
 mod registrations;
 mod runners;
 mod tenants;

@@ -3,6 +3,8 @@
 
 mod access;
 mod along;
+mod deregister;
+mod events;
 mod hand;
 mod logs;
 mod management;

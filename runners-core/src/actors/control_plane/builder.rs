@@ -1,8 +1,8 @@
 //! Setting up a control plane, starting its duties, and stopping it.
 
 use super::{
-    ControlPlane, Plane, Spans, due::DueSignal, measured::Measured, measures::Measures, subjects::Subjects,
-    watch::Written,
+    ControlPlane, Plane, Spans, due::DueSignal, feed::Feed, measured::Measured, measures::Measures,
+    subjects::Subjects, watch::Written,
 };
 use crate::{
     actors::{
@@ -150,6 +150,7 @@ impl ControlPlaneBuilder {
     /// # Errors
     /// [`Error::Store`] when the store cannot be used.
     pub async fn start(self) -> Result<ControlPlane, Error> {
+        let shared = self.store.clock().is_some();
         let measures = Measures::new(Arc::clone(&self.metrics));
         let store = if measures.are_wanted() { self.measured_store() } else { Arc::clone(&self.store) };
         let wall = self.store.clock().unwrap_or_else(|| Arc::clone(&self.clock));
@@ -157,6 +158,7 @@ impl ControlPlaneBuilder {
         let seals = self.artifacts.is_some();
         let plane = Arc::new(Plane {
             me,
+            feed: Feed::new(me.as_bytes(), shared, Arc::clone(&self.clock)),
             records: Records::new(store),
             clock: self.clock,
             wall,

@@ -82,7 +82,7 @@ impl Plane {
             Ok(spec) => spec,
             Err(refused) => return Ok(Err(refused)),
         };
-        let body = submission::body_digest(&spec);
+        let body = spec.unique.is_some().then(|| submission::body_digest(&spec));
         if let Err(refused) = self.route(tenant, &mut spec).await? {
             return Ok(Err(refused));
         }
@@ -100,7 +100,11 @@ impl Plane {
                 }
             },
         };
-        let unique = spec.unique.as_ref().map(|unique| UniqueRecord::of_job(tenant, unique, spec.job, body));
+        let unique = spec
+            .unique
+            .as_ref()
+            .zip(body)
+            .map(|(unique, body)| UniqueRecord::of_job(tenant, unique, spec.job, body));
         let record = JobRecord::submitted(&lane, &spec, self.now());
         let payload = Arc::new(PayloadRecord {
             tenant,

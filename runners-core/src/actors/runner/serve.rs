@@ -3,6 +3,7 @@
 
 use super::{
     ExitReason,
+    deregister::deregister,
     drive::Driver,
     execution::Outfit,
     measures::Measures,
@@ -135,6 +136,7 @@ impl Serving {
 
     /// Serves until the session is over and every attempt has been joined.
     pub(super) async fn serve(mut self) {
+        self.begin().await;
         let reason = loop {
             let next = self.turn();
             if let Some(reason) = self.over() {
@@ -152,7 +154,51 @@ impl Serving {
         if reason != ExitReason::Killed {
             while self.chores.join_next().await.is_some() {}
         }
+        let kill = self.kill.clone();
+        let reason = tokio::select! {
+            biased;
+            () = kill.cancelled() => ExitReason::Killed,
+            reason = self.leave(reason) => reason,
+        };
         self.exit.send_replace(Some(reason));
+    }
+
+    /// Has the host prepare for the start, unless something else is in its way.
+    async fn begin(&self) {
+        if self.shared.look(|session| session.exit_reason().is_some()) {
+            return;
+        }
+        let started = tokio::select! {
+            biased;
+            () = self.kill.cancelled() => return,
+            started = self.outfit.hooks.start(&*self.shared.clock) => started,
+        };
+        if let Err(problem) = started {
+            self.shared.with_quietly(|session, _| session.end(ExitReason::Unstarted { problem }));
+        }
+    }
+
+    /// What is done last, and what the end is then.
+    async fn leave(&self, reason: ExitReason) -> ExitReason {
+        let clock = &*self.shared.clock;
+        let reason = match (&self.outfit.single_use, reason) {
+            (_, reason @ (ExitReason::Killed | ExitReason::Unstarted { .. })) => return reason,
+            (Some(spool), ExitReason::Left) => match deregister(&*self.transport, clock).await {
+                Ok(()) => {
+                    if let Err(error) = spool.keep_used(false).await {
+                        tracing::warn!(%error, "the state directory stays marked as used");
+                    }
+                    ExitReason::Deregistered
+                }
+                Err(problem) => {
+                    tracing::warn!("a single-use runner could not deregister itself: {problem}");
+                    ExitReason::Left
+                }
+            },
+            (_, reason) => reason,
+        };
+        self.outfit.hooks.stop(reason.clone(), clock).await;
+        reason
     }
 
     /// Looks at the session: carries out what it asks for, and answers what is next.
