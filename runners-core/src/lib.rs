@@ -39,8 +39,10 @@ pub use values::{
     event::{Event, EventCursor, EventCursorError, EventPage, EventsOf, Happening, StopReason},
     fleet::{
         access::{ApiCredentialSpec, ApiCredentialView, Issued, RegistrationSpec, RegistrationView},
+        environment::{EnvironmentView, Route},
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},
+        presence::Presence,
         runner::{RunnerFilter, RunnerView},
         tenant::{Feature, Rollout, TenantView},
     },

@@ -22,6 +22,8 @@ mod grant;
 mod logs;
 mod measured;
 mod measures;
+mod readiness;
+mod route;
 mod session;
 mod signals;
 mod subjects;
@@ -48,7 +50,7 @@ use crate::{
 use due::DueSignal;
 use feed::Feed;
 use measures::Measures;
-use session::Session;
+pub(crate) use session::Session;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
