@@ -73,6 +73,13 @@ pub mod prelude {
     };
 }
 
+/// The metrics seam, and every instrument.
+pub mod metrics {
+    pub use crate::seams::metrics::{
+        Attribute, Instrument, Measure, Meter, Metrics, NoMetrics, control_plane, runner,
+    };
+}
+
 /// The storage seam.
 pub mod store {
     pub use crate::seams::store::{

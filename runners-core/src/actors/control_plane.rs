@@ -14,8 +14,11 @@ mod due;
 mod effects;
 pub(crate) mod enrol;
 mod fleet;
+mod gauges;
 mod grant;
 mod logs;
+mod measured;
+mod measures;
 mod session;
 mod signals;
 mod subjects;
@@ -39,6 +42,7 @@ use crate::{
     },
 };
 use due::DueSignal;
+use measures::Measures;
 use session::Session;
 use std::{
     collections::BTreeMap,
@@ -98,6 +102,7 @@ pub(crate) struct Plane {
     pub(crate) wall: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) measures: Measures,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) spans: Spans,
     pub(crate) schedule: Mutex<Schedule>,

@@ -7,6 +7,7 @@ mod execution;
 mod lease;
 mod link;
 mod log;
+mod measures;
 mod pacing;
 mod serve;
 mod session;

@@ -3,6 +3,7 @@
 //! Lanes are matched, not jobs. Within a pool, priority goes first, then age. All of it can be
 //! rebuilt from the store; nothing here is the truth.
 
+mod depth;
 mod waiters;
 
 pub(crate) use waiters::Seeker;

@@ -6,6 +6,8 @@ mod along;
 mod hand;
 mod logs;
 mod management;
+#[cfg(feature = "testing")]
+mod measures;
 mod parked;
 mod planes;
 mod runs;

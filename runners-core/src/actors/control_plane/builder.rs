@@ -1,6 +1,9 @@
 //! Setting up a control plane, starting its duties, and stopping it.
 
-use super::{ControlPlane, Plane, Spans, due::DueSignal, subjects::Subjects, watch::Written};
+use super::{
+    ControlPlane, Plane, Spans, due::DueSignal, measured::Measured, measures::Measures, subjects::Subjects,
+    watch::Written,
+};
 use crate::{
     actors::{
         error::Error,
@@ -13,6 +16,7 @@ use crate::{
     seams::{
         artifact::{ArtifactStore, memory::MemoryArtifacts},
         clock::{Clock, SystemClock},
+        metrics::{Metrics, NoMetrics},
         observer::{NoObserver, Observer},
         random::{self, Random, SystemRandom},
         store::{Store, StoreError},
@@ -37,6 +41,7 @@ pub struct ControlPlaneBuilder {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
+    metrics: Arc<dyn Metrics>,
     artifacts: Option<Arc<dyn ArtifactStore>>,
     spans: Spans,
 }
@@ -55,6 +60,7 @@ impl ControlPlaneBuilder {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             observer: Arc::new(NoObserver),
+            metrics: Arc::new(NoMetrics),
             artifacts: None,
             spans,
         }
@@ -75,6 +81,12 @@ impl ControlPlaneBuilder {
     /// Tells `observer` what happens.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Measures to `metrics`. Nothing is measured unless said otherwise.
+    pub fn metrics(mut self, metrics: impl Metrics) -> Self {
+        self.metrics = Arc::new(metrics);
         self
     }
 
@@ -129,16 +141,19 @@ impl ControlPlaneBuilder {
     /// # Errors
     /// [`Error::Store`] when the store cannot be used.
     pub async fn start(self) -> Result<ControlPlane, Error> {
+        let measures = Measures::new(Arc::clone(&self.metrics));
+        let store = if measures.are_wanted() { self.measured_store() } else { Arc::clone(&self.store) };
         let wall = self.store.clock().unwrap_or_else(|| Arc::clone(&self.clock));
         let me = random::id(&*self.random, wall.wall(), MemberId::new);
         let seals = self.artifacts.is_some();
         let plane = Arc::new(Plane {
             me,
-            records: Records::new(self.store),
+            records: Records::new(store),
             clock: self.clock,
             wall,
             random: self.random,
             observer: self.observer,
+            measures,
             artifacts: self.artifacts.unwrap_or_else(|| Arc::new(MemoryArtifacts::default())),
             spans: self.spans,
             schedule: Mutex::new(Schedule::default()),
@@ -158,8 +173,21 @@ impl ControlPlaneBuilder {
         let hints = plane.records.watch();
         plane.duties.spawn(Arc::clone(&plane).serve_hints(hints));
         plane.duties.spawn(Arc::clone(&plane).serve_due());
+        if plane.measures.are_wanted() {
+            plane.duties.spawn(Arc::clone(&plane).serve_gauges());
+        }
         plane.duties.spawn(Arc::clone(&plane).serve_upkeep());
         Ok(ControlPlane { plane })
+    }
+}
+
+impl ControlPlaneBuilder {
+    fn measured_store(&self) -> Arc<dyn Store> {
+        Arc::new(Measured {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            metrics: Arc::clone(&self.metrics),
+        })
     }
 }
 

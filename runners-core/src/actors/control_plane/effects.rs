@@ -98,6 +98,7 @@ impl Plane {
             self.written.note(change.after.id, change.version() + 1);
         }
         changes.iter().for_each(|change| self.follow(change));
+        self.measures.changed(changes, now);
         Ok(committed)
     }
 

@@ -66,6 +66,8 @@ pub(crate) struct Live {
     pub(crate) mine: BTreeMap<JobId, Mine>,
     pub(crate) signals: BTreeMap<SignalId, Pending>,
     pub(crate) seeker: Option<Seeker>,
+    /// When the newest request came.
+    pub(crate) heard_at: Option<BootTime>,
     /// An offer was not confirmed in time, and nothing was heard since.
     pub(crate) suspect: bool,
     /// What the newest request means to do, and how many jobs it would start.

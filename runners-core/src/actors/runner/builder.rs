@@ -3,6 +3,7 @@
 use super::{
     ExitReason, Runner,
     execution::Outfit,
+    measures::Measures,
     pacing::{PARK, Pacing},
     serve::{Parts, Serving, Shared},
     session::Session,
@@ -14,6 +15,7 @@ use crate::{
         artifact::ArtifactStore,
         clock::{Clock, SystemClock},
         executor::{ErasedExecutor, Executor, Executors},
+        metrics::{Metrics, NoMetrics},
         observer::{NoObserver, Observer},
         random::{Random, SystemRandom, number},
         secrets::SecretSource,
@@ -47,6 +49,7 @@ pub struct RunnerBuilder {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
+    metrics: Arc<dyn Metrics>,
 }
 
 impl RunnerBuilder {
@@ -65,6 +68,7 @@ impl RunnerBuilder {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             observer: Arc::new(NoObserver),
+            metrics: Arc::new(NoMetrics),
         }
     }
 
@@ -192,6 +196,12 @@ impl RunnerBuilder {
         self
     }
 
+    /// Measures to `metrics`. Nothing is measured unless said otherwise.
+    pub fn metrics(mut self, metrics: impl Metrics) -> Self {
+        self.metrics = Arc::new(metrics);
+        self
+    }
+
     /// Starts it on the current tokio runtime. What is in the way of a start is told by
     /// [`Runner::stopped`]. Waits for the disk if the spool is a directory.
     ///
@@ -252,6 +262,7 @@ impl RunnerBuilder {
             spool: self.spool,
             random: self.random,
             observer: self.observer,
+            measures: Measures::new(self.metrics),
             kill: kill.clone(),
             exit,
         });

@@ -5,6 +5,7 @@ use super::{
     ExitReason,
     drive::Driver,
     execution::Outfit,
+    measures::Measures,
     session::{Effect, Next, Order, Session, Stop},
 };
 use crate::{
@@ -86,6 +87,7 @@ pub(super) struct Serving {
     spool: Spool,
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
+    measures: Measures,
     kill: CancellationToken,
     exit: watch::Sender<Option<ExitReason>>,
     calls: JoinSet<Called>,
@@ -105,6 +107,7 @@ pub(super) struct Parts {
     pub(super) spool: Spool,
     pub(super) random: Arc<dyn Random>,
     pub(super) observer: Arc<dyn Observer>,
+    pub(super) measures: Measures,
     pub(super) kill: CancellationToken,
     pub(super) exit: watch::Sender<Option<ExitReason>>,
 }
@@ -119,6 +122,7 @@ impl Serving {
             spool: parts.spool,
             random: parts.random,
             observer: parts.observer,
+            measures: parts.measures,
             kill: parts.kill,
             exit: parts.exit,
             calls: JoinSet::new(),
@@ -173,10 +177,15 @@ impl Serving {
         let request = self.shared.with_quietly(Session::send);
         let seq = request.seq;
         let transport = self.transport.clone();
+        let (measures, clock) = (self.measures.clone(), self.shared.clock.clone());
         let call = async move {
+            let asked = clock.boot();
             let call = transport.call(Request::Sync(Box::new(request)));
             let reply = AssertUnwindSafe(call).catch_unwind().await;
-            (seq, reply.unwrap_or_else(|_| Err(TransportError::Unreachable("transport panicked".into()))))
+            let reply =
+                reply.unwrap_or_else(|_| Err(TransportError::Unreachable("transport panicked".into())));
+            measures.synced(&reply, clock.boot().since(asked));
+            (seq, reply)
         };
         self.call_handles.insert(seq, self.calls.spawn(call));
     }
@@ -215,6 +224,7 @@ impl Serving {
     fn ended(&mut self, ended: &Result<FencingToken, JoinError>) {
         if let Ok(token) = ended {
             self.stops.remove(token);
+            self.measures.busy(self.attempts.len());
         }
     }
 
@@ -232,6 +242,7 @@ impl Serving {
                 Effect::Abandon(seq) => {
                     if let Some(call) = self.call_handles.remove(&seq) {
                         call.abort();
+                        self.measures.sync_given_up();
                     }
                 }
                 Effect::Tell(notice) => self.observer.observe(&notice),
@@ -256,6 +267,7 @@ impl Serving {
             outfit: self.outfit.clone(),
             spool: self.spool.clone(),
             observer: self.observer.clone(),
+            measures: self.measures.clone(),
             stops,
         };
         self.attempts.spawn(async move {
@@ -268,5 +280,6 @@ impl Serving {
             }
             token
         });
+        self.measures.busy(self.attempts.len());
     }
 }
