@@ -9,16 +9,21 @@ mod builder;
 mod caller;
 mod client;
 mod dependants;
+mod deregister;
 mod direct;
 mod due;
 mod effects;
 pub(crate) mod enrol;
+mod events;
+mod feed;
 mod fleet;
 mod gauges;
 mod grant;
 mod logs;
 mod measured;
 mod measures;
+mod readiness;
+mod route;
 mod session;
 mod signals;
 mod subjects;
@@ -37,15 +42,17 @@ use crate::{
     rules::schedule::Schedule,
     seams::{artifact::ArtifactStore, clock::Clock, observer::Observer, random::Random, store::Store},
     values::{
+        fleet::tenant::Rollout,
         id::{MemberId, PoolId, RunnerId, TenantId},
         time::Timestamp,
     },
 };
 use due::DueSignal;
+use feed::Feed;
 use measures::Measures;
-use session::Session;
+pub(crate) use session::Session;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
@@ -108,8 +115,12 @@ pub(crate) struct Plane {
     pub(crate) schedule: Mutex<Schedule>,
     pub(crate) sessions: Mutex<BTreeMap<RunnerId, Arc<Session>>>,
     pub(crate) pools: Mutex<BTreeMap<(TenantId, String), PoolId>>,
+    /// Tenants that may ask for nothing and are granted nothing.
+    pub(crate) suspended: Mutex<BTreeSet<TenantId>>,
+    pub(crate) rollout: Rollout,
     pub(crate) subjects: Subjects,
     pub(crate) due: DueSignal,
+    pub(crate) feed: Feed,
     /// Something waits for the upkeep.
     pub(crate) upkeep: Notify,
     /// Logs move into the artifact store: it is one that outlives this process.

@@ -1,5 +1,6 @@
 //! A job as it is stored: its terms, its state, and how its attempts ended.
 
+pub(crate) use crate::values::event::StopReason;
 use crate::{
     rules::{
         keys,
@@ -121,18 +122,6 @@ pub(crate) struct Stop {
     pub(crate) reason: StopReason,
     /// When it is given up if nothing is heard.
     pub(crate) until: Timestamp,
-}
-
-/// Why a job is to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum StopReason {
-    /// Somebody asked for it.
-    Requested,
-    /// Its attempt took longer than it may.
-    Deadline,
-    /// Its run took longer than it may.
-    RunDeadline,
 }
 
 impl StopReason {

@@ -50,6 +50,9 @@ impl<C: Command> Job for (C, JobOptions) {
 pub struct JobOptions {
     /// The pool whose runners may take it. `default` unless said otherwise.
     pub pool: String,
+    /// The environment whose route tells where it goes, at the submit and for good. The pool is
+    /// then not looked at.
+    pub environment: Option<String>,
     /// Higher goes first. 100 unless said otherwise.
     pub priority: u8,
     /// Labels that a runner must have.
@@ -111,6 +114,7 @@ impl Default for JobOptions {
     fn default() -> Self {
         Self {
             pool: "default".to_owned(),
+            environment: None,
             priority: 100,
             wanted: BTreeSet::new(),
             refused: BTreeSet::new(),
@@ -166,6 +170,9 @@ pub struct JobSpec {
     pub payload_digest: Digest,
     /// As [`JobOptions::pool`].
     pub pool: String,
+    /// As [`JobOptions::environment`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// As [`JobOptions::priority`].
     pub priority: u8,
     /// As [`JobOptions::wanted`].
@@ -229,6 +236,7 @@ impl JobSpec {
             kind: kind.into(),
             payload_digest: Digest::of(payload),
             pool: options.pool,
+            environment: options.environment,
             priority: options.priority,
             wanted: options.wanted,
             refused: options.refused,

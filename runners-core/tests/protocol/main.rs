@@ -3,6 +3,8 @@
 
 mod access;
 mod along;
+mod deregister;
+mod events;
 mod hand;
 mod logs;
 mod management;
@@ -11,6 +13,7 @@ mod measures;
 mod parked;
 mod planes;
 mod runs;
+mod signals;
 #[cfg(feature = "testing")]
 mod spans;
 mod time;

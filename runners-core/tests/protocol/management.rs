@@ -2,13 +2,15 @@
 
 use super::{
     control,
-    hand::{Hand, operator, submit, user},
+    hand::{Hand, inspect, operator, submit, submit_with, user},
 };
 use runners_core::{
-    ControlPlane, Error, Management, Paging, PoolId, PoolSpec, Principal, RunnerFilter, RunnerId, Scope,
-    Sharing, TenantId,
-    protocol::{RefusalCode, Refused},
+    ControlPlane, Error, Feature, JobId, JobOptions, Management, MemoryStore, Paging, PoolId, PoolSpec,
+    Principal, RegistrationSpec, Rollout, Route, RunnerFilter, RunnerId, Scope, Sharing, TenantId,
+    Transport as _,
+    protocol::{Acceptance, InspectRequest, RefusalCode, Refused, Reply, Request},
 };
+use std::time::Duration;
 
 pub(crate) fn refusal<T: std::fmt::Debug>(done: Result<T, Error>) -> Refused {
     match done {
@@ -91,4 +93,126 @@ async fn management_takes_the_scope_that_it_names() {
     assert_eq!(refusal(reader.within(TenantId::OPERATOR)).code, RefusalCode::NotFound);
     let shared = PoolSpec { sharing: Sharing::Everyone, ..PoolSpec::new("shared") };
     assert!(refusal(admin(&control).create_pool(shared).await).detail.starts_with("sharing: only pools"));
+}
+
+#[tokio::test]
+async fn an_inactive_pool_is_granted_nothing_until_it_is_active_again() {
+    let control = control().await;
+    let (admin, mut hand) = (admin(&control), Hand::new(&control, 1));
+    hand.sync().await;
+    admin.update_pool(PoolId::DEFAULT, |spec| spec.active = false).await.unwrap();
+    submit(&user(&control), 1).await;
+    assert_eq!(hand.sync().await.offers, []);
+
+    hand.next.park_for = Duration::from_secs(20);
+    let mut parked = hand.clone();
+    let (answer, ()) = tokio::join!(parked.sync(), async {
+        tokio::task::yield_now().await;
+        admin.update_pool(PoolId::DEFAULT, |spec| spec.active = true).await.unwrap();
+    });
+    assert_eq!(answer.offers.len(), 1);
+}
+
+#[tokio::test]
+async fn a_runner_is_granted_no_more_at_once_than_its_pool_allows() {
+    let control = control().await;
+    let mut hand = Hand::new(&control, 1);
+    admin(&control).update_pool(PoolId::DEFAULT, |spec| spec.slots_per_runner = Some(1)).await.unwrap();
+    submit(&user(&control), 1).await;
+    submit(&user(&control), 2).await;
+    assert_eq!(hand.sync().await.offers.len(), 1, "two are free, one is allowed");
+}
+
+#[tokio::test]
+async fn a_suspended_tenant_asks_for_nothing_and_is_granted_nothing() {
+    let control = control().await;
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    let operator = operator(&control);
+    let job = submit(&user, 1).await;
+    operator.suspend_tenant(TenantId::DEFAULT, true).await.unwrap();
+    let reply = user.call(Request::Inspect(InspectRequest { job })).await.unwrap();
+    assert!(matches!(reply, Reply::Refused(refused) if refused.detail.contains("is suspended")));
+    assert_eq!(refusal(admin(&control).pool(PoolId::DEFAULT).await).code, RefusalCode::Forbidden);
+    assert!(operator.pool(PoolId::DEFAULT).await.is_ok());
+    assert_eq!(hand.sync().await.offers, []);
+
+    operator.suspend_tenant(TenantId::DEFAULT, false).await.unwrap();
+    assert_eq!(hand.sync().await.offers.len(), 1);
+}
+
+#[tokio::test]
+async fn only_the_operator_makes_and_lists_tenants() {
+    let control = control().await;
+    let (operator, admin) = (operator(&control), admin(&control));
+    let made = operator.create_tenant("east").await.unwrap();
+    let renamed = operator.rename_tenant(made.id, "west").await.unwrap();
+    let suspended = operator.suspend_tenant(made.id, true).await.unwrap();
+    assert_eq!((renamed.name.as_str(), suspended.suspended), ("west", true));
+    let listed = operator.tenants(&Paging::default()).await.unwrap().items;
+    let names: Vec<_> = listed.iter().map(|tenant| tenant.name.as_str()).collect();
+    assert_eq!(names, ["default", "west"]);
+    assert_eq!(admin.own_tenant().await.unwrap().name, "default");
+    assert_eq!(refusal(admin.create_tenant("mine").await).code, RefusalCode::Forbidden);
+    assert_eq!(refusal(admin.tenants(&Paging::default()).await).code, RefusalCode::Forbidden);
+    let unknown = operator.suspend_tenant(TenantId::from_bytes([7; 16]), true).await;
+    assert_eq!(refusal(unknown).code, RefusalCode::NotFound);
+}
+
+#[tokio::test]
+async fn what_is_not_rolled_out_to_a_tenant_is_refused_clearly() {
+    let rollout = Rollout { self_hosted: Feature::OFF, ..Rollout::default() };
+    let control = ControlPlane::builder(MemoryStore::default()).rollout(rollout).start().await.unwrap();
+    let admin = admin(&control);
+    let pool = refusal(admin.create_pool(PoolSpec::new("mine")).await);
+    assert_eq!(pool.code, RefusalCode::Forbidden);
+    assert!(pool.detail.starts_with("self-hosted execution is not switched on for this tenant"), "{pool:?}");
+    let token = admin.create_registration(PoolId::DEFAULT, RegistrationSpec::default()).await;
+    assert_eq!(refusal(token).code, RefusalCode::Forbidden);
+    let shared = PoolSpec { sharing: Sharing::Everyone, ..PoolSpec::new("shared") };
+    assert!(control.management(Principal::Operator).create_pool(shared).await.is_ok());
+}
+
+async fn submit_through(control: &ControlPlane, number: u8, environment: &str) -> Acceptance {
+    let environment = Some(environment.to_owned());
+    submit_with(&user(control), number, JobOptions { environment, ..JobOptions::default() }).await
+}
+
+#[tokio::test]
+async fn an_environment_moved_elsewhere_takes_new_jobs_there_and_leaves_the_others() {
+    let control = control().await;
+    let admin = admin(&control);
+    let blue = admin.create_pool(PoolSpec::new("blue")).await.unwrap().id;
+    admin.route_environment("staging", Route::Pool(PoolId::DEFAULT)).await.unwrap();
+    assert!(matches!(submit_through(&control, 1, "staging").await, Acceptance::Accepted(_)));
+    admin.route_environment("staging", Route::Pool(blue)).await.unwrap();
+    assert!(matches!(submit_through(&control, 1, "staging").await, Acceptance::Repeated(_)));
+    assert!(matches!(submit_through(&control, 2, "staging").await, Acceptance::Accepted(_)));
+    for (number, pool) in [(1, "default"), (2, "blue")] {
+        assert_eq!(inspect(&user(&control), JobId::from_bytes([number; 16])).await.pool, pool);
+    }
+    let listed = admin.environments(&Paging::default()).await.unwrap().items;
+    assert_eq!(listed, [admin.environment("staging").await.unwrap()]);
+    admin.delete_environment("staging").await.unwrap();
+    let gone = submit_through(&control, 3, "staging").await;
+    assert!(matches!(gone, Acceptance::Refused(refused) if refused.code == RefusalCode::NotFound));
+}
+
+#[tokio::test]
+async fn an_environment_that_leads_nowhere_is_told_clearly() {
+    let control = control().await;
+    let admin = admin(&control);
+    admin.route_environment("cloud", Route::Hosted).await.unwrap();
+    let Acceptance::Refused(refused) = submit_through(&control, 1, "cloud").await else {
+        panic!("expected it to be refused")
+    };
+    assert!(refused.detail.contains("hosted execution, which is not set up here"), "{refused:?}");
+    let blue = admin.create_pool(PoolSpec::new("blue")).await.unwrap().id;
+    admin.route_environment("lab", Route::Pool(blue)).await.unwrap();
+    admin.delete_pool(blue).await.unwrap();
+    let Acceptance::Refused(refused) = submit_through(&control, 1, "lab").await else {
+        panic!("expected it to be refused")
+    };
+    assert!(refused.detail.contains("a pool that was deleted"), "{refused:?}");
+    let nowhere = admin.route_environment("lab", Route::Pool(blue)).await;
+    assert_eq!(refusal(nowhere).code, RefusalCode::NotFound);
 }

@@ -1,8 +1,8 @@
 //! Setting up a control plane, starting its duties, and stopping it.
 
 use super::{
-    ControlPlane, Plane, Spans, due::DueSignal, measured::Measured, measures::Measures, subjects::Subjects,
-    watch::Written,
+    ControlPlane, Plane, Spans, due::DueSignal, feed::Feed, measured::Measured, measures::Measures,
+    subjects::Subjects, watch::Written,
 };
 use crate::{
     actors::{
@@ -10,7 +10,7 @@ use crate::{
         records::{Batch, Records},
     },
     rules::{
-        record::{PoolRecord, TenantRecord, UniqueRecord},
+        record::{PoolRecord, Record, TenantRecord, UniqueRecord},
         schedule::Schedule,
     },
     seams::{
@@ -22,8 +22,9 @@ use crate::{
         store::{Store, StoreError},
     },
     values::{
-        fleet::pool::PoolSpec,
+        fleet::{pool::PoolSpec, tenant::Rollout},
         id::{MemberId, PoolId, TenantId},
+        key::Key,
         time::Timestamp,
     },
 };
@@ -44,6 +45,7 @@ pub struct ControlPlaneBuilder {
     metrics: Arc<dyn Metrics>,
     artifacts: Option<Arc<dyn ArtifactStore>>,
     spans: Spans,
+    rollout: Rollout,
 }
 
 impl ControlPlaneBuilder {
@@ -63,6 +65,7 @@ impl ControlPlaneBuilder {
             metrics: Arc::new(NoMetrics),
             artifacts: None,
             spans,
+            rollout: Rollout::default(),
         }
     }
 
@@ -127,6 +130,12 @@ impl ControlPlaneBuilder {
         self
     }
 
+    /// What is rolled out, and to whom. Everything to everybody unless said otherwise.
+    pub fn rollout(mut self, rollout: Rollout) -> Self {
+        self.rollout = rollout;
+        self
+    }
+
     /// How long the credential of a runner is good for. 90 days unless said otherwise, at least ten
     /// minutes. A runner replaces it in time by itself; one that was off for longer must be
     /// registered again.
@@ -141,6 +150,7 @@ impl ControlPlaneBuilder {
     /// # Errors
     /// [`Error::Store`] when the store cannot be used.
     pub async fn start(self) -> Result<ControlPlane, Error> {
+        let shared = self.store.clock().is_some();
         let measures = Measures::new(Arc::clone(&self.metrics));
         let store = if measures.are_wanted() { self.measured_store() } else { Arc::clone(&self.store) };
         let wall = self.store.clock().unwrap_or_else(|| Arc::clone(&self.clock));
@@ -148,6 +158,7 @@ impl ControlPlaneBuilder {
         let seals = self.artifacts.is_some();
         let plane = Arc::new(Plane {
             me,
+            feed: Feed::new(me.as_bytes(), shared, Arc::clone(&self.clock)),
             records: Records::new(store),
             clock: self.clock,
             wall,
@@ -159,6 +170,8 @@ impl ControlPlaneBuilder {
             schedule: Mutex::new(Schedule::default()),
             sessions: Mutex::default(),
             pools: Mutex::default(),
+            suspended: Mutex::default(),
+            rollout: self.rollout,
             subjects: Subjects::default(),
             due: DueSignal::default(),
             upkeep: tokio::sync::Notify::new(),
@@ -169,6 +182,7 @@ impl ControlPlaneBuilder {
             duties: TaskTracker::new(),
         });
         plane.ensure_default().await.map_err(Error::Store)?;
+        plane.read_suspended().await.map_err(Error::Store)?;
         // What is written from here on is heard of; everything before is read when it is needed.
         let hints = plane.records.watch();
         plane.duties.spawn(Arc::clone(&plane).serve_hints(hints));
@@ -193,23 +207,36 @@ impl ControlPlaneBuilder {
 
 impl Plane {
     async fn ensure_default(&self) -> Result<(), StoreError> {
-        self.create(&TenantRecord::new(TenantId::DEFAULT, "default")).await?;
-        let (tenant, id) = (TenantId::DEFAULT, PoolId::DEFAULT);
-        let pool = PoolRecord::new(tenant, id, PoolSpec::new("default"), self.now());
+        let tenant = TenantRecord::new(TenantId::DEFAULT, "default", self.now());
+        self.create(&tenant).await?;
+        let pool = PoolRecord::new(TenantId::DEFAULT, PoolId::DEFAULT, PoolSpec::new("default"), self.now());
         self.create(&UniqueRecord::of_pool(&pool)).await?;
         self.create(&pool).await?;
-        match self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, id)).await? {
-            // The first release put pools into no listing.
-            Some(mut found) if found.record.made_at == Timestamp::default() => {
-                found.record.made_at = self.now();
-                let mut batch = Batch::new();
-                batch.put(found.version, &found.record);
-                match self.records.commit(batch).await {
-                    Ok(_) | Err(StoreError::Conflict(_)) => Ok(()),
-                    Err(error) => Err(error),
-                }
-            }
-            _ => Ok(()),
+        self.list_old(tenant.key(), |tenant: &mut TenantRecord, now| {
+            (tenant.made_at == Timestamp::default()).then(|| tenant.made_at = now).is_some()
+        })
+        .await?;
+        self.list_old(pool.key(), |pool: &mut PoolRecord, now| {
+            (pool.made_at == Timestamp::default()).then(|| pool.made_at = now).is_some()
+        })
+        .await
+    }
+
+    /// Has a record of the first release, which stands in no listing, stand in one.
+    async fn list_old<R: Record>(
+        &self,
+        key: Key,
+        change: impl Fn(&mut R, Timestamp) -> bool,
+    ) -> Result<(), StoreError> {
+        let Some(mut found) = self.records.load::<R>(key).await? else { return Ok(()) };
+        if !change(&mut found.record, self.now()) {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        batch.put(found.version, &found.record);
+        match self.records.commit(batch).await {
+            Ok(_) | Err(StoreError::Conflict(_)) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }

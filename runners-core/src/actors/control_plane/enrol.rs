@@ -133,7 +133,8 @@ impl Plane {
     ) -> Result<Reply, StoreError> {
         let expired =
             || Reply::Refused(Refused::new(RefusalCode::Expired, "the registration token is no longer good"));
-        if let Err(refused) = submission::name("name", &request.name) {
+        let allowed = self.may_ask(tenant).and_then(|()| self.may_host_itself(tenant));
+        if let Err(refused) = allowed.and_then(|()| submission::name("name", &request.name)) {
             return Ok(Reply::Refused(refused));
         }
         let key = RegistrationRecord::key_of(registration);

@@ -69,7 +69,7 @@ impl Plane {
                 Some(Hint::Changed(key)) => self.heed(&key, std::mem::take(&mut owners)).await,
                 Some(Hint::All) => {
                     self.heed_all();
-                    Ok(())
+                    self.read_suspended().await
                 }
             };
             if let Err(error) = heeded {
@@ -83,6 +83,7 @@ impl Plane {
         let id = key.id.get(..16).and_then(|id| <[u8; 16]>::try_from(id).ok());
         match (key.kind, id) {
             (Kind::Job, Some(id)) => self.heed_job(key, JobId::from_bytes(id), owners).await?,
+            (Kind::Events, _) => self.subjects.changed(key),
             (Kind::Log, Some(id)) => {
                 let token = FencingToken { job: JobId::from_bytes(id), grant: 0 };
                 self.subjects.changed(&log_subject_of(key.tenant, token));
@@ -91,6 +92,11 @@ impl Plane {
             (Kind::Signal, Some(_)) => {
                 self.subjects.changed(key);
                 owners.into_iter().for_each(|runner| self.doubt_session(runner));
+            }
+            (Kind::Tenant, _) => self.read_suspended().await?,
+            (Kind::Pool, Some(id)) => {
+                self.forget_pools();
+                self.doubt_sessions(|_, pool| pool == PoolId::from_bytes(id));
             }
             _ => {}
         }
@@ -162,6 +168,7 @@ impl Plane {
         let lanes = lock(&self.schedule).all_lanes();
         lanes.into_iter().for_each(|lane| self.doubt(lane));
         self.lanes_doubted.store(true, Ordering::Release);
+        self.forget_pools();
         self.due.hint(self.now());
         self.subjects.all_changed();
     }
