@@ -47,10 +47,9 @@ impl Exposition {
             (_, Self::PATH) => (StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET\n".to_owned()),
             _ => (StatusCode::NOT_FOUND, "text/plain", format!("there is only {}\n", Self::PATH)),
         };
-        let mut response = Response::new(Full::new(Bytes::from(text)));
-        *response.status_mut() = code;
-        response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(media_type));
-        response
+        let body = Full::new(Bytes::from(text));
+        let response = Response::builder().status(code).header(header::CONTENT_TYPE, media_type).body(body);
+        response.expect("a code and one header make a response")
     }
 }
 

@@ -110,9 +110,7 @@ impl HttpClient for Sender {
         let client = self.client.clone();
         let sent = self.handle.spawn(async move {
             let mut answer = client.execute(request.try_into()?).await?;
-            let mut response = Response::new(Bytes::new());
-            *response.status_mut() = answer.status();
-            *response.headers_mut() = std::mem::take(answer.headers_mut());
+            let (code, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
             let mut body = Vec::new();
             while let Some(chunk) = answer.chunk().await? {
                 if body.len() + chunk.len() > ANSWER_BYTES_MAX {
@@ -120,7 +118,8 @@ impl HttpClient for Sender {
                 }
                 body.extend_from_slice(&chunk);
             }
-            *response.body_mut() = body.into();
+            let mut response = Response::builder().status(code).body(Bytes::from(body))?;
+            *response.headers_mut() = headers;
             Ok(response)
         });
         sent.await?
