@@ -7,6 +7,7 @@ use crate::{
 };
 use anyhow::{Context as _, Error, Result, bail};
 use runners_core::{Client, TenantId, Token, TokenKind, TransportError};
+use runners_otel::OtelTraces;
 use runners_transport_http::{BuildError, HttpArtifacts, HttpTransport};
 use std::{
     fs,
@@ -52,7 +53,10 @@ impl Connection {
         let transport = transport(&arguments.server, token, &arguments.trust)?;
         let artifacts = HttpArtifacts::new(&transport);
         // The token says whose artifacts they are; the tenant in a key is not looked at.
-        let builder = || Client::builder(transport.clone()).artifacts(TenantId::DEFAULT, artifacts.clone());
+        let builder = || {
+            let client = Client::builder(transport.clone()).artifacts(TenantId::DEFAULT, artifacts.clone());
+            client.traces(OtelTraces::default())
+        };
         Ok(Self {
             server: arguments.server.clone(),
             client: builder().patience(FIRST_ANSWER_WITHIN).build(),
