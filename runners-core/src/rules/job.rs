@@ -13,6 +13,7 @@ use crate::{
         lease::FencingToken,
         opaque::Opaque,
         outcome::{Conclusion, Outcome},
+        preference::Concurrency,
         retry::RetryPolicy,
         time::{Timestamp, millis},
     },
@@ -40,6 +41,12 @@ pub(crate) struct JobRecord {
     /// The result of the newest attempt that left one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) result: Option<ResultPlace>,
+    /// The pool of the runner that holds it, if it is not the first that it prefers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) granted_in: Option<PoolId>,
+    /// To how many further pools it has fallen back since it became ready.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) fallen: usize,
     /// Other jobs wait for this one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) awaited: bool,
@@ -62,6 +69,13 @@ pub(crate) struct Terms {
     pub(crate) pool: PoolId,
     pub(crate) pool_name: String,
     pub(crate) lane: LaneId,
+    /// Where it goes while it waits, in that order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) fallbacks: Vec<Opening>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fairness: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) concurrency: Vec<Concurrency>,
     pub(crate) priority: u8,
     #[serde(rename = "timeout_ms", with = "millis")]
     pub(crate) timeout: Duration,
@@ -77,6 +91,21 @@ pub(crate) struct Terms {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unique: Option<String>,
     pub(crate) spec_digest: Digest,
+}
+
+/// A further pool that opens to a job once it has been ready for some time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Opening {
+    pub(crate) pool: PoolId,
+    /// The lane that it is in from then on.
+    pub(crate) lane: LaneId,
+    #[serde(rename = "after_ms", with = "millis")]
+    pub(crate) after: Duration,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Left out of records: most jobs have the policy that is there unless said otherwise.
@@ -170,8 +199,15 @@ impl ResultPlace {
 }
 
 impl JobRecord {
-    /// A job as it is at its submit.
-    pub(crate) fn submitted(lane: &LaneRecord, spec: &JobSpec, spec_bytes: &[u8], now: Timestamp) -> Self {
+    /// A job as it is at its submit, with the lanes that it goes through.
+    pub(crate) fn submitted(
+        lanes: &[Vec<LaneRecord>],
+        spec: &JobSpec,
+        spec_bytes: &[u8],
+        now: Timestamp,
+    ) -> Self {
+        let first = lanes.first().and_then(|lane| lane.first());
+        let lane = first.expect("a job has a lane, and a lane a pool");
         let ready_at = spec.start_at.map_or(now, |at| at.max(now));
         let state = if !spec.after.is_empty() {
             let on = u32::try_from(spec.after.len()).expect("the number of jobs waited for is limited");
@@ -186,6 +222,9 @@ impl JobRecord {
             pool: lane.pool,
             pool_name: spec.pool.clone(),
             lane: lane.id,
+            fallbacks: openings(lanes, spec),
+            fairness: spec.fairness.as_ref().map(|fairness| fairness.key.clone()),
+            concurrency: spec.concurrency.clone(),
             priority: spec.priority,
             timeout: spec.timeout,
             grace: spec.grace,
@@ -204,6 +243,8 @@ impl JobRecord {
             grant: 0,
             attempts: Vec::new(),
             result: None,
+            granted_in: None,
+            fallen: 0,
             awaited: false,
             unknown: Unknown::new(),
         }
@@ -226,6 +267,39 @@ impl JobRecord {
         }
     }
 
+    /// The pool of the runner that holds it, or else the one that it prefers.
+    pub(crate) fn pool(&self) -> PoolId {
+        self.granted_in.unwrap_or(self.terms.pool)
+    }
+
+    /// The lane that it is in now.
+    pub(crate) fn lane(&self) -> LaneId {
+        match self.fallen.checked_sub(1).and_then(|at| self.terms.fallbacks.get(at)) {
+            Some(opening) => opening.lane,
+            None => self.terms.lane,
+        }
+    }
+
+    /// The counters that it counts in while it is granted, each with its limit.
+    pub(crate) fn counters(&self) -> Vec<(Key, Option<i64>)> {
+        let mut counters = Vec::new();
+        for one in &self.terms.concurrency {
+            counters.push((keys::granted(self.tenant, &one.key), Some(i64::from(one.max))));
+        }
+        counters.extend(self.share().map(|share| (share, None)));
+        counters
+    }
+
+    /// How many counters it counts in while it is granted.
+    pub(crate) fn counters_count(&self) -> usize {
+        self.terms.concurrency.len() + usize::from(self.terms.fairness.is_some())
+    }
+
+    /// The counter of its fairness key in the pool of the runner that holds it.
+    pub(crate) fn share(&self) -> Option<Key> {
+        self.terms.fairness.as_ref().map(|key| keys::share(self.tenant, self.pool(), key))
+    }
+
     /// How it ended, once it has.
     pub(crate) const fn conclusion(&self) -> Option<Conclusion> {
         match self.state {
@@ -243,7 +317,7 @@ impl JobRecord {
     pub(crate) fn ready_key(&self) -> Option<Bytes> {
         match self.state {
             State::Ready { ready_at } => {
-                Some(keys::ready(self.terms.lane, self.terms.priority, ready_at, self.tenant, self.id))
+                Some(keys::ready(self.lane(), self.terms.priority, ready_at, self.tenant, self.id))
             }
             _ => None,
         }
@@ -256,12 +330,30 @@ impl JobRecord {
             State::Scheduled { ready_at } => {
                 Some(queue_until.map_or(*ready_at, |until| until.min(*ready_at)))
             }
-            State::Blocked { .. } | State::Ready { .. } => queue_until,
+            State::Blocked { .. } => queue_until,
+            State::Ready { ready_at } => {
+                let opens_at = self.terms.fallbacks.get(self.fallen).map(|next| *ready_at + next.after);
+                queue_until.into_iter().chain(opens_at).min()
+            }
             State::Offered { start_by, .. } => Some(*start_by),
             State::Running { deadline, stop, .. } => Some(stop.map_or(*deadline, |stop| stop.until)),
             State::Concluded { at, .. } => self.awaited.then_some(*at),
         }
     }
+}
+
+/// The pools that open while the job waits. Those that are open at once are in its first lane.
+fn openings(lanes: &[Vec<LaneRecord>], spec: &JobSpec) -> Vec<Opening> {
+    let later = spec.fallbacks.iter().filter(|fallback| !fallback.after.is_zero());
+    lanes
+        .iter()
+        .skip(1)
+        .zip(later)
+        .filter_map(|(lane, fallback)| {
+            let last = lane.last()?;
+            Some(Opening { pool: last.pool, lane: last.id, after: fallback.after })
+        })
+        .collect()
 }
 
 impl Record for JobRecord {

@@ -12,7 +12,7 @@ mod secrets;
 mod signal;
 
 pub(crate) use bodies::{ArtifactRecord, OutcomeRecord, PayloadRecord};
-pub(crate) use lane::LaneRecord;
+pub(crate) use lane::{LaneRecord, Preference};
 pub(crate) use owners::{PoolRecord, TenantRecord, UniqueRecord};
 pub(crate) use presence::{RunnerRecord, SessionRecord, SessionRef};
 pub(crate) use run::{DependencyRecord, RunRecord};

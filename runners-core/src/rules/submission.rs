@@ -4,6 +4,7 @@ use crate::values::{
     digest::Digest,
     id::{JobId, TenantId},
     job::{JobOptions, JobSpec},
+    preference::{Concurrency, Fairness, Fallback},
     reply::{RefusalCode, Refused},
     request::{Submission, SubmitRequest},
     retry::RetryPolicy,
@@ -53,6 +54,7 @@ fn check_names(spec: &JobSpec) -> Result<(), Refused> {
         }
         labels.iter().try_for_each(|label| name(field, label))?;
     }
+    check_sharing(spec)?;
     spec.unique.iter().try_for_each(|key| name("spec.unique", key))?;
     if spec.after.len() > JobOptions::AFTER_MAX {
         return Err(over("spec.after", spec.after.len(), JobOptions::AFTER_MAX, "jobs"));
@@ -62,6 +64,42 @@ fn check_names(spec: &JobSpec) -> Result<(), Refused> {
     }
     if spec.after.contains(&spec.job) {
         return Err(invalid("spec.after", "a job cannot wait for itself"));
+    }
+    Ok(())
+}
+
+fn check_sharing(spec: &JobSpec) -> Result<(), Refused> {
+    if let Some(fairness) = &spec.fairness {
+        name("spec.fairness.key", &fairness.key)?;
+        let limit = Fairness::WEIGHT_MAX;
+        if !(1..=limit).contains(&fairness.weight) {
+            return Err(invalid("spec.fairness.weight", &format!("must be from 1 to {limit}")));
+        }
+    }
+    if spec.concurrency.len() > Concurrency::KEYS_MAX {
+        return Err(over("spec.concurrency", spec.concurrency.len(), Concurrency::KEYS_MAX, "keys"));
+    }
+    for (at, one) in spec.concurrency.iter().enumerate() {
+        name("spec.concurrency.key", &one.key)?;
+        if one.max == 0 {
+            return Err(invalid("spec.concurrency.max", "must be at least 1"));
+        }
+        if spec.concurrency[..at].iter().any(|other| other.key == one.key) {
+            return Err(invalid("spec.concurrency.key", &format!("{:?} is named twice", one.key)));
+        }
+    }
+    if spec.fallbacks.len() > Fallback::POOLS_MAX {
+        return Err(over("spec.fallbacks", spec.fallbacks.len(), Fallback::POOLS_MAX, "pools"));
+    }
+    let mut after = Duration::ZERO;
+    for (at, fallback) in spec.fallbacks.iter().enumerate() {
+        name("spec.fallbacks.pool", &fallback.pool)?;
+        span("spec.fallbacks.after_ms", fallback.after, after, JobOptions::TIMEOUT_MAX)?;
+        after = fallback.after;
+        let mut earlier = spec.fallbacks[..at].iter().map(|other| &other.pool).chain([&spec.pool]);
+        if earlier.any(|pool| *pool == fallback.pool) {
+            return Err(invalid("spec.fallbacks.pool", &format!("{:?} is named twice", fallback.pool)));
+        }
     }
     Ok(())
 }
@@ -151,6 +189,26 @@ mod tests {
         assert!(problem(&instant).starts_with("spec.timeout_ms: must be from 1 to"));
         let lonely = submission(|spec| spec.after = vec![JobId::from_bytes([2; 16])]);
         assert!(problem(&lonely).starts_with("spec.after: only jobs of the same run"));
+    }
+
+    #[test]
+    fn each_refusal_of_how_a_job_shares_names_the_field_and_the_limit() {
+        let heavy = Fairness { key: "one".into(), weight: 101 };
+        let heavy = submission(|spec| spec.fairness = Some(heavy));
+        assert_eq!(problem(&heavy), "spec.fairness.weight: must be from 1 to 100");
+        let none = submission(|spec| spec.concurrency = vec![Concurrency::new("site", 0)]);
+        assert_eq!(problem(&none), "spec.concurrency.max: must be at least 1");
+        let twice = submission(|spec| spec.concurrency = vec![Concurrency::new("site", 1); 2]);
+        assert_eq!(problem(&twice), "spec.concurrency.key: \"site\" is named twice");
+        let many = submission(|spec| spec.concurrency = vec![Concurrency::new("site", 1); 9]);
+        assert_eq!(problem(&many), "spec.concurrency: has 9 keys, and the limit is 8");
+        let back = |seconds| Fallback::new(seconds.to_string(), Duration::from_secs(seconds));
+        let earlier = submission(|spec| spec.fallbacks = vec![back(9), back(8)]);
+        assert_eq!(problem(&earlier), "spec.fallbacks.after_ms: must be from 9000 to 604800000, and is 8000");
+        let same = submission(|spec| spec.fallbacks = vec![Fallback::new("default", Duration::ZERO)]);
+        assert_eq!(problem(&same), "spec.fallbacks.pool: \"default\" is named twice");
+        let empty = submission(|spec| spec.unique = Some(String::new()));
+        assert!(problem(&empty).starts_with("spec.unique: must not be empty"));
     }
 
     #[test]

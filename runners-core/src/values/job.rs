@@ -4,6 +4,7 @@ use crate::values::{
     command::Command,
     digest::Digest,
     id::{JobId, RunId, RunnerId, TenantId},
+    preference::{Concurrency, Fairness, Fallback},
     retry::RetryPolicy,
     time::{Timestamp, millis, optional_millis},
 };
@@ -50,6 +51,14 @@ impl<C: Command> Job for (C, JobOptions) {
 pub struct JobOptions {
     /// The pool whose runners may take it. `default` unless said otherwise.
     pub pool: String,
+    /// Further pools whose runners may take it once it has waited, in that order. At most
+    /// [`Fallback::POOLS_MAX`].
+    pub fallbacks: Vec<Fallback>,
+    /// With whom it takes turns, among jobs of the same priority.
+    pub fairness: Option<Fairness>,
+    /// How many jobs that name the same key may be granted at once. At most
+    /// [`Concurrency::KEYS_MAX`] keys, each once.
+    pub concurrency: Vec<Concurrency>,
     /// Higher goes first. 100 unless said otherwise.
     pub priority: u8,
     /// Labels that a runner must have.
@@ -99,6 +108,9 @@ impl Default for JobOptions {
     fn default() -> Self {
         Self {
             pool: "default".to_owned(),
+            fallbacks: Vec::new(),
+            fairness: None,
+            concurrency: Vec::new(),
             priority: 100,
             wanted: BTreeSet::new(),
             refused: BTreeSet::new(),
@@ -151,6 +163,15 @@ pub struct JobSpec {
     pub payload_digest: Digest,
     /// As [`JobOptions::pool`].
     pub pool: String,
+    /// As [`JobOptions::fallbacks`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<Fallback>,
+    /// As [`JobOptions::fairness`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fairness: Option<Fairness>,
+    /// As [`JobOptions::concurrency`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub concurrency: Vec<Concurrency>,
     /// As [`JobOptions::priority`].
     pub priority: u8,
     /// As [`JobOptions::wanted`].
@@ -205,6 +226,9 @@ impl JobSpec {
             kind: kind.into(),
             payload_digest: Digest::of(payload),
             pool: options.pool,
+            fallbacks: options.fallbacks,
+            fairness: options.fairness,
+            concurrency: options.concurrency,
             priority: options.priority,
             wanted: options.wanted,
             refused: options.refused,

@@ -8,6 +8,8 @@ mod parked;
 mod planes;
 mod runs;
 #[cfg(feature = "testing")]
+mod sharing;
+#[cfg(feature = "testing")]
 mod spans;
 mod time;
 mod unique;

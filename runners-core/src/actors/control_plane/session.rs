@@ -227,7 +227,7 @@ impl Plane {
             return Ok(());
         }
         let lanes = self.lanes_of(tenant, pool).await?;
-        let pages = super::lock(&self.schedule).add_pool(pool, lanes);
+        let pages = self.scheduled(|schedule| schedule.add_pool(pool, lanes));
         self.read_pages(pages);
         Ok(())
     }
