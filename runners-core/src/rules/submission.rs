@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(problem(&twice), "spec.concurrency.key: \"site\" is named twice");
         let many = submission(|spec| spec.concurrency = vec![Concurrency::new("site", 1); 9]);
         assert_eq!(problem(&many), "spec.concurrency: has 9 keys, and the limit is 8");
-        let back = |seconds| Fallback::new(seconds.to_string(), Duration::from_secs(seconds));
+        let back = |seconds: u64| Fallback::new(seconds.to_string(), Duration::from_secs(seconds));
         let earlier = submission(|spec| spec.fallbacks = vec![back(9), back(8)]);
         assert_eq!(problem(&earlier), "spec.fallbacks.after_ms: must be from 9000 to 604800000, and is 8000");
         let same = submission(|spec| spec.fallbacks = vec![Fallback::new("default", Duration::ZERO)]);
