@@ -72,6 +72,14 @@ impl Bed {
     /// If the store cannot be opened.
     pub async fn start(kept: Kept) -> anyhow::Result<Self> {
         let (store, directory) = kept.open().await?;
+        Self::start_on(store, directory).await
+    }
+
+    /// Starts a control plane on an empty store, which is in `directory` if in any.
+    ///
+    /// # Errors
+    /// If the store has trouble.
+    pub async fn start_on(store: Arc<dyn Store>, directory: Option<TempDir>) -> anyhow::Result<Self> {
         let control = ControlPlane::builder(store).start().await?;
         Ok(Self { control, starts: AtomicU64::new(0), _directory: directory })
     }

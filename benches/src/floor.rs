@@ -123,13 +123,7 @@ async fn ask(asks: &mpsc::Sender<Asked>, ask: Ask) -> anyhow::Result<Option<Clai
 
 impl Floor {
     fn open(path: &Path) -> anyhow::Result<Self> {
-        let connection = Connection::open(path)?;
-        connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-        connection.execute_batch(
-            "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536;",
-        )?;
-        connection.query_row("PRAGMA wal_autocheckpoint = 8000", [], |_| Ok(()))?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        let connection = ready(path)?;
         connection.execute_batch(SCHEMA)?;
         let (asks, asked) = mpsc::channel();
         let writer = thread::Builder::new().name("floor-writer".into());
@@ -141,6 +135,18 @@ impl Floor {
         drop(self.asks);
         self.writer.join().ok().context("the writer has panicked")?
     }
+}
+
+/// Opens a database as the store does.
+pub(crate) fn ready(path: &Path) -> anyhow::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    connection.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536;",
+    )?;
+    connection.query_row("PRAGMA wal_autocheckpoint = 8000", [], |_| Ok(()))?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(connection)
 }
 
 /// Takes whatever waits into one transaction, and answers after COMMIT.

@@ -8,6 +8,11 @@ pub mod floor;
 pub mod grants;
 pub mod journey;
 pub mod peer;
+pub mod rows;
 pub mod sample;
 pub mod stopwatch;
 pub mod wire;
+
+/// Everything measured here has the allocator that the program `runners` has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod control_plane;
 pub(crate) mod error;
 pub(crate) mod keeper;
+pub(crate) mod management;
 pub(crate) mod records;
 pub(crate) mod runner;
 pub(crate) mod spool;

@@ -14,6 +14,7 @@ pub use actors::{
     control_plane::{Caller, ControlPlane, ControlPlaneBuilder, RecordsAuthenticator, Registration},
     error::Error,
     keeper::{LeaseEnd, LeaseKeeper, Trust},
+    management::Management,
     runner::{ExitReason, Runner, RunnerBuilder, RunnerSnapshot},
     spool::{Spool, SpoolError},
 };
@@ -26,13 +27,20 @@ pub use seams::{
     lease::{Lease, LeaseError},
     observer::{NoObserver, Notice, Observer},
     random::{Random, SystemRandom},
+    secrets::{SecretCause, SecretError, SecretSource, environment::EnvironmentSecrets},
     store::MemoryStore,
     transport::{Transport, TransportError, TransportSource, retrying::Retrying},
 };
 pub use values::{
     command::Command,
     digest::{Digest, DigestError, DigestStream},
-    id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId},
+    fleet::{
+        access::{ApiCredentialSpec, ApiCredentialView, Issued, RegistrationSpec, RegistrationView},
+        listing::{Cursor, CursorError, Listing, Paging},
+        pool::{Placement, PoolSpec, PoolView, Sharing},
+        runner::{RunnerFilter, RunnerView},
+    },
+    id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId},
     job::{DisconnectPolicy, Job, JobOptions, JobSpec},
     key::{Index, Key, Kind},
     lease::FencingToken,
@@ -43,13 +51,15 @@ pub use values::{
     result::{Fault, JobResult, Verdict},
     retry::RetryPolicy,
     runner::{Desired, Facts, Incarnation, IncarnationError, Mode},
+    secret::Secret,
     signal::{Ping, Pong},
+    signature::{KeyError, SigningKey, VerifyingKey},
     time::{BootTime, Timestamp},
     token::{Token, TokenKind},
 };
 
 #[cfg(feature = "fs")]
-pub use seams::artifact::directory::DirectoryArtifacts;
+pub use seams::{artifact::directory::DirectoryArtifacts, secrets::directory::DirectorySecrets};
 
 /// What travels between clients, runners and the control plane.
 pub mod protocol {

@@ -2,13 +2,18 @@
 //! arguments, call no seam, and know no actor.
 
 pub(crate) mod admission;
+pub(crate) mod credential;
 pub(crate) mod eligibility;
 pub(crate) mod history;
 pub(crate) mod job;
 pub(crate) mod keys;
 pub(crate) mod lifecycle;
+pub(crate) mod log;
+pub(crate) mod ownership;
 pub(crate) mod record;
+pub(crate) mod redaction;
 pub(crate) mod schedule;
 pub(crate) mod settlement;
+pub(crate) mod signature;
 pub(crate) mod submission;
 pub(crate) mod window;

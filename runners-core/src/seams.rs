@@ -7,5 +7,6 @@ pub(crate) mod executor;
 pub(crate) mod lease;
 pub(crate) mod observer;
 pub(crate) mod random;
+pub(crate) mod secrets;
 pub(crate) mod store;
 pub(crate) mod transport;

@@ -2,6 +2,7 @@
 
 pub(crate) mod command;
 pub(crate) mod digest;
+pub(crate) mod fleet;
 pub(crate) mod id;
 pub(crate) mod job;
 pub(crate) mod key;
@@ -15,7 +16,9 @@ pub(crate) mod request;
 pub(crate) mod result;
 pub(crate) mod retry;
 pub(crate) mod runner;
+pub(crate) mod secret;
 pub(crate) mod signal;
+pub(crate) mod signature;
 pub(crate) mod sync;
 pub(crate) mod time;
 pub(crate) mod token;

@@ -1,7 +1,10 @@
 //! One batch inside the transaction of its group: every check before the first write, so that a
 //! refused batch has written nothing and needs no savepoint.
 
-use crate::key::{Key, KeyBytes};
+use crate::{
+    key::{Key, KeyBytes},
+    recent::Recent,
+};
 use bytes::Bytes;
 use runners_core::{
     Index,
@@ -10,29 +13,36 @@ use runners_core::{
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params, types::ValueRef};
 use std::collections::HashMap;
 
+/// What the writer keeps between batches.
+pub(crate) struct Writing {
+    pub(crate) updates: Updates,
+    pub(crate) recent: Recent,
+}
+
 /// Applies a checked batch. The outer result is trouble with the database, which ends the group;
 /// the inner one is a refusal, which concerns this batch alone.
 pub(crate) fn apply(
     connection: &Connection,
-    updates: &Updates,
-    writes: &[Write],
+    writing: &mut Writing,
+    writes: Vec<Write>,
 ) -> rusqlite::Result<Result<Committed, StoreError>> {
     let mut found = Vec::with_capacity(writes.len());
-    for write in writes {
-        match find(connection, write)? {
+    for write in &writes {
+        match find(connection, &writing.recent, write)? {
             Ok(row) => found.push(row),
             Err(conflict) => return Ok(Err(conflict)),
         }
     }
-    let (committed, sums) = match sum(connection, writes)? {
+    let (committed, sums) = match sum(connection, &writes)? {
         Ok(summed) => summed,
         Err(exhausted) => return Ok(Err(exhausted)),
     };
-    for (write, found) in writes.iter().zip(found) {
-        carry_out(connection, updates, write, found)?;
-    }
     for (counter, value) in sums {
         set_counter(connection, counter, value)?;
+    }
+    for (write, found) in writes.into_iter().zip(found) {
+        let row = carry_out(connection, &writing.updates, &write, found)?;
+        writing.recent.note(write, row);
     }
     Ok(Ok(committed))
 }
@@ -46,8 +56,19 @@ struct Found {
 }
 
 /// Checks the version of the record that a write puts, deletes or expects.
-fn find(connection: &Connection, write: &Write) -> rusqlite::Result<Result<Option<Found>, StoreError>> {
+fn find(
+    connection: &Connection,
+    recent: &Recent,
+    write: &Write,
+) -> rusqlite::Result<Result<Option<Found>, StoreError>> {
     let Some((key, expected)) = write.expectation() else { return Ok(Ok(None)) };
+    if let Some(row) = recent.get(key) {
+        return Ok(if row.version == expected {
+            Ok(Some(Found { row: row.row, changed: row.changed(write) }))
+        } else {
+            Err(StoreError::Conflict(key.clone()))
+        });
+    }
     let (sql, indexes) = match write {
         Write::Put { key, indexes, .. } if !key.kind.is_body() => (
             "SELECT row, version, ready, due, owner, parent, listed, mark FROM record WHERE key = ?1",
@@ -85,7 +106,7 @@ fn changed(row: &Row<'_>, indexes: &[(Index, Bytes)]) -> rusqlite::Result<u8> {
     Ok(changed)
 }
 
-fn entry(indexes: &[(Index, Bytes)], index: Index) -> Option<&Bytes> {
+pub(crate) fn entry(indexes: &[(Index, Bytes)], index: Index) -> Option<&Bytes> {
     indexes.iter().find(|(other, _)| *other == index).map(|(_, entry)| entry)
 }
 
@@ -128,21 +149,24 @@ fn set_counter(connection: &Connection, counter: &Key, value: i64) -> rusqlite::
     Ok(())
 }
 
+/// Writes, and tells in which row a record that was put stands.
 fn carry_out(
     connection: &Connection,
     updates: &Updates,
     write: &Write,
     found: Option<Found>,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Option<i64>> {
     match write {
         Write::Put { key, format, body, indexes, .. } => match found {
-            None => insert(connection, key, *format, body, indexes),
+            None => return insert(connection, key, *format, body, indexes).map(Some),
             Some(found) if key.kind.is_body() => {
                 let sql = "UPDATE body SET version = version + 1, format = ?1, body = ?2 WHERE row = ?3";
                 connection.prepare_cached(sql)?.execute(params![format, &body[..], found.row])?;
-                Ok(())
             }
-            Some(found) => updates.update(connection, found, *format, body, indexes),
+            Some(found) => {
+                updates.update(connection, found, *format, body, indexes)?;
+                return Ok(Some(found.row));
+            }
         },
         Write::Delete { key, .. } => {
             let sql = if key.kind.is_body() {
@@ -151,21 +175,19 @@ fn carry_out(
                 "DELETE FROM record WHERE row = ?1"
             };
             connection.prepare_cached(sql)?.execute([found.map(|found| found.row)])?;
-            Ok(())
         }
         Write::Append { stream, at, bytes } => {
             let sql = "INSERT INTO chunk (stream, at, bytes) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
             let key = KeyBytes::checked(stream);
             connection.prepare_cached(sql)?.execute(params![key, offset(*at), &bytes[..]])?;
-            Ok(())
         }
         Write::Drop { stream, before } => {
             let sql = "DELETE FROM chunk WHERE stream = ?1 AND at < ?2";
             connection.prepare_cached(sql)?.execute(params![KeyBytes::checked(stream), offset(*before)])?;
-            Ok(())
         }
-        Write::Expect { .. } | Write::Add { .. } => Ok(()),
+        Write::Expect { .. } | Write::Add { .. } => {}
     }
+    Ok(None)
 }
 
 fn insert(
@@ -174,12 +196,12 @@ fn insert(
     format: u16,
     body: &Bytes,
     indexes: &[(Index, Bytes)],
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<i64> {
     let bytes = KeyBytes::checked(key);
     if key.kind.is_body() {
         let sql = "INSERT INTO body (key, version, format, body) VALUES (?1, 1, ?2, ?3)";
         connection.prepare_cached(sql)?.execute(params![bytes, format, &body[..]])?;
-        return Ok(());
+        return Ok(connection.last_insert_rowid());
     }
     let sql = "INSERT INTO record (key, version, format, body, ready, due, owner, parent, listed, mark)
         VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
@@ -187,7 +209,7 @@ fn insert(
     let [ready, due, owner, parent, listed, mark] = entries;
     let mut statement = connection.prepare_cached(sql)?;
     statement.execute(params![bytes, format, &body[..], ready, due, owner, parent, listed, mark])?;
-    Ok(())
+    Ok(connection.last_insert_rowid())
 }
 
 /// Offsets above the limit are not stored, so all of them are alike behind it.

@@ -7,6 +7,7 @@ mod open;
 mod options;
 mod owner;
 mod read;
+mod recent;
 mod schema;
 mod store;
 mod writer;

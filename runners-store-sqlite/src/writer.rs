@@ -2,9 +2,10 @@
 //! answers their callers after COMMIT, so that one wait for the disk serves many.
 
 use crate::{
-    apply::{Updates, apply},
+    apply::{Updates, Writing, apply},
     error::Trouble,
     read::{Ranges, Read},
+    recent::Recent,
 };
 use runners_core::store::{Committed, StoreError, Write};
 use rusqlite::Connection;
@@ -35,12 +36,13 @@ pub(crate) enum Ask {
 
 /// Writes until there are no more callers.
 pub(crate) fn write_all(connection: &Connection, mut asked: mpsc::Receiver<Ask>) {
-    let (updates, ranges) = (Updates::new(), Ranges::new());
+    let ranges = Ranges::new();
+    let mut writing = Writing { updates: Updates::new(), recent: Recent::default() };
     let mut next = None;
     while let Some(ask) = next.take().or_else(|| asked.blocking_recv()) {
         match ask {
             Ask::Read(read) => read.answer(connection, &ranges),
-            Ask::Commit(first) => next = commit_group(connection, &updates, first, &mut asked),
+            Ask::Commit(first) => next = commit_group(connection, &mut writing, first, &mut asked),
         }
     }
 }
@@ -49,15 +51,15 @@ pub(crate) fn write_all(connection: &Connection, mut asked: mpsc::Receiver<Ask>)
 /// was taken from the queue but does not belong to a group.
 fn commit_group(
     connection: &Connection,
-    updates: &Updates,
+    writing: &mut Writing,
     first: Batch,
     asked: &mut mpsc::Receiver<Ask>,
 ) -> Option<Ask> {
     let mut group = Group { callers: Vec::new(), bytes: 0 };
     let mut left = None;
-    let begun = begin(connection);
+    let begun = begin(connection, &mut writing.recent);
     let mut outcome = match begun {
-        Ok(()) => group.take(connection, updates, first),
+        Ok(()) => group.take(connection, writing, first),
         Err(error) => {
             group.callers.push((first.answer, Ok(Committed::default())));
             Err(error)
@@ -65,7 +67,7 @@ fn commit_group(
     };
     while outcome.is_ok() && !group.is_full() {
         match asked.try_recv() {
-            Ok(Ask::Commit(batch)) => outcome = group.take(connection, updates, batch),
+            Ok(Ask::Commit(batch)) => outcome = group.take(connection, writing, batch),
             Ok(read @ Ask::Read(_)) => {
                 left = Some(read);
                 break;
@@ -80,6 +82,7 @@ fn commit_group(
     if let Err(trouble) = &outcome {
         tracing::warn!(batches = group.callers.len(), ?trouble, "group of batches was not committed");
         roll_back(connection);
+        writing.recent.clear();
     }
     group.answer(outcome.as_ref().err());
     left
@@ -96,9 +99,9 @@ impl Group {
         self.callers.len() >= GROUP_BATCHES_MAX || self.bytes >= GROUP_BYTES_MAX
     }
 
-    fn take(&mut self, connection: &Connection, updates: &Updates, batch: Batch) -> rusqlite::Result<()> {
+    fn take(&mut self, connection: &Connection, writing: &mut Writing, batch: Batch) -> rusqlite::Result<()> {
         self.bytes += batch.writes.iter().map(Write::size).sum::<usize>();
-        let (applied, trouble) = match apply(connection, updates, &batch.writes) {
+        let (applied, trouble) = match apply(connection, writing, batch.writes) {
             Ok(applied) => (applied, Ok(())),
             // Overwritten by the trouble of the group.
             Err(error) => (Ok(Committed::default()), Err(error)),
@@ -120,8 +123,13 @@ impl Group {
     }
 }
 
-fn begin(connection: &Connection) -> rusqlite::Result<()> {
-    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([]).map(drop)
+/// Begins a transaction. What was written before it may have been changed by another program, such
+/// as a shell, which the number of the data's version tells.
+fn begin(connection: &Connection, recent: &mut Recent) -> rusqlite::Result<()> {
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    let version = connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+    recent.keep_if(version);
+    Ok(())
 }
 
 /// SQLite has rolled back by itself after some errors; then there is nothing left to do.

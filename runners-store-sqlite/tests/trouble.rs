@@ -275,3 +275,30 @@ async fn a_read_only_file_is_said_to_be() {
     }
     everyone_reads(directory.path(), 0o755);
 }
+
+fn put_again(number: usize, expected: u64, bytes: usize) -> Write {
+    let key = job(number);
+    Write::Put { key, expected, format: 1, body: vec![8; bytes].into(), indexes: Vec::new() }
+}
+
+#[tokio::test]
+async fn what_another_program_has_changed_is_read_again() {
+    let (_directory, path) = place();
+    let store = SqliteStore::open(&path).await.unwrap();
+    store.commit(vec![put(0, 10)]).await.unwrap();
+    Connection::open(&path).unwrap().execute("UPDATE record SET version = 7", []).unwrap();
+    let refused = store.commit(vec![put_again(0, 1, 10)]).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Conflict(_)), "{refused}");
+    store.commit(vec![put_again(0, 7, 10)]).await.unwrap();
+    assert_eq!(versions(&store, 0..1).await, [8]);
+}
+
+#[tokio::test]
+async fn what_was_rolled_back_is_not_remembered() {
+    let (_directory, path) = place();
+    let store = SqliteOptions::default().size_max(256 << 10).open(&path).await.unwrap();
+    let refused = store.commit(vec![put(0, 10), put(1, 1 << 20)]).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Full(_)), "{refused}");
+    store.commit(vec![put(0, 10)]).await.unwrap();
+    assert_eq!(versions(&store, 0..2).await, [1, 0]);
+}

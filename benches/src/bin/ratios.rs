@@ -12,6 +12,7 @@ use runners_benches::{
     fleet, floor, grants,
     journey::{self, Traveller},
     peer::Peer,
+    rows::Rows,
     sample::Sample,
     wire::{self, USER_TOKEN, Wire, runner_token},
 };
@@ -40,6 +41,14 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How many callers at once are measured against the floor: `CALLERS`, or a few numbers.
+fn callers() -> anyhow::Result<Vec<usize>> {
+    match number("CALLERS", 0)? {
+        0 => Ok(vec![1, 16, 256]),
+        callers => Ok(vec![usize::try_from(callers)?]),
+    }
+}
+
 fn number(name: &str, unless_said: u64) -> anyhow::Result<u64> {
     match std::env::var(name) {
         Ok(text) => text.parse().with_context(|| format!("{name}: {text:?} is not a number")),
@@ -61,6 +70,11 @@ struct Pairs {
 }
 
 impl Pairs {
+    fn push(&mut self, left: Sample, right: Sample) {
+        self.left.push(left);
+        self.right.push(right);
+    }
+
     fn spread(samples: &[Sample], of: impl Fn(&Sample) -> f64) -> Spread {
         Spread::of(samples.iter().map(of))
     }
@@ -77,24 +91,29 @@ impl Measure {
     }
 
     fn against_floor(&self) -> anyhow::Result<()> {
-        println!("\n# floor: lifecycles in process, durable, against hand-written SQL");
-        for callers in [1, 16, 256] {
-            let mut pairs = Pairs::default();
+        println!(
+            "\n# floor: lifecycles in process, durable, against the rows alone and a queue written by hand"
+        );
+        for callers in callers()? {
+            let (mut rows, mut queue) = (Pairs::default(), Pairs::default());
             for _ in 0..self.rounds {
-                pairs.left.push(self.in_process(Kept::Sqlite, callers)?);
-                pairs.right.push(runtime()?.block_on(floor::travel(callers, self.span))?);
+                let ours = self.in_process(Kept::Sqlite, callers)?;
+                let recorded = runtime()?.block_on(Rows::record(callers, self.span / 2))?;
+                rows.push(ours.clone(), runtime()?.block_on(recorded.write(callers))?);
+                queue.push(ours, runtime()?.block_on(floor::travel(callers, self.span))?);
             }
             println!("{callers} callers");
-            for (name, samples) in [("runners", &mut pairs.left), ("floor", &mut pairs.right)] {
-                let wait = Spread::of(samples.iter_mut().map(|sample| sample.wait_millis(0.5)));
+            let wait = Spread::of(rows.left.iter_mut().map(|sample| sample.wait_millis(0.5)));
+            for (name, samples) in [("runners", &rows.left), ("rows", &rows.right), ("queue", &queue.right)] {
                 let rate = Pairs::spread(samples, Sample::rate);
                 let used = Pairs::spread(samples, Sample::micros_used);
-                println!(
-                    "  {name:8} {rate} a second, {used} µs of processor each, submit to offer p50 {wait} ms"
-                );
+                println!("  {name:8} {rate} a second, {used} µs of processor each");
             }
-            println!("  ratio    {} of the rate", pairs.ratio(Sample::rate));
-            println!("           {} of the processor time", pairs.ratio(Sample::micros_used));
+            println!("  submit to offer p50 {wait} ms");
+            for (name, pairs) in [("rows", &rows), ("queue", &queue)] {
+                let (rate, used) = (pairs.ratio(Sample::rate), pairs.ratio(Sample::micros_used));
+                println!("  against the {name:5} {rate} of the rate, {used} of the processor time");
+            }
         }
         Ok(())
     }

@@ -23,6 +23,7 @@ use crate::{
         reply::{JobView, Reply},
         request::{CancelRequest, CancelTarget, InspectRequest, Request},
         result::JobResult,
+        signature::SigningKey,
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -38,6 +39,14 @@ pub struct Client {
     random: Arc<dyn Random>,
     artifacts: Option<TenantArtifacts>,
     patience: Duration,
+    signer: Option<Signer>,
+}
+
+/// Who signs, and for which tenant.
+#[derive(Clone, Debug)]
+struct Signer {
+    tenant: TenantId,
+    key: SigningKey,
 }
 
 /// Describes a client.
@@ -50,6 +59,9 @@ pub struct ClientBuilder {
 impl Client {
     /// How long trouble of the transport is met by trying again, unless said otherwise.
     pub const PATIENCE: Duration = Duration::from_secs(120);
+    /// How long a signature is good for, from the submit or the time a job starts at, unless its
+    /// options say otherwise: one week.
+    pub const SIGNED_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 
     /// A client with the machine's clock and chance, and no artifact store.
     pub fn new(transport: impl Transport) -> Self {
@@ -64,6 +76,7 @@ impl Client {
             random: Arc::new(SystemRandom),
             artifacts: None,
             patience: Self::PATIENCE,
+            signer: None,
         };
         ClientBuilder { client }
     }
@@ -157,6 +170,16 @@ impl ClientBuilder {
     /// minutes unless said otherwise.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.client.patience = patience;
+        self
+    }
+
+    /// Signs every job, in the name of a tenant: the one that the client's token speaks for.
+    ///
+    /// Runners that [trust](crate::RunnerBuilder::trust) the other half of the key for that tenant
+    /// then know the job for what was submitted, whoever runs the control plane. What that does not
+    /// protect from is said [there](crate::RunnerBuilder::demand_signatures).
+    pub fn sign_with(mut self, tenant: TenantId, key: SigningKey) -> Self {
+        self.client.signer = Some(Signer { tenant, key });
         self
     }
 

@@ -4,6 +4,7 @@
 
 mod answer;
 mod apply;
+mod authenticate;
 mod builder;
 mod caller;
 mod client;
@@ -12,20 +13,23 @@ mod dependants;
 mod direct;
 mod due;
 mod effects;
-mod enrol;
+pub(crate) mod enrol;
 mod fleet;
 mod grant;
 mod lanes;
+mod logs;
 mod session;
 mod signals;
 mod subjects;
 mod submit;
 mod sync;
+mod upkeep;
 mod watch;
 
+pub use authenticate::RecordsAuthenticator;
 pub use builder::ControlPlaneBuilder;
 pub use caller::Caller;
-pub use enrol::{RecordsAuthenticator, Registration};
+pub use enrol::Registration;
 
 use crate::{
     actors::records::Records,
@@ -45,6 +49,7 @@ use std::{
     time::Duration,
 };
 use subjects::Subjects;
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use watch::Written;
 
@@ -81,6 +86,8 @@ pub(crate) struct Spans {
     pub(crate) start_within: Duration,
     /// Over how long runners spread their reconnects.
     pub(crate) spread: Duration,
+    /// How long a runner's credential is good for.
+    pub(crate) credential_life: Duration,
 }
 
 /// What every part of a control plane shares.
@@ -100,6 +107,10 @@ pub(crate) struct Plane {
     pub(crate) pools: Mutex<BTreeMap<(TenantId, String), PoolId>>,
     pub(crate) subjects: Subjects,
     pub(crate) due: DueSignal,
+    /// Something waits for the upkeep.
+    pub(crate) upkeep: Notify,
+    /// Logs move into the artifact store: it is one that outlives this process.
+    pub(crate) seals: bool,
     /// Others may have made lanes that are not known here: they are to be listed again.
     pub(crate) lanes_doubted: AtomicBool,
     /// What this control plane wrote itself.

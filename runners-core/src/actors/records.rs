@@ -47,6 +47,22 @@ impl Records {
         TenantRecords { records: self.clone(), tenant }
     }
 
+    /// What the operator keeps, whomever it is for.
+    pub(crate) fn operator(&self) -> TenantRecords {
+        self.tenant(TenantId::OPERATOR)
+    }
+
+    /// The value of a counter; zero if nothing was ever added to it.
+    pub(crate) async fn counter(&self, counter: Key) -> Result<i64, StoreError> {
+        match self.store.scan(Query::Counters { prefix: counter.clone(), limit: 1 }).await? {
+            Page::Counters(found) => {
+                let exact = found.into_iter().find(|(key, _)| *key == counter);
+                Ok(exact.map_or(0, |(_, value)| value))
+            }
+            _ => Err(broken("counters were not answered with counters")),
+        }
+    }
+
     pub(crate) async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
         if batch.writes.is_empty() {
             return Ok(Committed::default());
@@ -179,11 +195,12 @@ impl Batch {
         });
     }
 
-    /// Writes a job, and a line of its history.
-    pub(crate) fn put_job(&mut self, expected: u64, job: &JobRecord, line: Bytes) {
+    /// Writes a job, and a line of its history if there is one.
+    pub(crate) fn put_job(&mut self, expected: u64, job: &JobRecord, line: Option<Bytes>) {
         self.put(expected, job);
-        let stream = crate::rules::keys::events(job.tenant, job.id);
-        self.writes.push(Write::Append { stream, at: expected + 1, bytes: line });
+        if let Some(line) = line {
+            self.append(crate::rules::keys::events(job.tenant, job.id), expected + 1, line);
+        }
     }
 
     pub(crate) fn delete(&mut self, key: Key, expected: u64) {
@@ -205,6 +222,11 @@ impl Batch {
             _ => None,
         };
         self.writes.iter().filter_map(counter).collect()
+    }
+
+    /// Removes the chunks of a stream that begin before an offset.
+    pub(crate) fn drop_chunks(&mut self, stream: Key, before: u64) {
+        self.writes.push(Write::Drop { stream, before });
     }
 
     pub(crate) fn append(&mut self, stream: Key, at: u64, bytes: Bytes) {

@@ -3,6 +3,7 @@
 
 mod builder;
 mod drive;
+mod execution;
 mod lease;
 mod link;
 mod log;

@@ -3,6 +3,7 @@
 use crate::{
     rules::{
         keys,
+        log::AttemptLog,
         record::{LaneRecord, Record, SessionRef, Unknown, id_bytes},
     },
     values::{
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A job as it is stored. Its payload is a record of its own, written once.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct JobRecord {
     #[serde(skip, default = "no_tenant")]
     pub(crate) tenant: TenantId,
@@ -47,6 +48,9 @@ pub(crate) struct JobRecord {
     /// To how many further pools it has fallen back since it became ready.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) fallen: usize,
+    /// What its attempts have logged, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) logs: Vec<AttemptLog>,
     /// Other jobs wait for this one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) awaited: bool,
@@ -63,7 +67,7 @@ const fn no_job() -> JobId {
 }
 
 /// What the rules need of a job's specification.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Terms {
     pub(crate) kind: String,
     pub(crate) pool: PoolId,
@@ -90,7 +94,6 @@ pub(crate) struct Terms {
     pub(crate) run: Option<RunId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unique: Option<String>,
-    pub(crate) spec_digest: Digest,
 }
 
 /// A further pool that opens to a job once it has been ready for some time.
@@ -129,6 +132,16 @@ pub(crate) enum State {
     Running { by: SessionRef, attempt: u32, started_at: Timestamp, deadline: Timestamp, stop: Option<Stop> },
     /// Ended.
     Concluded { conclusion: Conclusion, at: Timestamp },
+}
+
+impl State {
+    /// The numbers of the states in listings. They never change.
+    pub(crate) const SCHEDULED: u8 = 1;
+    pub(crate) const BLOCKED: u8 = 2;
+    pub(crate) const READY: u8 = 3;
+    pub(crate) const OFFERED: u8 = 4;
+    pub(crate) const RUNNING: u8 = 5;
+    pub(crate) const CONCLUDED: u8 = 6;
 }
 
 /// Why and until when a running job is to stop.
@@ -200,12 +213,7 @@ impl ResultPlace {
 
 impl JobRecord {
     /// A job as it is at its submit, with the lanes that it goes through.
-    pub(crate) fn submitted(
-        lanes: &[Vec<LaneRecord>],
-        spec: &JobSpec,
-        spec_bytes: &[u8],
-        now: Timestamp,
-    ) -> Self {
+    pub(crate) fn submitted(lanes: &[Vec<LaneRecord>], spec: &JobSpec, now: Timestamp) -> Self {
         let first = lanes.first().and_then(|lane| lane.first());
         let lane = first.expect("a job has a lane, and a lane a pool");
         let ready_at = spec.start_at.map_or(now, |at| at.max(now));
@@ -232,7 +240,6 @@ impl JobRecord {
             queue_until: spec.queue_ttl.map(|ttl| now + ttl),
             run: spec.run,
             unique: spec.unique.clone(),
-            spec_digest: Digest::of(spec_bytes),
         };
         Self {
             tenant: lane.tenant,
@@ -245,6 +252,7 @@ impl JobRecord {
             result: None,
             granted_in: None,
             fallen: 0,
+            logs: Vec::new(),
             awaited: false,
             unknown: Unknown::new(),
         }
@@ -323,6 +331,19 @@ impl JobRecord {
         }
     }
 
+    /// The number of its state in listings, and the time by which it is listed: of its conclusion,
+    /// or of its submit.
+    pub(crate) const fn listed_as(&self) -> (u8, Timestamp) {
+        match self.state {
+            State::Scheduled { .. } => (State::SCHEDULED, self.submitted_at),
+            State::Blocked { .. } => (State::BLOCKED, self.submitted_at),
+            State::Ready { .. } => (State::READY, self.submitted_at),
+            State::Offered { .. } => (State::OFFERED, self.submitted_at),
+            State::Running { .. } => (State::RUNNING, self.submitted_at),
+            State::Concluded { at, .. } => (State::CONCLUDED, at),
+        }
+    }
+
     /// When it next needs attention by itself.
     pub(crate) fn due_at(&self) -> Option<Timestamp> {
         let queue_until = self.terms.queue_until.filter(|_| self.attempts.is_empty());
@@ -371,10 +392,16 @@ impl Record for JobRecord {
 
     fn indexes(&self) -> Vec<(Index, Bytes)> {
         let key = self.key();
-        let mut indexes = Vec::with_capacity(3);
+        let mut indexes = Vec::with_capacity(5);
         indexes.extend(self.ready_key().map(|ready| (Index::Ready, ready)));
         indexes.extend(self.due_at().map(|at| (Index::Due, keys::due(at, &key))));
-        indexes.extend(self.holder().map(|session| (Index::Owner, keys::owner(session.runner, &key))));
+        let owner = match self.holder() {
+            Some(session) => Some(session.runner),
+            None => self.awaits_sealing().then_some(keys::UPKEEP),
+        };
+        indexes.extend(owner.map(|owner| (Index::Owner, keys::owner(owner, &key))));
+        let (state, at) = self.listed_as();
+        indexes.push((Index::Listed, keys::listed(&key, state, at)));
         if let Some(run) = self.terms.run {
             let submitted = self.submitted_at.as_millis();
             let parent = keys::parent(self.tenant, &keys::jobs_of(run), submitted, self.id.as_bytes());

@@ -11,6 +11,9 @@ use crate::values::{
 };
 use bytes::{BufMut as _, Bytes, BytesMut};
 
+/// Who owns what the control plane itself has yet to see to: logs that are to be sealed.
+pub(crate) const UPKEEP: RunnerId = RunnerId::from_bytes([0; 16]);
+
 /// The first 16 bytes of a text's SHA-256.
 pub(crate) fn text(parts: &[&str]) -> [u8; 16] {
     Digest::of(&serde_json::to_vec(parts).expect("strings are plain data")).short()
@@ -38,6 +41,30 @@ pub(crate) fn of_artifact(token: FencingToken, name: &str) -> Bytes {
     key.put_slice(&of_grant(token));
     key.put_slice(&text(&[name]));
     key.freeze()
+}
+
+/// The id of an artifact of one grant that is there for its role, which no name is the id of.
+pub(crate) fn of_role(token: FencingToken, role: &str) -> Bytes {
+    let mut key = BytesMut::with_capacity(40);
+    key.put_slice(&of_grant(token));
+    key.put_slice(&text(&["role", role]));
+    key.freeze()
+}
+
+/// Among what names an artifact: tenant, digest, id.
+pub(crate) fn names(key: &Key, digest: Digest) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(48 + key.id.len());
+    bytes.put_slice(&names_prefix(key.tenant, digest));
+    bytes.put_slice(&key.id);
+    bytes.freeze()
+}
+
+/// What every key among those that name an artifact begins with.
+pub(crate) fn names_prefix(tenant: TenantId, digest: Digest) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(48);
+    bytes.put_slice(tenant.as_bytes());
+    bytes.put_slice(digest.as_bytes());
+    bytes.freeze()
 }
 
 /// In the order of ready jobs: lane, 255 − priority, ready at, tenant, id.
@@ -91,6 +118,32 @@ pub(crate) fn parent(tenant: TenantId, parent: &[u8; 16], ordinal: u64, id: &[u8
     bytes.freeze()
 }
 
+/// Among all of one kind that belongs to a tenant: tenant, kind, state, time, id.
+pub(crate) fn listed(key: &Key, state: u8, at: Timestamp) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(27 + key.id.len());
+    bytes.put_slice(&listed_prefix(key.tenant, key.kind, Some(state)));
+    bytes.put_u64(at.as_millis());
+    bytes.put_slice(&key.id);
+    bytes.freeze()
+}
+
+/// What every key of a listing begins with.
+pub(crate) fn listed_prefix(tenant: TenantId, kind: Kind, state: Option<u8>) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(19);
+    bytes.put_slice(tenant.as_bytes());
+    bytes.put_u16(kind.number());
+    state.into_iter().for_each(|state| bytes.put_u8(state));
+    bytes.freeze()
+}
+
+/// What every key of one kind below a parent begins with, where the ordinal is the kind.
+pub(crate) fn parent_kind_prefix(tenant: TenantId, parent: &[u8; 16], kind: Kind) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(40);
+    bytes.put_slice(&parent_prefix(tenant, parent));
+    bytes.put_u64(u64::from(kind.number()));
+    bytes.freeze()
+}
+
 /// What every key below a parent begins with.
 pub(crate) fn parent_prefix(tenant: TenantId, parent: &[u8; 16]) -> Bytes {
     pair(tenant.as_bytes(), parent)
@@ -104,6 +157,16 @@ pub(crate) fn lanes_of(pool: PoolId) -> [u8; 16] {
 /// The parent under which a job's artifacts stand.
 pub(crate) fn artifacts_of(job: JobId) -> [u8; 16] {
     *job.as_bytes()
+}
+
+/// The parent under which a tenant's API credentials stand.
+pub(crate) fn api_credentials() -> [u8; 16] {
+    text(&["api credentials"])
+}
+
+/// The counter of a pool's runners that its limit counts.
+pub(crate) fn runners_of(tenant: TenantId, pool: PoolId) -> Key {
+    Key::new(tenant, Kind::Limit, pair(&text(&["runners of"]), pool.as_bytes()))
 }
 
 /// The parent under which a run's jobs stand.

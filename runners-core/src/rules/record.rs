@@ -11,7 +11,7 @@ mod run;
 mod secrets;
 mod signal;
 
-pub(crate) use bodies::{ArtifactRecord, OutcomeRecord, PayloadRecord};
+pub(crate) use bodies::{ArtifactRecord, OutcomeRecord, PayloadRecord, Role};
 pub(crate) use lane::{LaneRecord, Preference};
 pub(crate) use owners::{PoolRecord, TenantRecord, UniqueRecord};
 pub(crate) use presence::{RunnerRecord, SessionRecord, SessionRef};

@@ -10,11 +10,12 @@ mod order;
 mod tests;
 mod waiters;
 
-pub(crate) use waiters::{Placement, Seeker};
+pub(crate) use waiters::Seeker;
 
 use crate::{
     rules::{job::JobRecord, record::PayloadRecord},
     values::{
+        fleet::pool::Placement,
         id::{LaneId, PoolId, RunnerId},
         key::Key,
     },
@@ -80,7 +81,12 @@ struct Pool {
     /// Lanes that may have a ready job that may be granted.
     busy: BTreeSet<LaneId>,
     waiters: Waiters,
+    /// Of what is asked of it.
+    version: u64,
     placement: Placement,
+    /// Its runners are granted nothing.
+    paused: bool,
+    slots_per_runner: Option<usize>,
 }
 
 /// How many ready jobs a pool keeps in memory, over all its lanes.
@@ -90,26 +96,33 @@ const LANE_WINDOW_MIN: usize = 16;
 /// The largest number of lanes of a pool.
 pub(crate) const LANES_MAX: usize = 10_000;
 
+impl Pool {
+    /// How many more jobs a runner may be given here.
+    fn room(&self, wish: Wish) -> usize {
+        let most = self.slots_per_runner.map_or(usize::MAX, |slots| slots.saturating_sub(wish.held));
+        if self.paused { 0 } else { wish.room.min(most) }
+    }
+}
+
 impl Schedule {
     /// Gives up to `room` jobs to a runner; if there is none and it would wait, remembers it. Each
     /// that is given counts as granted until it is [`settled`](Self::settled).
     pub(crate) fn seek(&mut self, pool: PoolId, seeker: &Seeker, wish: Wish) -> Sought {
         let mut sought = Sought::default();
-        let room = match self.pools.get_mut(&pool) {
-            Some(found) => {
-                found.waiters.remove(seeker.runner);
-                self.room_beside(pool, wish.room)
-            }
-            None => wish.room,
-        };
+        let Some(found) = self.pools.get_mut(&pool) else { return sought };
+        found.waiters.remove(seeker.runner);
+        let most = found.room(wish);
+        let room = if most == 0 { 0 } else { self.room_beside(pool, most) };
         while sought.taken.len() < room {
             let best = self.pools.get(&pool).and_then(|pool| pool.order.best(seeker.runner, &seeker.facts));
             let Some(lane) = best else { break };
             sought.taken.extend(self.take(lane, pool));
             sought.pages.extend(self.page_wanted(lane));
         }
-        if sought.taken.is_empty() && wish.waits && wish.room > 0 {
-            let pool = self.pools.entry(pool).or_default();
+        if sought.taken.is_empty()
+            && wish.waits
+            && let Some(pool) = self.pools.get_mut(&pool).filter(|pool| most > 0 || pool.paused)
+        {
             pool.waiters.add(seeker.clone(), pool.placement, wish.held);
         }
         sought
@@ -208,9 +221,15 @@ impl Schedule {
             return None;
         }
         found.places.iter().find_map(|place| {
-            let pool = self.pools.get_mut(&place.pool).filter(|pool| pool.busy.is_empty())?;
+            let open = |pool: &&mut Pool| pool.busy.is_empty() && !pool.paused;
+            let pool = self.pools.get_mut(&place.pool).filter(open)?;
             Some((place.pool, pool.waiters.pop(&found.needs)?))
         })
+    }
+
+    /// How many more jobs a runner may be given in a pool.
+    pub(crate) fn room(&self, pool: PoolId, wish: Wish) -> usize {
+        self.pools.get(&pool).map_or(wish.room, |pool| pool.room(wish))
     }
 
     /// Commits left counters at these values. Which waiting runners are to seek.
@@ -278,7 +297,10 @@ impl Schedule {
     /// one.
     fn waiter_for(&mut self, lane: LaneId) -> Option<RunnerId> {
         let lane = self.lanes.get(&lane).filter(|lane| lane.head.is_some())?;
-        lane.places.iter().find_map(|place| self.pools.get_mut(&place.pool)?.waiters.tell(&lane.needs))
+        lane.places.iter().find_map(|place| {
+            let pool = self.pools.get_mut(&place.pool).filter(|pool| !pool.paused)?;
+            pool.waiters.tell(&lane.needs)
+        })
     }
 
     /// Puts a lane where its first job belongs, if that might be granted.

@@ -1,20 +1,25 @@
 //! What a submission must keep to before a job is made of it.
 
+mod sharing;
+
 use crate::values::{
     digest::Digest,
     id::{JobId, TenantId},
     job::{JobOptions, JobSpec},
-    preference::{Concurrency, Fairness, Fallback},
     reply::{RefusalCode, Refused},
     request::{Submission, SubmitRequest},
     retry::RetryPolicy,
+    secret::Secret,
 };
 use std::time::Duration;
+
+/// The largest number of bytes in a name.
+pub(crate) const NAME_BYTES_MAX: usize = JobOptions::NAME_BYTES_MAX;
 
 /// Reads the specification of a submission and checks every field against its limit.
 pub(crate) fn check(submission: &Submission, tenant: TenantId) -> Result<JobSpec, Refused> {
     if submission.spec.len() > SubmitRequest::SPEC_BYTES_MAX {
-        return Err(over("spec", submission.spec.len(), SubmitRequest::SPEC_BYTES_MAX, "bytes"));
+        return Err(over_limit("spec", submission.spec.len(), SubmitRequest::SPEC_BYTES_MAX, "bytes"));
     }
     let spec: JobSpec = serde_json::from_slice(submission.spec.as_bytes())
         .map_err(|error| invalid("spec", &format!("is not a job specification: {error}")))?;
@@ -23,6 +28,7 @@ pub(crate) fn check(submission: &Submission, tenant: TenantId) -> Result<JobSpec
     }
     check_payload(submission, &spec)?;
     check_names(&spec)?;
+    check_trust(submission, &spec)?;
     check_times(&spec)?;
     Ok(spec)
 }
@@ -30,7 +36,7 @@ pub(crate) fn check(submission: &Submission, tenant: TenantId) -> Result<JobSpec
 fn check_payload(submission: &Submission, spec: &JobSpec) -> Result<(), Refused> {
     match (&submission.payload, submission.payload_artifact) {
         (Some(payload), None) if payload.len() > SubmitRequest::PAYLOAD_BYTES_MAX => {
-            let mut refused = over("payload", payload.len(), SubmitRequest::PAYLOAD_BYTES_MAX, "bytes");
+            let mut refused = over_limit("payload", payload.len(), SubmitRequest::PAYLOAD_BYTES_MAX, "bytes");
             refused.detail.push_str("; put it as an artifact and name its digest instead");
             Err(refused)
         }
@@ -50,14 +56,14 @@ fn check_names(spec: &JobSpec) -> Result<(), Refused> {
     name("spec.pool", &spec.pool)?;
     for (field, labels) in [("spec.wanted", &spec.wanted), ("spec.refused", &spec.refused)] {
         if labels.len() > JobOptions::LABELS_MAX {
-            return Err(over(field, labels.len(), JobOptions::LABELS_MAX, "labels"));
+            return Err(over_limit(field, labels.len(), JobOptions::LABELS_MAX, "labels"));
         }
         labels.iter().try_for_each(|label| name(field, label))?;
     }
-    check_sharing(spec)?;
+    sharing::check(spec)?;
     spec.unique.iter().try_for_each(|key| name("spec.unique", key))?;
     if spec.after.len() > JobOptions::AFTER_MAX {
-        return Err(over("spec.after", spec.after.len(), JobOptions::AFTER_MAX, "jobs"));
+        return Err(over_limit("spec.after", spec.after.len(), JobOptions::AFTER_MAX, "jobs"));
     }
     if !spec.after.is_empty() && spec.run.is_none() {
         return Err(invalid("spec.after", "only jobs of the same run can be waited for: name the run"));
@@ -68,38 +74,24 @@ fn check_names(spec: &JobSpec) -> Result<(), Refused> {
     Ok(())
 }
 
-fn check_sharing(spec: &JobSpec) -> Result<(), Refused> {
-    if let Some(fairness) = &spec.fairness {
-        name("spec.fairness.key", &fairness.key)?;
-        let limit = Fairness::WEIGHT_MAX;
-        if !(1..=limit).contains(&fairness.weight) {
-            return Err(invalid("spec.fairness.weight", &format!("must be from 1 to {limit}")));
-        }
+/// The secrets it names, and what its signature says.
+fn check_trust(submission: &Submission, spec: &JobSpec) -> Result<(), Refused> {
+    if spec.secrets.len() > JobOptions::SECRETS_MAX {
+        return Err(over_limit("spec.secrets", spec.secrets.len(), JobOptions::SECRETS_MAX, "names"));
     }
-    if spec.concurrency.len() > Concurrency::KEYS_MAX {
-        return Err(over("spec.concurrency", spec.concurrency.len(), Concurrency::KEYS_MAX, "keys"));
+    if let Some(bad) = spec.secrets.iter().find(|name| !Secret::is_name(name)) {
+        let limit = Secret::NAME_BYTES_MAX;
+        let problem =
+            format!("{bad:?} is not 1 to {limit} letters, digits, `-`, `_` or `.`, the first not a dot");
+        return Err(invalid("spec.secrets", &problem));
     }
-    for (at, one) in spec.concurrency.iter().enumerate() {
-        name("spec.concurrency.key", &one.key)?;
-        if one.max == 0 {
-            return Err(invalid("spec.concurrency.max", "must be at least 1"));
-        }
-        if spec.concurrency[..at].iter().any(|other| other.key == one.key) {
-            return Err(invalid("spec.concurrency.key", &format!("{:?} is named twice", one.key)));
-        }
+    if spec.audience.len() > JobOptions::AUDIENCE_MAX {
+        return Err(over_limit("spec.audience", spec.audience.len(), JobOptions::AUDIENCE_MAX, "names"));
     }
-    if spec.fallbacks.len() > Fallback::POOLS_MAX {
-        return Err(over("spec.fallbacks", spec.fallbacks.len(), Fallback::POOLS_MAX, "pools"));
-    }
-    let mut after = Duration::ZERO;
-    for (at, fallback) in spec.fallbacks.iter().enumerate() {
-        name("spec.fallbacks.pool", &fallback.pool)?;
-        span("spec.fallbacks.after_ms", fallback.after, after, JobOptions::TIMEOUT_MAX)?;
-        after = fallback.after;
-        let mut earlier = spec.fallbacks[..at].iter().map(|other| &other.pool).chain([&spec.pool]);
-        if earlier.any(|pool| *pool == fallback.pool) {
-            return Err(invalid("spec.fallbacks.pool", &format!("{:?} is named twice", fallback.pool)));
-        }
+    spec.audience.iter().try_for_each(|audience| name("spec.audience", audience))?;
+    let length = submission.signature.as_ref().map_or(0, String::len);
+    if length > SubmitRequest::SIGNATURE_BYTES_MAX {
+        return Err(over_limit("signature", length, SubmitRequest::SIGNATURE_BYTES_MAX, "bytes"));
     }
     Ok(())
 }
@@ -131,10 +123,26 @@ pub(crate) fn name(field: &str, name: &str) -> Result<(), Refused> {
         return Err(invalid(field, "must not be empty"));
     }
     if name.len() > JobOptions::NAME_BYTES_MAX {
-        return Err(over(field, name.len(), JobOptions::NAME_BYTES_MAX, "bytes"));
+        return Err(over_limit(field, name.len(), JobOptions::NAME_BYTES_MAX, "bytes"));
     }
     if name.chars().any(char::is_control) {
         return Err(invalid(field, "must not hold control characters"));
+    }
+    Ok(())
+}
+
+/// Checks a longer text that a caller wrote, which may be empty.
+pub(crate) fn text(field: &str, text: &str, bytes_max: usize) -> Result<(), Refused> {
+    if text.len() > bytes_max {
+        return Err(over_limit(field, text.len(), bytes_max, "bytes"));
+    }
+    Ok(())
+}
+
+/// Checks how long something is to be good for.
+pub(crate) fn life(field: &str, life: Duration, max: Duration) -> Result<(), Refused> {
+    if life.is_zero() || life > max {
+        return Err(invalid(field, &format!("must be above 0 s and at most {} s", max.as_secs())));
     }
     Ok(())
 }
@@ -147,7 +155,7 @@ fn span(field: &str, span: Duration, min: Duration, max: Duration) -> Result<(),
     Ok(())
 }
 
-fn over(field: &str, found: usize, limit: usize, unit: &str) -> Refused {
+pub(crate) fn over_limit(field: &str, found: usize, limit: usize, unit: &str) -> Refused {
     invalid(field, &format!("has {found} {unit}, and the limit is {limit}"))
 }
 
@@ -189,26 +197,14 @@ mod tests {
         assert!(problem(&instant).starts_with("spec.timeout_ms: must be from 1 to"));
         let lonely = submission(|spec| spec.after = vec![JobId::from_bytes([2; 16])]);
         assert!(problem(&lonely).starts_with("spec.after: only jobs of the same run"));
-    }
-
-    #[test]
-    fn each_refusal_of_how_a_job_shares_names_the_field_and_the_limit() {
-        let heavy = Fairness { key: "one".into(), weight: 101 };
-        let heavy = submission(|spec| spec.fairness = Some(heavy));
-        assert_eq!(problem(&heavy), "spec.fairness.weight: must be from 1 to 100");
-        let none = submission(|spec| spec.concurrency = vec![Concurrency::new("site", 0)]);
-        assert_eq!(problem(&none), "spec.concurrency.max: must be at least 1");
-        let twice = submission(|spec| spec.concurrency = vec![Concurrency::new("site", 1); 2]);
-        assert_eq!(problem(&twice), "spec.concurrency.key: \"site\" is named twice");
-        let many = submission(|spec| spec.concurrency = vec![Concurrency::new("site", 1); 9]);
-        assert_eq!(problem(&many), "spec.concurrency: has 9 keys, and the limit is 8");
-        let back = |seconds: u64| Fallback::new(seconds.to_string(), Duration::from_secs(seconds));
-        let earlier = submission(|spec| spec.fallbacks = vec![back(9), back(8)]);
-        assert_eq!(problem(&earlier), "spec.fallbacks.after_ms: must be from 9000 to 604800000, and is 8000");
-        let same = submission(|spec| spec.fallbacks = vec![Fallback::new("default", Duration::ZERO)]);
-        assert_eq!(problem(&same), "spec.fallbacks.pool: \"default\" is named twice");
-        let empty = submission(|spec| spec.unique = Some(String::new()));
-        assert!(problem(&empty).starts_with("spec.unique: must not be empty"));
+        let nosy = submission(|spec| spec.secrets = (0..17).map(|number| format!("s{number}")).collect());
+        assert_eq!(problem(&nosy), "spec.secrets: has 17 names, and the limit is 16");
+        let path = submission(|spec| spec.secrets = ["../etc/passwd".to_owned()].into());
+        assert!(problem(&path).starts_with("spec.secrets: \"../etc/passwd\" is not 1 to 64 letters"));
+        let wide = submission(|spec| spec.audience = (0..33).map(|number| format!("p{number}")).collect());
+        assert_eq!(problem(&wide), "spec.audience: has 33 names, and the limit is 32");
+        let long = Submission { signature: Some("x".repeat(201)), ..submission(|_| {}) };
+        assert_eq!(problem(&long), "signature: has 201 bytes, and the limit is 200");
     }
 
     #[test]

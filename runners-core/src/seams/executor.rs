@@ -4,7 +4,7 @@ mod attempt;
 mod erased;
 
 pub use attempt::Attempt;
-pub(crate) use attempt::AttemptLink;
+pub(crate) use attempt::{AttemptLink, Secrets};
 pub use erased::{ErasedExecutor, Executors, Product};
 
 use crate::values::{command::Command, result::Fault};

@@ -67,6 +67,12 @@ pub enum Notice {
         /// The runner.
         runner: RunnerId,
     },
+    /// Control plane: a credential was used that its runner has replaced a while ago. Somebody has
+    /// a copy of it.
+    RetiredCredentialUsed {
+        /// The runner it spoke for.
+        runner: RunnerId,
+    },
     /// Runner: the first answer came, or one after an outage.
     Connected,
     /// Runner: a sync was not answered.

@@ -28,6 +28,7 @@ const AT: Timestamp = Timestamp::from_millis(1_700_000_000_123);
 #[must_use]
 pub fn requests() -> Vec<(&'static str, Request)> {
     vec![
+        ("rotate", Request::Rotate(RotateRequest { next: digest() })),
         ("enrol", Request::Enrol(EnrolRequest { credential: digest(), name: "büro 7 \"east\"".into() })),
         ("sync", Request::Sync(Box::new(sync_full()))),
         ("sync-idle", Request::Sync(Box::new(sync_idle(4)))),
@@ -49,6 +50,7 @@ pub fn requests() -> Vec<(&'static str, Request)> {
 pub fn replies() -> Vec<(&'static str, Reply)> {
     let mut replies = vec![
         ("enrolled", Reply::Enrolled(enrolled())),
+        ("rotated", Reply::Rotated(Rotated { expires_in: Duration::from_secs(90 * 24 * 3600) })),
         ("answer", Reply::Answer(Box::new(answer_full()))),
         ("answer-empty", Reply::Answer(Box::new(answer_empty(4)))),
         ("superseded", Reply::Superseded(Superseded { seq: 4, spread: Duration::from_millis(2500) })),
@@ -62,7 +64,10 @@ pub fn replies() -> Vec<(&'static str, Reply)> {
         ("answered-fault", Reply::Answered(Answered::Outcome(SignalOutcome::Fault(fault())))),
         ("answered-expired", Reply::Answered(Answered::Expired)),
         ("log", Reply::Log(log_page())),
-        ("log-ended", Reply::Log(LogPage { grant: 7, chunks: Vec::new(), next: 9, ended: true })),
+        (
+            "log-ended",
+            Reply::Log(LogPage { grant: 7, chunks: Vec::new(), gaps: Vec::new(), next: 9, ended: true }),
+        ),
         ("job", Reply::Job(Box::new(job_view()))),
     ];
     replies.extend(states().map(|(name, state)| (name, Reply::Job(Box::new(job_view_bare(state))))));
@@ -217,7 +222,13 @@ fn read_log(grant: Option<u64>) -> ReadLogRequest {
 }
 
 fn enrolled() -> Enrolled {
-    Enrolled { runner: RUNNER, tenant: TenantId::DEFAULT, pool: POOL, pool_name: "default".into() }
+    Enrolled {
+        runner: RUNNER,
+        tenant: TenantId::DEFAULT,
+        pool: POOL,
+        pool_name: "default".into(),
+        expires_in: None,
+    }
 }
 
 fn answer_full() -> SyncAnswer {
@@ -265,7 +276,7 @@ fn submitted() -> Submitted {
 
 fn log_page() -> LogPage {
     let chunks = vec![LogChunk { offset: 3, bytes: text("hällo\n") }, LogChunk { offset: 40, bytes: raw() }];
-    LogPage { grant: 7, chunks, next: 44, ended: false }
+    LogPage { grant: 7, chunks, gaps: vec![LogGap { offset: 10, bytes: 30 }], next: 44, ended: false }
 }
 
 fn states() -> impl Iterator<Item = (&'static str, StateView)> {

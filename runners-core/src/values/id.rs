@@ -121,6 +121,8 @@ ids! {
     SignalId = "signal";
     /// Names one process of the control plane.
     MemberId = "member";
+    /// Names a registration token or a credential: the first 16 bytes of its SHA-256.
+    TokenId = "token";
     /// Names, by content, everything that decides where a job may run.
     LaneId = "lane";
 }

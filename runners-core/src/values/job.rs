@@ -85,6 +85,14 @@ pub struct JobOptions {
     pub after: Vec<JobId>,
     /// The run it belongs to. It must be opened by the same or an earlier submit.
     pub run: Option<RunId>,
+    /// The names of secrets that its runner resolves and gives to its executor. Their values are
+    /// never in a job.
+    pub secrets: BTreeSet<String>,
+    /// For whom it is meant, if it is signed: names of pools or environments. Its pool unless said
+    /// otherwise.
+    pub audience: BTreeSet<String>,
+    /// Until when its signature is good, if it is signed.
+    pub not_after: Option<Timestamp>,
     /// A text that at most one job of the tenant has until it has concluded. Submitting the same
     /// again under another id answers the job that has it; submitting something else is refused
     /// and told which job that is.
@@ -100,6 +108,10 @@ impl JobOptions {
     pub const LABELS_MAX: usize = 32;
     /// The largest number of jobs that one job may wait for.
     pub const AFTER_MAX: usize = 64;
+    /// The largest number of secrets that one job may name.
+    pub const SECRETS_MAX: usize = 16;
+    /// The largest number of pools and environments that one job may be signed for.
+    pub const AUDIENCE_MAX: usize = 32;
     /// The largest number of bytes in a name: of a pool, a label, a kind or a key.
     pub const NAME_BYTES_MAX: usize = 100;
 }
@@ -123,6 +135,9 @@ impl Default for JobOptions {
             on_disconnect: DisconnectPolicy::Stop,
             after: Vec::new(),
             run: None,
+            secrets: BTreeSet::new(),
+            audience: BTreeSet::new(),
+            not_after: None,
             unique: None,
         }
     }
@@ -211,6 +226,15 @@ pub struct JobSpec {
     /// As [`JobOptions::run`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
+    /// As [`JobOptions::secrets`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub secrets: BTreeSet<String>,
+    /// As [`JobOptions::audience`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub audience: BTreeSet<String>,
+    /// As [`JobOptions::not_after`], in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<Timestamp>,
     /// As [`JobOptions::unique`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique: Option<String>,
@@ -241,6 +265,9 @@ impl JobSpec {
             on_disconnect: options.on_disconnect,
             after: options.after,
             run: options.run,
+            secrets: options.secrets,
+            audience: options.audience,
+            not_after: options.not_after,
             unique: options.unique,
         }
     }

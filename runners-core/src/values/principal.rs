@@ -50,3 +50,18 @@ pub enum Scope {
     /// Manage pools, runners and tokens.
     Admin,
 }
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 3] = [Self::Submit, Self::Read, Self::Admin];
+
+    /// The word that stands for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Submit => "submit",
+            Self::Read => "read",
+            Self::Admin => "admin",
+        }
+    }
+}

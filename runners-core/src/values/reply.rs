@@ -8,7 +8,7 @@ use crate::values::{
     outcome::{Conclusion, Outcome},
     result::Fault,
     sync::{SignalOutcome, SyncAnswer},
-    time::{Timestamp, millis, rfc3339},
+    time::{Timestamp, millis, optional_millis, rfc3339},
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
@@ -20,6 +20,8 @@ use std::{fmt, time::Duration};
 pub enum Reply {
     /// To an enrol: the credential is good from now on.
     Enrolled(Enrolled),
+    /// To a rotate.
+    Rotated(Rotated),
     /// To a sync.
     Answer(Box<SyncAnswer>),
     /// To a sync that a later one has overtaken: nothing was applied, nothing is told.
@@ -54,6 +56,23 @@ pub struct Enrolled {
     pub pool: PoolId,
     /// The pool's name.
     pub pool_name: String,
+    /// How long the credential is good for from now on, if it expires. Rotate it before.
+    #[serde(
+        rename = "expires_in_ms",
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "optional_millis"
+    )]
+    pub expires_in: Option<Duration>,
+}
+
+/// The next credential is known: use it from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
+pub struct Rotated {
+    /// How long the next credential is good for from now on.
+    #[serde(rename = "expires_in_ms", with = "millis")]
+    pub expires_in: Duration,
 }
 
 /// A later sync has overtaken this one.
@@ -332,8 +351,11 @@ pub enum Answered {
 pub struct LogPage {
     /// The grant whose log it is.
     pub grant: u64,
-    /// Chunks in order. Bytes missing between them were lost.
+    /// Chunks in order.
     pub chunks: Vec<LogChunk>,
+    /// What is missing between the offset that was asked for and `next`, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<LogGap>,
     /// The offset to go on from.
     pub next: u64,
     /// Whether the attempt has ended and nothing more will come.
@@ -348,4 +370,14 @@ pub struct LogChunk {
     pub offset: u64,
     /// The bytes.
     pub bytes: Opaque,
+}
+
+/// Bytes of a log that were lost: on the runner, on their way, or over a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
+pub struct LogGap {
+    /// Where in the log they would stand.
+    pub offset: u64,
+    /// How many there are.
+    pub bytes: u64,
 }

@@ -17,6 +17,8 @@ use std::time::Duration;
 pub enum Request {
     /// Exchanges a registration token for a credential.
     Enrol(EnrolRequest),
+    /// Announces the credential that takes the place of the one that is presented.
+    Rotate(RotateRequest),
     /// States what a runner is at, and waits for what it is to do.
     Sync(Box<SyncRequest>),
     /// Queues jobs.
@@ -41,6 +43,7 @@ impl Request {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Enrol(_) => "enrol",
+            Self::Rotate(_) => "rotate",
             Self::Sync(_) => "sync",
             Self::Submit(_) => "submit",
             Self::Inspect(_) => "inspect",
@@ -77,6 +80,22 @@ impl Request {
     }
 }
 
+/// Announces the credential that takes the place of the one that the transport presents. It is
+/// good from its first use on; the old one is good for [`RotateRequest::OVERLAP`] from then.
+///
+/// Keep the new one on disk before. A repeat with the same hash is answered the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
+pub struct RotateRequest {
+    /// The SHA-256 of the next credential's text.
+    pub next: Digest,
+}
+
+impl RotateRequest {
+    /// How long the old credential is still good once the next one was used: one minute.
+    pub const OVERLAP: Duration = Duration::from_secs(60);
+}
+
 /// Exchanges a registration token, which the transport presents, for a credential whose secret
 /// stays with the runner. A repeat with the same hash is answered the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +126,8 @@ impl SubmitRequest {
     pub const PAYLOAD_BYTES_MAX: usize = 128 << 10;
     /// The largest specification: 16 KiB.
     pub const SPEC_BYTES_MAX: usize = 16 << 10;
+    /// The largest signature.
+    pub const SIGNATURE_BYTES_MAX: usize = 200;
     /// The largest body of a request: 2 MiB.
     pub const BYTES_MAX: usize = 2 << 20;
 }
@@ -117,7 +138,7 @@ impl SubmitRequest {
 pub struct Submission {
     /// The exact bytes of the [`JobSpec`](crate::JobSpec).
     pub spec: Opaque,
-    /// The submitter's signature over them.
+    /// The submitter's signature over them, as [`SigningKey::sign`](crate::SigningKey::sign) makes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
     /// The payload, if it is small enough.

@@ -71,6 +71,10 @@ impl SyncRequest {
     pub const RESULT_BYTES_MAX: usize = 64 << 10;
     /// The largest chunk of a log: 64 KiB.
     pub const LOG_CHUNK_BYTES_MAX: usize = 64 << 10;
+    /// The largest log of one attempt: 16 MiB. What goes beyond is marked as missing.
+    pub const LOG_BYTES_MAX: u64 = 16 << 20;
+    /// The largest log of all attempts of a job: 64 MiB. What goes beyond is marked as missing.
+    pub const LOG_JOB_BYTES_MAX: u64 = 64 << 20;
     /// The longest park that may be asked for.
     pub const PARK_MAX: Duration = Duration::from_secs(60);
 }

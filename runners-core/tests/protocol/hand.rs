@@ -1,8 +1,8 @@
 //! A runner that is driven by hand: it sends exactly the syncs that a test tells it to.
 
 use runners_core::{
-    Caller, ControlPlane, Digest, Facts, FencingToken, Incarnation, JobId, JobOptions, JobSpec, Opaque,
-    Outcome, PoolId, Principal, RunnerId, Scope, TenantId, Transport as _,
+    Caller, ControlPlane, Digest, Facts, FencingToken, Incarnation, JobId, JobOptions, JobSpec, Management,
+    Opaque, Outcome, PoolId, Principal, RunnerId, Scope, TenantId, Transport as _,
     protocol::{
         Acceptance, Finish, Held, InspectRequest, JobView, Phase, Reply, Request, Submission, SubmitRequest,
         SyncAnswer, SyncRequest,
@@ -141,4 +141,9 @@ pub(crate) async fn inspect(user: &Caller, job: JobId) -> JobView {
         Reply::Job(view) => *view,
         other => panic!("expected a job, got {other:?}"),
     }
+}
+
+/// What the operator may do with the default tenant.
+pub(crate) fn operator(control: &ControlPlane) -> Management {
+    control.management(Principal::Operator).within(TenantId::DEFAULT).unwrap()
 }

@@ -4,6 +4,8 @@
 mod access;
 mod along;
 mod hand;
+mod logs;
+mod management;
 mod parked;
 mod planes;
 mod runs;
@@ -12,6 +14,7 @@ mod sharing;
 #[cfg(feature = "testing")]
 mod spans;
 mod time;
+mod tokens;
 mod unique;
 mod wishes;
 

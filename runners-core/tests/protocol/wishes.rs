@@ -2,10 +2,10 @@
 
 use super::{
     control,
-    hand::{Hand, inspect, submit, submit_with, user},
+    hand::{Hand, inspect, operator, submit, submit_with, user},
 };
 use runners_core::{
-    Caller, Conclusion, JobId, JobOptions, Mode, Opaque, Outcome, RunnerId, SignalId, TenantId, Timestamp,
+    Caller, Conclusion, JobId, JobOptions, Mode, Opaque, Outcome, RunnerId, SignalId, Timestamp,
     Transport as _,
     protocol::{
         AnswerRequest, Answered, CancelRequest, CancelTarget, Phase, Reply, Request, SignalAnswer,
@@ -104,7 +104,7 @@ async fn what_is_desired_is_restated_until_it_was_seen() {
     let (user, mut hand) = (user(&control), Hand::new(&control, 1));
     hand.sync().await;
     let runner = RunnerId::from_bytes([1; 16]);
-    control.set_slots(TenantId::DEFAULT, runner, Some(1)).await.unwrap();
+    operator(&control).set_slots(runner, Some(1)).await.unwrap();
     for _ in 0..2 {
         let desired = hand.sync().await.desired.unwrap();
         assert_eq!((desired.generation, desired.slots), (1, Some(1)));
@@ -121,7 +121,7 @@ async fn a_removed_runner_is_told_so() {
     let control = control().await;
     let mut hand = Hand::new(&control, 1);
     hand.sync().await;
-    control.remove_runner(TenantId::DEFAULT, RunnerId::from_bytes([1; 16])).await.unwrap();
+    operator(&control).remove_runner(RunnerId::from_bytes([1; 16])).await.unwrap();
     assert!(matches!(hand.send().await, Reply::Refused(refused) if refused.code.as_str() == "removed"));
 }
 

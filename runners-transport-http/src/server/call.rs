@@ -24,7 +24,7 @@ pub(super) async fn answer(
     body: RequestBody,
 ) -> Result<Response<ReplyBody>, Refusal> {
     let token = authorise::token(&headers)?;
-    authorise::check_kind(&token, &[route.token_kind()], route.name())?;
+    authorise::check_kind(&token, route.token_kinds(), route.name())?;
     if !is_media_type(headers.get(header::CONTENT_TYPE), JSON) {
         return Err(Refusal::new(Code::UnsupportedMediaType, format!("send `Content-Type: {JSON}`")));
     }

@@ -13,7 +13,7 @@ const SMALL_BYTES_MAX: usize = 8 << 10;
 const SIGNAL_BYTES_MAX: usize = 6 * SignalRequest::PAYLOAD_BYTES_MAX + SMALL_BYTES_MAX;
 
 macro_rules! routes {
-    ($($variant:ident at $name:literal up to $bytes_max:expr, by $kind:ident;)*) => {
+    ($($variant:ident at $name:literal up to $bytes_max:expr, by $($kind:ident)|+;)*) => {
         /// One kind of request.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Route {
@@ -46,10 +46,10 @@ macro_rules! routes {
                 }
             }
 
-            /// The kind of token that may be used here.
-            pub(crate) const fn token_kind(self) -> TokenKind {
+            /// The kinds of token that may be used here.
+            pub(crate) const fn token_kinds(self) -> &'static [TokenKind] {
                 match self {
-                    $(Self::$variant => TokenKind::$kind,)*
+                    $(Self::$variant => &[$(TokenKind::$kind),+],)*
                 }
             }
 
@@ -76,7 +76,8 @@ macro_rules! routes {
 }
 
 routes! {
-    Enrol at "enrol" up to SMALL_BYTES_MAX, by Registration;
+    Enrol at "enrol" up to SMALL_BYTES_MAX, by Registration | Runner;
+    Rotate at "rotate" up to SMALL_BYTES_MAX, by Runner;
     Sync at "sync" up to SyncRequest::BYTES_MAX, by Runner;
     Submit at "submit" up to SubmitRequest::BYTES_MAX, by Api;
     Inspect at "inspect" up to SMALL_BYTES_MAX, by Api;

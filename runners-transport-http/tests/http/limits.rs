@@ -249,7 +249,13 @@ async fn a_reply_over_the_limit_is_not_read_to_its_end() {
             offset: 0,
             bytes: vec![b'x'; runners_transport_http::REPLY_BYTES_MAX].into(),
         };
-        let page = runners_core::protocol::LogPage { grant: 1, chunks: vec![chunk], next: 1, ended: true };
+        let page = runners_core::protocol::LogPage {
+            grant: 1,
+            chunks: vec![chunk],
+            gaps: Vec::new(),
+            next: 1,
+            ended: true,
+        };
         Ok(Reply::Log(page))
     });
     let running = Running::start(face(far)).await;

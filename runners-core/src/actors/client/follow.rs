@@ -6,7 +6,7 @@ use crate::{
     values::{
         id::JobId,
         opaque::Opaque,
-        reply::{JobView, LogPage, Reply, StateView},
+        reply::{JobView, LogChunk, LogGap, LogPage, Reply, StateView},
         request::{ReadLogRequest, Request, WaitRequest},
     },
 };
@@ -144,15 +144,15 @@ impl Following {
     }
 
     fn take(&mut self, grant: u64, from: u64, page: LogPage) -> u64 {
-        let mut at = from;
-        for chunk in page.chunks {
-            if chunk.offset > at {
-                self.ready.push_back(Followed::LogMissing { grant, bytes: chunk.offset - at });
-            }
-            at = chunk.offset + chunk.bytes.len() as u64;
-            self.ready.push_back(Followed::Log { grant, offset: chunk.offset, bytes: chunk.bytes });
-        }
-        at.max(page.next)
+        let missing = |gap: LogGap| (gap.offset, Followed::LogMissing { grant, bytes: gap.bytes });
+        let logged = |chunk: LogChunk| {
+            (chunk.offset, Followed::Log { grant, offset: chunk.offset, bytes: chunk.bytes })
+        };
+        let chunks = page.chunks.into_iter().map(logged);
+        let mut pieces: Vec<_> = page.gaps.into_iter().map(missing).chain(chunks).collect();
+        pieces.sort_by_key(|(offset, _)| *offset);
+        self.ready.extend(pieces.into_iter().map(|(_, piece)| piece));
+        page.next.max(from)
     }
 
     async fn wait(&mut self) -> Result<(), Error> {

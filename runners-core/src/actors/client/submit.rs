@@ -94,9 +94,23 @@ impl Client {
         Ok(accepted.into_iter().map(handle).collect())
     }
 
+    /// The exact bytes of a specification, and the signature over them.
+    fn signed(&self, spec: &JobSpec) -> (Vec<u8>, Option<String>) {
+        let serialised = |spec: &JobSpec| serde_json::to_vec(spec).expect("a specification is plain data");
+        let Some(signer) = &self.signer else { return (serialised(spec), None) };
+        let mut spec = spec.clone();
+        spec.tenant.get_or_insert(signer.tenant);
+        let now = self.clock.wall();
+        let begins = spec.start_at.map_or(now, |start_at| start_at.max(now));
+        spec.not_after.get_or_insert(begins + Self::SIGNED_FOR);
+        let bytes = serialised(&spec);
+        let signature = signer.key.sign(&bytes);
+        (bytes, Some(signature))
+    }
+
     /// A payload that is too large to travel is put as an artifact first.
     async fn submission(&self, spec: &JobSpec, payload: Bytes) -> Result<Submission, Error> {
-        let bytes = serde_json::to_vec(spec).expect("a specification is plain data");
+        let (bytes, signature) = self.signed(spec);
         if bytes.len() > SubmitRequest::SPEC_BYTES_MAX {
             let limit = SubmitRequest::SPEC_BYTES_MAX;
             let problem = format!("takes {} bytes; the limit is {limit}", bytes.len());
@@ -105,7 +119,7 @@ impl Client {
         let spec = Opaque::from(bytes);
         if payload.len() <= SubmitRequest::PAYLOAD_BYTES_MAX {
             let payload = Some(Opaque::new(payload));
-            return Ok(Submission { spec, signature: None, payload, payload_artifact: None });
+            return Ok(Submission { spec, signature, payload, payload_artifact: None });
         }
         let Some(artifacts) = &self.artifacts else {
             let problem = format!(
@@ -116,7 +130,7 @@ impl Client {
             return Err(Error::Invalid { field: "command", problem });
         };
         let digest = artifacts.put(&payload, &*self.clock).await.map_err(Error::Artifact)?;
-        Ok(Submission { spec, signature: None, payload: None, payload_artifact: Some(digest) })
+        Ok(Submission { spec, signature, payload: None, payload_artifact: Some(digest) })
     }
 
     /// Sends submissions in requests that are within the limits.

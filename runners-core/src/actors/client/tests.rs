@@ -12,8 +12,8 @@ use crate::{
         lease::FencingToken,
         outcome::{Conclusion, Outcome},
         reply::{
-            Acceptance, Answered, AttemptView, Cancelled, LogChunk, LogPage, RefusalCode, Refused, Signalled,
-            StateView, Submitted,
+            Acceptance, Answered, AttemptView, Cancelled, LogChunk, LogGap, LogPage, RefusalCode, Refused,
+            Signalled, StateView, Submitted,
         },
         request::{RunSpec, SubmitRequest},
         result::{Fault, JobResult, Verdict},
@@ -306,7 +306,10 @@ async fn following_tells_states_progress_and_the_log_of_every_attempt_in_order()
     let page = |grant, chunks: &[(u64, &'static str)], next, ended| {
         let chunk =
             |(offset, text): &(u64, &'static str)| LogChunk { offset: *offset, bytes: Opaque::new(*text) };
-        Ok(Reply::Log(LogPage { grant, chunks: chunks.iter().map(chunk).collect(), next, ended }))
+        let chunks: Vec<LogChunk> = chunks.iter().map(chunk).collect();
+        let gap = chunks.first().filter(|first| grant == 2 && first.offset == 2);
+        let gaps = gap.map(|_| LogGap { offset: 0, bytes: 2 }).into_iter().collect();
+        Ok(Reply::Log(LogPage { grant, chunks, gaps, next, ended }))
     };
     let now =
         JobView { attempts: vec![first.clone()], progress: Some("half".to_owned()), ..view(running.clone()) };

@@ -14,7 +14,7 @@ use crate::{
         keys,
         lifecycle::Finished,
         record::{
-            ArtifactRecord, OutcomeRecord, Record as _, SessionRef, SignalRecord, SignalState, Unknown,
+            ArtifactRecord, OutcomeRecord, Record as _, Role, SessionRef, SignalRecord, SignalState, Unknown,
         },
     },
     seams::store::StoreError,
@@ -73,11 +73,7 @@ struct Work {
 const WRITES_PER_BATCH: usize = 900;
 
 /// How many writes an item is at most, beside the counters that its job counts in.
-const ITEM_WRITES: usize = 5;
-
-/// The largest log of an attempt. What goes beyond is acknowledged and dropped: the reader is
-/// shown where.
-const LOG_BYTES_MAX: u64 = 64 << 20;
+const ITEM_WRITES: usize = 7;
 
 impl Plane {
     /// Applies what `request` tells.
@@ -104,7 +100,7 @@ impl Plane {
                 Ok(more) => told.extend(more),
                 // A limit can only be reached by what was to be granted along.
                 Err(StoreError::Conflict(_) | StoreError::Exhausted(_)) => {
-                    self.apply_each(session, live, items, &mut told).await?
+                    self.apply_each(session, live, items, &mut told).await?;
                 }
                 Err(error) => return Err(error),
             }
@@ -178,8 +174,14 @@ impl Plane {
             }
         }
         let Work { mut batch, now, jobs, answered, told, grown, .. } = work;
-        let mut changes: Vec<Change> =
-            jobs.into_values().map(|(before, after)| Change::of(&before, after)).collect();
+        let mut changes: Vec<Change> = Vec::with_capacity(jobs.len());
+        for (before, after) in jobs.into_values() {
+            if before.record == after {
+                batch.expect(after.key(), before.version);
+            } else {
+                changes.push(Change::of(&before, after));
+            }
+        }
         // Until the batch is committed, what is known of the session is ahead of the store.
         live.loaded = false;
         self.keep(live, &changes);
@@ -212,8 +214,13 @@ impl Plane {
             match job.finish(finish, session, now, chance) {
                 Ok(Finished::Before) => {}
                 Ok(Finished::Now { beside }) => {
+                    let tenant = job.tenant;
+                    if let (Some(digest), None) = (finish.result_artifact, &finish.result) {
+                        let role = Role::Result;
+                        work.batch.put(0, &ArtifactRecord::of_role(tenant, finish.token, role, digest, 0));
+                    }
                     if let Some(result) = beside {
-                        let record = OutcomeRecord { tenant: job.tenant, token: finish.token, result };
+                        let record = OutcomeRecord { tenant, token: finish.token, result };
                         work.batch.put(0, &record);
                     }
                 }
@@ -252,6 +259,8 @@ impl Plane {
             digest: attachment.digest,
             length: attachment.length,
             media_type: attachment.media_type.clone(),
+            attached_at: work.now,
+            role: None,
             unknown: Unknown::new(),
         };
         let stored = self.records.load::<ArtifactRecord>(record.key()).await?;
@@ -302,12 +311,15 @@ impl Work {
     fn tail(&mut self, live: &Live, tail: &LogTail) {
         let Some(job) = self.job(live, tail.token) else { return };
         let stream = keys::log(job.tenant, tail.token);
-        let end = tail.offset + tail.bytes.len() as u64;
-        let fits = tail.bytes.len() <= SyncRequest::LOG_CHUNK_BYTES_MAX && end <= LOG_BYTES_MAX;
-        if fits && !tail.bytes.is_empty() {
-            self.batch.append(stream, tail.offset, tail.bytes.as_bytes().clone());
-            self.grown.push(tail.token);
+        let length = tail.bytes.len();
+        let kept = job.log_tail(tail.token, tail.offset, length as u64);
+        let within = |offset: u64| usize::try_from(offset - tail.offset).map_or(length, |at| at.min(length));
+        if !kept.is_empty() {
+            let bytes = tail.bytes.as_bytes().slice(within(kept.start)..within(kept.end));
+            self.batch.append(stream, kept.start, bytes);
         }
+        self.grown.push(tail.token);
+        let end = tail.offset.saturating_add(length as u64);
         self.told.logged.push(Logged { token: tail.token, offset: end });
     }
 

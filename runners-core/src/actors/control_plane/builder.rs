@@ -2,7 +2,10 @@
 
 use super::{ControlPlane, Plane, Spans, due::DueSignal, subjects::Subjects, watch::Written};
 use crate::{
-    actors::{error::Error, records::Records},
+    actors::{
+        error::Error,
+        records::{Batch, Records},
+    },
     rules::{
         record::{PoolRecord, TenantRecord, UniqueRecord},
         schedule::Schedule,
@@ -14,7 +17,11 @@ use crate::{
         random::{self, Random, SystemRandom},
         store::{Store, StoreError},
     },
-    values::id::{MemberId, PoolId, TenantId},
+    values::{
+        fleet::pool::PoolSpec,
+        id::{MemberId, PoolId, TenantId},
+        time::Timestamp,
+    },
 };
 use std::{
     sync::{Arc, Mutex, atomic::AtomicBool},
@@ -30,7 +37,7 @@ pub struct ControlPlaneBuilder {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
-    artifacts: Arc<dyn ArtifactStore>,
+    artifacts: Option<Arc<dyn ArtifactStore>>,
     spans: Spans,
 }
 
@@ -41,13 +48,14 @@ impl ControlPlaneBuilder {
             park_max: Duration::from_secs(20),
             start_within: Duration::from_secs(15),
             spread: Duration::from_secs(2),
+            credential_life: Duration::from_secs(90 * 24 * 3600),
         };
         Self {
             store,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             observer: Arc::new(NoObserver),
-            artifacts: Arc::new(MemoryArtifacts::default()),
+            artifacts: None,
             spans,
         }
     }
@@ -70,9 +78,13 @@ impl ControlPlaneBuilder {
         self
     }
 
-    /// Gives local runners and clients this artifact store. In memory unless said otherwise.
+    /// Gives local runners and clients this artifact store, and keeps the logs of ended attempts
+    /// in it. It has to be the one that remote runners put into, and to last as long as the store.
+    ///
+    /// Unless one is given, local runners and clients share one in memory, and logs stay in the
+    /// store.
     pub fn artifacts(mut self, artifacts: impl ArtifactStore) -> Self {
-        self.artifacts = Arc::new(artifacts);
+        self.artifacts = Some(Arc::new(artifacts));
         self
     }
 
@@ -103,6 +115,14 @@ impl ControlPlaneBuilder {
         self
     }
 
+    /// How long the credential of a runner is good for. 90 days unless said otherwise, at least ten
+    /// minutes. A runner replaces it in time by itself; one that was off for longer must be
+    /// registered again.
+    pub fn credential_life(mut self, life: Duration) -> Self {
+        self.spans.credential_life = life.max(Duration::from_secs(600));
+        self
+    }
+
     /// Makes sure of the tenant and the pool `default`, and begins to serve on the current tokio
     /// runtime.
     ///
@@ -111,6 +131,7 @@ impl ControlPlaneBuilder {
     pub async fn start(self) -> Result<ControlPlane, Error> {
         let wall = self.store.clock().unwrap_or_else(|| Arc::clone(&self.clock));
         let me = random::id(&*self.random, wall.wall(), MemberId::new);
+        let seals = self.artifacts.is_some();
         let plane = Arc::new(Plane {
             me,
             records: Records::new(self.store),
@@ -118,13 +139,15 @@ impl ControlPlaneBuilder {
             wall,
             random: self.random,
             observer: self.observer,
-            artifacts: self.artifacts,
+            artifacts: self.artifacts.unwrap_or_else(|| Arc::new(MemoryArtifacts::default())),
             spans: self.spans,
             schedule: Mutex::new(Schedule::default()),
             sessions: Mutex::default(),
             pools: Mutex::default(),
             subjects: Subjects::default(),
             due: DueSignal::default(),
+            upkeep: tokio::sync::Notify::new(),
+            seals,
             lanes_doubted: AtomicBool::new(false),
             written: Written::default(),
             stopping: CancellationToken::new(),
@@ -135,6 +158,7 @@ impl ControlPlaneBuilder {
         let hints = plane.records.watch();
         plane.duties.spawn(Arc::clone(&plane).serve_hints(hints));
         plane.duties.spawn(Arc::clone(&plane).serve_due());
+        plane.duties.spawn(Arc::clone(&plane).serve_upkeep());
         Ok(ControlPlane { plane })
     }
 }
@@ -142,9 +166,23 @@ impl ControlPlaneBuilder {
 impl Plane {
     async fn ensure_default(&self) -> Result<(), StoreError> {
         self.create(&TenantRecord::new(TenantId::DEFAULT, "default")).await?;
-        let pool = PoolRecord::new(TenantId::DEFAULT, PoolId::DEFAULT, "default");
+        let (tenant, id) = (TenantId::DEFAULT, PoolId::DEFAULT);
+        let pool = PoolRecord::new(tenant, id, PoolSpec::new("default"), self.now());
         self.create(&UniqueRecord::of_pool(&pool)).await?;
-        self.create(&pool).await
+        self.create(&pool).await?;
+        match self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, id)).await? {
+            // The first release put pools into no listing.
+            Some(mut found) if found.record.made_at == Timestamp::default() => {
+                found.record.made_at = self.now();
+                let mut batch = Batch::new();
+                batch.put(found.version, &found.record);
+                match self.records.commit(batch).await {
+                    Ok(_) | Err(StoreError::Conflict(_)) => Ok(()),
+                    Err(error) => Err(error),
+                }
+            }
+            _ => Ok(()),
+        }
     }
 }
 

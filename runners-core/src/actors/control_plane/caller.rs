@@ -51,6 +51,14 @@ impl Caller {
             (Request::Enrol(request), Principal::Registrant { tenant, registration }) => {
                 plane.enrol(*tenant, *registration, request).await
             }
+            (Request::Enrol(request), Principal::Runner { tenant, pool, runner }) => {
+                let who = Identity { tenant: *tenant, pool: *pool, runner: *runner };
+                plane.identify(who, &request).await
+            }
+            (Request::Rotate(request), Principal::Runner { tenant, pool, runner }) => {
+                let who = Identity { tenant: *tenant, pool: *pool, runner: *runner };
+                plane.rotate(who, request).await
+            }
             (Request::Submit(request), _) => match self.api(Scope::Submit) {
                 Some(tenant) => plane.submit(tenant, request).await,
                 None => Ok(forbidden("submit")),
@@ -80,6 +88,7 @@ impl Caller {
             Request::Enrol(_) => {
                 Ok(forbidden_to("only a registration token can be exchanged for a credential"))
             }
+            Request::Rotate(_) => Ok(forbidden_to("only a runner replaces its own credential")),
             _ => Ok(forbidden_to("only a runner, with its credential, syncs")),
         }
     }

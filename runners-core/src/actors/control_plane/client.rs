@@ -2,7 +2,7 @@
 
 use super::{
     Plane,
-    effects::{Change, job_subject, log_subject},
+    effects::{Change, job_subject},
 };
 use crate::{
     actors::records::{Batch, Versioned},
@@ -17,17 +17,12 @@ use crate::{
         id::{JobId, TenantId},
         key::Index,
         lease::FencingToken,
-        reply::{
-            ArtifactView, AttemptView, Cancelled, JobView, LogChunk, LogPage, RefusalCode, Refused, Reply,
-            StateView,
-        },
-        request::{CancelRequest, CancelTarget, ReadLogRequest},
+        reply::{ArtifactView, AttemptView, Cancelled, JobView, RefusalCode, Refused, Reply, StateView},
+        request::{CancelRequest, CancelTarget},
     },
 };
 use std::{pin::pin, sync::Arc, time::Duration};
 
-/// How many bytes of a log are read at once.
-const LOG_PAGE_BYTES: u32 = 256 << 10;
 /// How often a change that others are faster with is tried.
 const ROUNDS_MAX: usize = 16;
 
@@ -36,7 +31,11 @@ pub(super) fn no_job(job: JobId) -> Reply {
 }
 
 impl Plane {
-    async fn job(&self, tenant: TenantId, job: JobId) -> Result<Option<Versioned<JobRecord>>, StoreError> {
+    pub(super) async fn job(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+    ) -> Result<Option<Versioned<JobRecord>>, StoreError> {
         self.records.tenant(tenant).load(JobRecord::key_of(tenant, job)).await
     }
 
@@ -91,7 +90,8 @@ impl Plane {
         };
         let prefix = keys::parent_prefix(job.tenant, &keys::artifacts_of(job.id));
         let artifacts = self.records.tenant(job.tenant).all::<ArtifactRecord>(Index::Parent, prefix).await?;
-        let artifacts = artifacts.into_iter().map(|found| artifact_view(found.record)).collect();
+        let left = artifacts.into_iter().filter(|found| found.record.role.is_none());
+        let artifacts = left.map(|found| artifact_view(found.record)).collect();
         Ok(Reply::Job(Box::new(JobView {
             job: job.id,
             kind: job.terms.kind.clone(),
@@ -167,48 +167,6 @@ impl Plane {
         }
         Err(StoreError::Unavailable("the job changes faster than it can be stopped".into()))
     }
-
-    pub(super) async fn read_log(
-        &self,
-        tenant: TenantId,
-        request: ReadLogRequest,
-    ) -> Result<Reply, StoreError> {
-        let until = self.clock.boot() + request.park_for.min(self.spans.park_max);
-        let Some(found) = self.job(tenant, request.job).await? else { return Ok(no_job(request.job)) };
-        let subject = self.subjects.wait_for(log_subject(&found.record));
-        loop {
-            let mut changed = pin!(subject.notified());
-            changed.as_mut().enable();
-            let Some(found) = self.job(tenant, request.job).await? else { return Ok(no_job(request.job)) };
-            let job = found.record;
-            let grant = request.grant.unwrap_or(job.grant);
-            let token = FencingToken { job: job.id, grant };
-            let (chunks, more) =
-                self.records.chunks(keys::log(tenant, token), request.from, LOG_PAGE_BYTES).await?;
-            let chunks: Vec<LogChunk> =
-                chunks.into_iter().filter_map(|chunk| from(chunk, request.from)).collect();
-            let ended = !more && (job.holder().is_none() || grant != job.grant);
-            let over = self.clock.boot() >= until || self.stopping.is_cancelled();
-            if !chunks.is_empty() || ended || over {
-                let end = chunks.last().map(|chunk| chunk.offset + chunk.bytes.len() as u64);
-                let next = end.unwrap_or(request.from);
-                return Ok(Reply::Log(LogPage { grant, chunks, next, ended }));
-            }
-            tokio::select! {
-                biased;
-                () = changed => {}
-                () = self.stopping.cancelled() => {}
-                () = self.clock.sleep_until(until) => {}
-            }
-        }
-    }
-}
-
-/// The part of a chunk that begins at or after `from`.
-fn from((offset, bytes): (u64, bytes::Bytes), from: u64) -> Option<LogChunk> {
-    let skip = usize::try_from(from.saturating_sub(offset)).ok()?;
-    let rest = (skip < bytes.len()).then(|| bytes.slice(skip..))?;
-    Some(LogChunk { offset: offset.max(from), bytes: rest.into() })
 }
 
 fn state_view(job: &JobRecord) -> StateView {

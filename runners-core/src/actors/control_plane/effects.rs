@@ -50,7 +50,8 @@ impl Change {
 
     /// Adds what it takes to make this change.
     pub(crate) fn write(&self, batch: &mut Batch, now: Timestamp) {
-        batch.put_job(self.version(), &self.after, history::line(&self.after, now));
+        let line = self.is_event().then(|| history::line(&self.after, now));
+        batch.put_job(self.version(), &self.after, line);
         if let (Some(run), true) = (self.after.terms.run, self.concludes()) {
             batch.add(keys::open_jobs(self.after.tenant, run), -1, None);
         }
@@ -78,6 +79,11 @@ impl Change {
             }
             _ => {}
         }
+    }
+
+    /// Whether there is something to tell of: a longer log is no news.
+    fn is_event(&self) -> bool {
+        self.before.as_ref().is_none_or(|before| before.record.state != self.after.state)
     }
 
     fn concludes(&self) -> bool {
@@ -141,6 +147,9 @@ impl Plane {
         }
         if let Some(at) = job.due_at() {
             self.due.hint(at);
+        }
+        if job.awaits_sealing() {
+            self.upkeep.notify_one();
         }
         if job.conclusion().is_some() {
             self.subjects.changed(&job_subject(job));

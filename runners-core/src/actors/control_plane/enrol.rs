@@ -1,33 +1,30 @@
-//! Who may speak: registration tokens, runner credentials and API credentials. Only the SHA-256
-//! of a secret is ever seen or kept here.
+//! Enrolment: registration tokens, and the credentials they are exchanged for. Only the SHA-256 of
+//! a secret is ever seen or kept here; for whom one speaks is told by `authenticate`.
 
-use super::{ControlPlane, Plane};
+use super::{ControlPlane, Plane, session::Identity};
 use crate::{
-    actors::{error::Error, records::Batch},
+    actors::{
+        error::Error,
+        records::{Batch, Versioned},
+    },
     rules::{
+        keys,
         record::{
             CredentialRecord, PoolRecord, Record as _, RegistrationRecord, RunnerRecord, Subject, Unknown,
         },
         submission,
     },
-    seams::{
-        authenticate::{Authenticate, AuthenticateError},
-        random,
-        store::StoreError,
-    },
+    seams::{random, store::StoreError},
     values::{
         digest::Digest,
         id::{PoolId, RunnerId, TenantId},
-        key::{Key, Kind},
-        principal::{Principal, Scope},
+        key::Kind,
+        principal::Scope,
         reply::{Enrolled, RefusalCode, Refused, Reply},
         request::EnrolRequest,
-        time::Timestamp,
     },
 };
-use async_trait::async_trait;
-use bytes::Bytes;
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 /// What a registration token admits to.
 #[derive(Clone, Debug)]
@@ -78,6 +75,8 @@ impl ControlPlane {
             uses_max: registration.uses_max,
             expires_at: registration.expires_in.map(|span| self.plane.now() + span),
             revoked: false,
+            name: String::new(),
+            made_at: self.plane.now(),
             unknown: Unknown::new(),
         };
         self.plane.create(&record).await.map_err(Error::Store)
@@ -94,33 +93,8 @@ impl ControlPlane {
         scopes: impl IntoIterator<Item = Scope>,
     ) -> Result<(), Error> {
         let subject = Subject::Api { scopes: scopes.into_iter().collect::<BTreeSet<_>>() };
-        let made_at = self.plane.now();
-        let record = credential_record(credential, tenant, subject, made_at, None);
+        let record = CredentialRecord::new(credential, tenant, subject, self.plane.now());
         self.plane.create(&record).await.map_err(Error::Store)
-    }
-
-    /// Tells for whom a token speaks, by this control plane's own records.
-    #[must_use]
-    pub fn authenticator(&self) -> RecordsAuthenticator {
-        RecordsAuthenticator { plane: Arc::clone(&self.plane) }
-    }
-}
-
-const fn credential_record(
-    digest: Digest,
-    tenant: TenantId,
-    subject: Subject,
-    made_at: Timestamp,
-    registration: Option<Digest>,
-) -> CredentialRecord {
-    CredentialRecord {
-        digest,
-        tenant,
-        subject,
-        made_at,
-        revoked: false,
-        registration,
-        unknown: Unknown::new(),
     }
 }
 
@@ -146,7 +120,6 @@ impl Plane {
         if let Err(refused) = submission::name("name", &request.name) {
             return Ok(Reply::Refused(refused));
         }
-        let now = self.now();
         let key = RegistrationRecord::key_of(registration);
         let Some(found) = self.records.load::<RegistrationRecord>(key).await? else { return Ok(expired()) };
         if found.record.tenant != tenant {
@@ -156,24 +129,27 @@ impl Plane {
         if let Some(reply) = self.enrolled_before(&request, registration, tenant).await? {
             return Ok(reply);
         }
-        if !found.record.is_good(now) {
-            return Ok(expired());
-        }
+        let now = self.now();
+        let in_pool = self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, pool)).await?;
+        let Some(in_pool) = in_pool.filter(|_| found.record.is_good(now)) else { return Ok(expired()) };
         let runner = random::id(&*self.random, now, RunnerId::new);
-        let subject = Subject::Runner { pool, runner };
+        let mut record = RunnerRecord::new(tenant, runner, pool, &request.name, now);
+        let mut credential =
+            CredentialRecord::new(request.credential, tenant, Subject::Runner { pool, runner }, now);
+        credential.registration = Some(registration);
+        credential.expires_at = Some(now + self.spans.credential_life);
         let mut batch = Batch::new();
         batch.expect(found.record.key(), found.version);
-        batch.put(0, &RunnerRecord::new(tenant, runner, pool, &request.name));
-        batch.put(0, &credential_record(request.credential, tenant, subject, now, Some(registration)));
-        if let Some(uses_max) = found.record.uses_max {
-            batch.add(found.record.uses(), 1, Some(i64::from(uses_max)));
-        }
+        self.add_runner(&mut batch, &mut record, &in_pool);
+        batch.put(0, &credential);
+        batch.add(found.record.uses(), 1, found.record.uses_max.map(i64::from));
         match self.records.commit(batch).await {
-            Ok(_) => self.enrolled(tenant, pool, runner).await,
-            Err(StoreError::Exhausted(_)) => {
+            Ok(_) => self.enrolled(&credential).await,
+            Err(StoreError::Exhausted(key)) if key == found.record.uses() => {
                 let problem = "the registration token was used as often as it may be: ask for another";
                 Ok(Reply::Refused(Refused::new(RefusalCode::Exhausted, problem)))
             }
+            Err(StoreError::Exhausted(_)) => Ok(Reply::Refused(pool_full(&in_pool.record))),
             // The same request, twice at once.
             Err(StoreError::Conflict(key)) if key.kind == Kind::Credential => {
                 let reply = self.enrolled_before(&request, registration, tenant).await?;
@@ -193,49 +169,64 @@ impl Plane {
         let key = CredentialRecord::key_of(request.credential);
         let Some(found) = self.records.load::<CredentialRecord>(key).await? else { return Ok(None) };
         match found.record.subject {
-            Subject::Runner { pool, runner } if found.record.registration == Some(registration) => {
-                self.enrolled(tenant, pool, runner).await.map(Some)
+            Subject::Runner { .. }
+                if (found.record.registration, found.record.tenant) == (Some(registration), tenant) =>
+            {
+                self.enrolled(&found.record).await.map(Some)
             }
-            _ => {
-                let problem = "credential: is in use: draw a new one";
-                Ok(Some(Reply::Refused(Refused::new(RefusalCode::Conflict, problem))))
+            _ => Ok(Some(Reply::Refused(in_use("credential")))),
+        }
+    }
+
+    /// Answers a runner that has its credential already who it is.
+    pub(super) async fn identify(&self, who: Identity, request: &EnrolRequest) -> Result<Reply, StoreError> {
+        let subject = Subject::Runner { pool: who.pool, runner: who.runner };
+        let key = CredentialRecord::key_of(request.credential);
+        match self.records.load::<CredentialRecord>(key).await? {
+            Some(found) if found.record.subject != subject => Ok(Reply::Refused(in_use("credential"))),
+            Some(found) => self.enrolled(&found.record).await,
+            // The host knows its runners by credentials of its own.
+            None => {
+                let now = self.now();
+                let credential = CredentialRecord::new(request.credential, who.tenant, subject, now);
+                self.enrolled(&credential).await
             }
         }
     }
 
-    async fn enrolled(&self, tenant: TenantId, pool: PoolId, runner: RunnerId) -> Result<Reply, StoreError> {
-        let key = Key::new(tenant, Kind::Pool, Bytes::copy_from_slice(pool.as_bytes()));
-        let found = self.records.load::<PoolRecord>(key).await?;
-        let pool_name = found.map_or_else(String::new, |found| found.record.name);
-        Ok(Reply::Enrolled(Enrolled { runner, tenant, pool, pool_name }))
+    /// Adds a runner to its pool, which counts it.
+    pub(crate) fn add_runner(
+        &self,
+        batch: &mut Batch,
+        runner: &mut RunnerRecord,
+        pool: &Versioned<PoolRecord>,
+    ) {
+        runner.counted = true;
+        batch.expect(pool.record.key(), pool.version);
+        batch.put(0, runner);
+        let runners_max = pool.record.spec.runners_max.map(i64::from);
+        batch.add(keys::runners_of(runner.tenant, runner.pool), 1, runners_max);
+    }
+
+    async fn enrolled(&self, credential: &CredentialRecord) -> Result<Reply, StoreError> {
+        let Subject::Runner { pool, runner } = credential.subject else {
+            return Ok(Reply::Refused(in_use("credential")));
+        };
+        let tenant = credential.tenant;
+        let found = self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, pool)).await?;
+        let pool_name = found.map_or_else(String::new, |found| found.record.spec.name);
+        let expires_in = credential.expires_at.map(|at| at.since(self.now()));
+        Ok(Reply::Enrolled(Enrolled { runner, tenant, pool, pool_name, expires_in }))
     }
 }
 
-/// Tells for whom a token speaks, by a control plane's own records.
-#[derive(Clone, Debug)]
-pub struct RecordsAuthenticator {
-    plane: Arc<Plane>,
+pub(super) fn in_use(field: &str) -> Refused {
+    Refused::new(RefusalCode::Conflict, format!("{field}: is in use: draw a new one"))
 }
 
-#[async_trait]
-impl Authenticate for RecordsAuthenticator {
-    async fn authenticate(&self, token: &str) -> Result<Principal, AuthenticateError> {
-        // What is looked up is a digest, so the time a lookup takes tells nothing of the token.
-        let digest = Digest::of(token.as_bytes());
-        let unavailable = |error: StoreError| AuthenticateError::Unavailable(Box::new(error));
-        let records = &self.plane.records;
-        let credential = records.load::<CredentialRecord>(CredentialRecord::key_of(digest)).await;
-        if let Some(found) = credential.map_err(unavailable)?.filter(|found| !found.record.revoked) {
-            let tenant = found.record.tenant;
-            return Ok(match found.record.subject {
-                Subject::Runner { pool, runner } => Principal::Runner { tenant, pool, runner },
-                Subject::Api { scopes } => Principal::Api { tenant, scopes },
-            });
-        }
-        let registration = records.load::<RegistrationRecord>(RegistrationRecord::key_of(digest)).await;
-        match registration.map_err(unavailable)?.filter(|found| found.record.is_good(self.plane.now())) {
-            Some(found) => Ok(Principal::Registrant { tenant: found.record.tenant, registration: digest }),
-            None => Err(AuthenticateError::Unknown),
-        }
-    }
+/// What is said when a pool has as many runners as it may.
+pub(crate) fn pool_full(pool: &PoolRecord) -> Refused {
+    let limit = pool.spec.runners_max.unwrap_or_default();
+    let problem = format!("the pool has {limit} runners, which is its limit: remove one, or raise the limit");
+    Refused::new(RefusalCode::Exhausted, problem)
 }

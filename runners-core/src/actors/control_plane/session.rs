@@ -10,7 +10,8 @@ use crate::{
         job::JobRecord,
         keys,
         record::{
-            LaneRecord, PayloadRecord, RunnerRecord, SessionRecord, SessionRef, SignalRecord, UniqueRecord,
+            LaneRecord, PayloadRecord, PoolRecord, RunnerRecord, SessionRecord, SessionRef, SignalRecord,
+            UniqueRecord,
         },
         schedule::Seeker,
     },
@@ -229,11 +230,24 @@ impl Plane {
         let lanes = self.lanes_of(tenant, pool).await?;
         let pages = self.scheduled(|schedule| schedule.add_pool(pool, lanes));
         self.read_pages(pages);
+        self.read_pool(tenant, pool).await
+    }
+
+    /// Reads what is asked of a pool.
+    pub(crate) async fn read_pool(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        pool: PoolId,
+    ) -> Result<(), StoreError> {
+        let found = self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, pool)).await?;
+        if let Some(found) = found {
+            self.rescheduled(|schedule| schedule.set_pool(pool, found.version, &found.record.spec));
+        }
         Ok(())
     }
 
     /// Every lane that a pool lists.
-    pub(super) async fn lanes_of(
+    pub(crate) async fn lanes_of(
         &self,
         tenant: TenantId,
         pool: PoolId,

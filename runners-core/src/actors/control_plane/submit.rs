@@ -5,14 +5,14 @@ use crate::{
     actors::records::{Batch, Versioned},
     rules::{
         job::JobRecord,
-        record::{PayloadRecord, Record as _, RunRecord, UniqueRecord, Unknown},
+        record::{ArtifactRecord, PayloadRecord, Record as _, Role, RunRecord, UniqueRecord, Unknown},
         submission,
     },
     seams::store::StoreError,
     values::{
-        digest::Digest,
         id::{JobId, RunId, TenantId},
         key::{Key, Kind},
+        lease::FencingToken,
         reply::{Acceptance, RefusalCode, Refused, Reply, Submitted},
         request::{RunSpec, Submission, SubmitRequest},
     },
@@ -30,8 +30,8 @@ pub(super) struct Prepared {
     unique: Option<UniqueRecord>,
 }
 
-/// How many jobs are made in one batch: each is six writes.
-const JOBS_PER_BATCH: usize = 160;
+/// How many jobs are made in one batch: each is up to seven writes.
+const JOBS_PER_BATCH: usize = 128;
 /// The largest number of payload bytes of one batch.
 const BYTES_PER_BATCH: usize = 2 << 20;
 
@@ -96,7 +96,7 @@ impl Plane {
             .unique
             .as_ref()
             .map(|unique| UniqueRecord::of_job(tenant, unique, spec.job, submission::body_digest(&spec)));
-        let record = JobRecord::submitted(&lanes, &spec, job.spec.as_bytes(), self.now());
+        let record = JobRecord::submitted(&lanes, &spec, self.now());
         let payload = Arc::new(PayloadRecord {
             tenant,
             job: spec.job,
@@ -161,7 +161,7 @@ impl Plane {
     async fn accept_one(self: &Arc<Self>, prepared: Prepared) -> Result<Acceptance, StoreError> {
         let job = prepared.change.after.id;
         let tenant = prepared.change.after.tenant;
-        let digest = prepared.change.after.terms.spec_digest;
+        let payload = Arc::clone(&prepared.payload);
         let unique = prepared.unique.clone();
         let now = self.now();
         let committed = if prepared.after.is_empty() {
@@ -182,9 +182,9 @@ impl Plane {
         match committed {
             Ok(()) => Ok(Acceptance::Accepted(job)),
             Err(StoreError::Conflict(key)) if key.kind == Kind::Unique => {
-                self.taken(tenant, job, digest, unique).await
+                self.taken(tenant, job, &payload, unique).await
             }
-            Err(StoreError::Conflict(_)) => self.repeated(tenant, job, digest).await,
+            Err(StoreError::Conflict(_)) => self.repeated(tenant, job, &payload).await,
             Err(error) => Err(error),
         }
     }
@@ -194,11 +194,11 @@ impl Plane {
         &self,
         tenant: TenantId,
         job: JobId,
-        digest: Digest,
+        submitted: &PayloadRecord,
         unique: Option<UniqueRecord>,
     ) -> Result<Acceptance, StoreError> {
         if self.records.load::<JobRecord>(JobRecord::key_of(tenant, job)).await?.is_some() {
-            return self.repeated(tenant, job, digest).await;
+            return self.repeated(tenant, job, submitted).await;
         }
         // What is freed at this very moment is had at the next try.
         let freed = || StoreError::Unavailable("the unique key is just being freed".into());
@@ -217,11 +217,14 @@ impl Plane {
     }
 
     /// Whether a job that exists is the one that was submitted again.
-    async fn repeated(&self, tenant: TenantId, job: JobId, digest: Digest) -> Result<Acceptance, StoreError> {
-        match self.records.load::<JobRecord>(JobRecord::key_of(tenant, job)).await? {
-            Some(Versioned { record, .. }) if record.terms.spec_digest == digest => {
-                Ok(Acceptance::Repeated(job))
-            }
+    async fn repeated(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+        submitted: &PayloadRecord,
+    ) -> Result<Acceptance, StoreError> {
+        match self.records.load::<PayloadRecord>(PayloadRecord::key_of(tenant, job)).await? {
+            Some(Versioned { record, .. }) if record.spec == submitted.spec => Ok(Acceptance::Repeated(job)),
             Some(_) => {
                 let problem = "spec.job: another job has this id: draw a new one";
                 Ok(Acceptance::Refused(Refused::new(RefusalCode::Conflict, problem)))
@@ -257,6 +260,11 @@ impl Prepared {
     /// Adds what making this job takes beside the job itself.
     pub(super) fn add_to<'a>(&'a self, batch: &mut Batch, runs: &mut Vec<&'a Key>) {
         batch.put(0, &*self.payload);
+        if let Some(digest) = self.payload.payload_artifact {
+            let PayloadRecord { tenant, job, .. } = *self.payload;
+            let token = FencingToken { job, grant: 0 };
+            batch.put(0, &ArtifactRecord::of_role(tenant, token, Role::Payload, digest, 0));
+        }
         if let Some(unique) = self.unique.as_ref().filter(|_| self.change.after.conclusion().is_none()) {
             batch.put(0, unique);
         }

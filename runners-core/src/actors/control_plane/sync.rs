@@ -7,7 +7,7 @@ use super::{
     session::{Identity, Live, Session},
 };
 use crate::{
-    actors::records::Batch,
+    actors::records::{Batch, Versioned},
     rules::{
         admission::{Admission, admit},
         record::{Record as _, RunnerRecord, SessionRecord, Unknown},
@@ -217,7 +217,7 @@ impl Plane {
         if record.expires_at > Timestamp::default() && !record.ended {
             self.due.hint(record.expires_at);
         }
-        live.session = Some(crate::actors::records::Versioned { version: version + 1, record });
+        live.session = Some(Versioned { version: version + 1, record });
         Ok(())
     }
 
@@ -265,15 +265,25 @@ impl Plane {
         live: &mut Live,
         request: &SyncRequest,
     ) -> Result<(), StoreError> {
-        if live.runner.is_some() {
+        if let Some(Versioned { version, record }) = &live.runner {
+            let (version, mut record) = (*version, record.clone());
+            if record.made_at > Timestamp::default() {
+                return Ok(());
+            }
+            // The first release put runners into no listing.
+            record.made_at = self.now();
+            let mut batch = Batch::new();
+            batch.put(version, &record);
+            self.records.commit(batch).await?;
+            live.runner = Some(Versioned { version: version + 1, record });
             return Ok(());
         }
         let name = request.facts.as_ref().map_or("", |facts| facts.name.as_str());
-        let record = RunnerRecord::new(who.tenant, who.runner, who.pool, name);
+        let record = RunnerRecord::new(who.tenant, who.runner, who.pool, name, self.now());
         let mut batch = Batch::new();
         batch.put(0, &record);
         match self.records.commit(batch).await {
-            Ok(_) => live.runner = Some(crate::actors::records::Versioned { version: 1, record }),
+            Ok(_) => live.runner = Some(Versioned { version: 1, record }),
             Err(StoreError::Conflict(_)) => live.runner = self.records.load(record.key()).await?,
             Err(error) => return Err(error),
         }

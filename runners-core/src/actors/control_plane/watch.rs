@@ -87,6 +87,7 @@ impl Plane {
                 let token = FencingToken { job: JobId::from_bytes(id), grant: 0 };
                 self.subjects.changed(&log_subject_of(key.tenant, token));
             }
+            (Kind::Pool, Some(id)) => self.read_pool(key.tenant, PoolId::from_bytes(id)).await?,
             (Kind::Session | Kind::Runner, Some(id)) => self.doubt_session(RunnerId::from_bytes(id)),
             (Kind::Signal, Some(_)) => {
                 self.subjects.changed(key);

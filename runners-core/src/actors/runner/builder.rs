@@ -2,24 +2,28 @@
 
 use super::{
     ExitReason, Runner,
+    execution::Outfit,
     pacing::{PARK, Pacing},
     serve::{Parts, Serving, Shared},
     session::Session,
 };
 use crate::{
     actors::{artifacts::TenantArtifacts, error::Error, spool::Spool},
+    rules::signature::SignaturePolicy,
     seams::{
         artifact::ArtifactStore,
         clock::{Clock, SystemClock},
         executor::{ErasedExecutor, Executor, Executors},
         observer::{NoObserver, Observer},
         random::{Random, SystemRandom, number},
+        secrets::SecretSource,
         transport::Transport,
     },
     values::{
         command::Command,
         id::TenantId,
         runner::{Facts, Incarnation},
+        signature::VerifyingKey,
     },
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -37,6 +41,8 @@ pub struct RunnerBuilder {
     executors: Executors,
     spool: Spool,
     artifacts: Option<TenantArtifacts>,
+    signatures: SignaturePolicy,
+    secrets: Vec<Arc<dyn SecretSource>>,
     park: Duration,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -53,6 +59,8 @@ impl RunnerBuilder {
             executors: Executors::default(),
             spool: Spool::memory(),
             artifacts: None,
+            signatures: SignaturePolicy::default(),
+            secrets: Vec::new(),
             park: PARK,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
@@ -115,6 +123,47 @@ impl RunnerBuilder {
     /// Where artifacts go, and whose they are. Nowhere unless said otherwise: attaching then fails.
     pub fn artifacts(mut self, tenant: TenantId, store: impl ArtifactStore) -> Self {
         self.artifacts = Some(TenantArtifacts { tenant, store: Arc::new(store) });
+        self
+    }
+
+    /// Trusts keys, each to sign jobs for one tenant. Once it trusts any, a job that bears a signature
+    /// must bear a good one.
+    pub fn trust(mut self, keys: impl IntoIterator<Item = (TenantId, VerifyingKey)>) -> Self {
+        self.signatures.keys.extend(keys);
+        self
+    }
+
+    /// Adds names of pools and environments that it answers to: a job that is signed for none of them
+    /// is refused. None unless said, so a runner that trusts somebody needs at least its pool's name.
+    pub fn audience<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.signatures.audience.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Executes nothing but jobs that are signed by a key it [trusts](Self::trust) for their tenant,
+    /// meant for its [audience](Self::audience), and within their time. Any other job errs with the
+    /// fault `signature`, which is not tried again.
+    ///
+    /// So neither who runs the control plane, nor who can write to its store, can have this runner
+    /// execute what the tenant did not submit, change its payload or options, or take it to another
+    /// audience. They can withhold a job, and until it expires repeat it: work that must not
+    /// be done twice has to tell so by itself. They see payloads, logs, results and the names of
+    /// secrets, and can make up what they tell of a job to others.
+    pub const fn demand_signatures(mut self) -> Self {
+        self.signatures.demanded = true;
+        self
+    }
+
+    /// Adds a place where secrets are found that jobs name. Those that were added are asked in order,
+    /// and the first that knows a secret gives it. With none, a job that names a secret errs.
+    ///
+    /// Values are taken out of logs, progress and faults before they leave the runner: as they are,
+    /// as they stand in JSON, percent-encoded, and in base64. They are not taken out of results and
+    /// artifacts, which are the executor's, nor found in other encodings, or where an executor cuts
+    /// them apart with text of its own. Unless signatures are [demanded](Self::demand_signatures),
+    /// who runs the control plane can make up a job that names any secret.
+    pub fn secrets(mut self, source: impl SecretSource) -> Self {
+        self.secrets.push(Arc::new(source));
         self
     }
 
@@ -199,7 +248,7 @@ impl RunnerBuilder {
             shared: shared.clone(),
             transport: self.transport,
             executors: self.executors,
-            artifacts: self.artifacts,
+            outfit: Outfit { artifacts: self.artifacts, signatures: self.signatures, secrets: self.secrets },
             spool: self.spool,
             random: self.random,
             observer: self.observer,

@@ -2,6 +2,7 @@
 //! it, and told, is left to the session.
 
 use super::{
+    execution::{Execution, Outfit},
     lease::SessionLease,
     link::SessionLink,
     log::json_length,
@@ -10,7 +11,6 @@ use super::{
 };
 use crate::{
     actors::{
-        artifacts::TenantArtifacts,
         keeper::{LeaseEnd, LeaseKeeper},
         spool::Spool,
     },
@@ -21,14 +21,12 @@ use crate::{
         observer::{Notice, Observer},
     },
     values::{
-        digest::Digest,
         job::DisconnectPolicy,
         outcome::Outcome,
         result::Fault,
         sync::{Finish, SyncRequest},
     },
 };
-use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
@@ -43,14 +41,14 @@ const RESULT_JSON_BYTES_MAX: usize = 128 << 10;
 /// What a result that could not be put is listed as.
 const RESULT_NAME: &str = "result";
 
-type Execution = Result<Product, Fault>;
+type Executed = Result<Product, Fault>;
 
 /// Drives one attempt.
 pub(super) struct Driver {
     pub(super) shared: Arc<Shared>,
     pub(super) order: Order,
     pub(super) executor: Arc<dyn ErasedExecutor>,
-    pub(super) artifacts: Option<TenantArtifacts>,
+    pub(super) outfit: Arc<Outfit>,
     pub(super) spool: Spool,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) stops: watch::Receiver<Option<Stop>>,
@@ -65,14 +63,15 @@ impl Driver {
             attempt: self.order.attempt,
             kind: self.order.spec.kind.clone(),
         });
-        let link =
-            SessionLink::new(self.shared.clone(), token, self.artifacts.clone(), self.observer.clone());
+        let link = SessionLink::new(self.shared.clone(), token, self.outfit.clone(), self.observer.clone());
         let link = Arc::new(link);
         let (why, execution) = self.supervise(link.clone()).await;
+        link.finish_log();
         let finish = if why == Some(StopReason::Lost) {
             finish(&link, Outcome::Lost, None).await
         } else {
             let (outcome, product) = outcome(why, execution);
+            let outcome = link.redacted(outcome);
             self.observer.observe(&Notice::AttemptEnded { token, outcome: outcome.clone() });
             let finish = finish(&link, outcome, product).await;
             if let Err(error) = self.spool.keep(finish.clone()).await {
@@ -86,20 +85,22 @@ impl Driver {
     }
 
     /// Executes until it returns, or until it has to stop and was given its grace.
-    async fn supervise(&mut self, link: Arc<SessionLink>) -> (Option<StopReason>, Option<Execution>) {
+    async fn supervise(&mut self, link: Arc<SessionLink>) -> (Option<StopReason>, Option<Executed>) {
         let clock = self.shared.clock.clone();
         let timeout_at = clock.boot() + self.order.spec.timeout;
         let cancelled = CancellationToken::new();
         let lease = SessionLease::new(self.shared.clone(), self.order.token);
-        let attempt = Attempt::new(self.order.attempt, cancelled.clone(), Arc::new(lease.clone()), link);
+        let attempt =
+            Attempt::new(self.order.attempt, cancelled.clone(), Arc::new(lease.clone()), link.clone());
+        let execution = Execution {
+            order: self.order.clone(),
+            executor: self.executor.clone(),
+            outfit: self.outfit.clone(),
+            shared: self.shared.clone(),
+            link,
+        };
         let mut work = JoinSet::new();
-        work.spawn(execute(
-            self.order.clone(),
-            self.executor.clone(),
-            self.artifacts.clone(),
-            self.shared.clone(),
-            attempt,
-        ));
+        work.spawn(execution.execute(attempt));
         let stop = tokio::select! {
             biased;
             execution = join(&mut work) => return (None, Some(execution)),
@@ -114,9 +115,9 @@ impl Driver {
 
     async fn wind_down(
         &mut self,
-        mut work: JoinSet<Execution>,
+        mut work: JoinSet<Executed>,
         stop: Stop,
-    ) -> (Option<StopReason>, Option<Execution>) {
+    ) -> (Option<StopReason>, Option<Executed>) {
         let clock = self.shared.clock.clone();
         let own = self.order.spec.grace;
         let mut why = stop.why;
@@ -146,7 +147,7 @@ impl Driver {
 
 /// How an attempt ended, and what it produced. A product within the grace is kept; it decides the
 /// outcome unless the job was told to stop, or took too long.
-fn outcome(why: Option<StopReason>, execution: Option<Execution>) -> (Outcome, Option<Product>) {
+fn outcome(why: Option<StopReason>, execution: Option<Executed>) -> (Outcome, Option<Product>) {
     match (why, execution) {
         (Some(StopReason::TimedOut), execution) => (Outcome::TimedOut, execution.and_then(Result::ok)),
         (Some(StopReason::Cancelled), execution) => (Outcome::Cancelled, execution.and_then(Result::ok)),
@@ -175,41 +176,7 @@ async fn finish(link: &SessionLink, outcome: Outcome, product: Option<Product>) 
     Finish { token: link.token(), outcome, result, result_artifact, missing: link.all_missing() }
 }
 
-async fn execute(
-    order: Order,
-    executor: Arc<dyn ErasedExecutor>,
-    artifacts: Option<TenantArtifacts>,
-    shared: Arc<Shared>,
-    attempt: Attempt,
-) -> Execution {
-    let payload = payload(&order, artifacts, &shared).await?;
-    executor.execute(payload, attempt).await
-}
-
-async fn payload(order: &Order, artifacts: Option<TenantArtifacts>, shared: &Shared) -> Result<Bytes, Fault> {
-    let expected = order.spec.payload_digest;
-    let bytes = match (&order.payload, order.payload_artifact) {
-        (Some(payload), _) => payload.as_bytes().clone(),
-        (None, None) => Bytes::new(),
-        (None, Some(digest)) => {
-            let Some(artifacts) = artifacts else {
-                let message = "the payload is an artifact, and this runner was given no artifact store";
-                return Err(Fault::permanent("no_artifact_store", message));
-            };
-            let unavailable = |error: crate::seams::artifact::ArtifactError| {
-                Fault::retryable("payload_unavailable", error.to_string())
-            };
-            artifacts.get(digest, &*shared.clock).await.map_err(unavailable)?
-        }
-    };
-    if Digest::of(&bytes) != expected {
-        let message = format!("the payload is not the one that was submitted, whose SHA-256 is {expected}");
-        return Err(Fault::permanent("digest_mismatch", message));
-    }
-    Ok(bytes)
-}
-
-async fn join(work: &mut JoinSet<Execution>) -> Execution {
+async fn join(work: &mut JoinSet<Executed>) -> Executed {
     match work.join_next().await {
         Some(Ok(execution)) => execution,
         Some(Err(error)) => Err(panicked(error)),

@@ -1,14 +1,14 @@
 //! What an attempt leaves behind, on its way to the session: log, progress, artifacts.
 
-use super::serve::Shared;
+use super::{execution::Outfit, serve::Shared};
 use crate::{
-    actors::artifacts::TenantArtifacts,
+    rules::redaction::Redactor,
     seams::{
         artifact::ArtifactError,
         executor::AttemptLink,
         observer::{Notice, Observer},
     },
-    values::{digest::Digest, lease::FencingToken, sync::Attachment},
+    values::{digest::Digest, lease::FencingToken, outcome::Outcome, result::Fault, sync::Attachment},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -27,9 +27,10 @@ const PROGRESS_BYTES_MAX: usize = 1000;
 pub(super) struct SessionLink {
     shared: Arc<Shared>,
     token: FencingToken,
-    artifacts: Option<TenantArtifacts>,
+    outfit: Arc<Outfit>,
     observer: Arc<dyn Observer>,
     names: Mutex<Names>,
+    redactor: Mutex<Redactor>,
 }
 
 #[derive(Debug, Default)]
@@ -42,10 +43,36 @@ impl SessionLink {
     pub(super) fn new(
         shared: Arc<Shared>,
         token: FencingToken,
-        artifacts: Option<TenantArtifacts>,
+        outfit: Arc<Outfit>,
         observer: Arc<dyn Observer>,
     ) -> Self {
-        Self { shared, token, artifacts, observer, names: Mutex::default() }
+        Self { shared, token, outfit, observer, names: Mutex::default(), redactor: Mutex::default() }
+    }
+
+    /// From now on, nothing that is told holds what `redactor` takes out.
+    pub(super) fn redact(&self, redactor: Redactor) {
+        *self.redactor() = redactor;
+    }
+
+    /// An outcome as it may be told.
+    pub(super) fn redacted(&self, outcome: Outcome) -> Outcome {
+        let Outcome::Errored(mut fault) = outcome else { return outcome };
+        let redactor = self.redactor();
+        fault.code = redactor.redact(&fault.code);
+        // A message of the largest length may end within a secret.
+        let cut = fault.message.len() + char::MAX.len_utf8() > Fault::MESSAGE_MAX;
+        fault.message =
+            if cut { redactor.redact_cut(&fault.message) } else { redactor.redact(&fault.message) };
+        Outcome::Errored(fault)
+    }
+
+    /// The log has ended: logs what was held back of it.
+    pub(super) fn finish_log(&self) {
+        let mut redactor = self.redactor();
+        let rest = redactor.finish();
+        if !rest.is_empty() {
+            self.shared.with(|session, now| session.log(self.token, &rest, now));
+        }
     }
 
     pub(super) const fn token(&self) -> FencingToken {
@@ -55,7 +82,7 @@ impl SessionLink {
     /// Puts bytes that are too large to travel with a finish.
     pub(super) async fn put(&self, bytes: &Bytes) -> Result<Digest, ArtifactError> {
         let none = || ArtifactError::Unavailable("this runner was given no artifact store".into());
-        let artifacts = self.artifacts.as_ref().ok_or_else(none)?;
+        let artifacts = self.outfit.artifacts.as_ref().ok_or_else(none)?;
         artifacts.put(bytes, &*self.shared.clock).await
     }
 
@@ -77,6 +104,10 @@ impl SessionLink {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn redactor(&self) -> MutexGuard<'_, Redactor> {
+        self.redactor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn reserve(&self, name: &str) -> Result<(), ArtifactError> {
         let mut names = self.names();
         if names.attached.len() >= Attachment::PER_ATTEMPT_MAX && !names.attached.contains(name) {
@@ -91,10 +122,16 @@ impl SessionLink {
 #[async_trait]
 impl AttemptLink for SessionLink {
     fn log(&self, bytes: Bytes) {
-        self.shared.with(|session, now| session.log(self.token, &bytes, now));
+        // Held until it is logged, so that what several threads log keeps its order.
+        let mut redactor = self.redactor();
+        let text = redactor.push(&bytes);
+        if !text.is_empty() {
+            self.shared.with(|session, now| session.log(self.token, &text, now));
+        }
     }
 
-    fn progress(&self, mut text: String) {
+    fn progress(&self, text: String) {
+        let mut text = self.redactor().redact(&text);
         if text.len() > PROGRESS_BYTES_MAX {
             let end = (0..=PROGRESS_BYTES_MAX).rev().find(|&at| text.is_char_boundary(at));
             text.truncate(end.unwrap_or(0));

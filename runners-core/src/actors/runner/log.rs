@@ -4,8 +4,11 @@
 use crate::values::{opaque::Opaque, sync::SyncRequest};
 use bytes::{Bytes, BytesMut};
 
-/// The largest log of one attempt: 16 MiB.
-pub(super) const LOG_BYTES_MAX: u64 = 16 << 20;
+/// The most that is logged of one attempt: room is left for the last line, which says what is
+/// missing.
+pub(super) const LOG_BYTES_MAX: u64 = SyncRequest::LOG_BYTES_MAX - MARKER_BYTES_MAX;
+/// The longest line that says what is missing.
+const MARKER_BYTES_MAX: u64 = 128;
 /// The most of one attempt's log that waits to be sent: 1 MiB.
 pub(super) const LOG_UNSENT_BYTES_MAX: usize = 1 << 20;
 /// The largest chunk as it stands in JSON, where a byte may take six: 128 KiB.

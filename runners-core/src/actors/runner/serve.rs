@@ -4,11 +4,11 @@
 use super::{
     ExitReason,
     drive::Driver,
+    execution::Outfit,
     session::{Effect, Next, Order, Session, Stop},
 };
 use crate::{
     actors::{
-        artifacts::TenantArtifacts,
         spool::Spool,
         turn::{Turn, Turns},
     },
@@ -82,7 +82,7 @@ pub(super) struct Serving {
     shared: Arc<Shared>,
     transport: Arc<dyn Transport>,
     executors: Executors,
-    artifacts: Option<TenantArtifacts>,
+    outfit: Arc<Outfit>,
     spool: Spool,
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
@@ -101,7 +101,7 @@ pub(super) struct Parts {
     pub(super) shared: Arc<Shared>,
     pub(super) transport: Arc<dyn Transport>,
     pub(super) executors: Executors,
-    pub(super) artifacts: Option<TenantArtifacts>,
+    pub(super) outfit: Outfit,
     pub(super) spool: Spool,
     pub(super) random: Arc<dyn Random>,
     pub(super) observer: Arc<dyn Observer>,
@@ -115,7 +115,7 @@ impl Serving {
             shared: parts.shared,
             transport: parts.transport,
             executors: parts.executors,
-            artifacts: parts.artifacts,
+            outfit: Arc::new(parts.outfit),
             spool: parts.spool,
             random: parts.random,
             observer: parts.observer,
@@ -253,7 +253,7 @@ impl Serving {
             shared: shared.clone(),
             order,
             executor,
-            artifacts: self.artifacts.clone(),
+            outfit: self.outfit.clone(),
             spool: self.spool.clone(),
             observer: self.observer.clone(),
             stops,

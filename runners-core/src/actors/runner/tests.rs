@@ -4,6 +4,8 @@ mod artifacts;
 mod attempts;
 mod endings;
 mod leases;
+mod secrets;
+mod signatures;
 
 use super::*;
 use crate::{

@@ -48,7 +48,7 @@ fn submitted(options: JobOptions) -> JobRecord {
     let spec = JobSpec::new(JobId::from_bytes([9; 16]), "visit", b"{}", options);
     let preference = vec![(PoolId::from_bytes([5; 16]), Duration::ZERO)];
     let lanes = LaneRecord::of(TenantId::DEFAULT, &preference, &spec);
-    JobRecord::submitted(&lanes, &spec, b"spec", START)
+    JobRecord::submitted(&lanes, &spec, START)
 }
 
 fn ready() -> JobRecord {

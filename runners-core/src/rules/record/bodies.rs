@@ -9,6 +9,7 @@ use crate::{
         key::{Index, Key, Kind},
         lease::FencingToken,
         opaque::Opaque,
+        time::Timestamp,
     },
 };
 use bytes::Bytes;
@@ -88,7 +89,30 @@ impl Record for OutcomeRecord {
     }
 }
 
-/// An artifact that an attempt left, by name.
+/// What an artifact is that no attempt has named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Role {
+    /// The log of the attempt.
+    Log,
+    /// Its result.
+    Result,
+    /// The payload of the job; its grant is 0.
+    Payload,
+}
+
+impl Role {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Result => "result",
+            Self::Payload => "payload",
+        }
+    }
+}
+
+/// An artifact that an attempt left, by name, or that is its log, result or payload. As long as
+/// there is such a record, the artifact is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ArtifactRecord {
     #[serde(skip, default = "no_tenant")]
@@ -99,14 +123,48 @@ pub(crate) struct ArtifactRecord {
     pub(crate) digest: Digest,
     pub(crate) length: u64,
     pub(crate) media_type: String,
+    #[serde(default)]
+    pub(crate) attached_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) role: Option<Role>,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
+}
+
+impl ArtifactRecord {
+    /// The number in listings of those that attempts have named.
+    pub(crate) const LEFT: u8 = 1;
+
+    /// Names the log, the result or the payload.
+    pub(crate) fn of_role(
+        tenant: TenantId,
+        token: FencingToken,
+        role: Role,
+        digest: Digest,
+        length: u64,
+    ) -> Self {
+        Self {
+            tenant,
+            token,
+            name: role.as_str().to_owned(),
+            digest,
+            length,
+            media_type: String::new(),
+            attached_at: Timestamp::default(),
+            role: Some(role),
+            unknown: Unknown::new(),
+        }
+    }
 }
 
 impl Record for ArtifactRecord {
     const KIND: Kind = Kind::Artifact;
     fn key(&self) -> Key {
-        Key::new(self.tenant, Self::KIND, keys::of_artifact(self.token, &self.name))
+        let id = match self.role {
+            Some(role) => keys::of_role(self.token, role.as_str()),
+            None => keys::of_artifact(self.token, &self.name),
+        };
+        Key::new(self.tenant, Self::KIND, id)
     }
     fn with_key(mut self, key: &Key) -> Option<Self> {
         self.tenant = key.tenant;
@@ -115,7 +173,15 @@ impl Record for ArtifactRecord {
     }
     fn indexes(&self) -> Vec<(Index, Bytes)> {
         let parent = keys::artifacts_of(self.token.job);
-        vec![(Index::Parent, keys::parent(self.tenant, &parent, self.token.grant, &self.key().id))]
+        let key = self.key();
+        let mut indexes = vec![
+            (Index::Parent, keys::parent(self.tenant, &parent, self.token.grant, &key.id)),
+            (Index::Mark, keys::names(&key, self.digest)),
+        ];
+        if self.role.is_none() {
+            indexes.push((Index::Listed, keys::listed(&key, Self::LEFT, self.attached_at)));
+        }
+        indexes
     }
 }
 

@@ -5,8 +5,10 @@ use crate::{
     rules::keys,
     values::{
         digest::Digest,
+        fleet::pool::PoolSpec,
         id::{JobId, PoolId, TenantId},
-        key::{Key, Kind},
+        key::{Index, Key, Kind},
+        time::Timestamp,
     },
 };
 use bytes::Bytes;
@@ -50,7 +52,11 @@ pub(crate) struct PoolRecord {
     pub(crate) tenant: TenantId,
     #[serde(skip, default = "no_pool")]
     pub(crate) id: PoolId,
-    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) spec: PoolSpec,
+    /// When it was made. Zero in a record of the first release, which was in no listing.
+    #[serde(default)]
+    pub(crate) made_at: Timestamp,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
 }
@@ -60,20 +66,27 @@ const fn no_pool() -> PoolId {
 }
 
 impl PoolRecord {
-    pub(crate) fn new(tenant: TenantId, id: PoolId, name: &str) -> Self {
-        Self { tenant, id, name: name.to_owned(), unknown: Unknown::new() }
+    pub(crate) const fn new(tenant: TenantId, id: PoolId, spec: PoolSpec, made_at: Timestamp) -> Self {
+        Self { tenant, id, spec, made_at, unknown: Unknown::new() }
+    }
+
+    pub(crate) fn key_of(tenant: TenantId, id: PoolId) -> Key {
+        Key::new(tenant, Kind::Pool, Bytes::copy_from_slice(id.as_bytes()))
     }
 }
 
 impl Record for PoolRecord {
     const KIND: Kind = Kind::Pool;
     fn key(&self) -> Key {
-        Key::new(self.tenant, Self::KIND, Bytes::copy_from_slice(self.id.as_bytes()))
+        Self::key_of(self.tenant, self.id)
     }
     fn with_key(mut self, key: &Key) -> Option<Self> {
         self.tenant = key.tenant;
         self.id = PoolId::from_bytes(id_bytes(key)?);
         Some(self)
+    }
+    fn indexes(&self) -> Vec<(Index, Bytes)> {
+        vec![(Index::Listed, keys::listed(&self.key(), 0, self.made_at))]
     }
 }
 
@@ -98,7 +111,7 @@ impl UniqueRecord {
     }
 
     pub(crate) fn of_pool(pool: &PoolRecord) -> Self {
-        let at = Some(Self::pool_name(pool.tenant, &pool.name));
+        let at = Some(Self::pool_name(pool.tenant, &pool.spec.name));
         Self { at, taken_by: pool.id.to_string(), body: None, unknown: Unknown::new() }
     }
 

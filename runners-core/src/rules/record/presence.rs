@@ -26,6 +26,12 @@ pub(crate) struct RunnerRecord {
     pub(crate) desired: Desired,
     #[serde(default)]
     pub(crate) removed: bool,
+    /// When it was registered. Zero in a record of the first release, which was in no listing.
+    #[serde(default)]
+    pub(crate) made_at: Timestamp,
+    /// It is one of those that the pool's limit counts, until it is removed.
+    #[serde(default)]
+    pub(crate) counted: bool,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
 }
@@ -39,7 +45,7 @@ const fn no_runner() -> RunnerId {
 }
 
 impl RunnerRecord {
-    pub(crate) fn new(tenant: TenantId, id: RunnerId, pool: PoolId, name: &str) -> Self {
+    pub(crate) fn new(tenant: TenantId, id: RunnerId, pool: PoolId, name: &str, made_at: Timestamp) -> Self {
         Self {
             tenant,
             id,
@@ -47,6 +53,8 @@ impl RunnerRecord {
             name: name.to_owned(),
             desired: Desired::default(),
             removed: false,
+            made_at,
+            counted: false,
             unknown: Unknown::new(),
         }
     }
@@ -67,11 +75,14 @@ impl Record for RunnerRecord {
         Some(self)
     }
     fn indexes(&self) -> Vec<(Index, Bytes)> {
-        let id = self.id.as_bytes();
-        vec![(
-            Index::Parent,
-            keys::parent(self.tenant, self.pool.as_bytes(), u64::from(Self::KIND.number()), id),
-        )]
+        if self.removed {
+            return Vec::new();
+        }
+        let ordinal = u64::from(Self::KIND.number());
+        vec![
+            (Index::Parent, keys::parent(self.tenant, self.pool.as_bytes(), ordinal, self.id.as_bytes())),
+            (Index::Listed, keys::listed(&self.key(), 0, self.made_at)),
+        ]
     }
 }
 

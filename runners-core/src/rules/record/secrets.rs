@@ -35,8 +35,22 @@ pub(crate) struct CredentialRecord {
     pub(crate) tenant: TenantId,
     pub(crate) subject: Subject,
     pub(crate) made_at: Timestamp,
+    /// Who holds it, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_at: Option<Timestamp>,
     #[serde(default)]
     pub(crate) revoked: bool,
+    /// The one that takes its place, from its first use on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<Digest>,
+    /// The one whose place it takes, until it was used for the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replaces: Option<Digest>,
+    /// From when on the next one alone is good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) retires_at: Option<Timestamp>,
     /// The registration token it was exchanged for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) registration: Option<Digest>,
@@ -45,6 +59,24 @@ pub(crate) struct CredentialRecord {
 }
 
 impl CredentialRecord {
+    /// A credential that is good from `made_at` on, for ever.
+    pub(crate) const fn new(digest: Digest, tenant: TenantId, subject: Subject, made_at: Timestamp) -> Self {
+        Self {
+            digest,
+            tenant,
+            subject,
+            made_at,
+            name: String::new(),
+            expires_at: None,
+            revoked: false,
+            next: None,
+            replaces: None,
+            retires_at: None,
+            registration: None,
+            unknown: Unknown::new(),
+        }
+    }
+
     pub(crate) fn key_of(digest: Digest) -> Key {
         Key::new(TenantId::OPERATOR, Kind::Credential, Bytes::copy_from_slice(digest.as_bytes()))
     }
@@ -58,6 +90,14 @@ impl Record for CredentialRecord {
     fn with_key(mut self, key: &Key) -> Option<Self> {
         self.digest = Digest::from_bytes(key.id.as_ref().try_into().ok()?);
         Some(self)
+    }
+    fn indexes(&self) -> Vec<(Index, Bytes)> {
+        let parent = match &self.subject {
+            Subject::Runner { runner, .. } => *runner.as_bytes(),
+            Subject::Api { .. } => keys::api_credentials(),
+        };
+        let ordinal = u64::from(Self::KIND.number());
+        vec![(Index::Parent, keys::parent(self.tenant, &parent, ordinal, self.digest.as_bytes()))]
     }
 }
 
@@ -75,6 +115,11 @@ pub(crate) struct RegistrationRecord {
     pub(crate) expires_at: Option<Timestamp>,
     #[serde(default)]
     pub(crate) revoked: bool,
+    /// What it is for, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) made_at: Timestamp,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
 }
@@ -87,11 +132,6 @@ impl RegistrationRecord {
     /// The counter of its uses.
     pub(crate) fn uses(&self) -> Key {
         Key::new(TenantId::OPERATOR, Kind::Limit, Bytes::copy_from_slice(self.digest.as_bytes()))
-    }
-
-    /// Whether it is good at `now`.
-    pub(crate) fn is_good(&self, now: Timestamp) -> bool {
-        !self.revoked && self.expires_at.is_none_or(|at| now < at)
     }
 }
 

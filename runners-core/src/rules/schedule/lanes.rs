@@ -1,13 +1,14 @@
 //! The lanes of the schedule: what is known of each, and which of their ready jobs are read.
 
 use super::{
-    LANE_WINDOW_MIN, PageWanted, Placement, ReadyJob, Schedule, WINDOW_MAX,
+    LANE_WINDOW_MIN, PageWanted, ReadyJob, Schedule, WINDOW_MAX,
     counters::Counters,
     order::{Head, ShareId},
 };
 use crate::{
     rules::{eligibility::Needs, keys, record::LaneRecord, window::Window},
     values::{
+        fleet::pool::PoolSpec,
         id::{LaneId, PoolId, RunnerId},
         key::Key,
     },
@@ -76,9 +77,17 @@ impl Schedule {
         self.pools.keys().copied().collect()
     }
 
-    /// Which of the runners of a pool that wait is given a job, from now on.
-    pub(crate) fn place(&mut self, pool: PoolId, placement: Placement) {
-        self.pools.entry(pool).or_default().placement = placement;
+    /// What is asked of a pool whose lanes were read, as of this version. Which waiting runners are
+    /// to seek.
+    pub(crate) fn set_pool(&mut self, pool: PoolId, version: u64, spec: &PoolSpec) -> Vec<RunnerId> {
+        let Some(found) = self.pools.get_mut(&pool).filter(|pool| pool.version <= version) else {
+            return Vec::new();
+        };
+        found.version = version;
+        found.placement = spec.placement;
+        found.paused = !spec.active;
+        found.slots_per_runner = spec.slots_per_runner.map(|slots| slots as usize);
+        self.kick(pool)
     }
 
     /// Takes the lanes of a pool, of whose jobs nothing is known. Which pages are to be read.

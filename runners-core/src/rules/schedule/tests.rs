@@ -40,11 +40,7 @@ fn job(lane: &LaneRecord, number: u8, priority: u8) -> ReadyJob {
     let options = JobOptions { priority, ..JobOptions::default() };
     let spec = JobSpec::new(JobId::from_bytes([number; 16]), "visit", b"{}", options);
     let now = Timestamp::from_millis(u64::from(number));
-    ReadyJob {
-        version: 1,
-        record: JobRecord::submitted(&[vec![lane.clone()]], &spec, b"spec", now),
-        payload: None,
-    }
+    ReadyJob { version: 1, record: JobRecord::submitted(&[vec![lane.clone()]], &spec, now), payload: None }
 }
 
 fn seeker(number: u8, labels: &[&str]) -> Seeker {

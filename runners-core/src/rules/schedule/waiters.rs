@@ -3,7 +3,7 @@
 
 use crate::{
     rules::eligibility::{Needs, suits},
-    values::{digest::Digest, id::RunnerId, runner::Facts},
+    values::{digest::Digest, fleet::pool::Placement, id::RunnerId, runner::Facts},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,16 +16,6 @@ pub(crate) struct Seeker {
     pub(crate) runner: RunnerId,
     pub(crate) facts: Arc<Facts>,
     pub(crate) facts_digest: Digest,
-}
-
-/// Which of the runners that wait is given a job.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Placement {
-    /// The one that holds the fewest jobs, so that the work is spread over all.
-    #[default]
-    Spread,
-    /// The one that holds the most, so that others become idle and can be stopped.
-    Pack,
 }
 
 /// Those that wait, in the order in which they are given jobs: by what they hold, then by when

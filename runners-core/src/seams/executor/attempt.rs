@@ -2,11 +2,11 @@
 
 use crate::{
     seams::{artifact::ArtifactError, lease::Lease},
-    values::{digest::Digest, id::JobId, lease::FencingToken},
+    values::{digest::Digest, id::JobId, lease::FencingToken, secret::Secret},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::{fmt::Debug, sync::Arc};
+use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 /// One confirmed try at a job, as its executor sees it. Clones are the same attempt.
@@ -16,7 +16,11 @@ pub struct Attempt {
     cancelled: CancellationToken,
     lease: Arc<dyn Lease>,
     link: Arc<dyn AttemptLink>,
+    secrets: Arc<Secrets>,
 }
+
+/// The secrets of an attempt, by name.
+pub(crate) type Secrets = BTreeMap<String, Secret>;
 
 /// What an attempt needs of the runner that drives it.
 #[async_trait]
@@ -33,7 +37,21 @@ impl Attempt {
         lease: Arc<dyn Lease>,
         link: Arc<dyn AttemptLink>,
     ) -> Self {
-        Self { number, cancelled, lease, link }
+        Self { number, cancelled, lease, link, secrets: Arc::default() }
+    }
+
+    pub(crate) fn with_secrets(self, secrets: Secrets) -> Self {
+        Self { secrets: Arc::new(secrets), ..self }
+    }
+
+    /// A secret that the job [names](crate::JobOptions::secrets). All of them were resolved before
+    /// the executor was called, so there is none only if the job does not name it.
+    ///
+    /// Its value is taken out of the log, the progress and a fault. Keep it out of results and
+    /// artifacts.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> Option<&Secret> {
+        self.secrets.get(name)
     }
 
     /// The job and the number of its grant.

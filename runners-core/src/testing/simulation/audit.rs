@@ -6,9 +6,13 @@ use crate::{
     rules::{
         job::{EndedAttempt, JobRecord, ResultPlace},
         keys,
+        log::AttemptLog,
         record::OutcomeRecord,
     },
-    seams::store::{MemoryStore, Page, Query, Store as _},
+    seams::{
+        artifact::{ArtifactKey, ArtifactStore as _, memory::MemoryArtifacts},
+        store::{MemoryStore, Page, Query, Store as _},
+    },
     values::{
         digest::Digest,
         id::{JobId, RunId, TenantId},
@@ -19,12 +23,14 @@ use crate::{
     },
 };
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Compares what a store holds with what was seen.
 #[derive(Debug)]
 pub(super) struct Audit {
     store: MemoryStore,
+    artifacts: MemoryArtifacts,
     records: Records,
     checker: Checker,
     jobs: Vec<(JobId, Option<RunId>)>,
@@ -35,9 +41,14 @@ const TENANT: TenantId = TenantId::DEFAULT;
 const ROWS_MAX: u32 = 10_000;
 
 impl Audit {
-    pub(super) fn new(store: MemoryStore, checker: Checker, planned: &[Planned]) -> Self {
+    pub(super) fn new(
+        store: MemoryStore,
+        artifacts: MemoryArtifacts,
+        checker: Checker,
+        planned: &[Planned],
+    ) -> Self {
         let jobs = planned.iter().map(|job| (job.spec.job, job.run.as_ref().map(|run| run.run))).collect();
-        Self { records: Records::new(Arc::new(store.clone())), store, checker, jobs }
+        Self { records: Records::new(Arc::new(store.clone())), store, artifacts, checker, jobs }
     }
 
     /// Every job that was planned, as it is stored now.
@@ -236,7 +247,10 @@ impl Audit {
     /// A log is what was sent: each piece stands where it belongs, and is what was logged there.
     async fn check_log(&self, job: &JobRecord, token: FencingToken) {
         let Some(logged) = self.checker.log(token) else { return };
-        let chunks = self.stream(keys::log(TENANT, token)).await;
+        let chunks = match job.log_of(token.grant).and_then(|log| Some((log, log.sealed?))) {
+            Some((log, sealed)) => self.sealed(log, sealed.digest).await,
+            None => self.stream(keys::log(TENANT, token)).await,
+        };
         let mut end = 0;
         for (offset, bytes) in &chunks {
             let at = usize::try_from(*offset).unwrap_or(usize::MAX);
@@ -254,6 +268,27 @@ impl Audit {
             let detail = format!("{token} logged {} bytes, and {end} are kept", logged.len());
             self.checker.violate("a finish carries the rest of its log", Some(job.id), detail);
         }
+    }
+
+    /// The pieces of a sealed log.
+    async fn sealed(&self, log: &AttemptLog, digest: Digest) -> Vec<(u64, Bytes)> {
+        let key = ArtifactKey { tenant: TENANT, digest };
+        let Ok(whole) = self.artifacts.get(key, None).await else {
+            self.checker.violate("what a record names is kept", None, format!("{digest} is gone"));
+            return Vec::new();
+        };
+        let whole: Vec<Bytes> = whole.try_collect().await.unwrap_or_default();
+        let whole = Bytes::from(whole.concat());
+        let piece = |range: std::ops::Range<u64>| {
+            let at = |offset| usize::try_from(offset).unwrap_or(usize::MAX).min(whole.len());
+            whole.slice(at(range.start)..at(range.end))
+        };
+        log.pieces(0).into_iter().map(|(offset, range)| (offset, piece(range))).collect()
+    }
+
+    /// Whether the log of every job that has ended is sealed.
+    pub(super) async fn is_sealed(&self) -> bool {
+        self.jobs().await.into_iter().flatten().all(|job| !job.record.awaits_sealing())
     }
 
     async fn stream(&self, stream: Key) -> Vec<(u64, Bytes)> {

@@ -1,11 +1,11 @@
 //! What goes wrong in a simulation beside the network and the store: strokes that hit a runner, a
 //! control plane, a machine or a clock, at moments that the seed draws.
 
-use super::world::World;
+use super::world::{World, operator_of};
 use crate::{
     seams::clock::{Clock as _, sleep},
     testing::{random::SeededRandom, store::StoreFaults, transport::Faults},
-    values::{id::TenantId, runner::Mode},
+    values::runner::Mode,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -204,9 +204,9 @@ impl World {
         let slots = random.unit() < 0.4;
         let Some(control) = self.planes.any() else { return };
         let done = if slots {
-            control.set_slots(TenantId::DEFAULT, runner, Some(1)).await
+            operator_of(&control).set_slots(runner, Some(1)).await
         } else {
-            control.set_mode(TenantId::DEFAULT, runner, Mode::Drain).await
+            operator_of(&control).set_mode(runner, Mode::Drain).await
         };
         self.checker.trace(None, format_args!("{runner} is operated: {}", done.is_ok()));
         sleep(&self.clock, span).await;

@@ -10,6 +10,7 @@ use super::{
     workload::{Planned, Submitter},
 };
 use crate::{
+    ControlPlane, Management,
     rules::eligibility::{Needs, eligible},
     seams::{
         clock::{Clock as _, sleep},
@@ -100,7 +101,7 @@ impl World {
         let principal = Principal::Api { tenant: TenantId::DEFAULT, scopes };
         let route = Route::new(planes.clone(), principal, checker.clone(), random.fork());
         let user = FaultyTransport::new(route, clock.clone(), random.fork(), plan.chaos.network.clone());
-        let audit = Audit::new(memory, checker.clone(), &plan.jobs);
+        let audit = Audit::new(memory, planes.artifacts.clone(), checker.clone(), &plan.jobs);
         Arc::new(Self {
             clock,
             checker,
@@ -213,8 +214,9 @@ impl World {
         let runner = self.runners[at].id;
         loop {
             if let Some(control) = self.planes.any() {
-                let mode = control.set_mode(TenantId::DEFAULT, runner, Mode::Serve).await;
-                let slots = control.set_slots(TenantId::DEFAULT, runner, None).await;
+                let management = operator_of(&control);
+                let mode = management.set_mode(runner, Mode::Serve).await;
+                let slots = management.set_slots(runner, None).await;
                 // A runner that never arrived is not known, and nothing is wanted of it.
                 let done =
                     |done: &Result<(), crate::Error>| matches!(done, Ok(()) | Err(crate::Error::Refused(_)));
@@ -245,7 +247,7 @@ impl World {
             }
             self.audit.check_counters().await;
             let open = self.audit.open().await;
-            if open.is_empty() && self.duties.is_empty() {
+            if open.is_empty() && self.duties.is_empty() && self.audit.is_sealed().await {
                 return;
             }
             if now > from + END_WITHIN {
@@ -327,4 +329,10 @@ impl World {
             }
         });
     }
+}
+
+/// What the operator may do with the tenant `default`.
+pub(super) fn operator_of(control: &ControlPlane) -> Management {
+    let everything = Principal::Operator;
+    control.management(everything).within(TenantId::DEFAULT).expect("the operator may manage every tenant")
 }

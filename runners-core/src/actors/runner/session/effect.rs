@@ -59,6 +59,9 @@ pub(in super::super) struct Order {
     pub(in super::super) token: FencingToken,
     pub(in super::super) attempt: u32,
     pub(in super::super) spec: JobSpec,
+    /// The exact bytes that the specification was read from, which a signature is over.
+    pub(in super::super) spec_bytes: Opaque,
+    pub(in super::super) signature: Option<String>,
     pub(in super::super) payload: Option<Opaque>,
     pub(in super::super) payload_artifact: Option<Digest>,
 }

@@ -245,6 +245,8 @@ impl Session {
             token: offer.token,
             attempt: offer.attempt,
             spec,
+            spec_bytes: offer.spec,
+            signature: offer.signature,
             payload: offer.payload,
             payload_artifact: offer.payload_artifact,
         })

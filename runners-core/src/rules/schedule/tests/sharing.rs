@@ -3,7 +3,10 @@
 use super::*;
 use crate::{
     rules::{keys, record::Preference},
-    values::preference::{Concurrency, Fairness, Fallback},
+    values::{
+        fleet::pool::PoolSpec,
+        preference::{Concurrency, Fairness, Fallback},
+    },
 };
 use std::time::Duration;
 
@@ -33,6 +36,12 @@ fn read(schedule: &mut Schedule, count: i64) -> Vec<RunnerId> {
     wanted.iter().flat_map(|key| schedule.counter_read(key, Some(count))).collect()
 }
 
+fn ready(schedule: &mut Schedule, lane: &LaneRecord, numbers: std::ops::RangeInclusive<u8>) {
+    for number in numbers {
+        schedule.ready(job(lane, number, 100));
+    }
+}
+
 fn take(schedule: &mut Schedule, room: usize) -> Vec<u8> {
     numbers(&schedule.seek(POOL, &seeker(1, &[]), wish(room)))
 }
@@ -41,8 +50,8 @@ fn take(schedule: &mut Schedule, room: usize) -> Vec<u8> {
 fn the_key_with_the_least_running_for_its_weight_goes_first() {
     let (one, two) = (shared(1, "one", 1), shared(2, "two", 2));
     let mut schedule = schedule(&[one.clone(), two.clone()]);
-    (1..=3).for_each(|number| drop(schedule.ready(job(&one, number, 100))));
-    (11..=16).for_each(|number| drop(schedule.ready(job(&two, number, 100))));
+    ready(&mut schedule, &one, 1..=3);
+    ready(&mut schedule, &two, 11..=16);
     assert_eq!(take(&mut schedule, 9), [1, 11, 12, 2, 13, 14, 3, 15, 16]);
 }
 
@@ -50,8 +59,8 @@ fn the_key_with_the_least_running_for_its_weight_goes_first() {
 fn what_runs_already_counts_and_what_has_ended_does_not() {
     let (one, two) = (shared(1, "one", 1), shared(2, "two", 1));
     let mut schedule = schedule(&[one.clone(), two.clone()]);
-    (1..=4).for_each(|number| drop(schedule.ready(job(&one, number, 100))));
-    (11..=14).for_each(|number| drop(schedule.ready(job(&two, number, 100))));
+    ready(&mut schedule, &one, 1..=4);
+    ready(&mut schedule, &two, 11..=14);
     schedule.counted(vec![(share("one"), 2)]);
     assert_eq!(take(&mut schedule, 3), [11, 12, 1], "at two each, the older goes first");
     schedule.counted(vec![(share("one"), 0)]);
@@ -65,7 +74,9 @@ fn priority_goes_before_fair_share_and_a_job_without_a_key_goes_by_age() {
     for job in [job(&one, 1, 100), job(&one, 2, 200), job(&one, 3, 200), job(&two, 9, 100)] {
         schedule.ready(job);
     }
-    [job(&plain, 5, 100), job(&plain, 10, 100)].map(|job| schedule.ready(job));
+    for number in [5, 10] {
+        schedule.ready(job(&plain, number, 100));
+    }
     assert_eq!(take(&mut schedule, 6), [2, 3, 5, 9, 1, 10]);
 }
 
@@ -77,7 +88,7 @@ fn no_key_is_passed_over_for_ever() {
     fresh.iter().for_each(|lane| schedule.add_new_lane(lane));
     schedule.counted(vec![(share("slow"), 1)]);
     schedule.ready(job(&slow, 1, 100));
-    fresh.iter().zip(2..).for_each(|(lane, number)| drop(schedule.ready(job(lane, number, 100))));
+    fresh.iter().zip(2..).for_each(|(lane, number)| ready(&mut schedule, lane, number..=number));
     let taken = take(&mut schedule, 249);
     let place = taken.iter().position(|number| *number == 1).unwrap();
     assert_eq!(place as u64, Fairness::PASSED_OVER_MAX);
@@ -173,7 +184,7 @@ fn a_lane_of_two_pools_is_granted_once_and_prefers_the_first() {
     let options = JobOptions { fallbacks, ..JobOptions::default() };
     let spec = JobSpec::new(JobId::from_bytes([1; 16]), "visit", b"{}", options);
     let lanes = LaneRecord::of(TenantId::DEFAULT, &preference, &spec);
-    let record = JobRecord::submitted(&lanes, &spec, b"spec", Timestamp::from_millis(1));
+    let record = JobRecord::submitted(&lanes, &spec, Timestamp::from_millis(1));
     let mut schedule = schedule(&lanes[0]);
     schedule.add_pool(OTHER_POOL, Vec::new());
     schedule.seek(OTHER_POOL, &seeker(2, &[]), wish(1));
@@ -190,7 +201,7 @@ fn a_pool_is_spread_over_or_packed() {
     for (placement, expected) in [(Placement::Spread, [2, 3, 1]), (Placement::Pack, [1, 3, 2])] {
         let any = lane(1, &[]);
         let mut schedule = schedule(std::slice::from_ref(&any));
-        schedule.place(POOL, placement);
+        schedule.set_pool(POOL, 1, &PoolSpec { placement, ..PoolSpec::default() });
         for (number, held) in [(1, 4), (2, 0), (3, 1)] {
             schedule.seek(POOL, &seeker(number, &[]), Wish { held, ..wish(1) });
         }
@@ -204,7 +215,33 @@ fn who_spreads_leaves_a_job_to_the_runner_that_was_told_of_it() {
     let any = lane(1, &[]);
     let mut schedule = schedule(std::slice::from_ref(&any));
     (1..=2).for_each(|number| drop(schedule.seek(POOL, &seeker(number, &[]), wish(2))));
-    (1..=2).for_each(|number| drop(schedule.ready(job(&any, number, 100))));
+    ready(&mut schedule, &any, 1..=2);
     assert_eq!(take(&mut schedule, 2), [1]);
     assert_eq!(numbers(&schedule.seek(POOL, &seeker(2, &[]), wish(2))), [2]);
+}
+
+#[test]
+fn a_pool_that_is_not_active_is_granted_nothing_until_it_is() {
+    let any = lane(1, &[]);
+    let mut schedule = schedule(std::slice::from_ref(&any));
+    schedule.set_pool(POOL, 1, &PoolSpec { active: false, ..PoolSpec::default() });
+    assert_eq!(take(&mut schedule, 1), [0u8; 0]);
+    assert_eq!(schedule.direct(any.id), None);
+    assert_eq!(schedule.ready(job(&any, 1, 100)), None);
+    assert_eq!(take(&mut schedule, 1), [0u8; 0]);
+    let woken = schedule.set_pool(POOL, 2, &PoolSpec::default());
+    assert_eq!(woken, [RunnerId::from_bytes([1; 16])]);
+    assert_eq!(take(&mut schedule, 1), [1]);
+}
+
+#[test]
+fn a_pool_limits_the_slots_of_each_of_its_runners() {
+    let any = lane(1, &[]);
+    let mut schedule = schedule(std::slice::from_ref(&any));
+    schedule.set_pool(POOL, 1, &PoolSpec { slots_per_runner: Some(2), ..PoolSpec::default() });
+    ready(&mut schedule, &any, 1..=4);
+    assert_eq!(take(&mut schedule, 4), [1, 2]);
+    let held = |held| Wish { held, ..wish(4) };
+    assert_eq!(numbers(&schedule.seek(POOL, &seeker(2, &[]), held(1))), [3]);
+    assert_eq!(numbers(&schedule.seek(POOL, &seeker(2, &[]), held(2))), [0u8; 0]);
 }

@@ -1,0 +1,227 @@
+//! Logs: what a reader is given of them, and how they move into the artifact store once their job
+//! has ended.
+//!
+//! A log is sealed in steps, each of which may be the last for a while: the artifact is put, the
+//! job's record names it, and then the chunks are dropped. Until the record names the artifact the
+//! chunks are read, and from then on the artifact is.
+
+use super::{Plane, client::no_job, effects::Change, effects::log_subject};
+use crate::{
+    actors::records::{Batch, Versioned},
+    rules::{
+        job::JobRecord,
+        keys,
+        log::{AttemptLog, SealedLog},
+        record::{ArtifactRecord, Role},
+    },
+    seams::{
+        artifact::{ArtifactError, ArtifactKey},
+        store::StoreError,
+    },
+    values::{
+        digest::Digest,
+        id::TenantId,
+        lease::FencingToken,
+        reply::{LogChunk, LogPage, Reply},
+        request::ReadLogRequest,
+    },
+};
+use bytes::{Bytes, BytesMut};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use std::{pin::pin, sync::Arc};
+
+/// How many bytes of a log are read at once.
+const LOG_PAGE_BYTES: u32 = 256 << 10;
+/// How many chunks of a sealed log are dropped in one batch.
+const DROPS_PER_BATCH: usize = 256;
+
+impl Plane {
+    pub(super) async fn read_log(
+        &self,
+        tenant: TenantId,
+        request: ReadLogRequest,
+    ) -> Result<Reply, StoreError> {
+        let until = self.clock.boot() + request.park_for.min(self.spans.park_max);
+        let Some(found) = self.job(tenant, request.job).await? else { return Ok(no_job(request.job)) };
+        let subject = self.subjects.wait_for(log_subject(&found.record));
+        let grant = request.grant.unwrap_or(found.record.grant);
+        loop {
+            let mut changed = pin!(subject.notified());
+            changed.as_mut().enable();
+            let token = FencingToken { job: request.job, grant };
+            let Some(page) = self.log_page(tenant, token, request.from).await? else {
+                return Ok(no_job(request.job));
+            };
+            let over = self.clock.boot() >= until || self.stopping.is_cancelled();
+            if page.next > request.from || page.ended || over {
+                return Ok(Reply::Log(page));
+            }
+            tokio::select! {
+                biased;
+                () = changed => {}
+                () = self.stopping.cancelled() => {}
+                () = self.clock.sleep_until(until) => {}
+            }
+        }
+    }
+
+    /// What there is of a log from `from` on. `None` if there is no such job any more.
+    async fn log_page(
+        &self,
+        tenant: TenantId,
+        token: FencingToken,
+        from: u64,
+    ) -> Result<Option<LogPage>, StoreError> {
+        // The job is read after the chunks: if it does not name an artifact yet, none was dropped.
+        let stored = self.records.chunks(keys::log(tenant, token), from, LOG_PAGE_BYTES).await?;
+        let Some(found) = self.job(tenant, token.job).await? else { return Ok(None) };
+        let job = found.record;
+        let log = job.log_of(token.grant);
+        let chunks = match log {
+            Some(log @ AttemptLog { sealed: Some(sealed), .. }) => {
+                self.sealed_chunks(tenant, log, *sealed, from).await?
+            }
+            _ => stored.0.into_iter().filter_map(|chunk| part_from(chunk, from)).collect(),
+        };
+        let mut next = chunks.last().map_or(from, |chunk| chunk.offset + chunk.bytes.len() as u64);
+        for gap in log.iter().flat_map(|log| &log.gaps) {
+            if (gap.offset..gap.offset + gap.bytes).contains(&next) {
+                next = gap.offset + gap.bytes;
+            }
+        }
+        let gaps = log.map(|log| log.gaps_in(from, next)).unwrap_or_default();
+        let is_over = job.holder().is_none() || token.grant != job.grant;
+        let is_read = log.map_or(!stored.1, |log| next >= log.end);
+        Ok(Some(LogPage { grant: token.grant, chunks, gaps, next, ended: is_over && is_read }))
+    }
+
+    async fn sealed_chunks(
+        &self,
+        tenant: TenantId,
+        log: &AttemptLog,
+        sealed: SealedLog,
+        from: u64,
+    ) -> Result<Vec<LogChunk>, StoreError> {
+        let key = ArtifactKey { tenant, digest: sealed.digest };
+        let mut chunks = Vec::new();
+        let mut room = u64::from(LOG_PAGE_BYTES);
+        for (offset, piece) in log.pieces(from) {
+            let range = piece.start..piece.end.min(piece.start + room);
+            if range.is_empty() {
+                break;
+            }
+            room -= range.end - range.start;
+            let read = self.artifacts.get(key, Some(range)).await.map_err(unreadable)?;
+            let bytes = read
+                .try_fold(BytesMut::new(), |mut whole, piece| async move {
+                    whole.extend_from_slice(&piece);
+                    Ok(whole)
+                })
+                .await
+                .map_err(StoreError::Unavailable)?;
+            chunks.push(LogChunk { offset, bytes: bytes.freeze().into() });
+        }
+        Ok(chunks)
+    }
+
+    /// Seals every log of a job that has ended, from wherever an earlier try has stopped.
+    pub(super) async fn seal(self: &Arc<Self>, mut job: Versioned<JobRecord>) -> Result<(), StoreError> {
+        for at in 0..job.record.logs.len() {
+            let token = FencingToken { job: job.record.id, grant: job.record.logs[at].grant };
+            match job.record.logs[at].sealed {
+                Some(SealedLog { dropped: true, .. }) => continue,
+                Some(_) => {}
+                None => self.name_log(&mut job, at, token).await?,
+            }
+            self.drop_log(job.record.tenant, token).await?;
+            let mut after = job.record.clone();
+            if let Some(sealed) = &mut after.logs[at].sealed {
+                sealed.dropped = true;
+            }
+            job = self.replace(&job, after, Batch::new()).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts a log as an artifact, and names it in the job's record.
+    async fn name_log(
+        self: &Arc<Self>,
+        job: &mut Versioned<JobRecord>,
+        at: usize,
+        token: FencingToken,
+    ) -> Result<(), StoreError> {
+        let tenant = job.record.tenant;
+        let (chunks, digest, length) = self.whole_log(tenant, token).await?;
+        let key = ArtifactKey { tenant, digest };
+        let pieces = stream::iter(chunks.into_iter().map(Ok)).boxed();
+        self.artifacts.put(key, length, pieces).await.map_err(unreadable)?;
+        let mut after = job.record.clone();
+        after.logs[at].sealed = Some(SealedLog { digest, length, dropped: false });
+        let mut batch = Batch::new();
+        let mut named = ArtifactRecord::of_role(tenant, token, Role::Log, digest, length);
+        named.attached_at = self.now();
+        batch.put(0, &named);
+        *job = self.replace(job, after, batch).await?;
+        Ok(())
+    }
+
+    async fn whole_log(
+        &self,
+        tenant: TenantId,
+        token: FencingToken,
+    ) -> Result<(Vec<Bytes>, Digest, u64), StoreError> {
+        let stream = keys::log(tenant, token);
+        let (mut whole, mut digest, mut length, mut from) = (Vec::new(), Digest::stream(), 0, 0);
+        loop {
+            let (chunks, more) = self.records.chunks(stream.clone(), from, LOG_PAGE_BYTES).await?;
+            for (offset, bytes) in chunks {
+                from = offset + bytes.len() as u64;
+                length += bytes.len() as u64;
+                digest.update(&bytes);
+                whole.push(bytes);
+            }
+            if !more {
+                return Ok((whole, digest.finish(), length));
+            }
+        }
+    }
+
+    async fn drop_log(&self, tenant: TenantId, token: FencingToken) -> Result<(), StoreError> {
+        let stream = keys::log(tenant, token);
+        loop {
+            let (chunks, more) = self.records.chunks(stream.clone(), 0, LOG_PAGE_BYTES).await?;
+            for page in chunks.chunks(DROPS_PER_BATCH) {
+                let Some((last, _)) = page.last() else { continue };
+                let mut batch = Batch::new();
+                batch.drop_chunks(stream.clone(), last + 1);
+                self.records.commit(batch).await?;
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Replaces a job that has ended.
+    async fn replace(
+        self: &Arc<Self>,
+        before: &Versioned<JobRecord>,
+        after: JobRecord,
+        batch: Batch,
+    ) -> Result<Versioned<JobRecord>, StoreError> {
+        let change = Change::of(before, after);
+        self.commit(batch, std::slice::from_ref(&change), self.now()).await?;
+        Ok(Versioned { version: before.version + 1, record: change.after })
+    }
+}
+
+/// The part of a chunk that begins at or after `from`.
+fn part_from((offset, bytes): (u64, Bytes), from: u64) -> Option<LogChunk> {
+    let skip = usize::try_from(from.saturating_sub(offset)).ok()?;
+    let rest = (skip < bytes.len()).then(|| bytes.slice(skip..))?;
+    Some(LogChunk { offset: offset.max(from), bytes: rest.into() })
+}
+
+fn unreadable(error: ArtifactError) -> StoreError {
+    StoreError::Unavailable(Box::new(error))
+}

@@ -1,0 +1,136 @@
+//! Credentials: of a tenant's users, made, listed and revoked; and of runners, revoked. A runner
+//! makes its credential itself and replaces it by itself.
+
+use super::{Management, not_found, refused};
+use crate::{
+    actors::{
+        control_plane::lock,
+        error::Error,
+        records::{Batch, Versioned},
+    },
+    rules::{
+        keys,
+        record::{CredentialRecord, Record as _, Subject},
+        submission,
+    },
+    seams::store::StoreError,
+    values::{
+        fleet::{
+            access::{ApiCredentialSpec, ApiCredentialView, Issued, RegistrationSpec},
+            listing::{Listing, Paging},
+        },
+        id::{RunnerId, TokenId},
+        key::Index,
+        principal::Scope,
+        reply::RefusalCode,
+        token::TokenKind,
+    },
+};
+
+impl Management {
+    /// Makes an API credential of the tenant. Whoever makes one may give no scope that they do not
+    /// have.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn create_api_credential(
+        &self,
+        spec: ApiCredentialSpec,
+    ) -> Result<Issued<ApiCredentialView>, Error> {
+        let tenant = self.with(Scope::Admin)?;
+        submission::name("name", &spec.name)?;
+        if spec.scopes.is_empty() {
+            return Err(refused(RefusalCode::Invalid, "scopes: must hold at least one"));
+        }
+        spec.scopes.iter().try_for_each(|scope| self.with(*scope).map(drop))?;
+        if let Some(expires_in) = spec.expires_in {
+            submission::life("expires_in", expires_in, RegistrationSpec::EXPIRES_IN_MAX)?;
+        }
+        let token = self.plane.draw(TokenKind::Api);
+        let now = self.plane.now();
+        let subject = Subject::Api { scopes: spec.scopes };
+        let mut record = CredentialRecord::new(token.digest(), tenant, subject, now);
+        record.name = spec.name;
+        record.expires_at = spec.expires_in.map(|span| now + span);
+        let mut batch = Batch::new();
+        batch.put(0, &record);
+        self.plane.records.commit(batch).await.map_err(Error::Store)?;
+        Ok(Issued { token, view: view(record) })
+    }
+
+    /// Lists the API credentials of the tenant, in no particular order.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn api_credentials(&self, paging: &Paging) -> Result<Listing<ApiCredentialView>, Error> {
+        let tenant = self.with(Scope::Admin)?;
+        let prefix = keys::parent_kind_prefix(tenant, &keys::api_credentials(), CredentialRecord::KIND);
+        let page = self.list::<CredentialRecord>(Index::Parent, prefix, &["api credentials"], paging).await?;
+        Ok(page.map(|credential| view(credential.record)))
+    }
+
+    /// Revokes an API credential. The next call with it is refused.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn revoke_api_credential(&self, credential: TokenId) -> Result<(), Error> {
+        let tenant = self.with(Scope::Admin)?;
+        let prefix = keys::parent_kind_prefix(tenant, &keys::api_credentials(), CredentialRecord::KIND);
+        let found = self.plane.secret::<CredentialRecord>(prefix, credential).await.map_err(Error::Store)?;
+        let found = found.ok_or_else(|| not_found("credential", credential))?;
+        self.revoke(found).await
+    }
+
+    /// Revokes every credential of a runner: its next call is refused, and a call that is held back
+    /// is answered at once. What it holds is lost when its term ends, unless it is removed.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn revoke_runner_credentials(&self, runner: RunnerId) -> Result<(), Error> {
+        let tenant = self.with(Scope::Admin)?;
+        self.runner_record(tenant, runner).await?;
+        for found in self.plane.credentials_of(tenant, runner).await.map_err(Error::Store)? {
+            if !found.record.revoked {
+                self.revoke(found).await?;
+            }
+        }
+        let session = lock(&self.plane.sessions).get(&runner).cloned();
+        if let Some(session) = session {
+            let mut live = session.live.lock().await;
+            live.loaded = false;
+            live.last = None;
+            drop(live);
+            session.wake();
+        }
+        Ok(())
+    }
+
+    async fn revoke(&self, found: Versioned<CredentialRecord>) -> Result<(), Error> {
+        let Versioned { version, mut record } = found;
+        record.revoked = true;
+        let mut batch = Batch::new();
+        batch.put(version, &record);
+        match self.plane.records.commit(batch).await {
+            Ok(_) => Ok(()),
+            Err(StoreError::Conflict(_)) => {
+                Err(refused(RefusalCode::Conflict, "credential: was changed meanwhile: revoke it again"))
+            }
+            Err(error) => Err(Error::Store(error)),
+        }
+    }
+}
+
+fn view(record: CredentialRecord) -> ApiCredentialView {
+    let scopes = match record.subject {
+        Subject::Api { scopes } => scopes,
+        Subject::Runner { .. } => std::collections::BTreeSet::new(),
+    };
+    ApiCredentialView {
+        id: TokenId::from_bytes(record.digest.short()),
+        name: record.name,
+        scopes,
+        made_at: record.made_at,
+        expires_at: record.expires_at,
+        revoked: record.revoked,
+    }
+}

@@ -1,0 +1,194 @@
+//! Pools: made, listed, changed, and deleted once nothing is left in them.
+
+use super::{Management, ROUNDS_MAX, not_found, refused};
+use crate::{
+    actors::{
+        control_plane::{Plane, lock},
+        error::Error,
+        records::{Batch, Versioned},
+    },
+    rules::{
+        keys, ownership,
+        record::{PoolRecord, Record as _, RunnerRecord, UniqueRecord},
+    },
+    seams::{
+        random,
+        store::{Query, StoreError},
+    },
+    values::{
+        fleet::{
+            listing::{Listing, Paging},
+            pool::{PoolSpec, PoolView},
+        },
+        id::{PoolId, TenantId},
+        key::{Index, Kind},
+        principal::Scope,
+        reply::RefusalCode,
+    },
+};
+
+impl Management {
+    /// Makes a pool.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] (`conflict`) if there is one of that name, or as [`Management`] says.
+    pub async fn create_pool(&self, spec: PoolSpec) -> Result<PoolView, Error> {
+        let tenant = self.with(Scope::Admin)?;
+        ownership::check_pool(&spec, tenant)?;
+        match self.plane.create_pool(tenant, spec).await {
+            Ok(pool) => Ok(view(pool)),
+            Err(StoreError::Conflict(_)) => Err(name_taken()),
+            Err(error) => Err(Error::Store(error)),
+        }
+    }
+
+    /// Lists the pools of the tenant, oldest first.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn pools(&self, paging: &Paging) -> Result<Listing<PoolView>, Error> {
+        let tenant = self.with(Scope::Read)?;
+        let prefix = keys::listed_prefix(tenant, Kind::Pool, None);
+        let page = self.list::<PoolRecord>(Index::Listed, prefix, &["pools"], paging).await?;
+        Ok(page.map(|pool| view(pool.record)))
+    }
+
+    /// One pool of the tenant.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn pool(&self, pool: PoolId) -> Result<PoolView, Error> {
+        let tenant = self.with(Scope::Read)?;
+        self.pool_record(tenant, pool).await.map(|found| view(found.record))
+    }
+
+    /// Changes what is asked of a pool. `change` is applied to it as it stands, once more for
+    /// every time that somebody else is faster.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] (`conflict`) if the new name is taken, or as [`Management`] says.
+    pub async fn update_pool(
+        &self,
+        pool: PoolId,
+        change: impl Fn(&mut PoolSpec) + Send,
+    ) -> Result<PoolView, Error> {
+        let tenant = self.with(Scope::Admin)?;
+        for _ in 0..ROUNDS_MAX {
+            let Versioned { version, mut record } = self.pool_record(tenant, pool).await?;
+            let old_name = UniqueRecord::of_pool(&record).key();
+            change(&mut record.spec);
+            ownership::check_pool(&record.spec, tenant)?;
+            let new_name = UniqueRecord::of_pool(&record);
+            let mut batch = Batch::new();
+            batch.put(version, &record);
+            if new_name.key() != old_name {
+                let found = self.plane.records.load::<UniqueRecord>(old_name.clone()).await;
+                let found = found.map_err(Error::Store)?;
+                batch.put(0, &new_name);
+                found.iter().for_each(|found| batch.delete(old_name.clone(), found.version));
+            }
+            match self.plane.records.commit(batch).await {
+                Ok(_) => {
+                    self.plane.forget_pools();
+                    let spec = &record.spec;
+                    self.plane.rescheduled(|schedule| schedule.set_pool(pool, version + 1, spec));
+                    return Ok(view(record));
+                }
+                Err(StoreError::Conflict(key)) if key == new_name.key() => return Err(name_taken()),
+                Err(StoreError::Conflict(_)) => {}
+                Err(error) => return Err(Error::Store(error)),
+            }
+        }
+        Err(Error::Store(StoreError::Unavailable("the pool changes faster than it can be told".into())))
+    }
+
+    /// Deletes a pool that has no runner and no job that is ready. A job that is scheduled for
+    /// later, or waits for another, stays: cancel it, or let it expire.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] (`conflict`) if it is not empty, or as [`Management`] says.
+    pub async fn delete_pool(&self, pool: PoolId) -> Result<(), Error> {
+        let tenant = self.with(Scope::Admin)?;
+        let Versioned { version, record } = self.pool_record(tenant, pool).await?;
+        let runners = keys::parent_kind_prefix(tenant, pool.as_bytes(), RunnerRecord::KIND);
+        if self.plane.any(Index::Parent, runners).await.map_err(Error::Store)? {
+            return Err(refused(RefusalCode::Conflict, "pool: has runners: remove them first"));
+        }
+        for lane in self.plane.lanes_of(tenant, pool).await.map_err(Error::Store)? {
+            let ready = bytes::Bytes::copy_from_slice(lane.id.as_bytes());
+            if self.plane.any(Index::Ready, ready).await.map_err(Error::Store)? {
+                let problem = "pool: has jobs that are ready: wait for them, or cancel them";
+                return Err(refused(RefusalCode::Conflict, problem));
+            }
+        }
+        let name = UniqueRecord::of_pool(&record).key();
+        let found = self.plane.records.load::<UniqueRecord>(name.clone()).await.map_err(Error::Store)?;
+        let mut batch = Batch::new();
+        batch.delete(record.key(), version);
+        found.iter().for_each(|found| batch.delete(name.clone(), found.version));
+        match self.plane.records.commit(batch).await {
+            Ok(_) => {
+                self.plane.forget_pools();
+                Ok(())
+            }
+            Err(StoreError::Conflict(_)) => {
+                Err(refused(RefusalCode::Conflict, "pool: was changed meanwhile: look at it again"))
+            }
+            Err(error) => Err(Error::Store(error)),
+        }
+    }
+
+    /// The record of a pool of the tenant.
+    pub(crate) async fn pool_record(
+        &self,
+        tenant: TenantId,
+        pool: PoolId,
+    ) -> Result<Versioned<PoolRecord>, Error> {
+        let found = self.plane.records.load(PoolRecord::key_of(tenant, pool)).await;
+        found.map_err(Error::Store)?.ok_or_else(|| not_found("pool", pool))
+    }
+}
+
+impl Plane {
+    /// Makes a pool whose specification was checked.
+    pub(crate) async fn create_pool(
+        &self,
+        tenant: TenantId,
+        spec: PoolSpec,
+    ) -> Result<PoolRecord, StoreError> {
+        let now = self.now();
+        let id = random::id(&*self.random, now, PoolId::new);
+        let pool = PoolRecord::new(tenant, id, spec, now);
+        let mut batch = Batch::new();
+        batch.put(0, &UniqueRecord::of_pool(&pool));
+        batch.put(0, &pool);
+        self.records.commit(batch).await.map(|_| pool)
+    }
+
+    /// Has the names of pools read again: one may lead elsewhere now.
+    pub(crate) fn forget_pools(&self) {
+        lock(&self.pools).clear();
+    }
+
+    /// Whether there is anything below a prefix of an index.
+    async fn any(&self, index: Index, prefix: bytes::Bytes) -> Result<bool, StoreError> {
+        let query = Query::Range {
+            index,
+            prefix,
+            after: None,
+            until: None,
+            newest_first: false,
+            limit: 1,
+            hide: None,
+        };
+        self.records.page(query).await.map(|(rows, _)| !rows.is_empty())
+    }
+}
+
+fn view(pool: PoolRecord) -> PoolView {
+    PoolView { id: pool.id, tenant: pool.tenant, spec: pool.spec, made_at: pool.made_at }
+}
+
+fn name_taken() -> Error {
+    refused(RefusalCode::Conflict, "name: there is a pool of that name: choose another")
+}

@@ -1,0 +1,119 @@
+//! What happens between the start of an attempt and its executor: the order is checked, its payload
+//! fetched, its secrets resolved. Stopping in time is left to the driver.
+
+use super::{link::SessionLink, serve::Shared, session::Order};
+use crate::{
+    actors::{artifacts::TenantArtifacts, error::with_causes},
+    rules::{redaction::Redactor, signature::SignaturePolicy},
+    seams::{
+        artifact::ArtifactError,
+        executor::{Attempt, ErasedExecutor, Product, Secrets},
+        secrets::{SecretError, SecretSource},
+    },
+    values::{digest::Digest, job::JobOptions, result::Fault, secret::Secret},
+};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// What all attempts of a runner share.
+#[derive(Debug)]
+pub(super) struct Outfit {
+    pub(super) artifacts: Option<TenantArtifacts>,
+    pub(super) signatures: SignaturePolicy,
+    /// Asked in this order.
+    pub(super) secrets: Vec<Arc<dyn SecretSource>>,
+}
+
+/// One attempt on its way to its executor.
+pub(super) struct Execution {
+    pub(super) order: Order,
+    pub(super) executor: Arc<dyn ErasedExecutor>,
+    pub(super) outfit: Arc<Outfit>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) link: Arc<SessionLink>,
+}
+
+impl Execution {
+    /// Executes the order, if it is what it should be.
+    pub(super) async fn execute(self, attempt: Attempt) -> Result<Product, Fault> {
+        self.check_signature()?;
+        let payload = self.payload().await?;
+        let secrets = self.secrets().await?;
+        self.link.redact(Redactor::new(secrets.values().map(Secret::expose)));
+        self.executor.execute(payload, attempt.with_secrets(secrets)).await
+    }
+
+    fn check_signature(&self) -> Result<(), Fault> {
+        let Order { spec, spec_bytes, signature, .. } = &self.order;
+        let now = self.shared.clock.wall();
+        let checked = self.outfit.signatures.check(spec, spec_bytes.as_bytes(), signature.as_deref(), now);
+        checked.map_err(|problem| Fault::permanent("signature", problem))
+    }
+
+    /// The payload, if it is the one that was submitted, byte by byte.
+    async fn payload(&self) -> Result<Bytes, Fault> {
+        let expected = self.order.spec.payload_digest;
+        let bytes = match (&self.order.payload, self.order.payload_artifact) {
+            (Some(payload), _) => payload.as_bytes().clone(),
+            (None, None) => Bytes::new(),
+            (None, Some(digest)) => {
+                let Some(artifacts) = &self.outfit.artifacts else {
+                    let message = "the payload is an artifact, and this runner was given no artifact store";
+                    return Err(Fault::permanent("no_artifact_store", message));
+                };
+                let unavailable =
+                    |error: ArtifactError| Fault::retryable("payload_unavailable", error.to_string());
+                artifacts.get(digest, &*self.shared.clock).await.map_err(unavailable)?
+            }
+        };
+        if Digest::of(&bytes) != expected {
+            let message =
+                format!("the payload is not the one that was submitted, whose SHA-256 is {expected}");
+            return Err(Fault::permanent("digest_mismatch", message));
+        }
+        Ok(bytes)
+    }
+
+    /// Every secret that the job names.
+    async fn secrets(&self) -> Result<Secrets, Fault> {
+        let names = &self.order.spec.secrets;
+        if names.len() > JobOptions::SECRETS_MAX {
+            let message =
+                format!("{} secrets are named, and the limit is {}", names.len(), JobOptions::SECRETS_MAX);
+            return Err(Fault::permanent("secret", message));
+        }
+        let mut secrets = Secrets::new();
+        for name in names {
+            secrets.insert(name.clone(), self.secret(name).await?);
+        }
+        Ok(secrets)
+    }
+
+    async fn secret(&self, name: &str) -> Result<Secret, Fault> {
+        if !Secret::is_name(name) {
+            return Err(Fault::permanent("secret", format!("{name:?} is no name of a secret")));
+        }
+        for source in &self.outfit.secrets {
+            match source.secret(name, &self.order.spec).await {
+                Ok(secret) => return fitting(name, secret),
+                Err(SecretError::Unknown) => {}
+                Err(error) => {
+                    let message = format!("secret {name:?}: {}", with_causes(&error));
+                    let retryable = matches!(error, SecretError::Unavailable(_));
+                    let fault = if retryable { Fault::retryable } else { Fault::permanent };
+                    return Err(fault("secret", message));
+                }
+            }
+        }
+        Err(Fault::permanent("secret", format!("this runner knows no secret {name:?}")))
+    }
+}
+
+fn fitting(name: &str, secret: Secret) -> Result<Secret, Fault> {
+    let (min, max) = (Secret::BYTES_MIN, Secret::BYTES_MAX);
+    if (min..=max).contains(&secret.expose().len()) {
+        return Ok(secret);
+    }
+    let message = format!("secret {name:?} does not have {min} to {max} bytes, so it could not be redacted");
+    Err(Fault::permanent("secret", message))
+}

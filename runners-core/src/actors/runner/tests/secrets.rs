@@ -1,0 +1,112 @@
+//! Secrets that a job names: resolved before its executor, and gone from all that is told.
+
+use super::*;
+use crate::{
+    seams::{
+        executor::{Attempt, ErasedExecutor, Product},
+        secrets::{SecretError, SecretSource},
+    },
+    values::{result::Fault, secret::Secret},
+};
+use bytes::Bytes;
+use std::collections::BTreeSet;
+
+/// Knows `shop`, cannot reach `far`, and has one that is too short.
+#[derive(Debug)]
+struct Known;
+
+#[async_trait]
+impl SecretSource for Known {
+    async fn secret(&self, name: &str, _spec: &JobSpec) -> Result<Secret, SecretError> {
+        match name {
+            "shop" => Ok(Secret::from_text("hunter2+")),
+            "short" => Ok(Secret::from_text("abc")),
+            "far" => Err(SecretError::Unavailable("no route".into())),
+            _ => Err(SecretError::Unknown),
+        }
+    }
+}
+
+/// Tells its secret wherever it can.
+struct Talks;
+
+#[async_trait]
+impl ErasedExecutor for Talks {
+    async fn execute(&self, _payload: Bytes, attempt: Attempt) -> Result<Product, Fault> {
+        assert!(attempt.secret("other").is_none());
+        let secret = attempt.secret("shop").expect("it is named").expose().to_owned();
+        attempt.log(format!("signs in with {}", &secret[..3]));
+        attempt.log(format!("{}\nGET /?p=hunter2%2B\nlast h", &secret[3..]));
+        attempt.progress(format!("signs in with {secret}"));
+        if attempt.number() > 1 {
+            panic!("no {secret}");
+        }
+        Err(Fault::permanent("refused", format!("{secret} was refused")))
+    }
+}
+
+fn names(names: &[&str]) -> JobOptions {
+    let secrets: BTreeSet<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    JobOptions { secrets, ..JobOptions::default() }
+}
+
+fn talking() -> Bench {
+    let with = |builder: RunnerBuilder| builder.named("talks", Talks).secrets(Known);
+    Bench::with(Script::passes(), Spool::memory(), with)
+}
+
+fn talk(attempt: u32) -> Offer {
+    let payload = &b"[1,2]"[..];
+    let spec = JobSpec::new(token().job, "talks", payload, names(&["shop"]));
+    Offer { attempt, spec: serde_json::to_vec(&spec).unwrap().into(), ..offer(JobOptions::default()) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_secret_is_told_in_a_log_in_progress_or_in_a_fault() {
+    for (attempt, said) in [(1, "*** was refused"), (2, "the executor panicked: no ***")] {
+        let mut bench = talking();
+        bench.call().await.answer(|answer| answer.offers = vec![talk(attempt)]);
+        let (mut log, mut progress) = (Vec::new(), Vec::new());
+        let fault = loop {
+            let call = bench.call().await;
+            let request = call.request.clone();
+            assert!(!serde_json::to_string(&request).unwrap().contains("hunter2"));
+            request.log_tails.iter().for_each(|tail| log.push(tail.bytes.as_bytes().clone()));
+            request.progress.iter().for_each(|told| progress.push(told.text.clone()));
+            if let Some(finish) = request.finishes.first() {
+                break finish.outcome.clone();
+            }
+            call.answer(|_| {});
+        };
+        assert_eq!(log.concat(), b"signs in with ***\nGET /?p=***\nlast h");
+        assert_eq!(progress, ["signs in with ***"]);
+        assert!(matches!(fault, Outcome::Errored(fault) if fault.message == said));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_cannot_be_had_is_a_fault_that_names_it_before_the_executor_starts() {
+    for (wanted, said, retryable) in [
+        (&["shop", "other"][..], "this runner knows no secret \"other\"", false),
+        (&["far"], "secret \"far\": secret cannot be had now: no route", true),
+        (&["short"], "secret \"short\" does not have 4 to 4096 bytes, so it could not be redacted", false),
+        (&["../shop"], "\"../shop\" is no name of a secret", false),
+    ] {
+        let mut bench = Bench::with(Script::passes(), Spool::memory(), |builder| builder.secrets(Known));
+        bench.call().await.answer(|answer| answer.offers = vec![offer(names(wanted))]);
+        let (_, finish) = bench.finished().await;
+        let Outcome::Errored(fault) = finish.outcome else { panic!("{:?}", finish.outcome) };
+        assert_eq!((&*fault.code, &*fault.message, fault.retryable), ("secret", said, retryable));
+        assert!(bench.executor.executions().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sources_are_asked_in_order_until_one_knows() {
+    let with = |builder: RunnerBuilder| {
+        builder.secrets(crate::EnvironmentSecrets::prefixed("CARGO_PKG_")).secrets(Known)
+    };
+    let mut bench = Bench::with(Script::passes(), Spool::memory(), with);
+    bench.call().await.answer(|answer| answer.offers = vec![offer(names(&["NAME", "shop"]))]);
+    assert_eq!(bench.finished().await.1.outcome, Outcome::Passed);
+}

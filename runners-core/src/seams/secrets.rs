@@ -1,0 +1,53 @@
+//! The secrets seam: where a runner finds the secrets that jobs name. Redacting them is left to the
+//! runner.
+
+#[cfg(feature = "fs")]
+pub(crate) mod directory;
+pub(crate) mod environment;
+
+use crate::values::{job::JobSpec, secret::Secret};
+use async_trait::async_trait;
+use std::{fmt::Debug, sync::Arc};
+
+/// The cause of an error of a [`SecretSource`].
+pub type SecretCause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Resolves the names of secrets, on the runner's side. The control plane sees names only.
+#[async_trait]
+pub trait SecretSource: Debug + Send + Sync + 'static {
+    /// Finds the secret called `name`, of [letters, digits, `-`, `_` and `.`](Secret::is_name), for
+    /// the job `spec`. Who asks is proven only where signatures are
+    /// [demanded](crate::RunnerBuilder::demand_signatures).
+    ///
+    /// # Errors
+    /// [`SecretError`], by what becomes of the attempt.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect. It is dropped when the attempt has to stop.
+    async fn secret(&self, name: &str, spec: &JobSpec) -> Result<Secret, SecretError>;
+}
+
+#[async_trait]
+impl<S: SecretSource + ?Sized> SecretSource for Arc<S> {
+    async fn secret(&self, name: &str, spec: &JobSpec) -> Result<Secret, SecretError> {
+        (**self).secret(name, spec).await
+    }
+}
+
+/// Why there is no secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecretError {
+    /// Ask another source; if none knows it, the attempt errs and is not tried again.
+    #[error("there is no secret of this name")]
+    Unknown,
+    /// Try again: the attempt errs, and is tried again as its job allows.
+    #[error("secret cannot be had now")]
+    Unavailable(#[source] SecretCause),
+    /// Mend what the problem says: the attempt errs and is not tried again.
+    #[error("secret cannot be used: {problem}")]
+    Unusable {
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+}

@@ -1,0 +1,8 @@
+//! What is managed: pools and runners, as they are asked for and as they are shown, and the pages
+//! in which they are listed. What may be done to them, and by whom, is left to the control plane's
+//! management.
+
+pub(crate) mod access;
+pub(crate) mod listing;
+pub(crate) mod pool;
+pub(crate) mod runner;

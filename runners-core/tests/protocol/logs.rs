@@ -1,0 +1,228 @@
+//! Logs: limits, gaps, and their way into one artifact, whatever crashes on it.
+
+use super::hand::{Hand, inspect, submit, user};
+use async_trait::async_trait;
+use runners_core::{
+    Caller, ControlPlane, FencingToken, JobId, MemoryArtifacts, MemoryStore, Outcome, Transport as _,
+    protocol::{LogGap, LogPage, LogTail, ReadLogRequest, Reply, Request, SyncRequest},
+    sleep,
+    store::{Committed, Page, Query, Store, StoreError, Stored, Write},
+    testing::clock::SimClock,
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+/// A store whose caller crashes after a number of commits.
+#[derive(Clone, Debug)]
+struct CrashingStore {
+    inner: MemoryStore,
+    left: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Store for CrashingStore {
+    async fn load(&self, keys: Vec<runners_core::Key>) -> Result<Vec<Option<Stored>>, StoreError> {
+        self.inner.load(keys).await
+    }
+    async fn scan(&self, query: Query) -> Result<Page, StoreError> {
+        self.inner.scan(query).await
+    }
+    async fn commit(&self, writes: Vec<Write>) -> Result<Committed, StoreError> {
+        let take = |left: usize| left.checked_sub(1);
+        match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take) {
+            Ok(_) => self.inner.commit(writes).await,
+            Err(_) => Err(StoreError::Unavailable("crashed".into())),
+        }
+    }
+}
+
+struct World {
+    clock: SimClock,
+    store: MemoryStore,
+    artifacts: MemoryArtifacts,
+}
+
+impl World {
+    fn new() -> Self {
+        Self { clock: SimClock::new(), store: MemoryStore::default(), artifacts: MemoryArtifacts::default() }
+    }
+
+    async fn start(&self, commits: usize) -> ControlPlane {
+        let store = CrashingStore { inner: self.store.clone(), left: Arc::new(AtomicUsize::new(commits)) };
+        ControlPlane::builder(store)
+            .clock(self.clock.clone())
+            .artifacts(self.artifacts.clone())
+            .start()
+            .await
+            .unwrap()
+    }
+
+    async fn chunks_of(&self, token: FencingToken) -> usize {
+        let mut id = token.job.as_bytes().to_vec();
+        id.extend(token.grant.to_be_bytes());
+        let stream = runners_core::Key::new(runners_core::TenantId::DEFAULT, runners_core::Kind::Log, id);
+        match self.store.scan(Query::Stream { stream, from: 0, bytes_max: u32::MAX }).await.unwrap() {
+            Page::Chunks { chunks, .. } => chunks.len(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+const PLENTY: usize = 1_000_000;
+
+async fn running(user: &Caller, hand: &mut Hand) -> FencingToken {
+    submit(user, 7).await;
+    let answer = hand.sync().await;
+    let token = hand.hold(&answer)[0];
+    hand.sync().await;
+    token
+}
+
+async fn log(hand: &mut Hand, token: FencingToken, offset: u64, bytes: Vec<u8>) {
+    hand.next.log_tails = vec![LogTail { token, offset, bytes: bytes.into() }];
+    let answer = hand.sync().await;
+    assert_eq!(answer.logged.len(), 1);
+    hand.next.log_tails.clear();
+}
+
+async fn end(hand: &mut Hand, token: FencingToken) {
+    hand.finish(token, Outcome::Passed, None);
+    hand.sync().await;
+    hand.next.finishes.clear();
+}
+
+async fn read(user: &Caller, job: JobId, from: u64) -> LogPage {
+    let request = ReadLogRequest { job, grant: Some(1), from, park_for: Duration::ZERO };
+    match user.call(Request::ReadLog(request)).await.unwrap() {
+        Reply::Log(page) => page,
+        other => panic!("expected a log, got {other:?}"),
+    }
+}
+
+/// The whole log, page by page, with a dash for every byte that is missing.
+async fn whole(user: &Caller, job: JobId) -> Vec<u8> {
+    let mut text: Vec<u8> = Vec::new();
+    loop {
+        let page = read(user, job, text.len() as u64).await;
+        let mut pieces: Vec<(u64, Vec<u8>)> = page
+            .gaps
+            .iter()
+            .map(|gap| (gap.offset, vec![b'-'; usize::try_from(gap.bytes).unwrap()]))
+            .collect();
+        pieces.extend(page.chunks.iter().map(|chunk| (chunk.offset, chunk.bytes.as_bytes().to_vec())));
+        pieces.sort();
+        for (offset, piece) in pieces {
+            assert_eq!(offset, text.len() as u64, "nothing is left out without a gap");
+            text.extend(piece);
+        }
+        assert_eq!(page.next, text.len() as u64);
+        if page.ended {
+            return text;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_that_never_came_are_a_gap_in_what_is_read() {
+    let world = World::new();
+    let control = world.start(PLENTY).await;
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    let token = running(&user, &mut hand).await;
+    log(&mut hand, token, 0, b"one".to_vec()).await;
+    log(&mut hand, token, 10, b"two".to_vec()).await;
+    let page = read(&user, token.job, 0).await;
+    assert_eq!(page.gaps, [LogGap { offset: 3, bytes: 7 }]);
+    assert_eq!(read(&user, token.job, 5).await.gaps, [LogGap { offset: 5, bytes: 5 }]);
+    end(&mut hand, token).await;
+    assert_eq!(whole(&user, token.job).await, b"one-------two");
+    sleep(&world.clock, Duration::from_secs(1)).await;
+    assert_eq!(world.chunks_of(token).await, 0, "it is sealed");
+    assert_eq!(whole(&user, token.job).await, b"one-------two");
+    assert_eq!(read(&user, token.job, 11).await.chunks[0].bytes.as_bytes().as_ref(), b"wo");
+    assert!(inspect(&user, token.job).await.artifacts.is_empty(), "nobody attached it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_ends_at_its_limit_with_a_gap() {
+    let world = World::new();
+    let control = world.start(PLENTY).await;
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    let token = running(&user, &mut hand).await;
+    let limit = SyncRequest::LOG_BYTES_MAX;
+    log(&mut hand, token, limit - 2, b"last".to_vec()).await;
+    log(&mut hand, token, limit + 2, b"more".to_vec()).await;
+    end(&mut hand, token).await;
+    let page = read(&user, token.job, limit - 3).await;
+    assert_eq!(page.chunks[0].bytes.as_bytes().as_ref(), b"la");
+    let missing = [LogGap { offset: limit - 3, bytes: 1 }, LogGap { offset: limit, bytes: 6 }];
+    assert_eq!((page.gaps, page.next, page.ended), (missing.into(), limit + 6, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_is_whole_wherever_its_sealing_was_cut_short() {
+    // A thousand chunks are dropped in several batches.
+    let mut expected = Vec::new();
+    let mut seen_sealed = false;
+    for commits in 0.. {
+        let world = World::new();
+        let control = world.start(PLENTY).await;
+        let (first, mut hand) = (user(&control), Hand::new(&control, 1));
+        let token = running(&first, &mut hand).await;
+        expected.clear();
+        for number in 0..1000_u32 {
+            let line = format!("line {number}\n").into_bytes();
+            hand.next.log_tails.push(LogTail {
+                token,
+                offset: expected.len() as u64,
+                bytes: line.clone().into(),
+            });
+            expected.extend(line);
+        }
+        hand.finish(token, Outcome::Passed, None);
+        // Everything is there, and before anybody has seen to it the control plane is gone.
+        hand.sync().await;
+        control.stop().await.unwrap();
+
+        let crashing = world.start(commits + STARTS).await;
+        sleep(&world.clock, Duration::from_secs(2)).await;
+        assert_eq!(whole(&user(&crashing), token.job).await, expected, "after {commits} commits");
+        crashing.stop().await.unwrap();
+        let is_done = world.chunks_of(token).await == 0;
+
+        let control = world.start(PLENTY).await;
+        sleep(&world.clock, Duration::from_secs(2)).await;
+        assert_eq!(whole(&user(&control), token.job).await, expected, "after a restart at {commits}");
+        assert_eq!(world.chunks_of(token).await, 0, "and it is sealed in the end");
+        control.stop().await.unwrap();
+        if is_done && seen_sealed {
+            assert!(commits >= 5, "sealing is several steps: {commits}");
+            return;
+        }
+        seen_sealed = is_done;
+    }
+}
+
+/// How many commits a start takes.
+const STARTS: usize = 3;
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_is_held_until_the_log_grows_and_told_of_its_end() {
+    let world = World::new();
+    let control = world.start(PLENTY).await;
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    let token = running(&user, &mut hand).await;
+    log(&mut hand, token, 0, b"one".to_vec()).await;
+    let request =
+        |from| ReadLogRequest { job: token.job, grant: Some(1), from, park_for: Duration::from_secs(15) };
+    let reading = user.call(Request::ReadLog(request(3)));
+    let (page, ()) = tokio::join!(reading, log(&mut hand, token, 3, b"two".to_vec()));
+    assert!(matches!(page.unwrap(), Reply::Log(page) if page.next == 6 && !page.ended));
+    let reading = user.call(Request::ReadLog(request(6)));
+    let (page, ()) = tokio::join!(reading, end(&mut hand, token));
+    assert!(matches!(page.unwrap(), Reply::Log(page) if page.next == 6 && page.ended));
+}

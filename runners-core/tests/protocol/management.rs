@@ -1,0 +1,94 @@
+//! What is managed: pools and runners, within one tenant, by those who may.
+
+use super::{
+    control,
+    hand::{Hand, operator, submit, user},
+};
+use runners_core::{
+    ControlPlane, Error, Management, Paging, PoolId, PoolSpec, Principal, RunnerFilter, RunnerId, Scope,
+    Sharing, TenantId,
+    protocol::{RefusalCode, Refused},
+};
+
+pub(crate) fn refusal<T: std::fmt::Debug>(done: Result<T, Error>) -> Refused {
+    match done {
+        Err(Error::Refused(refused)) => refused,
+        other => panic!("expected it to be refused, got {other:?}"),
+    }
+}
+
+pub(crate) fn admin(control: &ControlPlane) -> Management {
+    control.management(Principal::Api { tenant: TenantId::DEFAULT, scopes: Scope::ALL.into() })
+}
+
+#[tokio::test]
+async fn a_pool_is_made_renamed_and_deleted_once_it_is_empty() {
+    let control = control().await;
+    let admin = admin(&control);
+    let made = admin.create_pool(PoolSpec::new("blue")).await.unwrap();
+    assert_eq!(refusal(admin.create_pool(PoolSpec::new("blue")).await).code, RefusalCode::Conflict);
+    let taken = admin.update_pool(made.id, |spec| spec.name = "default".into()).await;
+    assert_eq!(refusal(taken).code, RefusalCode::Conflict);
+
+    let renamed = admin.update_pool(made.id, |spec| spec.name = "green".into()).await.unwrap();
+    assert_eq!(admin.pool(made.id).await.unwrap(), renamed);
+    let again = admin.create_pool(PoolSpec::new("blue")).await.unwrap();
+    admin.delete_pool(again.id).await.unwrap();
+    assert_eq!(refusal(admin.pool(again.id).await).code, RefusalCode::NotFound);
+
+    Hand::new(&control, 1).sync().await;
+    let refused = refusal(admin.delete_pool(PoolId::DEFAULT).await);
+    assert_eq!(refused.detail, "pool: has runners: remove them first");
+    admin.remove_runner(RunnerId::from_bytes([1; 16])).await.unwrap();
+    submit(&user(&control), 1).await;
+    let refused = refusal(admin.delete_pool(PoolId::DEFAULT).await);
+    assert!(refused.detail.starts_with("pool: has jobs that are ready"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn pools_and_runners_are_listed_by_pages_whose_cursors_fit_only_their_listing() {
+    let control = control().await;
+    let admin = admin(&control);
+    for name in ["one", "two", "three"] {
+        admin.create_pool(PoolSpec::new(name)).await.unwrap();
+    }
+    let mut paging = Paging { limit: 2, ..Paging::default() };
+    let first = admin.pools(&paging).await.unwrap();
+    paging.after.clone_from(&first.next);
+    let second = admin.pools(&paging).await.unwrap();
+    let names: Vec<_> = first.items.iter().chain(&second.items).map(|pool| pool.spec.name.as_str()).collect();
+    assert_eq!(names.len(), 4);
+    assert!(["default", "one", "two", "three"].iter().all(|name| names.contains(name)), "{names:?}");
+    assert!(second.next.is_none());
+
+    let foreign = admin.runners(&RunnerFilter::default(), &paging).await;
+    assert!(refusal(foreign).detail.starts_with("after: is not a cursor of this listing"));
+    let other = operator(&control).within(TenantId::from_bytes([7; 16])).unwrap();
+    assert!(refusal(other.pools(&paging).await).detail.starts_with("after: is not a cursor"));
+
+    Hand::new(&control, 1).sync().await;
+    let in_default = RunnerFilter { pool: Some(PoolId::DEFAULT) };
+    for filter in [RunnerFilter::default(), in_default] {
+        let listed = admin.runners(&filter, &Paging::default()).await.unwrap().items;
+        assert_eq!(
+            listed.iter().map(|runner| runner.id).collect::<Vec<_>>(),
+            [RunnerId::from_bytes([1; 16])]
+        );
+    }
+    let elsewhere = RunnerFilter { pool: Some(first.items[1].id) };
+    assert!(admin.runners(&elsewhere, &Paging::default()).await.unwrap().items.is_empty());
+}
+
+#[tokio::test]
+async fn management_takes_the_scope_that_it_names() {
+    let control = control().await;
+    let scopes = [Scope::Read].into();
+    let reader = control.management(Principal::Api { tenant: TenantId::DEFAULT, scopes });
+    assert!(reader.pool(PoolId::DEFAULT).await.is_ok());
+    let refused = refusal(reader.delete_pool(PoolId::DEFAULT).await);
+    assert_eq!(refused.code, RefusalCode::Forbidden);
+    assert!(refused.detail.contains("\"admin\""), "{refused:?}");
+    assert_eq!(refusal(reader.within(TenantId::OPERATOR)).code, RefusalCode::NotFound);
+    let shared = PoolSpec { sharing: Sharing::Everyone, ..PoolSpec::new("shared") };
+    assert!(refusal(admin(&control).create_pool(shared).await).detail.starts_with("sharing: only pools"));
+}
