@@ -1,5 +1,9 @@
 //! A job as it is stored: its terms, its state, and how its attempts ended.
 
+mod terms;
+
+pub(crate) use terms::{Opening, Terms};
+
 use crate::{
     rules::{
         keys,
@@ -8,20 +12,17 @@ use crate::{
     },
     values::{
         digest::Digest,
-        id::{JobId, LaneId, PoolId, RunId, TenantId},
+        id::{JobId, LaneId, PoolId, TenantId},
         job::JobSpec,
         key::{Index, Key, Kind},
         lease::FencingToken,
         opaque::Opaque,
         outcome::{Conclusion, Outcome},
-        preference::Concurrency,
-        retry::RetryPolicy,
-        time::{Timestamp, millis},
+        time::Timestamp,
     },
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 /// A job as it is stored. Its payload is a record of its own, written once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,54 +67,9 @@ const fn no_job() -> JobId {
     JobId::from_bytes([0; 16])
 }
 
-/// What the rules need of a job's specification.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Terms {
-    pub(crate) kind: String,
-    pub(crate) pool: PoolId,
-    pub(crate) pool_name: String,
-    pub(crate) lane: LaneId,
-    /// Where it goes while it waits, in that order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) fallbacks: Vec<Opening>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) fairness: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) concurrency: Vec<Concurrency>,
-    pub(crate) priority: u8,
-    #[serde(rename = "timeout_ms", with = "millis")]
-    pub(crate) timeout: Duration,
-    #[serde(rename = "grace_ms", with = "millis")]
-    pub(crate) grace: Duration,
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub(crate) retry: RetryPolicy,
-    /// Until when it may wait for its first start.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) queue_until: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) run: Option<RunId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) unique: Option<String>,
-}
-
-/// A further pool that opens to a job once it has been ready for some time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Opening {
-    pub(crate) pool: PoolId,
-    /// The lane that it is in from then on.
-    pub(crate) lane: LaneId,
-    #[serde(rename = "after_ms", with = "millis")]
-    pub(crate) after: Duration,
-}
-
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
 const fn is_zero(count: &usize) -> bool {
     *count == 0
-}
-
-/// Left out of records: most jobs have the policy that is there unless said otherwise.
-fn is_default(retry: &RetryPolicy) -> bool {
-    *retry == RetryPolicy::default()
 }
 
 /// How a job is. There are no other states, here or on the wire.
@@ -225,22 +181,7 @@ impl JobRecord {
         } else {
             State::Ready { ready_at }
         };
-        let terms = Terms {
-            kind: spec.kind.clone(),
-            pool: lane.pool,
-            pool_name: spec.pool.clone(),
-            lane: lane.id,
-            fallbacks: openings(lanes, spec),
-            fairness: spec.fairness.as_ref().map(|fairness| fairness.key.clone()),
-            concurrency: spec.concurrency.clone(),
-            priority: spec.priority,
-            timeout: spec.timeout,
-            grace: spec.grace,
-            retry: spec.retry,
-            queue_until: spec.queue_ttl.map(|ttl| now + ttl),
-            run: spec.run,
-            unique: spec.unique.clone(),
-        };
+        let terms = Terms::of(lanes, spec, now);
         Self {
             tenant: lane.tenant,
             id: spec.job,
@@ -361,20 +302,6 @@ impl JobRecord {
             State::Concluded { at, .. } => self.awaited.then_some(*at),
         }
     }
-}
-
-/// The pools that open while the job waits. Those that are open at once are in its first lane.
-fn openings(lanes: &[Vec<LaneRecord>], spec: &JobSpec) -> Vec<Opening> {
-    let later = spec.fallbacks.iter().filter(|fallback| !fallback.after.is_zero());
-    lanes
-        .iter()
-        .skip(1)
-        .zip(later)
-        .filter_map(|(lane, fallback)| {
-            let last = lane.last()?;
-            Some(Opening { pool: last.pool, lane: last.id, after: fallback.after })
-        })
-        .collect()
 }
 
 impl Record for JobRecord {
