@@ -15,7 +15,7 @@ pub use actors::{
     error::Error,
     keeper::{LeaseEnd, LeaseKeeper, Trust},
     management::Management,
-    runner::{ExitReason, Runner, RunnerBuilder, RunnerSnapshot},
+    runner::{ExitReason, HookError, Runner, RunnerBuilder, RunnerSnapshot},
     spool::{Spool, SpoolError},
 };
 pub use seams::{
@@ -34,11 +34,13 @@ pub use seams::{
 pub use values::{
     command::Command,
     digest::{Digest, DigestError, DigestStream},
+    event::{Event, EventCursor, EventCursorError, EventPage, EventsOf, Happening, StopReason},
     fleet::{
         access::{ApiCredentialSpec, ApiCredentialView, Issued, RegistrationSpec, RegistrationView},
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},
         runner::{RunnerFilter, RunnerView},
+        tenant::{Feature, Rollout, TenantView},
     },
     id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId},
     job::{DisconnectPolicy, Job, JobOptions, JobSpec},
@@ -71,6 +73,13 @@ pub mod prelude {
     pub use crate::{
         Attempt, Client, Command, Conclusion, ControlPlane, Error, Executor, Fault, Job, JobOptions,
         JobResult, MemoryStore, RetryPolicy, Runner, Verdict,
+    };
+}
+
+/// The metrics seam, and every instrument.
+pub mod metrics {
+    pub use crate::seams::metrics::{
+        Attribute, Instrument, Measure, Meter, Metrics, NoMetrics, control_plane, runner,
     };
 }
 

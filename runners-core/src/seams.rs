@@ -5,6 +5,7 @@ pub(crate) mod authenticate;
 pub(crate) mod clock;
 pub(crate) mod executor;
 pub(crate) mod lease;
+pub(crate) mod metrics;
 pub(crate) mod observer;
 pub(crate) mod random;
 pub(crate) mod secrets;

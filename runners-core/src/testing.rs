@@ -5,6 +5,7 @@ pub mod artifact_suite;
 pub mod clock;
 pub mod executor;
 pub mod lease_suite;
+pub mod metrics;
 pub mod random;
 pub mod samples;
 pub mod simulation;

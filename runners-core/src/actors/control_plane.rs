@@ -10,14 +10,20 @@ mod caller;
 mod client;
 mod counts;
 mod dependants;
+mod deregister;
 mod direct;
 mod due;
 mod effects;
 pub(crate) mod enrol;
+mod events;
+mod feed;
 mod fleet;
+mod gauges;
 mod grant;
 mod lanes;
 mod logs;
+mod measured;
+mod measures;
 mod session;
 mod signals;
 mod subjects;
@@ -36,14 +42,17 @@ use crate::{
     rules::schedule::Schedule,
     seams::{artifact::ArtifactStore, clock::Clock, observer::Observer, random::Random, store::Store},
     values::{
+        fleet::tenant::Rollout,
         id::{MemberId, PoolId, RunnerId, TenantId},
         time::Timestamp,
     },
 };
 use due::DueSignal;
+use feed::Feed;
+use measures::Measures;
 use session::Session;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
@@ -100,13 +109,18 @@ pub(crate) struct Plane {
     pub(crate) wall: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) measures: Measures,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) spans: Spans,
     pub(crate) schedule: Mutex<Schedule>,
     pub(crate) sessions: Mutex<BTreeMap<RunnerId, Arc<Session>>>,
     pub(crate) pools: Mutex<BTreeMap<(TenantId, String), PoolId>>,
+    /// Tenants that may ask for nothing and are granted nothing.
+    pub(crate) suspended: Mutex<BTreeSet<TenantId>>,
+    pub(crate) rollout: Rollout,
     pub(crate) subjects: Subjects,
     pub(crate) due: DueSignal,
+    pub(crate) feed: Feed,
     /// Something waits for the upkeep.
     pub(crate) upkeep: Notify,
     /// Logs move into the artifact store: it is one that outlives this process.

@@ -5,9 +5,11 @@
 //! the same reads.
 
 mod credentials;
+mod events;
 mod pools;
 mod registrations;
 mod runners;
+mod tenants;
 
 use crate::{
     actors::{
@@ -81,6 +83,9 @@ impl Management {
 
     /// The tenant that is managed, if the principal has the scope.
     pub(crate) fn with(&self, needed: Scope) -> Result<TenantId, Error> {
+        if self.principal != Principal::Operator {
+            self.plane.may_ask(self.tenant)?;
+        }
         match &self.principal {
             Principal::Operator => Ok(self.tenant),
             Principal::Api { scopes, .. } if scopes.contains(&needed) => Ok(self.tenant),

@@ -4,10 +4,7 @@
 //! operator's view is only for the actors.
 
 use crate::{
-    rules::{
-        job::JobRecord,
-        record::{DecodeError, Record, decode, encode},
-    },
+    rules::record::{DecodeError, Record, decode, encode},
     seams::store::{Committed, Hint, Page, Query, Store, StoreError, Stored, Write},
     values::{
         id::TenantId,
@@ -193,14 +190,6 @@ impl Batch {
             body: encode(record),
             indexes: record.indexes(),
         });
-    }
-
-    /// Writes a job, and a line of its history if there is one.
-    pub(crate) fn put_job(&mut self, expected: u64, job: &JobRecord, line: Option<Bytes>) {
-        self.put(expected, job);
-        if let Some(line) = line {
-            self.append(crate::rules::keys::events(job.tenant, job.id), expected + 1, line);
-        }
     }
 
     pub(crate) fn delete(&mut self, key: Key, expected: u64) {

@@ -2,6 +2,7 @@
 
 mod terms;
 
+pub(crate) use crate::values::event::StopReason;
 pub(crate) use terms::{Opening, Terms};
 
 use crate::{
@@ -106,18 +107,6 @@ pub(crate) struct Stop {
     pub(crate) reason: StopReason,
     /// When it is given up if nothing is heard.
     pub(crate) until: Timestamp,
-}
-
-/// Why a job is to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum StopReason {
-    /// Somebody asked for it.
-    Requested,
-    /// Its attempt took longer than it may.
-    Deadline,
-    /// Its run took longer than it may.
-    RunDeadline,
 }
 
 impl StopReason {

@@ -194,6 +194,20 @@ pub(crate) fn events(tenant: TenantId, job: JobId) -> Key {
     Key::new(tenant, Kind::Events, Bytes::copy_from_slice(job.as_bytes()))
 }
 
+/// The stream of what a tenant's jobs tell.
+pub(crate) const fn feed(tenant: TenantId) -> Key {
+    Key { tenant, kind: Kind::Events, id: Bytes::from_static(b"feed") }
+}
+
+/// The stream of what a run's jobs tell. It has another length than that of a job, whose id a
+/// caller may have chosen alike.
+pub(crate) fn run_feed(tenant: TenantId, run: RunId) -> Key {
+    let mut id = BytesMut::with_capacity(20);
+    id.put_slice(b"run:");
+    id.put_slice(run.as_bytes());
+    Key::new(tenant, Kind::Events, id.freeze())
+}
+
 /// The stream of an attempt's log.
 pub(crate) fn log(tenant: TenantId, token: FencingToken) -> Key {
     Key::new(tenant, Kind::Log, of_grant(token))

@@ -4,6 +4,7 @@
 //! The order of a pool's lanes is left to [`order`], what limits them to [`counters`].
 
 mod counters;
+mod depth;
 mod lanes;
 mod order;
 #[cfg(test)]
@@ -84,9 +85,6 @@ struct Pool {
     /// Of what is asked of it.
     version: u64,
     placement: Placement,
-    /// Its runners are granted nothing.
-    paused: bool,
-    slots_per_runner: Option<usize>,
 }
 
 /// How many ready jobs a pool keeps in memory, over all its lanes.
@@ -96,14 +94,6 @@ const LANE_WINDOW_MIN: usize = 16;
 /// The largest number of lanes of a pool.
 pub(crate) const LANES_MAX: usize = 10_000;
 
-impl Pool {
-    /// How many more jobs a runner may be given here.
-    fn room(&self, wish: Wish) -> usize {
-        let most = self.slots_per_runner.map_or(usize::MAX, |slots| slots.saturating_sub(wish.held));
-        if self.paused { 0 } else { wish.room.min(most) }
-    }
-}
-
 impl Schedule {
     /// Gives up to `room` jobs to a runner; if there is none and it would wait, remembers it. Each
     /// that is given counts as granted until it is [`settled`](Self::settled).
@@ -111,8 +101,7 @@ impl Schedule {
         let mut sought = Sought::default();
         let Some(found) = self.pools.get_mut(&pool) else { return sought };
         found.waiters.remove(seeker.runner);
-        let most = found.room(wish);
-        let room = if most == 0 { 0 } else { self.room_beside(pool, most) };
+        let room = self.room_beside(pool, wish.room);
         while sought.taken.len() < room {
             let best = self.pools.get(&pool).and_then(|pool| pool.order.best(seeker.runner, &seeker.facts));
             let Some(lane) = best else { break };
@@ -121,7 +110,8 @@ impl Schedule {
         }
         if sought.taken.is_empty()
             && wish.waits
-            && let Some(pool) = self.pools.get_mut(&pool).filter(|pool| most > 0 || pool.paused)
+            && wish.room > 0
+            && let Some(pool) = self.pools.get_mut(&pool)
         {
             pool.waiters.add(seeker.clone(), pool.placement, wish.held);
         }
@@ -221,15 +211,9 @@ impl Schedule {
             return None;
         }
         found.places.iter().find_map(|place| {
-            let open = |pool: &&mut Pool| pool.busy.is_empty() && !pool.paused;
-            let pool = self.pools.get_mut(&place.pool).filter(open)?;
+            let pool = self.pools.get_mut(&place.pool).filter(|pool| pool.busy.is_empty())?;
             Some((place.pool, pool.waiters.pop(&found.needs)?))
         })
-    }
-
-    /// How many more jobs a runner may be given in a pool.
-    pub(crate) fn room(&self, pool: PoolId, wish: Wish) -> usize {
-        self.pools.get(&pool).map_or(wish.room, |pool| pool.room(wish))
     }
 
     /// Commits left counters at these values. Which waiting runners are to seek.
@@ -297,10 +281,7 @@ impl Schedule {
     /// one.
     fn waiter_for(&mut self, lane: LaneId) -> Option<RunnerId> {
         let lane = self.lanes.get(&lane).filter(|lane| lane.head.is_some())?;
-        lane.places.iter().find_map(|place| {
-            let pool = self.pools.get_mut(&place.pool).filter(|pool| !pool.paused)?;
-            pool.waiters.tell(&lane.needs)
-        })
+        lane.places.iter().find_map(|place| self.pools.get_mut(&place.pool)?.waiters.tell(&lane.needs))
     }
 
     /// Puts a lane where its first job belongs, if that might be granted.

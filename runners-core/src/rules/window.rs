@@ -53,6 +53,11 @@ impl<T> Window<T> {
         self.entries.len()
     }
 
+    /// The ready jobs in the window.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &T> {
+        self.entries.values()
+    }
+
     /// Whether it is known that the lane has no ready job.
     pub(crate) fn is_surely_empty(&self) -> bool {
         self.entries.is_empty() && self.horizon == Horizon::Open && !self.reading

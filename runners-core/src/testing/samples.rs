@@ -30,6 +30,7 @@ pub fn requests() -> Vec<(&'static str, Request)> {
     vec![
         ("rotate", Request::Rotate(RotateRequest { next: digest() })),
         ("enrol", Request::Enrol(EnrolRequest { credential: digest(), name: "büro 7 \"east\"".into() })),
+        ("deregister", Request::Deregister(DeregisterRequest {})),
         ("sync", Request::Sync(Box::new(sync_full()))),
         ("sync-idle", Request::Sync(Box::new(sync_idle(4)))),
         ("submit", Request::Submit(submit_full())),
@@ -50,6 +51,7 @@ pub fn requests() -> Vec<(&'static str, Request)> {
 pub fn replies() -> Vec<(&'static str, Reply)> {
     let mut replies = vec![
         ("enrolled", Reply::Enrolled(enrolled())),
+        ("deregistered", Reply::Deregistered),
         ("rotated", Reply::Rotated(Rotated { expires_in: Duration::from_secs(90 * 24 * 3600) })),
         ("answer", Reply::Answer(Box::new(answer_full()))),
         ("answer-empty", Reply::Answer(Box::new(answer_empty(4)))),

@@ -6,3 +6,4 @@ pub(crate) mod access;
 pub(crate) mod listing;
 pub(crate) mod pool;
 pub(crate) mod runner;
+pub(crate) mod tenant;

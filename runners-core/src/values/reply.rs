@@ -20,6 +20,8 @@ use std::{fmt, time::Duration};
 pub enum Reply {
     /// To an enrol: the credential is good from now on.
     Enrolled(Enrolled),
+    /// To a deregister: the runner and its credential are gone.
+    Deregistered,
     /// To a rotate.
     Rotated(Rotated),
     /// To a sync.

@@ -17,6 +17,8 @@ use std::time::Duration;
 pub enum Request {
     /// Exchanges a registration token for a credential.
     Enrol(EnrolRequest),
+    /// Takes the runner that asks off the register.
+    Deregister(DeregisterRequest),
     /// Announces the credential that takes the place of the one that is presented.
     Rotate(RotateRequest),
     /// States what a runner is at, and waits for what it is to do.
@@ -43,6 +45,7 @@ impl Request {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Enrol(_) => "enrol",
+            Self::Deregister(_) => "deregister",
             Self::Rotate(_) => "rotate",
             Self::Sync(_) => "sync",
             Self::Submit(_) => "submit",
@@ -106,6 +109,13 @@ pub struct EnrolRequest {
     /// What the runner is called, for people.
     pub name: String,
 }
+
+/// Takes the runner that asks off the register, under its own credential, which is good for nothing
+/// from then on. What it still holds is lost. A repeat is answered the same, if it still comes
+/// through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
+pub struct DeregisterRequest {}
 
 /// Queues jobs. Each is accepted or refused by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -122,8 +122,18 @@ pub(crate) mod rfc3339 {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        let text = std::borrow::Cow::<'_, str>::deserialize(deserializer)?;
-        parse(&text).ok_or_else(|| serde::de::Error::custom("expected a time as of RFC 3339, since 1970"))
+        /// Milliseconds are what older records hold.
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Text(String),
+            Millis(u64),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Text(text) => parse(&text)
+                .ok_or_else(|| serde::de::Error::custom("expected a time as of RFC 3339, since 1970")),
+            Written::Millis(millis) => Ok(Timestamp::from_millis(millis)),
+        }
     }
 }
 

@@ -3,9 +3,13 @@
 
 mod access;
 mod along;
+mod deregister;
+mod events;
 mod hand;
 mod logs;
 mod management;
+#[cfg(feature = "testing")]
+mod measures;
 mod parked;
 mod planes;
 mod runs;

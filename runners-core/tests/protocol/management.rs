@@ -5,10 +5,11 @@ use super::{
     hand::{Hand, operator, submit, user},
 };
 use runners_core::{
-    ControlPlane, Error, Management, Paging, PoolId, PoolSpec, Principal, RunnerFilter, RunnerId, Scope,
-    Sharing, TenantId,
-    protocol::{RefusalCode, Refused},
+    ControlPlane, Error, Feature, Management, MemoryStore, Paging, PoolId, PoolSpec, Principal,
+    RegistrationSpec, Rollout, RunnerFilter, RunnerId, Scope, Sharing, TenantId, Transport as _,
+    protocol::{InspectRequest, RefusalCode, Refused, Reply, Request},
 };
+use std::time::Duration;
 
 pub(crate) fn refusal<T: std::fmt::Debug>(done: Result<T, Error>) -> Refused {
     match done {
@@ -91,4 +92,81 @@ async fn management_takes_the_scope_that_it_names() {
     assert_eq!(refusal(reader.within(TenantId::OPERATOR)).code, RefusalCode::NotFound);
     let shared = PoolSpec { sharing: Sharing::Everyone, ..PoolSpec::new("shared") };
     assert!(refusal(admin(&control).create_pool(shared).await).detail.starts_with("sharing: only pools"));
+}
+
+#[tokio::test]
+async fn an_inactive_pool_is_granted_nothing_until_it_is_active_again() {
+    let control = control().await;
+    let (admin, mut hand) = (admin(&control), Hand::new(&control, 1));
+    hand.sync().await;
+    admin.update_pool(PoolId::DEFAULT, |spec| spec.active = false).await.unwrap();
+    submit(&user(&control), 1).await;
+    assert_eq!(hand.sync().await.offers, []);
+
+    hand.next.park_for = Duration::from_secs(20);
+    let mut parked = hand.clone();
+    let (answer, ()) = tokio::join!(parked.sync(), async {
+        tokio::task::yield_now().await;
+        admin.update_pool(PoolId::DEFAULT, |spec| spec.active = true).await.unwrap();
+    });
+    assert_eq!(answer.offers.len(), 1);
+}
+
+#[tokio::test]
+async fn a_runner_is_granted_no_more_at_once_than_its_pool_allows() {
+    let control = control().await;
+    let mut hand = Hand::new(&control, 1);
+    admin(&control).update_pool(PoolId::DEFAULT, |spec| spec.slots_per_runner = Some(1)).await.unwrap();
+    submit(&user(&control), 1).await;
+    submit(&user(&control), 2).await;
+    assert_eq!(hand.sync().await.offers.len(), 1, "two are free, one is allowed");
+}
+
+#[tokio::test]
+async fn a_suspended_tenant_asks_for_nothing_and_is_granted_nothing() {
+    let control = control().await;
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    let operator = operator(&control);
+    let job = submit(&user, 1).await;
+    operator.suspend_tenant(TenantId::DEFAULT, true).await.unwrap();
+    let reply = user.call(Request::Inspect(InspectRequest { job })).await.unwrap();
+    assert!(matches!(reply, Reply::Refused(refused) if refused.detail.contains("is suspended")));
+    assert_eq!(refusal(admin(&control).pool(PoolId::DEFAULT).await).code, RefusalCode::Forbidden);
+    assert!(operator.pool(PoolId::DEFAULT).await.is_ok());
+    assert_eq!(hand.sync().await.offers, []);
+
+    operator.suspend_tenant(TenantId::DEFAULT, false).await.unwrap();
+    assert_eq!(hand.sync().await.offers.len(), 1);
+}
+
+#[tokio::test]
+async fn only_the_operator_makes_and_lists_tenants() {
+    let control = control().await;
+    let (operator, admin) = (operator(&control), admin(&control));
+    let made = operator.create_tenant("east").await.unwrap();
+    let renamed = operator.rename_tenant(made.id, "west").await.unwrap();
+    let suspended = operator.suspend_tenant(made.id, true).await.unwrap();
+    assert_eq!((renamed.name.as_str(), suspended.suspended), ("west", true));
+    let listed = operator.tenants(&Paging::default()).await.unwrap().items;
+    let names: Vec<_> = listed.iter().map(|tenant| tenant.name.as_str()).collect();
+    assert_eq!(names, ["default", "west"]);
+    assert_eq!(admin.own_tenant().await.unwrap().name, "default");
+    assert_eq!(refusal(admin.create_tenant("mine").await).code, RefusalCode::Forbidden);
+    assert_eq!(refusal(admin.tenants(&Paging::default()).await).code, RefusalCode::Forbidden);
+    let unknown = operator.suspend_tenant(TenantId::from_bytes([7; 16]), true).await;
+    assert_eq!(refusal(unknown).code, RefusalCode::NotFound);
+}
+
+#[tokio::test]
+async fn what_is_not_rolled_out_to_a_tenant_is_refused_clearly() {
+    let rollout = Rollout { self_hosted: Feature::OFF, ..Rollout::default() };
+    let control = ControlPlane::builder(MemoryStore::default()).rollout(rollout).start().await.unwrap();
+    let admin = admin(&control);
+    let pool = refusal(admin.create_pool(PoolSpec::new("mine")).await);
+    assert_eq!(pool.code, RefusalCode::Forbidden);
+    assert!(pool.detail.starts_with("self-hosted execution is not switched on for this tenant"), "{pool:?}");
+    let token = admin.create_registration(PoolId::DEFAULT, RegistrationSpec::default()).await;
+    assert_eq!(refusal(token).code, RefusalCode::Forbidden);
+    let shared = PoolSpec { sharing: Sharing::Everyone, ..PoolSpec::new("shared") };
+    assert!(control.management(Principal::Operator).create_pool(shared).await.is_ok());
 }

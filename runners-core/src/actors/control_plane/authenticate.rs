@@ -21,6 +21,7 @@ use crate::{
         principal::Principal,
         reply::{RefusalCode, Refused, Reply, Rotated},
         request::RotateRequest,
+        token::TokenKind,
     },
 };
 use async_trait::async_trait;
@@ -54,10 +55,15 @@ impl Authenticate for RecordsAuthenticator {
         }
         let key = RegistrationRecord::key_of(digest);
         let registration = self.plane.records.load::<RegistrationRecord>(key).await.map_err(unavailable)?;
-        match registration.filter(|found| found.record.is_good(self.plane.now())) {
-            Some(found) => Ok(Principal::Registrant { tenant: found.record.tenant, registration: digest }),
-            None => Err(AuthenticateError::Unknown),
+        let now = self.plane.now();
+        match registration {
+            Some(found) if found.record.is_good(now) => {
+                return Ok(Principal::Registrant { tenant: found.record.tenant, registration: digest });
+            }
+            None if TokenKind::of(token) != Some(TokenKind::Registration) => {}
+            found => self.plane.measures.registration_failed(found.map(|found| found.record.pool), now),
         }
+        Err(AuthenticateError::Unknown)
     }
 }
 

@@ -1,25 +1,30 @@
 //! Setting up a control plane, starting its duties, and stopping it.
 
-use super::{ControlPlane, Plane, Spans, due::DueSignal, subjects::Subjects, watch::Written};
+use super::{
+    ControlPlane, Plane, Spans, due::DueSignal, feed::Feed, measured::Measured, measures::Measures,
+    subjects::Subjects, watch::Written,
+};
 use crate::{
     actors::{
         error::Error,
         records::{Batch, Records},
     },
     rules::{
-        record::{PoolRecord, TenantRecord, UniqueRecord},
+        record::{PoolRecord, Record, TenantRecord, UniqueRecord},
         schedule::Schedule,
     },
     seams::{
         artifact::{ArtifactStore, memory::MemoryArtifacts},
         clock::{Clock, SystemClock},
+        metrics::{Metrics, NoMetrics},
         observer::{NoObserver, Observer},
         random::{self, Random, SystemRandom},
         store::{Store, StoreError},
     },
     values::{
-        fleet::pool::PoolSpec,
+        fleet::{pool::PoolSpec, tenant::Rollout},
         id::{MemberId, PoolId, TenantId},
+        key::Key,
         time::Timestamp,
     },
 };
@@ -37,8 +42,10 @@ pub struct ControlPlaneBuilder {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
+    metrics: Arc<dyn Metrics>,
     artifacts: Option<Arc<dyn ArtifactStore>>,
     spans: Spans,
+    rollout: Rollout,
 }
 
 impl ControlPlaneBuilder {
@@ -55,8 +62,10 @@ impl ControlPlaneBuilder {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             observer: Arc::new(NoObserver),
+            metrics: Arc::new(NoMetrics),
             artifacts: None,
             spans,
+            rollout: Rollout::default(),
         }
     }
 
@@ -75,6 +84,12 @@ impl ControlPlaneBuilder {
     /// Tells `observer` what happens.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Measures to `metrics`. Nothing is measured unless said otherwise.
+    pub fn metrics(mut self, metrics: impl Metrics) -> Self {
+        self.metrics = Arc::new(metrics);
         self
     }
 
@@ -115,6 +130,12 @@ impl ControlPlaneBuilder {
         self
     }
 
+    /// What is rolled out, and to whom. Everything to everybody unless said otherwise.
+    pub fn rollout(mut self, rollout: Rollout) -> Self {
+        self.rollout = rollout;
+        self
+    }
+
     /// How long the credential of a runner is good for. 90 days unless said otherwise, at least ten
     /// minutes. A runner replaces it in time by itself; one that was off for longer must be
     /// registered again.
@@ -129,21 +150,28 @@ impl ControlPlaneBuilder {
     /// # Errors
     /// [`Error::Store`] when the store cannot be used.
     pub async fn start(self) -> Result<ControlPlane, Error> {
+        let shared = self.store.clock().is_some();
+        let measures = Measures::new(Arc::clone(&self.metrics));
+        let store = if measures.are_wanted() { self.measured_store() } else { Arc::clone(&self.store) };
         let wall = self.store.clock().unwrap_or_else(|| Arc::clone(&self.clock));
         let me = random::id(&*self.random, wall.wall(), MemberId::new);
         let seals = self.artifacts.is_some();
         let plane = Arc::new(Plane {
             me,
-            records: Records::new(self.store),
+            feed: Feed::new(me.as_bytes(), shared, Arc::clone(&self.clock)),
+            records: Records::new(store),
             clock: self.clock,
             wall,
             random: self.random,
             observer: self.observer,
+            measures,
             artifacts: self.artifacts.unwrap_or_else(|| Arc::new(MemoryArtifacts::default())),
             spans: self.spans,
             schedule: Mutex::new(Schedule::default()),
             sessions: Mutex::default(),
             pools: Mutex::default(),
+            suspended: Mutex::default(),
+            rollout: self.rollout,
             subjects: Subjects::default(),
             due: DueSignal::default(),
             upkeep: tokio::sync::Notify::new(),
@@ -154,34 +182,61 @@ impl ControlPlaneBuilder {
             duties: TaskTracker::new(),
         });
         plane.ensure_default().await.map_err(Error::Store)?;
+        plane.read_suspended().await.map_err(Error::Store)?;
         // What is written from here on is heard of; everything before is read when it is needed.
         let hints = plane.records.watch();
         plane.duties.spawn(Arc::clone(&plane).serve_hints(hints));
         plane.duties.spawn(Arc::clone(&plane).serve_due());
+        if plane.measures.are_wanted() {
+            plane.duties.spawn(Arc::clone(&plane).serve_gauges());
+        }
         plane.duties.spawn(Arc::clone(&plane).serve_upkeep());
         Ok(ControlPlane { plane })
     }
 }
 
+impl ControlPlaneBuilder {
+    fn measured_store(&self) -> Arc<dyn Store> {
+        Arc::new(Measured {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            metrics: Arc::clone(&self.metrics),
+        })
+    }
+}
+
 impl Plane {
     async fn ensure_default(&self) -> Result<(), StoreError> {
-        self.create(&TenantRecord::new(TenantId::DEFAULT, "default")).await?;
-        let (tenant, id) = (TenantId::DEFAULT, PoolId::DEFAULT);
-        let pool = PoolRecord::new(tenant, id, PoolSpec::new("default"), self.now());
+        let tenant = TenantRecord::new(TenantId::DEFAULT, "default", self.now());
+        self.create(&tenant).await?;
+        let pool = PoolRecord::new(TenantId::DEFAULT, PoolId::DEFAULT, PoolSpec::new("default"), self.now());
         self.create(&UniqueRecord::of_pool(&pool)).await?;
         self.create(&pool).await?;
-        match self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, id)).await? {
-            // The first release put pools into no listing.
-            Some(mut found) if found.record.made_at == Timestamp::default() => {
-                found.record.made_at = self.now();
-                let mut batch = Batch::new();
-                batch.put(found.version, &found.record);
-                match self.records.commit(batch).await {
-                    Ok(_) | Err(StoreError::Conflict(_)) => Ok(()),
-                    Err(error) => Err(error),
-                }
-            }
-            _ => Ok(()),
+        self.list_old(tenant.key(), |tenant: &mut TenantRecord, now| {
+            (tenant.made_at == Timestamp::default()).then(|| tenant.made_at = now).is_some()
+        })
+        .await?;
+        self.list_old(pool.key(), |pool: &mut PoolRecord, now| {
+            (pool.made_at == Timestamp::default()).then(|| pool.made_at = now).is_some()
+        })
+        .await
+    }
+
+    /// Has a record of the first release, which stands in no listing, stand in one.
+    async fn list_old<R: Record>(
+        &self,
+        key: Key,
+        change: impl Fn(&mut R, Timestamp) -> bool,
+    ) -> Result<(), StoreError> {
+        let Some(mut found) = self.records.load::<R>(key).await? else { return Ok(()) };
+        if !change(&mut found.record, self.now()) {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        batch.put(found.version, &found.record);
+        match self.records.commit(batch).await {
+            Ok(_) | Err(StoreError::Conflict(_)) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }

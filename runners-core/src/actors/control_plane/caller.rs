@@ -43,6 +43,11 @@ impl Caller {
 
     async fn pass_on(&self, request: Request) -> Result<Reply, StoreError> {
         let plane = &self.plane;
+        if let Principal::Api { tenant, .. } = &self.principal
+            && let Err(refused) = plane.may_ask(*tenant)
+        {
+            return Ok(Reply::Refused(refused));
+        }
         match (request, &self.principal) {
             (Request::Sync(request), Principal::Runner { tenant, pool, runner }) => {
                 let who = Identity { tenant: *tenant, pool: *pool, runner: *runner };
@@ -50,6 +55,9 @@ impl Caller {
             }
             (Request::Enrol(request), Principal::Registrant { tenant, registration }) => {
                 plane.enrol(*tenant, *registration, request).await
+            }
+            (Request::Deregister(_), Principal::Runner { tenant, runner, .. }) => {
+                plane.deregister(*tenant, *runner).await
             }
             (Request::Enrol(request), Principal::Runner { tenant, pool, runner }) => {
                 let who = Identity { tenant: *tenant, pool: *pool, runner: *runner };
@@ -88,6 +96,7 @@ impl Caller {
             Request::Enrol(_) => {
                 Ok(forbidden_to("only a registration token can be exchanged for a credential"))
             }
+            Request::Deregister(_) => Ok(forbidden_to("a runner deregisters by its own credential")),
             Request::Rotate(_) => Ok(forbidden_to("only a runner replaces its own credential")),
             _ => Ok(forbidden_to("only a runner, with its credential, syncs")),
         }

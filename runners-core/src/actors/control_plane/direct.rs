@@ -4,7 +4,7 @@
 use super::{Plane, effects::Change, lock, session::Identity, submit::Prepared};
 use crate::{
     actors::records::Batch,
-    rules::{job::State, schedule::Wish},
+    rules::job::State,
     seams::store::StoreError,
     values::{key::Kind, runner::Mode, time::Timestamp},
 };
@@ -30,8 +30,7 @@ impl Plane {
         let home = live.session.as_ref().is_some_and(|session| session.record.home == self.me);
         let takes = live.loaded && live.parked && home && live.mode() == Mode::Serve && me == session.who;
         let held = live.mine.len();
-        let wish = Wish { room: live.room(held), held, waits: true };
-        if !takes || lock(&self.schedule).room(pool, wish) == 0 {
+        if !takes || live.room(held) == 0 {
             return None;
         }
         let mut after = prepared.change.after.clone();

@@ -268,7 +268,10 @@ impl Plane {
         if !live.mine.is_empty() {
             self.observer.observe(&Notice::RunnerLost { runner });
         }
-        self.lose_all(live).await
+        let pools: Vec<_> = live.mine.values().map(|mine| mine.job.record.terms.pool).collect();
+        self.lose_all(live).await?;
+        self.measures.leases_expired(pools);
+        Ok(())
     }
 
     /// Ends every job of a session as lost.

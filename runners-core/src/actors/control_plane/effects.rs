@@ -7,7 +7,6 @@ use super::{
 use crate::{
     actors::records::{Batch, Versioned},
     rules::{
-        history,
         job::{JobRecord, State},
         keys,
         record::{PayloadRecord, UniqueRecord},
@@ -49,9 +48,8 @@ impl Change {
     }
 
     /// Adds what it takes to make this change.
-    pub(crate) fn write(&self, batch: &mut Batch, now: Timestamp) {
-        let line = self.is_event().then(|| history::line(&self.after, now));
-        batch.put_job(self.version(), &self.after, line);
+    pub(crate) fn write(&self, batch: &mut Batch) {
+        batch.put(self.version(), &self.after);
         if let (Some(run), true) = (self.after.terms.run, self.concludes()) {
             batch.add(keys::open_jobs(self.after.tenant, run), -1, None);
         }
@@ -82,7 +80,7 @@ impl Change {
     }
 
     /// Whether there is something to tell of: a longer log is no news.
-    fn is_event(&self) -> bool {
+    pub(super) fn is_event(&self) -> bool {
         self.before.as_ref().is_none_or(|before| before.record.state != self.after.state)
     }
 
@@ -103,7 +101,8 @@ impl Plane {
         changes: &[Change],
         now: Timestamp,
     ) -> Result<Committed, StoreError> {
-        changes.iter().for_each(|change| change.write(&mut batch, now));
+        changes.iter().for_each(|change| change.write(&mut batch));
+        let telling = self.tell_of(changes, &mut batch, now);
         let readied = changes.iter().filter(|change| change.after.ready_key().is_some());
         let lanes = readied.map(|change| change.after.lane()).collect();
         let counters = batch.counters();
@@ -118,12 +117,18 @@ impl Plane {
             _ => unsure.clear(),
         }
         drop(unsure);
+        if matches!(committed, Err(StoreError::Unknown(_))) {
+            drop(telling);
+        } else {
+            self.told(telling);
+        }
         let committed = committed?;
         self.heard_counters(counters, &committed);
         for change in changes {
             self.written.note(change.after.id, change.version() + 1);
         }
         changes.iter().for_each(|change| self.follow(change));
+        self.measures.changed(changes, now);
         Ok(committed)
     }
 

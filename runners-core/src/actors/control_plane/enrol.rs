@@ -115,9 +115,26 @@ impl Plane {
         registration: Digest,
         request: EnrolRequest,
     ) -> Result<Reply, StoreError> {
+        let mut pool = None;
+        let reply = self.enrol_into(&mut pool, tenant, registration, request).await;
+        if !matches!(reply, Ok(Reply::Enrolled(_))) {
+            self.measures.registration_failed(pool, self.now());
+        }
+        reply
+    }
+
+    /// Answers a registration, and leaves behind to which pool its token admits.
+    async fn enrol_into(
+        &self,
+        admits_to: &mut Option<PoolId>,
+        tenant: TenantId,
+        registration: Digest,
+        request: EnrolRequest,
+    ) -> Result<Reply, StoreError> {
         let expired =
             || Reply::Refused(Refused::new(RefusalCode::Expired, "the registration token is no longer good"));
-        if let Err(refused) = submission::name("name", &request.name) {
+        let allowed = self.may_ask(tenant).and_then(|()| self.may_host_itself(tenant));
+        if let Err(refused) = allowed.and_then(|()| submission::name("name", &request.name)) {
             return Ok(Reply::Refused(refused));
         }
         let key = RegistrationRecord::key_of(registration);
@@ -126,6 +143,7 @@ impl Plane {
             return Ok(expired());
         }
         let pool = found.record.pool;
+        *admits_to = Some(pool);
         if let Some(reply) = self.enrolled_before(&request, registration, tenant).await? {
             return Ok(reply);
         }

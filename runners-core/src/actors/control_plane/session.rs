@@ -67,6 +67,8 @@ pub(crate) struct Live {
     pub(crate) mine: BTreeMap<JobId, Mine>,
     pub(crate) signals: BTreeMap<SignalId, Pending>,
     pub(crate) seeker: Option<Seeker>,
+    /// When the newest request came.
+    pub(crate) heard_at: Option<BootTime>,
     /// An offer was not confirmed in time, and nothing was heard since.
     pub(crate) suspect: bool,
     /// What the newest request means to do, and how many jobs it would start.
@@ -77,6 +79,8 @@ pub(crate) struct Live {
     /// It is on the list of those who wait for a job.
     pub(crate) waiting: bool,
     pub(crate) told_no_more: bool,
+    /// How many jobs it may be granted by its pool, if that is limited.
+    pub(crate) slots_granted: Option<u32>,
     pub(crate) progress: BTreeMap<JobId, (u64, String)>,
 }
 
@@ -146,7 +150,8 @@ impl Live {
         }
         let offered = self.mine.values().filter(|mine| mine.is_offered()).count();
         let desired = self.runner.as_ref().and_then(|runner| runner.record.desired.slots);
-        let under_limit = desired.map_or(usize::MAX, |slots| (slots as usize).saturating_sub(held));
+        let limit = desired.into_iter().chain(self.slots_granted).min();
+        let under_limit = limit.map_or(usize::MAX, |slots| (slots as usize).saturating_sub(held));
         (self.free as usize).min(under_limit).saturating_sub(offered)
     }
 }
@@ -169,6 +174,7 @@ impl Plane {
         live.loaded = false;
         live.session = self.records.load(SessionRecord::key_of(who.tenant, who.runner)).await?;
         live.runner = self.records.load(RunnerRecord::key_of(who.tenant, who.runner)).await?;
+        live.slots_granted = self.slots_granted(who.tenant, who.pool).await?;
         let known = std::mem::take(&mut live.mine);
         let sent = std::mem::take(&mut live.signals);
         let mut after = None;
@@ -241,7 +247,8 @@ impl Plane {
     ) -> Result<(), StoreError> {
         let found = self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, pool)).await?;
         if let Some(found) = found {
-            self.rescheduled(|schedule| schedule.set_pool(pool, found.version, &found.record.spec));
+            let placement = found.record.spec.placement;
+            super::lock(&self.schedule).place(pool, found.version, placement);
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use super::{
     Plane,
     effects::Change,
     lock,
+    measures::SyncMeasure,
     session::{Identity, Live, Session},
 };
 use crate::{
@@ -37,6 +38,18 @@ impl Plane {
         who: Identity,
         request: SyncRequest,
     ) -> Result<Reply, StoreError> {
+        let mut measure = self.measures.sync_arrived(who.pool, self.clock.boot());
+        let reply = self.sync_measured(who, request, &mut measure).await;
+        measure.answered(&reply, self.clock.boot());
+        reply
+    }
+
+    async fn sync_measured(
+        self: &Arc<Self>,
+        who: Identity,
+        request: SyncRequest,
+        measure: &mut SyncMeasure<'_>,
+    ) -> Result<Reply, StoreError> {
         let park_for = request.park_for.min(self.spans.park_max).min(self.spans.term / 3);
         let arrival = Arrival { at: self.now(), park_until: self.clock.boot() + park_for };
         let session = self.session(who);
@@ -59,6 +72,7 @@ impl Plane {
             }
             live.parked = true;
             drop(live);
+            measure.served(self.clock.boot());
             let next_signal = told.look_again_at.map_or(arrival.park_until, |at| at.min(arrival.park_until));
             tokio::select! {
                 biased;
@@ -136,6 +150,7 @@ impl Plane {
         }
         live.last = Some((request.incarnation, request.seq));
         live.follows = follows && live.session.as_ref().is_some_and(|session| session.record.home == self.me);
+        live.heard_at = Some(self.clock.boot());
         live.suspect = false;
         live.intent = request.intent;
         live.free = request.free;

@@ -69,7 +69,7 @@ impl Plane {
                 Some(Hint::Changed(key)) => self.heed(&key, std::mem::take(&mut owners)).await,
                 Some(Hint::All) => {
                     self.heed_all();
-                    Ok(())
+                    self.read_suspended().await
                 }
             };
             if let Err(error) = heeded {
@@ -83,15 +83,21 @@ impl Plane {
         let id = key.id.get(..16).and_then(|id| <[u8; 16]>::try_from(id).ok());
         match (key.kind, id) {
             (Kind::Job, Some(id)) => self.heed_job(key, JobId::from_bytes(id), owners).await?,
+            (Kind::Events, _) => self.subjects.changed(key),
             (Kind::Log, Some(id)) => {
                 let token = FencingToken { job: JobId::from_bytes(id), grant: 0 };
                 self.subjects.changed(&log_subject_of(key.tenant, token));
             }
-            (Kind::Pool, Some(id)) => self.read_pool(key.tenant, PoolId::from_bytes(id)).await?,
             (Kind::Session | Kind::Runner, Some(id)) => self.doubt_session(RunnerId::from_bytes(id)),
             (Kind::Signal, Some(_)) => {
                 self.subjects.changed(key);
                 owners.into_iter().for_each(|runner| self.doubt_session(runner));
+            }
+            (Kind::Tenant, _) => self.read_suspended().await?,
+            (Kind::Pool, Some(id)) => {
+                self.forget_pools();
+                self.read_pool(key.tenant, PoolId::from_bytes(id)).await?;
+                self.doubt_sessions(|_, pool| pool == PoolId::from_bytes(id));
             }
             _ => {}
         }
@@ -172,6 +178,7 @@ impl Plane {
         lanes.into_iter().for_each(|lane| self.doubt(lane));
         self.scheduled(Schedule::doubt_all_counters);
         self.lanes_doubted.store(true, Ordering::Release);
+        self.forget_pools();
         self.due.hint(self.now());
         self.subjects.all_changed();
     }

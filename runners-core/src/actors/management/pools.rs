@@ -34,6 +34,7 @@ impl Management {
     /// [`Error::Refused`] (`conflict`) if there is one of that name, or as [`Management`] says.
     pub async fn create_pool(&self, spec: PoolSpec) -> Result<PoolView, Error> {
         let tenant = self.with(Scope::Admin)?;
+        self.may_host_itself()?;
         ownership::check_pool(&spec, tenant)?;
         match self.plane.create_pool(tenant, spec).await {
             Ok(pool) => Ok(view(pool)),
@@ -90,8 +91,9 @@ impl Management {
             match self.plane.records.commit(batch).await {
                 Ok(_) => {
                     self.plane.forget_pools();
-                    let spec = &record.spec;
-                    self.plane.rescheduled(|schedule| schedule.set_pool(pool, version + 1, spec));
+                    let placement = record.spec.placement;
+                    lock(&self.plane.schedule).place(pool, version + 1, placement);
+                    self.plane.doubt_sessions(|_, of| of == pool);
                     return Ok(view(record));
                 }
                 Err(StoreError::Conflict(key)) if key == new_name.key() => return Err(name_taken()),

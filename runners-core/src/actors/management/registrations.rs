@@ -43,6 +43,7 @@ impl Management {
         spec: RegistrationSpec,
     ) -> Result<Issued<RegistrationView>, Error> {
         let tenant = self.with(Scope::Admin)?;
+        self.may_host_itself()?;
         submission::text("name", &spec.name, submission::NAME_BYTES_MAX)?;
         submission::life("expires_in", spec.expires_in, RegistrationSpec::EXPIRES_IN_MAX)?;
         if spec.uses_max == Some(0) {
@@ -115,6 +116,7 @@ impl Management {
     /// [`Management`] says.
     pub async fn register_runner(&self, pool: PoolId, name: &str) -> Result<Issued<RunnerView>, Error> {
         let tenant = self.with(Scope::Admin)?;
+        self.may_host_itself()?;
         submission::name("name", name)?;
         let in_pool = self.pool_record(tenant, pool).await?;
         let plane = &self.plane;

@@ -3,9 +3,11 @@
 use super::{
     ExitReason, Runner,
     execution::Outfit,
+    hooks::{HookError, Hooks},
+    measures::Measures,
     pacing::{PARK, Pacing},
     serve::{Parts, Serving, Shared},
-    session::Session,
+    session::{Session, Tenure},
 };
 use crate::{
     actors::{artifacts::TenantArtifacts, error::Error, spool::Spool},
@@ -14,6 +16,7 @@ use crate::{
         artifact::ArtifactStore,
         clock::{Clock, SystemClock},
         executor::{ErasedExecutor, Executor, Executors},
+        metrics::{Metrics, NoMetrics},
         observer::{NoObserver, Observer},
         random::{Random, SystemRandom, number},
         secrets::SecretSource,
@@ -22,6 +25,8 @@ use crate::{
     values::{
         command::Command,
         id::TenantId,
+        job::JobSpec,
+        result::Fault,
         runner::{Facts, Incarnation},
         signature::VerifyingKey,
     },
@@ -43,10 +48,14 @@ pub struct RunnerBuilder {
     artifacts: Option<TenantArtifacts>,
     signatures: SignaturePolicy,
     secrets: Vec<Arc<dyn SecretSource>>,
+    hooks: Hooks,
+    single_use: bool,
+    idle_exit: Option<Duration>,
     park: Duration,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
+    metrics: Arc<dyn Metrics>,
 }
 
 impl RunnerBuilder {
@@ -61,10 +70,14 @@ impl RunnerBuilder {
             artifacts: None,
             signatures: SignaturePolicy::default(),
             secrets: Vec::new(),
+            hooks: Hooks::default(),
+            single_use: false,
+            idle_exit: None,
             park: PARK,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             observer: Arc::new(NoObserver),
+            metrics: Arc::new(NoMetrics),
         }
     }
 
@@ -167,6 +180,57 @@ impl RunnerBuilder {
         self
     }
 
+    /// Has it take one job in its life: it executes it, reports it, deregisters itself, which ends its
+    /// credential, and is over with [`ExitReason::Deregistered`]. It has one slot then, whatever
+    /// [`slots`](Self::slots) says. A job counts from the moment it is taken, however it ends; with a
+    /// spool in a directory also across a crash. One that leaves unused deregisters itself too.
+    pub const fn single_use(mut self) -> Self {
+        self.single_use = true;
+        self
+    }
+
+    /// Has it leave once it had nothing to do for `span` while it was serving, and the control plane
+    /// has acknowledged that. It stays registered, unless it is for a [single use](Self::single_use).
+    pub const fn idle_exit(mut self, span: Duration) -> Self {
+        self.idle_exit = Some(span);
+        self
+    }
+
+    /// Calls `hook` before the first request. An error ends the runner with
+    /// [`ExitReason::Unstarted`], and so do a panic and more than 60 seconds.
+    pub fn on_start<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), HookError>> + Send + 'static,
+    {
+        self.hooks.on_start = Some(Arc::new(move |()| Box::pin(hook())));
+        self
+    }
+
+    /// Calls `hook` before the executor of every attempt, once its signature, payload and secrets are
+    /// known to be good. A fault ends the attempt with it, and the executor is not called; the time
+    /// it takes is the attempt's own, and like an executor it is dropped when the attempt has to stop.
+    pub fn on_job<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(JobSpec) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Fault>> + Send + 'static,
+    {
+        self.hooks.on_job = Some(Arc::new(move |spec| Box::pin(hook(spec))));
+        self
+    }
+
+    /// Calls `hook` when every attempt has ended and nothing more is said, before
+    /// [`Runner::stopped`] tells the reason. Not after [`Runner::kill`], nor if it did not start. An
+    /// error is logged, and so are a panic and more than 30 seconds.
+    pub fn on_stop<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(ExitReason) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), HookError>> + Send + 'static,
+    {
+        self.hooks.on_stop = Some(Arc::new(move |reason| Box::pin(hook(reason))));
+        self
+    }
+
     /// How long its requests may be held back while there is nothing to say. 20 seconds unless
     /// said otherwise, at most [`SyncRequest::PARK_MAX`](crate::protocol::SyncRequest::PARK_MAX).
     pub fn park_for(mut self, park: Duration) -> Self {
@@ -189,6 +253,12 @@ impl RunnerBuilder {
     /// Who is told what happens.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Measures to `metrics`. Nothing is measured unless said otherwise.
+    pub fn metrics(mut self, metrics: impl Metrics) -> Self {
+        self.metrics = Arc::new(metrics);
         self
     }
 
@@ -226,7 +296,7 @@ impl RunnerBuilder {
             name: self.name,
             kinds: self.executors.kinds().map(str::to_owned).collect(),
             labels: self.labels,
-            slots: self.slots,
+            slots: if self.single_use { 1 } else { self.slots },
             program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
             os: std::env::consts::OS.to_owned(),
             arch: std::env::consts::ARCH.to_owned(),
@@ -237,7 +307,9 @@ impl RunnerBuilder {
         let incarnation =
             Incarnation { boots: *booted.as_ref().unwrap_or(&0), random: number(&*self.random) };
         let pacing = Pacing::new(self.park);
-        let mut session = Session::new(incarnation, facts, pacing, self.spool.finishes());
+        let tenure = Tenure::new(self.single_use, self.idle_exit, self.spool.was_used());
+        let session = Session::new(incarnation, facts, pacing, self.spool.finishes());
+        let mut session = session.with_tenure(tenure);
         if let Err(error) = booted {
             session.end(ExitReason::Unstarted { problem: Error::from(error).with_causes() });
         }
@@ -248,10 +320,17 @@ impl RunnerBuilder {
             shared: shared.clone(),
             transport: self.transport,
             executors: self.executors,
-            outfit: Outfit { artifacts: self.artifacts, signatures: self.signatures, secrets: self.secrets },
+            outfit: Outfit {
+                artifacts: self.artifacts,
+                signatures: self.signatures,
+                secrets: self.secrets,
+                hooks: self.hooks,
+                single_use: self.single_use.then(|| self.spool.clone()),
+            },
             spool: self.spool,
             random: self.random,
             observer: self.observer,
+            measures: Measures::new(self.metrics),
             kill: kill.clone(),
             exit,
         });

@@ -6,6 +6,7 @@ use super::{
     lease::SessionLease,
     link::SessionLink,
     log::json_length,
+    measures::Measures,
     serve::Shared,
     session::{Order, Stop, StopReason},
 };
@@ -51,6 +52,7 @@ pub(super) struct Driver {
     pub(super) outfit: Arc<Outfit>,
     pub(super) spool: Spool,
     pub(super) observer: Arc<dyn Observer>,
+    pub(super) measures: Measures,
     pub(super) stops: watch::Receiver<Option<Stop>>,
 }
 
@@ -63,6 +65,7 @@ impl Driver {
             attempt: self.order.attempt,
             kind: self.order.spec.kind.clone(),
         });
+        let started = self.shared.clock.boot();
         let link = SessionLink::new(self.shared.clone(), token, self.outfit.clone(), self.observer.clone());
         let link = Arc::new(link);
         let (why, execution) = self.supervise(link.clone()).await;
@@ -79,6 +82,7 @@ impl Driver {
             }
             finish
         };
+        self.measures.attempted(&finish.outcome, self.shared.clock.boot().since(started));
         if !self.shared.with(|session, now| session.finish(finish, now)) {
             self.spool.forget(vec![token]).await;
         }

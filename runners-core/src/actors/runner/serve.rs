@@ -3,8 +3,10 @@
 
 use super::{
     ExitReason,
+    deregister::deregister,
     drive::Driver,
     execution::Outfit,
+    measures::Measures,
     session::{Effect, Next, Order, Session, Stop},
 };
 use crate::{
@@ -86,6 +88,7 @@ pub(super) struct Serving {
     spool: Spool,
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
+    measures: Measures,
     kill: CancellationToken,
     exit: watch::Sender<Option<ExitReason>>,
     calls: JoinSet<Called>,
@@ -105,6 +108,7 @@ pub(super) struct Parts {
     pub(super) spool: Spool,
     pub(super) random: Arc<dyn Random>,
     pub(super) observer: Arc<dyn Observer>,
+    pub(super) measures: Measures,
     pub(super) kill: CancellationToken,
     pub(super) exit: watch::Sender<Option<ExitReason>>,
 }
@@ -119,6 +123,7 @@ impl Serving {
             spool: parts.spool,
             random: parts.random,
             observer: parts.observer,
+            measures: parts.measures,
             kill: parts.kill,
             exit: parts.exit,
             calls: JoinSet::new(),
@@ -131,6 +136,7 @@ impl Serving {
 
     /// Serves until the session is over and every attempt has been joined.
     pub(super) async fn serve(mut self) {
+        self.begin().await;
         let reason = loop {
             let next = self.turn();
             if let Some(reason) = self.over() {
@@ -148,7 +154,51 @@ impl Serving {
         if reason != ExitReason::Killed {
             while self.chores.join_next().await.is_some() {}
         }
+        let kill = self.kill.clone();
+        let reason = tokio::select! {
+            biased;
+            () = kill.cancelled() => ExitReason::Killed,
+            reason = self.leave(reason) => reason,
+        };
         self.exit.send_replace(Some(reason));
+    }
+
+    /// Has the host prepare for the start, unless something else is in its way.
+    async fn begin(&self) {
+        if self.shared.look(|session| session.exit_reason().is_some()) {
+            return;
+        }
+        let started = tokio::select! {
+            biased;
+            () = self.kill.cancelled() => return,
+            started = self.outfit.hooks.start(&*self.shared.clock) => started,
+        };
+        if let Err(problem) = started {
+            self.shared.with_quietly(|session, _| session.end(ExitReason::Unstarted { problem }));
+        }
+    }
+
+    /// What is done last, and what the end is then.
+    async fn leave(&self, reason: ExitReason) -> ExitReason {
+        let clock = &*self.shared.clock;
+        let reason = match (&self.outfit.single_use, reason) {
+            (_, reason @ (ExitReason::Killed | ExitReason::Unstarted { .. })) => return reason,
+            (Some(spool), ExitReason::Left) => match deregister(&*self.transport, clock).await {
+                Ok(()) => {
+                    if let Err(error) = spool.keep_used(false).await {
+                        tracing::warn!(%error, "the state directory stays marked as used");
+                    }
+                    ExitReason::Deregistered
+                }
+                Err(problem) => {
+                    tracing::warn!("a single-use runner could not deregister itself: {problem}");
+                    ExitReason::Left
+                }
+            },
+            (_, reason) => reason,
+        };
+        self.outfit.hooks.stop(reason.clone(), clock).await;
+        reason
     }
 
     /// Looks at the session: carries out what it asks for, and answers what is next.
@@ -173,10 +223,15 @@ impl Serving {
         let request = self.shared.with_quietly(Session::send);
         let seq = request.seq;
         let transport = self.transport.clone();
+        let (measures, clock) = (self.measures.clone(), self.shared.clock.clone());
         let call = async move {
+            let asked = clock.boot();
             let call = transport.call(Request::Sync(Box::new(request)));
             let reply = AssertUnwindSafe(call).catch_unwind().await;
-            (seq, reply.unwrap_or_else(|_| Err(TransportError::Unreachable("transport panicked".into()))))
+            let reply =
+                reply.unwrap_or_else(|_| Err(TransportError::Unreachable("transport panicked".into())));
+            measures.synced(&reply, clock.boot().since(asked));
+            (seq, reply)
         };
         self.call_handles.insert(seq, self.calls.spawn(call));
     }
@@ -215,6 +270,7 @@ impl Serving {
     fn ended(&mut self, ended: &Result<FencingToken, JoinError>) {
         if let Ok(token) = ended {
             self.stops.remove(token);
+            self.measures.busy(self.attempts.len());
         }
     }
 
@@ -232,6 +288,7 @@ impl Serving {
                 Effect::Abandon(seq) => {
                     if let Some(call) = self.call_handles.remove(&seq) {
                         call.abort();
+                        self.measures.sync_given_up();
                     }
                 }
                 Effect::Tell(notice) => self.observer.observe(&notice),
@@ -256,6 +313,7 @@ impl Serving {
             outfit: self.outfit.clone(),
             spool: self.spool.clone(),
             observer: self.observer.clone(),
+            measures: self.measures.clone(),
             stops,
         };
         self.attempts.spawn(async move {
@@ -268,5 +326,6 @@ impl Serving {
             }
             token
         });
+        self.measures.busy(self.attempts.len());
     }
 }

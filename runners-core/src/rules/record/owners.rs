@@ -20,6 +20,11 @@ pub(crate) struct TenantRecord {
     #[serde(skip, default = "nobody")]
     pub(crate) id: TenantId,
     pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) suspended: bool,
+    /// When it was made. Zero in a record of the first release, which was in no listing.
+    #[serde(default)]
+    pub(crate) made_at: Timestamp,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
 }
@@ -29,19 +34,26 @@ const fn nobody() -> TenantId {
 }
 
 impl TenantRecord {
-    pub(crate) fn new(id: TenantId, name: &str) -> Self {
-        Self { id, name: name.to_owned(), unknown: Unknown::new() }
+    pub(crate) fn new(id: TenantId, name: &str, made_at: Timestamp) -> Self {
+        Self { id, name: name.to_owned(), suspended: false, made_at, unknown: Unknown::new() }
+    }
+
+    pub(crate) fn key_of(id: TenantId) -> Key {
+        Key::new(TenantId::OPERATOR, Kind::Tenant, Bytes::copy_from_slice(id.as_bytes()))
     }
 }
 
 impl Record for TenantRecord {
     const KIND: Kind = Kind::Tenant;
     fn key(&self) -> Key {
-        Key::new(TenantId::OPERATOR, Self::KIND, Bytes::copy_from_slice(self.id.as_bytes()))
+        Self::key_of(self.id)
     }
     fn with_key(mut self, key: &Key) -> Option<Self> {
         self.id = TenantId::from_bytes(id_bytes(key)?);
         Some(self)
+    }
+    fn indexes(&self) -> Vec<(Index, Bytes)> {
+        vec![(Index::Listed, keys::listed(&self.key(), u8::from(self.suspended), self.made_at))]
     }
 }
 
@@ -68,6 +80,11 @@ const fn no_pool() -> PoolId {
 impl PoolRecord {
     pub(crate) const fn new(tenant: TenantId, id: PoolId, spec: PoolSpec, made_at: Timestamp) -> Self {
         Self { tenant, id, spec, made_at, unknown: Unknown::new() }
+    }
+
+    /// How many jobs each of its runners may be granted, if that is limited.
+    pub(crate) fn slots_granted(&self) -> Option<u32> {
+        if self.spec.active { self.spec.slots_per_runner } else { Some(0) }
     }
 
     pub(crate) fn key_of(tenant: TenantId, id: PoolId) -> Key {

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     rules::{eligibility::Needs, keys, record::LaneRecord, window::Window},
     values::{
-        fleet::pool::PoolSpec,
+        fleet::pool::Placement,
         id::{LaneId, PoolId, RunnerId},
         key::Key,
     },
@@ -77,17 +77,11 @@ impl Schedule {
         self.pools.keys().copied().collect()
     }
 
-    /// What is asked of a pool whose lanes were read, as of this version. Which waiting runners are
-    /// to seek.
-    pub(crate) fn set_pool(&mut self, pool: PoolId, version: u64, spec: &PoolSpec) -> Vec<RunnerId> {
-        let Some(found) = self.pools.get_mut(&pool).filter(|pool| pool.version <= version) else {
-            return Vec::new();
-        };
-        found.version = version;
-        found.placement = spec.placement;
-        found.paused = !spec.active;
-        found.slots_per_runner = spec.slots_per_runner.map(|slots| slots as usize);
-        self.kick(pool)
+    /// How a pool whose lanes were read places jobs, as of this version of it.
+    pub(crate) fn place(&mut self, pool: PoolId, version: u64, placement: Placement) {
+        if let Some(found) = self.pools.get_mut(&pool).filter(|pool| pool.version <= version) {
+            (found.version, found.placement) = (version, placement);
+        }
     }
 
     /// Takes the lanes of a pool, of whose jobs nothing is known. Which pages are to be read.

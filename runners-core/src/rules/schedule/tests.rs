@@ -146,3 +146,23 @@ fn a_page_wakes_as_many_runners_as_it_has_jobs() {
     assert_eq!(wake, [RunnerId::from_bytes([1; 16]), RunnerId::from_bytes([2; 16])]);
     assert_eq!(next, None);
 }
+
+#[test]
+fn what_waits_is_counted_and_its_age_is_that_of_the_oldest() {
+    let lane = lane(1, &[]);
+    let mut schedule = schedule(std::slice::from_ref(&lane));
+    assert_eq!(schedule.depths(), [(POOL, 0, None)]);
+    for (number, priority) in [(5, 200), (3, 100), (9, 100)] {
+        schedule.ready(job(&lane, number, priority));
+    }
+    assert_eq!(schedule.depths(), [(POOL, 3, Some(Timestamp::from_millis(3)))]);
+}
+
+#[test]
+fn a_job_waits_for_a_runner_only_if_that_one_may_take_it() {
+    let lane = lane(1, &["eu"]);
+    let mut schedule = schedule(std::slice::from_ref(&lane));
+    assert!(!schedule.has_for(POOL, &seeker(1, &["eu"])), "nothing waits");
+    schedule.ready(job(&lane, 1, 100));
+    assert!(schedule.has_for(POOL, &seeker(1, &["eu"])) && !schedule.has_for(POOL, &seeker(2, &[])));
+}

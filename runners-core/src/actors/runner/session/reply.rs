@@ -211,6 +211,7 @@ impl Session {
                 let view = LeaseView { trust, renewed_by: 0 };
                 self.held.insert(token, HeldAttempt { phase: Phase::Running, view, confirmed: false });
                 self.effects.push(Effect::Start(Box::new(order)));
+                self.used(now);
             }
             Err(why) => {
                 self.declined.insert(token, why);

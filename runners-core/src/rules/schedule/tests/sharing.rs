@@ -3,10 +3,7 @@
 use super::*;
 use crate::{
     rules::{keys, record::Preference},
-    values::{
-        fleet::pool::PoolSpec,
-        preference::{Concurrency, Fairness, Fallback},
-    },
+    values::preference::{Concurrency, Fairness, Fallback},
 };
 use std::time::Duration;
 
@@ -201,7 +198,7 @@ fn a_pool_is_spread_over_or_packed() {
     for (placement, expected) in [(Placement::Spread, [2, 3, 1]), (Placement::Pack, [1, 3, 2])] {
         let any = lane(1, &[]);
         let mut schedule = schedule(std::slice::from_ref(&any));
-        schedule.set_pool(POOL, 1, &PoolSpec { placement, ..PoolSpec::default() });
+        schedule.place(POOL, 1, placement);
         for (number, held) in [(1, 4), (2, 0), (3, 1)] {
             schedule.seek(POOL, &seeker(number, &[]), Wish { held, ..wish(1) });
         }
@@ -218,30 +215,4 @@ fn who_spreads_leaves_a_job_to_the_runner_that_was_told_of_it() {
     ready(&mut schedule, &any, 1..=2);
     assert_eq!(take(&mut schedule, 2), [1]);
     assert_eq!(numbers(&schedule.seek(POOL, &seeker(2, &[]), wish(2))), [2]);
-}
-
-#[test]
-fn a_pool_that_is_not_active_is_granted_nothing_until_it_is() {
-    let any = lane(1, &[]);
-    let mut schedule = schedule(std::slice::from_ref(&any));
-    schedule.set_pool(POOL, 1, &PoolSpec { active: false, ..PoolSpec::default() });
-    assert_eq!(take(&mut schedule, 1), [0u8; 0]);
-    assert_eq!(schedule.direct(any.id), None);
-    assert_eq!(schedule.ready(job(&any, 1, 100)), None);
-    assert_eq!(take(&mut schedule, 1), [0u8; 0]);
-    let woken = schedule.set_pool(POOL, 2, &PoolSpec::default());
-    assert_eq!(woken, [RunnerId::from_bytes([1; 16])]);
-    assert_eq!(take(&mut schedule, 1), [1]);
-}
-
-#[test]
-fn a_pool_limits_the_slots_of_each_of_its_runners() {
-    let any = lane(1, &[]);
-    let mut schedule = schedule(std::slice::from_ref(&any));
-    schedule.set_pool(POOL, 1, &PoolSpec { slots_per_runner: Some(2), ..PoolSpec::default() });
-    ready(&mut schedule, &any, 1..=4);
-    assert_eq!(take(&mut schedule, 4), [1, 2]);
-    let held = |held| Wish { held, ..wish(4) };
-    assert_eq!(numbers(&schedule.seek(POOL, &seeker(2, &[]), held(1))), [3]);
-    assert_eq!(numbers(&schedule.seek(POOL, &seeker(2, &[]), held(2))), [0u8; 0]);
 }

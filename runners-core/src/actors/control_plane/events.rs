@@ -1,0 +1,158 @@
+//! Events: what a commit tells, in the streams where it is found, and who reads them.
+
+use super::{
+    Plane,
+    effects::Change,
+    feed::{SETTLE, Ticket},
+};
+use crate::{
+    actors::records::Batch,
+    rules::{history, job::JobRecord, keys, record::RunRecord},
+    seams::store::StoreError,
+    values::{
+        event::{EventCursor, EventPage, EventsOf},
+        id::{JobId, TenantId},
+        key::Key,
+        time::Timestamp,
+    },
+};
+use bytes::Bytes;
+use std::{collections::BTreeMap, pin::pin, time::Duration};
+
+/// How many bytes of events are read at once.
+const EVENTS_PAGE_BYTES: u32 = 128 << 10;
+/// How soon it is looked again for events that stand behind a commit under way, if nothing is
+/// heard of it.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const _: () = assert!(LOOK_AGAIN.as_millis() <= SETTLE.as_millis());
+
+/// What a commit tells, until it is known what became of it.
+#[derive(Debug)]
+pub(super) struct Telling<'a> {
+    ticket: Option<Ticket<'a>>,
+    streams: Vec<Key>,
+}
+
+impl Plane {
+    /// Adds to a batch what its changes tell.
+    pub(super) fn tell_of(&self, changes: &[Change], batch: &mut Batch, now: Timestamp) -> Telling<'_> {
+        let mut feeds: BTreeMap<Key, Vec<Bytes>> = BTreeMap::new();
+        let mut streams = Vec::new();
+        let mut count = 0;
+        for change in changes.iter().filter(|change| change.is_event()) {
+            let job = &change.after;
+            let version = change.version() + 1;
+            let line = history::line(&history::event(job, version, now));
+            if let Some(run) = job.terms.run {
+                feeds.entry(keys::run_feed(job.tenant, run)).or_default().push(line.clone());
+            }
+            feeds.entry(keys::feed(job.tenant)).or_default().push(line.clone());
+            let own = keys::events(job.tenant, job.id);
+            streams.push(own.clone());
+            batch.append(own, version, line);
+            count += 1;
+        }
+        let ticket = (count > 0).then(|| self.feed.begin(count, self.now()));
+        for (stream, lines) in feeds {
+            let first = ticket.as_ref().map_or(0, |ticket| ticket.first);
+            batch.append(stream.clone(), first, history::chunk(lines.iter()));
+            streams.push(stream);
+        }
+        Telling { ticket, streams }
+    }
+
+    /// Wakes those who wait for what was told.
+    pub(super) fn told(&self, telling: Telling<'_>) {
+        telling.ticket.into_iter().for_each(Ticket::settled);
+        telling.streams.iter().for_each(|stream| self.subjects.changed(stream));
+    }
+
+    /// The events after a place, held back while there are none. `None` if there is no such job
+    /// or run.
+    pub(crate) async fn events(
+        &self,
+        tenant: TenantId,
+        of: EventsOf,
+        after: EventCursor,
+        park_for: Duration,
+    ) -> Result<Option<EventPage>, StoreError> {
+        let until = self.clock.boot() + park_for.min(self.spans.park_max);
+        let stream = match of {
+            EventsOf::Tenant => keys::feed(tenant),
+            EventsOf::Run(run) => keys::run_feed(tenant, run),
+            EventsOf::Job(job) => keys::events(tenant, job),
+        };
+        let subject = self.subjects.wait_for(stream.clone());
+        loop {
+            let mut changed = pin!(subject.notified());
+            changed.as_mut().enable();
+            let (page, is_held_back) = match of {
+                EventsOf::Tenant => self.feed_page(stream.clone(), after).await?,
+                EventsOf::Run(run) => {
+                    let key = RunRecord::key_of(tenant, run);
+                    if self.records.load::<RunRecord>(key).await?.is_none() {
+                        return Ok(None);
+                    }
+                    self.feed_page(stream.clone(), after).await?
+                }
+                EventsOf::Job(job) => match self.history_page(tenant, job, after).await? {
+                    Some(page) => (page, false),
+                    None => return Ok(None),
+                },
+            };
+            let over = self.clock.boot() >= until || self.stopping.is_cancelled();
+            if page.next > after || over {
+                return Ok(Some(page));
+            }
+            let look_again = if is_held_back { until.min(self.clock.boot() + LOOK_AGAIN) } else { until };
+            tokio::select! {
+                biased;
+                () = changed => {}
+                () = self.stopping.cancelled() => {}
+                () = self.clock.sleep_until(look_again) => {}
+            }
+        }
+    }
+
+    /// A page of a feed, and whether there is more behind a commit that is under way.
+    pub(super) async fn feed_page(
+        &self,
+        stream: Key,
+        after: EventCursor,
+    ) -> Result<(EventPage, bool), StoreError> {
+        // What is below the horizon stands in the store before it is read.
+        let horizon = self.feed.horizon(self.now());
+        let (chunks, _) = self.records.chunks(stream, after.number() + 1, EVENTS_PAGE_BYTES).await?;
+        let mut page = EventPage { events: Vec::new(), next: after };
+        for (first, chunk) in chunks {
+            if first >= horizon {
+                return Ok((page, true));
+            }
+            let events = history::events_in(first, &chunk);
+            let new = events.map(|(number, event)| (EventCursor::new(number), event));
+            page.events.extend(new.filter(|(cursor, _)| *cursor > after));
+            let lines = chunk.iter().filter(|byte| **byte == b'\n').count() as u64;
+            page.next = page.next.max(EventCursor::new(first + lines));
+        }
+        Ok((page, false))
+    }
+
+    async fn history_page(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+        after: EventCursor,
+    ) -> Result<Option<EventPage>, StoreError> {
+        let stream = keys::events(tenant, job);
+        let (chunks, _) = self.records.chunks(stream, after.number() + 1, EVENTS_PAGE_BYTES).await?;
+        let found = self.records.load::<JobRecord>(JobRecord::key_of(tenant, job)).await?;
+        let Some(found) = found else { return Ok(None) };
+        let mut page = EventPage { events: Vec::new(), next: after };
+        for (sequence, line) in chunks.into_iter().filter(|(sequence, _)| *sequence > after.number()) {
+            page.next = EventCursor::new(sequence);
+            let event = history::read_line(job, found.record.terms.run, sequence, &line);
+            page.events.extend(event.map(|event| (page.next, event)));
+        }
+        Ok(Some(page))
+    }
+}

@@ -1,0 +1,149 @@
+//! The order of the feeds: every commit that tells something gets numbers that grow with time, and
+//! nobody reads past a number whose commit is still under way.
+
+use super::lock;
+use crate::{
+    seams::clock::Clock,
+    values::{
+        event::NUMBER_BITS,
+        time::{BootTime, Timestamp},
+    },
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+/// Gives numbers to what commits tell.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    /// Keeps the numbers of several control planes apart.
+    slot: u64,
+    /// Others write to the same feeds, and what they have under way is not known here.
+    shared: bool,
+    clock: Arc<dyn Clock>,
+    numbers: Mutex<Numbers>,
+}
+
+#[derive(Debug, Default)]
+struct Numbers {
+    last: u64,
+    /// The first number of each commit that is under way. One of which nobody will hear any more
+    /// is under way until it must have arrived.
+    open: BTreeMap<u64, Option<BootTime>>,
+}
+
+/// How long after it was given up a commit may still arrive, and how long a commit of another
+/// control plane may take.
+pub(super) const SETTLE: Duration = Duration::from_secs(10);
+/// How many control planes have numbers of their own.
+const SLOTS: u64 = 1 << 10;
+
+impl Feed {
+    /// Begins with numbers that no other control plane gives, as long as `member` is another one.
+    pub(super) fn new(member: &[u8; 16], shared: bool, clock: Arc<dyn Clock>) -> Self {
+        let slot = u64::from(u16::from_be_bytes([member[14], member[15]])) % SLOTS;
+        Self { slot, shared, clock, numbers: Mutex::default() }
+    }
+
+    /// Numbers for `count` events of a commit that begins now.
+    pub(super) fn begin(&self, count: u64, wall: Timestamp) -> Ticket<'_> {
+        let mut numbers = lock(&self.numbers);
+        let now = (wall.as_millis() << NUMBER_BITS) | (self.slot << (NUMBER_BITS - SLOTS.ilog2()));
+        let first = now.max(numbers.last + 1);
+        numbers.last = first + count - 1;
+        numbers.open.insert(first, None);
+        Ticket { feed: self, first, is_over: false }
+    }
+
+    /// The first number that may yet be written. Everything below stands in the store.
+    pub(super) fn horizon(&self, wall: Timestamp) -> u64 {
+        let boot = self.clock.boot();
+        let mut numbers = lock(&self.numbers);
+        numbers.open.retain(|_, given_up| given_up.is_none_or(|since| boot.since(since) < SETTLE));
+        let own = numbers.open.first_key_value().map_or(u64::MAX, |(first, _)| *first);
+        if self.shared { own.min((wall - SETTLE).as_millis() << NUMBER_BITS) } else { own }
+    }
+
+    fn close(&self, first: u64, given_up: Option<BootTime>) {
+        let mut numbers = lock(&self.numbers);
+        match given_up {
+            Some(_) => numbers.open.insert(first, given_up),
+            None => numbers.open.remove(&first),
+        };
+    }
+}
+
+/// The numbers of a commit that is under way.
+#[derive(Debug)]
+pub(super) struct Ticket<'a> {
+    feed: &'a Feed,
+    pub(super) first: u64,
+    is_over: bool,
+}
+
+impl Ticket<'_> {
+    /// The commit was applied, or certainly was not.
+    pub(super) fn settled(mut self) {
+        self.is_over = true;
+        self.feed.close(self.first, None);
+    }
+}
+
+impl Drop for Ticket<'_> {
+    /// Nobody knows whether it was or will be applied.
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.feed.close(self.first, Some(self.feed.clock.boot()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{seams::clock::sleep, testing::clock::SimClock};
+
+    const WALL: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn feed(shared: bool) -> Feed {
+        Feed::new(&[7; 16], shared, Arc::new(SimClock::new()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn numbers_grow_whatever_the_wall_does() {
+        let feed = feed(false);
+        let first = feed.begin(3, WALL).first;
+        assert!(feed.begin(1, WALL - Duration::from_secs(9)).first >= first + 3);
+        assert!(feed.begin(1, WALL + Duration::from_millis(1)).first > first + 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_reads_past_a_commit_that_is_under_way() {
+        let feed = feed(false);
+        let (slow, quick) = (feed.begin(1, WALL), feed.begin(1, WALL));
+        let first = slow.first;
+        quick.settled();
+        assert_eq!(feed.horizon(WALL), first);
+        slow.settled();
+        assert_eq!(feed.horizon(WALL), u64::MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_commit_of_which_nothing_is_known_is_waited_for() {
+        let feed = feed(false);
+        let lost = feed.begin(1, WALL);
+        let first = lost.first;
+        drop(lost);
+        sleep(&*feed.clock, SETTLE / 2).await;
+        assert_eq!(feed.horizon(WALL), first);
+        sleep(&*feed.clock, SETTLE).await;
+        assert_eq!(feed.horizon(WALL), u64::MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_others_have_under_way_is_waited_for() {
+        assert_eq!(feed(true).horizon(WALL), (WALL - SETTLE).as_millis() << NUMBER_BITS);
+    }
+}

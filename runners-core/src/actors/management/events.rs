@@ -1,0 +1,40 @@
+//! Events, as they are read by those who may.
+
+use super::{Management, not_found};
+use crate::{
+    actors::error::Error,
+    values::{
+        event::{EventCursor, EventPage, EventsOf},
+        principal::Scope,
+    },
+};
+use std::time::Duration;
+
+impl Management {
+    /// The events of a job, a run or the tenant after a place, oldest first. While there are none,
+    /// the answer is held back for `park_for`, and no longer than the control plane parks calls.
+    ///
+    /// Every event is told at least once to whoever goes on from [`EventPage::next`], or from the
+    /// place that stood beside the last event it has dealt with. The events of one job are in
+    /// order. A job's events are kept as long as the job, a tenant's as long as its retention says.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing: ask again from the same place.
+    pub async fn events(
+        &self,
+        of: EventsOf,
+        after: EventCursor,
+        park_for: Duration,
+    ) -> Result<EventPage, Error> {
+        let tenant = self.with(Scope::Read)?;
+        let found = self.plane.events(tenant, of, after, park_for).await.map_err(Error::Store)?;
+        found.ok_or_else(|| match of {
+            EventsOf::Run(run) => not_found("run", run),
+            EventsOf::Job(job) => not_found("job", job),
+            EventsOf::Tenant => not_found("tenant", tenant),
+        })
+    }
+}

@@ -1,0 +1,212 @@
+//! Tenants: made, listed, renamed and suspended by the operator. Hosts whose tenants are their own
+//! accounts need none of this: a tenant that is not recorded is one that is not suspended.
+
+use super::{Management, ROUNDS_MAX, not_found, refused};
+use crate::{
+    actors::{
+        control_plane::{Plane, lock},
+        error::Error,
+        records::{Batch, Versioned, read},
+    },
+    rules::{
+        keys,
+        record::{PoolRecord, TenantRecord},
+        submission,
+    },
+    seams::{
+        random,
+        store::{Query, StoreError},
+    },
+    values::{
+        fleet::{
+            listing::{Listing, Paging},
+            tenant::{Feature, TenantView},
+        },
+        id::{PoolId, TenantId},
+        key::{Index, Kind},
+        principal::{Principal, Scope},
+        reply::{RefusalCode, Refused},
+    },
+};
+use std::collections::BTreeSet;
+
+/// The state under which suspended tenants are listed.
+const SUSPENDED: u8 = 1;
+
+impl Management {
+    /// Makes a tenant. Names need not be unique.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] (`forbidden`) for everybody but the operator, or as [`Management`] says.
+    pub async fn create_tenant(&self, name: &str) -> Result<TenantView, Error> {
+        self.operates()?;
+        submission::name("name", name)?;
+        let plane = &self.plane;
+        let now = plane.now();
+        let record = TenantRecord::new(random::id(&*plane.random, now, TenantId::new), name, now);
+        let mut batch = Batch::new();
+        batch.put(0, &record);
+        plane.records.commit(batch).await.map_err(Error::Store)?;
+        Ok(view(record))
+    }
+
+    /// Lists every tenant: those that are not suspended first, each oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] (`forbidden`) for everybody but the operator, or as [`Management`] says.
+    pub async fn tenants(&self, paging: &Paging) -> Result<Listing<TenantView>, Error> {
+        self.operates()?;
+        let prefix = keys::listed_prefix(TenantId::OPERATOR, Kind::Tenant, None);
+        let page = self.list::<TenantRecord>(Index::Listed, prefix, &["tenants"], paging).await?;
+        Ok(page.map(|tenant| view(tenant.record)))
+    }
+
+    /// The tenant that is managed: one's own, or the one that the operator works
+    /// [within](Management::within).
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn own_tenant(&self) -> Result<TenantView, Error> {
+        let tenant = self.with(Scope::Read)?;
+        self.tenant_record(tenant).await.map(|found| view(found.record))
+    }
+
+    /// Renames a tenant.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] (`forbidden`) for everybody but the operator, or as [`Management`] says.
+    pub async fn rename_tenant(&self, tenant: TenantId, name: &str) -> Result<TenantView, Error> {
+        submission::name("name", name)?;
+        self.change_tenant(tenant, |record| name.clone_into(&mut record.name)).await
+    }
+
+    /// Suspends a tenant, or lets it go on. While it is suspended it may ask for nothing, and
+    /// nothing that waits is granted; what runs goes on.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] (`forbidden`) for everybody but the operator, or as [`Management`] says.
+    pub async fn suspend_tenant(&self, tenant: TenantId, suspended: bool) -> Result<TenantView, Error> {
+        self.change_tenant(tenant, |record| record.suspended = suspended).await
+    }
+
+    async fn change_tenant(
+        &self,
+        tenant: TenantId,
+        change: impl Fn(&mut TenantRecord),
+    ) -> Result<TenantView, Error> {
+        self.operates()?;
+        for _ in 0..ROUNDS_MAX {
+            let Versioned { version, mut record } = self.tenant_record(tenant).await?;
+            change(&mut record);
+            let mut batch = Batch::new();
+            batch.put(version, &record);
+            match self.plane.records.commit(batch).await {
+                Ok(_) => {
+                    self.plane.read_suspended().await.map_err(Error::Store)?;
+                    return Ok(view(record));
+                }
+                Err(StoreError::Conflict(_)) => {}
+                Err(error) => return Err(Error::Store(error)),
+            }
+        }
+        Err(Error::Store(StoreError::Unavailable("the tenant changes faster than it can be told".into())))
+    }
+
+    async fn tenant_record(&self, tenant: TenantId) -> Result<Versioned<TenantRecord>, Error> {
+        let found = self.plane.records.load(TenantRecord::key_of(tenant)).await;
+        found.map_err(Error::Store)?.ok_or_else(|| not_found("tenant", tenant))
+    }
+
+    fn operates(&self) -> Result<(), Error> {
+        match self.principal {
+            Principal::Operator => Ok(()),
+            _ => Err(refused(RefusalCode::Forbidden, "only the operator manages tenants")),
+        }
+    }
+
+    /// Refuses a tenant to which its own pools and runners are not rolled out.
+    pub(super) fn may_host_itself(&self) -> Result<(), Error> {
+        self.plane.may_host_itself(self.tenant).map_err(Error::Refused)
+    }
+}
+
+impl Plane {
+    /// Refuses a tenant to which its own pools and runners are not rolled out.
+    pub(crate) fn may_host_itself(&self, tenant: TenantId) -> Result<(), Refused> {
+        allow(&self.rollout.self_hosted, tenant, "self-hosted execution")
+    }
+
+    /// Refuses whatever a suspended tenant asks for.
+    pub(crate) fn may_ask(&self, tenant: TenantId) -> Result<(), Refused> {
+        if lock(&self.suspended).contains(&tenant) {
+            let problem = "the tenant is suspended: ask the operator";
+            return Err(Refused::new(RefusalCode::Forbidden, problem));
+        }
+        Ok(())
+    }
+
+    /// Reads which tenants are suspended, and has their runners go by it.
+    pub(crate) async fn read_suspended(&self) -> Result<(), StoreError> {
+        let mut suspended = BTreeSet::new();
+        let mut after = None;
+        loop {
+            let query = Query::Range {
+                index: Index::Listed,
+                prefix: keys::listed_prefix(TenantId::OPERATOR, Kind::Tenant, Some(SUSPENDED)),
+                after: after.take(),
+                until: None,
+                newest_first: false,
+                limit: crate::actors::records::PAGE_ROWS,
+                hide: None,
+            };
+            let (rows, more) = self.records.page(query).await?;
+            for (_, row) in &rows {
+                suspended.insert(read::<TenantRecord>(row)?.record.id);
+            }
+            match rows.last() {
+                Some((last, _)) if more => after = Some(last.clone()),
+                _ => break,
+            }
+        }
+        let before = std::mem::replace(&mut *lock(&self.suspended), suspended.clone());
+        self.doubt_sessions(|tenant, _| before.contains(&tenant) != suspended.contains(&tenant));
+        Ok(())
+    }
+
+    /// Has everything of some runners read again before it is used.
+    pub(crate) fn doubt_sessions(&self, of: impl Fn(TenantId, PoolId) -> bool) {
+        for session in
+            lock(&self.sessions).values().filter(|session| of(session.who.tenant, session.who.pool))
+        {
+            session.doubt();
+            session.wake();
+        }
+    }
+
+    /// How many jobs each runner of a pool may be granted, if that is limited: none while the pool is not active or its
+    /// owner is suspended.
+    pub(crate) async fn slots_granted(
+        &self,
+        tenant: TenantId,
+        pool: PoolId,
+    ) -> Result<Option<u32>, StoreError> {
+        if lock(&self.suspended).contains(&tenant) {
+            return Ok(Some(0));
+        }
+        let found = self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, pool)).await?;
+        Ok(found.and_then(|found| found.record.slots_granted()))
+    }
+}
+
+/// Refuses a tenant to which something is not rolled out.
+fn allow(feature: &Feature, tenant: TenantId, what: &str) -> Result<(), Refused> {
+    if feature.is_on_for(tenant) {
+        return Ok(());
+    }
+    let problem = format!("{what} is not switched on for this tenant: ask the operator");
+    Err(Refused::new(RefusalCode::Forbidden, problem))
+}
+
+fn view(tenant: TenantRecord) -> TenantView {
+    TenantView { id: tenant.id, name: tenant.name, suspended: tenant.suspended, made_at: tenant.made_at }
+}

@@ -1,0 +1,61 @@
+//! What a runner measures where it happens.
+
+use crate::{
+    seams::{
+        metrics::{Metrics, runner as instruments},
+        transport::TransportError,
+    },
+    values::{outcome::Outcome, reply::Reply},
+};
+use std::{sync::Arc, time::Duration};
+
+/// Records what happens at one runner.
+#[derive(Clone, Debug)]
+pub(super) struct Measures {
+    metrics: Arc<dyn Metrics>,
+}
+
+impl Measures {
+    pub(super) const fn new(metrics: Arc<dyn Metrics>) -> Self {
+        Self { metrics }
+    }
+
+    /// A sync took `span`, and this came of it.
+    pub(super) fn synced(&self, reply: &Result<Reply, TransportError>, span: Duration) {
+        self.metrics.record(&instruments::SYNC_DURATION, span.as_secs_f64(), &[]);
+        match reply {
+            Ok(Reply::Refused(_)) => self.sync_failed("refused"),
+            Ok(_) => {}
+            Err(_) => self.sync_failed("transport"),
+        }
+    }
+
+    /// A sync was given up, since nothing came of it in time.
+    pub(super) fn sync_given_up(&self) {
+        self.sync_failed("timeout");
+    }
+
+    fn sync_failed(&self, reason: &'static str) {
+        self.metrics.record(&instruments::SYNC_FAILURES, 1.0, &[("reason", reason)]);
+    }
+
+    /// An attempt took `span`, and ended so.
+    pub(super) fn attempted(&self, outcome: &Outcome, span: Duration) {
+        let outcome = match outcome {
+            Outcome::Passed => "passed",
+            Outcome::Failed => "failed",
+            Outcome::Errored(_) => "errored",
+            Outcome::TimedOut => "timed_out",
+            Outcome::Cancelled => "cancelled",
+            Outcome::Lapsed => "lapsed",
+            Outcome::Lost => "lost",
+        };
+        self.metrics.record(&instruments::ATTEMPT_DURATION, span.as_secs_f64(), &[("outcome", outcome)]);
+    }
+
+    /// So many attempts are under way.
+    #[expect(clippy::cast_precision_loss, reason = "there are at most two thousand")]
+    pub(super) fn busy(&self, attempts: usize) {
+        self.metrics.record(&instruments::SLOTS_BUSY, attempts as f64, &[]);
+    }
+}

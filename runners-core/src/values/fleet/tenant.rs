@@ -1,0 +1,71 @@
+//! Tenants, and what is rolled out to them.
+
+use crate::values::{id::TenantId, time::Timestamp};
+use std::collections::BTreeSet;
+
+/// A tenant, as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TenantView {
+    /// The tenant.
+    pub id: TenantId,
+    /// What it is called.
+    pub name: String,
+    /// Whether it is suspended: it may ask for nothing and is granted nothing. What runs goes on.
+    pub suspended: bool,
+    /// When it was made; the beginning of 1970 if an earlier release made it.
+    pub made_at: Timestamp,
+}
+
+/// What is rolled out, and to whom. Everything to everybody unless said otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "hosts write `Rollout { relay, ..Rollout::default() }`")]
+pub struct Rollout {
+    /// Pools of a tenant's own, and runners in them.
+    pub self_hosted: Feature,
+    /// Live views of what a tenant's own runners do.
+    pub relay: Feature,
+}
+
+/// Something that can be rolled out to some tenants first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "hosts build it from their configuration")]
+pub struct Feature {
+    /// Whether anybody has it. `true` unless said otherwise.
+    pub enabled: bool,
+    /// Who has it; everybody if nobody is named.
+    pub tenants: BTreeSet<TenantId>,
+}
+
+impl Feature {
+    /// Nobody has it.
+    pub const OFF: Self = Self { enabled: false, tenants: BTreeSet::new() };
+
+    /// Whether `tenant` has it. The operator's own tenant always does.
+    #[must_use]
+    pub fn is_on_for(&self, tenant: TenantId) -> bool {
+        let named = self.tenants.is_empty() || self.tenants.contains(&tenant);
+        tenant == TenantId::OPERATOR || (self.enabled && named)
+    }
+}
+
+impl Default for Feature {
+    fn default() -> Self {
+        Self { enabled: true, tenants: BTreeSet::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_feature_is_for_everybody_for_those_named_or_for_nobody() {
+        let (one, other) = (TenantId::from_bytes([1; 16]), TenantId::from_bytes([2; 16]));
+        assert!(Feature::default().is_on_for(one));
+        let some = Feature { tenants: [one].into(), ..Feature::default() };
+        assert_eq!((some.is_on_for(one), some.is_on_for(other)), (true, false));
+        let off = Feature { enabled: false, ..some };
+        assert_eq!((off.is_on_for(one), off.is_on_for(TenantId::OPERATOR)), (false, true));
+    }
+}

@@ -1,0 +1,118 @@
+//! Events: the history of a job, and the feeds of its run and its tenant.
+
+use super::{
+    control,
+    hand::{Hand, submission, submit, user},
+};
+use runners_core::{
+    Clock as _, Conclusion, ControlPlane, Error, Event, EventCursor, EventsOf, Happening, JobId, JobOptions,
+    Management, MemoryStore, Outcome, Principal, RunId, Scope, TenantId, Transport as _,
+    protocol::{RefusalCode, Reply, Request, RunSpec, SubmitRequest},
+    testing::clock::SimClock,
+};
+use std::time::Duration;
+
+fn viewer(control: &ControlPlane) -> Management {
+    control.management(Principal::Api { tenant: TenantId::DEFAULT, scopes: [Scope::Read].into() })
+}
+
+async fn all(viewer: &Management, of: EventsOf) -> Vec<(EventCursor, Event)> {
+    let mut found = Vec::new();
+    let mut after = EventCursor::START;
+    loop {
+        let page = viewer.events(of, after, Duration::ZERO).await.unwrap();
+        if page.events.is_empty() {
+            return found;
+        }
+        after = page.next;
+        found.extend(page.events);
+    }
+}
+
+fn names(events: &[(EventCursor, Event)]) -> Vec<&'static str> {
+    events.iter().map(|(_, event)| event.what.name()).collect()
+}
+
+async fn finished(hand: &mut Hand) {
+    let answer = hand.sync().await;
+    for token in hand.hold(&answer) {
+        hand.sync().await;
+        hand.finish(token, Outcome::Passed, None);
+    }
+    hand.sync().await;
+    hand.next.finishes.clear();
+}
+
+#[tokio::test]
+async fn a_job_tells_each_of_its_states_once_and_can_be_read_on_from_any() {
+    let control = control().await;
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    let job = submit(&user, 7).await;
+    finished(&mut hand).await;
+    let events = all(&viewer(&control), EventsOf::Job(job)).await;
+    assert_eq!(names(&events), ["ready", "offered", "running", "concluded"]);
+    assert_eq!(events[3].1.what, Happening::Concluded { conclusion: Conclusion::Passed });
+    for at in 0..events.len() {
+        let rest = viewer(&control).events(EventsOf::Job(job), events[at].0, Duration::ZERO).await.unwrap();
+        assert_eq!(rest.events, events[at + 1..]);
+    }
+}
+
+#[tokio::test]
+async fn a_feed_tells_what_the_jobs_tell_in_order() {
+    let control = control().await;
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    let run = RunId::from_bytes([5; 16]);
+    let options = JobOptions { run: Some(run), ..JobOptions::default() };
+    let jobs = [1, 2].map(|number| submission(number, options.clone()));
+    let spec = RunSpec { run, timeout: None };
+    let request = SubmitRequest { jobs: jobs.into(), run: Some(spec) };
+    assert!(matches!(user.call(Request::Submit(request)).await.unwrap(), Reply::Submitted(_)));
+    submit(&user, 3).await;
+    finished(&mut hand).await;
+    finished(&mut hand).await;
+
+    let viewer = viewer(&control);
+    let feed = all(&viewer, EventsOf::Tenant).await;
+    assert!(feed.is_sorted_by(|one, next| one.0 < next.0), "every place is after the one before");
+    assert_eq!(feed.len(), 12);
+    for number in 1..=3 {
+        let job = JobId::from_bytes([number; 16]);
+        let own = all(&viewer, EventsOf::Job(job)).await.into_iter().map(|(_, event)| event);
+        let told = feed.iter().filter(|(_, event)| event.job == job).map(|(_, event)| event.clone());
+        assert_eq!(own.collect::<Vec<_>>(), told.collect::<Vec<_>>());
+    }
+    let of_run: Vec<Event> =
+        all(&viewer, EventsOf::Run(run)).await.into_iter().map(|(_, event)| event).collect();
+    let told = feed.iter().filter(|(_, event)| event.run == Some(run)).map(|(_, event)| event.clone());
+    assert_eq!(of_run, told.collect::<Vec<_>>());
+    for (at, (place, _)) in feed.iter().enumerate() {
+        let rest = viewer.events(EventsOf::Tenant, *place, Duration::ZERO).await.unwrap();
+        assert_eq!(rest.events, feed[at + 1..], "it can be read on from inside a batch too");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parked_reader_is_woken_by_the_next_event() {
+    let clock = SimClock::new();
+    let control = ControlPlane::builder(MemoryStore::default()).clock(clock.clone()).start().await.unwrap();
+    let user = user(&control);
+    let viewer = viewer(&control);
+    let before = clock.boot();
+    let reading = viewer.events(EventsOf::Tenant, EventCursor::START, Duration::from_secs(15));
+    let (page, job) = tokio::join!(reading, submit(&user, 7));
+    assert_eq!(page.unwrap().events[0].1.job, job);
+    assert_eq!(clock.boot().since(before), Duration::ZERO, "at once");
+}
+
+#[tokio::test]
+async fn nobody_sees_anothers_events() {
+    let control = control().await;
+    let user = user(&control);
+    let job = submit(&user, 7).await;
+    let other = TenantId::from_bytes([9; 16]);
+    let other = control.management(Principal::Api { tenant: other, scopes: Scope::ALL.into() });
+    assert!(all(&other, EventsOf::Tenant).await.is_empty());
+    let refused = other.events(EventsOf::Job(job), EventCursor::START, Duration::ZERO).await;
+    assert!(matches!(refused, Err(Error::Refused(refused)) if refused.code == RefusalCode::NotFound));
+}
