@@ -24,6 +24,8 @@ mod lanes;
 mod logs;
 mod measured;
 mod measures;
+mod readiness;
+mod route;
 mod session;
 mod signals;
 mod subjects;
@@ -50,7 +52,7 @@ use crate::{
 use due::DueSignal;
 use feed::Feed;
 use measures::Measures;
-use session::Session;
+pub(crate) use session::Session;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,

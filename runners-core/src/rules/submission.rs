@@ -54,6 +54,7 @@ fn check_payload(submission: &Submission, spec: &JobSpec) -> Result<(), Refused>
 fn check_names(spec: &JobSpec) -> Result<(), Refused> {
     name("spec.kind", &spec.kind)?;
     name("spec.pool", &spec.pool)?;
+    spec.environment.iter().try_for_each(|environment| name("spec.environment", environment))?;
     for (field, labels) in [("spec.wanted", &spec.wanted), ("spec.refused", &spec.refused)] {
         if labels.len() > JobOptions::LABELS_MAX {
             return Err(over_limit(field, labels.len(), JobOptions::LABELS_MAX, "labels"));

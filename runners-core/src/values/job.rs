@@ -59,6 +59,9 @@ pub struct JobOptions {
     /// How many jobs that name the same key may be granted at once. At most
     /// [`Concurrency::KEYS_MAX`] keys, each once.
     pub concurrency: Vec<Concurrency>,
+    /// The environment whose route tells where it goes, at the submit and for good. The pool is
+    /// then not looked at.
+    pub environment: Option<String>,
     /// Higher goes first. 100 unless said otherwise.
     pub priority: u8,
     /// Labels that a runner must have.
@@ -123,6 +126,7 @@ impl Default for JobOptions {
             fallbacks: Vec::new(),
             fairness: None,
             concurrency: Vec::new(),
+            environment: None,
             priority: 100,
             wanted: BTreeSet::new(),
             refused: BTreeSet::new(),
@@ -187,6 +191,9 @@ pub struct JobSpec {
     /// As [`JobOptions::concurrency`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub concurrency: Vec<Concurrency>,
+    /// As [`JobOptions::environment`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// As [`JobOptions::priority`].
     pub priority: u8,
     /// As [`JobOptions::wanted`].
@@ -253,6 +260,7 @@ impl JobSpec {
             fallbacks: options.fallbacks,
             fairness: options.fairness,
             concurrency: options.concurrency,
+            environment: options.environment,
             priority: options.priority,
             wanted: options.wanted,
             refused: options.refused,

@@ -15,6 +15,7 @@ mod planes;
 mod runs;
 #[cfg(feature = "testing")]
 mod sharing;
+mod signals;
 #[cfg(feature = "testing")]
 mod spans;
 mod time;

@@ -57,12 +57,16 @@ impl Plane {
     ) -> Result<Result<Preference, Refused>, StoreError> {
         let first = ("spec.pool", &spec.pool, Duration::ZERO);
         let further = spec.fallbacks.iter().map(|one| ("spec.fallbacks.pool", &one.pool, one.after));
-        let mut preference = Vec::with_capacity(1 + spec.fallbacks.len());
+        let mut preference = Preference::with_capacity(1 + spec.fallbacks.len());
         for (field, name, after) in std::iter::once(first).chain(further) {
             let Some(pool) = self.pool_by_name(tenant, name).await? else {
                 let problem = format!("{field}: there is no pool {name:?}");
                 return Ok(Err(Refused::new(RefusalCode::NotFound, problem)));
             };
+            if preference.iter().any(|(other, _)| *other == pool) {
+                let problem = format!("{field}: {name:?} is named twice, or is where the environment leads");
+                return Ok(Err(Refused::new(RefusalCode::Invalid, problem)));
+            }
             preference.push((pool, after));
         }
         Ok(Ok(preference))

@@ -74,10 +74,14 @@ impl Plane {
         tenant: TenantId,
         job: Submission,
     ) -> Result<Result<Prepared, Refused>, StoreError> {
-        let spec = match submission::check(&job, tenant) {
+        let mut spec = match submission::check(&job, tenant) {
             Ok(spec) => spec,
             Err(refused) => return Ok(Err(refused)),
         };
+        let body = spec.unique.is_some().then(|| submission::body_digest(&spec));
+        if let Err(refused) = self.route(tenant, &mut spec).await? {
+            return Ok(Err(refused));
+        }
         let lanes = match self.lanes(tenant, &spec).await? {
             Ok(lanes) => lanes,
             Err(refused) => return Ok(Err(refused)),
@@ -95,7 +99,8 @@ impl Plane {
         let unique = spec
             .unique
             .as_ref()
-            .map(|unique| UniqueRecord::of_job(tenant, unique, spec.job, submission::body_digest(&spec)));
+            .zip(body)
+            .map(|(unique, body)| UniqueRecord::of_job(tenant, unique, spec.job, body));
         let record = JobRecord::submitted(&lanes, &spec, self.now());
         let payload = Arc::new(PayloadRecord {
             tenant,
