@@ -11,6 +11,7 @@ use crate::{
         fleet::pool::Placement,
         id::{LaneId, PoolId, RunnerId},
         key::Key,
+        preference::Concurrency,
     },
 };
 use bytes::Bytes;
@@ -39,7 +40,7 @@ pub(super) struct Place {
 
 impl Lane {
     fn new(record: &LaneRecord, window: Window<ReadyJob>) -> Self {
-        let limit = |one: &crate::Concurrency| (keys::granted(record.tenant, &one.key), i64::from(one.max));
+        let limit = |one: &Concurrency| (keys::granted(record.tenant, &one.key), i64::from(one.max));
         let limits = record.concurrency.iter().map(limit).collect();
         Self { needs: Arc::new(record.needs()), places: Vec::new(), limits, window, head: None }
     }
