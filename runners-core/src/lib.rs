@@ -87,6 +87,14 @@ pub mod metrics {
     };
 }
 
+/// The seam of traces, and what a job carries of one.
+pub mod traces {
+    pub use crate::{
+        seams::traces::{NoTraces, Traces},
+        values::trace::{TraceParent, TraceParentError},
+    };
+}
+
 /// The storage seam.
 pub mod store {
     pub use crate::seams::store::{

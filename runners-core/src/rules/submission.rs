@@ -114,7 +114,7 @@ fn check_times(spec: &JobSpec) -> Result<(), Refused> {
 /// The digest of everything that is asked for but the id: two jobs that ask for the same have the
 /// same.
 pub(crate) fn body_digest(spec: &JobSpec) -> Digest {
-    let body = JobSpec { job: JobId::from_bytes([0; 16]), tenant: None, ..spec.clone() };
+    let body = JobSpec { job: JobId::from_bytes([0; 16]), tenant: None, trace: None, ..spec.clone() };
     Digest::of(&serde_json::to_vec(&body).expect("a specification is plain data"))
 }
 

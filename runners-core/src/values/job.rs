@@ -7,6 +7,7 @@ use crate::values::{
     preference::{Concurrency, Fairness, Fallback},
     retry::RetryPolicy,
     time::{Timestamp, millis, optional_millis},
+    trace::TraceParent,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, time::Duration};
@@ -88,6 +89,9 @@ pub struct JobOptions {
     pub after: Vec<JobId>,
     /// The run it belongs to. It must be opened by the same or an earlier submit.
     pub run: Option<RunId>,
+    /// The trace it belongs to: that of its submit unless given, if the client was given
+    /// [`Traces`](crate::traces::Traces).
+    pub trace: Option<TraceParent>,
     /// The names of secrets that its runner resolves and gives to its executor. Their values are
     /// never in a job.
     pub secrets: BTreeSet<String>,
@@ -139,6 +143,7 @@ impl Default for JobOptions {
             on_disconnect: DisconnectPolicy::Stop,
             after: Vec::new(),
             run: None,
+            trace: None,
             secrets: BTreeSet::new(),
             audience: BTreeSet::new(),
             not_after: None,
@@ -233,6 +238,9 @@ pub struct JobSpec {
     /// As [`JobOptions::run`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
+    /// As [`JobOptions::trace`], as W3C trace context writes it.
+    #[serde(rename = "traceparent", default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceParent>,
     /// As [`JobOptions::secrets`].
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub secrets: BTreeSet<String>,
@@ -273,6 +281,7 @@ impl JobSpec {
             on_disconnect: options.on_disconnect,
             after: options.after,
             run: options.run,
+            trace: options.trace,
             secrets: options.secrets,
             audience: options.audience,
             not_after: options.not_after,

@@ -8,6 +8,7 @@ use crate::{
         preference::Concurrency,
         retry::RetryPolicy,
         time::{Timestamp, millis},
+        trace::TraceParent,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,9 @@ pub(crate) struct Terms {
     pub(crate) queue_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) run: Option<RunId>,
+    /// The trace it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trace: Option<TraceParent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unique: Option<String>,
 }
@@ -77,6 +81,7 @@ impl Terms {
             retry: spec.retry,
             queue_until: spec.queue_ttl.map(|ttl| now + ttl),
             run: spec.run,
+            trace: spec.trace,
             unique: spec.unique.clone(),
         }
     }
