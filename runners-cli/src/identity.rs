@@ -1,7 +1,7 @@
 //! Who a runner is: a credential that it makes itself and keeps in its state directory, and what
 //! the control plane answered when it was enrolled.
 
-use crate::{connection, terminal};
+use crate::{args::TrustArgs, connection, terminal};
 use anyhow::{Context as _, Result, anyhow, bail};
 use runners_core::{
     Digest, Error, Spool, SpoolError, SystemClock, SystemRandom, Token, TokenKind, Transport, TransportError,
@@ -94,11 +94,11 @@ impl Identity {
     pub(crate) async fn enrol_at(
         server: &str,
         token: Token,
-        insecure_http: bool,
+        trust: &TrustArgs,
         spool: &Spool,
         name: &str,
     ) -> Result<Self> {
-        let transport = connection::transport(server, token.clone(), insecure_http)?;
+        let transport = connection::transport(server, token.clone(), trust)?;
         let kind = token.kind().unwrap_or(TokenKind::Registration);
         let mut told = false;
         loop {
@@ -112,6 +112,7 @@ impl Identity {
                     if !std::mem::replace(&mut told, true) {
                         let why = terminal::chain(&anyhow!(error));
                         terminal::note(format!("waiting for {server}: {why}"));
+                        connection::certificate_advice(&why).into_iter().for_each(terminal::note);
                     }
                     sleep(&SystemClock::default(), TRY_EVERY).await;
                 }

@@ -24,6 +24,8 @@ pub use client::{
     enrol::{EnrolError, enrol},
     rotation::{RotationError, RunnerCredential},
 };
+#[cfg(feature = "tls")]
+pub use server::tls::{TlsError, TlsIdentity};
 #[cfg(feature = "server")]
 pub use server::{
     HttpFace, HttpFaceBuilder,

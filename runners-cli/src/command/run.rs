@@ -39,7 +39,7 @@ pub(super) async fn execute(arguments: RunArgs) -> Result<Exit> {
     };
     let narrator = Arc::new(Narrator::new(&arguments.server, arguments.json));
     announce(&narrator, &arguments, &identity, &name);
-    let transport = connection::transport(&arguments.server, identity.credential, arguments.insecure_http)?;
+    let transport = connection::transport(&arguments.server, identity.credential, &arguments.trust)?;
     let credential = identity::credential(&spool);
     tokio::select! {
         settled = identity::settle(&credential, &transport) => settled?,
@@ -102,7 +102,7 @@ async fn identify(arguments: &RunArgs, spool: &Spool, name: &str) -> Result<Iden
         }
         return Ok(kept.clone());
     }
-    let enrolled = Identity::enrol_at(&arguments.server, token, arguments.insecure_http, spool, name).await;
+    let enrolled = Identity::enrol_at(&arguments.server, token, &arguments.trust, spool, name).await;
     let identity = match (enrolled, kept) {
         (Ok(identity), _) => identity,
         (Err(error), Some(kept)) => {

@@ -8,6 +8,7 @@ mod authenticate;
 mod builder;
 mod caller;
 mod client;
+mod counts;
 mod dependants;
 mod deregister;
 mod direct;
@@ -19,6 +20,7 @@ mod feed;
 mod fleet;
 mod gauges;
 mod grant;
+mod lanes;
 mod logs;
 mod measured;
 mod measures;
@@ -26,6 +28,7 @@ mod readiness;
 mod route;
 mod session;
 mod signals;
+mod spans;
 mod subjects;
 mod submit;
 mod sync;
@@ -40,7 +43,10 @@ pub use enrol::Registration;
 use crate::{
     actors::records::Records,
     rules::schedule::Schedule,
-    seams::{artifact::ArtifactStore, clock::Clock, observer::Observer, random::Random, store::Store},
+    seams::{
+        artifact::ArtifactStore, clock::Clock, observer::Observer, random::Random, store::Store,
+        traces::Traces,
+    },
     values::{
         fleet::tenant::Rollout,
         id::{MemberId, PoolId, RunnerId, TenantId},
@@ -110,6 +116,7 @@ pub(crate) struct Plane {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) measures: Measures,
+    pub(crate) traces: Arc<dyn Traces>,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) spans: Spans,
     pub(crate) schedule: Mutex<Schedule>,

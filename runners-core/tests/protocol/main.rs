@@ -14,6 +14,9 @@ mod parked;
 mod planes;
 mod runs;
 #[cfg(feature = "testing")]
+mod sharing;
+mod signals;
+#[cfg(feature = "testing")]
 mod spans;
 mod time;
 mod tokens;

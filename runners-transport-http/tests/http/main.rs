@@ -12,4 +12,7 @@ mod rotation;
 mod stop;
 mod suite;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
+
 mod tokens;

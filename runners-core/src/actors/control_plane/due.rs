@@ -14,7 +14,7 @@ use crate::{
         job::{JobRecord, StopReason},
         keys,
         lifecycle::Due,
-        record::{Record as _, RunRecord, SessionRecord, SignalRecord, SignalState},
+        record::{RunRecord, SessionRecord},
     },
     seams::{
         clock::Clock,
@@ -141,11 +141,10 @@ impl Plane {
 
     /// Asks again for pages that could not be read before.
     fn read_wanted_pages(self: &Arc<Self>) {
-        let pages = {
-            let mut schedule = lock(&self.schedule);
+        let pages = self.scheduled(|schedule| {
             let pools = schedule.pools();
             pools.into_iter().flat_map(|pool| schedule.pages_wanted(pool)).collect()
-        };
+        });
         self.read_pages(pages);
     }
 
@@ -193,7 +192,7 @@ impl Plane {
         match row.key.kind {
             Kind::Job => self.due_job(read(row)?, now).await,
             Kind::Session if reap => self.reap(read(row)?).await,
-            Kind::Signal => self.expire_signal(read(row)?, now).await,
+            Kind::Signal => self.due_signal(read(row)?).await,
             Kind::Run => self.time_out_run(read(row)?, now).await,
             _ => Ok(()),
         }
@@ -221,7 +220,7 @@ impl Plane {
         runner: RunnerId,
         change: impl FnOnce(&mut JobRecord, f64) -> Due,
     ) -> Result<(), StoreError> {
-        let who = Identity { tenant: job.record.tenant, pool: job.record.terms.pool, runner };
+        let who = Identity { tenant: job.record.tenant, pool: job.record.pool(), runner };
         let session = self.session(who);
         let mut live = session.live.lock().await;
         let known = live.mine.get(&job.record.id).filter(|_| live.loaded).map(|mine| mine.job.clone());
@@ -293,24 +292,7 @@ impl Plane {
             live.loaded = true;
             self.keep(live, page);
         }
-        Ok(())
-    }
-
-    async fn expire_signal(
-        self: &Arc<Self>,
-        signal: Versioned<SignalRecord>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        if signal.record.state != SignalState::Waiting || signal.record.expires_at > now {
-            return Ok(());
-        }
-        let mut record = signal.record.clone();
-        record.state = SignalState::Expired;
-        let mut batch = Batch::new();
-        batch.put(signal.version, &record);
-        self.records.commit(batch).await?;
-        self.subjects.changed(&record.key());
-        Ok(())
+        self.end_signals(live).await
     }
 
     async fn time_out_run(

@@ -249,6 +249,8 @@ impl Plane {
         live.last = None;
         live.seeker = None;
         live.told_no_more = false;
+        // Whatever an earlier start was sent, this one was not.
+        live.signals.values_mut().for_each(|pending| pending.sent_at = None);
         self.put_session(who, live, request, 0).await
     }
 
@@ -307,8 +309,8 @@ impl Plane {
     }
 }
 
-/// How many jobs are released in one batch.
-pub(super) const RELEASES_PER_BATCH: usize = 100;
+/// How many jobs are released in one batch: each is up to thirteen writes.
+pub(super) const RELEASES_PER_BATCH: usize = 64;
 
 /// A call that waits, or is about to. If its caller goes away meanwhile, the job that it may have
 /// been woken for is left to another.
