@@ -9,4 +9,5 @@ mod processes;
 mod secrets;
 mod servers;
 mod stage;
+mod trust;
 mod whole_way;
