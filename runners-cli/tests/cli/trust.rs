@@ -100,12 +100,12 @@ fn a_secret_is_typed_by_its_name_and_is_nowhere_to_be_read() {
     stage.write("secrets/shop", SECRET);
     private(&stage.path("secrets/shop"));
     let mut command = stage.command(&["server", "--json", "--listen", "127.0.0.1:0"]);
-    command.env("RUST_LOG", "debug");
+    command.env("RUST_LOG", "trace");
     let control = Process::start(command);
     let server = control.wait_for("listening")["url"].as_str().unwrap().to_owned();
     let mut command =
         stage.command(&["run", "--json", "-s", &server, "--secrets", "secrets", "--screenshots", "failure"]);
-    command.env("RUST_LOG", "debug");
+    command.env("RUST_LOG", "trace");
     let runner = Process::start(command);
     runner.wait_for("connected");
     let typed = format!("document.querySelector('#p').value.length === {}", SECRET.len());
