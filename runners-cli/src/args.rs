@@ -1,10 +1,10 @@
 //! What may be asked on the command line. What is made of it is in `command`.
 
 mod groups;
-mod trust;
+mod guard;
 
-pub(crate) use groups::{ApiArgs, BrowserArgs, HostArgs, OutputArgs};
-pub(crate) use trust::{KeyCommand, KeyGenerateArgs, SignArgs, TenureArgs, TrustArgs};
+pub(crate) use groups::{ApiArgs, BrowserArgs, HostArgs, OutputArgs, TrustArgs};
+pub(crate) use guard::{GuardArgs, KeyCommand, KeyGenerateArgs, SignArgs, TenureArgs};
 
 use clap::{Args, Parser, Subcommand};
 use runners_core::{JobId, Runner, RunnerId};
@@ -150,13 +150,12 @@ pub(crate) struct RunArgs {
     /// [default: below ~/.local/state/runners, by server and name].
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
-    /// Allow plain http beyond this machine, where everybody on the way can read the credential.
-    #[arg(long)]
-    pub(crate) insecure_http: bool,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
     #[command(flatten)]
     pub(crate) tenure: TenureArgs,
     #[command(flatten)]
-    pub(crate) trust: TrustArgs,
+    pub(crate) guard: GuardArgs,
     #[command(flatten)]
     pub(crate) browser: BrowserArgs,
     /// Print one JSON object a line instead of text.

@@ -3,7 +3,7 @@
 mod disguise;
 
 use crate::{
-    args::{RunArgs, TenureArgs, TrustArgs},
+    args::{GuardArgs, RunArgs, TenureArgs},
     connection::{self, TokenSource},
     exit::Exit,
     identity::{self, Identity},
@@ -39,9 +39,9 @@ pub(super) async fn execute(arguments: RunArgs) -> Result<Exit> {
     };
     let narrator = Arc::new(Narrator::new(&arguments.server, arguments.json));
     announce(&narrator, &arguments, &identity, &name);
-    let transport = connection::transport(&arguments.server, identity.credential, arguments.insecure_http)?;
+    let transport = connection::transport(&arguments.server, identity.credential, &arguments.trust)?;
     let builder = Runner::builder(transport.clone());
-    let builder = stay(trust(builder, &arguments.trust, &identity.enrolled)?, &arguments.tenure);
+    let builder = stay(guard(builder, &arguments.guard, &identity.enrolled)?, &arguments.tenure);
     let runner = builder
         .name(&name)
         .slots(arguments.slots)
@@ -75,7 +75,7 @@ pub(super) async fn execute(arguments: RunArgs) -> Result<Exit> {
 }
 
 /// Says whose jobs it executes, and where secrets are.
-fn trust(mut builder: RunnerBuilder, arguments: &TrustArgs, enrolled: &Enrolled) -> Result<RunnerBuilder> {
+fn guard(mut builder: RunnerBuilder, arguments: &GuardArgs, enrolled: &Enrolled) -> Result<RunnerBuilder> {
     for trusted in &arguments.trust_keys {
         let tenant = trusted.tenant.unwrap_or(enrolled.tenant);
         builder = builder.trust([(tenant, keys::verifying(&trusted.file)?)]);
@@ -125,7 +125,7 @@ async fn identify(arguments: &RunArgs, spool: &Spool, name: &str) -> Result<Iden
     let Some(token) = source.find()? else {
         return kept.ok_or_else(|| source.missing("RUNNERS_TOKEN"));
     };
-    let enrolled = Identity::enrol_at(&arguments.server, token, arguments.insecure_http, spool, name).await;
+    let enrolled = Identity::enrol_at(&arguments.server, token, &arguments.trust, spool, name).await;
     let identity = match (enrolled, kept) {
         (Ok(identity), _) => identity,
         (Err(error), Some(kept)) => {

@@ -22,8 +22,11 @@ mod grant;
 mod logs;
 mod measured;
 mod measures;
+mod readiness;
+mod route;
 mod session;
 mod signals;
+mod spans;
 mod subjects;
 mod submit;
 mod sync;
@@ -38,7 +41,10 @@ pub use enrol::Registration;
 use crate::{
     actors::records::Records,
     rules::schedule::Schedule,
-    seams::{artifact::ArtifactStore, clock::Clock, observer::Observer, random::Random, store::Store},
+    seams::{
+        artifact::ArtifactStore, clock::Clock, observer::Observer, random::Random, store::Store,
+        traces::Traces,
+    },
     values::{
         fleet::tenant::Rollout,
         id::{MemberId, PoolId, RunnerId, TenantId},
@@ -48,7 +54,7 @@ use crate::{
 use due::DueSignal;
 use feed::Feed;
 use measures::Measures;
-use session::Session;
+pub(crate) use session::Session;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -108,6 +114,7 @@ pub(crate) struct Plane {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) measures: Measures,
+    pub(crate) traces: Arc<dyn Traces>,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) spans: Spans,
     pub(crate) schedule: Mutex<Schedule>,

@@ -13,6 +13,7 @@ mod measures;
 mod parked;
 mod planes;
 mod runs;
+mod signals;
 #[cfg(feature = "testing")]
 mod spans;
 mod time;

@@ -18,7 +18,7 @@ pub(crate) struct TenureArgs {
 
 /// Whose jobs a runner executes, and which secrets it knows.
 #[derive(Debug, Args)]
-pub(crate) struct TrustArgs {
+pub(crate) struct GuardArgs {
     /// A public key whose signatures are believed, of `runners key generate`; may be repeated. It
     /// speaks for the runner's own tenant, or for the one before the `=`.
     #[arg(long = "trust-key", value_name = "[TENANT=]FILE")]
