@@ -19,7 +19,7 @@ pub use actors::{
     spool::{Spool, SpoolError},
 };
 pub use seams::{
-    artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream},
+    artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream, StoredArtifact},
     artifact::{intake::ArtifactIntake, memory::MemoryArtifacts},
     authenticate::{Authenticate, AuthenticateError},
     clock::{Clock, SystemClock, sleep},
@@ -39,6 +39,7 @@ pub use values::{
         access::{ApiCredentialSpec, ApiCredentialView, Issued, RegistrationSpec, RegistrationView},
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},
+        retention::{Retention, UnnamedArtifacts},
         runner::{RunnerFilter, RunnerView},
         tenant::{Feature, Rollout, TenantView},
     },

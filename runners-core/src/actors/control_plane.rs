@@ -8,6 +8,7 @@ mod authenticate;
 mod builder;
 mod caller;
 mod client;
+mod collect;
 mod dependants;
 mod direct;
 mod due;
@@ -21,6 +22,7 @@ mod grant;
 mod logs;
 mod measured;
 mod measures;
+mod retention;
 mod session;
 mod signals;
 mod subjects;
@@ -39,11 +41,12 @@ use crate::{
     rules::schedule::Schedule,
     seams::{artifact::ArtifactStore, clock::Clock, observer::Observer, random::Random, store::Store},
     values::{
-        fleet::tenant::Rollout,
+        fleet::{retention::Retention, tenant::Rollout},
         id::{MemberId, PoolId, RunnerId, TenantId},
         time::Timestamp,
     },
 };
+use collect::Unnamed;
 use due::DueSignal;
 use feed::Feed;
 use measures::Measures;
@@ -122,6 +125,9 @@ pub(crate) struct Plane {
     pub(crate) upkeep: Notify,
     /// Logs move into the artifact store: it is one that outlives this process.
     pub(crate) seals: bool,
+    /// What is kept of a tenant that has not said so itself.
+    pub(crate) retention: Retention,
+    pub(crate) unnamed: Unnamed,
     /// Others may have made lanes that are not known here: they are to be listed again.
     pub(crate) lanes_doubted: AtomicBool,
     /// What this control plane wrote itself.

@@ -8,6 +8,7 @@ mod credentials;
 mod events;
 mod pools;
 mod registrations;
+mod retention;
 mod runners;
 mod tenants;
 

@@ -5,5 +5,6 @@
 pub(crate) mod access;
 pub(crate) mod listing;
 pub(crate) mod pool;
+pub(crate) mod retention;
 pub(crate) mod runner;
 pub(crate) mod tenant;

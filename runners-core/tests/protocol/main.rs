@@ -3,6 +3,7 @@
 
 mod access;
 mod along;
+mod crashing;
 mod events;
 mod hand;
 mod logs;
@@ -11,6 +12,7 @@ mod management;
 mod measures;
 mod parked;
 mod planes;
+mod retention;
 mod runs;
 #[cfg(feature = "testing")]
 mod spans;

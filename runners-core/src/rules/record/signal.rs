@@ -48,6 +48,9 @@ const fn no_signal() -> SignalId {
 }
 
 impl SignalRecord {
+    /// The number in listings of those that were answered or expired.
+    pub(crate) const ENDED: u8 = 2;
+
     pub(crate) fn key_of(tenant: TenantId, id: SignalId) -> Key {
         Key::new(tenant, Kind::Signal, Bytes::copy_from_slice(id.as_bytes()))
     }
@@ -64,10 +67,10 @@ impl Record for SignalRecord {
         Some(self)
     }
     fn indexes(&self) -> Vec<(Index, Bytes)> {
-        if self.state != SignalState::Waiting {
-            return Vec::new();
-        }
         let key = self.key();
+        if self.state != SignalState::Waiting {
+            return vec![(Index::Listed, keys::listed(&key, Self::ENDED, self.expires_at))];
+        }
         vec![(Index::Due, keys::due(self.expires_at, &key)), (Index::Owner, keys::owner(self.to, &key))]
     }
 }
