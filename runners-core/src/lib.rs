@@ -15,7 +15,7 @@ pub use actors::{
     error::Error,
     keeper::{LeaseEnd, LeaseKeeper, Trust},
     management::Management,
-    runner::{ExitReason, Runner, RunnerBuilder, RunnerSnapshot},
+    runner::{ExitReason, HookError, Runner, RunnerBuilder, RunnerSnapshot},
     spool::{Spool, SpoolError},
 };
 pub use seams::{
@@ -23,10 +23,12 @@ pub use seams::{
     artifact::{intake::ArtifactIntake, memory::MemoryArtifacts},
     authenticate::{Authenticate, AuthenticateError},
     clock::{Clock, SystemClock, sleep},
-    executor::{Attempt, ErasedExecutor, Executor, Executors, Product},
+    executor::{Attempt, ErasedExecutor, Executor, Executors, Product, Received, Signals},
+    facts::{FactsSource, SystemFacts},
     lease::{Lease, LeaseError},
     observer::{NoObserver, Notice, Observer},
     random::{Random, SystemRandom},
+    responder::{ErasedResponder, Responder, Responders},
     secrets::{SecretCause, SecretError, SecretSource, environment::EnvironmentSecrets},
     store::MemoryStore,
     transport::{Transport, TransportError, TransportSource, retrying::Retrying},
@@ -37,8 +39,10 @@ pub use values::{
     event::{Event, EventCursor, EventCursorError, EventPage, EventsOf, Happening, StopReason},
     fleet::{
         access::{ApiCredentialSpec, ApiCredentialView, Issued, RegistrationSpec, RegistrationView},
+        environment::{EnvironmentView, Route},
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},
+        presence::Presence,
         retention::{Retention, UnnamedArtifacts},
         runner::{RunnerFilter, RunnerView},
         tenant::{Feature, Rollout, TenantView},
@@ -52,9 +56,9 @@ pub use values::{
     principal::{Principal, Scope},
     result::{Fault, JobResult, Verdict},
     retry::RetryPolicy,
-    runner::{Desired, Facts, Incarnation, IncarnationError, Mode},
+    runner::{Desired, Facts, Incarnation, IncarnationError, Load, Mode},
     secret::Secret,
-    signal::{Ping, Pong},
+    signal::{CollectDiagnostics, DatedNotice, Diagnostics, Ping, Pong, SignalTarget},
     signature::{KeyError, SigningKey, VerifyingKey},
     time::{BootTime, Timestamp},
     token::{Token, TokenKind},
@@ -80,6 +84,14 @@ pub mod prelude {
 pub mod metrics {
     pub use crate::seams::metrics::{
         Attribute, Instrument, Measure, Meter, Metrics, NoMetrics, control_plane, runner,
+    };
+}
+
+/// The seam of traces, and what a job carries of one.
+pub mod traces {
+    pub use crate::{
+        seams::traces::{NoTraces, Traces},
+        values::trace::{TraceParent, TraceParentError},
     };
 }
 

@@ -10,6 +10,7 @@ mod caller;
 mod client;
 mod collect;
 mod dependants;
+mod deregister;
 mod direct;
 mod due;
 mod effects;
@@ -22,9 +23,12 @@ mod grant;
 mod logs;
 mod measured;
 mod measures;
+mod readiness;
 mod retention;
+mod route;
 mod session;
 mod signals;
+mod spans;
 mod subjects;
 mod submit;
 mod sync;
@@ -39,7 +43,10 @@ pub use enrol::Registration;
 use crate::{
     actors::records::Records,
     rules::schedule::Schedule,
-    seams::{artifact::ArtifactStore, clock::Clock, observer::Observer, random::Random, store::Store},
+    seams::{
+        artifact::ArtifactStore, clock::Clock, observer::Observer, random::Random, store::Store,
+        traces::Traces,
+    },
     values::{
         fleet::{retention::Retention, tenant::Rollout},
         id::{MemberId, PoolId, RunnerId, TenantId},
@@ -50,7 +57,7 @@ use collect::Unnamed;
 use due::DueSignal;
 use feed::Feed;
 use measures::Measures;
-use session::Session;
+pub(crate) use session::Session;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -110,6 +117,7 @@ pub(crate) struct Plane {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) measures: Measures,
+    pub(crate) traces: Arc<dyn Traces>,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) spans: Spans,
     pub(crate) schedule: Mutex<Schedule>,

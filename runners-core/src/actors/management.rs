@@ -5,8 +5,10 @@
 //! the same reads.
 
 mod credentials;
+mod environments;
 mod events;
 mod pools;
+mod presence;
 mod registrations;
 mod retention;
 mod runners;

@@ -2,18 +2,23 @@
 //! file is its handle; the loop behind it is in `serve`, the protocol in `session`.
 
 mod builder;
+mod deregister;
+mod diagnostics;
 mod drive;
 mod execution;
+mod hooks;
 mod lease;
 mod link;
 mod log;
 mod measures;
 mod pacing;
+mod respond;
 mod serve;
 mod session;
 mod signals;
 
 pub use builder::RunnerBuilder;
+pub use hooks::HookError;
 
 use crate::{
     actors::error::Error,
@@ -21,7 +26,7 @@ use crate::{
     values::{
         lease::FencingToken,
         reply::Refused,
-        runner::{Incarnation, Mode},
+        runner::{Facts, Incarnation, Mode},
     },
 };
 use serve::Shared;
@@ -46,8 +51,11 @@ pub struct Runner {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExitReason {
-    /// It was told to leave, and nothing was left to do.
+    /// It was told to leave, or had nothing to do for as long as it was to wait, and nothing was left
+    /// to do.
     Left,
+    /// It was for a single use, and is not registered any more: its credential is good for nothing.
+    Deregistered,
     /// It was stopped. What it could not tell is in its spool.
     Stopped,
     /// A later start of the same runner has taken its place.
@@ -67,6 +75,7 @@ impl fmt::Display for ExitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Left => f.write_str("it left"),
+            Self::Deregistered => f.write_str("it has deregistered itself"),
             Self::Stopped => f.write_str("it was stopped"),
             Self::Displaced => f.write_str("a later start of the same runner has taken its place"),
             Self::Refused(refused) => write!(f, "it was refused: {refused}"),
@@ -120,7 +129,7 @@ impl Runner {
     pub async fn drain(&self) -> Result<(), Error> {
         self.shared.with(|session, now| session.intend(Mode::Leave, now));
         match self.stopped().await {
-            ExitReason::Left => Ok(()),
+            ExitReason::Left | ExitReason::Deregistered => Ok(()),
             reason => Err(Error::Exited(reason)),
         }
     }
@@ -131,7 +140,8 @@ impl Runner {
     }
 
     /// Takes jobs again after [`pause`](Self::pause), unless its operator wants otherwise. It also
-    /// calls a [`drain`](Self::drain) back that has not completed.
+    /// calls a [`drain`](Self::drain) back that has not completed, but neither the end of a single use
+    /// nor an idle exit.
     pub fn resume(&self) {
         self.shared.with(|session, now| session.intend(Mode::Serve, now));
     }
@@ -165,6 +175,12 @@ impl Runner {
         };
         self.tracker.wait().await;
         reason.unwrap_or(ExitReason::Killed)
+    }
+
+    /// Changes what the runner says of itself, such as its labels or browsers; its kinds and slots
+    /// stay as they are. It is told at once if it differs.
+    pub fn change_facts(&self, change: impl FnOnce(&mut Facts)) {
+        self.shared.with(|session, now| session.change_facts(change, now));
     }
 
     /// How the runner is now.

@@ -29,6 +29,7 @@ struct Kept {
     boots: u64,
     finishes: BTreeMap<FencingToken, Finish>,
     secrets: BTreeMap<String, String>,
+    used: bool,
 }
 
 impl Spool {
@@ -61,8 +62,12 @@ impl Spool {
     #[cfg(feature = "fs")]
     pub fn directory(path: impl Into<PathBuf>) -> Result<Self, SpoolError> {
         let directory = directory::Directory::open(path.into())?;
-        let kept =
-            Kept { boots: directory.boots()?, finishes: directory.finishes()?, secrets: BTreeMap::new() };
+        let kept = Kept {
+            boots: directory.boots()?,
+            finishes: directory.finishes()?,
+            used: directory.was_used()?,
+            ..Kept::default()
+        };
         Ok(Self { kept: Arc::new(Mutex::new(kept)), directory: Some(Arc::new(directory)) })
     }
 
@@ -113,6 +118,22 @@ impl Spool {
         Ok(boots)
     }
 
+    /// Whether a runner for a single use has had it.
+    pub(crate) fn was_used(&self) -> bool {
+        self.kept().used
+    }
+
+    /// Keeps whether a runner for a single use has had it. Durable when this returns.
+    #[cfg_attr(not(feature = "fs"), expect(clippy::unused_async, reason = "only a directory is waited for"))]
+    pub(crate) async fn keep_used(&self, used: bool) -> Result<(), SpoolError> {
+        #[cfg(feature = "fs")]
+        if let Some(directory) = self.directory.clone() {
+            on_disk(move || directory.keep_used(used)).await?;
+        }
+        self.kept().used = used;
+        Ok(())
+    }
+
     /// Every finish that was not recorded, in order of their tokens.
     pub(crate) fn finishes(&self) -> Vec<Finish> {
         self.kept().finishes.values().cloned().collect()
@@ -153,6 +174,21 @@ impl Spool {
         }
         #[cfg(not(feature = "fs"))]
         drop(known);
+    }
+
+    /// Removes a secret, if it is there. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`SpoolError::Invalid`] for a name that [`write_secret`](Self::write_secret) does not take;
+    /// [`SpoolError::Unusable`].
+    pub fn remove_secret(&self, name: &str) -> Result<(), SpoolError> {
+        check_name(name)?;
+        #[cfg(feature = "fs")]
+        if let Some(directory) = &self.directory {
+            return directory.remove_secret(name);
+        }
+        self.kept().secrets.remove(name);
+        Ok(())
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

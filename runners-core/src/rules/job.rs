@@ -17,6 +17,7 @@ use crate::{
         outcome::{Conclusion, Outcome},
         retry::RetryPolicy,
         time::{Timestamp, millis},
+        trace::TraceParent,
     },
 };
 use bytes::Bytes;
@@ -79,6 +80,9 @@ pub(crate) struct Terms {
     pub(crate) queue_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) run: Option<RunId>,
+    /// The trace it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trace: Option<TraceParent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unique: Option<String>,
 }
@@ -194,6 +198,7 @@ impl JobRecord {
             retry: spec.retry,
             queue_until: spec.queue_ttl.map(|ttl| now + ttl),
             run: spec.run,
+            trace: spec.trace,
             unique: spec.unique.clone(),
         };
         Self {

@@ -112,6 +112,11 @@ pub enum Notice {
         /// The limit on its slots.
         slots: Option<u32>,
     },
+    /// Runner: it had nothing to do for so long that it leaves.
+    Idle {
+        /// For how long.
+        span: Duration,
+    },
     /// Runner: it takes nothing new any more, as the control plane has acknowledged.
     Drained,
 }

@@ -30,6 +30,7 @@ pub fn requests() -> Vec<(&'static str, Request)> {
     vec![
         ("rotate", Request::Rotate(RotateRequest { next: digest() })),
         ("enrol", Request::Enrol(EnrolRequest { credential: digest(), name: "büro 7 \"east\"".into() })),
+        ("deregister", Request::Deregister(DeregisterRequest {})),
         ("sync", Request::Sync(Box::new(sync_full()))),
         ("sync-idle", Request::Sync(Box::new(sync_idle(4)))),
         ("submit", Request::Submit(submit_full())),
@@ -50,6 +51,7 @@ pub fn requests() -> Vec<(&'static str, Request)> {
 pub fn replies() -> Vec<(&'static str, Reply)> {
     let mut replies = vec![
         ("enrolled", Reply::Enrolled(enrolled())),
+        ("deregistered", Reply::Deregistered),
         ("rotated", Reply::Rotated(Rotated { expires_in: Duration::from_secs(90 * 24 * 3600) })),
         ("answer", Reply::Answer(Box::new(answer_full()))),
         ("answer-empty", Reply::Answer(Box::new(answer_empty(4)))),
@@ -197,6 +199,7 @@ fn facts() -> Facts {
         os: "linux".into(),
         arch: "x86_64".into(),
         cpus: 8,
+        ..Facts::default()
     }
 }
 
@@ -214,7 +217,7 @@ fn submit_full() -> SubmitRequest {
 
 fn signal() -> SignalRequest {
     let expires_in = Duration::from_secs(60);
-    SignalRequest { id: SIGNAL, to: RUNNER, kind: "ping".into(), payload: text("null"), expires_in }
+    SignalRequest { id: SIGNAL, to: RUNNER.into(), kind: "ping".into(), payload: text("null"), expires_in }
 }
 
 fn read_log(grant: Option<u64>) -> ReadLogRequest {
@@ -257,6 +260,7 @@ fn answer_full() -> SyncAnswer {
             kind: "ping".into(),
             payload: text("null"),
             expires_in: Duration::from_secs(59),
+            attempt: None,
         }],
         desired: Some(Desired { generation: 3, mode: Mode::Drain, slots: Some(1) }),
         send_facts: true,

@@ -20,6 +20,8 @@ use std::{fmt, time::Duration};
 pub enum Reply {
     /// To an enrol: the credential is good from now on.
     Enrolled(Enrolled),
+    /// To a deregister: the runner and its credential are gone.
+    Deregistered,
     /// To a rotate.
     Rotated(Rotated),
     /// To a sync.
@@ -124,6 +126,8 @@ pub enum RefusalCode {
     Removed,
     /// The token or credential is no longer good.
     Expired,
+    /// The job has no attempt that runs: none has begun, or the last one has ended.
+    NotRunning,
 }
 
 impl RefusalCode {
@@ -138,6 +142,7 @@ impl RefusalCode {
             Self::Exhausted => "exhausted",
             Self::Removed => "removed",
             Self::Expired => "expired",
+            Self::NotRunning => "not_running",
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::values::{
     digest::Digest,
-    id::{JobId, RunId, RunnerId, SignalId},
+    id::{JobId, RunId, SignalId},
     opaque::Opaque,
+    signal::SignalTarget,
     sync::SyncRequest,
     time::{millis, optional_millis},
 };
@@ -17,6 +18,8 @@ use std::time::Duration;
 pub enum Request {
     /// Exchanges a registration token for a credential.
     Enrol(EnrolRequest),
+    /// Takes the runner that asks off the register.
+    Deregister(DeregisterRequest),
     /// Announces the credential that takes the place of the one that is presented.
     Rotate(RotateRequest),
     /// States what a runner is at, and waits for what it is to do.
@@ -29,7 +32,7 @@ pub enum Request {
     Wait(WaitRequest),
     /// Has a job or a run stopped.
     Cancel(CancelRequest),
-    /// Sends a command to a runner.
+    /// Sends a command to a runner, or to the live attempt of a job.
     Signal(SignalRequest),
     /// Waits for the answer to a signal.
     Answer(AnswerRequest),
@@ -43,6 +46,7 @@ impl Request {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Enrol(_) => "enrol",
+            Self::Deregister(_) => "deregister",
             Self::Rotate(_) => "rotate",
             Self::Sync(_) => "sync",
             Self::Submit(_) => "submit",
@@ -106,6 +110,13 @@ pub struct EnrolRequest {
     /// What the runner is called, for people.
     pub name: String,
 }
+
+/// Takes the runner that asks off the register, under its own credential, which is good for nothing
+/// from then on. What it still holds is lost. A repeat is answered the same, if it still comes
+/// through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
+pub struct DeregisterRequest {}
 
 /// Queues jobs. Each is accepted or refused by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -203,14 +214,15 @@ pub enum CancelTarget {
     Run(RunId),
 }
 
-/// Sends a command that expects an answer to a runner. A repeat is the same signal.
+/// Sends a command that expects an answer to a runner, or to the attempt of a job that runs now. A
+/// repeat is the same signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
 pub struct SignalRequest {
     /// Chosen by the sender.
     pub id: SignalId,
     /// To whom.
-    pub to: RunnerId,
+    pub to: SignalTarget,
     /// The kind of command.
     pub kind: String,
     /// Its payload.

@@ -4,6 +4,7 @@
 mod access;
 mod along;
 mod crashing;
+mod deregister;
 mod events;
 mod hand;
 mod logs;
@@ -14,6 +15,7 @@ mod parked;
 mod planes;
 mod retention;
 mod runs;
+mod signals;
 #[cfg(feature = "testing")]
 mod spans;
 mod time;

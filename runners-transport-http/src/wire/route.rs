@@ -76,6 +76,7 @@ macro_rules! routes {
 }
 
 routes! {
+    Deregister at "deregister" up to SMALL_BYTES_MAX, by Runner;
     Enrol at "enrol" up to SMALL_BYTES_MAX, by Registration | Runner;
     Rotate at "rotate" up to SMALL_BYTES_MAX, by Runner;
     Sync at "sync" up to SyncRequest::BYTES_MAX, by Runner;

@@ -27,16 +27,19 @@ async fn each_kind_of_token_opens_its_own_calls_and_no_others() {
         let transport = running.transport(good(kind));
         for (name, request) in samples::requests() {
             let wanted = match request.name() {
-                "enrol" => TokenKind::Registration,
-                "sync" => TokenKind::Runner,
-                _ => TokenKind::Api,
+                "enrol" => &[TokenKind::Registration, TokenKind::Runner][..],
+                "sync" | "rotate" | "deregister" => &[TokenKind::Runner],
+                _ => &[TokenKind::Api],
             };
             match transport.call(request).await {
-                Ok(_) => assert_eq!(kind, wanted, "{name}"),
+                Ok(_) => assert!(wanted.contains(&kind), "{name}"),
                 Err(TransportError::Unauthorized(detail)) => {
-                    assert_ne!(kind, wanted, "{name}");
+                    assert!(!wanted.contains(&kind), "{name}");
                     assert!(detail.contains(&kind.to_string()), "the given kind is not named: {detail}");
-                    assert!(detail.contains(&wanted.to_string()), "the needed kind is not named: {detail}");
+                    assert!(
+                        detail.contains(&wanted[0].to_string()),
+                        "the needed kind is not named: {detail}"
+                    );
                 }
                 Err(other) => panic!("{name}: {other:?}"),
             }

@@ -28,7 +28,8 @@ const FOREIGN_PHRASES: &[&str] =
     &["tokio task", "user agent", "user-agent", "http status", "exit status", "status code", "status line"];
 /// Crates that speak HTTP or WebDriver, whose word the last one is, and the program, which has a
 /// command of that name.
-const SPEAKERS_OF_HTTP: &[&str] = &["runners-transport-http", "runners-exec-webdriver", "runners-cli"];
+const SPEAKERS_OF_HTTP: &[&str] =
+    &["runners-transport-http", "runners-api", "runners-exec-webdriver", "runners-cli"];
 
 /// Names and documentation keep to the glossary.
 pub(crate) fn check(source: &Source) -> Vec<Violation> {

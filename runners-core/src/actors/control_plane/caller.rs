@@ -56,6 +56,9 @@ impl Caller {
             (Request::Enrol(request), Principal::Registrant { tenant, registration }) => {
                 plane.enrol(*tenant, *registration, request).await
             }
+            (Request::Deregister(_), Principal::Runner { tenant, runner, .. }) => {
+                plane.deregister(*tenant, *runner).await
+            }
             (Request::Enrol(request), Principal::Runner { tenant, pool, runner }) => {
                 let who = Identity { tenant: *tenant, pool: *pool, runner: *runner };
                 plane.identify(who, &request).await
@@ -93,6 +96,7 @@ impl Caller {
             Request::Enrol(_) => {
                 Ok(forbidden_to("only a registration token can be exchanged for a credential"))
             }
+            Request::Deregister(_) => Ok(forbidden_to("a runner deregisters by its own credential")),
             Request::Rotate(_) => Ok(forbidden_to("only a runner replaces its own credential")),
             _ => Ok(forbidden_to("only a runner, with its credential, syncs")),
         }

@@ -80,9 +80,6 @@ impl Plane {
         if let Some(until) = self.until(&artifacts, age, retention.artifacts_max).await? {
             self.prune_artifacts(tenant, &artifacts, &until).await?;
         }
-        let signals = keys::listed_prefix(tenant, Kind::Signal, Some(SignalRecord::ENDED));
-        let ended = (now - retention.events_for).as_millis().to_be_bytes();
-        self.prune_signals(&signals, &Bytes::from([&signals[..], &ended].concat())).await?;
         let numbers = (now - retention.events_for).as_millis() << NUMBER_BITS;
         self.drop_stream(keys::feed(tenant), numbers).await
     }
@@ -220,21 +217,6 @@ impl Plane {
         // A job that was submitted meanwhile keeps it.
         batch.add(keys::open_jobs(tenant, run), 0, Some(0));
         self.carry_out(batch).await
-    }
-
-    async fn prune_signals(&self, prefix: &Bytes, until: &Bytes) -> Result<(), StoreError> {
-        let mut after = None;
-        loop {
-            let (signals, next) = self.oldest::<SignalRecord>(prefix, after.take(), until).await?;
-            let mut batch = Batch::new();
-            signals.iter().for_each(|signal| batch.delete(signal.record.key(), signal.version));
-            self.carry_out(batch).await?;
-            match next {
-                Some(next) => after = Some(next),
-                None => return Ok(()),
-            }
-            self.pause().await;
-        }
     }
 
     async fn prune_artifacts(

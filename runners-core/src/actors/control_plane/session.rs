@@ -20,7 +20,7 @@ use crate::{
         key::{Index, Kind},
         lease::FencingToken,
         runner::{Incarnation, Mode},
-        time::BootTime,
+        time::{BootTime, Timestamp},
     },
 };
 use bytes::Bytes;
@@ -60,6 +60,8 @@ pub(crate) struct Live {
     pub(crate) runner: Option<Versioned<RunnerRecord>>,
     /// The newest request that was seen of this incarnation.
     pub(crate) last: Option<(Incarnation, u64)>,
+    /// When it arrived.
+    pub(crate) synced_at: Option<Timestamp>,
     /// The newest request followed the one before it: the runner has not missed an answer.
     pub(crate) follows: bool,
     /// The jobs that are offered to the runner, or that it works on.
@@ -142,16 +144,20 @@ impl Live {
         self.intent.max(desired.unwrap_or_default())
     }
 
+    /// The limit on its slots, by the operator's wish or that of its pool.
+    pub(crate) fn slots_limit(&self) -> Option<u32> {
+        let desired = self.runner.as_ref().and_then(|runner| runner.record.desired.slots);
+        desired.into_iter().chain(self.slots_granted).min()
+    }
+
     /// How many more jobs it may be offered.
     pub(crate) fn room(&self, held: usize) -> usize {
         if self.suspect || self.mode() != Mode::Serve {
             return 0;
         }
         let offered = self.mine.values().filter(|mine| mine.is_offered()).count();
-        let desired = self.runner.as_ref().and_then(|runner| runner.record.desired.slots);
-        let limit = desired.into_iter().chain(self.slots_granted).min();
-        let under_limit = limit.map_or(usize::MAX, |slots| (slots as usize).saturating_sub(held));
-        (self.free as usize).min(under_limit).saturating_sub(offered)
+        let limit = self.slots_limit().map_or(usize::MAX, |slots| (slots as usize).saturating_sub(held));
+        (self.free as usize).min(limit).saturating_sub(offered)
     }
 }
 

@@ -149,6 +149,7 @@ impl Plane {
             self.observer.observe(&Notice::RunnerArrived { runner: who.runner });
         }
         live.last = Some((request.incarnation, request.seq));
+        live.synced_at = Some(self.now());
         live.follows = follows && live.session.as_ref().is_some_and(|session| session.record.home == self.me);
         live.heard_at = Some(self.clock.boot());
         live.suspect = false;
@@ -248,6 +249,8 @@ impl Plane {
         live.last = None;
         live.seeker = None;
         live.told_no_more = false;
+        // Whatever an earlier start was sent, this one was not.
+        live.signals.values_mut().for_each(|pending| pending.sent_at = None);
         self.put_session(who, live, request, 0).await
     }
 

@@ -2,11 +2,13 @@
 
 use super::{
     ExitReason, Runner,
+    diagnostics::{NoticeLog, built_in},
     execution::Outfit,
+    hooks::{HookError, Hooks},
     measures::Measures,
     pacing::{PARK, Pacing},
     serve::{Parts, Serving, Shared},
-    session::Session,
+    session::{Session, Tenure},
 };
 use crate::{
     actors::{artifacts::TenantArtifacts, error::Error, spool::Spool},
@@ -15,15 +17,20 @@ use crate::{
         artifact::ArtifactStore,
         clock::{Clock, SystemClock},
         executor::{ErasedExecutor, Executor, Executors},
+        facts::{FactsSource, SystemFacts},
         metrics::{Metrics, NoMetrics},
         observer::{NoObserver, Observer},
         random::{Random, SystemRandom, number},
+        responder::{ErasedResponder, Responder, Responders},
         secrets::SecretSource,
+        traces::{NoTraces, Traces},
         transport::Transport,
     },
     values::{
         command::Command,
         id::TenantId,
+        job::JobSpec,
+        result::Fault,
         runner::{Facts, Incarnation},
         signature::VerifyingKey,
     },
@@ -40,16 +47,23 @@ pub struct RunnerBuilder {
     name: String,
     slots: u32,
     labels: BTreeSet<String>,
+    program: String,
     executors: Executors,
+    responders: Responders,
+    facts: Arc<dyn FactsSource>,
     spool: Spool,
     artifacts: Option<TenantArtifacts>,
     signatures: SignaturePolicy,
     secrets: Vec<Arc<dyn SecretSource>>,
+    hooks: Hooks,
+    single_use: bool,
+    idle_exit: Option<Duration>,
     park: Duration,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
     metrics: Arc<dyn Metrics>,
+    traces: Arc<dyn Traces>,
 }
 
 impl RunnerBuilder {
@@ -59,16 +73,23 @@ impl RunnerBuilder {
             name: "runner".to_owned(),
             slots: 1,
             labels: BTreeSet::new(),
+            program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
             executors: Executors::default(),
+            responders: Responders::default(),
+            facts: Arc::new(SystemFacts),
             spool: Spool::memory(),
             artifacts: None,
             signatures: SignaturePolicy::default(),
             secrets: Vec::new(),
+            hooks: Hooks::default(),
+            single_use: false,
+            idle_exit: None,
             park: PARK,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             observer: Arc::new(NoObserver),
             metrics: Arc::new(NoMetrics),
+            traces: Arc::new(NoTraces),
         }
     }
 
@@ -115,6 +136,38 @@ impl RunnerBuilder {
     /// When there is one for that kind already.
     pub fn named(mut self, kind: impl Into<String>, executor: impl ErasedExecutor) -> Self {
         self.executors = self.executors.named(kind, executor);
+        self
+    }
+
+    /// Adds a responder to one type of command that is sent to the runner as a signal.
+    ///
+    /// # Panics
+    /// When there is one for that kind already: [`Ping`](crate::Ping) and
+    /// [`CollectDiagnostics`](crate::CollectDiagnostics) are answered by every runner, and are found
+    /// to be taken when it starts.
+    pub fn responder<C: Command>(mut self, responder: impl Responder<C>) -> Self {
+        self.responders = self.responders.with(responder);
+        self
+    }
+
+    /// Adds a responder to a kind that is known only at run time.
+    ///
+    /// # Panics
+    /// As [`responder`](Self::responder).
+    pub fn named_responder(mut self, kind: impl Into<String>, responder: impl ErasedResponder) -> Self {
+        self.responders = self.responders.named(kind, responder);
+        self
+    }
+
+    /// Name and version of the program that it is part of. This library's unless said otherwise.
+    pub fn program(mut self, program: impl Into<String>) -> Self {
+        self.program = program.into();
+        self
+    }
+
+    /// Who tells what machine it is on. [`SystemFacts`] unless said otherwise.
+    pub fn facts(mut self, facts: impl FactsSource) -> Self {
+        self.facts = Arc::new(facts);
         self
     }
 
@@ -171,6 +224,57 @@ impl RunnerBuilder {
         self
     }
 
+    /// Has it take one job in its life: it executes it, reports it, deregisters itself, which ends its
+    /// credential, and is over with [`ExitReason::Deregistered`]. It has one slot then, whatever
+    /// [`slots`](Self::slots) says. A job counts from the moment it is taken, however it ends; with a
+    /// spool in a directory also across a crash. One that leaves unused deregisters itself too.
+    pub const fn single_use(mut self) -> Self {
+        self.single_use = true;
+        self
+    }
+
+    /// Has it leave once it had nothing to do for `span` while it was serving, and the control plane
+    /// has acknowledged that. It stays registered, unless it is for a [single use](Self::single_use).
+    pub const fn idle_exit(mut self, span: Duration) -> Self {
+        self.idle_exit = Some(span);
+        self
+    }
+
+    /// Calls `hook` before the first request. An error ends the runner with
+    /// [`ExitReason::Unstarted`], and so do a panic and more than 60 seconds.
+    pub fn on_start<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), HookError>> + Send + 'static,
+    {
+        self.hooks.on_start = Some(Arc::new(move |()| Box::pin(hook())));
+        self
+    }
+
+    /// Calls `hook` before the executor of every attempt, once its signature, payload and secrets are
+    /// known to be good. A fault ends the attempt with it, and the executor is not called; the time
+    /// it takes is the attempt's own, and like an executor it is dropped when the attempt has to stop.
+    pub fn on_job<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(JobSpec) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Fault>> + Send + 'static,
+    {
+        self.hooks.on_job = Some(Arc::new(move |spec| Box::pin(hook(spec))));
+        self
+    }
+
+    /// Calls `hook` when every attempt has ended and nothing more is said, before
+    /// [`Runner::stopped`] tells the reason. Not after [`Runner::kill`], nor if it did not start. An
+    /// error is logged, and so are a panic and more than 30 seconds.
+    pub fn on_stop<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(ExitReason) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), HookError>> + Send + 'static,
+    {
+        self.hooks.on_stop = Some(Arc::new(move |reason| Box::pin(hook(reason))));
+        self
+    }
+
     /// How long its requests may be held back while there is nothing to say. 20 seconds unless
     /// said otherwise, at most [`SyncRequest::PARK_MAX`](crate::protocol::SyncRequest::PARK_MAX).
     pub fn park_for(mut self, park: Duration) -> Self {
@@ -193,6 +297,13 @@ impl RunnerBuilder {
     /// Who is told what happens.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Joins attempts with the traces that their jobs carry. None are carried unless said
+    /// otherwise.
+    pub fn traces(mut self, traces: impl Traces) -> Self {
+        self.traces = Arc::new(traces);
         self
     }
 
@@ -232,37 +343,47 @@ impl RunnerBuilder {
     }
 
     fn build(self) -> (Runner, Serving) {
-        let facts = Facts {
+        let mut facts = Facts {
             name: self.name,
             kinds: self.executors.kinds().map(str::to_owned).collect(),
             labels: self.labels,
-            slots: self.slots,
-            program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
-            os: std::env::consts::OS.to_owned(),
-            arch: std::env::consts::ARCH.to_owned(),
-            cpus: std::thread::available_parallelism()
-                .map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(u32::MAX)),
+            slots: if self.single_use { 1 } else { self.slots },
+            program: self.program,
+            protocol: Facts::PROTOCOL,
+            ..Facts::default()
         };
+        self.facts.describe(&mut facts);
         let booted = self.spool.boot();
         let incarnation =
             Incarnation { boots: *booted.as_ref().unwrap_or(&0), random: number(&*self.random) };
         let pacing = Pacing::new(self.park);
-        let mut session = Session::new(incarnation, facts, pacing, self.spool.finishes());
+        let tenure = Tenure::new(self.single_use, self.idle_exit, self.spool.was_used());
+        let session = Session::new(incarnation, facts, pacing, self.spool.finishes());
+        let mut session = session.with_tenure(tenure);
         if let Err(error) = booted {
             session.end(ExitReason::Unstarted { problem: Error::from(error).with_causes() });
         }
+        let notices = Arc::new(NoticeLog::new(self.observer, self.clock.clone()));
         let shared = Arc::new(Shared::new(session, self.clock));
+        let responders = built_in(self.responders, &shared, self.facts, notices.clone());
         let (exit, exited) = watch::channel(None);
         let kill = CancellationToken::new();
         let serving = Serving::new(Parts {
             shared: shared.clone(),
             transport: self.transport,
             executors: self.executors,
-            outfit: Outfit { artifacts: self.artifacts, signatures: self.signatures, secrets: self.secrets },
+            responders,
+            observer: notices,
+            outfit: Outfit {
+                artifacts: self.artifacts,
+                signatures: self.signatures,
+                secrets: self.secrets,
+                hooks: self.hooks,
+                single_use: self.single_use.then(|| self.spool.clone()),
+            },
             spool: self.spool,
             random: self.random,
-            observer: self.observer,
-            measures: Measures::new(self.metrics),
+            measures: Measures::new(self.metrics, self.traces),
             kill: kill.clone(),
             exit,
         });

@@ -1,9 +1,9 @@
 //! What happens between the start of an attempt and its executor: the order is checked, its payload
 //! fetched, its secrets resolved. Stopping in time is left to the driver.
 
-use super::{link::SessionLink, serve::Shared, session::Order};
+use super::{hooks::Hooks, link::SessionLink, serve::Shared, session::Order};
 use crate::{
-    actors::{artifacts::TenantArtifacts, error::with_causes},
+    actors::{artifacts::TenantArtifacts, error::with_causes, spool::Spool},
     rules::{redaction::Redactor, signature::SignaturePolicy},
     seams::{
         artifact::ArtifactError,
@@ -20,6 +20,9 @@ use std::sync::Arc;
 pub(super) struct Outfit {
     pub(super) artifacts: Option<TenantArtifacts>,
     pub(super) signatures: SignaturePolicy,
+    pub(super) hooks: Hooks,
+    /// Notes there that it was used, before it is.
+    pub(super) single_use: Option<Spool>,
     /// Asked in this order.
     pub(super) secrets: Vec<Arc<dyn SecretSource>>,
 }
@@ -36,10 +39,15 @@ pub(super) struct Execution {
 impl Execution {
     /// Executes the order, if it is what it should be.
     pub(super) async fn execute(self, attempt: Attempt) -> Result<Product, Fault> {
+        if let Some(spool) = &self.outfit.single_use {
+            let kept = spool.keep_used(true).await;
+            kept.map_err(|error| Fault::retryable("state_not_kept", with_causes(&error)))?;
+        }
         self.check_signature()?;
         let payload = self.payload().await?;
         let secrets = self.secrets().await?;
         self.link.redact(Redactor::new(secrets.values().map(Secret::expose)));
+        self.outfit.hooks.job(&self.order.spec).await?;
         self.executor.execute(payload, attempt.with_secrets(secrets)).await
     }
 

@@ -3,9 +3,11 @@
 
 use super::{
     ExitReason,
+    deregister::deregister,
     drive::Driver,
     execution::Outfit,
     measures::Measures,
+    respond::{Ask, Mailboxes, respond},
     session::{Effect, Next, Order, Session, Stop},
 };
 use crate::{
@@ -18,6 +20,7 @@ use crate::{
         executor::Executors,
         observer::Observer,
         random::{Random, unit},
+        responder::Responders,
         transport::{Transport, TransportError},
     },
     values::{
@@ -44,12 +47,20 @@ pub(super) struct Shared {
     changed: Notify,
     /// Counts replies, for those who wait for what one may bring.
     turn: Turn,
+    /// Where live attempts receive signals.
+    pub(super) mailboxes: Mailboxes,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Shared {
     pub(super) fn new(session: Session, clock: Arc<dyn Clock>) -> Self {
-        Self { session: Mutex::new(session), changed: Notify::new(), turn: Turn::default(), clock }
+        Self {
+            session: Mutex::new(session),
+            changed: Notify::new(),
+            turn: Turn::default(),
+            mailboxes: Mailboxes::default(),
+            clock,
+        }
     }
 
     /// Changes the session, and has the loop look at it.
@@ -83,6 +94,7 @@ pub(super) struct Serving {
     shared: Arc<Shared>,
     transport: Arc<dyn Transport>,
     executors: Executors,
+    responders: Responders,
     outfit: Arc<Outfit>,
     spool: Spool,
     random: Arc<dyn Random>,
@@ -94,6 +106,8 @@ pub(super) struct Serving {
     call_handles: BTreeMap<u64, AbortHandle>,
     attempts: JoinSet<FencingToken>,
     stops: BTreeMap<FencingToken, watch::Sender<Option<Stop>>>,
+    /// Signals that are being carried out.
+    responses: JoinSet<()>,
     /// Forgetting what was recorded.
     chores: JoinSet<()>,
 }
@@ -103,6 +117,7 @@ pub(super) struct Parts {
     pub(super) shared: Arc<Shared>,
     pub(super) transport: Arc<dyn Transport>,
     pub(super) executors: Executors,
+    pub(super) responders: Responders,
     pub(super) outfit: Outfit,
     pub(super) spool: Spool,
     pub(super) random: Arc<dyn Random>,
@@ -118,6 +133,7 @@ impl Serving {
             shared: parts.shared,
             transport: parts.transport,
             executors: parts.executors,
+            responders: parts.responders,
             outfit: Arc::new(parts.outfit),
             spool: parts.spool,
             random: parts.random,
@@ -129,12 +145,14 @@ impl Serving {
             call_handles: BTreeMap::new(),
             attempts: JoinSet::new(),
             stops: BTreeMap::new(),
+            responses: JoinSet::new(),
             chores: JoinSet::new(),
         }
     }
 
     /// Serves until the session is over and every attempt has been joined.
     pub(super) async fn serve(mut self) {
+        self.begin().await;
         let reason = loop {
             let next = self.turn();
             if let Some(reason) = self.over() {
@@ -151,8 +169,53 @@ impl Serving {
         };
         if reason != ExitReason::Killed {
             while self.chores.join_next().await.is_some() {}
+            self.responses.shutdown().await;
         }
+        let kill = self.kill.clone();
+        let reason = tokio::select! {
+            biased;
+            () = kill.cancelled() => ExitReason::Killed,
+            reason = self.leave(reason) => reason,
+        };
         self.exit.send_replace(Some(reason));
+    }
+
+    /// Has the host prepare for the start, unless something else is in its way.
+    async fn begin(&self) {
+        if self.shared.look(|session| session.exit_reason().is_some()) {
+            return;
+        }
+        let started = tokio::select! {
+            biased;
+            () = self.kill.cancelled() => return,
+            started = self.outfit.hooks.start(&*self.shared.clock) => started,
+        };
+        if let Err(problem) = started {
+            self.shared.with_quietly(|session, _| session.end(ExitReason::Unstarted { problem }));
+        }
+    }
+
+    /// What is done last, and what the end is then.
+    async fn leave(&self, reason: ExitReason) -> ExitReason {
+        let clock = &*self.shared.clock;
+        let reason = match (&self.outfit.single_use, reason) {
+            (_, reason @ (ExitReason::Killed | ExitReason::Unstarted { .. })) => return reason,
+            (Some(spool), ExitReason::Left) => match deregister(&*self.transport, clock).await {
+                Ok(()) => {
+                    if let Err(error) = spool.keep_used(false).await {
+                        tracing::warn!(%error, "the state directory stays marked as used");
+                    }
+                    ExitReason::Deregistered
+                }
+                Err(problem) => {
+                    tracing::warn!("a single-use runner could not deregister itself: {problem}");
+                    ExitReason::Left
+                }
+            },
+            (_, reason) => reason,
+        };
+        self.outfit.hooks.stop(reason.clone(), clock).await;
+        reason
     }
 
     /// Looks at the session: carries out what it asks for, and answers what is next.
@@ -204,6 +267,7 @@ impl Serving {
             Some(called) = self.calls.join_next() => self.answered(called),
             Some(ended) = self.attempts.join_next() => self.ended(&ended),
             Some(_) = self.chores.join_next() => {}
+            Some(_) = self.responses.join_next() => {}
             () = self.shared.changed.notified() => {}
             () = woken => {}
         }
@@ -224,6 +288,7 @@ impl Serving {
     fn ended(&mut self, ended: &Result<FencingToken, JoinError>) {
         if let Ok(token) = ended {
             self.stops.remove(token);
+            self.shared.mailboxes.close(*token);
             self.measures.busy(self.attempts.len());
         }
     }
@@ -245,6 +310,7 @@ impl Serving {
                         self.measures.sync_given_up();
                     }
                 }
+                Effect::Respond(ask) => self.respond(*ask),
                 Effect::Tell(notice) => self.observer.observe(&notice),
             }
         }
@@ -252,6 +318,10 @@ impl Serving {
             let spool = self.spool.clone();
             self.chores.spawn(async move { spool.forget(forgotten).await });
         }
+    }
+
+    fn respond(&mut self, ask: Ask) {
+        self.responses.spawn(respond(ask, self.shared.clone(), self.responders.clone()));
     }
 
     fn start(&mut self, order: Order) {

@@ -5,12 +5,14 @@
 mod body;
 mod effect;
 mod reply;
+mod tenure;
 #[cfg(test)]
 mod tests;
 mod timing;
 mod trail;
 
 pub(super) use effect::{Effect, LeaseView, Next, Order, Settled, Stop, StopReason};
+pub(super) use tenure::Tenure;
 
 use super::{ExitReason, pacing::Pacing, signals::Signals};
 use crate::values::{
@@ -49,6 +51,7 @@ pub(super) struct Session {
     trails: BTreeMap<FencingToken, Trail>,
     signals: Signals,
     intent: Mode,
+    tenure: Tenure,
     desired: Desired,
     /// The first request that said that nothing new is taken.
     quiet_from: Option<u64>,
@@ -99,6 +102,7 @@ impl Session {
             trails: BTreeMap::new(),
             signals: Signals::default(),
             intent: Mode::Serve,
+            tenure: Tenure::default(),
             desired: Desired::default(),
             quiet_from: None,
             no_more: false,
@@ -150,6 +154,30 @@ impl Session {
             self.exit = Some(reason);
             self.stop_all(None);
         }
+    }
+
+    /// What the runner says of itself.
+    pub(super) const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Changes what the runner says of itself, but for what it was started with.
+    pub(super) fn change_facts(&mut self, change: impl FnOnce(&mut Facts), now: BootTime) {
+        let mut facts = self.facts.clone();
+        change(&mut facts);
+        facts.slots = self.facts.slots;
+        facts.kinds.clone_from(&self.facts.kinds);
+        if facts != self.facts {
+            self.facts_digest = facts.digest();
+            self.facts = facts;
+            self.facts_wanted = true;
+            self.news.get_or_insert(now);
+        }
+    }
+
+    /// How many signals are being carried out.
+    pub(super) fn responding(&self) -> usize {
+        self.signals.responding()
     }
 
     /// What the lease of an attempt is worth, if it is held.
@@ -238,9 +266,10 @@ impl Session {
         }
     }
 
-    /// What holds now: the stricter of what the host and the operator want.
+    /// What holds now: the strictest of what the host, the operator and its tenure want.
     fn mode(&self) -> Mode {
-        self.intent.max(self.desired.mode)
+        let tenure = if self.tenure.over { Mode::Leave } else { Mode::Serve };
+        self.intent.max(self.desired.mode).max(tenure)
     }
 
     fn mode_changed(&mut self, before: Mode) {

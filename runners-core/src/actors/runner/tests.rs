@@ -3,9 +3,11 @@
 mod artifacts;
 mod attempts;
 mod endings;
+mod hooks;
 mod leases;
 mod secrets;
 mod signatures;
+mod tenure;
 
 use super::*;
 use crate::{
@@ -37,15 +39,26 @@ pub(super) const TERM: Duration = Duration::from_secs(180);
 
 /// Hands every request to the test.
 #[derive(Debug)]
-struct ToTest(mpsc::UnboundedSender<Call>);
+struct ToTest {
+    calls: mpsc::UnboundedSender<Call>,
+    farewells: mpsc::UnboundedSender<Farewell>,
+}
+
+/// A runner that deregisters itself waits for the test's reply. Dropped, it is an error.
+pub(super) type Farewell = oneshot::Sender<Result<Reply, TransportError>>;
 
 #[async_trait]
 impl Transport for ToTest {
     async fn call(&self, request: Request) -> Result<Reply, TransportError> {
         let lost = || TransportError::Unreachable("the test has gone".into());
-        let Request::Sync(request) = request else { return Err(lost()) };
         let (reply_to, reply) = oneshot::channel();
-        self.0.send(Call { request: *request, reply_to }).map_err(|_| lost())?;
+        match request {
+            Request::Sync(request) => {
+                self.calls.send(Call { request: *request, reply_to }).map_err(|_| lost())?;
+            }
+            Request::Deregister(_) => self.farewells.send(reply_to).map_err(|_| lost())?,
+            _ => return Err(lost()),
+        }
         reply.await.unwrap_or_else(|_| Err(lost()))
     }
 }
@@ -93,6 +106,7 @@ pub(super) struct Bench {
     pub(super) executor: ScriptedExecutor,
     pub(super) spool: Spool,
     pub(super) calls: mpsc::UnboundedReceiver<Call>,
+    pub(super) farewells: mpsc::UnboundedReceiver<Farewell>,
 }
 
 impl Bench {
@@ -108,16 +122,39 @@ impl Bench {
         let clock = SimClock::new();
         let executor = ScriptedExecutor::new(clock.clone()).then(script);
         let (to_test, calls) = mpsc::unbounded_channel();
-        let builder = Runner::builder(ToTest(to_test))
+        let (to_say, farewells) = mpsc::unbounded_channel();
+        let builder = Runner::builder(ToTest { calls: to_test, farewells: to_say })
             .named("scripted", executor.clone())
             .spool(spool.clone())
             .clock(clock.clone())
             .random(SeededRandom::new(1));
-        Self { runner: with(builder).start(), clock, executor, spool, calls }
+        Self { runner: with(builder).start(), clock, executor, spool, calls, farewells }
     }
 
     pub(super) async fn call(&mut self) -> Call {
         self.calls.recv().await.expect("the runner runs")
+    }
+
+    /// Answers nothing until a request says that it means to do that.
+    pub(super) async fn call_with(&mut self, intent: crate::values::runner::Mode) -> Call {
+        loop {
+            let call = self.call().await;
+            if call.request.intent == intent {
+                return call;
+            }
+            // What is parked is answered when its park is over.
+            let (clock, park_for) = (self.clock.clone(), call.request.park_for);
+            tokio::select! {
+                biased;
+                next = self.calls.recv() => {
+                    let next = next.expect("the runner runs");
+                    if next.request.intent == intent {
+                        return next;
+                    }
+                }
+                () = sleep(&clock, park_for) => call.answer(|_| {}),
+            }
+        }
     }
 
     /// Offers a job, and answers the request that confirms it.

@@ -13,6 +13,9 @@ use std::{
 /// The largest file of a finish: 1 MiB.
 const FINISH_BYTES_MAX: u64 = 1 << 20;
 
+/// The file that says that a runner for a single use was used.
+const USED: &str = "used";
+
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
@@ -71,14 +74,16 @@ impl Directory {
     }
 
     pub(super) fn forget(&self, tokens: &[FencingToken]) -> Result<(), SpoolError> {
-        for token in tokens {
-            let path = self.finishes_path().join(file_name(*token));
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(&path)(error)),
-                _ => {}
-            }
-        }
-        Ok(())
+        tokens.iter().try_for_each(|token| remove(&self.finishes_path().join(file_name(*token))))
+    }
+
+    pub(super) fn was_used(&self) -> Result<bool, SpoolError> {
+        let path = self.path.join(USED);
+        path.try_exists().map_err(unusable(&path))
+    }
+
+    pub(super) fn keep_used(&self, used: bool) -> Result<(), SpoolError> {
+        if used { write(&self.path, USED, b"") } else { remove(&self.path.join(USED)) }
     }
 
     pub(super) fn read_secret(&self, name: &str) -> Result<Option<String>, SpoolError> {
@@ -87,6 +92,10 @@ impl Directory {
 
     pub(super) fn write_secret(&self, name: &str, text: &str) -> Result<(), SpoolError> {
         write(&self.secrets_path(), name, text.as_bytes())
+    }
+
+    pub(super) fn remove_secret(&self, name: &str) -> Result<(), SpoolError> {
+        remove(&self.secrets_path().join(name))
     }
 
     fn finishes_path(&self) -> PathBuf {
@@ -164,6 +173,14 @@ fn read_finish(path: &Path) -> Result<Finish, io::Error> {
         return Err(io::Error::other(format!("{length} bytes are over the limit of {FINISH_BYTES_MAX}")));
     }
     Ok(serde_json::from_slice(&fs::read(path)?)?)
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> Result<(), SpoolError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(path)(error)),
+        _ => Ok(()),
+    }
 }
 
 fn set_aside(path: &Path, error: &io::Error) -> Result<(), SpoolError> {

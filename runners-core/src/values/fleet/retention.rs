@@ -25,7 +25,7 @@ pub struct Retention {
     pub artifacts_for: Option<Duration>,
     /// How many artifacts of ended jobs are kept, the newest; any number unless given.
     pub artifacts_max: Option<u32>,
-    /// How long the feed of the tenant, and answers to signals, are kept. A day unless said otherwise, at least a minute.
+    /// How long the feed of the tenant is kept. A day unless said otherwise, at least a minute.
     #[serde(rename = "events_for_ms", with = "millis")]
     pub events_for: Duration,
 }

@@ -45,9 +45,7 @@ impl Session {
         if self.exit.is_some() {
             return Next::Wait(None);
         }
-        if let Some(stop_by) = self.stop_by {
-            at(stop_by);
-        }
+        self.stop_by.into_iter().chain(self.idle_until()).for_each(&mut at);
         if let Some(not_before) = self.pacing.not_before()
             && now < not_before
         {
@@ -88,6 +86,7 @@ impl Session {
                 self.failed("no answer in time".to_owned(), Duration::ZERO, now, chance);
             }
         }
+        self.idle(now);
         if self.stop_by.is_some_and(|stop_by| stop_by <= now) {
             self.exit.get_or_insert(ExitReason::Stopped);
         }

@@ -105,7 +105,9 @@ async fn a_killed_runner_drops_what_it_executes() {
 #[tokio::test]
 async fn a_runner_can_have_a_thread_of_its_own() {
     let (to_test, mut calls) = mpsc::unbounded_channel();
-    let runner = Runner::builder(ToTest(to_test)).start_on_own_thread().unwrap();
+    let runner = Runner::builder(ToTest { calls: to_test, farewells: mpsc::unbounded_channel().0 })
+        .start_on_own_thread()
+        .unwrap();
     let leaving = runner.drain();
     let plane = async {
         loop {

@@ -1,0 +1,15 @@
+//! HTTP faces of a control plane that a host mounts beside its own routes, under any prefix.
+//!
+//! The management API is what operators, pipelines and autoscalers speak: JSON in camel case, times
+//! as of RFC 3339, errors as problems (RFC 9457). What a call may do is decided by
+//! [`Management`](runners_core::Management), and this crate knows nothing of it: it turns requests
+//! into its methods, and what they answer into JSON.
+#![cfg_attr(feature = "management", doc = "\n\n", doc = include_str!("../README.md"))]
+
+#[cfg(feature = "management")]
+mod management;
+#[cfg(feature = "management")]
+mod wire;
+
+#[cfg(feature = "management")]
+pub use management::{ManagementFace, ManagementFaceBuilder};

@@ -1,0 +1,145 @@
+//! The management API: its routes, and what a host gives it.
+
+mod caller;
+mod credentials;
+mod documentation;
+mod page;
+mod pools;
+mod probes;
+mod runners;
+mod tokens;
+
+pub(crate) use caller::API_KEY;
+
+use crate::wire::exchange;
+use axum::{Router, middleware};
+use runners_core::{Authenticate, Clock, ControlPlane, Random, SystemClock, SystemRandom};
+use std::{fmt, sync::Arc};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// The management API of a control plane, as routes to be mounted under any prefix.
+///
+/// Clones are the same face. Whose request it is, a host's [`Authenticate`] tells; what they may
+/// do follows from the scopes of the [`Principal`](runners_core::Principal) that it names.
+#[derive(Clone, Debug)]
+pub struct ManagementFace(Face);
+
+/// Builds a [`ManagementFace`].
+#[derive(Debug)]
+pub struct ManagementFaceBuilder(Inner);
+
+/// What every call is given.
+#[derive(Clone)]
+pub(crate) struct Face(Arc<Inner>);
+
+struct Inner {
+    control: ControlPlane,
+    authenticate: Arc<dyn Authenticate>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl ManagementFace {
+    /// Begins a face of `control`. `authenticate` tells for whom a token speaks:
+    /// [`ControlPlane::authenticator`] for the control plane's own credentials.
+    pub fn builder(control: &ControlPlane, authenticate: impl Authenticate) -> ManagementFaceBuilder {
+        ManagementFaceBuilder(Inner {
+            control: control.clone(),
+            authenticate: Arc::new(authenticate),
+            clock: Arc::new(SystemClock::default()),
+            random: Arc::new(SystemRandom::default()),
+        })
+    }
+
+    /// The routes, to be nested under a prefix, or merged. Documentation is at `docs`, what it is
+    /// made from at `openapi.json`, and probes are at `healthz` and `readyz`.
+    pub fn into_router(self) -> Router {
+        let face = self.0;
+        let (calls, document) = calls().split_for_parts();
+        let authenticated = calls
+            .route_layer(middleware::from_fn_with_state(face.clone(), caller::authenticate))
+            .merge(documentation::routes(document))
+            .merge(probes::routes());
+        exchange::around(authenticated, &face).with_state(face)
+    }
+
+    /// The description of every call, as an OpenAPI 3.1 document in JSON.
+    #[must_use]
+    pub fn openapi() -> String {
+        documentation::json(&described())
+    }
+}
+
+impl ManagementFaceBuilder {
+    /// Waits on `clock`, not on that of the machine.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.0.clock = Arc::new(clock);
+        self
+    }
+
+    /// Draws ids and tokens from `random`, not from the operating system.
+    #[must_use]
+    pub fn random(mut self, random: impl Random) -> Self {
+        self.0.random = Arc::new(random);
+        self
+    }
+
+    /// Ends building.
+    #[must_use]
+    pub fn build(self) -> ManagementFace {
+        ManagementFace(Face(Arc::new(self.0)))
+    }
+}
+
+impl Face {
+    pub(crate) fn control(&self) -> &ControlPlane {
+        &self.0.control
+    }
+
+    pub(crate) fn authenticator(&self) -> &dyn Authenticate {
+        &*self.0.authenticate
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    pub(crate) fn random(&self) -> &dyn Random {
+        &*self.0.random
+    }
+}
+
+impl fmt::Debug for Face {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Face").field("authenticate", &self.authenticate).finish_non_exhaustive()
+    }
+}
+
+/// Every call that takes a credential.
+fn calls() -> OpenApiRouter<Face> {
+    OpenApiRouter::new()
+        .routes(routes!(pools::list_pools, pools::create_pool))
+        .routes(routes!(pools::get_pool, pools::change_pool, pools::delete_pool))
+        .routes(routes!(tokens::list_registration_tokens, tokens::create_registration_token))
+        .routes(routes!(tokens::revoke_registration_token))
+        .routes(routes!(tokens::register_runner))
+        .routes(routes!(tokens::revoke_runner_credentials))
+        .routes(routes!(runners::list_runners))
+        .routes(routes!(runners::get_runner, runners::change_runner, runners::remove_runner))
+        .routes(routes!(runners::drain_runner))
+        .routes(routes!(runners::resume_runner))
+        .routes(routes!(credentials::list_credentials, credentials::create_credential))
+        .routes(routes!(credentials::revoke_credential))
+}
+
+fn described() -> OpenApi {
+    documentation::completed(calls().into_openapi())
+}

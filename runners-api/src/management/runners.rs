@@ -1,0 +1,201 @@
+//! Runners: listed, told what is wanted of them, and removed.
+
+use super::{
+    caller::Caller,
+    page::{self, PageQuery},
+    pools::given,
+};
+use crate::wire::{
+    json::{Asked, Json},
+    path::{Path, Query},
+    problem::Problem,
+    text, time,
+};
+use axum::response::Response;
+use http::StatusCode;
+use runners_core::{Mode, PoolId, Presence, RunnerFilter, RunnerId, RunnerView, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A runner.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Runner {
+    #[schema(value_type = text::Runner)]
+    id: RunnerId,
+    #[schema(value_type = text::Pool)]
+    pool_id: PoolId,
+    name: String,
+    #[serde(rename = "status")]
+    state: RunnerState,
+    /// How many jobs it executes at once.
+    #[serde(rename = "maxConcurrency")]
+    slots: u32,
+    /// How many more jobs it would be granted now.
+    #[serde(rename = "availableSlots")]
+    free: u32,
+    /// When it last spoke, if it has since the control plane was started.
+    #[serde(rename = "lastHeartbeatUtc", with = "time::optional")]
+    #[schema(value_type = Option<text::Time>)]
+    synced_at: Option<Timestamp>,
+    #[serde(rename = "createdAtUtc", with = "time")]
+    #[schema(value_type = text::Time)]
+    made_at: Timestamp,
+}
+
+/// How a runner is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub(crate) enum RunnerState {
+    /// It is there and takes jobs.
+    Online,
+    /// It is there and takes nothing new.
+    Draining,
+    /// It has not spoken for a while.
+    Offline,
+}
+
+/// Which runners are listed.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RunnersQuery {
+    /// Those of this pool only.
+    #[param(value_type = Option<text::Pool>)]
+    pool_id: Option<PoolId>,
+    /// Where the page begins: what the page before named as its `next`.
+    #[param(max_length = 400)]
+    after: Option<String>,
+    /// How many there are at most.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<u32>,
+}
+
+/// What is to change of a runner: a member that is left out stays, `null` clears.
+#[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct RunnerChange {
+    #[schema(min_length = 1, max_length = 100)]
+    name: Option<String>,
+    /// How many jobs it executes at once at most, below its own limit; `null` lifts it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>, maximum = 1_000_000)]
+    slots: Option<Option<u32>>,
+}
+
+impl Asked for RunnerChange {}
+
+/// Lists the runners.
+///
+/// All of them, oldest first, or a page if `limit` is given; the header `Link` leads to the next.
+#[utoipa::path(get, path = "/self-hosted/runners", tag = "Runners", params(RunnersQuery),
+    responses((status = 200, description = "The runners.", body = Vec<Runner>)))]
+pub(super) async fn list_runners(
+    caller: Caller,
+    Query(query): Query<RunnersQuery>,
+) -> Result<Response, Problem> {
+    let list = |paging| {
+        let (management, filter) = (caller.management.clone(), RunnerFilter { pool: query.pool_id });
+        async move {
+            let runners = management.runners(&filter, &paging).await?;
+            let ids: Vec<RunnerId> = runners.items.iter().map(|runner| runner.id).collect();
+            let mut presence = management.presence(&ids).await?.into_iter();
+            Ok(runners.map(|runner| Runner::new(runner, presence.next().unwrap_or_default())))
+        }
+    };
+    let page = PageQuery { after: query.after.clone(), limit: query.limit };
+    page::array(&page, list, |runner| runner).await
+}
+
+/// Shows a runner.
+#[utoipa::path(get, path = "/self-hosted/runners/{id}", tag = "Runners",
+    params(("id" = inline(text::Runner), Path, description = "The runner.")),
+    responses((status = 200, description = "The runner.", body = Runner)))]
+pub(super) async fn get_runner(
+    caller: Caller,
+    Path(runner): Path<RunnerId>,
+) -> Result<Json<Runner>, Problem> {
+    shown(&caller, runner).await
+}
+
+/// Renames a runner, or limits its slots.
+#[utoipa::path(patch, path = "/self-hosted/runners/{id}", tag = "Runners", request_body = RunnerChange,
+    params(("id" = inline(text::Runner), Path, description = "The runner.")),
+    responses((status = 200, description = "The runner as it is now.", body = Runner)))]
+pub(super) async fn change_runner(
+    caller: Caller,
+    Path(runner): Path<RunnerId>,
+    Json(change): Json<RunnerChange>,
+) -> Result<Json<Runner>, Problem> {
+    if let Some(name) = &change.name {
+        caller.management.rename_runner(runner, name).await?;
+    }
+    if let Some(slots) = change.slots {
+        caller.management.set_slots(runner, slots).await?;
+    }
+    shown(&caller, runner).await
+}
+
+/// Removes a runner.
+///
+/// Its credential is good no longer, and its next sync is told so.
+#[utoipa::path(delete, path = "/self-hosted/runners/{id}", tag = "Runners",
+    params(("id" = inline(text::Runner), Path, description = "The runner.")),
+    responses((status = 204, description = "It is removed.")))]
+pub(super) async fn remove_runner(
+    caller: Caller,
+    Path(runner): Path<RunnerId>,
+) -> Result<StatusCode, Problem> {
+    caller.management.remove_runner(runner).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Drains a runner.
+///
+/// It takes nothing new, finishes what it holds, and stays connected.
+#[utoipa::path(post, path = "/self-hosted/runners/{id}/drain", tag = "Runners",
+    params(("id" = inline(text::Runner), Path, description = "The runner.")),
+    responses((status = 204, description = "It drains, now and after any restart.")))]
+pub(super) async fn drain_runner(
+    caller: Caller,
+    Path(runner): Path<RunnerId>,
+) -> Result<StatusCode, Problem> {
+    caller.management.set_mode(runner, Mode::Drain).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Has a runner serve again.
+#[utoipa::path(post, path = "/self-hosted/runners/{id}/resume", tag = "Runners",
+    params(("id" = inline(text::Runner), Path, description = "The runner.")),
+    responses((status = 204, description = "It serves.")))]
+pub(super) async fn resume_runner(
+    caller: Caller,
+    Path(runner): Path<RunnerId>,
+) -> Result<StatusCode, Problem> {
+    caller.management.set_mode(runner, Mode::Serve).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn shown(caller: &Caller, runner: RunnerId) -> Result<Json<Runner>, Problem> {
+    let view = caller.management.runner(runner).await?;
+    let presence = caller.management.presence(&[runner]).await?;
+    Ok(Json(Runner::new(view, presence.into_iter().next().unwrap_or_default())))
+}
+
+impl Runner {
+    pub(super) fn new(runner: RunnerView, presence: Presence) -> Self {
+        let mode = presence.mode.max(runner.desired.mode);
+        Self {
+            id: runner.id,
+            pool_id: runner.pool,
+            name: runner.name,
+            state: match (presence.online, mode) {
+                (false, _) => RunnerState::Offline,
+                (true, Mode::Serve) => RunnerState::Online,
+                (true, Mode::Drain | Mode::Leave) => RunnerState::Draining,
+            },
+            slots: presence.slots,
+            free: if presence.online { presence.free } else { 0 },
+            synced_at: presence.synced_at,
+            made_at: runner.made_at,
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The management API, called over a real loopback server.
+#![expect(clippy::unwrap_used, reason = "a test that fails to set up fails")]
+
+mod access;
+mod contract;
+mod description;
+mod stage;
+mod strictness;

@@ -1,0 +1,24 @@
+//! Whether a control plane can serve now, for probes.
+
+use super::ControlPlane;
+use crate::{
+    actors::error::Error,
+    rules::record::PoolRecord,
+    seams::store::StoreError,
+    values::id::{PoolId, TenantId},
+};
+
+impl ControlPlane {
+    /// Checks that the store answers and that this control plane is not stopping.
+    ///
+    /// # Errors
+    /// [`Error::Store`]: what it says is why it cannot serve now.
+    pub async fn check_ready(&self) -> Result<(), Error> {
+        let plane = &self.plane;
+        if plane.stopping.is_cancelled() {
+            return Err(Error::Store(StoreError::Unavailable("the control plane is stopping".into())));
+        }
+        let anybody = PoolRecord::key_of(TenantId::DEFAULT, PoolId::DEFAULT);
+        plane.records.load::<PoolRecord>(anybody).await.map(drop).map_err(Error::Store)
+    }
+}
