@@ -53,6 +53,7 @@ pub use values::{
     lease::FencingToken,
     opaque::Opaque,
     outcome::{Conclusion, Outcome},
+    preference::{Concurrency, Fairness, Fallback},
     principal::{Principal, Scope},
     result::{Fault, JobResult, Verdict},
     retry::RetryPolicy,

@@ -15,7 +15,7 @@ mod signal;
 
 pub(crate) use bodies::{ArtifactRecord, OutcomeRecord, PayloadRecord, Role};
 pub(crate) use environment::EnvironmentRecord;
-pub(crate) use lane::LaneRecord;
+pub(crate) use lane::{LaneRecord, Preference};
 pub(crate) use owners::{PoolRecord, TenantRecord, UniqueRecord};
 pub(crate) use presence::{RunnerRecord, SessionRecord, SessionRef};
 pub(crate) use retention::RetentionRecord;

@@ -15,6 +15,8 @@ mod parked;
 mod planes;
 mod retention;
 mod runs;
+#[cfg(feature = "testing")]
+mod sharing;
 mod signals;
 #[cfg(feature = "testing")]
 mod spans;
