@@ -19,7 +19,7 @@ pub use actors::{
     spool::{Spool, SpoolError},
 };
 pub use seams::{
-    artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream},
+    artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream, StoredArtifact},
     artifact::{intake::ArtifactIntake, memory::MemoryArtifacts},
     authenticate::{Authenticate, AuthenticateError},
     clock::{Clock, SystemClock, sleep},
@@ -43,6 +43,7 @@ pub use values::{
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},
         presence::Presence,
+        retention::{Retention, UnnamedArtifacts},
         runner::{RunnerFilter, RunnerView},
         tenant::{Feature, Rollout, TenantView},
     },
