@@ -130,7 +130,7 @@ impl Identity {
 /// Forgets who this runner was, once that is good for nothing.
 pub(crate) fn forget(spool: &Spool) -> Result<(), SpoolError> {
     spool.remove_secret(ENROLLED)?;
-    spool.remove_secret(CREDENTIAL)
+    credential(spool).forget()
 }
 
 /// Why a runner is not enrolled.

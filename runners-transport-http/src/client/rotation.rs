@@ -72,6 +72,15 @@ impl RunnerCredential {
         self.spool.remove_secret(NEXT)
     }
 
+    /// Removes the credential from the disk: the runner is nobody any more. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`SpoolError`] when it cannot be removed.
+    pub fn forget(&self) -> Result<(), SpoolError> {
+        self.spool.remove_secret(NEXT)?;
+        self.spool.remove_secret(CURRENT)
+    }
+
     /// Asks who the runner is, and sees to it that the credential on disk and in `transport` is the
     /// one that is good: after a start, the next one may be.
     ///
