@@ -4,6 +4,7 @@
 mod access;
 mod along;
 mod deregister;
+mod drains;
 mod events;
 mod hand;
 mod logs;
@@ -16,6 +17,7 @@ mod runs;
 mod signals;
 #[cfg(feature = "testing")]
 mod spans;
+mod starts;
 mod time;
 mod tokens;
 mod unique;

@@ -29,7 +29,7 @@ impl Plane {
         let me = Identity { runner, ..session.who };
         let home = live.session.as_ref().is_some_and(|session| session.record.home == self.me);
         let takes = live.loaded && live.parked && home && live.mode() == Mode::Serve && me == session.who;
-        if !takes || live.room(live.mine.len()) == 0 {
+        if !takes || live.room(live.mine.len(), self.now()) == 0 {
             return None;
         }
         let mut after = prepared.change.after.clone();
