@@ -19,7 +19,7 @@ pub use actors::{
     spool::{Spool, SpoolError},
 };
 pub use seams::{
-    artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream},
+    artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream, StoredArtifact},
     artifact::{intake::ArtifactIntake, memory::MemoryArtifacts},
     authenticate::{Authenticate, AuthenticateError},
     clock::{Clock, SystemClock, sleep},
@@ -43,6 +43,7 @@ pub use values::{
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},
         presence::Presence,
+        retention::{Retention, UnnamedArtifacts},
         runner::{Drain, RunnerFilter, RunnerView},
         tenant::{Feature, Rollout, TenantView},
     },
@@ -52,6 +53,7 @@ pub use values::{
     lease::FencingToken,
     opaque::Opaque,
     outcome::{Conclusion, Outcome},
+    preference::{Concurrency, Fairness, Fallback},
     principal::{Principal, Scope},
     result::{Fault, JobResult, Verdict},
     retry::RetryPolicy,
@@ -83,6 +85,14 @@ pub mod prelude {
 pub mod metrics {
     pub use crate::seams::metrics::{
         Attribute, Instrument, Measure, Meter, Metrics, NoMetrics, control_plane, runner,
+    };
+}
+
+/// The seam of traces, and what a job carries of one.
+pub mod traces {
+    pub use crate::{
+        seams::traces::{NoTraces, Traces},
+        values::trace::{TraceParent, TraceParentError},
     };
 }
 

@@ -12,4 +12,5 @@ pub(crate) mod random;
 pub(crate) mod responder;
 pub(crate) mod secrets;
 pub(crate) mod store;
+pub(crate) mod traces;
 pub(crate) mod transport;

@@ -7,6 +7,8 @@ mod arguments;
 mod flows;
 mod processes;
 mod secrets;
+mod secured;
 mod servers;
 mod stage;
+mod trust;
 mod whole_way;

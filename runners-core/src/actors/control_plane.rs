@@ -8,6 +8,8 @@ mod authenticate;
 mod builder;
 mod caller;
 mod client;
+mod collect;
+mod counts;
 mod dependants;
 mod deregister;
 mod direct;
@@ -21,13 +23,16 @@ mod feed;
 mod fleet;
 mod gauges;
 mod grant;
+mod lanes;
 mod logs;
 mod measured;
 mod measures;
 mod readiness;
+mod retention;
 mod route;
 mod session;
 mod signals;
+mod spans;
 mod subjects;
 mod submit;
 mod sync;
@@ -42,13 +47,17 @@ pub use enrol::Registration;
 use crate::{
     actors::records::Records,
     rules::schedule::Schedule,
-    seams::{artifact::ArtifactStore, clock::Clock, observer::Observer, random::Random, store::Store},
+    seams::{
+        artifact::ArtifactStore, clock::Clock, observer::Observer, random::Random, store::Store,
+        traces::Traces,
+    },
     values::{
-        fleet::tenant::Rollout,
+        fleet::{retention::Retention, tenant::Rollout},
         id::{MemberId, PoolId, RunnerId, TenantId},
         time::Timestamp,
     },
 };
+use collect::Unnamed;
 use due::DueSignal;
 use feed::Feed;
 use measures::Measures;
@@ -112,6 +121,7 @@ pub(crate) struct Plane {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) measures: Measures,
+    pub(crate) traces: Arc<dyn Traces>,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) spans: Spans,
     pub(crate) schedule: Mutex<Schedule>,
@@ -127,6 +137,9 @@ pub(crate) struct Plane {
     pub(crate) upkeep: Notify,
     /// Logs move into the artifact store: it is one that outlives this process.
     pub(crate) seals: bool,
+    /// What is kept of a tenant that has not said so itself.
+    pub(crate) retention: Retention,
+    pub(crate) unnamed: Unnamed,
     /// Others may have made lanes that are not known here: they are to be listed again.
     pub(crate) lanes_doubted: AtomicBool,
     /// What this control plane wrote itself.

@@ -4,8 +4,10 @@ use crate::values::{
     command::Command,
     digest::Digest,
     id::{JobId, RunId, RunnerId, TenantId},
+    preference::{Concurrency, Fairness, Fallback},
     retry::RetryPolicy,
     time::{Timestamp, millis, optional_millis},
+    trace::TraceParent,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, time::Duration};
@@ -50,6 +52,14 @@ impl<C: Command> Job for (C, JobOptions) {
 pub struct JobOptions {
     /// The pool whose runners may take it. `default` unless said otherwise.
     pub pool: String,
+    /// Further pools whose runners may take it once it has waited, in that order. At most
+    /// [`Fallback::POOLS_MAX`].
+    pub fallbacks: Vec<Fallback>,
+    /// With whom it takes turns, among jobs of the same priority.
+    pub fairness: Option<Fairness>,
+    /// How many jobs that name the same key may be granted at once. At most
+    /// [`Concurrency::KEYS_MAX`] keys, each once.
+    pub concurrency: Vec<Concurrency>,
     /// The environment whose route tells where it goes, at the submit and for good. The pool is
     /// then not looked at.
     pub environment: Option<String>,
@@ -79,6 +89,9 @@ pub struct JobOptions {
     pub after: Vec<JobId>,
     /// The run it belongs to. It must be opened by the same or an earlier submit.
     pub run: Option<RunId>,
+    /// The trace it belongs to: that of its submit unless given, if the client was given
+    /// [`Traces`](crate::traces::Traces).
+    pub trace: Option<TraceParent>,
     /// The names of secrets that its runner resolves and gives to its executor. Their values are
     /// never in a job.
     pub secrets: BTreeSet<String>,
@@ -114,6 +127,9 @@ impl Default for JobOptions {
     fn default() -> Self {
         Self {
             pool: "default".to_owned(),
+            fallbacks: Vec::new(),
+            fairness: None,
+            concurrency: Vec::new(),
             environment: None,
             priority: 100,
             wanted: BTreeSet::new(),
@@ -127,6 +143,7 @@ impl Default for JobOptions {
             on_disconnect: DisconnectPolicy::Stop,
             after: Vec::new(),
             run: None,
+            trace: None,
             secrets: BTreeSet::new(),
             audience: BTreeSet::new(),
             not_after: None,
@@ -170,6 +187,15 @@ pub struct JobSpec {
     pub payload_digest: Digest,
     /// As [`JobOptions::pool`].
     pub pool: String,
+    /// As [`JobOptions::fallbacks`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<Fallback>,
+    /// As [`JobOptions::fairness`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fairness: Option<Fairness>,
+    /// As [`JobOptions::concurrency`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub concurrency: Vec<Concurrency>,
     /// As [`JobOptions::environment`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
@@ -212,6 +238,9 @@ pub struct JobSpec {
     /// As [`JobOptions::run`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
+    /// As [`JobOptions::trace`], as W3C trace context writes it.
+    #[serde(rename = "traceparent", default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceParent>,
     /// As [`JobOptions::secrets`].
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub secrets: BTreeSet<String>,
@@ -236,6 +265,9 @@ impl JobSpec {
             kind: kind.into(),
             payload_digest: Digest::of(payload),
             pool: options.pool,
+            fallbacks: options.fallbacks,
+            fairness: options.fairness,
+            concurrency: options.concurrency,
             environment: options.environment,
             priority: options.priority,
             wanted: options.wanted,
@@ -249,6 +281,7 @@ impl JobSpec {
             on_disconnect: options.on_disconnect,
             after: options.after,
             run: options.run,
+            trace: options.trace,
             secrets: options.secrets,
             audience: options.audience,
             not_after: options.not_after,

@@ -1,8 +1,8 @@
 //! Setting up a control plane, starting its duties, and stopping it.
 
 use super::{
-    ControlPlane, Plane, Spans, due::DueSignal, feed::Feed, measured::Measured, measures::Measures,
-    subjects::Subjects, watch::Written,
+    ControlPlane, Plane, Spans, collect::Unnamed, due::DueSignal, feed::Feed, measured::Measured,
+    measures::Measures, subjects::Subjects, watch::Written,
 };
 use crate::{
     actors::{
@@ -20,9 +20,10 @@ use crate::{
         observer::{NoObserver, Observer},
         random::{self, Random, SystemRandom},
         store::{Store, StoreError},
+        traces::{NoTraces, Traces},
     },
     values::{
-        fleet::{pool::PoolSpec, tenant::Rollout},
+        fleet::{pool::PoolSpec, retention::Retention, tenant::Rollout},
         id::{MemberId, PoolId, TenantId},
         key::Key,
         time::Timestamp,
@@ -43,9 +44,12 @@ pub struct ControlPlaneBuilder {
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
     metrics: Arc<dyn Metrics>,
+    traces: Arc<dyn Traces>,
     artifacts: Option<Arc<dyn ArtifactStore>>,
     spans: Spans,
     rollout: Rollout,
+    retention: Retention,
+    artifact_grace: Duration,
 }
 
 impl ControlPlaneBuilder {
@@ -63,10 +67,30 @@ impl ControlPlaneBuilder {
             random: Arc::new(SystemRandom),
             observer: Arc::new(NoObserver),
             metrics: Arc::new(NoMetrics),
+            traces: Arc::new(NoTraces),
             artifacts: None,
             spans,
             rollout: Rollout::default(),
+            retention: Retention::default(),
+            artifact_grace: Duration::from_secs(6 * 60 * 60),
         }
+    }
+
+    /// What is kept of tenants that have not said so themselves. Ended jobs are kept for thirty
+    /// days unless said otherwise; [`Retention::FOREVER`] keeps all.
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// How long bytes in the artifact store may be there without anything that names them: whoever
+    /// puts them has that long to attach them. Six hours unless said otherwise, and never less than
+    /// a second.
+    ///
+    /// Only artifacts of a store that was [given](Self::artifacts) are removed.
+    pub fn artifact_grace(mut self, grace: Duration) -> Self {
+        self.artifact_grace = grace.max(Duration::from_secs(1));
+        self
     }
 
     /// Takes time from `clock`. The machine's unless said otherwise.
@@ -84,6 +108,12 @@ impl ControlPlaneBuilder {
     /// Tells `observer` what happens.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Adds spans to the traces that jobs carry. None are carried unless said otherwise.
+    pub fn traces(mut self, traces: impl Traces) -> Self {
+        self.traces = Arc::new(traces);
         self
     }
 
@@ -165,6 +195,7 @@ impl ControlPlaneBuilder {
             random: self.random,
             observer: self.observer,
             measures,
+            traces: self.traces,
             artifacts: self.artifacts.unwrap_or_else(|| Arc::new(MemoryArtifacts::default())),
             spans: self.spans,
             schedule: Mutex::new(Schedule::default()),
@@ -174,6 +205,8 @@ impl ControlPlaneBuilder {
             rollout: self.rollout,
             subjects: Subjects::default(),
             due: DueSignal::default(),
+            retention: self.retention,
+            unnamed: Unnamed::new(self.artifact_grace),
             upkeep: tokio::sync::Notify::new(),
             seals,
             lanes_doubted: AtomicBool::new(false),

@@ -23,6 +23,7 @@ use crate::{
         random::{Random, SystemRandom, number},
         responder::{ErasedResponder, Responder, Responders},
         secrets::SecretSource,
+        traces::{NoTraces, Traces},
         transport::Transport,
     },
     values::{
@@ -62,6 +63,7 @@ pub struct RunnerBuilder {
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
     metrics: Arc<dyn Metrics>,
+    traces: Arc<dyn Traces>,
 }
 
 impl RunnerBuilder {
@@ -87,6 +89,7 @@ impl RunnerBuilder {
             random: Arc::new(SystemRandom),
             observer: Arc::new(NoObserver),
             metrics: Arc::new(NoMetrics),
+            traces: Arc::new(NoTraces),
         }
     }
 
@@ -297,6 +300,13 @@ impl RunnerBuilder {
         self
     }
 
+    /// Joins attempts with the traces that their jobs carry. None are carried unless said
+    /// otherwise.
+    pub fn traces(mut self, traces: impl Traces) -> Self {
+        self.traces = Arc::new(traces);
+        self
+    }
+
     /// Measures to `metrics`. Nothing is measured unless said otherwise.
     pub fn metrics(mut self, metrics: impl Metrics) -> Self {
         self.metrics = Arc::new(metrics);
@@ -373,7 +383,7 @@ impl RunnerBuilder {
             },
             spool: self.spool,
             random: self.random,
-            measures: Measures::new(self.metrics),
+            measures: Measures::new(self.metrics, self.traces),
             kill: kill.clone(),
             exit,
         });
