@@ -44,7 +44,7 @@ pub use values::{
         pool::{Placement, PoolSpec, PoolView, Sharing},
         presence::Presence,
         retention::{Retention, UnnamedArtifacts},
-        runner::{RunnerFilter, RunnerView},
+        runner::{Drain, RunnerFilter, RunnerView},
         tenant::{Feature, Rollout, TenantView},
     },
     id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId},
