@@ -2,7 +2,8 @@
 //! when it cannot be reached.
 
 use crate::{
-    args::{ApiArgs, TrustArgs},
+    args::{ApiArgs, SignArgs, TrustArgs},
+    keys,
     tokens::{self, DATA},
 };
 use anyhow::{Context as _, Error, Result, bail};
@@ -33,7 +34,8 @@ pub(crate) struct Connection {
 /// What a token is for on the command line, and how it is named there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TokenSource<'a> {
-    pub(crate) kind: TokenKind,
+    /// The kinds of token that do; the first is the usual one.
+    pub(crate) kinds: &'a [TokenKind],
     /// What was given with -t, or in the environment.
     pub(crate) text: Option<&'a str>,
     pub(crate) file: Option<&'a Path>,
@@ -43,8 +45,15 @@ pub(crate) struct TokenSource<'a> {
 impl Connection {
     /// Prepares a connection. Nothing is sent yet.
     pub(crate) fn new(arguments: &ApiArgs) -> Result<Self> {
+        Self::signing(arguments, &SignArgs::default())
+    }
+
+    /// Prepares a connection by which jobs are signed.
+    pub(crate) fn signing(arguments: &ApiArgs, sign: &SignArgs) -> Result<Self> {
+        let signer = sign.sign_key.as_deref().map(keys::signing).transpose()?;
+        let tenant = sign.tenant.unwrap_or(TenantId::DEFAULT);
         let source = TokenSource {
-            kind: TokenKind::Api,
+            kinds: &[TokenKind::Api],
             text: arguments.token.as_deref(),
             file: arguments.token_file.as_deref(),
             server: &arguments.server,
@@ -54,8 +63,12 @@ impl Connection {
         let artifacts = HttpArtifacts::new(&transport);
         // The token says whose artifacts they are; the tenant in a key is not looked at.
         let builder = || {
-            let client = Client::builder(transport.clone()).artifacts(TenantId::DEFAULT, artifacts.clone());
-            client.traces(OtelTraces::default())
+            let builder = Client::builder(transport.clone()).artifacts(TenantId::DEFAULT, artifacts.clone());
+            let builder = builder.traces(OtelTraces::default());
+            match &signer {
+                Some(key) => builder.sign_with(tenant, key.clone()),
+                None => builder,
+            }
         };
         Ok(Self {
             server: arguments.server.clone(),
@@ -97,7 +110,7 @@ impl TokenSource<'_> {
         } else {
             return Ok(None);
         };
-        tokens::check_kind(&token, self.kind)?;
+        tokens::check_kind(&token, self.kinds)?;
         Ok(Some(token))
     }
 
@@ -106,13 +119,13 @@ impl TokenSource<'_> {
         anyhow::anyhow!(
             "there is no {}: give --token-file FILE or set {variable}; \
              the server has written it to the file `{}` in its data directory",
-            self.kind,
-            tokens::file_name(self.kind)
+            self.kinds[0],
+            tokens::file_name(self.kinds[0])
         )
     }
 
     fn beside(&self) -> Option<PathBuf> {
-        let file = Path::new(DATA).join(tokens::file_name(self.kind));
+        let file = Path::new(DATA).join(tokens::file_name(self.kinds[0]));
         (is_here(self.server) && file.is_file()).then_some(file)
     }
 }

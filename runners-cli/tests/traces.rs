@@ -1,5 +1,4 @@
 //! One trace reaches from the submit of a job over HTTP to its attempt on a runner, and to its end.
-#![expect(clippy::unwrap_used, reason = "a test that fails to set up fails")]
 
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SpanData};
 use runners_core::{

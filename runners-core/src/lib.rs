@@ -19,7 +19,7 @@ pub use actors::{
     spool::{Spool, SpoolError},
 };
 pub use seams::{
-    artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream},
+    artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream, StoredArtifact},
     artifact::{intake::ArtifactIntake, memory::MemoryArtifacts},
     authenticate::{Authenticate, AuthenticateError},
     clock::{Clock, SystemClock, sleep},
@@ -43,7 +43,8 @@ pub use values::{
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},
         presence::Presence,
-        runner::{RunnerFilter, RunnerView},
+        retention::{Retention, UnnamedArtifacts},
+        runner::{Drain, RunnerFilter, RunnerView},
         tenant::{Feature, Rollout, TenantView},
     },
     id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId},
@@ -52,6 +53,7 @@ pub use values::{
     lease::FencingToken,
     opaque::Opaque,
     outcome::{Conclusion, Outcome},
+    preference::{Concurrency, Fairness, Fallback},
     principal::{Principal, Scope},
     result::{Fault, JobResult, Verdict},
     retry::RetryPolicy,

@@ -11,4 +11,5 @@ mod secrets;
 mod secured;
 mod servers;
 mod stage;
+mod trust;
 mod whole_way;

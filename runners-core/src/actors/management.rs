@@ -10,6 +10,7 @@ mod events;
 mod pools;
 mod presence;
 mod registrations;
+mod retention;
 mod runners;
 mod tenants;
 

@@ -7,5 +7,6 @@ pub(crate) mod environment;
 pub(crate) mod listing;
 pub(crate) mod pool;
 pub(crate) mod presence;
+pub(crate) mod retention;
 pub(crate) mod runner;
 pub(crate) mod tenant;

@@ -3,7 +3,9 @@
 
 mod access;
 mod along;
+mod crashing;
 mod deregister;
+mod drains;
 mod events;
 mod hand;
 mod logs;
@@ -12,10 +14,14 @@ mod management;
 mod measures;
 mod parked;
 mod planes;
+mod retention;
 mod runs;
+#[cfg(feature = "testing")]
+mod sharing;
 mod signals;
 #[cfg(feature = "testing")]
 mod spans;
+mod starts;
 mod time;
 mod tokens;
 mod unique;

@@ -141,11 +141,10 @@ impl Plane {
 
     /// Asks again for pages that could not be read before.
     fn read_wanted_pages(self: &Arc<Self>) {
-        let pages = {
-            let mut schedule = lock(&self.schedule);
+        let pages = self.scheduled(|schedule| {
             let pools = schedule.pools();
             pools.into_iter().flat_map(|pool| schedule.pages_wanted(pool)).collect()
-        };
+        });
         self.read_pages(pages);
     }
 
@@ -194,6 +193,7 @@ impl Plane {
             Kind::Job => self.due_job(read(row)?, now).await,
             Kind::Session if reap => self.reap(read(row)?).await,
             Kind::Signal => self.due_signal(read(row)?).await,
+            Kind::Runner => self.due_runner(read(row)?).await,
             Kind::Run => self.time_out_run(read(row)?, now).await,
             _ => Ok(()),
         }
@@ -221,7 +221,7 @@ impl Plane {
         runner: RunnerId,
         change: impl FnOnce(&mut JobRecord, f64) -> Due,
     ) -> Result<(), StoreError> {
-        let who = Identity { tenant: job.record.tenant, pool: job.record.terms.pool, runner };
+        let who = Identity { tenant: job.record.tenant, pool: job.record.pool(), runner };
         let session = self.session(who);
         let mut live = session.live.lock().await;
         let known = live.mine.get(&job.record.id).filter(|_| live.loaded).map(|mine| mine.job.clone());
@@ -276,7 +276,7 @@ impl Plane {
     }
 
     /// Ends every job of a session as lost.
-    async fn lose_all(self: &Arc<Self>, live: &mut Live) -> Result<(), StoreError> {
+    pub(super) async fn lose_all(self: &Arc<Self>, live: &mut Live) -> Result<(), StoreError> {
         let now = self.now();
         let held: Vec<Change> = live
             .mine

@@ -10,12 +10,14 @@ use crate::{
         job::JobRecord,
         keys,
         record::{
-            LaneRecord, PayloadRecord, RunnerRecord, SessionRecord, SessionRef, SignalRecord, UniqueRecord,
+            LaneRecord, PayloadRecord, PoolRecord, RunnerRecord, SessionRecord, SessionRef, SignalRecord,
+            UniqueRecord,
         },
         schedule::Seeker,
     },
     seams::store::{Query, StoreError},
     values::{
+        digest::Digest,
         id::{JobId, PoolId, RunnerId, SignalId, TenantId},
         key::{Index, Kind},
         lease::FencingToken,
@@ -68,6 +70,10 @@ pub(crate) struct Live {
     pub(crate) mine: BTreeMap<JobId, Mine>,
     pub(crate) signals: BTreeMap<SignalId, Pending>,
     pub(crate) seeker: Option<Seeker>,
+    /// The digest under which the runner said what it seeks by.
+    pub(crate) facts_told: Option<Digest>,
+    /// The generation of the desired state that it has applied.
+    pub(crate) seen_generation: u64,
     /// When the newest request came.
     pub(crate) heard_at: Option<BootTime>,
     /// An offer was not confirmed in time, and nothing was heard since.
@@ -150,9 +156,14 @@ impl Live {
         desired.into_iter().chain(self.slots_granted).min()
     }
 
-    /// How many more jobs it may be offered.
-    pub(crate) fn room(&self, held: usize) -> usize {
-        if self.suspect || self.mode() != Mode::Serve {
+    /// Until when it is offered nothing because it was started again and again.
+    pub(crate) fn held_back(&self, now: Timestamp) -> Option<Timestamp> {
+        self.session.as_ref()?.record.starts.held_back(now)
+    }
+
+    /// How many more jobs it may be offered at `now`.
+    pub(crate) fn room(&self, held: usize, now: Timestamp) -> usize {
+        if self.suspect || self.held_back(now).is_some() || self.mode() != Mode::Serve {
             return 0;
         }
         let offered = self.mine.values().filter(|mine| mine.is_offered()).count();
@@ -239,8 +250,22 @@ impl Plane {
             return Ok(());
         }
         let lanes = self.lanes_of(tenant, pool).await?;
-        let pages = super::lock(&self.schedule).add_pool(pool, lanes);
+        let pages = self.scheduled(|schedule| schedule.add_pool(pool, lanes));
         self.read_pages(pages);
+        self.read_pool(tenant, pool).await
+    }
+
+    /// Reads what is asked of a pool.
+    pub(crate) async fn read_pool(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        pool: PoolId,
+    ) -> Result<(), StoreError> {
+        let found = self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, pool)).await?;
+        if let Some(found) = found {
+            let placement = found.record.spec.placement;
+            super::lock(&self.schedule).place(pool, found.version, placement);
+        }
         Ok(())
     }
 
