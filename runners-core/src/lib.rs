@@ -37,10 +37,12 @@ pub use values::{
     event::{Event, EventCursor, EventCursorError, EventPage, EventsOf, Happening, StopReason},
     fleet::{
         access::{ApiCredentialSpec, ApiCredentialView, Issued, RegistrationSpec, RegistrationView},
+        job::{JobFilter, JobLine, JobState},
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},
         presence::Presence,
         runner::{RunnerFilter, RunnerView},
+        summary::{FleetSummary, PoolSummary},
         tenant::{Feature, Rollout, TenantView},
     },
     id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId},

@@ -79,6 +79,9 @@ pub(crate) struct Terms {
     pub(crate) queue_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) run: Option<RunId>,
+    /// The job that this one is another try of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) retry_of: Option<JobId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unique: Option<String>,
 }
@@ -194,6 +197,7 @@ impl JobRecord {
             retry: spec.retry,
             queue_until: spec.queue_ttl.map(|ttl| now + ttl),
             run: spec.run,
+            retry_of: spec.retry_of,
             unique: spec.unique.clone(),
         };
         Self {

@@ -3,8 +3,10 @@
 //! management.
 
 pub(crate) mod access;
+pub(crate) mod job;
 pub(crate) mod listing;
 pub(crate) mod pool;
 pub(crate) mod presence;
 pub(crate) mod runner;
+pub(crate) mod summary;
 pub(crate) mod tenant;

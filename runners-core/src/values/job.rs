@@ -205,6 +205,9 @@ pub struct JobSpec {
     /// As [`JobOptions::run`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
+    /// The job that this one is another try of, by somebody's wish.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<JobId>,
     /// As [`JobOptions::secrets`].
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub secrets: BTreeSet<String>,
@@ -241,6 +244,7 @@ impl JobSpec {
             on_disconnect: options.on_disconnect,
             after: options.after,
             run: options.run,
+            retry_of: None,
             secrets: options.secrets,
             audience: options.audience,
             not_after: options.not_after,

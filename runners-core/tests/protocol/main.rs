@@ -6,6 +6,7 @@ mod along;
 mod deregister;
 mod events;
 mod hand;
+mod jobs;
 mod logs;
 mod management;
 #[cfg(feature = "testing")]

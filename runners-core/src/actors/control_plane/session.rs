@@ -20,7 +20,7 @@ use crate::{
         key::{Index, Kind},
         lease::FencingToken,
         runner::{Incarnation, Mode},
-        time::{BootTime, Timestamp},
+        time::BootTime,
     },
 };
 use bytes::Bytes;
@@ -60,8 +60,6 @@ pub(crate) struct Live {
     pub(crate) runner: Option<Versioned<RunnerRecord>>,
     /// The newest request that was seen of this incarnation.
     pub(crate) last: Option<(Incarnation, u64)>,
-    /// When it arrived.
-    pub(crate) synced_at: Option<Timestamp>,
     /// The newest request followed the one before it: the runner has not missed an answer.
     pub(crate) follows: bool,
     /// The jobs that are offered to the runner, or that it works on.

@@ -149,7 +149,6 @@ impl Plane {
             self.observer.observe(&Notice::RunnerArrived { runner: who.runner });
         }
         live.last = Some((request.incarnation, request.seq));
-        live.synced_at = Some(self.now());
         live.follows = follows && live.session.as_ref().is_some_and(|session| session.record.home == self.me);
         live.heard_at = Some(self.clock.boot());
         live.suspect = false;
