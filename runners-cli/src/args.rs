@@ -2,7 +2,7 @@
 
 mod groups;
 
-pub(crate) use groups::{ApiArgs, BrowserArgs, HostArgs, OutputArgs};
+pub(crate) use groups::{ApiArgs, BrowserArgs, HostArgs, OutputArgs, TrustArgs};
 
 use clap::{Args, Parser, Subcommand};
 use runners_core::{JobId, Runner, RunnerId};
@@ -144,9 +144,8 @@ pub(crate) struct RunArgs {
     /// [default: below ~/.local/state/runners, by server and name].
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
-    /// Allow plain http beyond this machine, where everybody on the way can read the credential.
-    #[arg(long)]
-    pub(crate) insecure_http: bool,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
     #[command(flatten)]
     pub(crate) browser: BrowserArgs,
     /// Print one JSON object a line instead of text.

@@ -2,13 +2,14 @@
 //! when it cannot be reached.
 
 use crate::{
-    args::ApiArgs,
+    args::{ApiArgs, TrustArgs},
     tokens::{self, DATA},
 };
 use anyhow::{Context as _, Error, Result, bail};
 use runners_core::{Client, TenantId, Token, TokenKind, TransportError};
-use runners_transport_http::{HttpArtifacts, HttpTransport};
+use runners_transport_http::{BuildError, HttpArtifacts, HttpTransport};
 use std::{
+    fs,
     net::IpAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -48,7 +49,7 @@ impl Connection {
             server: &arguments.server,
         };
         let token = source.find()?.ok_or_else(|| source.missing("RUNNERS_API_TOKEN"))?;
-        let transport = transport(&arguments.server, token, arguments.insecure_http)?;
+        let transport = transport(&arguments.server, token, &arguments.trust)?;
         let artifacts = HttpArtifacts::new(&transport);
         // The token says whose artifacts they are; the tenant in a key is not looked at.
         let builder = || Client::builder(transport.clone()).artifacts(TenantId::DEFAULT, artifacts.clone());
@@ -64,11 +65,12 @@ impl Connection {
     pub(crate) fn explain(&self, error: runners_core::Error) -> Error {
         let server = &self.server;
         let advice = match &error {
-            runners_core::Error::Unreachable(_) => {
-                format!(
+            runners_core::Error::Unreachable(_) => match certificate_advice(&error.with_causes()) {
+                Some(advice) => format!("could not speak with {server}: {advice}"),
+                None => format!(
                     "could not reach {server}: is it the right URL (-s), and is `runners server` running?"
-                )
-            }
+                ),
+            },
             runners_core::Error::Rejected(TransportError::Unauthorized(_)) => {
                 format!("{server} does not know this token: it is another server's, or was revoked")
             }
@@ -112,16 +114,36 @@ impl TokenSource<'_> {
 }
 
 /// A transport that speaks with a token.
-pub(crate) fn transport(server: &str, token: Token, insecure_http: bool) -> Result<HttpTransport> {
-    let transport = HttpTransport::builder(server).token(token).insecure_http(insecure_http).build();
-    match transport {
+pub(crate) fn transport(server: &str, token: Token, trust: &TrustArgs) -> Result<HttpTransport> {
+    let mut builder = HttpTransport::builder(server).token(token).insecure_http(trust.insecure_http);
+    if let Some(file) = &trust.ca_file {
+        let pem = fs::read(file).with_context(|| format!("could not read --ca-file {}", file.display()))?;
+        if pem.is_empty() {
+            bail!("--ca-file {} is empty: give a PEM file with a certificate", file.display());
+        }
+        builder = builder.certificates(pem);
+    }
+    match builder.build() {
         Ok(transport) => Ok(transport),
-        Err(runners_transport_http::BuildError::InsecureHttp { host }) => bail!(
+        Err(BuildError::InsecureHttp { host }) => bail!(
             "the token would travel to {host} over plain http for all to read: \
              use https, or allow it with --insecure-http"
         ),
+        Err(error @ BuildError::Certificates(_)) => {
+            let file = trust.ca_file.as_deref().unwrap_or(Path::new("")).display();
+            Err(error).with_context(|| format!("cannot use --ca-file {file}"))
+        }
         Err(error) => Err(error).with_context(|| format!("cannot use -s {server:?}")),
     }
+}
+
+/// What to do when a server is not believed. The error of the TLS library is deep in the chain, and
+/// of a type that is not ours to name.
+pub(crate) fn certificate_advice(chain: &str) -> Option<&'static str> {
+    chain.contains("invalid peer certificate").then_some(
+        "its certificate is not trusted: is the name in the URL the one it is for? \
+         If an authority of your own has signed it, give that one's certificate with --ca-file",
+    )
 }
 
 /// Whether a URL leads to this machine.

@@ -11,7 +11,7 @@ use runners_core::{
     ControlPlane, DirectoryArtifacts, PoolId, Registration, Scope, TenantId, Token, TokenKind,
 };
 use runners_store_sqlite::SqliteStore;
-use runners_transport_http::{HttpFace, serve};
+use runners_transport_http::{HttpFace, Server, TlsIdentity};
 use serde_json::json;
 use std::{io::ErrorKind, path::Path, sync::Arc};
 use tokio::net::TcpListener;
@@ -26,6 +26,8 @@ pub(crate) struct Host {
     /// Admits runners to the pool `default`.
     pub(crate) registration: Token,
     listener: TcpListener,
+    /// Speaks https with it, if there is one.
+    identity: Option<TlsIdentity>,
     url: String,
     json: bool,
 }
@@ -34,10 +36,14 @@ impl Host {
     /// Claims the address, opens the store, starts the control plane, and makes sure of the tokens.
     pub(crate) async fn open(arguments: &HostArgs) -> Result<Self> {
         let listen = arguments.listen;
-        if !listen.ip().to_canonical().is_loopback() && !arguments.insecure_http {
+        let identity = match (&arguments.tls_cert, &arguments.tls_key) {
+            (Some(certificate), Some(key)) => Some(TlsIdentity::open(certificate, key).await?),
+            _ => None,
+        };
+        if !listen.ip().to_canonical().is_loopback() && identity.is_none() && !arguments.insecure_http {
             bail!(
-                "on {listen} the tokens would travel over plain http for all to read: listen on 127.0.0.1 \
-                 behind a proxy with TLS, or allow it with --insecure-http"
+                "on {listen} the tokens would travel over plain http for all to read: give --tls-cert and \
+                 --tls-key, listen on 127.0.0.1 behind a proxy with TLS, or allow it with --insecure-http"
             );
         }
         let listener = TcpListener::bind(listen).await.map_err(|error| match error.kind() {
@@ -46,7 +52,8 @@ impl Host {
             )),
             _ => anyhow::Error::from(error).context(format!("could not listen on {listen}")),
         })?;
-        let url = format!("http://{}", listener.local_addr().context("the listener has no address")?);
+        let scheme = if identity.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}", listener.local_addr().context("the listener has no address")?);
         let data = DataDirectory::open(&arguments.data)?;
         let store = SqliteStore::open(data.database()).await?;
         let artifacts = DirectoryArtifacts::open(data.artifacts())
@@ -54,7 +61,7 @@ impl Host {
             .with_context(|| format!("could not open {}", data.artifacts().display()))?;
         let control = ControlPlane::builder(store).artifacts(artifacts.clone()).start().await?;
         let registration = admit(&control, &data).await?;
-        Ok(Self { control, artifacts, data, registration, listener, url, json: arguments.json })
+        Ok(Self { control, artifacts, data, registration, listener, identity, url, json: arguments.json })
     }
 
     /// Says where it is and what to do next.
@@ -107,7 +114,12 @@ impl Host {
                 tracing::warn!(%error, "the control plane did not stop well");
             }
         };
-        serve(self.listener, face, stopped).await.context("the listener is broken")
+        let server = Server::new(self.listener);
+        let server = match self.identity {
+            Some(identity) => server.tls(identity),
+            None => server,
+        };
+        server.serve(face, stopped).await.context("the listener is broken")
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who a runner is: a credential that it makes itself and keeps in its state directory, and what
 //! the control plane answered when it was enrolled.
 
-use crate::{connection, terminal, tokens};
+use crate::{args::TrustArgs, connection, terminal, tokens};
 use anyhow::{Context as _, Result, anyhow, bail};
 use runners_core::{
     Error, Spool, SpoolError, SystemClock, Token, TokenKind, Transport, TransportError, protocol::Enrolled,
@@ -68,11 +68,11 @@ impl Identity {
     pub(crate) async fn enrol_at(
         server: &str,
         token: Token,
-        insecure_http: bool,
+        trust: &TrustArgs,
         spool: &Spool,
         name: &str,
     ) -> Result<Self> {
-        let registrant = connection::transport(server, token, insecure_http)?;
+        let registrant = connection::transport(server, token, trust)?;
         let mut told = false;
         loop {
             match Self::enrol(&registrant, spool, server, name).await {
@@ -81,6 +81,7 @@ impl Identity {
                     if !std::mem::replace(&mut told, true) {
                         let why = terminal::chain(&anyhow!(error));
                         terminal::note(format!("waiting for {server}: {why}"));
+                        connection::certificate_advice(&why).into_iter().for_each(terminal::note);
                     }
                     sleep(&SystemClock::default(), TRY_EVERY).await;
                 }

@@ -23,10 +23,12 @@ pub use seams::{
     artifact::{intake::ArtifactIntake, memory::MemoryArtifacts},
     authenticate::{Authenticate, AuthenticateError},
     clock::{Clock, SystemClock, sleep},
-    executor::{Attempt, ErasedExecutor, Executor, Executors, Product},
+    executor::{Attempt, ErasedExecutor, Executor, Executors, Product, Received, Signals},
+    facts::{FactsSource, SystemFacts},
     lease::{Lease, LeaseError},
     observer::{NoObserver, Notice, Observer},
     random::{Random, SystemRandom},
+    responder::{ErasedResponder, Responder, Responders},
     secrets::{SecretCause, SecretError, SecretSource, environment::EnvironmentSecrets},
     store::MemoryStore,
     transport::{Transport, TransportError, TransportSource, retrying::Retrying},
@@ -37,6 +39,7 @@ pub use values::{
     event::{Event, EventCursor, EventCursorError, EventPage, EventsOf, Happening, StopReason},
     fleet::{
         access::{ApiCredentialSpec, ApiCredentialView, Issued, RegistrationSpec, RegistrationView},
+        environment::{EnvironmentView, Route},
         job::{JobFilter, JobLine, JobState},
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},
@@ -54,9 +57,9 @@ pub use values::{
     principal::{Principal, Scope},
     result::{Fault, JobResult, Verdict},
     retry::RetryPolicy,
-    runner::{Desired, Facts, Incarnation, IncarnationError, Mode},
+    runner::{Desired, Facts, Incarnation, IncarnationError, Load, Mode},
     secret::Secret,
-    signal::{Ping, Pong},
+    signal::{CollectDiagnostics, DatedNotice, Diagnostics, Ping, Pong, SignalTarget},
     signature::{KeyError, SigningKey, VerifyingKey},
     time::{BootTime, Timestamp},
     token::{Token, TokenKind},
@@ -82,6 +85,14 @@ pub mod prelude {
 pub mod metrics {
     pub use crate::seams::metrics::{
         Attribute, Instrument, Measure, Meter, Metrics, NoMetrics, control_plane, runner,
+    };
+}
+
+/// The seam of traces, and what a job carries of one.
+pub mod traces {
+    pub use crate::{
+        seams::traces::{NoTraces, Traces},
+        values::trace::{TraceParent, TraceParentError},
     };
 }
 

@@ -22,3 +22,4 @@ pub(crate) mod signature;
 pub(crate) mod sync;
 pub(crate) mod time;
 pub(crate) mod token;
+pub(crate) mod trace;

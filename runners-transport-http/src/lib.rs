@@ -23,6 +23,8 @@ pub use client::{
     builder::{BuildError, HttpTransportBuilder},
     enrol::{EnrolError, enrol},
 };
+#[cfg(feature = "tls")]
+pub use server::tls::{TlsError, TlsIdentity};
 #[cfg(feature = "server")]
 pub use server::{
     HttpFace, HttpFaceBuilder,

@@ -7,11 +7,14 @@ mod artifacts;
 mod authorise;
 mod body;
 mod call;
+mod carry;
 mod exchange;
 pub(crate) mod listen;
 mod range;
 mod refusal;
 pub(crate) mod reply;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 
 use crate::server::reply::ReplyBody;
 use bytes::Bytes;

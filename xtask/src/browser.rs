@@ -1,11 +1,11 @@
 //! The browser and its driver: found, or installed by the system's package manager, or named.
 
-use crate::process::{self, CannotRun, find};
-use anyhow::Result;
-use std::{
-    fs,
-    process::{Command, Stdio},
+use crate::{
+    packages::PackageManager,
+    process::{CannotRun, find},
 };
+use anyhow::Result;
+use std::fs;
 
 const DRIVERS: &[&str] = &["chromedriver", "chromium.chromedriver"];
 const BROWSERS: &[&str] = &[
@@ -28,17 +28,6 @@ const USUAL_PLACES: &[&str] = &[
     "/Applications/Google Chrome.app/Contents/MacOS",
     "/Applications/Chromium.app/Contents/MacOS",
 ];
-
-/// How one system's package manager installs the browser, its driver and a font.
-#[derive(Debug, PartialEq, Eq)]
-struct PackageManager {
-    program: &'static str,
-    /// Run before, so that the lists of packages are there and fresh.
-    refresh: Option<&'static [&'static str]>,
-    install: &'static [&'static str],
-    /// Whether it is root that installs.
-    as_root: bool,
-}
 
 /// A driver without a browser, or a page without a font, is no use: each list has all three.
 const PACKAGE_MANAGERS: &[PackageManager] = &[
@@ -99,13 +88,7 @@ pub(crate) fn ensure() -> Result<()> {
         );
         return Err(CannotRun(message).into());
     };
-    let Some(sudo) = sudo_for(manager) else { return Err(CannotRun(by_hand(&missing, manager)).into()) };
-    println!("{missing} not found: installing with {}", manager.program);
-    for arguments in manager.refresh.iter().chain([&manager.install]) {
-        let mut command = install_command(manager, sudo, arguments);
-        process::run(&mut command)
-            .map_err(|error| CannotRun(format!("{error:#}: {}", by_hand(&missing, manager))))?;
-    }
+    manager.install(&missing)?;
     let still = self::missing();
     if still.is_empty() {
         return Ok(());
@@ -135,41 +118,6 @@ fn is_ubuntu(release: &str) -> bool {
     release.lines().any(|line| line == "ID=ubuntu" || line == "ID=\"ubuntu\"")
 }
 
-/// Whether to install with `sudo`. `None` if root is needed and cannot be had without a question.
-fn sudo_for(manager: &PackageManager) -> Option<bool> {
-    let succeeds = |program: &str, arguments: &[&str]| {
-        let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null());
-        command.output().is_ok_and(|output| {
-            output.status.success() && (program != "id" || output.stdout.trim_ascii() == b"0")
-        })
-    };
-    if !manager.as_root || succeeds("id", &["-u"]) {
-        Some(false)
-    } else {
-        succeeds("sudo", &["-n", "true"]).then_some(true)
-    }
-}
-
-fn install_command(manager: &PackageManager, sudo: bool, arguments: &[&str]) -> Command {
-    let mut command = Command::new(if sudo { "sudo" } else { manager.program });
-    if sudo {
-        command.args(["-n", "env", "DEBIAN_FRONTEND=noninteractive", manager.program]);
-    } else if manager.as_root {
-        command.env("DEBIAN_FRONTEND", "noninteractive");
-    }
-    command.args(arguments).stdin(Stdio::null());
-    command
-}
-
-fn by_hand(missing: &str, manager: &PackageManager) -> String {
-    let sudo = if manager.as_root { "sudo " } else { "" };
-    let lines = manager.refresh.iter().chain([&manager.install]);
-    let lines: Vec<String> =
-        lines.map(|arguments| format!("{sudo}{} {}", manager.program, arguments.join(" "))).collect();
-    format!("{missing} could not be installed from here; run this, then try again:\n  {}", lines.join("\n  "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,20 +125,11 @@ mod tests {
     #[test]
     fn where_we_may_not_install_the_exact_command_is_named() {
         let apt = &PACKAGE_MANAGERS[0];
-        let text = by_hand("ChromeDriver", apt);
+        let text = apt.by_hand("ChromeDriver");
         assert!(text.contains("\n  sudo apt-get update -q\n  sudo apt-get install -y"), "{text}");
         assert!(text.contains("chromium chromium-driver"), "{text}");
         let brew = PACKAGE_MANAGERS.iter().find(|manager| manager.program == "brew").unwrap();
-        assert!(
-            by_hand("ChromeDriver", brew).contains("\n  brew install --cask"),
-            "as the user, not as root"
-        );
-    }
-
-    #[test]
-    fn sudo_is_asked_only_if_it_asks_nothing_back() {
-        let command = install_command(&PACKAGE_MANAGERS[0], true, &["update"]);
-        assert_eq!(process::line_of(&command), "sudo -n env DEBIAN_FRONTEND=noninteractive apt-get update");
+        assert!(brew.by_hand("ChromeDriver").contains("\n  brew install --cask"), "as the user, not as root");
     }
 
     #[test]

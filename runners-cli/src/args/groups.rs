@@ -16,6 +16,13 @@ pub(crate) struct HostArgs {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878")]
     pub(crate) listen: SocketAddr,
+    /// Speak https with this certificate: a PEM file with the chain, the server's own first. It is
+    /// read again when it changes.
+    #[arg(long, value_name = "FILE", requires = "tls_key", conflicts_with = "insecure_http")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert: a PEM file.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// Allow listening beyond this machine with plain http, where everybody on the way can read the
     /// tokens.
     #[arg(long)]
@@ -23,6 +30,17 @@ pub(crate) struct HostArgs {
     /// Print one JSON object a line instead of text.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Which servers a credential is sent to. Proxies are those that HTTPS_PROXY and NO_PROXY name.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TrustArgs {
+    /// A PEM file with certificates of authorities to trust beside those of the system.
+    #[arg(long, value_name = "FILE", env = "RUNNERS_CA_FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Allow plain http beyond this machine, where everybody on the way can read the credential.
+    #[arg(long)]
+    pub(crate) insecure_http: bool,
 }
 
 /// How a control plane is reached as a user.
@@ -38,9 +56,8 @@ pub(crate) struct ApiArgs {
     /// if it is there].
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// Allow plain http beyond this machine, where everybody on the way can read the credential.
-    #[arg(long)]
-    pub(crate) insecure_http: bool,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
 }
 
 /// Which browser replays flows, and how.

@@ -38,7 +38,7 @@ pub(super) async fn execute(arguments: RunArgs) -> Result<Exit> {
     };
     let narrator = Arc::new(Narrator::new(&arguments.server, arguments.json));
     announce(&narrator, &arguments, &identity, &name);
-    let transport = connection::transport(&arguments.server, identity.credential, arguments.insecure_http)?;
+    let transport = connection::transport(&arguments.server, identity.credential, &arguments.trust)?;
     let runner = Runner::builder(transport.clone())
         .name(&name)
         .slots(arguments.slots)
@@ -87,7 +87,7 @@ async fn identify(arguments: &RunArgs, spool: &Spool, name: &str) -> Result<Iden
     let Some(token) = source.find()? else {
         return kept.ok_or_else(|| source.missing("RUNNERS_TOKEN"));
     };
-    let enrolled = Identity::enrol_at(&arguments.server, token, arguments.insecure_http, spool, name).await;
+    let enrolled = Identity::enrol_at(&arguments.server, token, &arguments.trust, spool, name).await;
     let identity = match (enrolled, kept) {
         (Ok(identity), _) => identity,
         (Err(error), Some(kept)) => {

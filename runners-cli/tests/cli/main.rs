@@ -7,6 +7,7 @@ mod arguments;
 mod flows;
 mod processes;
 mod secrets;
+mod secured;
 mod servers;
 mod stage;
 mod whole_way;

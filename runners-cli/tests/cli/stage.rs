@@ -44,7 +44,14 @@ impl Stage {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_runners"));
         command.args(arguments).current_dir(self.directory.path()).stdin(Stdio::null());
-        for name in ["RUNNERS_TOKEN", "RUNNERS_API_TOKEN", "RUNNERS_SERVER", "MAX_CONCURRENCY", "RUST_LOG"] {
+        for name in [
+            "RUNNERS_TOKEN",
+            "RUNNERS_API_TOKEN",
+            "RUNNERS_SERVER",
+            "RUNNERS_CA_FILE",
+            "MAX_CONCURRENCY",
+            "RUST_LOG",
+        ] {
             command.env_remove(name);
         }
         command.env("XDG_STATE_HOME", self.path("state"));
@@ -112,7 +119,12 @@ impl Ended {
 
 /// Serves one page for as long as the tests run, and answers its address.
 pub(crate) fn page(body: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    page_at("127.0.0.1", body)
+}
+
+/// The same at an address of this machine.
+pub(crate) fn page_at(address: &str, body: &'static str) -> String {
+    let listener = TcpListener::bind((address, 0)).unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {

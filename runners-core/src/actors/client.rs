@@ -15,6 +15,7 @@ use crate::{
         artifact::ArtifactStore,
         clock::{Clock, SystemClock},
         random::{Random, SystemRandom, id},
+        traces::{NoTraces, Traces},
         transport::Transport,
     },
     values::{
@@ -39,6 +40,7 @@ pub struct Client {
     random: Arc<dyn Random>,
     artifacts: Option<TenantArtifacts>,
     patience: Duration,
+    traces: Arc<dyn Traces>,
     signer: Option<Signer>,
 }
 
@@ -76,6 +78,7 @@ impl Client {
             random: Arc::new(SystemRandom),
             artifacts: None,
             patience: Self::PATIENCE,
+            traces: Arc::new(NoTraces),
             signer: None,
         };
         ClientBuilder { client }
@@ -192,6 +195,12 @@ impl ClientBuilder {
     /// Where it takes chance from. The operating system unless said otherwise.
     pub fn random(mut self, random: impl Random) -> Self {
         self.client.random = Arc::new(random);
+        self
+    }
+
+    /// Has each job carry the trace of its submit. None is carried unless said otherwise.
+    pub fn traces(mut self, traces: impl Traces) -> Self {
+        self.client.traces = Arc::new(traces);
         self
     }
 

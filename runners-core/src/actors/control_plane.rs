@@ -23,8 +23,10 @@ mod logs;
 mod measured;
 mod measures;
 mod readiness;
+mod route;
 mod session;
 mod signals;
+mod spans;
 mod subjects;
 mod submit;
 mod sync;
@@ -40,7 +42,10 @@ pub use enrol::Registration;
 use crate::{
     actors::records::Records,
     rules::schedule::Schedule,
-    seams::{artifact::ArtifactStore, clock::Clock, observer::Observer, random::Random, store::Store},
+    seams::{
+        artifact::ArtifactStore, clock::Clock, observer::Observer, random::Random, store::Store,
+        traces::Traces,
+    },
     values::{
         fleet::tenant::Rollout,
         id::{MemberId, PoolId, RunnerId, TenantId},
@@ -110,6 +115,7 @@ pub(crate) struct Plane {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) measures: Measures,
+    pub(crate) traces: Arc<dyn Traces>,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) spans: Spans,
     pub(crate) schedule: Mutex<Schedule>,

@@ -4,7 +4,9 @@
 //! within the principal's tenant: another tenant's id is answered as one that does not exist, by
 //! the same reads.
 
+mod artifacts;
 mod credentials;
+mod environments;
 mod events;
 mod jobs;
 mod pools;

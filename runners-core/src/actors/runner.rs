@@ -3,6 +3,7 @@
 
 mod builder;
 mod deregister;
+mod diagnostics;
 mod drive;
 mod execution;
 mod hooks;
@@ -11,6 +12,7 @@ mod link;
 mod log;
 mod measures;
 mod pacing;
+mod respond;
 mod serve;
 mod session;
 mod signals;
@@ -24,7 +26,7 @@ use crate::{
     values::{
         lease::FencingToken,
         reply::Refused,
-        runner::{Incarnation, Mode},
+        runner::{Facts, Incarnation, Mode},
     },
 };
 use serve::Shared;
@@ -173,6 +175,12 @@ impl Runner {
         };
         self.tracker.wait().await;
         reason.unwrap_or(ExitReason::Killed)
+    }
+
+    /// Changes what the runner says of itself, such as its labels or browsers; its kinds and slots
+    /// stay as they are. It is told at once if it differs.
+    pub fn change_facts(&self, change: impl FnOnce(&mut Facts)) {
+        self.shared.with(|session, now| session.change_facts(change, now));
     }
 
     /// How the runner is now.

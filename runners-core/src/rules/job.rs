@@ -17,6 +17,7 @@ use crate::{
         outcome::{Conclusion, Outcome},
         retry::RetryPolicy,
         time::{Timestamp, millis},
+        trace::TraceParent,
     },
 };
 use bytes::Bytes;
@@ -82,6 +83,9 @@ pub(crate) struct Terms {
     /// The job that this one is another try of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) retry_of: Option<JobId>,
+    /// The trace it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trace: Option<TraceParent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unique: Option<String>,
 }
@@ -198,6 +202,7 @@ impl JobRecord {
             queue_until: spec.queue_ttl.map(|ttl| now + ttl),
             run: spec.run,
             retry_of: spec.retry_of,
+            trace: spec.trace,
             unique: spec.unique.clone(),
         };
         Self {

@@ -4,6 +4,7 @@
 //! and an older release can write the same database.
 
 mod bodies;
+mod environment;
 mod lane;
 mod owners;
 mod presence;
@@ -12,6 +13,7 @@ mod secrets;
 mod signal;
 
 pub(crate) use bodies::{ArtifactRecord, OutcomeRecord, PayloadRecord, Role};
+pub(crate) use environment::EnvironmentRecord;
 pub(crate) use lane::LaneRecord;
 pub(crate) use owners::{PoolRecord, TenantRecord, UniqueRecord};
 pub(crate) use presence::{RunnerRecord, SessionRecord, SessionRef};

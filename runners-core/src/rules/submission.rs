@@ -52,6 +52,7 @@ fn check_payload(submission: &Submission, spec: &JobSpec) -> Result<(), Refused>
 fn check_names(spec: &JobSpec) -> Result<(), Refused> {
     name("spec.kind", &spec.kind)?;
     name("spec.pool", &spec.pool)?;
+    spec.environment.iter().try_for_each(|environment| name("spec.environment", environment))?;
     for (field, labels) in [("spec.wanted", &spec.wanted), ("spec.refused", &spec.refused)] {
         if labels.len() > JobOptions::LABELS_MAX {
             return Err(over_limit(field, labels.len(), JobOptions::LABELS_MAX, "labels"));
@@ -110,7 +111,7 @@ fn check_times(spec: &JobSpec) -> Result<(), Refused> {
 /// The digest of everything that is asked for but the id: two jobs that ask for the same have the
 /// same.
 pub(crate) fn body_digest(spec: &JobSpec) -> Digest {
-    let body = JobSpec { job: JobId::from_bytes([0; 16]), tenant: None, ..spec.clone() };
+    let body = JobSpec { job: JobId::from_bytes([0; 16]), tenant: None, trace: None, ..spec.clone() };
     Digest::of(&serde_json::to_vec(&body).expect("a specification is plain data"))
 }
 

@@ -2,10 +2,13 @@
 
 mod attempt;
 mod erased;
+mod signals;
 
 pub use attempt::Attempt;
 pub(crate) use attempt::{AttemptLink, Secrets};
 pub use erased::{ErasedExecutor, Executors, Product};
+pub(crate) use signals::RawSignal;
+pub use signals::{Received, Signals};
 
 use crate::values::{command::Command, result::Fault};
 

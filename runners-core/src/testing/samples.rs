@@ -199,6 +199,7 @@ fn facts() -> Facts {
         os: "linux".into(),
         arch: "x86_64".into(),
         cpus: 8,
+        ..Facts::default()
     }
 }
 
@@ -216,7 +217,7 @@ fn submit_full() -> SubmitRequest {
 
 fn signal() -> SignalRequest {
     let expires_in = Duration::from_secs(60);
-    SignalRequest { id: SIGNAL, to: RUNNER, kind: "ping".into(), payload: text("null"), expires_in }
+    SignalRequest { id: SIGNAL, to: RUNNER.into(), kind: "ping".into(), payload: text("null"), expires_in }
 }
 
 fn read_log(grant: Option<u64>) -> ReadLogRequest {
@@ -259,6 +260,7 @@ fn answer_full() -> SyncAnswer {
             kind: "ping".into(),
             payload: text("null"),
             expires_in: Duration::from_secs(59),
+            attempt: None,
         }],
         desired: Some(Desired { generation: 3, mode: Mode::Drain, slots: Some(1) }),
         send_facts: true,

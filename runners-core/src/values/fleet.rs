@@ -3,6 +3,7 @@
 //! management.
 
 pub(crate) mod access;
+pub(crate) mod environment;
 pub(crate) mod job;
 pub(crate) mod listing;
 pub(crate) mod pool;

@@ -6,6 +6,7 @@ use crate::values::{
     id::{JobId, RunId, RunnerId, TenantId},
     retry::RetryPolicy,
     time::{Timestamp, millis, optional_millis},
+    trace::TraceParent,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, time::Duration};
@@ -50,6 +51,9 @@ impl<C: Command> Job for (C, JobOptions) {
 pub struct JobOptions {
     /// The pool whose runners may take it. `default` unless said otherwise.
     pub pool: String,
+    /// The environment whose route tells where it goes, at the submit and for good. The pool is
+    /// then not looked at.
+    pub environment: Option<String>,
     /// Higher goes first. 100 unless said otherwise.
     pub priority: u8,
     /// Labels that a runner must have.
@@ -76,6 +80,9 @@ pub struct JobOptions {
     pub after: Vec<JobId>,
     /// The run it belongs to. It must be opened by the same or an earlier submit.
     pub run: Option<RunId>,
+    /// The trace it belongs to: that of its submit unless given, if the client was given
+    /// [`Traces`](crate::traces::Traces).
+    pub trace: Option<TraceParent>,
     /// The names of secrets that its runner resolves and gives to its executor. Their values are
     /// never in a job.
     pub secrets: BTreeSet<String>,
@@ -111,6 +118,7 @@ impl Default for JobOptions {
     fn default() -> Self {
         Self {
             pool: "default".to_owned(),
+            environment: None,
             priority: 100,
             wanted: BTreeSet::new(),
             refused: BTreeSet::new(),
@@ -123,6 +131,7 @@ impl Default for JobOptions {
             on_disconnect: DisconnectPolicy::Stop,
             after: Vec::new(),
             run: None,
+            trace: None,
             secrets: BTreeSet::new(),
             audience: BTreeSet::new(),
             not_after: None,
@@ -166,6 +175,9 @@ pub struct JobSpec {
     pub payload_digest: Digest,
     /// As [`JobOptions::pool`].
     pub pool: String,
+    /// As [`JobOptions::environment`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// As [`JobOptions::priority`].
     pub priority: u8,
     /// As [`JobOptions::wanted`].
@@ -208,6 +220,9 @@ pub struct JobSpec {
     /// The job that this one is another try of, by somebody's wish.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<JobId>,
+    /// As [`JobOptions::trace`], as W3C trace context writes it.
+    #[serde(rename = "traceparent", default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceParent>,
     /// As [`JobOptions::secrets`].
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub secrets: BTreeSet<String>,
@@ -232,6 +247,7 @@ impl JobSpec {
             kind: kind.into(),
             payload_digest: Digest::of(payload),
             pool: options.pool,
+            environment: options.environment,
             priority: options.priority,
             wanted: options.wanted,
             refused: options.refused,
@@ -245,6 +261,7 @@ impl JobSpec {
             after: options.after,
             run: options.run,
             retry_of: None,
+            trace: options.trace,
             secrets: options.secrets,
             audience: options.audience,
             not_after: options.not_after,

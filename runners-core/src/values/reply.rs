@@ -126,6 +126,8 @@ pub enum RefusalCode {
     Removed,
     /// The token or credential is no longer good.
     Expired,
+    /// The job has no attempt that runs: none has begun, or the last one has ended.
+    NotRunning,
 }
 
 impl RefusalCode {
@@ -140,6 +142,7 @@ impl RefusalCode {
             Self::Exhausted => "exhausted",
             Self::Removed => "removed",
             Self::Expired => "expired",
+            Self::NotRunning => "not_running",
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::values::{
     digest::Digest,
-    id::{JobId, RunId, RunnerId, SignalId},
+    id::{JobId, RunId, SignalId},
     opaque::Opaque,
+    signal::SignalTarget,
     sync::SyncRequest,
     time::{millis, optional_millis},
 };
@@ -31,7 +32,7 @@ pub enum Request {
     Wait(WaitRequest),
     /// Has a job or a run stopped.
     Cancel(CancelRequest),
-    /// Sends a command to a runner.
+    /// Sends a command to a runner, or to the live attempt of a job.
     Signal(SignalRequest),
     /// Waits for the answer to a signal.
     Answer(AnswerRequest),
@@ -213,14 +214,15 @@ pub enum CancelTarget {
     Run(RunId),
 }
 
-/// Sends a command that expects an answer to a runner. A repeat is the same signal.
+/// Sends a command that expects an answer to a runner, or to the attempt of a job that runs now. A
+/// repeat is the same signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
 pub struct SignalRequest {
     /// Chosen by the sender.
     pub id: SignalId,
     /// To whom.
-    pub to: RunnerId,
+    pub to: SignalTarget,
     /// The kind of command.
     pub kind: String,
     /// Its payload.

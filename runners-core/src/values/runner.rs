@@ -2,7 +2,11 @@
 
 use crate::values::digest::Digest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 
 /// One start of a runner. A later start has the larger number, so the control plane can tell a
 /// restart from a copy that still runs; the random part tells copies of one disk apart.
@@ -82,17 +86,55 @@ pub struct Facts {
     pub arch: String,
     /// How many CPUs it may use.
     pub cpus: u32,
+    /// The version of the operating system's kernel, if it is known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub kernel: String,
+    /// The memory of the machine in bytes; 0 if it is not known.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub memory_bytes: u64,
+    /// The browsers it can drive, with their versions.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub browsers: BTreeMap<String, String>,
+    /// The newest version of the protocol that it speaks; 0 if it does not say.
+    #[serde(skip_serializing_if = "is_zero_u32")]
+    pub protocol: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+const fn is_zero_u32(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Facts {
     /// The largest number of kinds, and of labels.
     pub const NAMES_MAX: usize = 256;
+    /// The newest version of the protocol that this library speaks.
+    pub const PROTOCOL: u32 = 1;
 
     /// The digest of the facts as they travel.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(&serde_json::to_vec(self).expect("facts are plain data"))
     }
+}
+
+/// How busy a machine is. It is no part of the [`Facts`], which would then never be at rest: it is
+/// told when it is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(clippy::exhaustive_structs, reason = "sources of facts outside this crate build it")]
+pub struct Load {
+    /// The load average over one, five and fifteen minutes, if the system has one.
+    pub average: Option<[f64; 3]>,
+    /// How much memory is available, in bytes.
+    pub memory_available_bytes: Option<u64>,
+    /// How much space is free where the runner keeps its state, in bytes.
+    pub disk_free_bytes: Option<u64>,
 }
 
 /// What a runner means to do.

@@ -325,4 +325,7 @@ pub struct SignalDelivery {
     /// How long an answer is waited for.
     #[serde(rename = "expires_in_ms", with = "millis")]
     pub expires_in: Duration,
+    /// The attempt it is for; it is for the runner itself unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<FencingToken>,
 }

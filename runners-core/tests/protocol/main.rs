@@ -14,6 +14,7 @@ mod measures;
 mod parked;
 mod planes;
 mod runs;
+mod signals;
 #[cfg(feature = "testing")]
 mod spans;
 mod time;

@@ -2,12 +2,13 @@
 
 use super::{
     control,
-    hand::{Hand, operator, submit, user},
+    hand::{Hand, inspect, operator, submit, submit_with, user},
 };
 use runners_core::{
-    ControlPlane, Error, Feature, Management, MemoryStore, Paging, PoolId, PoolSpec, Principal,
-    RegistrationSpec, Rollout, RunnerFilter, RunnerId, Scope, Sharing, TenantId, Transport as _,
-    protocol::{InspectRequest, RefusalCode, Refused, Reply, Request},
+    ControlPlane, Error, Feature, JobId, JobOptions, Management, MemoryStore, Paging, PoolId, PoolSpec,
+    Principal, RegistrationSpec, Rollout, Route, RunnerFilter, RunnerId, Scope, Sharing, TenantId,
+    Transport as _,
+    protocol::{Acceptance, InspectRequest, RefusalCode, Refused, Reply, Request},
 };
 use std::time::Duration;
 
@@ -169,4 +170,49 @@ async fn what_is_not_rolled_out_to_a_tenant_is_refused_clearly() {
     assert_eq!(refusal(token).code, RefusalCode::Forbidden);
     let shared = PoolSpec { sharing: Sharing::Everyone, ..PoolSpec::new("shared") };
     assert!(control.management(Principal::Operator).create_pool(shared).await.is_ok());
+}
+
+async fn submit_through(control: &ControlPlane, number: u8, environment: &str) -> Acceptance {
+    let environment = Some(environment.to_owned());
+    submit_with(&user(control), number, JobOptions { environment, ..JobOptions::default() }).await
+}
+
+#[tokio::test]
+async fn an_environment_moved_elsewhere_takes_new_jobs_there_and_leaves_the_others() {
+    let control = control().await;
+    let admin = admin(&control);
+    let blue = admin.create_pool(PoolSpec::new("blue")).await.unwrap().id;
+    admin.route_environment("staging", Route::Pool(PoolId::DEFAULT)).await.unwrap();
+    assert!(matches!(submit_through(&control, 1, "staging").await, Acceptance::Accepted(_)));
+    admin.route_environment("staging", Route::Pool(blue)).await.unwrap();
+    assert!(matches!(submit_through(&control, 1, "staging").await, Acceptance::Repeated(_)));
+    assert!(matches!(submit_through(&control, 2, "staging").await, Acceptance::Accepted(_)));
+    for (number, pool) in [(1, "default"), (2, "blue")] {
+        assert_eq!(inspect(&user(&control), JobId::from_bytes([number; 16])).await.pool, pool);
+    }
+    let listed = admin.environments(&Paging::default()).await.unwrap().items;
+    assert_eq!(listed, [admin.environment("staging").await.unwrap()]);
+    admin.delete_environment("staging").await.unwrap();
+    let gone = submit_through(&control, 3, "staging").await;
+    assert!(matches!(gone, Acceptance::Refused(refused) if refused.code == RefusalCode::NotFound));
+}
+
+#[tokio::test]
+async fn an_environment_that_leads_nowhere_is_told_clearly() {
+    let control = control().await;
+    let admin = admin(&control);
+    admin.route_environment("cloud", Route::Hosted).await.unwrap();
+    let Acceptance::Refused(refused) = submit_through(&control, 1, "cloud").await else {
+        panic!("expected it to be refused")
+    };
+    assert!(refused.detail.contains("hosted execution, which is not set up here"), "{refused:?}");
+    let blue = admin.create_pool(PoolSpec::new("blue")).await.unwrap().id;
+    admin.route_environment("lab", Route::Pool(blue)).await.unwrap();
+    admin.delete_pool(blue).await.unwrap();
+    let Acceptance::Refused(refused) = submit_through(&control, 1, "lab").await else {
+        panic!("expected it to be refused")
+    };
+    assert!(refused.detail.contains("a pool that was deleted"), "{refused:?}");
+    let nowhere = admin.route_environment("lab", Route::Pool(blue)).await;
+    assert_eq!(refusal(nowhere).code, RefusalCode::NotFound);
 }

@@ -132,7 +132,7 @@ async fn a_signal_is_answered_once_and_its_repeat_is_the_same_signal() {
     hand.sync().await;
     let request = SignalRequest {
         id: SignalId::from_bytes([8; 16]),
-        to: RunnerId::from_bytes([1; 16]),
+        to: RunnerId::from_bytes([1; 16]).into(),
         kind: "ping".into(),
         payload: Opaque::new(&b"{}"[..]),
         expires_in: Duration::from_secs(60),

@@ -2,7 +2,7 @@
 
 use crate::client::{Connection, HttpTransport, exchange};
 use http::HeaderValue;
-use reqwest::{Url, redirect};
+use reqwest::{Certificate, Url, redirect};
 use runners_core::{Clock, Random, SystemClock, SystemRandom, Token};
 use std::{
     error::Error,
@@ -27,6 +27,7 @@ pub struct HttpTransportBuilder {
     url: String,
     token: Option<Token>,
     client: Option<reqwest::Client>,
+    certificates: Vec<u8>,
     insecure_http: bool,
     answer_within: Duration,
     poll_interval: Duration,
@@ -40,6 +41,7 @@ impl HttpTransportBuilder {
             url,
             token: None,
             client: None,
+            certificates: Vec::new(),
             insecure_http: false,
             answer_within: Duration::from_secs(10),
             poll_interval: Duration::from_secs(3),
@@ -60,6 +62,14 @@ impl HttpTransportBuilder {
     #[must_use]
     pub fn client(mut self, client: reqwest::Client) -> Self {
         self.client = Some(client);
+        self
+    }
+
+    /// Trusts these certificates of authorities too, beside those that the system trusts: PEM, one
+    /// or several. A client that the [host has made](Self::client) brings its own.
+    #[must_use]
+    pub fn certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.certificates = pem.into();
         self
     }
 
@@ -109,7 +119,10 @@ impl HttpTransportBuilder {
         let bearer = bearer(self.token.as_ref().ok_or(BuildError::NoToken)?)?;
         let client = match self.client {
             Some(client) => client,
-            None => own_client(&base).map_err(|error| BuildError::Client(error.into()))?,
+            None => {
+                let trusted = certificates(&self.certificates)?;
+                own_client(&base, trusted).map_err(|error| BuildError::Client(error.into()))?
+            }
         };
         Ok(HttpTransport(Arc::new(Connection {
             client,
@@ -158,6 +171,9 @@ pub enum BuildError {
     /// Give another token, without blanks around it.
     #[error("token has characters that cannot be sent, such as blanks or the end of a line")]
     Token,
+    /// Give certificates as PEM, with at least one section `BEGIN CERTIFICATE`.
+    #[error("certificates to trust are not well-formed PEM with a section BEGIN CERTIFICATE")]
+    Certificates(#[source] Option<Box<dyn Error + Send + Sync>>),
     /// Mend the system's TLS set-up, or give a client.
     #[error("HTTP client cannot be made")]
     Client(#[source] Box<dyn Error + Send + Sync>),
@@ -204,7 +220,17 @@ pub(super) fn bearer(token: &Token) -> Result<HeaderValue, BuildError> {
     Ok(value)
 }
 
-fn own_client(base: &Url) -> reqwest::Result<reqwest::Client> {
+/// The certificates that are trusted beside those of the system.
+fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, BuildError> {
+    if pem.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found =
+        Certificate::from_pem_bundle(pem).map_err(|error| BuildError::Certificates(Some(error.into())))?;
+    if found.is_empty() { Err(BuildError::Certificates(None)) } else { Ok(found) }
+}
+
+fn own_client(base: &Url, trusted: Vec<Certificate>) -> reqwest::Result<reqwest::Client> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
@@ -219,6 +245,8 @@ fn own_client(base: &Url) -> reqwest::Result<reqwest::Client> {
     if base.scheme() == "http" {
         // The machine may have no certificates at all, and none are needed.
         builder = builder.tls_certs_only([]);
+    } else if !trusted.is_empty() {
+        builder = builder.tls_certs_merge(trusted);
     }
     if is_loopback(base) {
         builder = builder.no_proxy();

@@ -11,4 +11,7 @@ mod proxy;
 mod stop;
 mod suite;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
+
 mod tokens;

@@ -4,6 +4,7 @@ use super::{Client, Followed};
 use crate::{
     actors::error::Error,
     values::{
+        command::Command,
         id::JobId,
         outcome::Conclusion,
         reply::{JobView, Reply},
@@ -99,6 +100,17 @@ impl<R: JobResult> JobHandle<R> {
     /// Dropping the future leaves the job told to stop or not.
     pub async fn cancel(&self) -> Result<bool, Error> {
         self.client.cancel(self.job).await
+    }
+
+    /// Sends a command to the attempt of the job that runs now. As [`Client::signal`].
+    ///
+    /// # Errors
+    /// As [`Client::signal`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the signal sent or not; its answer is lost.
+    pub async fn signal<C: Command>(&self, command: &C, expires_in: Duration) -> Result<C::Result, Error> {
+        self.client.signal(self.job, command, expires_in).await
     }
 
     /// What happens to the job, as it happens: states, progress and log text, until it has ended.

@@ -13,6 +13,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
+use tracing::Span;
 
 type ResultOf<J> = <<J as Job>::Command as Command>::Result;
 
@@ -76,6 +77,8 @@ impl Client {
 
     async fn submit_jobs<J: Job>(&self, jobs: &[J], run: Option<RunSpec>) -> Result<Vec<Handled<J>>, Error> {
         let mut submissions = Vec::with_capacity(jobs.len());
+        // Each ends when it is known whether its job was accepted.
+        let mut spans = Vec::with_capacity(jobs.len());
         for job in jobs {
             let payload = serde_json::to_vec(job.command())
                 .map_err(|error| Error::Malformed { what: "command", source: error.into() })?;
@@ -83,15 +86,29 @@ impl Client {
             if let Some(run) = &run {
                 options.run = Some(run.run);
             }
-            let spec = JobSpec::new(self.new_job(), J::Command::KIND, &payload, options);
+            let mut spec = JobSpec::new(self.new_job(), J::Command::KIND, &payload, options);
+            spans.push(self.traced(&mut spec));
             submissions.push(self.submission(&spec, payload.into()).await?);
         }
         let accepted = self.send(submissions, run).await?;
+        drop(spans);
         let handle = |acceptance| match acceptance {
             Acceptance::Accepted(job) | Acceptance::Repeated(job) => Ok(JobHandle::new(self.clone(), job)),
             Acceptance::Refused(refused) => Err(refused),
         };
         Ok(accepted.into_iter().map(handle).collect())
+    }
+
+    /// The span of a submit, whose trace the job carries unless it has one: then the span is part
+    /// of that.
+    fn traced(&self, spec: &mut JobSpec) -> Span {
+        let (job, pool, kind) = (spec.job, spec.pool.as_str(), spec.kind.as_str());
+        let span = tracing::info_span!("runners.submit", %job, pool, kind);
+        if let Some(parent) = &spec.trace {
+            self.traces.adopt(&span, parent);
+        }
+        spec.trace = self.traces.parent_of(&span).or(spec.trace);
+        span
     }
 
     /// The exact bytes of a specification, and the signature over them.

@@ -60,6 +60,9 @@ impl Told {
 /// How long after a signal was sent it is sent again, if nothing was heard of it.
 const SIGNAL_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
+/// How many bytes of signals go into one reply; the first one goes whatever its size.
+const SIGNALS_BYTES_MAX: usize = SyncRequest::BYTES_MAX / 4;
+
 impl Plane {
     /// The answer, if there is anything to say or the wait is `over`.
     pub(super) async fn answer(
@@ -82,6 +85,7 @@ impl Plane {
         let room = live.room(held);
         offers.extend(self.grant(session, live, room, waits, arrival).await?);
         self.renew(live).await?;
+        self.end_signals(live).await?;
 
         let cancel = cancels(live, request);
         let signals = self.signals_to_send(live, told, arrival);
@@ -180,16 +184,19 @@ impl Plane {
     fn signals_to_send(&self, live: &mut Live, told: &mut Told, arrival: Arrival) -> Vec<SignalDelivery> {
         let (now, boot) = (self.now(), self.clock.boot());
         let mut signals = Vec::new();
+        let mut size = 0;
         told.look_again_at = None;
+        live.signals.retain(|_, pending| pending.signal.record.expires_at > now);
         for pending in live.signals.values_mut() {
             let record = &pending.signal.record;
-            if record.expires_at <= now {
-                continue;
-            }
             let again_at = pending.sent_at.map(|at| at + SIGNAL_AGAIN_AFTER);
             if let Some(again_at) = again_at.filter(|at| *at > boot) {
                 told.look_again_at = Some(told.look_again_at.map_or(again_at, |at| at.min(again_at)));
                 continue;
+            }
+            size += record.payload.len();
+            if size > SIGNALS_BYTES_MAX && !signals.is_empty() {
+                break; // The next reply has the rest, and it is asked for at once.
             }
             pending.sent_at = Some(boot);
             signals.push(SignalDelivery {
@@ -198,6 +205,7 @@ impl Plane {
                 payload: record.payload.clone(),
                 // Counted from when the runner sent the request, like every span on this wire.
                 expires_in: record.expires_at.since(arrival.at),
+                attempt: record.attempt,
             });
         }
         signals

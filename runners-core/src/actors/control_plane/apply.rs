@@ -306,7 +306,7 @@ impl Work {
     fn answer(&mut self, live: &Live, answer: &SignalAnswer) {
         if let Some(pending) = live.signals.get(&answer.signal) {
             let mut record = pending.signal.record.clone();
-            record.state = SignalState::Answered(answer.answer.clone());
+            record.end(SignalState::Answered(answer.answer.clone()), self.now);
             self.batch.put(pending.signal.version, &record);
             self.answered.push(Versioned { version: pending.signal.version + 1, record });
         }

@@ -20,6 +20,7 @@ use crate::{
         observer::{NoObserver, Observer},
         random::{self, Random, SystemRandom},
         store::{Store, StoreError},
+        traces::{NoTraces, Traces},
     },
     values::{
         fleet::{pool::PoolSpec, tenant::Rollout},
@@ -43,6 +44,7 @@ pub struct ControlPlaneBuilder {
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
     metrics: Arc<dyn Metrics>,
+    traces: Arc<dyn Traces>,
     artifacts: Option<Arc<dyn ArtifactStore>>,
     spans: Spans,
     rollout: Rollout,
@@ -63,6 +65,7 @@ impl ControlPlaneBuilder {
             random: Arc::new(SystemRandom),
             observer: Arc::new(NoObserver),
             metrics: Arc::new(NoMetrics),
+            traces: Arc::new(NoTraces),
             artifacts: None,
             spans,
             rollout: Rollout::default(),
@@ -84,6 +87,12 @@ impl ControlPlaneBuilder {
     /// Tells `observer` what happens.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Adds spans to the traces that jobs carry. None are carried unless said otherwise.
+    pub fn traces(mut self, traces: impl Traces) -> Self {
+        self.traces = Arc::new(traces);
         self
     }
 
@@ -165,6 +174,7 @@ impl ControlPlaneBuilder {
             random: self.random,
             observer: self.observer,
             measures,
+            traces: self.traces,
             artifacts: self.artifacts.unwrap_or_else(|| Arc::new(MemoryArtifacts::default())),
             spans: self.spans,
             schedule: Mutex::new(Schedule::default()),

@@ -14,7 +14,7 @@ use crate::{
         job::{JobRecord, StopReason},
         keys,
         lifecycle::Due,
-        record::{Record as _, RunRecord, SessionRecord, SignalRecord, SignalState},
+        record::{RunRecord, SessionRecord},
     },
     seams::{
         clock::Clock,
@@ -193,7 +193,7 @@ impl Plane {
         match row.key.kind {
             Kind::Job => self.due_job(read(row)?, now).await,
             Kind::Session if reap => self.reap(read(row)?).await,
-            Kind::Signal => self.expire_signal(read(row)?, now).await,
+            Kind::Signal => self.due_signal(read(row)?).await,
             Kind::Run => self.time_out_run(read(row)?, now).await,
             _ => Ok(()),
         }
@@ -293,24 +293,7 @@ impl Plane {
             live.loaded = true;
             self.keep(live, page);
         }
-        Ok(())
-    }
-
-    async fn expire_signal(
-        self: &Arc<Self>,
-        signal: Versioned<SignalRecord>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        if signal.record.state != SignalState::Waiting || signal.record.expires_at > now {
-            return Ok(());
-        }
-        let mut record = signal.record.clone();
-        record.state = SignalState::Expired;
-        let mut batch = Batch::new();
-        batch.put(signal.version, &record);
-        self.records.commit(batch).await?;
-        self.subjects.changed(&record.key());
-        Ok(())
+        self.end_signals(live).await
     }
 
     async fn time_out_run(

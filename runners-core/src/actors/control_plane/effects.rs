@@ -134,6 +134,7 @@ impl Plane {
             self.subjects.changed(&log_subject(job));
         }
         self.notice(change);
+        self.trace(change);
     }
 
     /// Puts a ready job where runners find it.

@@ -1,30 +1,51 @@
-//! Signals: commands sent to one runner that expect an answer.
+//! Signals: commands sent to one runner, or to an attempt that it works on, that expect an answer.
 
 use super::{
     Plane,
-    session::{Identity, Pending},
+    session::{Identity, Live, Pending},
 };
 use crate::{
     actors::records::{Batch, Versioned},
     rules::{
+        job::{JobRecord, State},
         record::{Record as _, RunnerRecord, SignalRecord, SignalState, Unknown},
         submission,
     },
     seams::store::StoreError,
     values::{
-        id::{SignalId, TenantId},
+        id::{JobId, RunnerId, SignalId, TenantId},
+        key::Kind,
+        lease::FencingToken,
         reply::{Answered, RefusalCode, Refused, Reply, Signalled},
         request::SignalRequest,
+        signal::SignalTarget,
     },
 };
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
+
+/// How often a signal to an attempt that others change meanwhile is tried.
+const ROUNDS_MAX: usize = 16;
+
+/// How many signals may wait for one runner, those to its attempts included.
+const WAITING_MAX: usize = 256;
 
 fn refused(code: RefusalCode, detail: impl Into<String>) -> Reply {
     Reply::Refused(Refused::new(code, detail))
 }
 
+/// Where a signal goes.
+struct Recipient {
+    runner: RunnerId,
+    /// The attempt, and the job's version at which it ran.
+    attempt: Option<(FencingToken, u64)>,
+}
+
 impl Plane {
-    pub(super) async fn signal(&self, tenant: TenantId, request: SignalRequest) -> Result<Reply, StoreError> {
+    pub(super) async fn signal(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        request: SignalRequest,
+    ) -> Result<Reply, StoreError> {
         if let Err(refusal) = submission::name("kind", &request.kind) {
             return Ok(Reply::Refused(refusal));
         }
@@ -33,28 +54,81 @@ impl Plane {
             let problem = format!("payload: has {found} bytes, and the limit is {limit}");
             return Ok(refused(RefusalCode::Invalid, problem));
         }
-        let runner = self.records.load::<RunnerRecord>(RunnerRecord::key_of(tenant, request.to)).await?;
+        for _ in 0..ROUNDS_MAX {
+            let recipient = match request.to {
+                SignalTarget::Runner(runner) => Recipient { runner, attempt: None },
+                SignalTarget::Job(job) => match self.attempt_of(tenant, job).await? {
+                    Ok(recipient) => recipient,
+                    // A repeat is the same signal, whatever has become of the attempt.
+                    Err(reply) => {
+                        return self.sent_before(tenant, &request).await.map(|r| r.unwrap_or(reply));
+                    }
+                },
+            };
+            match self.signal_to(tenant, &request, recipient).await {
+                Err(StoreError::Conflict(key)) if key.kind == Kind::Job => {}
+                reply => return reply,
+            }
+        }
+        Err(StoreError::Unavailable("the job changes faster than it can be signalled".into()))
+    }
+
+    /// The attempt of a job that runs now, or why there is none.
+    async fn attempt_of(&self, tenant: TenantId, job: JobId) -> Result<Result<Recipient, Reply>, StoreError> {
+        let found = self.records.tenant(tenant).load::<JobRecord>(JobRecord::key_of(tenant, job)).await?;
+        let Some(found) = found else { return Ok(Err(super::client::no_job(job))) };
+        let why = match found.record.state {
+            State::Running { by, .. } => {
+                let attempt = Some((found.record.token(), found.version));
+                return Ok(Ok(Recipient { runner: by.runner, attempt }));
+            }
+            State::Concluded { .. } => "has ended",
+            _ => "does not run yet: wait until it does",
+        };
+        Ok(Err(refused(RefusalCode::NotRunning, format!("to: {job} {why}"))))
+    }
+
+    async fn signal_to(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        request: &SignalRequest,
+        recipient: Recipient,
+    ) -> Result<Reply, StoreError> {
+        let to = recipient.runner;
+        let runner = self.records.load::<RunnerRecord>(RunnerRecord::key_of(tenant, to)).await?;
         let Some(runner) = runner.filter(|runner| !runner.record.removed) else {
-            return Ok(refused(RefusalCode::NotFound, format!("to: there is no runner {}", request.to)));
+            return Ok(refused(RefusalCode::NotFound, format!("to: there is no runner {to}")));
         };
         let record = SignalRecord {
             tenant,
             id: request.id,
-            to: request.to,
-            kind: request.kind,
-            payload: request.payload,
+            to,
+            attempt: recipient.attempt.map(|(token, _)| token),
+            kind: request.kind.clone(),
+            payload: request.payload.clone(),
             expires_at: self.now() + request.expires_in.min(SignalRequest::EXPIRES_IN_MAX),
             state: SignalState::Waiting,
+            forget_at: None,
             unknown: Unknown::new(),
         };
-        let who = Identity { tenant, pool: runner.record.pool, runner: request.to };
-        let session = self.session(who);
+        let session = self.session(Identity { tenant, pool: runner.record.pool, runner: to });
         let mut live = session.live.lock().await;
+        if live.signals.len() >= WAITING_MAX && !live.signals.contains_key(&request.id) {
+            let problem = format!("to: {WAITING_MAX} signals wait for {to}, which is the limit: try later");
+            return Ok(refused(RefusalCode::Exhausted, problem));
+        }
         let mut batch = Batch::new();
         batch.put(0, &record);
+        if let Some((token, version)) = recipient.attempt {
+            batch.expect(JobRecord::key_of(tenant, token.job), version);
+        }
         match self.records.commit(batch).await {
             Ok(_) => {}
-            Err(StoreError::Conflict(_)) => return self.repeated_signal(&record).await,
+            Err(StoreError::Conflict(key)) if key == record.key() => {
+                let before = self.sent_before(tenant, request).await?;
+                let problem = "id: another signal has this id: draw a new one";
+                return Ok(before.unwrap_or_else(|| refused(RefusalCode::Conflict, problem)));
+            }
             Err(error) => return Err(error),
         }
         self.due.hint(record.expires_at);
@@ -65,17 +139,67 @@ impl Plane {
         Ok(Reply::Signalled(Signalled { signal: id }))
     }
 
-    async fn repeated_signal(&self, record: &SignalRecord) -> Result<Reply, StoreError> {
-        let stored = self.records.load::<SignalRecord>(record.key()).await?;
+    /// The answer to a request that is a repeat.
+    async fn sent_before(
+        &self,
+        tenant: TenantId,
+        request: &SignalRequest,
+    ) -> Result<Option<Reply>, StoreError> {
+        let stored = self.records.load::<SignalRecord>(SignalRecord::key_of(tenant, request.id)).await?;
         let same = stored.is_some_and(|stored| {
             let stored = stored.record;
-            (stored.to, stored.kind, stored.payload)
-                == (record.to, record.kind.clone(), record.payload.clone())
+            let to = match stored.attempt {
+                Some(token) => SignalTarget::Job(token.job),
+                None => SignalTarget::Runner(stored.to),
+            };
+            (to, &stored.kind, &stored.payload) == (request.to, &request.kind, &request.payload)
         });
-        if same {
-            return Ok(Reply::Signalled(Signalled { signal: record.id }));
+        Ok(same.then_some(Reply::Signalled(Signalled { signal: request.id })))
+    }
+
+    /// Answers the signals to attempts that have ended: nobody else will.
+    pub(super) async fn end_signals(&self, live: &mut Live) -> Result<(), StoreError> {
+        let gone = |pending: &Pending| {
+            let attempt = pending.signal.record.attempt;
+            attempt.is_some_and(|token| live.job(token).is_none())
+        };
+        let mut ended: Vec<Versioned<SignalRecord>> =
+            live.signals.values().filter(|pending| gone(pending)).map(|p| p.signal.clone()).collect();
+        if ended.is_empty() {
+            return Ok(());
         }
-        Ok(refused(RefusalCode::Conflict, "id: another signal has this id: draw a new one"))
+        let mut batch = Batch::new();
+        for Versioned { version, record } in &mut ended {
+            record.end(SignalRecord::attempt_ended(), self.now());
+            batch.put(*version, record);
+        }
+        let loaded = std::mem::replace(&mut live.loaded, false);
+        self.records.commit(batch).await?;
+        live.loaded = loaded;
+        for Versioned { record, .. } in ended {
+            live.signals.remove(&record.id);
+            self.subjects.changed(&record.key());
+        }
+        Ok(())
+    }
+
+    /// Does what is due of a signal: it expires, and in the end it is forgotten.
+    pub(super) async fn due_signal(&self, signal: Versioned<SignalRecord>) -> Result<(), StoreError> {
+        let (now, mut record) = (self.now(), signal.record);
+        let mut batch = Batch::new();
+        match record.state {
+            SignalState::Waiting if record.expires_at <= now => {
+                record.end(SignalState::Expired, now);
+                batch.put(signal.version, &record);
+            }
+            SignalState::Waiting => return Ok(()),
+            _ if record.forget_at.is_some_and(|at| at <= now) => batch.delete(record.key(), signal.version),
+            _ => return Ok(()),
+        }
+        self.records.commit(batch).await?;
+        record.forget_at.into_iter().for_each(|at| self.due.hint(at));
+        self.subjects.changed(&record.key());
+        Ok(())
     }
 
     /// Answers what came of a signal, once it is known or the wait is over.

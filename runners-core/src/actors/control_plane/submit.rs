@@ -78,10 +78,14 @@ impl Plane {
         tenant: TenantId,
         job: Submission,
     ) -> Result<Result<Prepared, Refused>, StoreError> {
-        let spec = match submission::check(&job, tenant) {
+        let mut spec = match submission::check(&job, tenant) {
             Ok(spec) => spec,
             Err(refused) => return Ok(Err(refused)),
         };
+        let body = spec.unique.is_some().then(|| submission::body_digest(&spec));
+        if let Err(refused) = self.route(tenant, &mut spec).await? {
+            return Ok(Err(refused));
+        }
         let lane = match self.lane(tenant, &spec).await? {
             Ok(lane) => lane,
             Err(refused) => return Ok(Err(refused)),
@@ -99,7 +103,8 @@ impl Plane {
         let unique = spec
             .unique
             .as_ref()
-            .map(|unique| UniqueRecord::of_job(tenant, unique, spec.job, submission::body_digest(&spec)));
+            .zip(body)
+            .map(|(unique, body)| UniqueRecord::of_job(tenant, unique, spec.job, body));
         let record = JobRecord::submitted(&lane, &spec, self.now());
         let payload = Arc::new(PayloadRecord {
             tenant,

@@ -248,6 +248,8 @@ impl Plane {
         live.last = None;
         live.seeker = None;
         live.told_no_more = false;
+        // Whatever an earlier start was sent, this one was not.
+        live.signals.values_mut().for_each(|pending| pending.sent_at = None);
         self.put_session(who, live, request, 0).await
     }
 

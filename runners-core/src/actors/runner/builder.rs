@@ -2,6 +2,7 @@
 
 use super::{
     ExitReason, Runner,
+    diagnostics::{NoticeLog, built_in},
     execution::Outfit,
     hooks::{HookError, Hooks},
     measures::Measures,
@@ -16,10 +17,13 @@ use crate::{
         artifact::ArtifactStore,
         clock::{Clock, SystemClock},
         executor::{ErasedExecutor, Executor, Executors},
+        facts::{FactsSource, SystemFacts},
         metrics::{Metrics, NoMetrics},
         observer::{NoObserver, Observer},
         random::{Random, SystemRandom, number},
+        responder::{ErasedResponder, Responder, Responders},
         secrets::SecretSource,
+        traces::{NoTraces, Traces},
         transport::Transport,
     },
     values::{
@@ -43,7 +47,10 @@ pub struct RunnerBuilder {
     name: String,
     slots: u32,
     labels: BTreeSet<String>,
+    program: String,
     executors: Executors,
+    responders: Responders,
+    facts: Arc<dyn FactsSource>,
     spool: Spool,
     artifacts: Option<TenantArtifacts>,
     signatures: SignaturePolicy,
@@ -56,6 +63,7 @@ pub struct RunnerBuilder {
     random: Arc<dyn Random>,
     observer: Arc<dyn Observer>,
     metrics: Arc<dyn Metrics>,
+    traces: Arc<dyn Traces>,
 }
 
 impl RunnerBuilder {
@@ -65,7 +73,10 @@ impl RunnerBuilder {
             name: "runner".to_owned(),
             slots: 1,
             labels: BTreeSet::new(),
+            program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
             executors: Executors::default(),
+            responders: Responders::default(),
+            facts: Arc::new(SystemFacts),
             spool: Spool::memory(),
             artifacts: None,
             signatures: SignaturePolicy::default(),
@@ -78,6 +89,7 @@ impl RunnerBuilder {
             random: Arc::new(SystemRandom),
             observer: Arc::new(NoObserver),
             metrics: Arc::new(NoMetrics),
+            traces: Arc::new(NoTraces),
         }
     }
 
@@ -124,6 +136,38 @@ impl RunnerBuilder {
     /// When there is one for that kind already.
     pub fn named(mut self, kind: impl Into<String>, executor: impl ErasedExecutor) -> Self {
         self.executors = self.executors.named(kind, executor);
+        self
+    }
+
+    /// Adds a responder to one type of command that is sent to the runner as a signal.
+    ///
+    /// # Panics
+    /// When there is one for that kind already: [`Ping`](crate::Ping) and
+    /// [`CollectDiagnostics`](crate::CollectDiagnostics) are answered by every runner, and are found
+    /// to be taken when it starts.
+    pub fn responder<C: Command>(mut self, responder: impl Responder<C>) -> Self {
+        self.responders = self.responders.with(responder);
+        self
+    }
+
+    /// Adds a responder to a kind that is known only at run time.
+    ///
+    /// # Panics
+    /// As [`responder`](Self::responder).
+    pub fn named_responder(mut self, kind: impl Into<String>, responder: impl ErasedResponder) -> Self {
+        self.responders = self.responders.named(kind, responder);
+        self
+    }
+
+    /// Name and version of the program that it is part of. This library's unless said otherwise.
+    pub fn program(mut self, program: impl Into<String>) -> Self {
+        self.program = program.into();
+        self
+    }
+
+    /// Who tells what machine it is on. [`SystemFacts`] unless said otherwise.
+    pub fn facts(mut self, facts: impl FactsSource) -> Self {
+        self.facts = Arc::new(facts);
         self
     }
 
@@ -256,6 +300,13 @@ impl RunnerBuilder {
         self
     }
 
+    /// Joins attempts with the traces that their jobs carry. None are carried unless said
+    /// otherwise.
+    pub fn traces(mut self, traces: impl Traces) -> Self {
+        self.traces = Arc::new(traces);
+        self
+    }
+
     /// Measures to `metrics`. Nothing is measured unless said otherwise.
     pub fn metrics(mut self, metrics: impl Metrics) -> Self {
         self.metrics = Arc::new(metrics);
@@ -292,17 +343,16 @@ impl RunnerBuilder {
     }
 
     fn build(self) -> (Runner, Serving) {
-        let facts = Facts {
+        let mut facts = Facts {
             name: self.name,
             kinds: self.executors.kinds().map(str::to_owned).collect(),
             labels: self.labels,
             slots: if self.single_use { 1 } else { self.slots },
-            program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
-            os: std::env::consts::OS.to_owned(),
-            arch: std::env::consts::ARCH.to_owned(),
-            cpus: std::thread::available_parallelism()
-                .map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(u32::MAX)),
+            program: self.program,
+            protocol: Facts::PROTOCOL,
+            ..Facts::default()
         };
+        self.facts.describe(&mut facts);
         let booted = self.spool.boot();
         let incarnation =
             Incarnation { boots: *booted.as_ref().unwrap_or(&0), random: number(&*self.random) };
@@ -313,13 +363,17 @@ impl RunnerBuilder {
         if let Err(error) = booted {
             session.end(ExitReason::Unstarted { problem: Error::from(error).with_causes() });
         }
+        let notices = Arc::new(NoticeLog::new(self.observer, self.clock.clone()));
         let shared = Arc::new(Shared::new(session, self.clock));
+        let responders = built_in(self.responders, &shared, self.facts, notices.clone());
         let (exit, exited) = watch::channel(None);
         let kill = CancellationToken::new();
         let serving = Serving::new(Parts {
             shared: shared.clone(),
             transport: self.transport,
             executors: self.executors,
+            responders,
+            observer: notices,
             outfit: Outfit {
                 artifacts: self.artifacts,
                 signatures: self.signatures,
@@ -329,8 +383,7 @@ impl RunnerBuilder {
             },
             spool: self.spool,
             random: self.random,
-            observer: self.observer,
-            measures: Measures::new(self.metrics),
+            measures: Measures::new(self.metrics, self.traces),
             kill: kill.clone(),
             exit,
         });

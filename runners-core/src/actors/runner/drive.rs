@@ -6,7 +6,7 @@ use super::{
     lease::SessionLease,
     link::SessionLink,
     log::json_length,
-    measures::Measures,
+    measures::{Measures, name_of},
     serve::Shared,
     session::{Order, Stop, StopReason},
 };
@@ -34,6 +34,7 @@ use tokio::{
     task::{JoinError, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
 
 /// How long a dropped executor may take until its slot is free whether it has gone or not.
 const DROP_WITHIN: Duration = Duration::from_secs(5);
@@ -58,7 +59,12 @@ pub(super) struct Driver {
 
 impl Driver {
     /// Executes the order and reports how it ended, unless its lease is gone.
-    pub(super) async fn drive(mut self) {
+    pub(super) async fn drive(self) {
+        let span = self.measures.span_of(&self.order);
+        self.drive_within(span.clone()).instrument(span).await;
+    }
+
+    async fn drive_within(mut self, span: Span) {
         let token = self.order.token;
         self.observer.observe(&Notice::AttemptStarted {
             token,
@@ -82,6 +88,7 @@ impl Driver {
             }
             finish
         };
+        span.record("outcome", name_of(&finish.outcome));
         self.measures.attempted(&finish.outcome, self.shared.clock.boot().since(started));
         if !self.shared.with(|session, now| session.finish(finish, now)) {
             self.spool.forget(vec![token]).await;
@@ -104,7 +111,7 @@ impl Driver {
             link,
         };
         let mut work = JoinSet::new();
-        work.spawn(execution.execute(attempt));
+        work.spawn(execution.execute(attempt).in_current_span());
         let stop = tokio::select! {
             biased;
             execution = join(&mut work) => return (None, Some(execution)),

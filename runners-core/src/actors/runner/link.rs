@@ -5,7 +5,7 @@ use crate::{
     rules::redaction::Redactor,
     seams::{
         artifact::ArtifactError,
-        executor::AttemptLink,
+        executor::{AttemptLink, RawSignal},
         observer::{Notice, Observer},
     },
     values::{digest::Digest, lease::FencingToken, outcome::Outcome, result::Fault, sync::Attachment},
@@ -16,6 +16,7 @@ use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+use tokio::sync::mpsc;
 
 /// How many names of artifacts that could not be put are told.
 const MISSING_MAX: usize = 100;
@@ -138,6 +139,10 @@ impl AttemptLink for SessionLink {
         }
         self.observer.observe(&Notice::AttemptProgress { token: self.token, text: text.clone() });
         self.shared.with(|session, now| session.progress(self.token, text, now));
+    }
+
+    fn receive(&self, kind: &str, into: mpsc::Sender<RawSignal>) {
+        self.shared.mailboxes.open(self.token, kind, into);
     }
 
     async fn attach(&self, name: String, media_type: String, bytes: Bytes) -> Result<Digest, ArtifactError> {

@@ -7,6 +7,7 @@ use super::{
     drive::Driver,
     execution::Outfit,
     measures::Measures,
+    respond::{Ask, Mailboxes, respond},
     session::{Effect, Next, Order, Session, Stop},
 };
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
         executor::Executors,
         observer::Observer,
         random::{Random, unit},
+        responder::Responders,
         transport::{Transport, TransportError},
     },
     values::{
@@ -45,12 +47,20 @@ pub(super) struct Shared {
     changed: Notify,
     /// Counts replies, for those who wait for what one may bring.
     turn: Turn,
+    /// Where live attempts receive signals.
+    pub(super) mailboxes: Mailboxes,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Shared {
     pub(super) fn new(session: Session, clock: Arc<dyn Clock>) -> Self {
-        Self { session: Mutex::new(session), changed: Notify::new(), turn: Turn::default(), clock }
+        Self {
+            session: Mutex::new(session),
+            changed: Notify::new(),
+            turn: Turn::default(),
+            mailboxes: Mailboxes::default(),
+            clock,
+        }
     }
 
     /// Changes the session, and has the loop look at it.
@@ -84,6 +94,7 @@ pub(super) struct Serving {
     shared: Arc<Shared>,
     transport: Arc<dyn Transport>,
     executors: Executors,
+    responders: Responders,
     outfit: Arc<Outfit>,
     spool: Spool,
     random: Arc<dyn Random>,
@@ -95,6 +106,8 @@ pub(super) struct Serving {
     call_handles: BTreeMap<u64, AbortHandle>,
     attempts: JoinSet<FencingToken>,
     stops: BTreeMap<FencingToken, watch::Sender<Option<Stop>>>,
+    /// Signals that are being carried out.
+    responses: JoinSet<()>,
     /// Forgetting what was recorded.
     chores: JoinSet<()>,
 }
@@ -104,6 +117,7 @@ pub(super) struct Parts {
     pub(super) shared: Arc<Shared>,
     pub(super) transport: Arc<dyn Transport>,
     pub(super) executors: Executors,
+    pub(super) responders: Responders,
     pub(super) outfit: Outfit,
     pub(super) spool: Spool,
     pub(super) random: Arc<dyn Random>,
@@ -119,6 +133,7 @@ impl Serving {
             shared: parts.shared,
             transport: parts.transport,
             executors: parts.executors,
+            responders: parts.responders,
             outfit: Arc::new(parts.outfit),
             spool: parts.spool,
             random: parts.random,
@@ -130,6 +145,7 @@ impl Serving {
             call_handles: BTreeMap::new(),
             attempts: JoinSet::new(),
             stops: BTreeMap::new(),
+            responses: JoinSet::new(),
             chores: JoinSet::new(),
         }
     }
@@ -153,6 +169,7 @@ impl Serving {
         };
         if reason != ExitReason::Killed {
             while self.chores.join_next().await.is_some() {}
+            self.responses.shutdown().await;
         }
         let kill = self.kill.clone();
         let reason = tokio::select! {
@@ -250,6 +267,7 @@ impl Serving {
             Some(called) = self.calls.join_next() => self.answered(called),
             Some(ended) = self.attempts.join_next() => self.ended(&ended),
             Some(_) = self.chores.join_next() => {}
+            Some(_) = self.responses.join_next() => {}
             () = self.shared.changed.notified() => {}
             () = woken => {}
         }
@@ -270,6 +288,7 @@ impl Serving {
     fn ended(&mut self, ended: &Result<FencingToken, JoinError>) {
         if let Ok(token) = ended {
             self.stops.remove(token);
+            self.shared.mailboxes.close(*token);
             self.measures.busy(self.attempts.len());
         }
     }
@@ -291,6 +310,7 @@ impl Serving {
                         self.measures.sync_given_up();
                     }
                 }
+                Effect::Respond(ask) => self.respond(*ask),
                 Effect::Tell(notice) => self.observer.observe(&notice),
             }
         }
@@ -298,6 +318,10 @@ impl Serving {
             let spool = self.spool.clone();
             self.chores.spawn(async move { spool.forget(forgotten).await });
         }
+    }
+
+    fn respond(&mut self, ask: Ask) {
+        self.responses.spawn(respond(ask, self.shared.clone(), self.responders.clone()));
     }
 
     fn start(&mut self, order: Order) {

@@ -156,6 +156,30 @@ impl Session {
         }
     }
 
+    /// What the runner says of itself.
+    pub(super) const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Changes what the runner says of itself, but for what it was started with.
+    pub(super) fn change_facts(&mut self, change: impl FnOnce(&mut Facts), now: BootTime) {
+        let mut facts = self.facts.clone();
+        change(&mut facts);
+        facts.slots = self.facts.slots;
+        facts.kinds.clone_from(&self.facts.kinds);
+        if facts != self.facts {
+            self.facts_digest = facts.digest();
+            self.facts = facts;
+            self.facts_wanted = true;
+            self.news.get_or_insert(now);
+        }
+    }
+
+    /// How many signals are being carried out.
+    pub(super) fn responding(&self) -> usize {
+        self.signals.responding()
+    }
+
     /// What the lease of an attempt is worth, if it is held.
     pub(super) fn lease(&self, token: FencingToken) -> Option<LeaseView> {
         self.held.get(&token).map(|held| held.view)

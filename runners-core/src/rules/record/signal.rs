@@ -1,4 +1,4 @@
-//! Signals: commands sent to one runner that expect an answer.
+//! Signals: commands sent to one runner, or to an attempt that it works on, that expect an answer.
 
 use super::{Record, Unknown, id_bytes};
 use crate::{
@@ -6,13 +6,16 @@ use crate::{
     values::{
         id::{RunnerId, SignalId, TenantId},
         key::{Index, Key, Kind},
+        lease::FencingToken,
         opaque::Opaque,
+        result::Fault,
         sync::SignalOutcome,
         time::Timestamp,
     },
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// What has become of a signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,18 +26,25 @@ pub(crate) enum SignalState {
     Expired,
 }
 
-/// A command sent to one runner.
+/// A command sent to one runner, or to an attempt that it works on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct SignalRecord {
     #[serde(skip, default = "no_tenant")]
     pub(crate) tenant: TenantId,
     #[serde(skip, default = "no_signal")]
     pub(crate) id: SignalId,
+    /// The runner, or the one that works on the attempt.
     pub(crate) to: RunnerId,
+    /// The attempt it is for, if it is not for the runner itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) attempt: Option<FencingToken>,
     pub(crate) kind: String,
     pub(crate) payload: Opaque,
     pub(crate) expires_at: Timestamp,
     pub(crate) state: SignalState,
+    /// When it is deleted, once it waits no more. One of the first release is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) forget_at: Option<Timestamp>,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
 }
@@ -47,7 +57,24 @@ const fn no_signal() -> SignalId {
     SignalId::from_bytes([0; 16])
 }
 
+/// How long the answer to a signal is kept: whoever sent it asks for it within their patience.
+pub(crate) const ANSWER_KEPT_FOR: Duration = Duration::from_secs(3600);
+
 impl SignalRecord {
+    /// Ends the wait for an answer. Only the first end counts.
+    pub(crate) fn end(&mut self, state: SignalState, now: Timestamp) {
+        if self.state == SignalState::Waiting {
+            self.state = state;
+            self.forget_at = Some(now + ANSWER_KEPT_FOR);
+        }
+    }
+
+    /// The answer that the control plane gives for an attempt that has ended.
+    pub(crate) fn attempt_ended() -> SignalState {
+        let message = "the attempt ended before it answered";
+        SignalState::Answered(SignalOutcome::Fault(Fault::permanent("attempt_ended", message)))
+    }
+
     pub(crate) fn key_of(tenant: TenantId, id: SignalId) -> Key {
         Key::new(tenant, Kind::Signal, Bytes::copy_from_slice(id.as_bytes()))
     }
@@ -64,10 +91,10 @@ impl Record for SignalRecord {
         Some(self)
     }
     fn indexes(&self) -> Vec<(Index, Bytes)> {
-        if self.state != SignalState::Waiting {
-            return Vec::new();
-        }
         let key = self.key();
+        if self.state != SignalState::Waiting {
+            return self.forget_at.map(|at| (Index::Due, keys::due(at, &key))).into_iter().collect();
+        }
         vec![(Index::Due, keys::due(self.expires_at, &key)), (Index::Owner, keys::owner(self.to, &key))]
     }
 }

@@ -1,12 +1,14 @@
 //! The handle an executor is given: what it may know, and what it may leave behind.
 
+use super::signals::{RawSignal, Signals};
 use crate::{
     seams::{artifact::ArtifactError, lease::Lease},
-    values::{digest::Digest, id::JobId, lease::FencingToken, secret::Secret},
+    values::{command::Command, digest::Digest, id::JobId, lease::FencingToken, secret::Secret},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// One confirmed try at a job, as its executor sees it. Clones are the same attempt.
@@ -27,6 +29,8 @@ pub(crate) type Secrets = BTreeMap<String, Secret>;
 pub(crate) trait AttemptLink: Debug + Send + Sync {
     fn log(&self, bytes: Bytes);
     fn progress(&self, text: String);
+    /// Has signals of `kind` put into `into`, and no longer where they were put before.
+    fn receive(&self, kind: &str, into: mpsc::Sender<RawSignal>);
     async fn attach(&self, name: String, media_type: String, bytes: Bytes) -> Result<Digest, ArtifactError>;
 }
 
@@ -102,6 +106,15 @@ impl Attempt {
     /// Says how far the work is, in a few words. Only the newest is kept.
     pub fn progress(&self, text: impl Into<String>) {
         self.link.progress(text.into());
+    }
+
+    /// Receives the signals of one type that are sent to this attempt from now on. Ask for it before
+    /// anything else: until then such signals are answered with the fault `no_receiver`.
+    #[must_use]
+    pub fn signals<C: Command>(&self) -> Signals<C> {
+        let (into, raw) = mpsc::channel(Signals::<C>::WAITING_MAX);
+        self.link.receive(C::KIND, into);
+        Signals::new(raw)
     }
 
     /// Keeps named bytes beside the result and answers their digest. The name is a relative path

@@ -1,7 +1,7 @@
 //! What a session has its actor do, and what others may know of a session.
 
 use crate::{
-    actors::keeper::Trust,
+    actors::{keeper::Trust, runner::respond::Ask},
     seams::observer::Notice,
     values::{digest::Digest, job::JobSpec, lease::FencingToken, opaque::Opaque, time::BootTime},
 };
@@ -27,6 +27,8 @@ pub(in super::super) enum Effect {
     Forget(FencingToken),
     /// Drop a call that nothing is expected of any more.
     Abandon(u64),
+    /// Carry a signal out.
+    Respond(Box<Ask>),
     /// Tell the observer.
     Tell(Notice),
 }

@@ -2,14 +2,16 @@
 
 use super::{Effect, ExitReason, HeldAttempt, LeaseView, Order, Sent, Session, Stop, StopReason};
 use crate::{
-    actors::{error::with_causes, keeper::Trust},
+    actors::{error::with_causes, keeper::Trust, runner::respond::Ask},
     seams::{executor::Executors, observer::Notice, transport::TransportError},
     values::{
+        id::SignalId,
         job::JobSpec,
         lease::FencingToken,
         reply::{RefusalCode, Refused, Reply},
+        result::Fault,
         runner::{Desired, Mode},
-        sync::{Offer, Phase, SignalDelivery, SyncAnswer},
+        sync::{Offer, Phase, SignalDelivery, SignalOutcome, SyncAnswer},
         time::BootTime,
     },
 };
@@ -113,7 +115,7 @@ impl Session {
                 self.offered(sent, offer, executors, now);
             }
         }
-        for signal in &answer.signals {
+        for signal in answer.signals {
             self.signalled(sent, signal, now);
         }
         if answer.no_more && self.quiet_from.is_some_and(|from| seq >= from) && !self.no_more {
@@ -253,8 +255,34 @@ impl Session {
         })
     }
 
-    fn signalled(&mut self, sent: &Sent, signal: &SignalDelivery, now: BootTime) {
-        if sent.asked + signal.expires_in > now && self.signals.deliver(signal) {
+    fn signalled(&mut self, sent: &Sent, signal: SignalDelivery, now: BootTime) {
+        let expires_at = sent.asked + signal.expires_in;
+        if expires_at <= now || !self.signals.deliver(signal.id) {
+            return;
+        }
+        match signal.attempt.filter(|token| !self.held.contains_key(token)) {
+            Some(token) => {
+                let fault = Fault::permanent("attempt_ended", format!("{token} has ended"));
+                self.responded(signal.id, Some(SignalOutcome::Fault(fault)), now);
+            }
+            None => self.effects.push(Effect::Respond(Box::new(Ask {
+                signal: signal.id,
+                kind: signal.kind,
+                payload: signal.payload,
+                attempt: signal.attempt,
+                expires_at,
+            }))),
+        }
+    }
+
+    /// A signal was carried out, or expired before it was.
+    pub(in super::super) fn responded(
+        &mut self,
+        signal: SignalId,
+        outcome: Option<SignalOutcome>,
+        now: BootTime,
+    ) {
+        if self.signals.responded(signal, outcome) {
             self.news.get_or_insert(now);
         }
     }

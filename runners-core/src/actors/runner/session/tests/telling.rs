@@ -6,8 +6,12 @@ use crate::values::{
     digest::Digest,
     id::SignalId,
     signal::Ping,
-    sync::{Attached, Attachment, Logged, SignalDelivery},
+    sync::{Attached, Attachment, Logged, SignalAnswer, SignalDelivery, SignalOutcome},
 };
+
+fn asks(effects: &[Effect]) -> usize {
+    effects.iter().filter(|effect| matches!(effect, Effect::Respond(_))).count()
+}
 
 fn body(request: &SyncRequest) -> usize {
     serde_json::to_vec(request).unwrap().len()
@@ -24,6 +28,7 @@ fn signal() -> SignalDelivery {
         kind: Ping::KIND.to_owned(),
         payload: Opaque::new(&br#"{"text":"x"}"#[..]),
         expires_in: Duration::from_secs(30),
+        attempt: None,
     }
 }
 
@@ -184,14 +189,39 @@ fn an_artifact_that_was_replaced_meanwhile_is_attached_again() {
 fn a_signal_is_answered_once_and_until_the_answer_is_heard() {
     let mut bench = Bench::new(1);
     let seq = bench.send().seq;
-    bench.answer(SyncAnswer { signals: vec![signal(), signal()], ..answer(seq) });
+    let effects = bench.answer(SyncAnswer { signals: vec![signal(), signal()], ..answer(seq) });
+    assert_eq!(asks(&effects), 1);
+    for text in [&b"1"[..], b"2"] {
+        let outcome = SignalOutcome::Result(Opaque::new(text));
+        bench.session.responded(signal().id, Some(outcome), bench.now);
+    }
     let request = bench.send();
     assert_eq!(request.answers.len(), 1);
     bench.unreachable(request.seq);
     let request = bench.send();
     assert_eq!(request.answers.len(), 1);
-    bench.answer(SyncAnswer { heard: vec![signal().id], signals: vec![signal()], ..answer(request.seq) });
+    assert_eq!(request.answers[0].answer, SignalOutcome::Result(Opaque::new(&b"1"[..])));
+    let again = SyncAnswer { heard: vec![signal().id], signals: vec![signal()], ..answer(request.seq) };
+    assert_eq!(asks(&bench.answer(again)), 0);
     assert!(bench.send().answers.is_empty());
+}
+
+#[test]
+fn a_signal_to_an_attempt_is_for_its_executor_and_one_that_has_ended_is_told() {
+    let mut bench = Bench::new(2);
+    let live = bench.running(1);
+    let of = |token, number: u8| SignalDelivery {
+        id: SignalId::from_bytes([number; 16]),
+        attempt: Some(token),
+        ..signal()
+    };
+    let seq = bench.send().seq;
+    let gone = token(2, 1);
+    let effects = bench.answer(SyncAnswer { signals: vec![of(live, 1), of(gone, 2)], ..answer(seq) });
+    assert_eq!(asks(&effects), 1, "the one that runs is asked");
+    let answers = bench.send().answers;
+    assert!(matches!(&answers[..], [SignalAnswer { answer: SignalOutcome::Fault(fault), .. }]
+        if fault.code == "attempt_ended"));
 }
 
 #[test]
@@ -200,6 +230,6 @@ fn a_signal_that_has_expired_is_skipped() {
     let seq = bench.send().seq;
     bench.pass(Duration::from_secs(29));
     bench.now = bench.now + Duration::from_secs(1);
-    bench.answer(SyncAnswer { signals: vec![signal()], ..answer(seq) });
-    assert!(bench.send().answers.is_empty());
+    let effects = bench.answer(SyncAnswer { signals: vec![signal()], ..answer(seq) });
+    assert_eq!(asks(&effects), 0);
 }

@@ -1,0 +1,51 @@
+//! Where a job goes: the environment that it names becomes a pool, once, at its submit.
+
+use super::Plane;
+use crate::{
+    rules::record::{EnvironmentRecord, PoolRecord},
+    seams::store::StoreError,
+    values::{
+        fleet::environment::Route,
+        id::TenantId,
+        job::JobSpec,
+        reply::{RefusalCode, Refused},
+    },
+};
+
+impl Plane {
+    /// Has a job that names an environment target the pool that the environment leads to.
+    pub(super) async fn route(
+        &self,
+        tenant: TenantId,
+        spec: &mut JobSpec,
+    ) -> Result<Result<(), Refused>, StoreError> {
+        let Some(name) = &spec.environment else {
+            return Ok(self.may_host_itself(tenant));
+        };
+        let refused = |code, problem: &str| {
+            let detail = format!("spec.environment: {name:?} {problem}");
+            Ok(Err(Refused::new(code, detail)))
+        };
+        let key = EnvironmentRecord::key_of(tenant, name);
+        let Some(found) = self.records.load::<EnvironmentRecord>(key).await? else {
+            return refused(RefusalCode::NotFound, "does not exist: make it, or name a pool");
+        };
+        let pool = match found.record.route {
+            Route::Pool(pool) => pool,
+            Route::Hosted => {
+                let problem = "leads to hosted execution, which is not set up here: route it to a pool";
+                return refused(RefusalCode::NotFound, problem);
+            }
+        };
+        if let Err(refused) = self.may_host_itself(tenant) {
+            return Ok(Err(refused));
+        }
+        match self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, pool)).await? {
+            Some(found) => {
+                spec.pool = found.record.spec.name;
+                Ok(Ok(()))
+            }
+            None => refused(RefusalCode::NotFound, "leads to a pool that was deleted: route it elsewhere"),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Programs that a few tests need and users do not: installed where everything is to be tested.
+//! Elsewhere the tests that miss them say that they were skipped, and why.
+
+use crate::{
+    packages::PackageManager,
+    process::{Skipped, find},
+};
+use anyhow::Result;
+
+/// Each program, and what it is for: networks that refuse connections, and rules of alerts.
+const PROGRAMS: &[&str] = &["ip", "nft", "promtool"];
+const USUAL_PLACES: &[&str] = &["/usr/bin", "/usr/sbin", "/sbin"];
+
+const APT: PackageManager = PackageManager {
+    program: "apt-get",
+    refresh: Some(&["update", "-q"]),
+    install: &["install", "-y", "-q", "--no-install-recommends", "iproute2", "nftables", "prometheus"],
+    as_root: true,
+};
+
+/// Makes sure that they are there, if the system has a package manager that we know them in.
+pub(crate) fn ensure() -> Result<()> {
+    let missing = missing();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.join(", ");
+    if find(&[APT.program], &[]).is_none() {
+        let told = format!("{names} not found: install them with the system's package manager");
+        return Err(Skipped(told).into());
+    }
+    APT.install(&names).map_err(|error| Skipped(format!("{error:#}")))?;
+    match self::missing() {
+        still if still.is_empty() => Ok(()),
+        still => Err(Skipped(format!("there is still no {} on the PATH", still.join(", "))).into()),
+    }
+}
+
+fn missing() -> Vec<&'static str> {
+    PROGRAMS.iter().copied().filter(|name| find(&[name], USUAL_PLACES).is_none()).collect()
+}
