@@ -5,12 +5,13 @@ mod flow_run;
 mod flow_validate;
 mod follow;
 mod jobs;
+mod key;
 mod run;
 mod server;
 mod submit;
 
 use crate::{
-    args::{Command, FlowCommand, OutputArgs},
+    args::{Command, FlowCommand, KeyCommand, OutputArgs},
     exit::Exit,
     output::OutputDirectory,
     report::Report,
@@ -27,6 +28,7 @@ pub(crate) async fn execute(command: Command) -> Result<Exit> {
         Command::Submit(arguments) => submit::execute(arguments).await,
         Command::Flow(FlowCommand::Run(arguments)) => flow_run::execute(arguments).await,
         Command::Flow(FlowCommand::Validate(arguments)) => Ok(flow_validate::execute(&arguments)),
+        Command::Key(KeyCommand::Generate(arguments)) => key::generate(&arguments),
         Command::Ping(arguments) => jobs::ping(arguments).await,
         Command::Job(arguments) => jobs::show(arguments).await,
         Command::Cancel(arguments) => jobs::cancel(arguments).await,

@@ -2,7 +2,8 @@
 //! when it cannot be reached.
 
 use crate::{
-    args::{ApiArgs, TrustArgs},
+    args::{ApiArgs, SignArgs, TrustArgs},
+    keys,
     tokens::{self, DATA},
 };
 use anyhow::{Context as _, Error, Result, bail};
@@ -42,6 +43,13 @@ pub(crate) struct TokenSource<'a> {
 impl Connection {
     /// Prepares a connection. Nothing is sent yet.
     pub(crate) fn new(arguments: &ApiArgs) -> Result<Self> {
+        Self::signing(arguments, &SignArgs::default())
+    }
+
+    /// Prepares a connection by which jobs are signed.
+    pub(crate) fn signing(arguments: &ApiArgs, sign: &SignArgs) -> Result<Self> {
+        let signer = sign.sign_key.as_deref().map(keys::signing).transpose()?;
+        let tenant = sign.tenant.unwrap_or(TenantId::DEFAULT);
         let source = TokenSource {
             kind: TokenKind::Api,
             text: arguments.token.as_deref(),
@@ -52,7 +60,13 @@ impl Connection {
         let transport = transport(&arguments.server, token, &arguments.trust)?;
         let artifacts = HttpArtifacts::new(&transport);
         // The token says whose artifacts they are; the tenant in a key is not looked at.
-        let builder = || Client::builder(transport.clone()).artifacts(TenantId::DEFAULT, artifacts.clone());
+        let builder = || {
+            let builder = Client::builder(transport.clone()).artifacts(TenantId::DEFAULT, artifacts.clone());
+            match &signer {
+                Some(key) => builder.sign_with(tenant, key.clone()),
+                None => builder,
+            }
+        };
         Ok(Self {
             server: arguments.server.clone(),
             client: builder().patience(FIRST_ANSWER_WITHIN).build(),

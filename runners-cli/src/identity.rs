@@ -96,6 +96,12 @@ impl Identity {
     }
 }
 
+/// Forgets who this runner was, once that is good for nothing.
+pub(crate) fn forget(spool: &Spool) -> Result<(), SpoolError> {
+    spool.remove_secret(ENROLLED)?;
+    spool.remove_secret(CREDENTIAL)
+}
+
 /// Why a runner is not enrolled.
 #[derive(Debug)]
 pub(crate) enum EnrolFailure {

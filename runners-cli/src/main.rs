@@ -11,6 +11,7 @@ mod exit;
 mod host;
 mod identity;
 mod interrupts;
+mod keys;
 mod local;
 mod narrator;
 mod output;

@@ -112,7 +112,7 @@ fn make_private(path: &Path) -> std::io::Result<()> {
 }
 
 /// Writes a file that is there whole or not at all, and never readable by others.
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     let partial = path.with_extension("new");
     match fs::remove_file(&partial) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),

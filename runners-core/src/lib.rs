@@ -19,7 +19,7 @@ pub use actors::{
     spool::{Spool, SpoolError},
 };
 pub use seams::{
-    artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream},
+    artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream, StoredArtifact},
     artifact::{intake::ArtifactIntake, memory::MemoryArtifacts},
     authenticate::{Authenticate, AuthenticateError},
     clock::{Clock, SystemClock, sleep},
@@ -44,6 +44,7 @@ pub use values::{
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},
         presence::Presence,
+        retention::{Retention, UnnamedArtifacts},
         runner::{RunnerFilter, RunnerView},
         summary::{FleetSummary, PoolSummary},
         tenant::{Feature, Rollout, TenantView},
@@ -54,6 +55,7 @@ pub use values::{
     lease::FencingToken,
     opaque::Opaque,
     outcome::{Conclusion, Outcome},
+    preference::{Concurrency, Fairness, Fallback},
     principal::{Principal, Scope},
     result::{Fault, JobResult, Verdict},
     retry::RetryPolicy,

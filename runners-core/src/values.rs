@@ -10,6 +10,7 @@ pub(crate) mod key;
 pub(crate) mod lease;
 pub(crate) mod opaque;
 pub(crate) mod outcome;
+pub(crate) mod preference;
 pub(crate) mod principal;
 pub(crate) mod reply;
 pub(crate) mod request;

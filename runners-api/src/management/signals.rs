@@ -34,7 +34,7 @@ pub(crate) struct NewSignal {
     /// The job whose attempt it is sent to.
     #[schema(value_type = Option<text::Job>)]
     job_id: Option<JobId>,
-    /// The kind of command, such as `ping`.
+    /// The kind of command, such as `runners.ping`.
     #[schema(min_length = 1, max_length = 100)]
     kind: String,
     /// The command. `null` unless given.

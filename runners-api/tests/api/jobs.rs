@@ -139,11 +139,12 @@ async fn a_signal_is_answered_by_its_runner() {
     let stage = Stage::open().await;
     let runner = stage.runner("hans").await;
     let listed = stage.get("/self-hosted/runners").await;
-    let asked = json!({ "runnerId": listed[0]["id"], "kind": "ping", "payload": null });
+    let asked =
+        json!({ "runnerId": listed[0]["id"], "kind": "runners.ping", "payload": { "text": "there?" } });
     let sent = stage.post("/signals", asked).await;
     let path = format!("/signals/{}?waitMs=20000", sent["id"].as_str().unwrap());
     assert_eq!(stage.get(&path).await["state"], "answered");
-    let both = json!({ "kind": "ping" });
+    let both = json!({ "kind": "runners.ping" });
     assert_eq!(stage.call(Method::POST, "/signals", b'a', both).await.0, 400);
     runner.kill();
 }

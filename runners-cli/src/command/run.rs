@@ -3,18 +3,19 @@
 mod disguise;
 
 use crate::{
-    args::RunArgs,
+    args::{GuardArgs, RunArgs, TenureArgs},
     connection::{self, TokenSource},
     exit::Exit,
     identity::{self, Identity},
     interrupts::Interrupts,
+    keys,
     local::LocalBrowser,
     narrator::Narrator,
 };
 use anyhow::{Context as _, Result, bail};
 use runners_core::{
-    ExitReason, Runner, Spool, TokenKind,
-    protocol::{RefusalCode, Refused},
+    DirectorySecrets, EnvironmentSecrets, ExitReason, Runner, RunnerBuilder, Spool, TokenKind,
+    protocol::{Enrolled, RefusalCode, Refused},
 };
 use runners_transport_http::HttpArtifacts;
 use serde_json::json;
@@ -39,11 +40,13 @@ pub(super) async fn execute(arguments: RunArgs) -> Result<Exit> {
     let narrator = Arc::new(Narrator::new(&arguments.server, arguments.json));
     announce(&narrator, &arguments, &identity, &name);
     let transport = connection::transport(&arguments.server, identity.credential, &arguments.trust)?;
-    let runner = Runner::builder(transport.clone())
+    let builder = Runner::builder(transport.clone());
+    let builder = stay(guard(builder, &arguments.guard, &identity.enrolled)?, &arguments.tenure);
+    let runner = builder
         .name(&name)
         .slots(arguments.slots)
         .labels(&arguments.labels)
-        .spool(spool)
+        .spool(spool.clone())
         .artifacts(identity.enrolled.tenant, HttpArtifacts::new(&transport))
         .observer(narrator.clone())
         .executor(browser.executor.clone())
@@ -55,6 +58,11 @@ pub(super) async fn execute(arguments: RunArgs) -> Result<Exit> {
             narrator.say("stopped", json!({ "event": "stopped" }));
             Ok(Exit::Passed)
         }
+        ExitReason::Deregistered => {
+            identity::forget(&spool)?;
+            narrator.say("deregistered after its single use", json!({ "event": "deregistered" }));
+            Ok(Exit::Passed)
+        }
         ExitReason::Displaced => {
             bail!("another process runs as this runner: give this one a --state of its own")
         }
@@ -63,6 +71,36 @@ pub(super) async fn execute(arguments: RunArgs) -> Result<Exit> {
             Err(refused).context(advice)
         }
         reason => bail!("the runner ended: {reason}"),
+    }
+}
+
+/// Says whose jobs it executes, and where secrets are.
+fn guard(mut builder: RunnerBuilder, arguments: &GuardArgs, enrolled: &Enrolled) -> Result<RunnerBuilder> {
+    for trusted in &arguments.trust_keys {
+        let tenant = trusted.tenant.unwrap_or(enrolled.tenant);
+        builder = builder.trust([(tenant, keys::verifying(&trusted.file)?)]);
+    }
+    builder = match &*arguments.audience {
+        [] => builder.audience([&enrolled.pool_name]),
+        audience => builder.audience(audience),
+    };
+    if arguments.demand_signatures {
+        builder = builder.demand_signatures();
+    }
+    if let Some(directory) = &arguments.secrets {
+        builder = builder.secrets(DirectorySecrets::new(directory));
+    }
+    Ok(builder.secrets(EnvironmentSecrets::prefixed(keys::SECRETS_PREFIX)))
+}
+
+/// Says how long it stays.
+fn stay(mut builder: RunnerBuilder, arguments: &TenureArgs) -> RunnerBuilder {
+    if arguments.single_use {
+        builder = builder.single_use();
+    }
+    match arguments.idle_exit {
+        Some(span) => builder.idle_exit(span),
+        None => builder,
     }
 }
 

@@ -10,4 +10,5 @@ mod secrets;
 mod secured;
 mod servers;
 mod stage;
+mod trust;
 mod whole_way;

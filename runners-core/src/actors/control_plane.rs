@@ -8,6 +8,8 @@ mod authenticate;
 mod builder;
 mod caller;
 mod client;
+mod collect;
+mod counts;
 mod dependants;
 mod deregister;
 mod direct;
@@ -19,10 +21,12 @@ mod feed;
 mod fleet;
 mod gauges;
 mod grant;
+mod lanes;
 mod logs;
 mod measured;
 mod measures;
 mod readiness;
+mod retention;
 mod route;
 mod session;
 mod signals;
@@ -47,11 +51,12 @@ use crate::{
         traces::Traces,
     },
     values::{
-        fleet::tenant::Rollout,
+        fleet::{retention::Retention, tenant::Rollout},
         id::{MemberId, PoolId, RunnerId, TenantId},
         time::Timestamp,
     },
 };
+use collect::Unnamed;
 use due::DueSignal;
 use feed::Feed;
 use measures::Measures;
@@ -131,6 +136,9 @@ pub(crate) struct Plane {
     pub(crate) upkeep: Notify,
     /// Logs move into the artifact store: it is one that outlives this process.
     pub(crate) seals: bool,
+    /// What is kept of a tenant that has not said so itself.
+    pub(crate) retention: Retention,
+    pub(crate) unnamed: Unnamed,
     /// Others may have made lanes that are not known here: they are to be listed again.
     pub(crate) lanes_doubted: AtomicBool,
     /// What this control plane wrote itself.

@@ -12,6 +12,7 @@ mod jobs;
 mod pools;
 mod presence;
 mod registrations;
+mod retention;
 mod runners;
 mod summary;
 mod tenants;

@@ -95,6 +95,14 @@ impl Records {
         }
     }
 
+    /// Reads counters whose id begins as that of `prefix`. One that is nothing may be left out.
+    pub(crate) async fn counters(&self, prefix: Key, limit: u32) -> Result<Vec<(Key, i64)>, StoreError> {
+        match self.store.scan(Query::Counters { prefix, limit }).await? {
+            Page::Counters(counters) => Ok(counters),
+            _ => Err(broken("counters were not answered with counters")),
+        }
+    }
+
     pub(crate) async fn chunks(
         &self,
         stream: Key,
@@ -194,6 +202,15 @@ impl Batch {
 
     pub(crate) fn add(&mut self, counter: Key, delta: i64, max: Option<i64>) {
         self.writes.push(Write::Add { counter, delta, max });
+    }
+
+    /// The counters that it adds to, in the order in which the store tells of them.
+    pub(crate) fn counters(&self) -> Vec<Key> {
+        let counter = |write: &Write| match write {
+            Write::Add { counter, .. } => Some(counter.clone()),
+            _ => None,
+        };
+        self.writes.iter().filter_map(counter).collect()
     }
 
     /// Removes the chunks of a stream that begin before an offset.

@@ -1,9 +1,7 @@
 //! Whether a runner may take the jobs of a lane, and if not, why.
 
-use crate::{
-    rules::record::LaneRecord,
-    values::{id::RunnerId, runner::Facts},
-};
+use crate::values::{id::RunnerId, job::JobSpec, runner::Facts};
+use std::collections::BTreeSet;
 
 /// The first predicate that fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,23 +16,44 @@ pub(crate) enum Ineligible {
     Refused(String),
 }
 
-/// Whether `runner`, of which these are the facts, may take the jobs of `lane`.
-pub(crate) fn eligible(lane: &LaneRecord, runner: RunnerId, facts: &Facts) -> Result<(), Ineligible> {
-    if lane.runner.is_some_and(|pinned| pinned != runner) {
-        return Err(Ineligible::Pinned);
-    }
-    suits(lane, facts)
+/// What the jobs of a lane ask of a runner.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Needs {
+    pub(crate) runner: Option<RunnerId>,
+    pub(crate) kind: String,
+    pub(crate) wanted: BTreeSet<String>,
+    pub(crate) refused: BTreeSet<String>,
 }
 
-/// Whether a runner with these facts may take the jobs of `lane`, whichever runner it is.
-pub(crate) fn suits(lane: &LaneRecord, facts: &Facts) -> Result<(), Ineligible> {
-    if !facts.kinds.contains(&lane.kind) {
+impl Needs {
+    /// What a job asks of a runner.
+    pub(crate) fn of(spec: &JobSpec) -> Self {
+        Self {
+            runner: spec.runner,
+            kind: spec.kind.clone(),
+            wanted: spec.wanted.clone(),
+            refused: spec.refused.clone(),
+        }
+    }
+}
+
+/// Whether `runner`, of which these are the facts, may take jobs with these needs.
+pub(crate) fn eligible(needs: &Needs, runner: RunnerId, facts: &Facts) -> Result<(), Ineligible> {
+    if needs.runner.is_some_and(|pinned| pinned != runner) {
+        return Err(Ineligible::Pinned);
+    }
+    suits(needs, facts)
+}
+
+/// Whether a runner with these facts may take jobs with these needs, whichever runner it is.
+pub(crate) fn suits(needs: &Needs, facts: &Facts) -> Result<(), Ineligible> {
+    if !facts.kinds.contains(&needs.kind) {
         return Err(Ineligible::Kind);
     }
-    if let Some(label) = lane.wanted.difference(&facts.labels).next() {
+    if let Some(label) = needs.wanted.difference(&facts.labels).next() {
         return Err(Ineligible::Wanted(label.clone()));
     }
-    if let Some(label) = lane.refused.intersection(&facts.labels).next() {
+    if let Some(label) = needs.refused.intersection(&facts.labels).next() {
         return Err(Ineligible::Refused(label.clone()));
     }
     Ok(())
@@ -43,23 +62,10 @@ pub(crate) fn suits(lane: &LaneRecord, facts: &Facts) -> Result<(), Ineligible> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        rules::record::Unknown,
-        values::id::{LaneId, PoolId, TenantId},
-    };
 
-    fn lane(wanted: &[&str], refused: &[&str]) -> LaneRecord {
+    fn needs(wanted: &[&str], refused: &[&str]) -> Needs {
         let set = |labels: &[&str]| labels.iter().map(ToString::to_string).collect();
-        LaneRecord {
-            tenant: TenantId::DEFAULT,
-            id: LaneId::from_bytes([0; 16]),
-            pool: PoolId::from_bytes([0; 16]),
-            kind: "visit".into(),
-            wanted: set(wanted),
-            refused: set(refused),
-            runner: None,
-            unknown: Unknown::new(),
-        }
+        Needs { runner: None, kind: "visit".into(), wanted: set(wanted), refused: set(refused) }
     }
 
     fn facts(labels: &[&str]) -> Facts {
@@ -74,18 +80,18 @@ mod tests {
 
     #[test]
     fn wanted_labels_must_all_be_there_and_refused_ones_must_not() {
-        assert_eq!(eligible(&lane(&["gpu"], &["slow"]), RUNNER, &facts(&["gpu", "eu"])), Ok(()));
+        assert_eq!(eligible(&needs(&["gpu"], &["slow"]), RUNNER, &facts(&["gpu", "eu"])), Ok(()));
         let wanted = Err(Ineligible::Wanted("gpu".into()));
-        assert_eq!(eligible(&lane(&["eu", "gpu"], &[]), RUNNER, &facts(&["eu"])), wanted);
+        assert_eq!(eligible(&needs(&["eu", "gpu"], &[]), RUNNER, &facts(&["eu"])), wanted);
         let refused = Err(Ineligible::Refused("slow".into()));
-        assert_eq!(eligible(&lane(&[], &["slow"]), RUNNER, &facts(&["slow"])), refused);
+        assert_eq!(eligible(&needs(&[], &["slow"]), RUNNER, &facts(&["slow"])), refused);
     }
 
     #[test]
     fn an_unknown_kind_or_another_pinned_runner_is_not_eligible() {
         let other = Facts { kinds: ["other".to_owned()].into(), ..facts(&[]) };
-        assert_eq!(eligible(&lane(&[], &[]), RUNNER, &other), Err(Ineligible::Kind));
-        let pinned = LaneRecord { runner: Some(RunnerId::from_bytes([2; 16])), ..lane(&[], &[]) };
+        assert_eq!(eligible(&needs(&[], &[]), RUNNER, &other), Err(Ineligible::Kind));
+        let pinned = Needs { runner: Some(RunnerId::from_bytes([2; 16])), ..needs(&[], &[]) };
         assert_eq!(eligible(&pinned, RUNNER, &facts(&[])), Err(Ineligible::Pinned));
     }
 }

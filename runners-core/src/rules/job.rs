@@ -1,6 +1,10 @@
 //! A job as it is stored: its terms, its state, and how its attempts ended.
 
+mod terms;
+
 pub(crate) use crate::values::event::StopReason;
+pub(crate) use terms::{Opening, Terms};
+
 use crate::{
     rules::{
         keys,
@@ -9,20 +13,17 @@ use crate::{
     },
     values::{
         digest::Digest,
-        id::{JobId, LaneId, PoolId, RunId, TenantId},
+        id::{JobId, LaneId, PoolId, TenantId},
         job::JobSpec,
         key::{Index, Key, Kind},
         lease::FencingToken,
         opaque::Opaque,
         outcome::{Conclusion, Outcome},
-        retry::RetryPolicy,
-        time::{Timestamp, millis},
-        trace::TraceParent,
+        time::Timestamp,
     },
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 /// A job as it is stored. Its payload is a record of its own, written once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +44,12 @@ pub(crate) struct JobRecord {
     /// The result of the newest attempt that left one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) result: Option<ResultPlace>,
+    /// The pool of the runner that holds it, if it is not the first that it prefers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) granted_in: Option<PoolId>,
+    /// To how many further pools it has fallen back since it became ready.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) fallen: usize,
     /// What its attempts have logged, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) logs: Vec<AttemptLog>,
@@ -61,38 +68,9 @@ const fn no_job() -> JobId {
     JobId::from_bytes([0; 16])
 }
 
-/// What the rules need of a job's specification.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Terms {
-    pub(crate) kind: String,
-    pub(crate) pool: PoolId,
-    pub(crate) pool_name: String,
-    pub(crate) lane: LaneId,
-    pub(crate) priority: u8,
-    #[serde(rename = "timeout_ms", with = "millis")]
-    pub(crate) timeout: Duration,
-    #[serde(rename = "grace_ms", with = "millis")]
-    pub(crate) grace: Duration,
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub(crate) retry: RetryPolicy,
-    /// Until when it may wait for its first start.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) queue_until: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) run: Option<RunId>,
-    /// The job that this one is another try of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) retry_of: Option<JobId>,
-    /// The trace it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) trace: Option<TraceParent>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) unique: Option<String>,
-}
-
-/// Left out of records: most jobs have the policy that is there unless said otherwise.
-fn is_default(retry: &RetryPolicy) -> bool {
-    *retry == RetryPolicy::default()
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// How a job is. There are no other states, here or on the wire.
@@ -179,8 +157,10 @@ impl ResultPlace {
 }
 
 impl JobRecord {
-    /// A job as it is at its submit.
-    pub(crate) fn submitted(lane: &LaneRecord, spec: &JobSpec, now: Timestamp) -> Self {
+    /// A job as it is at its submit, with the lanes that it goes through.
+    pub(crate) fn submitted(lanes: &[Vec<LaneRecord>], spec: &JobSpec, now: Timestamp) -> Self {
+        let first = lanes.first().and_then(|lane| lane.first());
+        let lane = first.expect("a job has a lane, and a lane a pool");
         let ready_at = spec.start_at.map_or(now, |at| at.max(now));
         let state = if !spec.after.is_empty() {
             let on = u32::try_from(spec.after.len()).expect("the number of jobs waited for is limited");
@@ -190,21 +170,7 @@ impl JobRecord {
         } else {
             State::Ready { ready_at }
         };
-        let terms = Terms {
-            kind: spec.kind.clone(),
-            pool: lane.pool,
-            pool_name: spec.pool.clone(),
-            lane: lane.id,
-            priority: spec.priority,
-            timeout: spec.timeout,
-            grace: spec.grace,
-            retry: spec.retry,
-            queue_until: spec.queue_ttl.map(|ttl| now + ttl),
-            run: spec.run,
-            retry_of: spec.retry_of,
-            trace: spec.trace,
-            unique: spec.unique.clone(),
-        };
+        let terms = Terms::of(lanes, spec, now);
         Self {
             tenant: lane.tenant,
             id: spec.job,
@@ -214,6 +180,8 @@ impl JobRecord {
             grant: 0,
             attempts: Vec::new(),
             result: None,
+            granted_in: None,
+            fallen: 0,
             logs: Vec::new(),
             awaited: false,
             unknown: Unknown::new(),
@@ -237,6 +205,39 @@ impl JobRecord {
         }
     }
 
+    /// The pool of the runner that holds it, or else the one that it prefers.
+    pub(crate) fn pool(&self) -> PoolId {
+        self.granted_in.unwrap_or(self.terms.pool)
+    }
+
+    /// The lane that it is in now.
+    pub(crate) fn lane(&self) -> LaneId {
+        match self.fallen.checked_sub(1).and_then(|at| self.terms.fallbacks.get(at)) {
+            Some(opening) => opening.lane,
+            None => self.terms.lane,
+        }
+    }
+
+    /// The counters that it counts in while it is granted, each with its limit.
+    pub(crate) fn counters(&self) -> Vec<(Key, Option<i64>)> {
+        let mut counters = Vec::new();
+        for one in &self.terms.concurrency {
+            counters.push((keys::granted(self.tenant, &one.key), Some(i64::from(one.max))));
+        }
+        counters.extend(self.share().map(|share| (share, None)));
+        counters
+    }
+
+    /// How many counters it counts in while it is granted.
+    pub(crate) fn counters_count(&self) -> usize {
+        self.terms.concurrency.len() + usize::from(self.terms.fairness.is_some())
+    }
+
+    /// The counter of its fairness key in the pool of the runner that holds it.
+    pub(crate) fn share(&self) -> Option<Key> {
+        self.terms.fairness.as_ref().map(|key| keys::share(self.tenant, self.pool(), key))
+    }
+
     /// How it ended, once it has.
     pub(crate) const fn conclusion(&self) -> Option<Conclusion> {
         match self.state {
@@ -254,7 +255,7 @@ impl JobRecord {
     pub(crate) fn ready_key(&self) -> Option<Bytes> {
         match self.state {
             State::Ready { ready_at } => {
-                Some(keys::ready(self.terms.lane, self.terms.priority, ready_at, self.tenant, self.id))
+                Some(keys::ready(self.lane(), self.terms.priority, ready_at, self.tenant, self.id))
             }
             _ => None,
         }
@@ -280,7 +281,11 @@ impl JobRecord {
             State::Scheduled { ready_at } => {
                 Some(queue_until.map_or(*ready_at, |until| until.min(*ready_at)))
             }
-            State::Blocked { .. } | State::Ready { .. } => queue_until,
+            State::Blocked { .. } => queue_until,
+            State::Ready { ready_at } => {
+                let opens_at = self.terms.fallbacks.get(self.fallen).map(|next| *ready_at + next.after);
+                queue_until.into_iter().chain(opens_at).min()
+            }
             State::Offered { start_by, .. } => Some(*start_by),
             State::Running { deadline, stop, .. } => Some(stop.map_or(*deadline, |stop| stop.until)),
             State::Concluded { at, .. } => self.awaited.then_some(*at),

@@ -179,6 +179,16 @@ pub(crate) fn open_jobs(tenant: TenantId, run: RunId) -> Key {
     Key::new(tenant, Kind::Limit, Bytes::copy_from_slice(run.as_bytes()))
 }
 
+/// The counter of a tenant's granted jobs that name a concurrency key.
+pub(crate) fn granted(tenant: TenantId, key: &str) -> Key {
+    Key::new(tenant, Kind::Limit, Bytes::copy_from_slice(&text(&["granted", key])))
+}
+
+/// The counter of the granted jobs of a fairness key in a pool.
+pub(crate) fn share(tenant: TenantId, pool: PoolId, key: &str) -> Key {
+    Key::new(tenant, Kind::Limit, Bytes::copy_from_slice(&text(&["share", &pool.to_string(), key])))
+}
+
 /// The stream of a job's history.
 pub(crate) fn events(tenant: TenantId, job: JobId) -> Key {
     Key::new(tenant, Kind::Events, Bytes::copy_from_slice(job.as_bytes()))

@@ -5,12 +5,13 @@
 
 use crate::{
     rules::{
-        job::{EndedAttempt, JobRecord, ResultPlace, State, Stop, StopReason},
+        job::{EndedAttempt, JobRecord, Opening, ResultPlace, State, Stop, StopReason},
         record::SessionRef,
         settlement::{Settlement, settle},
     },
     values::{
         digest::Digest,
+        id::PoolId,
         lease::FencingToken,
         opaque::Opaque,
         outcome::{Conclusion, Outcome},
@@ -58,6 +59,19 @@ impl JobRecord {
         self.grant += 1;
         self.state = State::Offered { to, start_by: now + start_within, ready_at };
         Ok(self.token())
+    }
+
+    /// As [`offer`](Self::offer), to a session of a runner of `pool`.
+    pub(crate) fn offer_in(
+        &mut self,
+        pool: PoolId,
+        to: SessionRef,
+        now: Timestamp,
+        start_within: Duration,
+    ) -> Result<FencingToken, Fenced> {
+        let token = self.offer(to, now, start_within)?;
+        self.granted_in = (pool != self.terms.pool).then_some(pool);
+        Ok(token)
     }
 
     /// Restates an offer that the runner seems not to have heard of.
@@ -225,6 +239,11 @@ impl JobRecord {
                 self.state = State::Ready { ready_at };
                 Due::Changed
             }
+            State::Ready { ready_at } => {
+                let open = |next: &&Opening| ready_at + next.after <= now;
+                self.fallen = self.terms.fallbacks.iter().take_while(open).count();
+                Due::Changed
+            }
             State::Offered { to, ready_at, .. } => {
                 self.state = State::Ready { ready_at };
                 Due::Lapsed(to)
@@ -238,7 +257,7 @@ impl JobRecord {
                 Due::Changed
             }
             State::Concluded { .. } => Due::Release,
-            State::Blocked { .. } | State::Ready { .. } => Due::Nothing,
+            State::Blocked { .. } => Due::Nothing,
         }
     }
 
@@ -269,6 +288,7 @@ impl JobRecord {
 
     fn end(&mut self, ended: EndedAttempt, now: Timestamp, chance: f64) {
         self.attempts.push(ended);
+        self.fallen = 0;
         match settle(&self.terms.retry, &self.attempts, chance) {
             Settlement::Conclude(conclusion) => self.conclude(conclusion, now),
             Settlement::Again(wait) if wait.is_zero() => self.state = State::Ready { ready_at: now },

@@ -8,15 +8,17 @@ mod environment;
 mod lane;
 mod owners;
 mod presence;
+mod retention;
 mod run;
 mod secrets;
 mod signal;
 
 pub(crate) use bodies::{ArtifactRecord, OutcomeRecord, PayloadRecord, Role};
 pub(crate) use environment::EnvironmentRecord;
-pub(crate) use lane::LaneRecord;
+pub(crate) use lane::{LaneRecord, Preference};
 pub(crate) use owners::{PoolRecord, TenantRecord, UniqueRecord};
 pub(crate) use presence::{RunnerRecord, SessionRecord, SessionRef};
+pub(crate) use retention::RetentionRecord;
 pub(crate) use run::{DependencyRecord, RunRecord};
 pub(crate) use secrets::{CredentialRecord, RegistrationRecord, Subject};
 pub(crate) use signal::{SignalRecord, SignalState};

@@ -1,23 +1,30 @@
 //! Who gets which job: the ready jobs of each lane, and the runners that wait for one.
 //!
-//! Lanes are matched, not jobs. Within a pool, priority goes first, then age. All of it can be
-//! rebuilt from the store; nothing here is the truth.
+//! Lanes are matched, not jobs. All of it can be rebuilt from the store; nothing here is the truth.
+//! The order of a pool's lanes is left to [`order`], what limits them to [`counters`].
 
+mod counters;
 mod depth;
+mod lanes;
+mod order;
+#[cfg(test)]
+mod tests;
 mod waiters;
 
 pub(crate) use waiters::Seeker;
 
 use crate::{
-    rules::{
-        eligibility::eligible,
-        job::JobRecord,
-        record::{LaneRecord, PayloadRecord},
-        window::Window,
+    rules::{job::JobRecord, record::PayloadRecord},
+    values::{
+        fleet::pool::Placement,
+        id::{LaneId, PoolId, RunnerId},
+        key::Key,
     },
-    values::id::{LaneId, PoolId, RunnerId},
 };
 use bytes::Bytes;
+use counters::{Changed, Counters};
+use lanes::Lane;
+use order::Order;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -40,6 +47,17 @@ pub(crate) struct PageWanted {
     pub(crate) after: Option<Bytes>,
 }
 
+/// How a runner seeks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish {
+    /// How many jobs it takes at most.
+    pub(crate) room: usize,
+    /// How many it holds.
+    pub(crate) held: usize,
+    /// Whether it waits if there is none.
+    pub(crate) waits: bool,
+}
+
 /// What a runner that seeks work is given.
 #[derive(Debug, Default)]
 pub(crate) struct Sought {
@@ -52,25 +70,21 @@ pub(crate) struct Sought {
 pub(crate) struct Schedule {
     lanes: BTreeMap<LaneId, Lane>,
     pools: BTreeMap<PoolId, Pool>,
+    counters: Counters,
+    /// In which pool a counter is a share.
+    shares: BTreeMap<Key, PoolId>,
 }
-
-#[derive(Debug)]
-struct Lane {
-    record: Arc<LaneRecord>,
-    window: Window<ReadyJob>,
-    head: Option<Head>,
-}
-
-/// The place of a lane's first job in its pool: 255 − priority, ready at, lane.
-type Head = (u8, u64, LaneId);
 
 #[derive(Debug, Default)]
 struct Pool {
     lanes: BTreeSet<LaneId>,
-    heads: BTreeSet<Head>,
-    /// Lanes of which it is not known that they have no ready job.
+    order: Order,
+    /// Lanes that may have a ready job that may be granted.
     busy: BTreeSet<LaneId>,
     waiters: Waiters,
+    /// Of what is asked of it.
+    version: u64,
+    placement: Placement,
 }
 
 /// How many ready jobs a pool keeps in memory, over all its lanes.
@@ -81,81 +95,71 @@ const LANE_WINDOW_MIN: usize = 16;
 pub(crate) const LANES_MAX: usize = 10_000;
 
 impl Schedule {
-    /// Every lane that is known.
-    pub(crate) fn all_lanes(&self) -> Vec<LaneId> {
-        self.lanes.keys().copied().collect()
-    }
-
-    /// Whether the lanes of `pool` were read.
-    pub(crate) fn knows_pool(&self, pool: PoolId) -> bool {
-        self.pools.contains_key(&pool)
-    }
-
-    /// Every pool whose lanes were read.
-    pub(crate) fn pools(&self) -> Vec<PoolId> {
-        self.pools.keys().copied().collect()
-    }
-
-    /// Takes the lanes of a pool, of whose jobs nothing is known. Which pages are to be read.
-    pub(crate) fn add_pool(&mut self, pool: PoolId, lanes: Vec<LaneRecord>) -> Vec<PageWanted> {
-        self.pools.entry(pool).or_default();
-        let ids: Vec<LaneId> = lanes.iter().map(|lane| lane.id).collect();
-        for lane in lanes {
-            self.add_lane(lane, Window::unread());
-        }
-        ids.into_iter().filter_map(|lane| self.page_wanted(lane)).collect()
-    }
-
-    /// Whether a lane is known. The lanes of its pool must have been read.
-    pub(crate) fn knows_lane(&self, lane: LaneId) -> bool {
-        self.lanes.contains_key(&lane)
-    }
-
-    /// How many lanes a pool has.
-    pub(crate) fn lanes_of(&self, pool: PoolId) -> usize {
-        self.pools.get(&pool).map_or(0, |pool| pool.lanes.len())
-    }
-
-    /// Takes a lane that was just made, so that it has no jobs.
-    pub(crate) fn add_new_lane(&mut self, lane: LaneRecord) {
-        if !self.knows_lane(lane.id) {
-            self.add_lane(lane, Window::empty());
-        }
-    }
-
-    fn add_lane(&mut self, lane: LaneRecord, window: Window<ReadyJob>) {
-        let id = lane.id;
-        let pool = self.pools.entry(lane.pool).or_default();
-        pool.lanes.insert(id);
-        self.lanes.entry(id).or_insert_with(|| Lane { record: Arc::new(lane), window, head: None });
-        self.refresh(id);
-    }
-
-    /// Gives up to `room` jobs to a runner; if there is none and it would wait, remembers it.
-    pub(crate) fn seek(&mut self, pool: PoolId, seeker: &Seeker, room: usize, waits: bool) -> Sought {
+    /// Gives up to `room` jobs to a runner; if there is none and it would wait, remembers it. Each
+    /// that is given counts as granted until it is [`settled`](Self::settled).
+    pub(crate) fn seek(&mut self, pool: PoolId, seeker: &Seeker, wish: Wish) -> Sought {
         let mut sought = Sought::default();
-        if let Some(pool) = self.pools.get_mut(&pool) {
-            pool.waiters.remove(seeker.runner);
-        }
+        let Some(found) = self.pools.get_mut(&pool) else { return sought };
+        found.waiters.remove(seeker.runner);
+        let room = self.room_beside(pool, wish.room);
         while sought.taken.len() < room {
-            let Some(lane) = self.best_lane(pool, seeker) else { break };
-            let taken = self.lanes.get_mut(&lane).and_then(|lane| lane.window.pop());
-            sought.taken.extend(taken.map(|(_, job)| job));
-            self.refresh(lane);
+            let best = self.pools.get(&pool).and_then(|pool| pool.order.best(seeker.runner, &seeker.facts));
+            let Some(lane) = best else { break };
+            sought.taken.extend(self.take(lane, pool));
             sought.pages.extend(self.page_wanted(lane));
         }
-        if sought.taken.is_empty() && waits && room > 0 {
-            self.pools.entry(pool).or_default().waiters.add(seeker.clone());
+        if sought.taken.is_empty()
+            && wish.waits
+            && wish.room > 0
+            && let Some(pool) = self.pools.get_mut(&pool)
+        {
+            pool.waiters.add(seeker.clone(), pool.placement, wish.held);
         }
         sought
     }
 
-    fn best_lane(&self, pool: PoolId, seeker: &Seeker) -> Option<LaneId> {
-        let heads = self.pools.get(&pool)?.heads.iter();
-        heads.map(|(_, _, lane)| *lane).find(|lane| {
-            let lane = &self.lanes[lane].record;
-            eligible(lane, seeker.runner, &seeker.facts).is_ok()
-        })
+    /// How many jobs a runner may take, so that some are left to those that were told of them.
+    fn room_beside(&self, pool: PoolId, room: usize) -> usize {
+        let pool = &self.pools[&pool];
+        let told = pool.waiters.told();
+        if told == 0 || pool.placement == Placement::Pack {
+            return room;
+        }
+        let mut ready = 0;
+        for lane in pool.order.lanes() {
+            ready += self.lanes[&lane].window.len();
+            if ready >= room + told {
+                break;
+            }
+        }
+        room.min(ready.saturating_sub(told).max(1))
+    }
+
+    /// Takes the first job of a lane out, to be granted in `pool`.
+    fn take(&mut self, id: LaneId, pool: PoolId) -> Option<ReadyJob> {
+        let lane = self.lanes.get_mut(&id)?;
+        let (_, job) = lane.window.pop()?;
+        let found = self.pools.get_mut(&pool)?;
+        if let Some((class, ..)) = lane.head {
+            found.order.granted(&lane.needs, class, lane.share_in(pool));
+        }
+        for key in lane.counters_in(pool) {
+            let changed = self.counters.under_way(&key, 1);
+            self.turn(&key, &changed);
+        }
+        self.refresh(id);
+        Some(job)
+    }
+
+    /// A job that was taken has been granted, or was not. Which waiting runners are to seek.
+    pub(crate) fn settled(&mut self, lane: LaneId, pool: PoolId) -> Vec<RunnerId> {
+        let Some(found) = self.lanes.get(&lane) else { return Vec::new() };
+        let mut wake = Vec::new();
+        for key in found.counters_in(pool) {
+            let changed = self.counters.under_way(&key, -1);
+            wake.extend(self.turn(&key, &changed));
+        }
+        wake
     }
 
     /// Forgets a runner that waited. Whether it did.
@@ -165,13 +169,13 @@ impl Schedule {
 
     /// Takes note of a job that is ready now. Which waiting runner is to seek.
     pub(crate) fn ready(&mut self, job: ReadyJob) -> Option<RunnerId> {
-        let lane_id = job.record.terms.lane;
-        let size = self.window_size(job.record.terms.pool);
+        let id = job.record.lane();
+        let size = self.page_size(id);
         let key = job.record.ready_key()?;
-        let lane = self.lanes.get_mut(&lane_id)?;
+        let lane = self.lanes.get_mut(&id)?;
         let known = lane.window.insert(key, job, size);
-        self.refresh(lane_id);
-        if known { self.waiter_for(lane_id) } else { None }
+        self.refresh(id);
+        if known { self.waiter_for(id) } else { None }
     }
 
     /// Takes note of a job that is no longer ready.
@@ -182,49 +186,16 @@ impl Schedule {
         }
     }
 
-    /// Whether the ready jobs of a lane are as they are known is not known any more: they are to be
-    /// read again.
-    pub(crate) fn doubt(&mut self, lane: LaneId) -> Option<PageWanted> {
-        self.lanes.get_mut(&lane)?.window.doubt();
-        self.refresh(lane);
-        self.page_wanted(lane)
-    }
-
-    /// Merges a page that was read. Which waiting runners are to seek, and what to read next.
-    pub(crate) fn page(
-        &mut self,
-        lane: LaneId,
-        jobs: Vec<(Bytes, ReadyJob)>,
-        more: bool,
-    ) -> (Vec<RunnerId>, Option<PageWanted>) {
-        let Some(found) = self.lanes.get_mut(&lane) else { return (Vec::new(), None) };
-        found.window.page(jobs, more);
-        let ready = found.window.len();
-        self.refresh(lane);
-        let wake = (0..ready).map_while(|_| self.waiter_for(lane)).collect();
-        (wake, self.page_wanted(lane))
-    }
-
-    /// A page could not be read: it is asked for again when somebody seeks.
-    pub(crate) fn page_failed(&mut self, lane: LaneId) {
-        if let Some(lane) = self.lanes.get_mut(&lane) {
-            lane.window.page_failed();
-        }
-    }
-
-    /// The pages of a pool's lanes that are wanted and not being read.
-    pub(crate) fn pages_wanted(&mut self, pool: PoolId) -> Vec<PageWanted> {
-        let Some(found) = self.pools.get(&pool) else { return Vec::new() };
-        let busy: Vec<LaneId> = found.busy.iter().copied().collect();
-        busy.into_iter().filter_map(|lane| self.page_wanted(lane)).collect()
-    }
-
     /// A runner that was told to seek did not: others are told instead.
     pub(crate) fn kick(&mut self, pool: PoolId) -> Vec<RunnerId> {
         let Some(found) = self.pools.get(&pool) else { return Vec::new() };
-        let heads: Vec<LaneId> = found.heads.iter().map(|(_, _, lane)| *lane).collect();
+        // A lane may be in other pools, too.
+        if self.nobody_waits() {
+            return Vec::new();
+        }
+        let lanes: Vec<LaneId> = found.order.lanes().collect();
         let mut wake = Vec::new();
-        for lane in heads {
+        for lane in lanes {
             let ready = self.lanes[&lane].window.len();
             wake.extend((0..ready).map_while(|_| self.waiter_for(lane)));
         }
@@ -232,61 +203,118 @@ impl Schedule {
     }
 
     /// The waiting runner that a new job of `lane` can be granted to in the very commit that
-    /// makes it: only if no ready job of the pool is known or unread, so that none is passed over.
-    pub(crate) fn direct(&mut self, lane: LaneId) -> Option<RunnerId> {
-        let record = self.lanes.get(&lane)?.record.clone();
-        let pool = self.pools.get_mut(&record.pool)?;
-        if pool.busy.is_empty() { pool.waiters.pop(&record) } else { None }
+    /// makes it, and its pool: only if no ready job of the pool that might be granted is known or
+    /// unread, so that none is passed over.
+    pub(crate) fn direct(&mut self, lane: LaneId) -> Option<(PoolId, RunnerId)> {
+        let found = self.lanes.get(&lane)?;
+        if found.is_held_back(&self.counters) {
+            return None;
+        }
+        found.places.iter().find_map(|place| {
+            let pool = self.pools.get_mut(&place.pool).filter(|pool| pool.busy.is_empty())?;
+            Some((place.pool, pool.waiters.pop(&found.needs)?))
+        })
     }
 
+    /// Commits left counters at these values. Which waiting runners are to seek.
+    pub(crate) fn counted(&mut self, values: Vec<(Key, i64)>) -> Vec<RunnerId> {
+        let mut wake = Vec::new();
+        for (key, value) in values {
+            let changed = self.counters.heard(&key, value);
+            wake.extend(self.turn(&key, &changed));
+        }
+        wake
+    }
+
+    /// The store says that a counter is full. It is to be read.
+    pub(crate) fn exhausted(&mut self, key: &Key) {
+        let changed = self.counters.exhausted(key);
+        self.turn(key, &changed);
+    }
+
+    /// Counters may not be as they are known. They are to be read.
+    pub(crate) fn doubt_counters(&mut self, keys: &[Key]) {
+        keys.iter().for_each(|key| self.counters.doubt(key));
+    }
+
+    /// Any counter may not be as it is known.
+    pub(crate) fn doubt_all_counters(&mut self) {
+        self.counters.doubt_all();
+    }
+
+    /// Counters that are to be read, each of which is then [`counter_read`](Self::counter_read).
+    pub(crate) fn counters_wanted(&mut self) -> Vec<Key> {
+        self.counters.take_wanted()
+    }
+
+    /// A counter was read, or could not be. Which waiting runners are to seek.
+    pub(crate) fn counter_read(&mut self, key: &Key, value: Option<i64>) -> Vec<RunnerId> {
+        let changed = self.counters.was_read(key, value);
+        self.turn(key, &changed)
+    }
+
+    /// Does what follows from a change of a counter. Which waiting runners are to seek.
+    fn turn(&mut self, key: &Key, changed: &Changed) -> Vec<RunnerId> {
+        if let Some(pool) = self.shares.get(key).and_then(|pool| self.pools.get_mut(pool)) {
+            pool.order.set_share(key, self.counters.count(key));
+        }
+        changed.turned.iter().for_each(|lane| self.refresh(*lane));
+        if changed.freed == 0 || self.nobody_waits() {
+            return Vec::new();
+        }
+        let mut wake = Vec::new();
+        for lane in self.counters.ready(key) {
+            let ready = self.lanes.get(&lane).map_or(0, |lane| lane.window.len());
+            while wake.len() < changed.freed.min(ready) {
+                let Some(runner) = self.waiter_for(lane) else { break };
+                wake.push(runner);
+            }
+        }
+        wake
+    }
+
+    fn nobody_waits(&self) -> bool {
+        self.pools.values().all(|pool| pool.waiters.is_empty())
+    }
+
+    /// The waiting runner that is to be told of a job of a lane, in the first of its pools that has
+    /// one.
     fn waiter_for(&mut self, lane: LaneId) -> Option<RunnerId> {
-        let record = self.lanes.get(&lane)?.record.clone();
-        self.pools.get_mut(&record.pool)?.waiters.pop(&record)
+        let lane = self.lanes.get(&lane).filter(|lane| lane.head.is_some())?;
+        lane.places.iter().find_map(|place| self.pools.get_mut(&place.pool)?.waiters.tell(&lane.needs))
     }
 
-    fn page_wanted(&mut self, lane: LaneId) -> Option<PageWanted> {
-        let size = self.window_size(self.lanes.get(&lane)?.record.pool);
-        let found = self.lanes.get_mut(&lane)?;
-        let after = found.window.begin_reading(size)?;
-        Some(PageWanted { lane, after })
-    }
-
-    /// How many jobs a lane of `pool` keeps in memory, and so how many a page has.
-    pub(crate) fn window_size(&self, pool: PoolId) -> usize {
-        let lanes = self.lanes_of(pool).max(1);
-        (WINDOW_MAX / lanes).max(LANE_WINDOW_MIN)
-    }
-
-    /// How many jobs a page of `lane` has.
-    pub(crate) fn page_size(&self, lane: LaneId) -> usize {
-        self.lanes.get(&lane).map_or(LANE_WINDOW_MIN, |lane| self.window_size(lane.record.pool))
-    }
-
-    /// Puts a lane where its first job belongs.
+    /// Puts a lane where its first job belongs, if that might be granted.
     fn refresh(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
-        let Some(pool) = self.pools.get_mut(&lane.record.pool) else { return };
-        let head = lane.window.first().and_then(|key| head_of(key, id));
-        if head != lane.head {
-            if let Some(old) = lane.head.take() {
-                pool.heads.remove(&old);
+        let first = lane.window.first().and_then(|key| lanes::head_of(key, id));
+        for (key, limit) in &lane.limits {
+            self.counters.set_ready(key, *limit, id, first.is_some());
+        }
+        let held_back = lane.is_held_back(&self.counters);
+        let head = first.filter(|_| !held_back);
+        let busy = !held_back && !lane.window.is_surely_empty();
+        for place in &lane.places {
+            let Some(pool) = self.pools.get_mut(&place.pool) else { continue };
+            if head != lane.head {
+                // The new place is taken first, so that a group that stays does not lose its turn.
+                if let Some(head) = head {
+                    let share = place.share.clone().map(|share| {
+                        let running = self.counters.count(&share.0);
+                        (share, running)
+                    });
+                    pool.order.insert(&lane.needs, head, share);
+                }
+                if let Some(old) = lane.head {
+                    pool.order.remove(&lane.needs, old, place.share.as_ref());
+                }
             }
-            pool.heads.extend(head);
-            lane.head = head;
+            if busy {
+                pool.busy.insert(id);
+            } else {
+                pool.busy.remove(&id);
+            }
         }
-        if lane.window.is_surely_empty() {
-            pool.busy.remove(&id);
-        } else {
-            pool.busy.insert(id);
-        }
+        lane.head = head;
     }
 }
-
-fn head_of(key: &[u8], lane: LaneId) -> Option<Head> {
-    let priority = *key.get(16)?;
-    let at = u64::from_be_bytes(key.get(17..25)?.try_into().ok()?);
-    Some((priority, at, lane))
-}
-
-#[cfg(test)]
-mod tests;

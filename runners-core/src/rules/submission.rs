@@ -1,5 +1,7 @@
 //! What a submission must keep to before a job is made of it.
 
+mod sharing;
+
 use crate::values::{
     digest::Digest,
     id::{JobId, TenantId},
@@ -59,6 +61,7 @@ fn check_names(spec: &JobSpec) -> Result<(), Refused> {
         }
         labels.iter().try_for_each(|label| name(field, label))?;
     }
+    sharing::check(spec)?;
     spec.unique.iter().try_for_each(|key| name("spec.unique", key))?;
     if spec.after.len() > JobOptions::AFTER_MAX {
         return Err(over_limit("spec.after", spec.after.len(), JobOptions::AFTER_MAX, "jobs"));

@@ -4,6 +4,7 @@ use crate::values::{
     command::Command,
     digest::Digest,
     id::{JobId, RunId, RunnerId, TenantId},
+    preference::{Concurrency, Fairness, Fallback},
     retry::RetryPolicy,
     time::{Timestamp, millis, optional_millis},
     trace::TraceParent,
@@ -51,6 +52,14 @@ impl<C: Command> Job for (C, JobOptions) {
 pub struct JobOptions {
     /// The pool whose runners may take it. `default` unless said otherwise.
     pub pool: String,
+    /// Further pools whose runners may take it once it has waited, in that order. At most
+    /// [`Fallback::POOLS_MAX`].
+    pub fallbacks: Vec<Fallback>,
+    /// With whom it takes turns, among jobs of the same priority.
+    pub fairness: Option<Fairness>,
+    /// How many jobs that name the same key may be granted at once. At most
+    /// [`Concurrency::KEYS_MAX`] keys, each once.
+    pub concurrency: Vec<Concurrency>,
     /// The environment whose route tells where it goes, at the submit and for good. The pool is
     /// then not looked at.
     pub environment: Option<String>,
@@ -118,6 +127,9 @@ impl Default for JobOptions {
     fn default() -> Self {
         Self {
             pool: "default".to_owned(),
+            fallbacks: Vec::new(),
+            fairness: None,
+            concurrency: Vec::new(),
             environment: None,
             priority: 100,
             wanted: BTreeSet::new(),
@@ -175,6 +187,15 @@ pub struct JobSpec {
     pub payload_digest: Digest,
     /// As [`JobOptions::pool`].
     pub pool: String,
+    /// As [`JobOptions::fallbacks`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<Fallback>,
+    /// As [`JobOptions::fairness`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fairness: Option<Fairness>,
+    /// As [`JobOptions::concurrency`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub concurrency: Vec<Concurrency>,
     /// As [`JobOptions::environment`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
@@ -247,6 +268,9 @@ impl JobSpec {
             kind: kind.into(),
             payload_digest: Digest::of(payload),
             pool: options.pool,
+            fallbacks: options.fallbacks,
+            fairness: options.fairness,
+            concurrency: options.concurrency,
             environment: options.environment,
             priority: options.priority,
             wanted: options.wanted,

@@ -20,8 +20,13 @@ pub(crate) struct Hand {
 impl Hand {
     /// A runner of the default pool that knows the kind `visit`.
     pub(crate) fn new(control: &ControlPlane, number: u8) -> Self {
+        Self::in_pool(control, number, PoolId::DEFAULT)
+    }
+
+    /// As [`new`](Self::new), of another pool.
+    pub(crate) fn in_pool(control: &ControlPlane, number: u8, pool: PoolId) -> Self {
         let runner = RunnerId::from_bytes([number; 16]);
-        let principal = runner_principal(runner);
+        let principal = Principal::Runner { tenant: TenantId::DEFAULT, pool, runner };
         let facts = Facts { kinds: ["visit".to_owned()].into(), slots: 2, ..Facts::default() };
         let next = SyncRequest {
             incarnation: Incarnation { boots: 1, random: 1 },

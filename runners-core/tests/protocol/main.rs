@@ -3,6 +3,7 @@
 
 mod access;
 mod along;
+mod crashing;
 mod deregister;
 mod events;
 mod hand;
@@ -13,7 +14,10 @@ mod management;
 mod measures;
 mod parked;
 mod planes;
+mod retention;
 mod runs;
+#[cfg(feature = "testing")]
+mod sharing;
 mod signals;
 #[cfg(feature = "testing")]
 mod spans;

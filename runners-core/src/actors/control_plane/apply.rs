@@ -43,6 +43,20 @@ enum Item<'a> {
     Missing(FencingToken),
 }
 
+impl Item<'_> {
+    /// The job that it concerns.
+    const fn job(&self) -> Option<JobId> {
+        match self {
+            Self::Tail(tail) => Some(tail.token.job),
+            Self::Attach(attachment) => Some(attachment.token.job),
+            Self::Confirm(token) | Self::Missing(token) => Some(token.job),
+            Self::Finish(finish) => Some(finish.token.job),
+            Self::Decline(declined) => Some(declined.token.job),
+            Self::Answer(_) => None,
+        }
+    }
+}
+
 /// What a batch of items comes to.
 struct Work {
     batch: Batch,
@@ -55,8 +69,11 @@ struct Work {
     grown: Vec<FencingToken>,
 }
 
-/// How many items are applied in one batch.
-const ITEMS_PER_BATCH: usize = 200;
+/// How many writes a batch of items has at most, beside what is granted along with it.
+const WRITES_PER_BATCH: usize = 900;
+
+/// How many writes an item is at most, beside the counters that its job counts in.
+const ITEM_WRITES: usize = 7;
 
 impl Plane {
     /// Applies what `request` tells.
@@ -76,12 +93,15 @@ impl Plane {
         }
         let items = items(live, request);
         let mut told = Told::default();
-        let mut batches = items.chunks(ITEMS_PER_BATCH).peekable();
+        let mut batches = portions(live, &items).into_iter().peekable();
         while let Some(items) = batches.next() {
             let along = batches.peek().is_none().then_some((session.who.pool, request));
             match self.apply_items(live, items, along).await {
                 Ok(more) => told.extend(more),
-                Err(StoreError::Conflict(_)) => self.apply_each(session, live, items, &mut told).await?,
+                // A limit can only be reached by what was to be granted along.
+                Err(StoreError::Conflict(_) | StoreError::Exhausted(_)) => {
+                    self.apply_each(session, live, items, &mut told).await?;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -312,6 +332,19 @@ impl Work {
         }
         self.told.heard.push(answer.signal);
     }
+}
+
+/// Items in portions that fit into one batch each.
+fn portions<'i, 'a>(live: &Live, items: &'i [Item<'a>]) -> Vec<&'i [Item<'a>]> {
+    let mut writes = 0;
+    let together = |_: &Item<'_>, next: &Item<'_>| {
+        let counters = next.job().and_then(|job| live.mine.get(&job));
+        let more = ITEM_WRITES + counters.map_or(0, |mine| mine.job.record.counters_count());
+        let fits = writes + more <= WRITES_PER_BATCH;
+        writes = if fits { writes + more } else { more };
+        fits
+    };
+    items.chunk_by(together).collect()
 }
 
 /// What a request tells, in the order in which it is applied: a finish comes after the log and

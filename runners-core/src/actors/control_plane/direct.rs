@@ -21,7 +21,7 @@ impl Plane {
         if !matches!(prepared.change.after.state, State::Ready { .. }) {
             return None;
         }
-        let runner = lock(&self.schedule).direct(prepared.change.after.terms.lane)?;
+        let (pool, runner) = lock(&self.schedule).direct(prepared.change.after.lane())?;
         let session = lock(&self.sessions).get(&runner).cloned()?;
         // It was taken off the list of those who wait; when it looks again, it is put back.
         let _wake = WakeOnDrop { session: &session };
@@ -29,11 +29,12 @@ impl Plane {
         let me = Identity { runner, ..session.who };
         let home = live.session.as_ref().is_some_and(|session| session.record.home == self.me);
         let takes = live.loaded && live.parked && home && live.mode() == Mode::Serve && me == session.who;
-        if !takes || live.room(live.mine.len()) == 0 {
+        let held = live.mine.len();
+        if !takes || live.room(held) == 0 {
             return None;
         }
         let mut after = prepared.change.after.clone();
-        after.offer(live.reference()?, now, self.spans.start_within).ok()?;
+        after.offer_in(pool, live.reference()?, now, self.spans.start_within).ok()?;
         let mut batch = Batch::new();
         prepared.add_to(&mut batch, &mut Vec::new());
         let held = self.hold_session(&live, &mut batch, now);
@@ -48,7 +49,10 @@ impl Plane {
                 Some(Ok(()))
             }
             Err(StoreError::Conflict(key)) if key.kind == Kind::Session => None,
-            Err(StoreError::Exhausted(_)) => None,
+            Err(StoreError::Exhausted(_)) => {
+                live.loaded = loaded;
+                None
+            }
             Err(error) => {
                 if matches!(&error, StoreError::Conflict(key) if matches!(key.kind, Kind::Job | Kind::Unique))
                 {

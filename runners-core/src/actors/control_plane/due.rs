@@ -141,11 +141,10 @@ impl Plane {
 
     /// Asks again for pages that could not be read before.
     fn read_wanted_pages(self: &Arc<Self>) {
-        let pages = {
-            let mut schedule = lock(&self.schedule);
+        let pages = self.scheduled(|schedule| {
             let pools = schedule.pools();
             pools.into_iter().flat_map(|pool| schedule.pages_wanted(pool)).collect()
-        };
+        });
         self.read_pages(pages);
     }
 
@@ -221,7 +220,7 @@ impl Plane {
         runner: RunnerId,
         change: impl FnOnce(&mut JobRecord, f64) -> Due,
     ) -> Result<(), StoreError> {
-        let who = Identity { tenant: job.record.tenant, pool: job.record.terms.pool, runner };
+        let who = Identity { tenant: job.record.tenant, pool: job.record.pool(), runner };
         let session = self.session(who);
         let mut live = session.live.lock().await;
         let known = live.mine.get(&job.record.id).filter(|_| live.loaded).map(|mine| mine.job.clone());

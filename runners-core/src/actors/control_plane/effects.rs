@@ -53,10 +53,29 @@ impl Change {
         if let (Some(run), true) = (self.after.terms.run, self.concludes()) {
             batch.add(keys::open_jobs(self.after.tenant, run), -1, None);
         }
+        self.count(batch);
         if let (Some(unique), true, true) =
             (&self.after.terms.unique, self.concludes(), self.before.is_some())
         {
             batch.delete(UniqueRecord::job_key(self.after.tenant, unique), UNIQUE_VERSION);
+        }
+    }
+
+    /// Counts the job while it is granted, and not while it is not.
+    fn count(&self, batch: &mut Batch) {
+        let before = self.before.as_ref().map(|before| &before.record).filter(|job| job.holder().is_some());
+        match (before, self.after.holder().is_some()) {
+            (None, true) => {
+                for (counter, max) in self.after.counters() {
+                    batch.add(counter, 1, max);
+                }
+            }
+            (Some(before), false) => {
+                for (counter, _) in before.counters() {
+                    batch.add(counter, -1, None);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -85,11 +104,17 @@ impl Plane {
         changes.iter().for_each(|change| change.write(&mut batch));
         let telling = self.tell_of(changes, &mut batch, now);
         let readied = changes.iter().filter(|change| change.after.ready_key().is_some());
-        let lanes = readied.map(|change| change.after.terms.lane).collect();
-        let mut unsure = Unsure { plane: self, lanes };
+        let lanes = readied.map(|change| change.after.lane()).collect();
+        let counters = batch.counters();
+        let mut unsure = Unsure { plane: self, lanes, counters: counters.clone() };
         let committed = self.records.commit(batch).await;
-        if !matches!(committed, Err(StoreError::Unknown(_))) {
-            unsure.lanes.clear();
+        match &committed {
+            Err(StoreError::Unknown(_)) => {}
+            Err(StoreError::Exhausted(full)) => {
+                unsure.clear();
+                self.scheduled(|schedule| schedule.exhausted(full));
+            }
+            _ => unsure.clear(),
         }
         drop(unsure);
         if matches!(committed, Err(StoreError::Unknown(_))) {
@@ -98,6 +123,7 @@ impl Plane {
             self.told(telling);
         }
         let committed = committed?;
+        self.heard_counters(counters, &committed);
         for change in changes {
             self.written.note(change.after.id, change.version() + 1);
         }
@@ -113,7 +139,8 @@ impl Plane {
         let ready_now = job.ready_key();
         if ready_before != ready_now {
             if let Some(key) = ready_before {
-                lock(&self.schedule).gone(job.terms.lane, &key);
+                let lane = change.before.as_ref().map_or_else(|| job.lane(), |before| before.record.lane());
+                self.scheduled(|schedule| schedule.gone(lane, &key));
             }
             if ready_now.is_some() {
                 self.make_ready(ReadyJob {
@@ -139,8 +166,7 @@ impl Plane {
 
     /// Puts a ready job where runners find it.
     pub(crate) fn make_ready(self: &Arc<Self>, job: ReadyJob) {
-        let woken = lock(&self.schedule).ready(job);
-        if let Some(runner) = woken {
+        if let Some(runner) = self.scheduled(|schedule| schedule.ready(job)) {
             self.wake(runner);
         }
     }
@@ -192,7 +218,7 @@ impl Plane {
 
     /// Has the ready jobs of a lane read again.
     pub(crate) fn doubt(self: &Arc<Self>, lane: LaneId) {
-        let page = lock(&self.schedule).doubt(lane);
+        let page = self.scheduled(|schedule| schedule.doubt(lane));
         self.read_pages(page.into_iter().collect());
     }
 
@@ -209,7 +235,7 @@ impl Plane {
         }
     }
 
-    async fn read_page(&self, page: PageWanted) -> Option<PageWanted> {
+    async fn read_page(self: &Arc<Self>, page: PageWanted) -> Option<PageWanted> {
         let size = lock(&self.schedule).page_size(page.lane);
         let query = Query::Range {
             index: Index::Ready,
@@ -231,7 +257,7 @@ impl Plane {
         };
         match jobs.await {
             Ok((jobs, more)) => {
-                let (woken, next) = lock(&self.schedule).page(page.lane, jobs, more);
+                let (woken, next) = self.scheduled(|schedule| schedule.page(page.lane, jobs, more));
                 self.wake_all(woken);
                 next
             }
@@ -245,16 +271,29 @@ impl Plane {
 }
 
 /// A commit of which it is not known whether it was applied: nobody waits for it any more, or the
-/// store does not tell. The lanes in which it may have made jobs ready are read again, or those jobs
-/// would wait until this control plane is started again.
+/// store does not tell. The lanes in which it may have made jobs ready are read again, and the
+/// counters that it may have changed, or those jobs would wait until this control plane is started
+/// again.
 pub(super) struct Unsure<'a> {
     pub(super) plane: &'a Arc<Plane>,
     pub(super) lanes: Vec<LaneId>,
+    pub(super) counters: Vec<Key>,
+}
+
+impl Unsure<'_> {
+    /// It is known after all.
+    pub(super) fn clear(&mut self) {
+        self.lanes.clear();
+        self.counters.clear();
+    }
 }
 
 impl Drop for Unsure<'_> {
     fn drop(&mut self) {
         self.lanes.drain(..).for_each(|lane| self.plane.doubt(lane));
+        if !self.counters.is_empty() {
+            self.plane.scheduled(|schedule| schedule.doubt_counters(&self.counters));
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use super::{
     Plane,
     effects::{Change, Unsure},
-    lock,
     session::{Live, Mine, Session},
     sync::Arrival,
 };
@@ -12,12 +11,12 @@ use crate::{
     rules::{
         job::{JobRecord, State},
         record::{PayloadRecord, Record as _, SessionRecord, SessionRef},
-        schedule::ReadyJob,
+        schedule::{ReadyJob, Wish},
     },
     seams::store::StoreError,
     values::{
         id::{JobId, PoolId},
-        key::Kind,
+        key::{Key, Kind},
         sync::{Offer, SyncRequest},
         time::Timestamp,
     },
@@ -30,8 +29,14 @@ const ROUNDS_MAX: usize = 8;
 /// How many jobs are granted in one batch.
 const GRANTS_PER_BATCH: usize = 200;
 
+/// How many writes a batch of grants has at most.
+const WRITES_PER_BATCH: usize = 900;
+
 /// How many jobs are granted in a batch that applies what a sync tells, too.
 const GRANTS_ALONG_MAX: usize = 50;
+
+/// How many writes those add to such a batch at most.
+pub(super) const WRITES_ALONG_MAX: usize = 100;
 
 impl Plane {
     /// Grants up to `room` ready jobs. If there is none and the call `waits`, it is woken when
@@ -50,15 +55,16 @@ impl Plane {
         for _ in 0..ROUNDS_MAX {
             let room = room.min(GRANTS_PER_BATCH) - granted.len();
             let waits = waits && granted.is_empty();
-            let sought = lock(&self.schedule).seek(pool, &seeker, room, waits);
+            let wish = Wish { room, held: live.mine.len(), waits };
+            let sought = self.scheduled(|schedule| schedule.seek(pool, &seeker, wish));
             self.read_pages(sought.pages);
             live.waiting = sought.taken.is_empty() && waits && room > 0;
             if sought.taken.is_empty() {
                 break;
             }
-            let mut taken = Taken { plane: self, jobs: sought.taken };
+            let mut taken = Taken { plane: self, pool, jobs: sought.taken };
             self.fetch_payloads(&mut taken.jobs).await?;
-            taken.fit();
+            taken.fit(WRITES_PER_BATCH);
             let now = self.now();
             let changes = taken.offers(live, now);
             match self.commit_grants(live, &changes, now).await {
@@ -69,13 +75,14 @@ impl Plane {
                     break;
                 }
                 Err(StoreError::Conflict(key)) if key.kind == Kind::Job => {
-                    let lost = taken.jobs.iter().position(|job| job.record.key() == key);
-                    let lost = lost.map(|at| taken.jobs.swap_remove(at));
+                    let lost = taken.lose(&key);
                     drop(taken);
                     if let Some(job) = lost {
-                        self.reconsider(pool, &job.record).await?;
+                        self.reconsider(&job.record).await?;
                     }
                 }
+                // The schedule has taken note that a limit is reached.
+                Err(StoreError::Exhausted(_)) => drop(taken),
                 Err(error) => return Err(error),
             }
         }
@@ -89,25 +96,27 @@ impl Plane {
         live: &Live,
         along: Option<(PoolId, &SyncRequest)>,
     ) -> Result<Taken<'_>, StoreError> {
-        let mut taken = Taken { plane: self, jobs: Vec::new() };
-        let (Some((pool, request)), Some(seeker)) = (along, &live.seeker) else { return Ok(taken) };
+        let pool = along.map_or(PoolId::DEFAULT, |(pool, _)| pool);
+        let mut taken = Taken { plane: self, pool, jobs: Vec::new() };
+        let (Some((_, request)), Some(seeker)) = (along, &live.seeker) else { return Ok(taken) };
         let held = request.held.iter().filter(|held| live.job(held.token).is_some()).count();
         let room = live.room(held).min(GRANTS_ALONG_MAX);
         if room == 0 {
             return Ok(taken);
         }
-        let sought = lock(&self.schedule).seek(pool, seeker, room, false);
+        let wish = Wish { room, held: live.mine.len(), waits: false };
+        let sought = self.scheduled(|schedule| schedule.seek(pool, seeker, wish));
         self.read_pages(sought.pages);
         taken.jobs = sought.taken;
         self.fetch_payloads(&mut taken.jobs).await?;
-        taken.fit();
+        taken.fit(WRITES_ALONG_MAX);
         Ok(taken)
     }
 
     /// The change that offers `job` to a session.
-    fn offer(&self, job: &ReadyJob, to: SessionRef, now: Timestamp) -> Option<Change> {
+    fn offer(&self, job: &ReadyJob, pool: PoolId, to: SessionRef, now: Timestamp) -> Option<Change> {
         let mut after = job.record.clone();
-        after.offer(to, now, self.spans.start_within).ok()?;
+        after.offer_in(pool, to, now, self.spans.start_within).ok()?;
         let before = Versioned { version: job.version, record: job.record.clone() };
         Some(Change { before: Some(before), after, payload: job.payload.clone() })
     }
@@ -133,6 +142,10 @@ impl Plane {
             Err(StoreError::Conflict(key)) if key.kind == Kind::Job => {
                 live.loaded = loaded;
                 Err(StoreError::Conflict(key))
+            }
+            Err(StoreError::Exhausted(key)) => {
+                live.loaded = loaded;
+                Err(StoreError::Exhausted(key))
             }
             Err(error) => Err(error),
         }
@@ -176,13 +189,13 @@ impl Plane {
     }
 
     /// Reads a job again that was not as it was known, and puts it back if it is ready.
-    async fn reconsider(self: &Arc<Self>, pool: PoolId, job: &JobRecord) -> Result<(), StoreError> {
+    async fn reconsider(self: &Arc<Self>, job: &JobRecord) -> Result<(), StoreError> {
         // If it cannot be read, it must not be forgotten: it may be ready.
-        let mut unsure = Unsure { plane: self, lanes: vec![job.terms.lane] };
+        let mut unsure = Unsure { plane: self, lanes: vec![job.lane()], counters: Vec::new() };
         let stored = self.records.load::<JobRecord>(job.key()).await?;
-        unsure.lanes.clear();
+        unsure.clear();
         let ready = stored.filter(|stored| matches!(stored.record.state, State::Ready { .. }));
-        if let Some(Versioned { version, record }) = ready.filter(|stored| stored.record.terms.pool == pool) {
+        if let Some(Versioned { version, record }) = ready {
             self.make_ready(ReadyJob { version, record, payload: None });
         }
         Ok(())
@@ -221,6 +234,9 @@ impl Plane {
 /// How many bytes of offers go into one reply; the first one goes whatever its size.
 const OFFERS_BYTES_MAX: usize = SyncRequest::BYTES_MAX / 2;
 
+/// How many writes a grant is, beside the counters that it counts in.
+const GRANT_WRITES: usize = 2;
+
 fn size_of(payload: &PayloadRecord) -> usize {
     payload.spec.len() + payload.payload.as_ref().map_or(0, crate::values::opaque::Opaque::len) + 256
 }
@@ -243,6 +259,7 @@ fn offer_of(mine: &Mine, payload: &PayloadRecord, arrival: Arrival) -> Option<Of
 /// granted, and go back.
 pub(super) struct Taken<'a> {
     plane: &'a Arc<Plane>,
+    pool: PoolId,
     jobs: Vec<ReadyJob>,
 }
 
@@ -250,29 +267,45 @@ impl Taken<'_> {
     /// The changes that offer them to the session.
     pub(super) fn offers(&self, live: &Live, now: Timestamp) -> Vec<Change> {
         let Some(to) = live.reference() else { return Vec::new() };
-        self.jobs.iter().filter_map(|job| self.plane.offer(job, to, now)).collect()
+        self.jobs.iter().filter_map(|job| self.plane.offer(job, self.pool, to, now)).collect()
     }
 
     /// They were granted, and do not go back.
     pub(super) fn granted(mut self) {
-        self.jobs.clear();
+        for job in mem::take(&mut self.jobs) {
+            self.plane.settled(job.record.lane(), self.pool);
+        }
     }
 
-    /// Gives back what would not fit into one reply.
-    fn fit(&mut self) {
-        let mut size = 0;
+    /// Takes out a job that somebody else has changed.
+    fn lose(&mut self, key: &Key) -> Option<ReadyJob> {
+        let at = self.jobs.iter().position(|job| job.record.key() == *key)?;
+        let job = self.jobs.swap_remove(at);
+        self.plane.settled(job.record.lane(), self.pool);
+        Some(job)
+    }
+
+    fn give_back(&self, job: ReadyJob) {
+        self.plane.settled(job.record.lane(), self.pool);
+        self.plane.make_ready(job);
+    }
+
+    /// Gives back what would not fit into one reply, or one batch.
+    fn fit(&mut self, writes_max: usize) {
+        let (mut size, mut writes) = (0, 0);
         let fits = self.jobs.iter().take_while(|job| {
             size += job.payload.as_deref().map_or(0, size_of);
-            size <= OFFERS_BYTES_MAX
+            writes += GRANT_WRITES + job.record.counters_count();
+            size <= OFFERS_BYTES_MAX && writes <= writes_max
         });
         let fits = fits.count().max(1);
         let rest = self.jobs.split_off(fits.min(self.jobs.len()));
-        rest.into_iter().for_each(|job| self.plane.make_ready(job));
+        rest.into_iter().for_each(|job| self.give_back(job));
     }
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        mem::take(&mut self.jobs).into_iter().for_each(|job| self.plane.make_ready(job));
+        mem::take(&mut self.jobs).into_iter().for_each(|job| self.give_back(job));
     }
 }

@@ -10,7 +10,8 @@ use crate::{
         job::JobRecord,
         keys,
         record::{
-            LaneRecord, PayloadRecord, RunnerRecord, SessionRecord, SessionRef, SignalRecord, UniqueRecord,
+            LaneRecord, PayloadRecord, PoolRecord, RunnerRecord, SessionRecord, SessionRef, SignalRecord,
+            UniqueRecord,
         },
         schedule::Seeker,
     },
@@ -237,8 +238,22 @@ impl Plane {
             return Ok(());
         }
         let lanes = self.lanes_of(tenant, pool).await?;
-        let pages = super::lock(&self.schedule).add_pool(pool, lanes);
+        let pages = self.scheduled(|schedule| schedule.add_pool(pool, lanes));
         self.read_pages(pages);
+        self.read_pool(tenant, pool).await
+    }
+
+    /// Reads what is asked of a pool.
+    pub(crate) async fn read_pool(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        pool: PoolId,
+    ) -> Result<(), StoreError> {
+        let found = self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, pool)).await?;
+        if let Some(found) = found {
+            let placement = found.record.spec.placement;
+            super::lock(&self.schedule).place(pool, found.version, placement);
+        }
         Ok(())
     }
 

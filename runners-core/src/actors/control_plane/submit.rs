@@ -1,20 +1,16 @@
 //! Submitting: specifications become jobs, each accepted or refused by itself.
 
-use super::{Plane, effects::Change, lock};
+use super::{Plane, effects::Change};
 use crate::{
     actors::records::{Batch, Versioned},
     rules::{
         job::JobRecord,
-        record::{
-            ArtifactRecord, LaneRecord, PayloadRecord, Record as _, Role, RunRecord, UniqueRecord, Unknown,
-        },
-        schedule::LANES_MAX,
+        record::{ArtifactRecord, PayloadRecord, Record as _, Role, RunRecord, UniqueRecord, Unknown},
         submission,
     },
     seams::store::StoreError,
     values::{
         id::{JobId, RunId, TenantId},
-        job::JobSpec,
         key::{Key, Kind},
         lease::FencingToken,
         reply::{Acceptance, RefusalCode, Refused, Reply, Submitted},
@@ -86,8 +82,8 @@ impl Plane {
         if let Err(refused) = self.route(tenant, &mut spec).await? {
             return Ok(Err(refused));
         }
-        let lane = match self.lane(tenant, &spec).await? {
-            Ok(lane) => lane,
+        let lanes = match self.lanes(tenant, &spec).await? {
+            Ok(lanes) => lanes,
             Err(refused) => return Ok(Err(refused)),
         };
         let run = match spec.run {
@@ -105,7 +101,7 @@ impl Plane {
             .as_ref()
             .zip(body)
             .map(|(unique, body)| UniqueRecord::of_job(tenant, unique, spec.job, body));
-        let record = JobRecord::submitted(&lane, &spec, self.now());
+        let record = JobRecord::submitted(&lanes, &spec, self.now());
         let payload = Arc::new(PayloadRecord {
             tenant,
             job: spec.job,
@@ -116,40 +112,6 @@ impl Plane {
         });
         let change = Change { before: None, after: record, payload: Some(Arc::clone(&payload)) };
         Ok(Ok(Prepared { change, payload, after: spec.after, run, unique }))
-    }
-
-    /// The lane of a job, made when it is the first of its kind.
-    async fn lane(
-        self: &Arc<Self>,
-        tenant: TenantId,
-        spec: &JobSpec,
-    ) -> Result<Result<LaneRecord, Refused>, StoreError> {
-        let Some(pool) = self.pool_by_name(tenant, &spec.pool).await? else {
-            let problem = format!("spec.pool: there is no pool {:?}", spec.pool);
-            return Ok(Err(Refused::new(RefusalCode::NotFound, problem)));
-        };
-        let lane = LaneRecord::of(tenant, pool, spec);
-        self.ensure_pool(tenant, pool).await?;
-        if lock(&self.schedule).knows_lane(lane.id) {
-            return Ok(Ok(lane));
-        }
-        if lock(&self.schedule).lanes_of(pool) >= LANES_MAX {
-            let problem = format!(
-                "spec: the pool has {LANES_MAX} different combinations of kind, labels and runner, which is the limit"
-            );
-            return Ok(Err(Refused::new(RefusalCode::Exhausted, problem)));
-        }
-        let mut batch = Batch::new();
-        batch.put(0, &lane);
-        match self.records.commit(batch).await {
-            Ok(_) => lock(&self.schedule).add_new_lane(lane.clone()),
-            Err(StoreError::Conflict(_)) => {
-                let pages = lock(&self.schedule).add_pool(pool, vec![lane.clone()]);
-                self.read_pages(pages);
-            }
-            Err(error) => return Err(error),
-        }
-        Ok(Ok(lane))
     }
 
     async fn ensure_run(&self, tenant: TenantId, run: &RunSpec) -> Result<(), StoreError> {

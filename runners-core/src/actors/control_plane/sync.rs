@@ -308,8 +308,8 @@ impl Plane {
     }
 }
 
-/// How many jobs are released in one batch.
-pub(super) const RELEASES_PER_BATCH: usize = 100;
+/// How many jobs are released in one batch: each is up to thirteen writes.
+pub(super) const RELEASES_PER_BATCH: usize = 64;
 
 /// A call that waits, or is about to. If its caller goes away meanwhile, the job that it may have
 /// been woken for is left to another.

@@ -8,7 +8,7 @@ use crate::{
         job::{JobRecord, State},
         keys,
         record::{LaneRecord, Record as _},
-        schedule::ReadyJob,
+        schedule::{ReadyJob, Schedule},
     },
     seams::store::{Hint, StoreError},
     values::{
@@ -96,6 +96,7 @@ impl Plane {
             (Kind::Tenant, _) => self.read_suspended().await?,
             (Kind::Pool, Some(id)) => {
                 self.forget_pools();
+                self.read_pool(key.tenant, PoolId::from_bytes(id)).await?;
                 self.doubt_sessions(|_, pool| pool == PoolId::from_bytes(id));
             }
             _ => {}
@@ -116,14 +117,19 @@ impl Plane {
         let job = found.record;
         owners.into_iter().for_each(|runner| self.doubt_session(runner));
         job.due_at().into_iter().for_each(|at| self.due.hint(at));
+        self.doubt_counters_of(&job);
         match job.state {
-            State::Ready { .. } if lock(&self.schedule).knows_pool(job.terms.pool) => {
-                self.know_lane(key.tenant, job.terms.lane, job.terms.pool).await?;
+            State::Ready { .. } => {
+                let fallen = job.terms.fallbacks.iter().take(job.fallen).map(|opening| opening.pool);
+                for pool in std::iter::once(job.terms.pool).chain(fallen) {
+                    self.know_lane(key.tenant, job.lane(), pool).await?;
+                }
                 self.make_ready(ReadyJob { version: found.version, record: job, payload: None });
             }
             State::Offered { ready_at, .. } => {
-                let (lane, priority) = (job.terms.lane, job.terms.priority);
-                lock(&self.schedule).gone(lane, &keys::ready(lane, priority, ready_at, key.tenant, id));
+                let (lane, priority) = (job.lane(), job.terms.priority);
+                let ready = keys::ready(lane, priority, ready_at, key.tenant, id);
+                self.scheduled(|schedule| schedule.gone(lane, &ready));
             }
             State::Concluded { .. } => {
                 self.subjects.changed(key);
@@ -141,12 +147,15 @@ impl Plane {
         lane: LaneId,
         pool: PoolId,
     ) -> Result<(), StoreError> {
-        if lock(&self.schedule).knows_lane(lane) {
-            return Ok(());
+        {
+            let schedule = lock(&self.schedule);
+            if !schedule.knows_pool(pool) || schedule.knows_lane(lane, pool) {
+                return Ok(());
+            }
         }
         let key = Key::new(tenant, LaneRecord::KIND, keys::pair(lane.as_bytes(), pool.as_bytes()));
         if let Some(found) = self.records.load::<LaneRecord>(key).await? {
-            let pages = lock(&self.schedule).add_pool(pool, vec![found.record]);
+            let pages = self.scheduled(|schedule| schedule.add_pool(pool, vec![found.record]));
             self.read_pages(pages);
         }
         Ok(())
@@ -167,6 +176,7 @@ impl Plane {
         runners.into_iter().for_each(|runner| self.doubt_session(runner));
         let lanes = lock(&self.schedule).all_lanes();
         lanes.into_iter().for_each(|lane| self.doubt(lane));
+        self.scheduled(Schedule::doubt_all_counters);
         self.lanes_doubted.store(true, Ordering::Release);
         self.forget_pools();
         self.due.hint(self.now());
@@ -183,11 +193,10 @@ impl Plane {
         for (tenant, pool) in pools {
             let listed = self.lanes_of(tenant, pool).await;
             let mut lanes = listed.inspect_err(|_| self.lanes_doubted.store(true, Ordering::Release))?;
-            let pages = {
-                let mut schedule = lock(&self.schedule);
-                lanes.retain(|lane| !schedule.knows_lane(lane.id));
+            let pages = self.scheduled(|schedule| {
+                lanes.retain(|lane| !schedule.knows_lane(lane.id, pool));
                 schedule.add_pool(pool, lanes)
-            };
+            });
             self.read_pages(pages);
         }
         Ok(())

@@ -91,6 +91,8 @@ impl Management {
             match self.plane.records.commit(batch).await {
                 Ok(_) => {
                     self.plane.forget_pools();
+                    let placement = record.spec.placement;
+                    lock(&self.plane.schedule).place(pool, version + 1, placement);
                     self.plane.doubt_sessions(|_, of| of == pool);
                     return Ok(view(record));
                 }

@@ -46,8 +46,9 @@ fn at(seconds: u64) -> Timestamp {
 fn submitted(options: JobOptions) -> JobRecord {
     let options = JobOptions { timeout: TIMEOUT, grace: GRACE, ..options };
     let spec = JobSpec::new(JobId::from_bytes([9; 16]), "visit", b"{}", options);
-    let lane = LaneRecord::of(TenantId::DEFAULT, PoolId::from_bytes([5; 16]), &spec);
-    JobRecord::submitted(&lane, &spec, START)
+    let preference = vec![(PoolId::from_bytes([5; 16]), Duration::ZERO)];
+    let lanes = LaneRecord::of(TenantId::DEFAULT, &preference, &spec);
+    JobRecord::submitted(&lanes, &spec, START)
 }
 
 fn ready() -> JobRecord {

@@ -26,6 +26,7 @@ impl Schedule {
 
     /// Whether a ready job is known that a runner of `pool` may take.
     pub(crate) fn has_for(&self, pool: PoolId, seeker: &Seeker) -> bool {
-        self.best_lane(pool, seeker).is_some()
+        let order = self.pools.get(&pool).map(|pool| &pool.order);
+        order.is_some_and(|order| order.best(seeker.runner, &seeker.facts).is_some())
     }
 }

@@ -1,8 +1,10 @@
 //! Tests of the schedule: order, matching, waking, and what may not be passed over.
 
+mod sharing;
+
 use super::*;
 use crate::{
-    rules::record::Unknown,
+    rules::record::{LaneRecord, Unknown},
     values::{
         digest::Digest,
         id::{JobId, TenantId},
@@ -23,15 +25,22 @@ fn lane(number: u8, wanted: &[&str]) -> LaneRecord {
         wanted: wanted.iter().map(ToString::to_string).collect(),
         refused: BTreeSet::new(),
         runner: None,
+        fairness: None,
+        concurrency: Vec::new(),
+        rank: 0,
         unknown: Unknown::new(),
     }
+}
+
+const fn wish(room: usize) -> Wish {
+    Wish { room, held: 0, waits: true }
 }
 
 fn job(lane: &LaneRecord, number: u8, priority: u8) -> ReadyJob {
     let options = JobOptions { priority, ..JobOptions::default() };
     let spec = JobSpec::new(JobId::from_bytes([number; 16]), "visit", b"{}", options);
     let now = Timestamp::from_millis(u64::from(number));
-    ReadyJob { version: 1, record: JobRecord::submitted(lane, &spec, now), payload: None }
+    ReadyJob { version: 1, record: JobRecord::submitted(&[vec![lane.clone()]], &spec, now), payload: None }
 }
 
 fn seeker(number: u8, labels: &[&str]) -> Seeker {
@@ -47,7 +56,7 @@ fn seeker(number: u8, labels: &[&str]) -> Seeker {
 fn schedule(lanes: &[LaneRecord]) -> Schedule {
     let mut schedule = Schedule::default();
     schedule.add_pool(POOL, Vec::new());
-    lanes.iter().for_each(|lane| schedule.add_new_lane(lane.clone()));
+    lanes.iter().for_each(|lane| schedule.add_new_lane(lane));
     schedule
 }
 
@@ -62,7 +71,7 @@ fn priority_goes_first_then_age_over_all_lanes() {
     for job in [job(&two, 3, 100), job(&one, 4, 100), job(&one, 2, 100), job(&two, 9, 200)] {
         schedule.ready(job);
     }
-    let sought = schedule.seek(POOL, &seeker(1, &[]), 3, true);
+    let sought = schedule.seek(POOL, &seeker(1, &[]), wish(3));
     assert_eq!(numbers(&sought), [9, 2, 3]);
 }
 
@@ -72,8 +81,8 @@ fn a_job_is_given_only_to_a_runner_that_suits_its_lane() {
     let mut schedule = schedule(&[gpu.clone(), any.clone()]);
     schedule.ready(job(&gpu, 1, 100));
     schedule.ready(job(&any, 2, 100));
-    assert_eq!(numbers(&schedule.seek(POOL, &seeker(1, &[]), 2, true)), [2]);
-    assert_eq!(numbers(&schedule.seek(POOL, &seeker(2, &["gpu"]), 2, true)), [1]);
+    assert_eq!(numbers(&schedule.seek(POOL, &seeker(1, &[]), wish(2))), [2]);
+    assert_eq!(numbers(&schedule.seek(POOL, &seeker(2, &["gpu"]), wish(2))), [1]);
 }
 
 #[test]
@@ -81,7 +90,7 @@ fn one_job_wakes_the_one_runner_that_has_waited_longest_and_suits() {
     let gpu = lane(1, &["gpu"]);
     let mut schedule = schedule(std::slice::from_ref(&gpu));
     for waiting in [seeker(1, &[]), seeker(2, &["gpu"]), seeker(3, &["gpu"])] {
-        assert!(schedule.seek(POOL, &waiting, 1, true).taken.is_empty());
+        assert!(schedule.seek(POOL, &waiting, wish(1)).taken.is_empty());
     }
     assert_eq!(schedule.ready(job(&gpu, 1, 100)), Some(RunnerId::from_bytes([2; 16])));
     assert_eq!(schedule.ready(job(&gpu, 2, 100)), Some(RunnerId::from_bytes([3; 16])));
@@ -92,19 +101,19 @@ fn one_job_wakes_the_one_runner_that_has_waited_longest_and_suits() {
 fn a_pinned_lane_wakes_only_its_runner() {
     let pinned = LaneRecord { runner: Some(RunnerId::from_bytes([2; 16])), ..lane(1, &[]) };
     let mut schedule = schedule(std::slice::from_ref(&pinned));
-    schedule.seek(POOL, &seeker(1, &[]), 1, true);
+    schedule.seek(POOL, &seeker(1, &[]), wish(1));
     assert_eq!(schedule.ready(job(&pinned, 1, 100)), None);
-    schedule.seek(POOL, &seeker(2, &[]), 0, true);
-    assert_eq!(numbers(&schedule.seek(POOL, &seeker(1, &[]), 1, true)), [0u8; 0]);
-    assert_eq!(numbers(&schedule.seek(POOL, &seeker(2, &[]), 1, true)), [1]);
+    schedule.seek(POOL, &seeker(2, &[]), wish(0));
+    assert_eq!(numbers(&schedule.seek(POOL, &seeker(1, &[]), wish(1))), [0u8; 0]);
+    assert_eq!(numbers(&schedule.seek(POOL, &seeker(2, &[]), wish(1))), [1]);
 }
 
 #[test]
 fn who_did_not_seek_after_it_was_woken_leaves_the_job_to_the_next() {
     let any = lane(1, &[]);
     let mut schedule = schedule(std::slice::from_ref(&any));
-    schedule.seek(POOL, &seeker(1, &[]), 1, true);
-    schedule.seek(POOL, &seeker(2, &[]), 1, true);
+    schedule.seek(POOL, &seeker(1, &[]), wish(1));
+    schedule.seek(POOL, &seeker(2, &[]), wish(1));
     assert_eq!(schedule.ready(job(&any, 1, 100)), Some(RunnerId::from_bytes([1; 16])));
     assert_eq!(schedule.kick(POOL), [RunnerId::from_bytes([2; 16])]);
 }
@@ -113,15 +122,15 @@ fn who_did_not_seek_after_it_was_woken_leaves_the_job_to_the_next() {
 fn a_direct_grant_passes_over_no_job_that_waits_or_is_unread() {
     let (one, two) = (lane(1, &[]), lane(2, &["gpu"]));
     let mut schedule = schedule(&[one.clone(), two.clone()]);
-    schedule.seek(POOL, &seeker(1, &[]), 1, true);
+    schedule.seek(POOL, &seeker(1, &[]), wish(1));
     schedule.ready(job(&two, 1, 100));
     assert_eq!(schedule.direct(one.id), None, "a job waits in the pool");
-    schedule.seek(POOL, &seeker(9, &["gpu"]), 1, false);
-    assert_eq!(schedule.direct(one.id), Some(RunnerId::from_bytes([1; 16])));
+    schedule.seek(POOL, &seeker(9, &["gpu"]), Wish { waits: false, ..wish(1) });
+    assert_eq!(schedule.direct(one.id), Some((POOL, RunnerId::from_bytes([1; 16]))));
 
     let mut unread = Schedule::default();
     assert_eq!(unread.add_pool(POOL, vec![one.clone()]).len(), 1);
-    unread.seek(POOL, &seeker(1, &[]), 1, true);
+    unread.seek(POOL, &seeker(1, &[]), wish(1));
     assert_eq!(unread.direct(one.id), None, "the lane was not read");
 }
 
@@ -130,7 +139,7 @@ fn a_page_wakes_as_many_runners_as_it_has_jobs() {
     let any = lane(1, &[]);
     let mut schedule = Schedule::default();
     schedule.add_pool(POOL, vec![any.clone()]);
-    (1..=3).for_each(|number| drop(schedule.seek(POOL, &seeker(number, &[]), 1, true)));
+    (1..=3).for_each(|number| drop(schedule.seek(POOL, &seeker(number, &[]), wish(1))));
     let jobs = [job(&any, 1, 100), job(&any, 2, 100)];
     let page = jobs.into_iter().map(|job| (job.record.ready_key().unwrap(), job)).collect();
     let (wake, next) = schedule.page(any.id, page, false);

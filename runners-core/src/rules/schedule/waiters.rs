@@ -1,11 +1,14 @@
-//! The runners of a pool that wait for a job, in the order they came, grouped by their facts so
-//! that a lane is matched once for all that are alike.
+//! The runners of a pool that wait for a job, grouped by their facts so that a lane is matched
+//! once for all that are alike.
 
 use crate::{
-    rules::{eligibility::suits, record::LaneRecord},
-    values::{digest::Digest, id::RunnerId, runner::Facts},
+    rules::eligibility::{Needs, suits},
+    values::{digest::Digest, fleet::pool::Placement, id::RunnerId, runner::Facts},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// A runner that seeks work.
 #[derive(Clone, Debug)]
@@ -15,34 +18,46 @@ pub(crate) struct Seeker {
     pub(crate) facts_digest: Digest,
 }
 
+/// Those that wait, in the order in which they are given jobs: by what they hold, then by when
+/// they came.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     groups: BTreeMap<Digest, Group>,
-    places: BTreeMap<RunnerId, (Digest, u64)>,
+    places: BTreeMap<RunnerId, (Digest, Rank)>,
     came: u64,
+    /// Those that were told to seek and have not done so.
+    told: BTreeSet<RunnerId>,
 }
+
+type Rank = (usize, u64);
 
 #[derive(Debug)]
 struct Group {
     facts: Arc<Facts>,
-    queue: BTreeMap<u64, RunnerId>,
+    queue: BTreeMap<Rank, RunnerId>,
 }
 
 impl Waiters {
-    pub(super) fn add(&mut self, seeker: Seeker) {
+    /// Adds a runner that holds this many jobs.
+    pub(super) fn add(&mut self, seeker: Seeker, placement: Placement, held: usize) {
         self.remove(seeker.runner);
         self.came += 1;
-        self.places.insert(seeker.runner, (seeker.facts_digest, self.came));
+        let rank = match placement {
+            Placement::Spread => (held, self.came),
+            Placement::Pack => (usize::MAX - held, self.came),
+        };
+        self.places.insert(seeker.runner, (seeker.facts_digest, rank));
         let group = self.groups.entry(seeker.facts_digest);
         let group = group.or_insert_with(|| Group { facts: seeker.facts, queue: BTreeMap::new() });
-        group.queue.insert(self.came, seeker.runner);
+        group.queue.insert(rank, seeker.runner);
     }
 
     /// Whether the runner waited.
     pub(super) fn remove(&mut self, runner: RunnerId) -> bool {
-        let Some((digest, place)) = self.places.remove(&runner) else { return false };
+        self.told.remove(&runner);
+        let Some((digest, rank)) = self.places.remove(&runner) else { return false };
         if let Some(group) = self.groups.get_mut(&digest) {
-            group.queue.remove(&place);
+            group.queue.remove(&rank);
             if group.queue.is_empty() {
                 self.groups.remove(&digest);
             }
@@ -50,20 +65,36 @@ impl Waiters {
         true
     }
 
-    /// Takes out the runner that has waited longest of those that may take the jobs of `lane`.
-    pub(super) fn pop(&mut self, lane: &LaneRecord) -> Option<RunnerId> {
-        let runner = match lane.runner {
+    /// Takes out the runner that is to be given a job with these needs.
+    pub(super) fn pop(&mut self, needs: &Needs) -> Option<RunnerId> {
+        let runner = match needs.runner {
             Some(pinned) => {
                 let (digest, _) = self.places.get(&pinned)?;
-                suits(lane, &self.groups[digest].facts).is_ok().then_some(pinned)?
+                suits(needs, &self.groups[digest].facts).is_ok().then_some(pinned)?
             }
             None => {
-                let suited = self.groups.values().filter(|group| suits(lane, &group.facts).is_ok());
+                let suited = self.groups.values().filter(|group| suits(needs, &group.facts).is_ok());
                 let first = suited.filter_map(|group| group.queue.first_key_value());
-                *first.min_by_key(|(place, _)| **place)?.1
+                *first.min_by_key(|(rank, _)| **rank)?.1
             }
         };
         self.remove(runner);
         Some(runner)
+    }
+
+    /// As [`pop`](Self::pop), and remembers that the runner is told to seek.
+    pub(super) fn tell(&mut self, needs: &Needs) -> Option<RunnerId> {
+        let runner = self.pop(needs)?;
+        self.told.insert(runner);
+        Some(runner)
+    }
+
+    /// How many were told to seek and have not done so.
+    pub(super) fn told(&self) -> usize {
+        self.told.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.is_empty()
     }
 }

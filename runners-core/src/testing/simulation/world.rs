@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     ControlPlane, Management,
-    rules::{eligibility::eligible, record::LaneRecord},
+    rules::eligibility::{Needs, eligible},
     seams::{
         clock::{Clock as _, sleep},
         store::MemoryStore,
@@ -22,7 +22,7 @@ use crate::{
         transport::{Faults, FaultyTransport},
     },
     values::{
-        id::{JobId, PoolId, RunnerId, TenantId},
+        id::{JobId, RunnerId, TenantId},
         principal::{Principal, Scope},
         runner::{Facts, Mode},
         time::BootTime,
@@ -277,7 +277,7 @@ impl World {
         let parked = self.checker.parked();
         let mut present = BTreeMap::new();
         for job in self.jobs.iter().filter(|job| ready.contains(&job.spec.job)) {
-            let lane = LaneRecord::of(TenantId::DEFAULT, PoolId::DEFAULT, &job.spec);
+            let needs = Needs::of(&job.spec);
             for node in &self.runners {
                 let free = parked.get(&node.id).is_some_and(|parked| parked.free > 0);
                 let facts = Facts {
@@ -286,7 +286,7 @@ impl World {
                     ..Facts::default()
                 };
                 let pair = (job.spec.job, node.id);
-                if free && eligible(&lane, node.id, &facts).is_ok() {
+                if free && eligible(&needs, node.id, &facts).is_ok() {
                     present.insert(pair, pairs.get(&pair).copied().unwrap_or(now));
                 }
             }

@@ -1,0 +1,114 @@
+//! The lanes that a submitted job goes through: found, or made when it is the first of its kind.
+
+use super::{Plane, lock};
+use crate::{
+    actors::records::Batch,
+    rules::{
+        keys,
+        record::{LaneRecord, Preference},
+        schedule::LANES_MAX,
+    },
+    seams::store::StoreError,
+    values::{
+        id::TenantId,
+        job::JobSpec,
+        key::Key,
+        reply::{RefusalCode, Refused},
+    },
+};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+impl Plane {
+    /// The lanes of a job, as each of their pools lists them.
+    pub(super) async fn lanes(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        spec: &JobSpec,
+    ) -> Result<Result<Vec<Vec<LaneRecord>>, Refused>, StoreError> {
+        let preference = match self.preference(tenant, spec).await? {
+            Ok(preference) => preference,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        for (pool, _) in &preference {
+            self.ensure_pool(tenant, *pool).await?;
+        }
+        let lanes = LaneRecord::of(tenant, &preference, spec);
+        let missing: Vec<&LaneRecord> = {
+            let schedule = lock(&self.schedule);
+            lanes.iter().flatten().filter(|lane| !schedule.knows_lane(lane.id, lane.pool)).collect()
+        };
+        if missing.iter().any(|lane| lock(&self.schedule).lanes_of(lane.pool) >= LANES_MAX) {
+            let problem = format!(
+                "spec: the pool has {LANES_MAX} different combinations of kind, labels, keys, pools and runner, \
+                 which is the limit"
+            );
+            return Ok(Err(Refused::new(RefusalCode::Exhausted, problem)));
+        }
+        self.make_lanes(&missing).await?;
+        self.read_limits(&missing).await;
+        Ok(Ok(lanes))
+    }
+
+    /// The pools that a job names, in the order in which it prefers them.
+    async fn preference(
+        &self,
+        tenant: TenantId,
+        spec: &JobSpec,
+    ) -> Result<Result<Preference, Refused>, StoreError> {
+        let first = ("spec.pool", &spec.pool, Duration::ZERO);
+        let further = spec.fallbacks.iter().map(|one| ("spec.fallbacks.pool", &one.pool, one.after));
+        let mut preference = Preference::with_capacity(1 + spec.fallbacks.len());
+        for (field, name, after) in std::iter::once(first).chain(further) {
+            let Some(pool) = self.pool_by_name(tenant, name).await? else {
+                let problem = format!("{field}: there is no pool {name:?}");
+                return Ok(Err(Refused::new(RefusalCode::NotFound, problem)));
+            };
+            if preference.iter().any(|(other, _)| *other == pool) {
+                let problem = format!("{field}: {name:?} is named twice, or is where the environment leads");
+                return Ok(Err(Refused::new(RefusalCode::Invalid, problem)));
+            }
+            preference.push((pool, after));
+        }
+        Ok(Ok(preference))
+    }
+
+    /// Reads the counters of lanes that are new here, so that their first job is granted as any
+    /// other.
+    async fn read_limits(self: &Arc<Self>, lanes: &[&LaneRecord]) {
+        let limits = lanes.iter().flat_map(|lane| lane.concurrency.iter().map(|one| (lane.tenant, one)));
+        let keys: BTreeSet<Key> = limits.map(|(tenant, one)| keys::granted(tenant, &one.key)).collect();
+        self.read_counters(keys.into_iter().collect()).await;
+    }
+
+    /// Makes lanes together if none of them is there, else one by one. A lane is listed first by
+    /// the pool that it prefers, so one that is new there has no jobs.
+    async fn make_lanes(self: &Arc<Self>, missing: &[&LaneRecord]) -> Result<(), StoreError> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        missing.iter().for_each(|lane| batch.put(0, *lane));
+        match self.records.commit(batch).await {
+            Ok(_) => {
+                self.scheduled(|schedule| missing.iter().for_each(|lane| schedule.add_new_lane(lane)));
+                return Ok(());
+            }
+            Err(StoreError::Conflict(_)) => {}
+            Err(error) => return Err(error),
+        }
+        for lane in missing {
+            let mut batch = Batch::new();
+            batch.put(0, *lane);
+            match self.records.commit(batch).await {
+                Ok(_) => self.scheduled(|schedule| schedule.add_new_lane(lane)),
+                Err(StoreError::Conflict(_)) => {
+                    let lanes = vec![(*lane).clone()];
+                    let pages = self.scheduled(|schedule| schedule.add_pool(lane.pool, lanes));
+                    self.read_pages(pages);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
