@@ -45,7 +45,7 @@ pub use values::{
         pool::{Placement, PoolSpec, PoolView, Sharing},
         presence::Presence,
         retention::{Retention, UnnamedArtifacts},
-        runner::{RunnerFilter, RunnerView},
+        runner::{Drain, RunnerFilter, RunnerView},
         summary::{FleetSummary, PoolSummary},
         tenant::{Feature, Rollout, TenantView},
     },

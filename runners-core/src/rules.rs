@@ -3,6 +3,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod capacity;
+pub(crate) mod crash_loop;
 pub(crate) mod credential;
 pub(crate) mod eligibility;
 pub(crate) mod history;

@@ -248,7 +248,7 @@ fn answer_full() -> SyncAnswer {
     SyncAnswer {
         term: Some(Duration::from_millis(179_999)),
         lost: vec![TOKEN],
-        cancel: vec![CancelNotice { token: TOKEN, grace: Duration::from_secs(10) }],
+        cancel: vec![CancelNotice { token: TOKEN, grace: Duration::from_secs(10), requeue: false }],
         recorded: vec![TOKEN],
         fenced: vec![TOKEN],
         heard: vec![SIGNAL],
@@ -262,7 +262,7 @@ fn answer_full() -> SyncAnswer {
             expires_in: Duration::from_secs(59),
             attempt: None,
         }],
-        desired: Some(Desired { generation: 3, mode: Mode::Drain, slots: Some(1) }),
+        desired: Some(Desired { generation: 3, mode: Mode::Drain, slots: Some(1), note: None }),
         send_facts: true,
         no_more: true,
         ..answer_empty(u64::MAX)

@@ -5,6 +5,7 @@ mod access;
 mod along;
 mod crashing;
 mod deregister;
+mod drains;
 mod events;
 mod hand;
 mod jobs;
@@ -21,6 +22,7 @@ mod sharing;
 mod signals;
 #[cfg(feature = "testing")]
 mod spans;
+mod starts;
 mod time;
 mod tokens;
 mod unique;
