@@ -33,7 +33,8 @@ pub(crate) struct Connection {
 /// What a token is for on the command line, and how it is named there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TokenSource<'a> {
-    pub(crate) kind: TokenKind,
+    /// The kinds of token that do; the first is the usual one.
+    pub(crate) kinds: &'a [TokenKind],
     /// What was given with -t, or in the environment.
     pub(crate) text: Option<&'a str>,
     pub(crate) file: Option<&'a Path>,
@@ -51,7 +52,7 @@ impl Connection {
         let signer = sign.sign_key.as_deref().map(keys::signing).transpose()?;
         let tenant = sign.tenant.unwrap_or(TenantId::DEFAULT);
         let source = TokenSource {
-            kind: TokenKind::Api,
+            kinds: &[TokenKind::Api],
             text: arguments.token.as_deref(),
             file: arguments.token_file.as_deref(),
             server: &arguments.server,
@@ -107,7 +108,7 @@ impl TokenSource<'_> {
         } else {
             return Ok(None);
         };
-        tokens::check_kind(&token, self.kind)?;
+        tokens::check_kind(&token, self.kinds)?;
         Ok(Some(token))
     }
 
@@ -116,13 +117,13 @@ impl TokenSource<'_> {
         anyhow::anyhow!(
             "there is no {}: give --token-file FILE or set {variable}; \
              the server has written it to the file `{}` in its data directory",
-            self.kind,
-            tokens::file_name(self.kind)
+            self.kinds[0],
+            tokens::file_name(self.kinds[0])
         )
     }
 
     fn beside(&self) -> Option<PathBuf> {
-        let file = Path::new(DATA).join(tokens::file_name(self.kind));
+        let file = Path::new(DATA).join(tokens::file_name(self.kinds[0]));
         (is_here(self.server) && file.is_file()).then_some(file)
     }
 }

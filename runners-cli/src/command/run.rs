@@ -13,6 +13,7 @@ use crate::{
     narrator::Narrator,
 };
 use anyhow::{Context as _, Result, bail};
+use futures::{FutureExt as _, future::pending};
 use runners_core::{
     DirectorySecrets, EnvironmentSecrets, ExitReason, Runner, RunnerBuilder, Spool, TokenKind,
     protocol::{Enrolled, RefusalCode, Refused},
@@ -40,6 +41,11 @@ pub(super) async fn execute(arguments: RunArgs) -> Result<Exit> {
     let narrator = Arc::new(Narrator::new(&arguments.server, arguments.json));
     announce(&narrator, &arguments, &identity, &name);
     let transport = connection::transport(&arguments.server, identity.credential, &arguments.trust)?;
+    let credential = identity::credential(&spool);
+    tokio::select! {
+        settled = identity::settle(&credential, &transport) => settled?,
+        () = interrupts.next() => return Ok(Exit::Passed),
+    }
     let builder = Runner::builder(transport.clone());
     let builder = stay(guard(builder, &arguments.guard, &identity.enrolled)?, &arguments.tenure);
     let runner = builder
@@ -51,7 +57,10 @@ pub(super) async fn execute(arguments: RunArgs) -> Result<Exit> {
         .observer(narrator.clone())
         .executor(browser.executor.clone())
         .start();
-    let ended = see_through(&runner, &mut interrupts, &narrator).await;
+    let ended = tokio::select! {
+        ended = see_through(&runner, &mut interrupts, &narrator) => ended,
+        () = credential.serve(&transport).then(|()| pending()) => unreachable!("it never ends"),
+    };
     browser.stop().await;
     match ended {
         ExitReason::Left | ExitReason::Stopped | ExitReason::Killed => {
@@ -116,7 +125,7 @@ fn refusal_advice(refused: &Refused, server: &str, state: &Path) -> String {
 /// Who this runner is. With a token it enrols, which is harmless when it has before.
 async fn identify(arguments: &RunArgs, spool: &Spool, name: &str) -> Result<Identity> {
     let source = TokenSource {
-        kind: TokenKind::Registration,
+        kinds: &[TokenKind::Registration, TokenKind::Runner],
         text: arguments.token.as_deref(),
         file: arguments.token_file.as_deref(),
         server: &arguments.server,
@@ -125,6 +134,12 @@ async fn identify(arguments: &RunArgs, spool: &Spool, name: &str) -> Result<Iden
     let Some(token) = source.find()? else {
         return kept.ok_or_else(|| source.missing("RUNNERS_TOKEN"));
     };
+    if let Some(kept) = kept.as_ref().filter(|kept| kept.began_with(&token)) {
+        if arguments.token.is_some() {
+            disguise::drop_token();
+        }
+        return Ok(kept.clone());
+    }
     let enrolled = Identity::enrol_at(&arguments.server, token, &arguments.trust, spool, name).await;
     let identity = match (enrolled, kept) {
         (Ok(identity), _) => identity,
