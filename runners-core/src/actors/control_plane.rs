@@ -16,6 +16,7 @@ mod due;
 mod effects;
 pub(crate) mod enrol;
 mod events;
+mod explain;
 mod feed;
 mod fleet;
 mod gauges;

@@ -5,6 +5,7 @@ mod access;
 mod along;
 mod deregister;
 mod events;
+mod explain;
 mod hand;
 mod logs;
 mod management;

@@ -7,6 +7,7 @@ use crate::{
         turn::{Turn, Turns},
     },
     rules::{
+        eligibility::Presence,
         job::JobRecord,
         keys,
         record::{
@@ -151,14 +152,21 @@ impl Live {
         desired.into_iter().chain(self.slots_granted).min()
     }
 
+    /// What decides how many more jobs it may be offered while it holds as many.
+    pub(crate) fn presence(&self, held: usize) -> Presence {
+        Presence {
+            suspect: self.suspect,
+            mode: self.mode(),
+            free: self.free as usize,
+            limit: self.slots_limit().map(|slots| slots as usize),
+            held,
+            offered: self.mine.values().filter(|mine| mine.is_offered()).count(),
+        }
+    }
+
     /// How many more jobs it may be offered.
     pub(crate) fn room(&self, held: usize) -> usize {
-        if self.suspect || self.mode() != Mode::Serve {
-            return 0;
-        }
-        let offered = self.mine.values().filter(|mine| mine.is_offered()).count();
-        let limit = self.slots_limit().map_or(usize::MAX, |slots| (slots as usize).saturating_sub(held));
-        (self.free as usize).min(limit).saturating_sub(offered)
+        self.presence(held).room().unwrap_or(0)
     }
 }
 
