@@ -19,7 +19,7 @@ pub use actors::{
     spool::{Spool, SpoolError},
 };
 pub use seams::{
-    artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream},
+    artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream, StoredArtifact},
     artifact::{intake::ArtifactIntake, memory::MemoryArtifacts},
     authenticate::{Authenticate, AuthenticateError},
     clock::{Clock, SystemClock, sleep},
@@ -40,10 +40,13 @@ pub use values::{
     fleet::{
         access::{ApiCredentialSpec, ApiCredentialView, Issued, RegistrationSpec, RegistrationView},
         environment::{EnvironmentView, Route},
+        job::{JobFilter, JobLine, JobState},
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},
         presence::Presence,
-        runner::{RunnerFilter, RunnerView},
+        retention::{Retention, UnnamedArtifacts},
+        runner::{Drain, RunnerFilter, RunnerView},
+        summary::{FleetSummary, PoolSummary},
         tenant::{Feature, Rollout, TenantView},
     },
     id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId},

@@ -2,6 +2,8 @@
 //! arguments, call no seam, and know no actor.
 
 pub(crate) mod admission;
+pub(crate) mod capacity;
+pub(crate) mod crash_loop;
 pub(crate) mod credential;
 pub(crate) mod eligibility;
 pub(crate) mod history;
@@ -12,6 +14,7 @@ pub(crate) mod log;
 pub(crate) mod ownership;
 pub(crate) mod record;
 pub(crate) mod redaction;
+pub(crate) mod retention;
 pub(crate) mod schedule;
 pub(crate) mod settlement;
 pub(crate) mod signature;

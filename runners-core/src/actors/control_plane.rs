@@ -8,15 +8,18 @@ mod authenticate;
 mod builder;
 mod caller;
 mod client;
+mod collect;
 mod counts;
 mod dependants;
 mod deregister;
 mod direct;
+mod drain;
 mod due;
 mod effects;
 pub(crate) mod enrol;
 mod events;
 mod explain;
+mod facts;
 mod feed;
 mod fleet;
 mod gauges;
@@ -26,6 +29,7 @@ mod logs;
 mod measured;
 mod measures;
 mod readiness;
+mod retention;
 mod route;
 mod session;
 mod signals;
@@ -39,6 +43,7 @@ mod watch;
 pub use authenticate::RecordsAuthenticator;
 pub use builder::ControlPlaneBuilder;
 pub use caller::Caller;
+pub(crate) use client::state_view;
 pub use enrol::Registration;
 
 use crate::{
@@ -49,11 +54,12 @@ use crate::{
         traces::Traces,
     },
     values::{
-        fleet::tenant::Rollout,
+        fleet::{retention::Retention, tenant::Rollout},
         id::{MemberId, PoolId, RunnerId, TenantId},
         time::Timestamp,
     },
 };
+use collect::Unnamed;
 use due::DueSignal;
 use feed::Feed;
 use measures::Measures;
@@ -133,6 +139,9 @@ pub(crate) struct Plane {
     pub(crate) upkeep: Notify,
     /// Logs move into the artifact store: it is one that outlives this process.
     pub(crate) seals: bool,
+    /// What is kept of a tenant that has not said so itself.
+    pub(crate) retention: Retention,
+    pub(crate) unnamed: Unnamed,
     /// Others may have made lanes that are not known here: they are to be listed again.
     pub(crate) lanes_doubted: AtomicBool,
     /// What this control plane wrote itself.

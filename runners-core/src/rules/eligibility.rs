@@ -5,6 +5,7 @@ use crate::values::{
     id::RunnerId,
     job::JobSpec,
     runner::{Facts, Mode},
+    time::Timestamp,
 };
 use std::collections::BTreeSet;
 
@@ -34,6 +35,8 @@ impl Needs {
 pub(crate) struct Presence {
     /// An offer was not confirmed in time, and nothing was heard since.
     pub(crate) suspect: bool,
+    /// Until when it is offered nothing because it was started again and again.
+    pub(crate) held_back_until: Option<Timestamp>,
     pub(crate) mode: Mode,
     /// How many jobs it would start.
     pub(crate) free: usize,
@@ -86,6 +89,9 @@ impl Presence {
         }
         if self.suspect {
             return Err(Obstacle::Suspect);
+        }
+        if let Some(until) = self.held_back_until {
+            return Err(Obstacle::CrashLoop { until });
         }
         let limit = self.limit.map_or(usize::MAX, |limit| limit.saturating_sub(self.held));
         match self.free.min(limit).saturating_sub(self.offered) {

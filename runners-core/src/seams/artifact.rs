@@ -59,6 +59,44 @@ pub trait ArtifactStore: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`ArtifactError::Unavailable`].
     async fn delete(&self, key: ArtifactKey) -> Result<(), ArtifactError>;
+
+    /// Lists up to `limit` artifacts of a tenant whose digests come after `after`, in order. An
+    /// artifact that is put or removed meanwhile may be listed or not.
+    ///
+    /// What is never listed is never collected: a store that leaves this as it is keeps what
+    /// nothing names for ever.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Unavailable`].
+    async fn list(
+        &self,
+        _tenant: TenantId,
+        _after: Option<Digest>,
+        _limit: usize,
+    ) -> Result<Vec<StoredArtifact>, ArtifactError> {
+        Ok(Vec::new())
+    }
+
+    /// Removes an artifact, unless it was put again since it was listed with this stamp. Whether it
+    /// was removed.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Unavailable`].
+    async fn delete_unless_put(&self, _key: ArtifactKey, _stamp: u64) -> Result<bool, ArtifactError> {
+        Ok(false)
+    }
+}
+
+/// An artifact as a listing has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "stores are written outside this crate and build it")]
+pub struct StoredArtifact {
+    /// Its address.
+    pub key: ArtifactKey,
+    /// How many bytes it has.
+    pub length: u64,
+    /// Changes with every put, also of the same bytes.
+    pub stamp: u64,
 }
 
 #[async_trait]
@@ -74,6 +112,17 @@ impl<S: ArtifactStore + ?Sized> ArtifactStore for Arc<S> {
     }
     async fn delete(&self, key: ArtifactKey) -> Result<(), ArtifactError> {
         (**self).delete(key).await
+    }
+    async fn list(
+        &self,
+        tenant: TenantId,
+        after: Option<Digest>,
+        limit: usize,
+    ) -> Result<Vec<StoredArtifact>, ArtifactError> {
+        (**self).list(tenant, after, limit).await
+    }
+    async fn delete_unless_put(&self, key: ArtifactKey, stamp: u64) -> Result<bool, ArtifactError> {
+        (**self).delete_unless_put(key, stamp).await
     }
 }
 

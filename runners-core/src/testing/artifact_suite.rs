@@ -1,7 +1,9 @@
 //! What every [`ArtifactStore`] must keep.
 
 use crate::{
-    seams::artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream},
+    seams::artifact::{
+        ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream, StoredArtifact,
+    },
     values::{digest::Digest, id::TenantId},
 };
 use bytes::Bytes;
@@ -52,6 +54,8 @@ macro_rules! artifact_suite {
             what_was_deleted_is_missing,
             a_delete_of_nothing_succeeds,
             another_tenant_sees_nothing,
+            what_is_listed_is_there_page_by_page,
+            what_was_put_again_since_it_was_listed_stays,
         );
     };
 }
@@ -249,4 +253,52 @@ pub async fn another_tenant_sees_nothing<S: ArtifactStore>(make: impl AsyncFnOnc
     let store = make().await;
     put(&store, b"abc").await.expect("put");
     assert_nothing(&store, ArtifactKey { tenant: OTHER_TENANT, ..key(b"abc") }).await;
+}
+
+/// Pages follow each other without a gap. A store that lists nothing keeps to that too.
+pub async fn what_is_listed_is_there_page_by_page<S: ArtifactStore>(make: impl AsyncFnOnce() -> S) {
+    let store = make().await;
+    for number in 0..20_u8 {
+        put(&store, &[number]).await.expect("put");
+    }
+    let whole = store.list(TENANT, None, 1000).await.expect("list");
+    if whole.is_empty() {
+        return;
+    }
+    assert_eq!(whole.len(), 20);
+    assert!(whole.is_sorted_by_key(|artifact| artifact.key.digest));
+    assert!(whole.iter().all(|artifact| artifact.key.tenant == TENANT && artifact.length == 1));
+    let (mut paged, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.list(TENANT, after, 3).await.expect("list");
+        assert!(page.len() <= 3);
+        let Some(last) = page.last() else { break };
+        after = Some(last.key.digest);
+        paged.extend(page);
+    }
+    assert_eq!(paged, whole);
+    assert!(store.list(OTHER_TENANT, None, 1000).await.expect("list").is_empty());
+}
+
+/// Whoever puts bytes finds them, whoever means to remove what was there before.
+pub async fn what_was_put_again_since_it_was_listed_stays<S: ArtifactStore>(make: impl AsyncFnOnce() -> S) {
+    let store = make().await;
+    put(&store, b"abc").await.expect("put");
+    put(&store, b"xyz").await.expect("put");
+    let listed = store.list(TENANT, None, 10).await.expect("list");
+    let stamp = |bytes| listed.iter().find(|artifact| artifact.key == key(bytes)).map(|found| found.stamp);
+    let (Some(again), Some(once)) = (stamp(b"abc"), stamp(b"xyz")) else { return };
+    // A stamp may be a time of the file system, which moves in steps.
+    while store.list(TENANT, None, 10).await.expect("list").contains(&StoredArtifact {
+        key: key(b"abc"),
+        length: 3,
+        stamp: again,
+    }) {
+        put(&store, b"abc").await.expect("put");
+    }
+    assert!(!store.delete_unless_put(key(b"abc"), again).await.expect("delete"));
+    assert_eq!(read(&store, key(b"abc"), None).await, b"abc");
+    assert!(store.delete_unless_put(key(b"xyz"), once).await.expect("delete"));
+    assert_nothing(&store, key(b"xyz")).await;
+    assert!(!store.delete_unless_put(key(b"xyz"), once).await.expect("delete"), "it is gone already");
 }

@@ -132,6 +132,12 @@ pub enum Obstacle {
     Draining,
     /// It has not confirmed an offer in time, and has not spoken since.
     Suspect,
+    /// It was started again and again, and is held back.
+    CrashLoop {
+        /// Until when.
+        #[serde(with = "rfc3339")]
+        until: Timestamp,
+    },
     /// It has no free slot, by its own limit, the operator's or the pool's.
     Full,
 }

@@ -116,6 +116,10 @@ kinds! {
     Events = 23,
     /// A bounded counter.
     Limit = 24,
+    /// What a tenant wants to keep.
+    Retention = 25,
+    /// Where a tenant wants to be told of events.
+    Webhook = 26,
 }
 
 impl Kind {

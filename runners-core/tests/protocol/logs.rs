@@ -1,67 +1,18 @@
 //! Logs: limits, gaps, and their way into one artifact, whatever crashes on it.
 
-use super::hand::{Hand, inspect, submit, user};
-use async_trait::async_trait;
+use super::{
+    crashing::{PLENTY, STARTS, World},
+    hand::{Hand, inspect, submit, user},
+};
 use runners_core::{
-    Caller, ControlPlane, FencingToken, JobId, MemoryArtifacts, MemoryStore, Outcome, Transport as _,
+    Caller, FencingToken, JobId, Outcome, Transport as _,
     protocol::{LogGap, LogPage, LogTail, ReadLogRequest, Reply, Request, SyncRequest},
     sleep,
-    store::{Committed, Page, Query, Store, StoreError, Stored, Write},
-    testing::clock::SimClock,
+    store::{Page, Query, Store as _},
 };
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
-
-/// A store whose caller crashes after a number of commits.
-#[derive(Clone, Debug)]
-struct CrashingStore {
-    inner: MemoryStore,
-    left: Arc<AtomicUsize>,
-}
-
-#[async_trait]
-impl Store for CrashingStore {
-    async fn load(&self, keys: Vec<runners_core::Key>) -> Result<Vec<Option<Stored>>, StoreError> {
-        self.inner.load(keys).await
-    }
-    async fn scan(&self, query: Query) -> Result<Page, StoreError> {
-        self.inner.scan(query).await
-    }
-    async fn commit(&self, writes: Vec<Write>) -> Result<Committed, StoreError> {
-        let take = |left: usize| left.checked_sub(1);
-        match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take) {
-            Ok(_) => self.inner.commit(writes).await,
-            Err(_) => Err(StoreError::Unavailable("crashed".into())),
-        }
-    }
-}
-
-struct World {
-    clock: SimClock,
-    store: MemoryStore,
-    artifacts: MemoryArtifacts,
-}
+use std::time::Duration;
 
 impl World {
-    fn new() -> Self {
-        Self { clock: SimClock::new(), store: MemoryStore::default(), artifacts: MemoryArtifacts::default() }
-    }
-
-    async fn start(&self, commits: usize) -> ControlPlane {
-        let store = CrashingStore { inner: self.store.clone(), left: Arc::new(AtomicUsize::new(commits)) };
-        ControlPlane::builder(store)
-            .clock(self.clock.clone())
-            .artifacts(self.artifacts.clone())
-            .start()
-            .await
-            .unwrap()
-    }
-
     async fn chunks_of(&self, token: FencingToken) -> usize {
         let mut id = token.job.as_bytes().to_vec();
         id.extend(token.grant.to_be_bytes());
@@ -72,8 +23,6 @@ impl World {
         }
     }
 }
-
-const PLENTY: usize = 1_000_000;
 
 async fn running(user: &Caller, hand: &mut Hand) -> FencingToken {
     submit(user, 7).await;
@@ -206,9 +155,6 @@ async fn a_log_is_whole_wherever_its_sealing_was_cut_short() {
         seen_sealed = is_done;
     }
 }
-
-/// How many commits a start takes.
-const STARTS: usize = 3;
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_is_held_until_the_log_grows_and_told_of_its_end() {

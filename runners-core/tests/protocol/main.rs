@@ -3,22 +3,27 @@
 
 mod access;
 mod along;
+mod crashing;
 mod deregister;
+mod drains;
 mod events;
 mod explain;
 mod hand;
+mod jobs;
 mod logs;
 mod management;
 #[cfg(feature = "testing")]
 mod measures;
 mod parked;
 mod planes;
+mod retention;
 mod runs;
 #[cfg(feature = "testing")]
 mod sharing;
 mod signals;
 #[cfg(feature = "testing")]
 mod spans;
+mod starts;
 mod time;
 mod tokens;
 mod unique;

@@ -1,8 +1,8 @@
 //! Setting up a control plane, starting its duties, and stopping it.
 
 use super::{
-    ControlPlane, Plane, Spans, due::DueSignal, feed::Feed, measured::Measured, measures::Measures,
-    subjects::Subjects, watch::Written,
+    ControlPlane, Plane, Spans, collect::Unnamed, due::DueSignal, feed::Feed, measured::Measured,
+    measures::Measures, subjects::Subjects, watch::Written,
 };
 use crate::{
     actors::{
@@ -23,7 +23,7 @@ use crate::{
         traces::{NoTraces, Traces},
     },
     values::{
-        fleet::{pool::PoolSpec, tenant::Rollout},
+        fleet::{pool::PoolSpec, retention::Retention, tenant::Rollout},
         id::{MemberId, PoolId, TenantId},
         key::Key,
         time::Timestamp,
@@ -48,6 +48,8 @@ pub struct ControlPlaneBuilder {
     artifacts: Option<Arc<dyn ArtifactStore>>,
     spans: Spans,
     rollout: Rollout,
+    retention: Retention,
+    artifact_grace: Duration,
 }
 
 impl ControlPlaneBuilder {
@@ -69,7 +71,26 @@ impl ControlPlaneBuilder {
             artifacts: None,
             spans,
             rollout: Rollout::default(),
+            retention: Retention::default(),
+            artifact_grace: Duration::from_secs(6 * 60 * 60),
         }
+    }
+
+    /// What is kept of tenants that have not said so themselves. Ended jobs are kept for thirty
+    /// days unless said otherwise; [`Retention::FOREVER`] keeps all.
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// How long bytes in the artifact store may be there without anything that names them: whoever
+    /// puts them has that long to attach them. Six hours unless said otherwise, and never less than
+    /// a second.
+    ///
+    /// Only artifacts of a store that was [given](Self::artifacts) are removed.
+    pub fn artifact_grace(mut self, grace: Duration) -> Self {
+        self.artifact_grace = grace.max(Duration::from_secs(1));
+        self
     }
 
     /// Takes time from `clock`. The machine's unless said otherwise.
@@ -184,6 +205,8 @@ impl ControlPlaneBuilder {
             rollout: self.rollout,
             subjects: Subjects::default(),
             due: DueSignal::default(),
+            retention: self.retention,
+            unnamed: Unnamed::new(self.artifact_grace),
             upkeep: tokio::sync::Notify::new(),
             seals,
             lanes_doubted: AtomicBool::new(false),

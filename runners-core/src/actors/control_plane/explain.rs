@@ -132,7 +132,7 @@ impl Plane {
         }
         let heard = live.heard_at.is_some_and(|at| self.clock.boot().since(at) <= self.spans.term);
         let Some(seeker) = live.seeker.as_ref().filter(|_| heard) else { return Some(Obstacle::Absent) };
-        first_obstacle(needs, runner.id, &seeker.facts, &live.presence(live.mine.len())).err()
+        first_obstacle(needs, runner.id, &seeker.facts, &live.presence(live.mine.len(), self.now())).err()
     }
 }
 

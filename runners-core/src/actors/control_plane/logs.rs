@@ -16,7 +16,7 @@ use crate::{
     },
     seams::{
         artifact::{ArtifactError, ArtifactKey},
-        store::StoreError,
+        store::{StoreError, Write},
     },
     values::{
         digest::Digest,
@@ -32,8 +32,6 @@ use std::{pin::pin, sync::Arc};
 
 /// How many bytes of a log are read at once.
 const LOG_PAGE_BYTES: u32 = 256 << 10;
-/// How many chunks of a sealed log are dropped in one batch.
-const DROPS_PER_BATCH: usize = 256;
 
 impl Plane {
     pub(super) async fn read_log(
@@ -133,7 +131,7 @@ impl Plane {
                 Some(_) => {}
                 None => self.name_log(&mut job, at, token).await?,
             }
-            self.drop_log(job.record.tenant, token).await?;
+            self.drop_stream(keys::log(job.record.tenant, token), Write::OFFSET_MAX).await?;
             let mut after = job.record.clone();
             if let Some(sealed) = &mut after.logs[at].sealed {
                 sealed.dropped = true;
@@ -182,22 +180,6 @@ impl Plane {
             }
             if !more {
                 return Ok((whole, digest.finish(), length));
-            }
-        }
-    }
-
-    async fn drop_log(&self, tenant: TenantId, token: FencingToken) -> Result<(), StoreError> {
-        let stream = keys::log(tenant, token);
-        loop {
-            let (chunks, more) = self.records.chunks(stream.clone(), 0, LOG_PAGE_BYTES).await?;
-            for page in chunks.chunks(DROPS_PER_BATCH) {
-                let Some((last, _)) = page.last() else { continue };
-                let mut batch = Batch::new();
-                batch.drop_chunks(stream.clone(), last + 1);
-                self.records.commit(batch).await?;
-            }
-            if !more {
-                return Ok(());
             }
         }
     }

@@ -18,6 +18,7 @@ use crate::{
     },
     seams::store::{Query, StoreError},
     values::{
+        digest::Digest,
         id::{JobId, PoolId, RunnerId, SignalId, TenantId},
         key::{Index, Kind},
         lease::FencingToken,
@@ -70,6 +71,10 @@ pub(crate) struct Live {
     pub(crate) mine: BTreeMap<JobId, Mine>,
     pub(crate) signals: BTreeMap<SignalId, Pending>,
     pub(crate) seeker: Option<Seeker>,
+    /// The digest under which the runner said what it seeks by.
+    pub(crate) facts_told: Option<Digest>,
+    /// The generation of the desired state that it has applied.
+    pub(crate) seen_generation: u64,
     /// When the newest request came.
     pub(crate) heard_at: Option<BootTime>,
     /// An offer was not confirmed in time, and nothing was heard since.
@@ -152,10 +157,16 @@ impl Live {
         desired.into_iter().chain(self.slots_granted).min()
     }
 
-    /// What decides how many more jobs it may be offered while it holds as many.
-    pub(crate) fn presence(&self, held: usize) -> Presence {
+    /// Until when it is offered nothing because it was started again and again.
+    pub(crate) fn held_back(&self, now: Timestamp) -> Option<Timestamp> {
+        self.session.as_ref()?.record.starts.held_back(now)
+    }
+
+    /// What decides how many more jobs it may be offered at `now` while it holds as many.
+    pub(crate) fn presence(&self, held: usize, now: Timestamp) -> Presence {
         Presence {
             suspect: self.suspect,
+            held_back_until: self.held_back(now),
             mode: self.mode(),
             free: self.free as usize,
             limit: self.slots_limit().map(|slots| slots as usize),
@@ -164,9 +175,9 @@ impl Live {
         }
     }
 
-    /// How many more jobs it may be offered.
-    pub(crate) fn room(&self, held: usize) -> usize {
-        self.presence(held).room().unwrap_or(0)
+    /// How many more jobs it may be offered at `now`.
+    pub(crate) fn room(&self, held: usize, now: Timestamp) -> usize {
+        self.presence(held, now).room().unwrap_or(0)
     }
 }
 

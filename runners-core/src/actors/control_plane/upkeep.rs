@@ -53,6 +53,14 @@ impl Plane {
         if self.seals {
             self.seal_all().await?;
         }
+        let now = self.now();
+        let collects = self.seals && self.unnamed.is_time(self.clock.boot());
+        for tenant in self.tenants_listed().await? {
+            self.prune(tenant, now).await?;
+            if collects {
+                self.collect(tenant).await?;
+            }
+        }
         Ok(())
     }
 

@@ -3,12 +3,14 @@
 //! Bytes go to a temporary file below `incoming`, which is forced to disk and then renamed to
 //! `tenant/aa/sha256`, where `aa` are the first two digits of the digest.
 
+mod shelf;
+
 use crate::{
     seams::artifact::{
-        ArtifactError, ArtifactKey, ArtifactStore, ByteStream,
+        ArtifactError, ArtifactKey, ArtifactStore, ByteStream, StoredArtifact,
         intake::{ArtifactIntake, BYTES_MAX_DEFAULT, clip},
     },
-    values::digest::Digest,
+    values::{digest::Digest, id::TenantId},
 };
 use async_trait::async_trait;
 use bytes::BytesMut;
@@ -77,8 +79,8 @@ impl ArtifactStore for DirectoryArtifacts {
         }
         intake.finish()?;
         file.flush().await.map_err(trouble)?;
-        let (file, path) = (file.into_std().await, self.path(&key));
-        blocking(move || settle(&file, temporary, &path)).await.map_err(trouble)
+        let (file, path, root) = (file.into_std().await, self.path(&key), self.root.clone());
+        blocking(move || settle(&file, temporary, &path, &root)).await.map_err(trouble)
     }
 
     async fn get(&self, key: ArtifactKey, range: Option<Range<u64>>) -> Result<ByteStream, ArtifactError> {
@@ -117,6 +119,21 @@ impl ArtifactStore for DirectoryArtifacts {
             _ => Ok(()),
         }
     }
+
+    async fn list(
+        &self,
+        tenant: TenantId,
+        after: Option<Digest>,
+        limit: usize,
+    ) -> Result<Vec<StoredArtifact>, ArtifactError> {
+        let artifacts = self.clone();
+        blocking(move || artifacts.stored(tenant, after, limit)).await.map_err(trouble)
+    }
+
+    async fn delete_unless_put(&self, key: ArtifactKey, stamp: u64) -> Result<bool, ArtifactError> {
+        let artifacts = self.clone();
+        blocking(move || artifacts.remove_unless_put(&key, stamp)).await.map_err(trouble)
+    }
 }
 
 /// Opens and locks a new temporary file. Whatever happens then, its path is removed when the
@@ -131,8 +148,9 @@ fn begin(incoming: &Path) -> io::Result<(fs::File, TempPath)> {
 }
 
 /// Makes what was written durable, under its own name.
-fn settle(file: &fs::File, temporary: TempPath, path: &Path) -> io::Result<()> {
+fn settle(file: &fs::File, temporary: TempPath, path: &Path, root: &Path) -> io::Result<()> {
     file.sync_all()?;
+    let _putting = shelf::putting(root)?;
     let parent = path.parent().expect("invariant: a path below the root has a parent");
     make_directory(parent)?;
     temporary.persist(path).map_err(|error| error.error)?;
@@ -239,6 +257,17 @@ mod tests {
             }
             async fn delete(&self, key: ArtifactKey) -> Result<(), ArtifactError> {
                 self.0.delete(key).await
+            }
+            async fn list(
+                &self,
+                tenant: TenantId,
+                after: Option<Digest>,
+                limit: usize,
+            ) -> Result<Vec<StoredArtifact>, ArtifactError> {
+                self.0.list(tenant, after, limit).await
+            }
+            async fn delete_unless_put(&self, key: ArtifactKey, stamp: u64) -> Result<bool, ArtifactError> {
+                self.0.delete_unless_put(key, stamp).await
             }
         }
         async fn make() -> Guarded {

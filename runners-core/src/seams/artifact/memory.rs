@@ -1,9 +1,12 @@
 //! Artifacts kept in memory: for tests, examples and control planes that need not outlive their
 //! process.
 
-use crate::seams::artifact::{
-    ArtifactError, ArtifactKey, ArtifactStore, ByteStream,
-    intake::{ArtifactIntake, BYTES_MAX_DEFAULT, clip},
+use crate::{
+    seams::artifact::{
+        ArtifactError, ArtifactKey, ArtifactStore, ByteStream, StoredArtifact,
+        intake::{ArtifactIntake, BYTES_MAX_DEFAULT, clip},
+    },
+    values::{digest::Digest, id::TenantId},
 };
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -18,8 +21,14 @@ use std::{
 /// Keeps artifacts in memory. Clones share them.
 #[derive(Clone)]
 pub struct MemoryArtifacts {
-    kept: Arc<Mutex<BTreeMap<ArtifactKey, Bytes>>>,
+    kept: Arc<Mutex<Kept>>,
     bytes_max: u64,
+}
+
+#[derive(Default)]
+struct Kept {
+    artifacts: BTreeMap<ArtifactKey, (Bytes, u64)>,
+    puts: u64,
 }
 
 impl MemoryArtifacts {
@@ -30,7 +39,7 @@ impl MemoryArtifacts {
         self
     }
 
-    fn kept(&self) -> MutexGuard<'_, BTreeMap<ArtifactKey, Bytes>> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         // A map is whole between any two of its calls, so a panic elsewhere has not harmed it.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -44,7 +53,7 @@ impl Default for MemoryArtifacts {
 
 impl fmt::Debug for MemoryArtifacts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MemoryArtifacts({} kept)", self.kept().len())
+        write!(f, "MemoryArtifacts({} kept)", self.kept().artifacts.len())
     }
 }
 
@@ -63,12 +72,16 @@ impl ArtifactStore for MemoryArtifacts {
             whole.extend_from_slice(&piece);
         }
         intake.finish()?;
-        self.kept().insert(key, whole.freeze());
+        let mut kept = self.kept();
+        kept.puts += 1;
+        let stamp = kept.puts;
+        kept.artifacts.insert(key, (whole.freeze(), stamp));
         Ok(())
     }
 
     async fn get(&self, key: ArtifactKey, range: Option<Range<u64>>) -> Result<ByteStream, ArtifactError> {
-        let whole = self.kept().get(&key).cloned().ok_or(ArtifactError::Missing(key.digest))?;
+        let whole = self.kept().artifacts.get(&key).map(|(whole, _)| whole.clone());
+        let whole = whole.ok_or(ArtifactError::Missing(key.digest))?;
         let part = clip(range, whole.len() as u64);
         let at = |offset: u64| usize::try_from(offset).expect("clipped to a length in memory");
         let part = whole.slice(at(part.start)..at(part.end));
@@ -76,12 +89,40 @@ impl ArtifactStore for MemoryArtifacts {
     }
 
     async fn head(&self, key: ArtifactKey) -> Result<Option<u64>, ArtifactError> {
-        Ok(self.kept().get(&key).map(|whole| whole.len() as u64))
+        Ok(self.kept().artifacts.get(&key).map(|(whole, _)| whole.len() as u64))
     }
 
     async fn delete(&self, key: ArtifactKey) -> Result<(), ArtifactError> {
-        self.kept().remove(&key);
+        self.kept().artifacts.remove(&key);
         Ok(())
+    }
+
+    async fn list(
+        &self,
+        tenant: TenantId,
+        after: Option<Digest>,
+        limit: usize,
+    ) -> Result<Vec<StoredArtifact>, ArtifactError> {
+        let kept = self.kept();
+        let mine = kept
+            .artifacts
+            .iter()
+            .filter(|(key, _)| key.tenant == tenant && after.is_none_or(|after| key.digest > after));
+        let stored = mine.map(|(key, (whole, stamp))| StoredArtifact {
+            key: *key,
+            length: whole.len() as u64,
+            stamp: *stamp,
+        });
+        Ok(stored.take(limit).collect())
+    }
+
+    async fn delete_unless_put(&self, key: ArtifactKey, stamp: u64) -> Result<bool, ArtifactError> {
+        let mut kept = self.kept();
+        let is_same = kept.artifacts.get(&key).is_some_and(|(_, found)| *found == stamp);
+        if is_same {
+            kept.artifacts.remove(&key);
+        }
+        Ok(is_same)
     }
 }
 
