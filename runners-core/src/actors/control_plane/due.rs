@@ -193,6 +193,7 @@ impl Plane {
             Kind::Job => self.due_job(read(row)?, now).await,
             Kind::Session if reap => self.reap(read(row)?).await,
             Kind::Signal => self.due_signal(read(row)?).await,
+            Kind::Runner => self.due_runner(read(row)?).await,
             Kind::Run => self.time_out_run(read(row)?, now).await,
             _ => Ok(()),
         }
@@ -275,7 +276,7 @@ impl Plane {
     }
 
     /// Ends every job of a session as lost.
-    async fn lose_all(self: &Arc<Self>, live: &mut Live) -> Result<(), StoreError> {
+    pub(super) async fn lose_all(self: &Arc<Self>, live: &mut Live) -> Result<(), StoreError> {
         let now = self.now();
         let held: Vec<Change> = live
             .mine
