@@ -13,6 +13,7 @@ mod registrations;
 mod retention;
 mod runners;
 mod tenants;
+mod webhooks;
 
 use crate::{
     actors::{

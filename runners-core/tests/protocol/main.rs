@@ -23,6 +23,7 @@ mod spans;
 mod time;
 mod tokens;
 mod unique;
+mod webhooks;
 mod wishes;
 
 use hand::{Hand, inspect, submit, submit_with, user};
