@@ -115,6 +115,21 @@ impl<U: Transport, R: Transport> Traveller<U, R> {
         self.end(travelled).await
     }
 
+    /// Waits for jobs for ever, finishes each at once, and tells how long it took from the call
+    /// that submitted it to the reply that offers it.
+    ///
+    /// # Errors
+    /// If anything is refused, fenced or lost.
+    pub async fn wait_for_jobs(&mut self, told: impl Fn(Duration)) -> anyhow::Result<()> {
+        (self.next.free, self.next.park_for) = (1, PARK_FOR);
+        loop {
+            for offer in self.turn(&mut Travelled::default()).await? {
+                told(now().since(sent_at(&offer)?));
+                self.finish(&offer);
+            }
+        }
+    }
+
     async fn end(&mut self, mut travelled: Travelled) -> anyhow::Result<Travelled> {
         (self.next.free, self.next.park_for) = (0, Duration::ZERO);
         self.turn(&mut travelled).await?;

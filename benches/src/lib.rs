@@ -2,6 +2,8 @@
 //! of it. What is measured, and what each number means, is in the README.
 
 pub mod bed;
+pub mod cancel;
+pub mod crowd;
 pub mod figures;
 pub mod fleet;
 pub mod floor;

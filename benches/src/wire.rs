@@ -6,8 +6,11 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::{Request as HttpRequest, client::conn::http1};
-use hyper_util::rt::TokioIo;
+use hyper::{
+    Request as HttpRequest,
+    client::conn::{http1, http2},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use runners_core::{
     Authenticate, AuthenticateError, ControlPlane, Principal, Token, Transport, TransportError,
     TransportSource,
@@ -68,12 +71,7 @@ impl Wire {
     /// # Errors
     /// If the server cannot be reached.
     pub async fn lean(&self) -> anyhow::Result<Lean> {
-        let stream = TcpStream::connect(self.address).await?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let mut driver = tokio::task::JoinSet::new();
-        driver.spawn(async move { drop(connection.await) });
-        Ok(Lean { sender: Arc::new(Mutex::new(sender)), _driver: Arc::new(driver), token: String::new() })
+        Lean::connect(self.address).await
     }
 
     /// Stops the server and waits for its end.
@@ -86,7 +84,8 @@ impl Wire {
     }
 }
 
-fn face(control: ControlPlane) -> HttpFace {
+/// What is served, here and in processes of their own.
+pub(crate) fn face(control: ControlPlane) -> HttpFace {
     let callers = move |principal| Arc::new(control.caller(principal)) as Arc<dyn Transport>;
     HttpFace::builder(ByNumber, callers).build()
 }
@@ -116,15 +115,46 @@ impl Authenticate for ByNumber {
 }
 
 /// A transport that does as little as HTTP asks for: no retries, no pool, no limits. Clones share
-/// a connection, one call after the other.
+/// a connection: over HTTP/1 one call after the other, over HTTP/2 at once.
 #[derive(Clone, Debug)]
 pub struct Lean {
-    sender: Arc<Mutex<http1::SendRequest<Full<Bytes>>>>,
+    sender: Sender,
     _driver: Arc<tokio::task::JoinSet<()>>,
     token: String,
 }
 
+#[derive(Clone, Debug)]
+enum Sender {
+    Http1(Arc<Mutex<http1::SendRequest<Full<Bytes>>>>),
+    Http2(http2::SendRequest<Full<Bytes>>),
+}
+
 impl Lean {
+    /// A connection over HTTP/1.
+    ///
+    /// # Errors
+    /// If the server cannot be reached.
+    pub async fn connect(address: SocketAddr) -> anyhow::Result<Self> {
+        let (sender, connection) = http1::handshake(stream(address).await?).await?;
+        let sender = Sender::Http1(Arc::new(Mutex::new(sender)));
+        Ok(Self::driven(sender, async move { drop(connection.await) }))
+    }
+
+    /// A connection over HTTP/2.
+    ///
+    /// # Errors
+    /// If the server cannot be reached.
+    pub async fn connect_http2(address: SocketAddr) -> anyhow::Result<Self> {
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), stream(address).await?).await?;
+        Ok(Self::driven(Sender::Http2(sender), async move { drop(connection.await) }))
+    }
+
+    fn driven(sender: Sender, driver: impl Future<Output = ()> + Send + 'static) -> Self {
+        let mut drivers = tokio::task::JoinSet::new();
+        drivers.spawn(driver);
+        Self { sender, _driver: Arc::new(drivers), token: String::new() }
+    }
+
     /// The same connection, speaking for the owner of a token.
     #[must_use]
     pub fn with_token(&self, token: impl Into<String>) -> Self {
@@ -132,17 +162,34 @@ impl Lean {
     }
 
     async fn exchange(&self, name: &str, body: Vec<u8>) -> Result<Reply, TransportSource> {
-        let request = HttpRequest::post(format!("/v1/{name}"))
-            .header("host", "localhost")
-            .header("content-type", "application/json")
-            .header("authorization", format!("Bearer {}", self.token))
-            .header("runners-protocol", "1")
-            .body(Full::new(Bytes::from(body)))?;
-        let mut sender = self.sender.lock().await;
-        sender.ready().await?;
-        let body = sender.send_request(request).await?.into_body().collect().await?;
+        let request = |uri: String| {
+            HttpRequest::post(uri)
+                .header("content-type", "application/json")
+                .header("authorization", format!("Bearer {}", self.token))
+                .header("runners-protocol", "1")
+        };
+        let body = Full::new(Bytes::from(body));
+        let response = match &self.sender {
+            Sender::Http1(sender) => {
+                let request = request(format!("/v1/{name}")).header("host", "localhost").body(body)?;
+                let mut sender = sender.lock().await;
+                sender.ready().await?;
+                sender.send_request(request).await?
+            }
+            Sender::Http2(sender) => {
+                let request = request(format!("http://localhost/v1/{name}")).body(body)?;
+                sender.clone().send_request(request).await?
+            }
+        };
+        let body = response.into_body().collect().await?;
         Ok(serde_json::from_slice(&body.to_bytes())?)
     }
+}
+
+async fn stream(address: SocketAddr) -> std::io::Result<TokioIo<TcpStream>> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(TokioIo::new(stream))
 }
 
 #[async_trait]

@@ -1,12 +1,14 @@
 //! What may be asked on the command line. What is made of it is in `command`.
 
 mod groups;
+mod guard;
 
 pub(crate) use groups::{ApiArgs, BrowserArgs, HostArgs, OutputArgs, TrustArgs};
+pub(crate) use guard::{GuardArgs, KeyCommand, KeyGenerateArgs, SignArgs, TenureArgs};
 
 use clap::{Args, Parser, Subcommand};
 use runners_core::{JobId, Runner, RunnerId};
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// Run recorded browser flows on machines that only connect out.
 #[derive(Debug, Parser)]
@@ -55,6 +57,7 @@ There is no TLS here: put a proxy that has it in front, or stay on this machine.
     #[command(after_help = "Examples:
   runners run -s https://runners.example.com --token-file registration-token --slots 4
   RUNNERS_TOKEN=rreg_… runners run -s https://runners.example.com --label eu --label chrome
+  runners run --single-use --idle-exit 10m  # on a machine that is thrown away
 
 A token after -t can be read by everybody on this machine for the moment until the runner is
 enrolled, and stays in your shell's history: --token-file and RUNNERS_TOKEN are safer.")]
@@ -85,6 +88,9 @@ Exit codes: 0 all passed; 1 one failed or timed out; 2 one could not run, was ca
     /// Validate recorded flows, or replay them right here.
     #[command(subcommand)]
     Flow(FlowCommand),
+    /// Make keys, so that runners execute what you signed and nothing else.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Ask a runner for a sign of life.
     Ping(PingArgs),
     /// Show how a job is, and why.
@@ -140,12 +146,20 @@ pub(crate) struct RunArgs {
     /// A label that flows may ask for; may be repeated.
     #[arg(long = "label", value_name = "LABEL")]
     pub(crate) labels: Vec<String>,
+    /// Serve metrics as Prometheus text on this address, or on this port of 127.0.0.1. Whoever reaches
+    /// it can read them.
+    #[arg(long, value_name = "ADDRESS", value_parser = groups::metrics_address)]
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// Where the runner keeps its credential and results that are not recorded yet. One runner each
     /// [default: below ~/.local/state/runners, by server and name].
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
+    #[command(flatten)]
+    pub(crate) tenure: TenureArgs,
+    #[command(flatten)]
+    pub(crate) guard: GuardArgs,
     #[command(flatten)]
     pub(crate) browser: BrowserArgs,
     /// Print one JSON object a line instead of text.
@@ -172,6 +186,8 @@ pub(crate) struct SubmitArgs {
     /// How long one attempt at a flow may take, such as 90s, 5m or 1h.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = groups::time)]
     pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) sign: SignArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

@@ -110,6 +110,10 @@ impl Observer for Narrator {
                 let event = json!({ "event": "desired_changed", "mode": mode, "slots": slots });
                 self.say(&format!("the operator wants this runner to {wish}{limit}"), event);
             }
+            Notice::Idle { span } => self.say(
+                &format!("idle for {}: leaving", terminal::span(*span)),
+                json!({ "event": "idle", "for_ms": u64::try_from(span.as_millis()).unwrap_or(u64::MAX) }),
+            ),
             Notice::Drained => self.say("drained", json!({ "event": "drained" })),
             _ => {}
         }

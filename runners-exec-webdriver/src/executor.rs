@@ -47,7 +47,7 @@ impl FlowExecutor {
     /// Replays one flow in a session of its own, without a runner.
     ///
     /// # Errors
-    /// A [`Fault`]: `unsupported`, `cancelled`, `browser_lost`, `browser_missing`,
+    /// A [`Fault`]: `unsupported`, `secret`, `cancelled`, `browser_lost`, `browser_missing`,
     /// `misconfigured` or `browser_not_started`.
     ///
     /// # Cancel safety
@@ -81,7 +81,15 @@ impl FlowExecutor {
 impl Executor<BrowserFlow> for FlowExecutor {
     async fn execute(&self, flow: BrowserFlow, attempt: Attempt) -> Result<FlowResult, Fault> {
         let observer = Reported { attempt: attempt.clone() };
-        self.replay(flow, &observer, attempt.cancelled()).await
+        let flow = flow.with_secrets(|name| attempt.secret(name).cloned())?;
+        let mut result = self.replay(flow, &observer, attempt.cancelled()).await?;
+        // Pages may show what was typed.
+        for step in &mut result.steps {
+            for text in step.reason.iter_mut().chain(&mut step.page_url) {
+                *text = attempt.redact(text);
+            }
+        }
+        Ok(result)
     }
 }
 
@@ -101,7 +109,10 @@ impl FlowObserver for Reported {
     }
 
     async fn evidence(&self, evidence: Evidence) {
-        let name = evidence.name.clone();
+        let (name, mut evidence) = (evidence.name.clone(), evidence);
+        if let Ok(text) = str::from_utf8(&evidence.bytes) {
+            evidence.bytes = self.attempt.redact(text).into();
+        }
         if let Err(error) = self.attempt.attach(evidence.name, evidence.media_type, evidence.bytes).await {
             self.attempt.log(format!("{name} could not be kept: {error}\n"));
         }

@@ -5,6 +5,7 @@ mod key;
 mod parse;
 mod problem;
 mod reader;
+mod secret;
 mod selector;
 mod step;
 mod support;
@@ -56,6 +57,8 @@ impl Flow {
 pub struct BrowserFlow {
     document: Arc<RawValue>,
     flow: Arc<Flow>,
+    /// Its secrets are filled in.
+    filled: bool,
 }
 
 impl BrowserFlow {
@@ -93,7 +96,7 @@ impl BrowserFlow {
             .map_err(|error| Problems::new(vec![Problem::new("", format!("not JSON: {error}"), "")]))?;
         let flow = parse::flow(&value, &mut problems);
         match flow {
-            Some(flow) => Ok(Self { document: raw.into(), flow: Arc::new(flow) }),
+            Some(flow) => Ok(Self { document: raw.into(), flow: Arc::new(flow), filled: false }),
             None => Err(Problems::new(problems)),
         }
     }

@@ -93,8 +93,10 @@ impl Replay {
     /// Says whether this version can replay the flow at all, without a browser.
     ///
     /// # Errors
-    /// A permanent fault `unsupported` that names the steps.
+    /// A permanent fault: `unsupported`, which names the steps, or `secret`, which names the one that
+    /// was not [filled in](BrowserFlow::with_secrets).
     pub fn check(&self) -> Result<(), Fault> {
+        self.flow.check_secrets()?;
         refuse(&self.flow.flow().unsupported())
     }
 

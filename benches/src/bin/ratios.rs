@@ -8,6 +8,8 @@
 use anyhow::{Context as _, bail};
 use runners_benches::{
     bed::{Bed, Kept, runtime, user},
+    cancel::cancel_waits,
+    crowd::{self, Crowd, Http},
     figures::{Spread, percentile},
     fleet, floor, grants,
     journey::{self, Traveller},
@@ -16,12 +18,22 @@ use runners_benches::{
     sample::Sample,
     wire::{self, USER_TOKEN, Wire, runner_token},
 };
+use runners_core::{SystemClock, sleep};
 use std::time::Duration;
 
-const SECTIONS: [&str; 6] = ["floor", "peer", "depth", "http", "start", "fleet"];
+const SECTIONS: [&str; 9] = ["floor", "peer", "depth", "http", "start", "cancel", "fleet", "crowd", "wake"];
+
+/// How many runners are idle at once, and how long they are watched.
+const CROWD: usize = 10_000;
+const WATCHED: Duration = Duration::from_secs(60);
+/// How many runners are parked when jobs come for some or all of them.
+const WOKEN: usize = 1_000;
 
 fn main() -> anyhow::Result<()> {
     let mut asked: Vec<String> = std::env::args().skip(1).collect();
+    if asked.first().is_some_and(|first| first == crowd::CHILD) {
+        return crowd::child_main(&asked[1..]);
+    }
     if asked.is_empty() {
         asked = SECTIONS.map(str::to_owned).to_vec();
     }
@@ -34,11 +46,19 @@ fn main() -> anyhow::Result<()> {
             "depth" => measure.depths()?,
             "http" => measure.http()?,
             "start" => measure.start()?,
+            "cancel" => measure.cancel()?,
             "fleet" => measure.fleet()?,
+            "crowd" => measure.crowd()?,
+            "wake" => measure.wake()?,
             other => bail!("{other:?} is no section: choose from {}", SECTIONS.join(", ")),
         }
     }
     Ok(())
+}
+
+fn print_waits(what: &str, waits: &mut [Duration]) {
+    let [half, most] = [0.5, 0.99].map(|share| percentile(waits, share).as_secs_f64() * 1e3);
+    println!("  {what}p50 {half:.2} ms, p99 {most:.2} ms");
 }
 
 /// How many callers at once are measured against the floor: `CALLERS`, or a few numbers.
@@ -231,6 +251,63 @@ impl Measure {
         }
         println!("  p50 {} ms, p99 {} ms", Spread::of(halves), Spread::of(most));
         Ok(())
+    }
+
+    fn cancel(&self) -> anyhow::Result<()> {
+        println!("\n# cancel: from the client's cancel to the executor, over loopback HTTP, durable");
+        let mut waits = runtime()?.block_on(async {
+            let wire = Wire::start(Kept::Sqlite).await?;
+            let waits = cancel_waits(&wire, 400).await?;
+            wire.stop()?;
+            anyhow::Ok(waits)
+        })?;
+        print_waits("", &mut waits);
+        Ok(())
+    }
+
+    fn crowd(&self) -> anyhow::Result<()> {
+        println!("\n# crowd: {CROWD} idle runners parked at one server over loopback HTTP");
+        for (name, http) in [("HTTP/1", Http::One), ("HTTP/2", Http::Two)] {
+            runtime()?.block_on(async {
+                let mut crowd = Crowd::start()?;
+                let empty = crowd.used()?;
+                crowd.park(CROWD, http).await?;
+                let parked = crowd.used()?;
+                sleep(&SystemClock::default(), WATCHED).await;
+                let later = crowd.used()?;
+                let each = (later.memory.max(parked.memory) - empty.memory) as f64 / CROWD as f64 / 1024.0;
+                let share = (later.time - parked.time).as_secs_f64() / WATCHED.as_secs_f64() * 100.0;
+                let commits = (later.commits - parked.commits) as f64 / WATCHED.as_secs_f64() * 60.0;
+                println!(
+                    "  {name}: {each:.1} KiB of memory each, {share:.1} % of a core, {:.4} commits a runner and minute",
+                    commits / CROWD as f64
+                );
+                anyhow::Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn wake(&self) -> anyhow::Result<()> {
+        println!("\n# wake: from the call that submits to a runner's reply, {WOKEN} parked runners, durable");
+        runtime()?.block_on(async {
+            let mut crowd = Crowd::start()?;
+            crowd.park(WOKEN, Http::One).await?;
+            let user = crowd.user().await?;
+            let mut waits = Vec::new();
+            for _ in 0..400 {
+                waits.extend(crowd.wake(&user, 1).await?);
+            }
+            print_waits("one job: ", &mut waits);
+            let mut last = Vec::new();
+            for _ in 0..self.rounds {
+                let waits = crowd.wake(&user, WOKEN).await?;
+                last.push(waits.iter().max().context("jobs were submitted")?.as_secs_f64() * 1e3);
+                sleep(&SystemClock::default(), Duration::from_secs(1)).await;
+            }
+            println!("  {WOKEN} jobs in one call, the last one: {} ms", Spread::of(last));
+            Ok(())
+        })
     }
 
     fn fleet(&self) -> anyhow::Result<()> {

@@ -6,6 +6,7 @@ use crate::{
     documents::{self, Document},
     exit::Exit,
     interrupts::Interrupts,
+    keys::SECRETS_PREFIX,
     local::LocalBrowser,
     output::OutputDirectory,
     progress::{Line, Progress},
@@ -14,7 +15,7 @@ use crate::{
 use anyhow::Result;
 use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use runners_core::{Clock as _, Conclusion, Fault, JobResult as _, SystemClock, Verdict};
+use runners_core::{Clock as _, Conclusion, Fault, JobResult as _, Secret, SystemClock, Verdict};
 use runners_exec_webdriver::{Evidence, FlowObserver, Step};
 use std::sync::{Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
@@ -90,7 +91,13 @@ impl Replaying {
         let replayed = if cancelled.is_cancelled() {
             Err(Fault::permanent("cancelled", "cancelled before it started"))
         } else {
-            browser.executor.replay(document.flow, &self.watcher(&report.name), cancelled.cancelled()).await
+            match document.flow.with_secrets(secret_variable) {
+                Ok(flow) => {
+                    let watcher = self.watcher(&report.name);
+                    browser.executor.replay(flow, &watcher, cancelled.cancelled()).await
+                }
+                Err(fault) => Err(fault),
+            }
         };
         match replayed {
             Ok(result) => {
@@ -115,6 +122,11 @@ impl Replaying {
     const fn watcher<'w>(&'w self, flow: &'w str) -> Watcher<'w> {
         Watcher { replaying: self, flow }
     }
+}
+
+/// The secret of a flow that is replayed here.
+fn secret_variable(name: &str) -> Option<Secret> {
+    std::env::var(format!("{SECRETS_PREFIX}{name}")).ok().map(Secret::from_text)
 }
 
 struct Watcher<'w> {

@@ -3,19 +3,24 @@
 mod disguise;
 
 use crate::{
-    args::RunArgs,
+    args::{GuardArgs, RunArgs, TenureArgs},
     connection::{self, TokenSource},
     exit::Exit,
     identity::{self, Identity},
     interrupts::Interrupts,
+    keys,
     local::LocalBrowser,
     narrator::Narrator,
+    telemetry::MetricsPort,
 };
 use anyhow::{Context as _, Result, bail};
+use futures::{FutureExt as _, future::pending};
 use runners_core::{
-    ExitReason, Runner, Spool, TokenKind,
-    protocol::{RefusalCode, Refused},
+    DirectorySecrets, EnvironmentSecrets, ExitReason, Runner, RunnerBuilder, Spool, TokenKind,
+    metrics::{Metrics, runner::REGISTRATION_FAILURES},
+    protocol::{Enrolled, RefusalCode, Refused},
 };
+use runners_otel::Telemetry;
 use runners_transport_http::HttpArtifacts;
 use serde_json::json;
 use std::{path::Path, sync::Arc, time::Duration};
@@ -23,7 +28,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 /// How long what runs may take to end at the second interrupt.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 
-pub(super) async fn execute(arguments: RunArgs) -> Result<Exit> {
+pub(super) async fn execute(arguments: RunArgs, telemetry: &Telemetry) -> Result<Exit> {
     let mut interrupts = Interrupts::listen()?;
     let browser = LocalBrowser::new(&arguments.browser)?;
     let name = arguments.name.clone().unwrap_or_else(identity::machine_name);
@@ -32,27 +37,49 @@ pub(super) async fn execute(arguments: RunArgs) -> Result<Exit> {
         None => identity::state_directory(&arguments.server, &name)?,
     };
     let spool = identity::open_spool(&state)?;
+    let metrics_port = MetricsPort::open(telemetry, arguments.metrics_listen).await?;
+    let metrics = telemetry.metrics();
     let identity = tokio::select! {
-        identity = identify(&arguments, &spool, &name) => identity?,
+        identity = identify(&arguments, &spool, &name, &metrics) => identity?,
         () = interrupts.next() => return Ok(Exit::Passed),
     };
     let narrator = Arc::new(Narrator::new(&arguments.server, arguments.json));
     announce(&narrator, &arguments, &identity, &name);
+    if let Some(port) = &metrics_port {
+        narrator.say(&format!("metrics are at {}", port.url), json!({ "event": "metrics", "url": port.url }));
+    }
     let transport = connection::transport(&arguments.server, identity.credential, &arguments.trust)?;
-    let runner = Runner::builder(transport.clone())
+    let credential = identity::credential(&spool);
+    tokio::select! {
+        settled = identity::settle(&credential, &transport) => settled?,
+        () = interrupts.next() => return Ok(Exit::Passed),
+    }
+    let builder = Runner::builder(transport.clone());
+    let builder = stay(guard(builder, &arguments.guard, &identity.enrolled)?, &arguments.tenure);
+    let runner = builder
         .name(&name)
         .slots(arguments.slots)
         .labels(&arguments.labels)
-        .spool(spool)
+        .spool(spool.clone())
         .artifacts(identity.enrolled.tenant, HttpArtifacts::new(&transport))
         .observer(narrator.clone())
+        .metrics(metrics)
+        .traces(telemetry.traces())
         .executor(browser.executor.clone())
         .start();
-    let ended = see_through(&runner, &mut interrupts, &narrator).await;
+    let ended = tokio::select! {
+        ended = see_through(&runner, &mut interrupts, &narrator) => ended,
+        () = credential.serve(&transport).then(|()| pending()) => unreachable!("it never ends"),
+    };
     browser.stop().await;
     match ended {
         ExitReason::Left | ExitReason::Stopped | ExitReason::Killed => {
             narrator.say("stopped", json!({ "event": "stopped" }));
+            Ok(Exit::Passed)
+        }
+        ExitReason::Deregistered => {
+            identity::forget(&spool)?;
+            narrator.say("deregistered after its single use", json!({ "event": "deregistered" }));
             Ok(Exit::Passed)
         }
         ExitReason::Displaced => {
@@ -66,6 +93,36 @@ pub(super) async fn execute(arguments: RunArgs) -> Result<Exit> {
     }
 }
 
+/// Says whose jobs it executes, and where secrets are.
+fn guard(mut builder: RunnerBuilder, arguments: &GuardArgs, enrolled: &Enrolled) -> Result<RunnerBuilder> {
+    for trusted in &arguments.trust_keys {
+        let tenant = trusted.tenant.unwrap_or(enrolled.tenant);
+        builder = builder.trust([(tenant, keys::verifying(&trusted.file)?)]);
+    }
+    builder = match &*arguments.audience {
+        [] => builder.audience([&enrolled.pool_name]),
+        audience => builder.audience(audience),
+    };
+    if arguments.demand_signatures {
+        builder = builder.demand_signatures();
+    }
+    if let Some(directory) = &arguments.secrets {
+        builder = builder.secrets(DirectorySecrets::new(directory));
+    }
+    Ok(builder.secrets(EnvironmentSecrets::prefixed(keys::SECRETS_PREFIX)))
+}
+
+/// Says how long it stays.
+fn stay(mut builder: RunnerBuilder, arguments: &TenureArgs) -> RunnerBuilder {
+    if arguments.single_use {
+        builder = builder.single_use();
+    }
+    match arguments.idle_exit {
+        Some(span) => builder.idle_exit(span),
+        None => builder,
+    }
+}
+
 fn refusal_advice(refused: &Refused, server: &str, state: &Path) -> String {
     match refused.code {
         RefusalCode::Expired => {
@@ -76,9 +133,14 @@ fn refusal_advice(refused: &Refused, server: &str, state: &Path) -> String {
 }
 
 /// Who this runner is. With a token it enrols, which is harmless when it has before.
-async fn identify(arguments: &RunArgs, spool: &Spool, name: &str) -> Result<Identity> {
+async fn identify(
+    arguments: &RunArgs,
+    spool: &Spool,
+    name: &str,
+    metrics: &impl Metrics,
+) -> Result<Identity> {
     let source = TokenSource {
-        kind: TokenKind::Registration,
+        kinds: &[TokenKind::Registration, TokenKind::Runner],
         text: arguments.token.as_deref(),
         file: arguments.token_file.as_deref(),
         server: &arguments.server,
@@ -87,7 +149,16 @@ async fn identify(arguments: &RunArgs, spool: &Spool, name: &str) -> Result<Iden
     let Some(token) = source.find()? else {
         return kept.ok_or_else(|| source.missing("RUNNERS_TOKEN"));
     };
+    if let Some(kept) = kept.as_ref().filter(|kept| kept.began_with(&token)) {
+        if arguments.token.is_some() {
+            disguise::drop_token();
+        }
+        return Ok(kept.clone());
+    }
     let enrolled = Identity::enrol_at(&arguments.server, token, &arguments.trust, spool, name).await;
+    if enrolled.is_err() {
+        metrics.record(&REGISTRATION_FAILURES, 1.0, &[]);
+    }
     let identity = match (enrolled, kept) {
         (Ok(identity), _) => identity,
         (Err(error), Some(kept)) => {

@@ -29,7 +29,7 @@ const FOLLOWED_MAX: usize = 64;
 
 pub(super) async fn execute(arguments: SubmitArgs) -> Result<Exit> {
     let Some(documents) = documents::read_all(&arguments.flows) else { return Ok(Exit::CouldNotRun) };
-    let connection = Connection::new(&arguments.api)?;
+    let connection = Connection::signing(&arguments.api, &arguments.sign)?;
     let mut interrupts = Interrupts::listen()?;
     let output = if arguments.wait { Some(OutputDirectory::open(&arguments.output.output)?) } else { None };
     let options = JobOptions {
@@ -39,7 +39,13 @@ pub(super) async fn execute(arguments: SubmitArgs) -> Result<Exit> {
         ..JobOptions::default()
     };
     let run = connection.client.new_run();
-    let jobs: Vec<_> = documents.iter().map(|document| (document.flow.clone(), options.clone())).collect();
+    let jobs: Vec<_> = documents
+        .iter()
+        .map(|document| {
+            let secrets = document.flow.secrets();
+            (document.flow.clone(), JobOptions { secrets, ..options.clone() })
+        })
+        .collect();
     let submitting = connection.client.submit_run(RunSpec { run, timeout: None }, &jobs);
     let handles = tokio::select! {
         handles = submitting => handles.map_err(|error| connection.explain(error))?,

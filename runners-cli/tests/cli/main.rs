@@ -5,9 +5,11 @@
 
 mod arguments;
 mod flows;
+mod measures;
 mod processes;
 mod secrets;
 mod secured;
 mod servers;
 mod stage;
+mod trust;
 mod whole_way;

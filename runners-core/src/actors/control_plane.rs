@@ -13,10 +13,12 @@ mod counts;
 mod dependants;
 mod deregister;
 mod direct;
+mod drain;
 mod due;
 mod effects;
 pub(crate) mod enrol;
 mod events;
+mod facts;
 mod feed;
 mod fleet;
 mod gauges;
@@ -41,6 +43,7 @@ mod webhooks;
 pub use authenticate::RecordsAuthenticator;
 pub use builder::ControlPlaneBuilder;
 pub use caller::Caller;
+pub(crate) use client::state_view;
 pub use enrol::Registration;
 
 use crate::{

@@ -72,6 +72,8 @@ mod tests {
             expires_at: Timestamp::default(),
             ended: false,
             drained: false,
+            synced_at: Timestamp::default(),
+            starts: crate::rules::crash_loop::Starts::default(),
             unknown: Unknown::new(),
         }
     }

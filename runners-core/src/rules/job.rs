@@ -110,10 +110,16 @@ pub(crate) struct Stop {
 }
 
 impl StopReason {
+    /// Whether a job that is to stop for this reason may be told to stop for `other` instead: what
+    /// ends the job goes before what only ends the attempt.
+    pub(crate) const fn yields_to(self, other: Self) -> bool {
+        matches!((self, other), (Self::Deadline | Self::Drained, Self::Requested | Self::RunDeadline))
+    }
+
     /// How a job ends that is stopped for good for this reason.
     pub(crate) const fn conclusion(self) -> Conclusion {
         match self {
-            Self::Requested => Conclusion::Cancelled,
+            Self::Requested | Self::Drained => Conclusion::Cancelled,
             Self::Deadline | Self::RunDeadline => Conclusion::TimedOut,
         }
     }

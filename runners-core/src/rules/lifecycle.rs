@@ -192,15 +192,17 @@ impl JobRecord {
         }
     }
 
-    /// Has the job stopped, in whatever state it is. Whether anything changed.
+    /// Has the job stopped, in whatever state it is. Whether anything changed. What a drained
+    /// runner does not run is none of its business.
     pub(crate) fn stop(&mut self, reason: StopReason, now: Timestamp, slack: Duration) -> bool {
         match &mut self.state {
             State::Concluded { .. } => false,
-            State::Running { stop: Some(stop), .. } if stop.reason != StopReason::Deadline => false,
+            State::Running { stop: Some(stop), .. } if !stop.reason.yields_to(reason) => false,
             State::Running { stop, .. } => {
                 *stop = Some(Stop { reason, until: now + self.terms.grace + slack });
                 true
             }
+            _ if reason == StopReason::Drained => false,
             State::Scheduled { .. } | State::Blocked { .. } | State::Ready { .. } | State::Offered { .. } => {
                 self.conclude(reason.conclusion(), now);
                 true

@@ -25,8 +25,11 @@ pub(crate) fn settle(policy: &RetryPolicy, attempts: &[EndedAttempt], chance: f6
     if let Some(reason @ (StopReason::Requested | StopReason::RunDeadline)) = newest.stop {
         return Settlement::Conclude(reason.conclusion());
     }
+    if is_taken_back(newest) {
+        return Settlement::Again(Duration::ZERO);
+    }
     let lost = count(attempts, is_lost);
-    let counted = u32::try_from(attempts.len()).unwrap_or(u32::MAX) - lost;
+    let counted = u32::try_from(attempts.len()).unwrap_or(u32::MAX) - lost - count(attempts, is_taken_back);
     let again = Settlement::Again(policy.wait(counted.max(1), chance));
     let tries_left = counted < policy.attempts_max;
     match &newest.outcome {
@@ -62,10 +65,17 @@ fn count(attempts: &[EndedAttempt], which: impl Fn(&EndedAttempt) -> bool) -> u3
 /// is lost as well: its runner stopped.
 fn is_lost(attempt: &EndedAttempt) -> bool {
     match attempt.outcome {
+        _ if is_taken_back(attempt) => false,
         Outcome::Lost | Outcome::Lapsed => true,
         Outcome::Cancelled => attempt.stop != Some(StopReason::Deadline),
         _ => false,
     }
+}
+
+/// Whether an attempt was taken from a runner that drains before there was a verdict: that is the
+/// operator's doing, and costs the job nothing.
+pub(crate) fn is_taken_back(attempt: &EndedAttempt) -> bool {
+    attempt.stop == Some(StopReason::Drained) && !matches!(attempt.outcome, Outcome::Passed | Outcome::Failed)
 }
 
 #[cfg(test)]
@@ -75,6 +85,23 @@ mod tests {
         rules::record::SessionRef,
         values::{id::RunnerId, result::Fault, runner::Incarnation, time::Timestamp},
     };
+
+    #[test]
+    fn what_is_taken_from_a_draining_runner_costs_nothing_unless_it_has_a_verdict() {
+        let drained = |mut ended: Vec<EndedAttempt>| {
+            ended.iter_mut().for_each(|attempt| attempt.stop = Some(StopReason::Drained));
+            ended
+        };
+        let policy = RetryPolicy { attempts_max: 1, losses_max: 0, ..RetryPolicy::default() };
+        for outcome in [Outcome::Lapsed, Outcome::Cancelled, Outcome::Lost] {
+            let ended = drained(attempts(&[outcome.clone(), outcome]));
+            assert_eq!(settle(&policy, &ended, 0.5), Settlement::Again(Duration::ZERO));
+        }
+        let passed = drained(attempts(&[Outcome::Lapsed, Outcome::Passed]));
+        assert_eq!(settle(&policy, &passed, 0.5), Settlement::Conclude(Conclusion::Passed));
+        let failed = drained(attempts(&[Outcome::Lapsed, Outcome::Failed]));
+        assert_eq!(settle(&policy, &failed, 0.5), Settlement::Conclude(Conclusion::Failed));
+    }
 
     fn attempts(outcomes: &[Outcome]) -> Vec<EndedAttempt> {
         let by = SessionRef {

@@ -52,7 +52,7 @@ pub fn replies() -> Vec<(&'static str, Reply)> {
     let mut replies = vec![
         ("enrolled", Reply::Enrolled(enrolled())),
         ("deregistered", Reply::Deregistered),
-        ("rotated", Reply::Rotated(Rotated { expires_in: Duration::from_secs(90 * 24 * 3600) })),
+        ("rotated", Reply::Rotated(Rotated { rotate_in: Duration::from_secs(90 * 24 * 3600) })),
         ("answer", Reply::Answer(Box::new(answer_full()))),
         ("answer-empty", Reply::Answer(Box::new(answer_empty(4)))),
         ("superseded", Reply::Superseded(Superseded { seq: 4, spread: Duration::from_millis(2500) })),
@@ -230,7 +230,7 @@ fn enrolled() -> Enrolled {
         tenant: TenantId::DEFAULT,
         pool: POOL,
         pool_name: "default".into(),
-        expires_in: None,
+        rotate_in: None,
     }
 }
 
@@ -248,7 +248,7 @@ fn answer_full() -> SyncAnswer {
     SyncAnswer {
         term: Some(Duration::from_millis(179_999)),
         lost: vec![TOKEN],
-        cancel: vec![CancelNotice { token: TOKEN, grace: Duration::from_secs(10) }],
+        cancel: vec![CancelNotice { token: TOKEN, grace: Duration::from_secs(10), requeue: false }],
         recorded: vec![TOKEN],
         fenced: vec![TOKEN],
         heard: vec![SIGNAL],
@@ -262,7 +262,7 @@ fn answer_full() -> SyncAnswer {
             expires_in: Duration::from_secs(59),
             attempt: None,
         }],
-        desired: Some(Desired { generation: 3, mode: Mode::Drain, slots: Some(1) }),
+        desired: Some(Desired { generation: 3, mode: Mode::Drain, slots: Some(1), note: None }),
         send_facts: true,
         no_more: true,
         ..answer_empty(u64::MAX)

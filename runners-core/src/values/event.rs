@@ -114,6 +114,8 @@ pub enum StopReason {
     Deadline,
     /// Its run took longer than it may.
     RunDeadline,
+    /// Its runner drains, and has taken longer than it may. The job itself goes on elsewhere.
+    Drained,
 }
 
 /// Whose events.

@@ -163,6 +163,14 @@ pub struct Desired {
     /// A limit on its slots, below its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slots: Option<u32>,
+    /// Why, for people. At most [`Desired::NOTE_BYTES_MAX`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl Desired {
+    /// The largest note: 500 bytes.
+    pub const NOTE_BYTES_MAX: usize = 500;
 }
 
 #[cfg(test)]

@@ -266,6 +266,10 @@ pub struct CancelNotice {
     /// How long it may still take.
     #[serde(rename = "grace_ms", with = "millis")]
     pub grace: Duration,
+    /// Only the attempt is to stop: its job goes on elsewhere, unless it reaches a verdict within
+    /// the grace.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub requeue: bool,
 }
 
 /// Up to where a log is kept.

@@ -5,8 +5,10 @@ mod access;
 mod along;
 mod crashing;
 mod deregister;
+mod drains;
 mod events;
 mod hand;
+mod jobs;
 mod logs;
 mod management;
 #[cfg(feature = "testing")]
@@ -20,6 +22,7 @@ mod sharing;
 mod signals;
 #[cfg(feature = "testing")]
 mod spans;
+mod starts;
 mod time;
 mod tokens;
 mod unique;

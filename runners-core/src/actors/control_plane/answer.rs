@@ -82,7 +82,7 @@ impl Plane {
         let mut offers = self.offer_again(live, request, arrival).await?;
         let held = request.held.len() - told.lost.len();
         let waits = !over && !told.is_worth_an_answer() && offers.is_empty();
-        let room = live.room(held);
+        let room = live.room(held, self.now());
         offers.extend(self.grant(session, live, room, waits, arrival).await?);
         self.renew(live).await?;
         self.end_signals(live).await?;
@@ -185,7 +185,8 @@ impl Plane {
         let (now, boot) = (self.now(), self.clock.boot());
         let mut signals = Vec::new();
         let mut size = 0;
-        told.look_again_at = None;
+        // What is held back until then is granted then.
+        told.look_again_at = live.held_back(now).map(|until| boot + until.since(now));
         live.signals.retain(|_, pending| pending.signal.record.expires_at > now);
         for pending in live.signals.values_mut() {
             let record = &pending.signal.record;
@@ -210,17 +211,6 @@ impl Plane {
         }
         signals
     }
-
-    /// Remembers that a draining runner holds nothing any more.
-    async fn note_drained(&self, live: &mut Live, has_nothing: bool) -> Result<(), StoreError> {
-        let Some(session) = &live.session else { return Ok(()) };
-        if session.record.drained || !has_nothing || !live.mine.is_empty() {
-            return Ok(());
-        }
-        let (version, mut record) = (session.version, session.record.clone());
-        record.drained = true;
-        self.write_session(live, version, record, Batch::new(), &[]).await
-    }
 }
 
 /// Attempts that are to stop, until the runner says that it has heard so.
@@ -239,6 +229,7 @@ fn cancels(live: &Live, request: &SyncRequest) -> Vec<CancelNotice> {
             token: mine.job.record.token(),
             // What is over its deadline has had its time.
             grace: if reason == StopReason::Deadline { Duration::ZERO } else { mine.job.record.terms.grace },
+            requeue: reason == StopReason::Drained,
         })
         .collect()
 }

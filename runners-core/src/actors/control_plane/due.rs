@@ -194,6 +194,7 @@ impl Plane {
             Kind::Session if reap => self.reap(read(row)?).await,
             Kind::Signal => self.due_signal(read(row)?).await,
             Kind::Delivery => self.due_delivery(read(row)?, now).await,
+            Kind::Runner => self.due_runner(read(row)?).await,
             Kind::Run => self.time_out_run(read(row)?, now).await,
             _ => Ok(()),
         }
@@ -276,7 +277,7 @@ impl Plane {
     }
 
     /// Ends every job of a session as lost.
-    async fn lose_all(self: &Arc<Self>, live: &mut Live) -> Result<(), StoreError> {
+    pub(super) async fn lose_all(self: &Arc<Self>, live: &mut Live) -> Result<(), StoreError> {
         let now = self.now();
         let held: Vec<Change> = live
             .mine

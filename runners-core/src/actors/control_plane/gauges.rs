@@ -93,7 +93,7 @@ impl Plane {
         };
         let silent = live.heard_at.is_none_or(|at| self.clock.boot().since(at) > self.spans.term);
         let online = live.parked || !silent;
-        let free = if online { live.room(live.mine.len()) } else { 0 };
+        let free = if online { live.room(live.mine.len(), self.now()) } else { 0 };
         let waits = live.parked && free > 0;
         let seeker = live.seeker.as_ref().filter(|_| waits);
         let beside = seeker.is_some_and(|seeker| lock(&self.schedule).has_for(session.who.pool, seeker));

@@ -100,7 +100,7 @@ impl Plane {
         let mut taken = Taken { plane: self, pool, jobs: Vec::new() };
         let (Some((_, request)), Some(seeker)) = (along, &live.seeker) else { return Ok(taken) };
         let held = request.held.iter().filter(|held| live.job(held.token).is_some()).count();
-        let room = live.room(held).min(GRANTS_ALONG_MAX);
+        let room = live.room(held, self.now()).min(GRANTS_ALONG_MAX);
         if room == 0 {
             return Ok(taken);
         }

@@ -17,6 +17,7 @@ use crate::{
     },
     seams::store::{Query, StoreError},
     values::{
+        digest::Digest,
         id::{JobId, PoolId, RunnerId, SignalId, TenantId},
         key::{Index, Kind},
         lease::FencingToken,
@@ -69,6 +70,10 @@ pub(crate) struct Live {
     pub(crate) mine: BTreeMap<JobId, Mine>,
     pub(crate) signals: BTreeMap<SignalId, Pending>,
     pub(crate) seeker: Option<Seeker>,
+    /// The digest under which the runner said what it seeks by.
+    pub(crate) facts_told: Option<Digest>,
+    /// The generation of the desired state that it has applied.
+    pub(crate) seen_generation: u64,
     /// When the newest request came.
     pub(crate) heard_at: Option<BootTime>,
     /// An offer was not confirmed in time, and nothing was heard since.
@@ -151,9 +156,14 @@ impl Live {
         desired.into_iter().chain(self.slots_granted).min()
     }
 
-    /// How many more jobs it may be offered.
-    pub(crate) fn room(&self, held: usize) -> usize {
-        if self.suspect || self.mode() != Mode::Serve {
+    /// Until when it is offered nothing because it was started again and again.
+    pub(crate) fn held_back(&self, now: Timestamp) -> Option<Timestamp> {
+        self.session.as_ref()?.record.starts.held_back(now)
+    }
+
+    /// How many more jobs it may be offered at `now`.
+    pub(crate) fn room(&self, held: usize, now: Timestamp) -> usize {
+        if self.suspect || self.held_back(now).is_some() || self.mode() != Mode::Serve {
             return 0;
         }
         let offered = self.mine.values().filter(|mine| mine.is_offered()).count();

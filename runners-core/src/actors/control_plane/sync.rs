@@ -11,8 +11,8 @@ use crate::{
     actors::records::{Batch, Versioned},
     rules::{
         admission::{Admission, admit},
+        crash_loop::Starts,
         record::{Record as _, RunnerRecord, SessionRecord, Unknown},
-        schedule::Seeker,
     },
     seams::{observer::Notice, store::StoreError},
     values::{
@@ -81,6 +81,10 @@ impl Plane {
                 () = self.clock.sleep_until(next_signal) => {}
             }
             live = session.live.lock().await;
+            if let Some(refused) = removed(&live) {
+                parked.done();
+                return Ok(refused);
+            }
             if live.last != Some((request.incarnation, request.seq)) {
                 parked.done();
                 return Ok(self.superseded(request.seq));
@@ -131,9 +135,8 @@ impl Plane {
         if session.take_doubt() || !live.loaded || !follows {
             self.load(who, live).await?;
         }
-        if live.runner.as_ref().is_some_and(|runner| runner.record.removed) {
-            let detail = "this runner was removed: register it again to use it";
-            return Ok(Some(Reply::Refused(Refused::new(RefusalCode::Removed, detail))));
+        if let Some(refused) = removed(live) {
+            return Ok(Some(refused));
         }
         let last = live.last.filter(|(incarnation, _)| *incarnation == request.incarnation);
         let stored = live.session.as_ref().map(|session| &session.record);
@@ -155,6 +158,7 @@ impl Plane {
         live.suspect = false;
         live.intent = request.intent;
         live.free = request.free;
+        live.seen_generation = request.seen_generation;
         if request.intent == Mode::Serve {
             live.told_no_more = false;
         }
@@ -165,22 +169,10 @@ impl Plane {
             session.wake();
         }
         self.ensure_runner(who, live, request).await?;
+        self.keep_facts(live).await?;
         self.ensure_pool(who.tenant, who.pool).await?;
         self.release_strays(live).await?;
         Ok(None)
-    }
-
-    fn take_facts(&self, who: Identity, live: &mut Live, request: &SyncRequest) {
-        if let Some(facts) = &request.facts {
-            let facts_digest = facts.digest();
-            if facts_digest == request.facts_digest {
-                let facts = Arc::new(facts.clone());
-                live.seeker = Some(Seeker { runner: who.runner, facts, facts_digest });
-            }
-        }
-        if live.seeker.as_ref().is_some_and(|seeker| seeker.facts_digest != request.facts_digest) {
-            live.seeker = None;
-        }
     }
 
     async fn put_session(
@@ -195,14 +187,21 @@ impl Plane {
             None => (0, self.new_session(who, request)),
         };
         if record.incarnation != request.incarnation {
-            record = self.new_session(who, request);
+            let starts = record.starts;
+            record = SessionRecord { starts, ..self.new_session(who, request) };
+        }
+        if live.session.as_ref().is_none_or(|session| session.record.incarnation != request.incarnation) {
+            record.starts.started(self.now());
+            if let Some(until) = record.starts.held_back(self.now()) {
+                tracing::warn!(runner = %who.runner, until = %until, "a runner starts again and again: it is held back");
+            }
         }
         record.home = self.me;
         record.floor = floor;
         self.write_session(live, version, record, Batch::new(), &[]).await
     }
 
-    const fn new_session(&self, who: Identity, request: &SyncRequest) -> SessionRecord {
+    fn new_session(&self, who: Identity, request: &SyncRequest) -> SessionRecord {
         SessionRecord {
             tenant: who.tenant,
             runner: who.runner,
@@ -212,6 +211,8 @@ impl Plane {
             expires_at: Timestamp::from_millis(0),
             ended: false,
             drained: false,
+            synced_at: self.now(),
+            starts: Starts::default(),
             unknown: Unknown::new(),
         }
     }
@@ -221,10 +222,11 @@ impl Plane {
         &self,
         live: &mut Live,
         version: u64,
-        record: SessionRecord,
+        mut record: SessionRecord,
         mut batch: Batch,
         expect: &[(crate::values::key::Key, u64)],
     ) -> Result<(), StoreError> {
+        record.synced_at = live.synced_at.unwrap_or_default().max(record.synced_at);
         batch.put(version, &record);
         expect.iter().for_each(|(key, version)| batch.expect(key.clone(), *version));
         live.loaded = false;
@@ -307,6 +309,13 @@ impl Plane {
         }
         Ok(())
     }
+}
+
+/// What a runner that was removed is told.
+fn removed(live: &Live) -> Option<Reply> {
+    let detail = "this runner was removed: register it again to use it";
+    let removed = live.runner.as_ref().is_some_and(|runner| runner.record.removed);
+    removed.then(|| Reply::Refused(Refused::new(RefusalCode::Removed, detail)))
 }
 
 /// How many jobs are released in one batch: each is up to thirteen writes.

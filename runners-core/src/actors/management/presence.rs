@@ -5,15 +5,25 @@ use crate::{
     actors::{
         control_plane::{Plane, lock},
         error::Error,
+        records::Versioned,
     },
-    values::{fleet::presence::Presence, id::RunnerId, principal::Scope},
+    rules::record::SessionRecord,
+    seams::store::StoreError,
+    values::{
+        fleet::presence::Presence,
+        id::{RunnerId, TenantId},
+        principal::Scope,
+        time::Timestamp,
+    },
 };
 
 impl Management {
     /// How each of these runners of the tenant is. One that is not of the tenant is not there.
     ///
-    /// Presence is kept in memory only, and is told again by the next sync of a runner: after a
-    /// restart of the control plane, every runner is absent for as long as a sync takes.
+    /// Presence is kept in memory, and is told again by the next sync of a runner: after a restart of
+    /// the control plane, every runner is offline for as long as a sync takes. Nothing is written
+    /// for it alone, but once when a runner has been away for two terms. One that speaks to another
+    /// control plane is not known to be online here.
     ///
     /// # Errors
     /// As [`Management`] says.
@@ -24,7 +34,7 @@ impl Management {
             let session = lock(&self.plane.sessions).get(runner).cloned();
             found.push(match session.filter(|session| session.who.tenant == tenant) {
                 Some(session) => self.plane.presence_of(&session).await,
-                None => Presence::default(),
+                None => self.plane.absence_of(tenant, *runner).await.map_err(Error::Store)?,
             });
         }
         Ok(found)
@@ -32,21 +42,44 @@ impl Management {
 }
 
 impl Plane {
+    /// What is stored of a runner that has not spoken here.
+    async fn absence_of(&self, tenant: TenantId, runner: RunnerId) -> Result<Presence, StoreError> {
+        let found = self.records.load::<SessionRecord>(SessionRecord::key_of(tenant, runner)).await?;
+        let Some(Versioned { record, .. }) = found else { return Ok(Presence::default()) };
+        Ok(Presence {
+            synced_at: Some(record.synced_at).filter(|at| *at > Timestamp::default()),
+            held_back_until: record.starts.held_back(self.now()),
+            incarnation: Some(record.incarnation),
+            drained: record.drained,
+            ..Presence::default()
+        })
+    }
+
     async fn presence_of(&self, session: &crate::actors::control_plane::Session) -> Presence {
         let live = session.live.lock().await;
+        let now = self.now();
+        let stored = live.session.as_ref().map(|session| &session.record);
         let removed = live.runner.as_ref().is_none_or(|runner| runner.record.removed);
-        let recent = live.synced_at.is_some_and(|at| self.now().since(at) <= self.spans.term / 3);
+        let silent = live.heard_at.map(|at| self.clock.boot().since(at));
+        let recent = silent.is_some_and(|silent| silent <= self.spans.term / 3);
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let busy = live.mine.len();
         let running = live.mine.values().filter(|mine| !mine.is_offered()).count();
         let slots = (running as u64 + u64::from(live.free)).try_into().unwrap_or(u32::MAX);
         Presence {
             online: (live.parked || recent) && live.last.is_some() && !removed,
-            synced_at: live.synced_at,
+            synced_at: silent
+                .map(|silent| now - silent)
+                .or(stored.map(|session| session.synced_at))
+                .filter(|at| *at > Timestamp::default()),
             mode: live.mode(),
             slots: live.slots_limit().map_or(slots, |limit| limit.min(slots)),
             busy: count(busy),
-            free: count(live.room(running)),
+            free: count(live.room(running, now)),
+            held_back_until: live.held_back(now),
+            incarnation: stored.map(|session| session.incarnation),
+            seen_generation: live.seen_generation,
+            drained: stored.is_some_and(|session| session.drained),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Runners: listed, renamed, told what is wanted of them, and removed.
 
-use super::{Management, ROUNDS_MAX, not_found};
+use super::{Management, ROUNDS_MAX, not_found, refused};
 use crate::{
     actors::{
         control_plane::lock,
@@ -16,14 +16,16 @@ use crate::{
     values::{
         fleet::{
             listing::{Listing, Paging},
-            runner::{RunnerFilter, RunnerView},
+            runner::{Drain, RunnerFilter, RunnerView},
         },
         id::{RunnerId, TenantId},
         key::{Index, Kind},
         principal::Scope,
+        reply::RefusalCode,
         runner::{Desired, Mode},
     },
 };
+use std::time::Duration;
 
 impl Management {
     /// Lists the runners of the tenant, oldest first.
@@ -73,7 +75,67 @@ impl Management {
     /// # Errors
     /// As [`Management`] says.
     pub async fn set_mode(&self, runner: RunnerId, mode: Mode) -> Result<(), Error> {
-        self.change_desired(runner, |desired| desired.mode = mode).await
+        self.want(runner, mode, &Drain::default(), false).await
+    }
+
+    /// Has a runner take nothing new and finish what it holds. It stays connected, and serves again
+    /// when it is [resumed](Self::resume_runner). Restated until it has heard, over restarts of
+    /// either side.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn drain_runner(&self, runner: RunnerId, drain: &Drain) -> Result<(), Error> {
+        self.want(runner, Mode::Drain, drain, false).await
+    }
+
+    /// Has a runner drain and then exit. One that is started again leaves again, until it is
+    /// [resumed](Self::resume_runner).
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn shut_down_runner(&self, runner: RunnerId, drain: &Drain) -> Result<(), Error> {
+        self.want(runner, Mode::Leave, drain, false).await
+    }
+
+    /// Has a runner serve again that drains, leaves or retires.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn resume_runner(&self, runner: RunnerId) -> Result<(), Error> {
+        self.want(runner, Mode::Serve, &Drain::default(), false).await
+    }
+
+    /// Has a runner drain and leave, and removes it then; at the latest when `within`, and the grace
+    /// of what it runs, are over. Until then its credential is good, or it could not tell what its
+    /// jobs came to.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn retire_runner(&self, runner: RunnerId, within: Duration) -> Result<(), Error> {
+        let drain = Drain { within: Some(within), ..Drain::default() };
+        self.want(runner, Mode::Leave, &drain, true).await
+    }
+
+    async fn want(&self, runner: RunnerId, mode: Mode, drain: &Drain, retiring: bool) -> Result<(), Error> {
+        let too_long = |field: &str, limit: &dyn std::fmt::Display| {
+            refused(RefusalCode::Invalid, format!("{field}: is over its limit of {limit}: shorten it"))
+        };
+        if drain.note.as_ref().is_some_and(|note| note.len() > Desired::NOTE_BYTES_MAX) {
+            return Err(too_long("note", &format!("{} bytes", Desired::NOTE_BYTES_MAX)));
+        }
+        if drain.within.is_some_and(|within| within > Drain::WITHIN_MAX) {
+            return Err(too_long("within", &format!("{} s", Drain::WITHIN_MAX.as_secs())));
+        }
+        let drain_by = drain.within.map(|within| self.plane.now() + within);
+        let next = |record: &mut RunnerRecord| {
+            record.desired.mode = mode;
+            record.desired.note.clone_from(&drain.note);
+            record.desired.generation += 1;
+            (record.drain_by, record.retiring) = (drain_by, retiring);
+        };
+        self.change_runner(runner, next).await?;
+        drain_by.into_iter().for_each(|by| self.plane.due.hint(by));
+        Ok(())
     }
 
     /// Limits how many jobs a runner executes at once, below its own limit; `None` lifts it.
@@ -84,12 +146,20 @@ impl Management {
         self.change_desired(runner, |desired| desired.slots = slots).await
     }
 
-    /// Removes a runner: its next sync is told so, and it exits. What it holds is lost.
+    /// Removes a runner at once: its credentials are good no longer, what it holds is lost, the
+    /// signals that wait for it are answered, and its next sync is told, so that it exits and does
+    /// not try again. It may work on what it held until it hears of it; to have it finish first,
+    /// [retire](Self::retire_runner) it.
     ///
     /// # Errors
     /// As [`Management`] says.
     pub async fn remove_runner(&self, runner: RunnerId) -> Result<(), Error> {
-        self.change_runner(runner, |record| record.removed = true).await
+        let tenant = self.with(Scope::Admin)?;
+        match self.plane.remove_runner(tenant, runner).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(not_found("runner", runner)),
+            Err(error) => Err(Error::Store(error)),
+        }
     }
 
     async fn change_desired(&self, runner: RunnerId, change: impl Fn(&mut Desired)) -> Result<(), Error> {
@@ -108,14 +178,9 @@ impl Management {
         let tenant = self.with(Scope::Admin)?;
         let plane = &self.plane;
         for _ in 0..ROUNDS_MAX {
-            let Versioned { version, record: before } = self.runner_record(tenant, runner).await?;
-            let mut record = before.clone();
+            let Versioned { version, mut record } = self.runner_record(tenant, runner).await?;
             change(&mut record);
             let mut batch = Batch::new();
-            if record.removed && !before.removed && record.counted {
-                record.counted = false;
-                batch.add(keys::runners_of(tenant, record.pool), -1, None);
-            }
             batch.put(version, &record);
             match plane.records.commit(batch).await {
                 Ok(_) => {
@@ -134,10 +199,6 @@ impl Management {
         let session = lock(&self.plane.sessions).get(&runner).cloned();
         if let Some(session) = session {
             let mut live = session.live.lock().await;
-            if changed.record.removed {
-                live.loaded = false;
-                live.last = None;
-            }
             live.runner = Some(changed);
             drop(live);
             session.wake();
@@ -161,5 +222,8 @@ pub(super) fn view(runner: RunnerRecord) -> RunnerView {
         name: runner.name,
         desired: runner.desired,
         made_at: runner.made_at,
+        drain_by: runner.drain_by,
+        retiring: runner.retiring,
+        facts: runner.facts.map(|(_, facts)| facts),
     }
 }

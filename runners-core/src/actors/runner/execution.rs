@@ -46,7 +46,7 @@ impl Execution {
         self.check_signature()?;
         let payload = self.payload().await?;
         let secrets = self.secrets().await?;
-        self.link.redact(Redactor::new(secrets.values().map(Secret::expose)));
+        self.link.redact_by(Redactor::new(secrets.values().map(Secret::expose)));
         self.outfit.hooks.job(&self.order.spec).await?;
         self.executor.execute(payload, attempt.with_secrets(secrets)).await
     }

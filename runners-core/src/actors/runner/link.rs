@@ -51,7 +51,7 @@ impl SessionLink {
     }
 
     /// From now on, nothing that is told holds what `redactor` takes out.
-    pub(super) fn redact(&self, redactor: Redactor) {
+    pub(super) fn redact_by(&self, redactor: Redactor) {
         *self.redactor() = redactor;
     }
 
@@ -129,6 +129,10 @@ impl AttemptLink for SessionLink {
         if !text.is_empty() {
             self.shared.with(|session, now| session.log(self.token, &text, now));
         }
+    }
+
+    fn redact(&self, text: &str) -> String {
+        self.redactor().redact(text)
     }
 
     fn progress(&self, text: String) {

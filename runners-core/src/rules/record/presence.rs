@@ -2,11 +2,12 @@
 
 use super::{Record, Unknown, id_bytes};
 use crate::{
-    rules::keys,
+    rules::{crash_loop::Starts, keys},
     values::{
+        digest::Digest,
         id::{MemberId, PoolId, RunnerId, TenantId},
         key::{Index, Key, Kind},
-        runner::{Desired, Incarnation},
+        runner::{Desired, Facts, Incarnation},
         time::Timestamp,
     },
 };
@@ -32,6 +33,15 @@ pub(crate) struct RunnerRecord {
     /// It is one of those that the pool's limit counts, until it is removed.
     #[serde(default)]
     pub(crate) counted: bool,
+    /// When whatever it still holds is taken from it, while it drains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) drain_by: Option<Timestamp>,
+    /// It is removed once it is drained.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) retiring: bool,
+    /// What it last said of itself, and the digest that it said it under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) facts: Option<(Digest, Facts)>,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
 }
@@ -55,6 +65,9 @@ impl RunnerRecord {
             removed: false,
             made_at,
             counted: false,
+            drain_by: None,
+            retiring: false,
+            facts: None,
             unknown: Unknown::new(),
         }
     }
@@ -79,10 +92,13 @@ impl Record for RunnerRecord {
             return Vec::new();
         }
         let ordinal = u64::from(Self::KIND.number());
-        vec![
+        let key = self.key();
+        let due = self.drain_by.map(|by| (Index::Due, keys::due(by, &key)));
+        let listed = [
             (Index::Parent, keys::parent(self.tenant, self.pool.as_bytes(), ordinal, self.id.as_bytes())),
-            (Index::Listed, keys::listed(&self.key(), 0, self.made_at)),
-        ]
+            (Index::Listed, keys::listed(&key, 0, self.made_at)),
+        ];
+        listed.into_iter().chain(due).collect()
     }
 }
 
@@ -113,6 +129,12 @@ pub(crate) struct SessionRecord {
     /// It drains, and nothing is held any more.
     #[serde(default)]
     pub(crate) drained: bool,
+    /// When the runner had last spoken when this was written.
+    #[serde(default)]
+    pub(crate) synced_at: Timestamp,
+    /// When it was started.
+    #[serde(default)]
+    pub(crate) starts: Starts,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
 }

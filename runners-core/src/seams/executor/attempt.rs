@@ -29,6 +29,7 @@ pub(crate) type Secrets = BTreeMap<String, Secret>;
 pub(crate) trait AttemptLink: Debug + Send + Sync {
     fn log(&self, bytes: Bytes);
     fn progress(&self, text: String);
+    fn redact(&self, text: &str) -> String;
     /// Has signals of `kind` put into `into`, and no longer where they were put before.
     fn receive(&self, kind: &str, into: mpsc::Sender<RawSignal>);
     async fn attach(&self, name: String, media_type: String, bytes: Bytes) -> Result<Digest, ArtifactError>;
@@ -52,7 +53,7 @@ impl Attempt {
     /// the executor was called, so there is none only if the job does not name it.
     ///
     /// Its value is taken out of the log, the progress and a fault. Keep it out of results and
-    /// artifacts.
+    /// artifacts, or [redact](Self::redact) what they hold.
     #[must_use]
     pub fn secret(&self, name: &str) -> Option<&Secret> {
         self.secrets.get(name)
@@ -106,6 +107,12 @@ impl Attempt {
     /// Says how far the work is, in a few words. Only the newest is kept.
     pub fn progress(&self, text: impl Into<String>) {
         self.link.progress(text.into());
+    }
+
+    /// A text without the secrets of the attempt, for results and artifacts that may hold them.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        self.link.redact(text)
     }
 
     /// Receives the signals of one type that are sent to this attempt from now on. Ask for it before

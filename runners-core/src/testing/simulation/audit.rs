@@ -8,6 +8,7 @@ use crate::{
         keys,
         log::AttemptLog,
         record::OutcomeRecord,
+        settlement::is_taken_back,
     },
     seams::{
         artifact::{ArtifactKey, ArtifactStore as _, memory::MemoryArtifacts},
@@ -178,9 +179,11 @@ impl Audit {
         }
         let is_loss = |ended: &&EndedAttempt| {
             matches!(ended.outcome, Outcome::Lost | Outcome::Lapsed | Outcome::Cancelled)
+                && !is_taken_back(ended)
         };
         let lost = job.attempts.iter().filter(is_loss).count();
-        let counted = job.attempts.len() - lost;
+        let free = job.attempts.iter().filter(|ended| is_taken_back(ended)).count();
+        let counted = job.attempts.len() - lost - free;
         let retry = job.terms.retry;
         if counted > retry.attempts_max as usize || lost > retry.losses_max as usize + 1 {
             let detail = format!("{} has {counted} attempts and {lost} losses", job.id);

@@ -1,6 +1,9 @@
 //! Whether a runner is there, and how busy it is.
 
-use crate::values::{runner::Mode, time::Timestamp};
+use crate::values::{
+    runner::{Incarnation, Mode},
+    time::Timestamp,
+};
 
 /// Whether a runner is there, and how busy it is, as the control plane that is asked knows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -8,7 +11,9 @@ use crate::values::{runner::Mode, time::Timestamp};
 pub struct Presence {
     /// Whether it has spoken within a third of a term, or a call of it is held back.
     pub online: bool,
-    /// When it last spoke. `None` if it has not since this control plane was started.
+    /// When it last spoke, as far as is known: exactly since this control plane was started; before,
+    /// when its session was last written, which is at its start, with its leases, and when it has
+    /// been away for a while. `None` if it never did.
     pub synced_at: Option<Timestamp>,
     /// What it is to do, by itself or by the operator's wish.
     pub mode: Mode,
@@ -18,4 +23,12 @@ pub struct Presence {
     pub busy: u32,
     /// How many more jobs it would be offered now.
     pub free: u32,
+    /// Until when it is offered nothing because it was started again and again.
+    pub held_back_until: Option<Timestamp>,
+    /// Which start of it spoke last.
+    pub incarnation: Option<Incarnation>,
+    /// The generation of the desired state that it has applied; 0 if that is not known.
+    pub seen_generation: u64,
+    /// Whether it has drained: it holds nothing, and is offered nothing.
+    pub drained: bool,
 }

@@ -2,9 +2,10 @@
 
 use crate::values::{
     id::{PoolId, RunnerId},
-    runner::Desired,
+    runner::{Desired, Facts},
     time::Timestamp,
 };
+use std::time::Duration;
 
 /// Which runners are listed.
 #[derive(Clone, Debug, Default)]
@@ -28,4 +29,28 @@ pub struct RunnerView {
     pub desired: Desired,
     /// When it was registered; the beginning of 1970 if an earlier release did it.
     pub made_at: Timestamp,
+    /// When what it still holds is taken from it, while it drains.
+    pub drain_by: Option<Timestamp>,
+    /// Whether it is removed once it is drained.
+    pub retiring: bool,
+    /// What it last said of itself, also before a restart of the control plane: its system, its
+    /// browsers, its versions. `None` if it never spoke.
+    pub facts: Option<Facts>,
+}
+
+/// How a runner is drained.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "callers write `Drain { note, ..Default::default() }`")]
+pub struct Drain {
+    /// Why, for people. At most [`Desired::NOTE_BYTES_MAX`] bytes.
+    pub note: Option<String>,
+    /// When what it still runs is taken from it: its jobs are told to stop, and unless they reach a
+    /// verdict within their grace they go on elsewhere, which counts neither as an attempt nor as a
+    /// loss. It may take as long as it likes unless given; at most [`Drain::WITHIN_MAX`].
+    pub within: Option<Duration>,
+}
+
+impl Drain {
+    /// The longest time that a drain may be given: 30 days.
+    pub const WITHIN_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 }

@@ -103,7 +103,8 @@ impl Session {
         }
         for notice in &answer.cancel {
             news |= self.cancelling(notice.token);
-            let stop = Stop { why: StopReason::Cancelled, grace: Some(notice.grace) };
+            let why = if notice.requeue { StopReason::Shutdown } else { StopReason::Cancelled };
+            let stop = Stop { why, grace: Some(notice.grace) };
             self.effects.push(Effect::Stop(notice.token, stop));
         }
         if let Some(desired) = answer.desired {

@@ -69,7 +69,9 @@ async fn a_timeout_counts_from_the_start_and_gives_the_grace() {
 async fn a_cancelled_attempt_says_so_and_what_it_returns_within_the_grace_is_kept() {
     let mut bench = Bench::new(Script { on_cancel: OnCancel::Finish(secs(3)), ..Script::takes(secs(100)) });
     let call = bench.start(JobOptions::default()).await;
-    call.answer(|answer| answer.cancel = vec![CancelNotice { token: token(), grace: secs(10) }]);
+    call.answer(|answer| {
+        answer.cancel = vec![CancelNotice { token: token(), grace: secs(10), requeue: false }];
+    });
     let call = bench.call().await;
     assert_eq!(call.request.held[0].phase, Phase::Cancelling);
     let (_, finish) = bench.finished().await;
@@ -81,7 +83,9 @@ async fn a_cancelled_attempt_says_so_and_what_it_returns_within_the_grace_is_kep
 async fn a_cancelled_attempt_that_is_deaf_is_dropped_after_the_grace() {
     let mut bench = Bench::new(Script { on_cancel: OnCancel::GoOn, ..Script::takes(secs(1000)) });
     let call = bench.start(JobOptions::default()).await;
-    call.answer(|answer| answer.cancel = vec![CancelNotice { token: token(), grace: secs(4) }]);
+    call.answer(|answer| {
+        answer.cancel = vec![CancelNotice { token: token(), grace: secs(4), requeue: false }];
+    });
     let (_, finish) = bench.finished().await;
     assert_eq!((finish.outcome, finish.result), (Outcome::Cancelled, None));
     let execution = bench.execution();

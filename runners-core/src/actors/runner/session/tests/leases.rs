@@ -165,8 +165,10 @@ fn a_cancel_reaches_the_attempt_with_its_grace_and_is_told_back() {
     let held = bench.running(1);
     let seq = bench.send().seq;
     let grace = Duration::from_secs(4);
-    let effects =
-        bench.answer(SyncAnswer { cancel: vec![CancelNotice { token: held, grace }], ..answer(seq) });
+    let effects = bench.answer(SyncAnswer {
+        cancel: vec![CancelNotice { token: held, grace, requeue: false }],
+        ..answer(seq)
+    });
     let told = effects.iter().any(|effect| {
         matches!(effect, Effect::Stop(token, stop)
             if *token == held && *stop == Stop { why: StopReason::Cancelled, grace: Some(grace) })

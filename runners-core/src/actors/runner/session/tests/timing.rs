@@ -248,14 +248,14 @@ fn a_paused_runner_takes_nothing_stays_and_can_be_resumed() {
 fn a_newer_desired_state_is_applied_and_its_generation_told() {
     let mut bench = Bench::new(4);
     let seq = bench.send().seq;
-    let desired = Desired { generation: 2, mode: Mode::Drain, slots: Some(1) };
+    let desired = Desired { generation: 2, mode: Mode::Drain, slots: Some(1), note: None };
     bench.answer(SyncAnswer { desired: Some(desired), ..answer(seq) });
     let request = bench.send();
     assert_eq!((request.seen_generation, request.intent, request.free), (2, Mode::Drain, 0));
-    let older = Desired { generation: 1, mode: Mode::Serve, slots: None };
+    let older = Desired { generation: 1, mode: Mode::Serve, slots: None, note: None };
     bench.answer(SyncAnswer { desired: Some(older), ..answer(request.seq) });
     assert_eq!(bench.send().intent, Mode::Drain);
-    let newer = Desired { generation: 3, mode: Mode::Serve, slots: Some(1) };
+    let newer = Desired { generation: 3, mode: Mode::Serve, slots: Some(1), note: None };
     let seq = bench.session.seq;
     bench.answer(SyncAnswer { desired: Some(newer), ..answer(seq) });
     assert_eq!(bench.send().free, 1, "an operator's limit on slots is below its own");
@@ -265,7 +265,7 @@ fn a_newer_desired_state_is_applied_and_its_generation_told() {
 fn an_operator_can_have_a_runner_leave() {
     let mut bench = Bench::new(1);
     let seq = bench.send().seq;
-    let desired = Desired { generation: 1, mode: Mode::Leave, slots: None };
+    let desired = Desired { generation: 1, mode: Mode::Leave, slots: None, note: None };
     bench.answer(SyncAnswer { desired: Some(desired), ..answer(seq) });
     let seq = bench.send().seq;
     bench.answer(SyncAnswer { no_more: true, ..answer(seq) });

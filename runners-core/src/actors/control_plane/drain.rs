@@ -1,0 +1,188 @@
+//! Runners that are to hold nothing any more: because they drain and their time is over, or because
+//! they are removed.
+
+use super::{
+    Plane,
+    effects::Change,
+    lock,
+    session::{Identity, Live},
+    sync::RELEASES_PER_BATCH,
+};
+use crate::{
+    actors::records::{Batch, Versioned},
+    rules::{
+        job::{State, StopReason},
+        keys,
+        record::{Record as _, RunnerRecord, SignalRecord, SignalState},
+    },
+    seams::store::StoreError,
+    values::{
+        id::{RunnerId, TenantId},
+        result::Fault,
+        sync::SignalOutcome,
+        time::Timestamp,
+    },
+};
+use std::sync::Arc;
+
+/// How often a change that others are faster with is tried.
+const ROUNDS_MAX: usize = 16;
+
+impl Plane {
+    /// Takes from a draining runner what it still holds, once its time is over. One that is to be
+    /// removed is, when nothing is left.
+    pub(super) async fn due_runner(
+        self: &Arc<Self>,
+        runner: Versioned<RunnerRecord>,
+    ) -> Result<(), StoreError> {
+        let RunnerRecord { tenant, id, pool, .. } = runner.record;
+        let who = Identity { tenant, pool, runner: id };
+        let session = self.session(who);
+        let mut live = session.live.lock().await;
+        self.load(who, &mut live).await?;
+        let Some(Versioned { version, mut record }) = live.runner.clone() else { return Ok(()) };
+        if record.drain_by.is_none_or(|by| by > self.now()) {
+            return Ok(());
+        }
+        let over_at = self.take_back(&mut live).await?;
+        record.drain_by = over_at.filter(|_| record.retiring);
+        let remove = record.retiring && over_at.is_none();
+        let mut batch = Batch::new();
+        batch.put(version, &record);
+        self.records.commit(batch).await?;
+        record.drain_by.into_iter().for_each(|by| self.due.hint(by));
+        live.runner = Some(Versioned { version: version + 1, record });
+        drop(live);
+        session.wake();
+        if remove { self.remove_runner(tenant, id).await.map(drop) } else { Ok(()) }
+    }
+
+    /// Has every attempt of a session stopped that its job may go on with elsewhere; what is only
+    /// offered goes back at once. When the last attempt is given up, if there is one.
+    async fn take_back(self: &Arc<Self>, live: &mut Live) -> Result<Option<Timestamp>, StoreError> {
+        let (now, slack) = (self.now(), self.spans.start_within);
+        let mut changes = Vec::new();
+        let mut over_at = None;
+        for mine in live.mine.values() {
+            let mut job = mine.job.record.clone();
+            let changed = match (job.state.clone(), job.holder()) {
+                (State::Offered { .. }, Some(holder)) => job.lose(holder, now, self.chance()).is_ok(),
+                _ => job.stop(StopReason::Drained, now, slack),
+            };
+            if let State::Running { stop: Some(stop), .. } = job.state {
+                over_at = over_at.max(Some(stop.until));
+            }
+            changes.extend(changed.then(|| Change::of(&mine.job, job)));
+        }
+        for page in changes.chunks(RELEASES_PER_BATCH) {
+            live.loaded = false;
+            self.commit(Batch::new(), page, now).await?;
+            live.loaded = true;
+            self.keep(live, page);
+        }
+        Ok(over_at)
+    }
+
+    /// Remembers that a draining runner holds nothing any more, and removes one that was only kept
+    /// until then.
+    pub(super) async fn note_drained(
+        self: &Arc<Self>,
+        live: &mut Live,
+        has_nothing: bool,
+    ) -> Result<(), StoreError> {
+        let Some(session) = &live.session else { return Ok(()) };
+        if !has_nothing || !live.mine.is_empty() {
+            return Ok(());
+        }
+        let (version, mut record) = (session.version, session.record.clone());
+        let (tenant, runner) = (record.tenant, record.runner);
+        if !std::mem::replace(&mut record.drained, true) {
+            self.write_session(live, version, record, Batch::new(), &[]).await?;
+        }
+        if live.runner.as_ref().is_some_and(|runner| runner.record.retiring) {
+            let plane = Arc::clone(self);
+            // Its answer says that nothing more comes, so this is for afterwards. If it is lost in a
+            // crash, it is done when the runner's time is over.
+            self.duties.spawn(async move {
+                if let Err(error) = plane.remove_runner(tenant, runner).await {
+                    tracing::warn!(%runner, error = &error as &dyn std::error::Error, "a drained runner is not removed yet");
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Removes a runner at once: its credentials are good no longer, what it holds is lost, and
+    /// whoever waits for its answer is told. Whether there was one.
+    pub(crate) async fn remove_runner(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        runner: RunnerId,
+    ) -> Result<bool, StoreError> {
+        let Some(record) = self.mark_removed(tenant, runner).await? else { return Ok(false) };
+        for found in self.credentials_of(tenant, runner).await? {
+            let Versioned { version, record: mut credential } = found;
+            if !std::mem::replace(&mut credential.revoked, true) {
+                let mut batch = Batch::new();
+                batch.put(version, &credential);
+                self.records.commit(batch).await?;
+            }
+        }
+        let who = Identity { tenant, pool: record.pool, runner };
+        let session = self.session(who);
+        let mut live = session.live.lock().await;
+        self.load(who, &mut live).await?;
+        self.lose_all(&mut live).await?;
+        self.give_up_signals(&mut live, runner).await?;
+        (live.loaded, live.last) = (false, None);
+        drop(live);
+        session.wake();
+        lock(&self.schedule).forget(who.pool, runner);
+        Ok(true)
+    }
+
+    async fn mark_removed(
+        &self,
+        tenant: TenantId,
+        runner: RunnerId,
+    ) -> Result<Option<RunnerRecord>, StoreError> {
+        for _ in 0..ROUNDS_MAX {
+            let key = RunnerRecord::key_of(tenant, runner);
+            let Some(found) = self.records.load::<RunnerRecord>(key).await? else { return Ok(None) };
+            let Versioned { version, mut record } = found;
+            if record.removed {
+                return Ok(Some(record));
+            }
+            let mut batch = Batch::new();
+            if std::mem::take(&mut record.counted) {
+                batch.add(keys::runners_of(tenant, record.pool), -1, None);
+            }
+            (record.removed, record.drain_by) = (true, None);
+            batch.put(version, &record);
+            match self.records.commit(batch).await {
+                Ok(_) => return Ok(Some(record)),
+                Err(StoreError::Conflict(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::Unavailable("the runner changes faster than it can be removed".into()))
+    }
+
+    /// Answers the signals to a runner that is gone for good.
+    async fn give_up_signals(&self, live: &mut Live, runner: RunnerId) -> Result<(), StoreError> {
+        let waiting: Vec<Versioned<SignalRecord>> =
+            live.signals.values().map(|pending| pending.signal.clone()).collect();
+        let mut batch = Batch::new();
+        let mut ended = Vec::with_capacity(waiting.len());
+        for Versioned { version, mut record } in waiting {
+            let fault = Fault::permanent("runner_removed", format!("{runner} was removed"));
+            record.end(SignalState::Answered(SignalOutcome::Fault(fault)), self.now());
+            batch.put(version, &record);
+            ended.push(record.key());
+        }
+        self.records.commit(batch).await?;
+        live.signals.clear();
+        ended.iter().for_each(|key| self.subjects.changed(key));
+        Ok(())
+    }
+}

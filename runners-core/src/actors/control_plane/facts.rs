@@ -1,0 +1,50 @@
+//! What runners say of themselves: heeded at once, and kept when it changes.
+
+use super::{
+    Plane,
+    session::{Identity, Live},
+};
+use crate::{
+    actors::records::{Batch, Versioned},
+    rules::schedule::Seeker,
+    seams::store::StoreError,
+    values::sync::SyncRequest,
+};
+use std::sync::Arc;
+
+impl Plane {
+    /// Goes by what the runner says of itself: in this request, or before, if its digest is the same.
+    pub(super) fn take_facts(&self, who: Identity, live: &mut Live, request: &SyncRequest) {
+        let known = live.facts_told.is_some_and(|told| told == request.facts_digest);
+        if known && live.seeker.is_some() {
+            return;
+        }
+        let stored = live.runner.as_ref().and_then(|runner| runner.record.facts.as_ref());
+        let stored = stored.filter(|(told, _)| *told == request.facts_digest).map(|(_, facts)| facts);
+        live.seeker = request.facts.as_ref().or(stored).map(|facts| {
+            // Others are grouped by it, so it is counted here, whatever the runner says that it is.
+            Seeker { runner: who.runner, facts_digest: facts.digest(), facts: Arc::new(facts.clone()) }
+        });
+        live.facts_told = live.seeker.is_some().then_some(request.facts_digest);
+    }
+
+    /// Keeps what the runner says of itself, if that is news.
+    pub(super) async fn keep_facts(&self, live: &mut Live) -> Result<(), StoreError> {
+        let (Some(told), Some(seeker)) = (live.facts_told, &live.seeker) else { return Ok(()) };
+        let Some(runner) = &live.runner else { return Ok(()) };
+        if runner.record.facts.as_ref().is_some_and(|(kept, _)| *kept == told) {
+            return Ok(());
+        }
+        let (version, mut record) = (runner.version, runner.record.clone());
+        record.facts = Some((told, (*seeker.facts).clone()));
+        let mut batch = Batch::new();
+        batch.put(version, &record);
+        match self.records.commit(batch).await {
+            Ok(_) => live.runner = Some(Versioned { version: version + 1, record }),
+            // Somebody else has changed the runner: the next sync reads it, and keeps them then.
+            Err(StoreError::Conflict(_)) => live.loaded = false,
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
