@@ -39,6 +39,7 @@ mod submit;
 mod sync;
 mod upkeep;
 mod watch;
+mod webhooks;
 
 pub use authenticate::RecordsAuthenticator;
 pub use builder::ControlPlaneBuilder;
@@ -74,6 +75,7 @@ use subjects::Subjects;
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use watch::Written;
+use webhooks::Webhooks;
 
 /// A control plane. Clones are the same one.
 ///
@@ -135,6 +137,7 @@ pub(crate) struct Plane {
     pub(crate) subjects: Subjects,
     pub(crate) due: DueSignal,
     pub(crate) feed: Feed,
+    pub(crate) webhooks: Webhooks,
     /// Something waits for the upkeep.
     pub(crate) upkeep: Notify,
     /// Logs move into the artifact store: it is one that outlives this process.
