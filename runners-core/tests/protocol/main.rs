@@ -7,6 +7,7 @@ mod crashing;
 mod deregister;
 mod drains;
 mod events;
+mod explain;
 mod hand;
 mod jobs;
 mod logs;
@@ -26,6 +27,7 @@ mod starts;
 mod time;
 mod tokens;
 mod unique;
+mod webhooks;
 mod wishes;
 
 use hand::{Hand, inspect, submit, submit_with, user};
