@@ -45,7 +45,9 @@ impl Autoscaler {
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
-        Ok(serde_json::from_str(&request.send().await?.error_for_status()?.text().await?)?)
+        let answer = request.send().await?;
+        anyhow::ensure!(answer.status().is_success(), "{path} was answered with {}", answer.status());
+        Ok(serde_json::from_str(&answer.text().await?)?)
     }
 
     /// Looks once, and does what follows. Whether there is nothing left to do.
