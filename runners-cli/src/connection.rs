@@ -8,6 +8,7 @@ use crate::{
 };
 use anyhow::{Context as _, Error, Result, bail};
 use runners_core::{Client, TenantId, Token, TokenKind, TransportError};
+use runners_otel::OtelTraces;
 use runners_transport_http::{BuildError, HttpArtifacts, HttpTransport};
 use std::{
     fs,
@@ -33,7 +34,8 @@ pub(crate) struct Connection {
 /// What a token is for on the command line, and how it is named there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TokenSource<'a> {
-    pub(crate) kind: TokenKind,
+    /// The kinds of token that do; the first is the usual one.
+    pub(crate) kinds: &'a [TokenKind],
     /// What was given with -t, or in the environment.
     pub(crate) text: Option<&'a str>,
     pub(crate) file: Option<&'a Path>,
@@ -51,7 +53,7 @@ impl Connection {
         let signer = sign.sign_key.as_deref().map(keys::signing).transpose()?;
         let tenant = sign.tenant.unwrap_or(TenantId::DEFAULT);
         let source = TokenSource {
-            kind: TokenKind::Api,
+            kinds: &[TokenKind::Api],
             text: arguments.token.as_deref(),
             file: arguments.token_file.as_deref(),
             server: &arguments.server,
@@ -62,6 +64,7 @@ impl Connection {
         // The token says whose artifacts they are; the tenant in a key is not looked at.
         let builder = || {
             let builder = Client::builder(transport.clone()).artifacts(TenantId::DEFAULT, artifacts.clone());
+            let builder = builder.traces(OtelTraces::default());
             match &signer {
                 Some(key) => builder.sign_with(tenant, key.clone()),
                 None => builder,
@@ -107,7 +110,7 @@ impl TokenSource<'_> {
         } else {
             return Ok(None);
         };
-        tokens::check_kind(&token, self.kind)?;
+        tokens::check_kind(&token, self.kinds)?;
         Ok(Some(token))
     }
 
@@ -116,13 +119,13 @@ impl TokenSource<'_> {
         anyhow::anyhow!(
             "there is no {}: give --token-file FILE or set {variable}; \
              the server has written it to the file `{}` in its data directory",
-            self.kind,
-            tokens::file_name(self.kind)
+            self.kinds[0],
+            tokens::file_name(self.kinds[0])
         )
     }
 
     fn beside(&self) -> Option<PathBuf> {
-        let file = Path::new(DATA).join(tokens::file_name(self.kind));
+        let file = Path::new(DATA).join(tokens::file_name(self.kinds[0]));
         (is_here(self.server) && file.is_file()).then_some(file)
     }
 }

@@ -1,13 +1,13 @@
 //! Who a runner is: a credential that it makes itself and keeps in its state directory, and what
 //! the control plane answered when it was enrolled.
 
-use crate::{args::TrustArgs, connection, terminal, tokens};
+use crate::{args::TrustArgs, connection, terminal};
 use anyhow::{Context as _, Result, anyhow, bail};
 use runners_core::{
-    Error, Spool, SpoolError, SystemClock, Token, TokenKind, Transport, TransportError, protocol::Enrolled,
-    sleep,
+    Digest, Error, Spool, SpoolError, SystemClock, SystemRandom, Token, TokenKind, Transport, TransportError,
+    protocol::Enrolled, sleep,
 };
-use runners_transport_http::{EnrolError, enrol};
+use runners_transport_http::{EnrolError, HttpTransport, RotationError, RunnerCredential, enrol};
 use serde::{Deserialize, Serialize};
 use std::{
     env,
@@ -15,36 +15,39 @@ use std::{
     time::Duration,
 };
 
-/// The names under which the spool keeps the secret, and what belongs to it.
-const CREDENTIAL: &str = "credential";
+/// The name under which the spool keeps what belongs to the credential.
 const ENROLLED: &str = "enrolled";
 
 /// The wait between tries to enrol at a control plane that is not there yet.
 const TRY_EVERY: Duration = Duration::from_secs(2);
 
 /// A runner that is enrolled.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) credential: Token,
     pub(crate) enrolled: Enrolled,
+    given: Option<Digest>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
     server: String,
     enrolled: Enrolled,
+    /// The credential that was given to begin with, if the runner was registered in advance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    given: Option<Digest>,
 }
 
 impl Identity {
     /// Who this runner was at its last start, if that was at the same control plane.
     pub(crate) fn kept(spool: &Spool, server: &str) -> Result<Option<Self>> {
-        let (Some(credential), Some(kept)) = (spool.read_secret(CREDENTIAL)?, spool.read_secret(ENROLLED)?)
+        let (Some(credential), Some(kept)) = (credential(spool).current()?, spool.read_secret(ENROLLED)?)
         else {
             return Ok(None);
         };
         let kept: Kept =
             serde_json::from_str(&kept).context("the state directory is damaged: use another")?;
-        let identity = Self { credential: Token::from_text(credential), enrolled: kept.enrolled };
+        let identity = Self { credential, enrolled: kept.enrolled, given: kept.given };
         Ok((kept.server == server).then_some(identity))
     }
 
@@ -56,12 +59,35 @@ impl Identity {
         server: &str,
         name: &str,
     ) -> Result<Self, EnrolFailure> {
-        let credential = credential(spool)?;
+        let credential = credential(spool).current_or_new().map_err(anyhow::Error::from)?;
         let enrolled = enrol(registrant, name, &credential).await?;
-        let kept = Kept { server: server.to_owned(), enrolled: enrolled.clone() };
+        Ok(Self { credential, enrolled, given: None }.keep(spool, server)?)
+    }
+
+    /// Is the runner that was registered in advance, whose token this is.
+    async fn take(
+        registered: &impl Transport,
+        token: &Token,
+        spool: &Spool,
+        server: &str,
+        name: &str,
+    ) -> Result<Self, EnrolFailure> {
+        let enrolled = enrol(registered, name, token).await?;
+        credential(spool).keep(token).map_err(anyhow::Error::from)?;
+        let given = Some(token.digest());
+        Ok(Self { credential: token.clone(), enrolled, given }.keep(spool, server)?)
+    }
+
+    fn keep(self, spool: &Spool, server: &str) -> Result<Self> {
+        let kept = Kept { server: server.to_owned(), enrolled: self.enrolled.clone(), given: self.given };
         let kept = serde_json::to_string(&kept).expect("invariant: it is plain data");
-        spool.write_secret(ENROLLED, &kept).map_err(anyhow::Error::from)?;
-        Ok(Self { credential, enrolled })
+        spool.write_secret(ENROLLED, &kept)?;
+        Ok(self)
+    }
+
+    /// Whether it began with this token, and may have replaced it since.
+    pub(crate) fn began_with(&self, token: &Token) -> bool {
+        self.given == Some(token.digest())
     }
 
     /// Enrols over HTTP, and waits for a control plane that is not there yet.
@@ -72,10 +98,15 @@ impl Identity {
         spool: &Spool,
         name: &str,
     ) -> Result<Self> {
-        let registrant = connection::transport(server, token, trust)?;
+        let transport = connection::transport(server, token.clone(), trust)?;
+        let kind = token.kind().unwrap_or(TokenKind::Registration);
         let mut told = false;
         loop {
-            match Self::enrol(&registrant, spool, server, name).await {
+            let enrolled = match kind {
+                TokenKind::Runner => Self::take(&transport, &token, spool, server, name).await,
+                _ => Self::enrol(&transport, spool, server, name).await,
+            };
+            match enrolled {
                 Ok(identity) => return Ok(identity),
                 Err(EnrolFailure::Enrol(EnrolError::Transport(error))) if error.is_transient() => {
                     if !std::mem::replace(&mut told, true) {
@@ -86,7 +117,7 @@ impl Identity {
                     sleep(&SystemClock::default(), TRY_EVERY).await;
                 }
                 Err(EnrolFailure::Enrol(EnrolError::Transport(error @ TransportError::Unauthorized(_)))) => {
-                    let advice = format!("{server} does not know this registration token: ask for a new one");
+                    let advice = format!("{server} does not know this {kind}: ask for a new one");
                     return Err(anyhow!(error).context(advice));
                 }
                 Err(EnrolFailure::Enrol(error)) => return Err(anyhow!(error)),
@@ -99,7 +130,7 @@ impl Identity {
 /// Forgets who this runner was, once that is good for nothing.
 pub(crate) fn forget(spool: &Spool) -> Result<(), SpoolError> {
     spool.remove_secret(ENROLLED)?;
-    spool.remove_secret(CREDENTIAL)
+    credential(spool).forget()
 }
 
 /// Why a runner is not enrolled.
@@ -130,14 +161,24 @@ impl From<EnrolFailure> for anyhow::Error {
     }
 }
 
-/// The runner's credential: the one that is kept, or a new one that is kept first.
-fn credential(spool: &Spool) -> Result<Token> {
-    if let Some(text) = spool.read_secret(CREDENTIAL)? {
-        return Ok(Token::from_text(text));
+/// The credential in a state directory.
+pub(crate) fn credential(spool: &Spool) -> RunnerCredential {
+    RunnerCredential::new(spool.clone(), SystemClock::default(), SystemRandom::default())
+}
+
+/// Has `transport` speak with the credential that is good, if it was being replaced when the runner
+/// ended. Waits for a control plane that is not there yet.
+pub(crate) async fn settle(credential: &RunnerCredential, transport: &HttpTransport) -> Result<()> {
+    while credential.is_being_replaced()? {
+        match credential.settle(transport).await {
+            Err(RotationError::Transport(error)) if error.is_transient() => {
+                sleep(&SystemClock::default(), TRY_EVERY).await;
+            }
+            // What is wrong besides is told by the runner's first sync.
+            _ => break,
+        }
     }
-    let credential = tokens::draw(TokenKind::Runner);
-    spool.write_secret(CREDENTIAL, credential.expose())?;
-    Ok(credential)
+    Ok(())
 }
 
 /// Opens a state directory.

@@ -51,7 +51,7 @@ impl DataDirectory {
         let path = self.token_file(kind);
         if path.exists() {
             let token = read(&path)?;
-            check_kind(&token, kind).with_context(|| format!("wrong text in {}", path.display()))?;
+            check_kind(&token, &[kind]).with_context(|| format!("wrong text in {}", path.display()))?;
             return Ok(token);
         }
         let token = draw(kind);
@@ -90,15 +90,18 @@ pub(crate) fn read(path: &Path) -> Result<Token> {
 }
 
 /// Says so when a token is, by its own prefix, for something else.
-pub(crate) fn check_kind(token: &Token, wanted: TokenKind) -> Result<()> {
+pub(crate) fn check_kind(token: &Token, wanted: &[TokenKind]) -> Result<()> {
     match token.kind() {
-        Some(given) if given != wanted => bail!(
-            "this takes the {wanted} ({}…), and what was given is the {given} ({}…): \
-             the server has written the right one to the file `{}` in its data directory",
-            wanted.prefix(),
-            given.prefix(),
-            file_name(wanted)
-        ),
+        Some(given) if !wanted.contains(&given) => {
+            let named: Vec<_> = wanted.iter().map(|kind| format!("{kind} ({}…)", kind.prefix())).collect();
+            bail!(
+                "this takes the {}, and what was given is the {given} ({}…): \
+                 the server has written the right one to the file `{}` in its data directory",
+                named.join(" or the "),
+                given.prefix(),
+                file_name(wanted[0])
+            )
+        }
         _ => Ok(()),
     }
 }
@@ -152,9 +155,9 @@ mod tests {
     #[test]
     fn a_token_of_another_kind_is_named_without_its_text() {
         let token = Token::new(TokenKind::Api, [0xab; 32]);
-        let told = check_kind(&token, TokenKind::Registration).unwrap_err().to_string();
+        let told = check_kind(&token, &[TokenKind::Registration]).unwrap_err().to_string();
         assert!(told.contains("registration token (rreg_…)") && told.contains("API credential"), "{told}");
         assert!(!told.contains("abab"), "{told}");
-        check_kind(&Token::from_text("of-the-host"), TokenKind::Registration).unwrap();
+        check_kind(&Token::from_text("of-the-host"), &[TokenKind::Registration]).unwrap();
     }
 }

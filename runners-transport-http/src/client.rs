@@ -6,6 +6,7 @@ pub(crate) mod builder;
 pub(crate) mod enrol;
 mod exchange;
 mod parking;
+pub(crate) mod rotation;
 
 use crate::{
     client::{builder::HttpTransportBuilder, exchange::Failure, parking::Parking},
@@ -40,7 +41,7 @@ pub struct HttpTransport(Arc<Connection>);
 struct Connection {
     client: reqwest::Client,
     base: Url,
-    bearer: HeaderValue,
+    bearer: Mutex<HeaderValue>,
     answer_within: Duration,
     poll_interval: Duration,
     clock: Arc<dyn Clock>,
@@ -64,13 +65,25 @@ impl HttpTransport {
         Ok(Self(Arc::new(Connection {
             client: shared.client.clone(),
             base: shared.base.clone(),
-            bearer: builder::bearer(token)?,
+            bearer: Mutex::new(builder::bearer(token)?),
             answer_within: shared.answer_within,
             poll_interval: shared.poll_interval,
             clock: shared.clock.clone(),
             random: shared.random.clone(),
             parking: Mutex::default(),
         })))
+    }
+}
+
+impl HttpTransport {
+    /// Speaks with another token from now on, in every clone and in the artifacts that were made of
+    /// this transport. Requests that are under way keep the old one.
+    ///
+    /// # Errors
+    /// [`BuildError::Token`](crate::BuildError::Token).
+    pub fn use_token(&self, token: &Token) -> Result<(), crate::BuildError> {
+        *self.0.bearer.lock().unwrap_or_else(PoisonError::into_inner) = builder::bearer(token)?;
+        Ok(())
     }
 }
 
@@ -103,6 +116,10 @@ impl Transport for HttpTransport {
 }
 
 impl Connection {
+    fn bearer(&self) -> HeaderValue {
+        self.bearer.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn parking(&self) -> MutexGuard<'_, Parking> {
         // Its state is a few counters, whole between any two calls.
         self.parking.lock().unwrap_or_else(PoisonError::into_inner)

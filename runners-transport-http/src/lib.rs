@@ -22,6 +22,7 @@ pub use client::{
     artifacts::HttpArtifacts,
     builder::{BuildError, HttpTransportBuilder},
     enrol::{EnrolError, enrol},
+    rotation::{RotationError, RunnerCredential},
 };
 #[cfg(feature = "tls")]
 pub use server::tls::{TlsError, TlsIdentity};

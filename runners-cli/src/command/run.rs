@@ -12,12 +12,16 @@ use crate::{
     local::LocalBrowser,
     machine::Machine,
     narrator::Narrator,
+    telemetry::MetricsPort,
 };
 use anyhow::{Context as _, Result, bail};
+use futures::{FutureExt as _, future::pending};
 use runners_core::{
     DirectorySecrets, EnvironmentSecrets, ExitReason, Runner, RunnerBuilder, Spool, TokenKind,
+    metrics::{Metrics, runner::REGISTRATION_FAILURES},
     protocol::{Enrolled, RefusalCode, Refused},
 };
+use runners_otel::Telemetry;
 use runners_transport_http::HttpArtifacts;
 use serde_json::json;
 use std::{path::Path, sync::Arc, time::Duration};
@@ -28,7 +32,7 @@ const PROGRAM: &str = concat!("runners ", env!("CARGO_PKG_VERSION"));
 /// How long what runs may take to end at the second interrupt.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 
-pub(super) async fn execute(arguments: RunArgs) -> Result<Exit> {
+pub(super) async fn execute(arguments: RunArgs, telemetry: &Telemetry) -> Result<Exit> {
     let mut interrupts = Interrupts::listen()?;
     let browser = LocalBrowser::new(&arguments.browser)?;
     let name = arguments.name.clone().unwrap_or_else(identity::machine_name);
@@ -37,13 +41,23 @@ pub(super) async fn execute(arguments: RunArgs) -> Result<Exit> {
         None => identity::state_directory(&arguments.server, &name)?,
     };
     let spool = identity::open_spool(&state)?;
+    let metrics_port = MetricsPort::open(telemetry, arguments.metrics_listen).await?;
+    let metrics = telemetry.metrics();
     let identity = tokio::select! {
-        identity = identify(&arguments, &spool, &name) => identity?,
+        identity = identify(&arguments, &spool, &name, &metrics) => identity?,
         () = interrupts.next() => return Ok(Exit::Passed),
     };
     let narrator = Arc::new(Narrator::new(&arguments.server, arguments.json));
     announce(&narrator, &arguments, &identity, &name);
+    if let Some(port) = &metrics_port {
+        narrator.say(&format!("metrics are at {}", port.url), json!({ "event": "metrics", "url": port.url }));
+    }
     let transport = connection::transport(&arguments.server, identity.credential, &arguments.trust)?;
+    let credential = identity::credential(&spool);
+    tokio::select! {
+        settled = identity::settle(&credential, &transport) => settled?,
+        () = interrupts.next() => return Ok(Exit::Passed),
+    }
     let machine = Machine { browser: browser.version().await, state: state.clone() };
     let builder = Runner::builder(transport.clone()).facts(machine).program(PROGRAM);
     let builder = stay(guard(builder, &arguments.guard, &identity.enrolled)?, &arguments.tenure);
@@ -54,9 +68,14 @@ pub(super) async fn execute(arguments: RunArgs) -> Result<Exit> {
         .spool(spool.clone())
         .artifacts(identity.enrolled.tenant, HttpArtifacts::new(&transport))
         .observer(narrator.clone())
+        .metrics(metrics)
+        .traces(telemetry.traces())
         .executor(browser.executor.clone())
         .start();
-    let ended = see_through(&runner, &mut interrupts, &narrator).await;
+    let ended = tokio::select! {
+        ended = see_through(&runner, &mut interrupts, &narrator) => ended,
+        () = credential.serve(&transport).then(|()| pending()) => unreachable!("it never ends"),
+    };
     browser.stop().await;
     match ended {
         ExitReason::Left | ExitReason::Stopped | ExitReason::Killed => {
@@ -125,9 +144,14 @@ fn refusal_advice(refused: &Refused, server: &str, state: &Path) -> String {
 }
 
 /// Who this runner is. With a token it enrols, which is harmless when it has before.
-async fn identify(arguments: &RunArgs, spool: &Spool, name: &str) -> Result<Identity> {
+async fn identify(
+    arguments: &RunArgs,
+    spool: &Spool,
+    name: &str,
+    metrics: &impl Metrics,
+) -> Result<Identity> {
     let source = TokenSource {
-        kind: TokenKind::Registration,
+        kinds: &[TokenKind::Registration, TokenKind::Runner],
         text: arguments.token.as_deref(),
         file: arguments.token_file.as_deref(),
         server: &arguments.server,
@@ -136,7 +160,16 @@ async fn identify(arguments: &RunArgs, spool: &Spool, name: &str) -> Result<Iden
     let Some(token) = source.find()? else {
         return kept.ok_or_else(|| source.missing("RUNNERS_TOKEN"));
     };
+    if let Some(kept) = kept.as_ref().filter(|kept| kept.began_with(&token)) {
+        if arguments.token.is_some() {
+            disguise::drop_token();
+        }
+        return Ok(kept.clone());
+    }
     let enrolled = Identity::enrol_at(&arguments.server, token, &arguments.trust, spool, name).await;
+    if enrolled.is_err() {
+        metrics.record(&REGISTRATION_FAILURES, 1.0, &[]);
+    }
     let identity = match (enrolled, kept) {
         (Ok(identity), _) => identity,
         (Err(error), Some(kept)) => {

@@ -35,6 +35,13 @@ impl CredentialRecord {
         self.replaces.map_or(Standing::Good, Standing::First)
     }
 
+    /// How long from `now` it is to be replaced, if it expires: after three quarters of its life.
+    pub(crate) fn rotate_in(&self, now: Timestamp) -> Option<Duration> {
+        let expires_at = self.expires_at?;
+        let rotate_at = self.made_at + expires_at.since(self.made_at) * 3 / 4;
+        Some(rotate_at.since(now))
+    }
+
     /// The one that takes its place from its first use on.
     pub(crate) fn successor(&self, digest: Digest, now: Timestamp, life: Duration) -> Self {
         Self {
@@ -101,6 +108,7 @@ mod tests {
     fn a_credential_ends_when_it_is_revoked_or_expires() {
         let mut one = credential(1);
         one.expires_at = Some(at(5));
+        assert_eq!(one.rotate_in(at(1)), Some(Duration::from_millis(2750)), "after three quarters");
         assert_eq!((one.standing(at(4)), one.standing(at(5))), (Standing::Good, Standing::Ended));
         one.revoked = true;
         assert_eq!(one.standing(at(4)), Standing::Ended);

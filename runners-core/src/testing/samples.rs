@@ -52,7 +52,7 @@ pub fn replies() -> Vec<(&'static str, Reply)> {
     let mut replies = vec![
         ("enrolled", Reply::Enrolled(enrolled())),
         ("deregistered", Reply::Deregistered),
-        ("rotated", Reply::Rotated(Rotated { expires_in: Duration::from_secs(90 * 24 * 3600) })),
+        ("rotated", Reply::Rotated(Rotated { rotate_in: Duration::from_secs(90 * 24 * 3600) })),
         ("answer", Reply::Answer(Box::new(answer_full()))),
         ("answer-empty", Reply::Answer(Box::new(answer_empty(4)))),
         ("superseded", Reply::Superseded(Superseded { seq: 4, spread: Duration::from_millis(2500) })),
@@ -230,7 +230,7 @@ fn enrolled() -> Enrolled {
         tenant: TenantId::DEFAULT,
         pool: POOL,
         pool_name: "default".into(),
-        expires_in: None,
+        rotate_in: None,
     }
 }
 

@@ -58,23 +58,24 @@ pub struct Enrolled {
     pub pool: PoolId,
     /// The pool's name.
     pub pool_name: String,
-    /// How long the credential is good for from now on, if it expires. Rotate it before.
+    /// How long from now the credential is to be replaced, if it expires: once three quarters of
+    /// its life are over.
     #[serde(
-        rename = "expires_in_ms",
+        rename = "rotate_in_ms",
         default,
         skip_serializing_if = "Option::is_none",
         with = "optional_millis"
     )]
-    pub expires_in: Option<Duration>,
+    pub rotate_in: Option<Duration>,
 }
 
 /// The next credential is known: use it from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
 pub struct Rotated {
-    /// How long the next credential is good for from now on.
-    #[serde(rename = "expires_in_ms", with = "millis")]
-    pub expires_in: Duration,
+    /// How long from now the next credential is to be replaced in its turn.
+    #[serde(rename = "rotate_in_ms", with = "millis")]
+    pub rotate_in: Duration,
 }
 
 /// A later sync has overtaken this one.

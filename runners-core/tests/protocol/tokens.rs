@@ -113,7 +113,7 @@ async fn a_runner_registered_in_advance_is_known_by_its_token() {
     assert_eq!((made.token.kind(), made.view.name.as_str()), (Some(TokenKind::Runner), "ahead"));
     let enrolled = enrol(&control, &made.token, &made.token).await.unwrap();
     assert_eq!((enrolled.runner, enrolled.pool_name.as_str()), (made.view.id, "default"));
-    assert_eq!(enrolled.expires_in, Some(Duration::from_secs(90 * 24 * 3600)));
+    assert_eq!(enrolled.rotate_in, Some(Duration::from_secs(90 * 24 * 3600) * 3 / 4));
     let others = secret(1);
     let other = admin(&control).register_runner(PoolId::DEFAULT, "other").await.unwrap();
     assert!(matches!(rotate(&control, &other.token, &others).await, Reply::Rotated(_)));
@@ -129,9 +129,13 @@ async fn a_credential_is_replaced_without_a_gap_and_the_old_one_raises_an_alarm_
     let control = builder.observer(seen.clone()).credential_life(LIFE).start().await.unwrap();
     let made = admin(&control).register_runner(PoolId::DEFAULT, "one").await.unwrap();
     let (old, lost, next) = (made.token, secret(1), secret(2));
-    assert_eq!(rotate(&control, &old, &lost).await, Reply::Rotated(Rotated { expires_in: LIFE }));
-    assert_eq!(rotate(&control, &old, &next).await, Reply::Rotated(Rotated { expires_in: LIFE }));
-    assert_eq!(rotate(&control, &old, &next).await, Reply::Rotated(Rotated { expires_in: LIFE }), "repeated");
+    assert_eq!(rotate(&control, &old, &lost).await, Reply::Rotated(Rotated { rotate_in: LIFE * 3 / 4 }));
+    assert_eq!(rotate(&control, &old, &next).await, Reply::Rotated(Rotated { rotate_in: LIFE * 3 / 4 }));
+    assert_eq!(
+        rotate(&control, &old, &next).await,
+        Reply::Rotated(Rotated { rotate_in: LIFE * 3 / 4 }),
+        "repeated"
+    );
     assert_eq!(principal(&control, &lost).await, None, "its runner has announced another");
     sleep(&clock, Duration::from_secs(3600)).await;
     assert!(principal(&control, &old).await.is_some(), "the next one was not used yet");

@@ -127,7 +127,7 @@ impl HttpTransportBuilder {
         Ok(HttpTransport(Arc::new(Connection {
             client,
             base,
-            bearer,
+            bearer: Mutex::new(bearer),
             answer_within: self.answer_within,
             poll_interval: self.poll_interval,
             clock: self.clock,

@@ -73,7 +73,7 @@ impl Connection {
         let builder = self
             .client
             .request(method, self.url(path))
-            .header(header::AUTHORIZATION, self.bearer.clone())
+            .header(header::AUTHORIZATION, self.bearer())
             .header(PROTOCOL, HeaderValue::from(PROTOCOL_MAX))
             .header(REQUEST_ID, &id);
         (builder, id)

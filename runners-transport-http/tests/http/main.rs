@@ -8,6 +8,7 @@ mod golden;
 mod limits;
 mod parks;
 mod proxy;
+mod rotation;
 mod stop;
 mod suite;
 mod support;

@@ -132,8 +132,8 @@ impl Plane {
         }
         let credentials = self.credentials_of(who.tenant, who.runner).await?;
         let rotated = |credential: &CredentialRecord| {
-            let expires_in = credential.expires_at.map_or(self.spans.credential_life, |at| at.since(now));
-            Ok(Reply::Rotated(Rotated { expires_in }))
+            let rotate_in = credential.rotate_in(now).unwrap_or(self.spans.credential_life);
+            Ok(Reply::Rotated(Rotated { rotate_in }))
         };
         let usable = |credential: &CredentialRecord| {
             matches!(credential.standing(now), Standing::Good | Standing::First(_))

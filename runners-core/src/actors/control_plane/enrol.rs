@@ -233,8 +233,8 @@ impl Plane {
         let tenant = credential.tenant;
         let found = self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, pool)).await?;
         let pool_name = found.map_or_else(String::new, |found| found.record.spec.name);
-        let expires_in = credential.expires_at.map(|at| at.since(self.now()));
-        Ok(Reply::Enrolled(Enrolled { runner, tenant, pool, pool_name, expires_in }))
+        let rotate_in = credential.rotate_in(self.now());
+        Ok(Reply::Enrolled(Enrolled { runner, tenant, pool, pool_name, rotate_in }))
     }
 }
 
