@@ -120,8 +120,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "drain that is over takes nothing",
         file: DRAIN,
-        search: "_ => job.stop(StopReason::Drained, now, slack),",
-        replacement: "_ => false,",
+        search: "job.stop(StopReason::Drained, now, slack).then(",
+        replacement: "(job.stop(StopReason::Drained, now, slack) && slack.is_zero()).then(",
         test: DRAINS,
     },
 ];
