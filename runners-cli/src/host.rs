@@ -11,11 +11,11 @@ use crate::{
 use anyhow::{Context as _, Result, bail};
 use runners_api::ManagementFace;
 use runners_core::{
-    ControlPlane, DirectoryArtifacts, PoolId, Registration, Scope, TenantId, Token, TokenKind,
+    AddressPolicy, ControlPlane, DirectoryArtifacts, PoolId, Registration, Scope, TenantId, Token, TokenKind,
 };
 use runners_otel::Telemetry;
 use runners_store_sqlite::SqliteStore;
-use runners_transport_http::{HttpFace, Server, TlsIdentity};
+use runners_transport_http::{HttpFace, HttpWebhooks, Server, TlsIdentity};
 use serde_json::json;
 use std::{io::ErrorKind, path::Path, sync::Arc};
 use tokio::net::TcpListener;
@@ -64,7 +64,13 @@ impl Host {
         let artifacts = DirectoryArtifacts::open(data.artifacts())
             .await
             .with_context(|| format!("could not open {}", data.artifacts().display()))?;
+        let policy = arguments
+            .webhook_allow
+            .iter()
+            .fold(AddressPolicy::default(), |policy, network| policy.allow(*network));
+        let webhooks = HttpWebhooks::new(policy).context("could not set up calls to webhooks")?;
         let control = ControlPlane::builder(store)
+            .webhooks(webhooks)
             .artifacts(artifacts.clone())
             .metrics(telemetry.metrics())
             .traces(telemetry.traces())

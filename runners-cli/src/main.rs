@@ -14,6 +14,7 @@ mod identity;
 mod interrupts;
 mod keys;
 mod local;
+mod machine;
 mod narrator;
 mod output;
 mod progress;
