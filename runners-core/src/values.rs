@@ -1,5 +1,6 @@
 //! Plain values: what everything else is said in. Nothing here knows a rule, a seam or an actor.
 
+pub(crate) mod address;
 pub(crate) mod command;
 pub(crate) mod digest;
 pub(crate) mod event;
@@ -24,3 +25,4 @@ pub(crate) mod sync;
 pub(crate) mod time;
 pub(crate) mod token;
 pub(crate) mod trace;
+pub(crate) mod webhook;

@@ -26,6 +26,7 @@ mod starts;
 mod time;
 mod tokens;
 mod unique;
+mod webhooks;
 mod wishes;
 
 use hand::{Hand, inspect, submit, submit_with, user};
