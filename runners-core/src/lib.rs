@@ -81,7 +81,7 @@ pub use seams::{artifact::directory::DirectoryArtifacts, secrets::directory::Dir
 
 /// What travels between clients, runners and the control plane.
 pub mod protocol {
-    pub use crate::values::{reply::*, request::*, sync::*};
+    pub use crate::values::{explanation::*, reply::*, request::*, sync::*};
 }
 
 /// What most programs use.

@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod command;
 pub(crate) mod digest;
 pub(crate) mod event;
+pub(crate) mod explanation;
 pub(crate) mod fleet;
 pub(crate) mod id;
 pub(crate) mod job;

@@ -18,6 +18,7 @@ mod due;
 mod effects;
 pub(crate) mod enrol;
 mod events;
+mod explain;
 mod facts;
 mod feed;
 mod fleet;

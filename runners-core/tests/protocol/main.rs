@@ -7,6 +7,7 @@ mod crashing;
 mod deregister;
 mod drains;
 mod events;
+mod explain;
 mod hand;
 mod jobs;
 mod logs;

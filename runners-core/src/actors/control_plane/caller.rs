@@ -93,6 +93,7 @@ impl Caller {
         let plane = &self.plane;
         match request {
             Request::Inspect(request) => plane.inspect(tenant, request.job).boxed(),
+            Request::Explain(request) => plane.explain(tenant, request).boxed(),
             Request::Wait(request) => plane.wait(tenant, request.job, request.park_for).boxed(),
             Request::Answer(request) => plane.await_answer(tenant, request.signal, request.park_for).boxed(),
             Request::ReadLog(request) => plane.read_log(tenant, request).boxed(),
