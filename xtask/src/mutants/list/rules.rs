@@ -215,4 +215,25 @@ pub(super) const MUTANTS: &[Mutant] = &[
         replacement: "} else if seq <= last {",
         test: RULES,
     },
+    Mutant {
+        name: "attempt that a drain took back counts",
+        file: "runners-core/src/rules/settlement.rs",
+        search: "attempt.stop == Some(StopReason::Drained)",
+        replacement: "attempt.stop == Some(StopReason::Requested)",
+        test: RULES,
+    },
+    Mutant {
+        name: "verdict within the grace of a drain does not count",
+        file: "runners-core/src/rules/settlement.rs",
+        search: "&& !matches!(attempt.outcome, Outcome::Passed | Outcome::Failed)",
+        replacement: "",
+        test: RULES,
+    },
+    Mutant {
+        name: "time of a crash loop does not grow",
+        file: "runners-core/src/rules/crash_loop.rs",
+        search: "HOLD.saturating_mul(1 << self.times.min(16))",
+        replacement: "HOLD",
+        test: RULES,
+    },
 ];
