@@ -10,6 +10,7 @@ mod control_plane;
 mod evidence;
 mod rules;
 mod runner;
+mod scheduling;
 
 use anyhow::{Result, bail};
 
@@ -42,5 +43,10 @@ impl Mutant {
 
 /// Every mutant.
 pub(super) fn all() -> impl Iterator<Item = &'static Mutant> {
-    rules::MUTANTS.iter().chain(runner::MUTANTS).chain(control_plane::MUTANTS).chain(evidence::MUTANTS)
+    rules::MUTANTS
+        .iter()
+        .chain(runner::MUTANTS)
+        .chain(control_plane::MUTANTS)
+        .chain(evidence::MUTANTS)
+        .chain(scheduling::MUTANTS)
 }
