@@ -3,11 +3,13 @@
 
 use crate::{
     args::HostArgs,
+    faces::{Faces, MANAGEMENT},
     telemetry::MetricsPort,
     terminal,
     tokens::{self, DataDirectory},
 };
 use anyhow::{Context as _, Result, bail};
+use runners_api::ManagementFace;
 use runners_core::{
     AddressPolicy, ControlPlane, DirectoryArtifacts, PoolId, Registration, Scope, TenantId, Token, TokenKind,
 };
@@ -96,6 +98,7 @@ impl Host {
         terminal::print(strong.apply_to(format!("{title} {}", env!("CARGO_PKG_VERSION"))).to_string());
         let facts = [
             ("listens on", self.url.clone()),
+            ("management", format!("{0}{MANAGEMENT}, described at {0}{MANAGEMENT}/docs", self.url)),
             ("queue", self.data.database().display().to_string()),
             ("tokens", format!("{}, {}", registration.display(), api.display())),
         ];
@@ -125,6 +128,8 @@ impl Host {
             move |principal| Arc::new(control.caller(principal)) as Arc<dyn runners_core::Transport>
         };
         let face = HttpFace::builder(control.authenticator(), callers).artifacts(self.artifacts).build();
+        let management = ManagementFace::builder(&control, control.authenticator()).build();
+        let faces = Faces::new(face, management.into_router());
         let stopped = async {
             stop.cancelled().await;
             // It answers the calls that it holds back, so that connections can end.
@@ -137,7 +142,7 @@ impl Host {
             Some(identity) => server.tls(identity),
             None => server,
         };
-        server.serve(face, stopped).await.context("the listener is broken")
+        server.serve(faces, stopped).await.context("the listener is broken")
     }
 }
 

@@ -8,6 +8,7 @@ mod command;
 mod connection;
 mod documents;
 mod exit;
+mod faces;
 mod host;
 mod identity;
 mod interrupts;
