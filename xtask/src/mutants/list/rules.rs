@@ -99,7 +99,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "repeated cancel prolongs the grace",
         file: LIFECYCLE,
-        search: "State::Running { stop: Some(stop), .. } if stop.reason != StopReason::Deadline => false,",
+        search: "State::Running { stop: Some(stop), .. } if !stop.reason.yields_to(reason) => false,",
         replacement: "",
         test: RULES,
     },
@@ -169,8 +169,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "losses count as attempts",
         file: SETTLEMENT,
-        search: "u32::try_from(attempts.len()).unwrap_or(u32::MAX) - lost;",
-        replacement: "u32::try_from(attempts.len()).unwrap_or(u32::MAX);",
+        search: "u32::try_from(attempts.len()).unwrap_or(u32::MAX) - lost - count",
+        replacement: "u32::try_from(attempts.len()).unwrap_or(u32::MAX) - count",
         test: RULES,
     },
     Mutant {
