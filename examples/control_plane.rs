@@ -90,7 +90,7 @@ async fn main() -> anyhow::Result<()> {
     let mut random = [0; Token::RANDOM_BYTES];
     SystemRandom::default().fill(&mut random);
     let credential = Token::new(TokenKind::Runner, random);
-    let registrant = HttpTransport::builder(&format!("{url}/runners")).token(registration).build()?;
+    let registrant = HttpTransport::builder(format!("{url}/runners")).token(registration).build()?;
     let enrolled = enrol(&registrant, "attic-1", &credential).await?;
     let runner = Runner::builder(registrant.with_token(&credential)?)
         .name("attic-1")
