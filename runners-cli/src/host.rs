@@ -3,7 +3,7 @@
 
 use crate::{
     args::HostArgs,
-    terminal,
+    rollout, terminal,
     tokens::{self, DataDirectory},
 };
 use anyhow::{Context as _, Result, bail};
@@ -13,7 +13,7 @@ use runners_core::{
 use runners_store_sqlite::SqliteStore;
 use runners_transport_http::{HttpFace, Server, TlsIdentity};
 use serde_json::json;
-use std::{io::ErrorKind, path::Path, sync::Arc};
+use std::{env, ffi::OsString, io::ErrorKind, path::Path, sync::Arc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -46,6 +46,10 @@ impl Host {
                  --tls-key, listen on 127.0.0.1 behind a proxy with TLS, or allow it with --insecure-http"
             );
         }
+        // A variable that is not Unicode is none of these.
+        let unicode =
+            |(name, value): (OsString, OsString)| name.into_string().ok().zip(value.into_string().ok());
+        let rollout = rollout::read(env::vars_os().filter_map(unicode))?;
         let listener = TcpListener::bind(listen).await.map_err(|error| match error.kind() {
             ErrorKind::AddrInUse => anyhow::Error::from(error).context(format!(
                 "could not listen on {listen}: stop what listens there, or choose another --listen"
@@ -59,7 +63,8 @@ impl Host {
         let artifacts = DirectoryArtifacts::open(data.artifacts())
             .await
             .with_context(|| format!("could not open {}", data.artifacts().display()))?;
-        let control = ControlPlane::builder(store).artifacts(artifacts.clone()).start().await?;
+        let control =
+            ControlPlane::builder(store).artifacts(artifacts.clone()).rollout(rollout).start().await?;
         let registration = admit(&control, &data).await?;
         Ok(Self { control, artifacts, data, registration, listener, identity, url, json: arguments.json })
     }

@@ -17,6 +17,7 @@ mod narrator;
 mod output;
 mod progress;
 mod report;
+mod rollout;
 mod table;
 mod terminal;
 mod tokens;

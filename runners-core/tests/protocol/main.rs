@@ -22,6 +22,7 @@ mod signals;
 #[cfg(feature = "testing")]
 mod spans;
 mod starts;
+mod tenants;
 mod time;
 mod tokens;
 mod unique;
