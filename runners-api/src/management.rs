@@ -1,19 +1,27 @@
 //! The management API: its routes, and what a host gives it.
 
+mod artifacts;
 mod caller;
 mod credentials;
 mod documentation;
+mod environments;
+mod events;
+mod fleet;
+mod jobs;
+mod logs;
 mod page;
 mod pools;
 mod probes;
 mod runners;
+mod signals;
+mod tenants;
 mod tokens;
 
 pub(crate) use caller::API_KEY;
 
 use crate::wire::exchange;
 use axum::{Router, middleware};
-use runners_core::{Authenticate, Clock, ControlPlane, Random, SystemClock, SystemRandom};
+use runners_core::{Authenticate, Clock, ControlPlane, Random, SystemClock, SystemRandom, Timestamp};
 use std::{fmt, sync::Arc};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -109,6 +117,13 @@ impl Face {
     pub(crate) fn random(&self) -> &dyn Random {
         &*self.0.random
     }
+
+    /// Draws an id.
+    pub(crate) fn draw<T>(&self, id: impl FnOnce(Timestamp, [u8; 10]) -> T) -> T {
+        let mut random = [0; 10];
+        self.random().fill(&mut random);
+        id(self.clock().wall(), random)
+    }
 }
 
 impl fmt::Debug for Face {
@@ -138,6 +153,35 @@ fn calls() -> OpenApiRouter<Face> {
         .routes(routes!(runners::resume_runner))
         .routes(routes!(credentials::list_credentials, credentials::create_credential))
         .routes(routes!(credentials::revoke_credential))
+        .merge(calls_of_jobs())
+        .routes(routes!(fleet::summarize_fleet))
+        .routes(routes!(tenants::list_tenants, tenants::create_tenant))
+        .routes(routes!(tenants::get_own_tenant))
+        .routes(routes!(tenants::change_tenant))
+        .routes(routes!(environments::list_environments))
+        .routes(routes!(
+            environments::get_environment,
+            environments::route_environment,
+            environments::delete_environment
+        ))
+}
+
+/// The calls about jobs, what they leave, and what is told of them.
+fn calls_of_jobs() -> OpenApiRouter<Face> {
+    OpenApiRouter::new()
+        .routes(routes!(jobs::list_jobs, jobs::submit_jobs))
+        .routes(routes!(jobs::get_job))
+        .routes(routes!(jobs::cancel_job))
+        .routes(routes!(jobs::retry_job))
+        .routes(routes!(jobs::cancel_run))
+        .routes(routes!(logs::read_log))
+        .routes(routes!(logs::follow_log))
+        .routes(routes!(artifacts::read_artifact))
+        .routes(routes!(signals::send_signal))
+        .routes(routes!(signals::await_answer))
+        .routes(routes!(events::follow_events))
+        .routes(routes!(events::follow_job_events))
+        .routes(routes!(events::follow_run_events))
 }
 
 fn described() -> OpenApi {

@@ -5,5 +5,7 @@ pub(crate) mod exchange;
 pub(crate) mod json;
 pub(crate) mod path;
 pub(crate) mod problem;
+pub(crate) mod range;
+pub(crate) mod sse;
 pub(crate) mod text;
 pub(crate) mod time;

@@ -8,7 +8,7 @@ pub(crate) use guard::{GuardArgs, KeyCommand, KeyGenerateArgs, SignArgs, TenureA
 
 use clap::{Args, Parser, Subcommand};
 use runners_core::{JobId, Runner, RunnerId};
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// Run recorded browser flows on machines that only connect out.
 #[derive(Debug, Parser)]
@@ -146,6 +146,10 @@ pub(crate) struct RunArgs {
     /// A label that flows may ask for; may be repeated.
     #[arg(long = "label", value_name = "LABEL")]
     pub(crate) labels: Vec<String>,
+    /// Serve metrics as Prometheus text on this address, or on this port of 127.0.0.1. Whoever reaches
+    /// it can read them.
+    #[arg(long, value_name = "ADDRESS", value_parser = groups::metrics_address)]
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// Where the runner keeps its credential and results that are not recorded yet. One runner each
     /// [default: below ~/.local/state/runners, by server and name].
     #[arg(long, value_name = "DIR")]

@@ -18,13 +18,14 @@ use crate::{
     table, terminal,
 };
 use anyhow::Result;
+use runners_otel::Telemetry;
 
 /// Does what was asked.
-pub(crate) async fn execute(command: Command) -> Result<Exit> {
+pub(crate) async fn execute(command: Command, telemetry: &Telemetry) -> Result<Exit> {
     match command {
-        Command::Dev(arguments) => dev::execute(arguments).await,
-        Command::Server(arguments) => server::execute(arguments).await,
-        Command::Run(arguments) => run::execute(arguments).await,
+        Command::Dev(arguments) => dev::execute(arguments, telemetry).await,
+        Command::Server(arguments) => server::execute(arguments, telemetry).await,
+        Command::Run(arguments) => run::execute(arguments, telemetry).await,
         Command::Submit(arguments) => submit::execute(arguments).await,
         Command::Flow(FlowCommand::Run(arguments)) => flow_run::execute(arguments).await,
         Command::Flow(FlowCommand::Validate(arguments)) => Ok(flow_validate::execute(&arguments)),

@@ -8,6 +8,7 @@ use crate::{
 };
 use anyhow::{Context as _, Error, Result, bail};
 use runners_core::{Client, TenantId, Token, TokenKind, TransportError};
+use runners_otel::OtelTraces;
 use runners_transport_http::{BuildError, HttpArtifacts, HttpTransport};
 use std::{
     fs,
@@ -63,6 +64,7 @@ impl Connection {
         // The token says whose artifacts they are; the tenant in a key is not looked at.
         let builder = || {
             let builder = Client::builder(transport.clone()).artifacts(TenantId::DEFAULT, artifacts.clone());
+            let builder = builder.traces(OtelTraces::default());
             match &signer {
                 Some(key) => builder.sign_with(tenant, key.clone()),
                 None => builder,

@@ -3,13 +3,16 @@
 
 use crate::{
     args::HostArgs,
-    rollout, terminal,
+    rollout,
+    telemetry::MetricsPort,
+    terminal,
     tokens::{self, DataDirectory},
 };
 use anyhow::{Context as _, Result, bail};
 use runners_core::{
     ControlPlane, DirectoryArtifacts, PoolId, Registration, Scope, TenantId, Token, TokenKind,
 };
+use runners_otel::Telemetry;
 use runners_store_sqlite::SqliteStore;
 use runners_transport_http::{HttpFace, Server, TlsIdentity};
 use serde_json::json;
@@ -30,11 +33,12 @@ pub(crate) struct Host {
     identity: Option<TlsIdentity>,
     url: String,
     json: bool,
+    metrics: Option<MetricsPort>,
 }
 
 impl Host {
     /// Claims the address, opens the store, starts the control plane, and makes sure of the tokens.
-    pub(crate) async fn open(arguments: &HostArgs) -> Result<Self> {
+    pub(crate) async fn open(arguments: &HostArgs, telemetry: &Telemetry) -> Result<Self> {
         let listen = arguments.listen;
         let identity = match (&arguments.tls_cert, &arguments.tls_key) {
             (Some(certificate), Some(key)) => Some(TlsIdentity::open(certificate, key).await?),
@@ -63,10 +67,17 @@ impl Host {
         let artifacts = DirectoryArtifacts::open(data.artifacts())
             .await
             .with_context(|| format!("could not open {}", data.artifacts().display()))?;
-        let control =
-            ControlPlane::builder(store).artifacts(artifacts.clone()).rollout(rollout).start().await?;
+        let control = ControlPlane::builder(store)
+            .artifacts(artifacts.clone())
+            .rollout(rollout)
+            .metrics(telemetry.metrics())
+            .traces(telemetry.traces())
+            .start()
+            .await?;
         let registration = admit(&control, &data).await?;
-        Ok(Self { control, artifacts, data, registration, listener, identity, url, json: arguments.json })
+        let metrics = MetricsPort::open(telemetry, arguments.metrics_listen).await?;
+        let json = arguments.json;
+        Ok(Self { control, artifacts, data, registration, listener, identity, url, json, metrics })
     }
 
     /// Says where it is and what to do next.
@@ -77,6 +88,7 @@ impl Host {
             terminal::print_json(&json!({
                 "event": "listening", "url": self.url, "database": self.data.database(),
                 "registration_token_file": registration, "api_token_file": api,
+                "metrics_url": self.metrics.as_ref().map(|metrics| &metrics.url),
             }));
             return;
         }
@@ -87,8 +99,9 @@ impl Host {
             ("queue", self.data.database().display().to_string()),
             ("tokens", format!("{}, {}", registration.display(), api.display())),
         ];
+        let metrics = self.metrics.as_ref().map(|metrics| ("metrics", metrics.url.clone()));
         let faint = console::Style::new().dim();
-        for (name, value) in facts.iter().chain(next) {
+        for (name, value) in facts.iter().chain(&metrics).chain(next) {
             terminal::print(format!("  {} {value}", faint.apply_to(format!("{name:<12}"))));
         }
         terminal::print(format!("  {}", faint.apply_to("Ctrl-C stops it.")));

@@ -1,7 +1,7 @@
 //! The program `runners`: control plane, runner and browser flows from the command line.
 //!
 //! Nothing is decided here. What may be asked is in `args`, what is done in `command`; the rest is
-//! how it looks (`terminal`, `progress`, `table`) and what it leaves (`report`, `output`).
+//! how it looks (`terminal`, `progress`, `table`) and what it leaves (`report`, `output`), and who else may look on (`telemetry`).
 
 mod args;
 mod command;
@@ -19,14 +19,16 @@ mod progress;
 mod report;
 mod rollout;
 mod table;
+mod telemetry;
 mod terminal;
 mod tokens;
 
 use anyhow::Context as _;
 use clap::Parser as _;
 use exit::Exit;
+use runners_otel::Telemetry;
 use std::{process::ExitCode, time::Duration};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// A control plane takes and gives back memory on many threads, which the allocators of most
 /// systems serve at half the speed.
@@ -38,7 +40,6 @@ const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let arguments = args::Arguments::parse();
-    install_log();
     match execute(arguments.command) {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -53,17 +54,26 @@ fn execute(command: args::Command) -> anyhow::Result<Exit> {
         .enable_all()
         .build()
         .context("the system gives no thread or timer to run on")?;
-    let exit = runtime.block_on(command::execute(command));
+    // What is exported is sent on the runtime.
+    let telemetry = runtime.block_on(async { telemetry::open(&command) })?;
+    install_log(&telemetry);
+    let exit = runtime.block_on(async {
+        let exit = command::execute(command, &telemetry).await;
+        telemetry::close(telemetry).await;
+        exit
+    });
     runtime.shutdown_timeout(SHUTDOWN_MAX);
     exit
 }
 
 /// The log of the libraries, for those who look for trouble: `RUST_LOG` says how much.
-fn install_log() {
+fn install_log(telemetry: &Telemetry) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let log = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(console::colors_enabled_stderr())
-        .init();
+        .with_filter(filter);
+    // Traces are exported whole, however little is logged.
+    let spans = telemetry.layer().map(|layer| layer.with_filter(telemetry::spans()));
+    tracing_subscriber::registry().with(log).with(spans).init();
 }

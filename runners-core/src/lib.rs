@@ -40,11 +40,13 @@ pub use values::{
     fleet::{
         access::{ApiCredentialSpec, ApiCredentialView, Issued, RegistrationSpec, RegistrationView},
         environment::{EnvironmentView, Route},
+        job::{JobFilter, JobLine, JobState},
         listing::{Cursor, CursorError, Listing, Paging},
         pool::{Placement, PoolSpec, PoolView, Sharing},
         presence::Presence,
         retention::{Retention, UnnamedArtifacts},
         runner::{Drain, RunnerFilter, RunnerView},
+        summary::{FleetSummary, PoolSummary},
         tenant::{Feature, Rollout, TenantView},
     },
     id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId},

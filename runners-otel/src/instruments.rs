@@ -16,6 +16,7 @@ use std::{
 pub struct OtelMetrics {
     control_plane: OtelMeter,
     runner: OtelMeter,
+    wanted: bool,
     made: RwLock<HashMap<(Meter, &'static str), Made>>,
 }
 
@@ -39,8 +40,15 @@ impl OtelMetrics {
         Self {
             control_plane: provider.meter(name(Meter::ControlPlane)),
             runner: provider.meter(name(Meter::Runner)),
+            wanted: true,
             made: RwLock::default(),
         }
+    }
+
+    /// Says whether anybody reads what is recorded.
+    pub(crate) const fn wanted(mut self, wanted: bool) -> Self {
+        self.wanted = wanted;
+        self
     }
 
     /// The instrument, made at its first use: one that nothing is recorded to is not exported.
@@ -81,6 +89,10 @@ impl Metrics for OtelMetrics {
             Made::Gauge(gauge) => gauge.record(value, &attributes),
             Made::Histogram(histogram) => histogram.record(value, &attributes),
         }
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.wanted
     }
 }
 

@@ -26,6 +26,7 @@ pub struct Telemetry {
     meters: SdkMeterProvider,
     tracers: Option<SdkTracerProvider>,
     exposition: Option<Exposition>,
+    reads: bool,
     prefix: String,
     clock: Arc<dyn Clock>,
 }
@@ -59,10 +60,11 @@ impl Telemetry {
         }
     }
 
-    /// What a control plane, a runner or both record to.
+    /// What a control plane, a runner or both record to. If metrics are neither exposed nor sent,
+    /// none are made.
     #[must_use]
     pub fn metrics(&self) -> OtelMetrics {
-        OtelMetrics::new(&self.meters, &self.prefix)
+        OtelMetrics::new(&self.meters, &self.prefix).wanted(self.reads)
     }
 
     /// The metrics as Prometheus text, if that was asked for.
@@ -169,6 +171,7 @@ impl TelemetryBuilder {
         let mut meters = SdkMeterProvider::builder().with_resource(resource.clone());
         let mut tracers = self.tracers;
         let mut exposition = None;
+        let mut reads = self.exposes;
         if self.exposes {
             let registry = prometheus::Registry::new();
             let exporter = opentelemetry_prometheus::exporter().with_registry(registry.clone()).build();
@@ -178,6 +181,7 @@ impl TelemetryBuilder {
         if let Some(otlp) = self.otlp? {
             let sender = otlp.sender()?;
             if otlp.metrics {
+                reads = true;
                 meters = meters.with_periodic_exporter(otlp.metrics(&sender)?);
             }
             if otlp.traces && tracers.is_none() {
@@ -187,6 +191,6 @@ impl TelemetryBuilder {
             }
         }
         let (prefix, clock) = (self.prefix, self.clock);
-        Ok(Telemetry { meters: meters.build(), tracers, exposition, prefix, clock })
+        Ok(Telemetry { meters: meters.build(), tracers, exposition, reads, prefix, clock })
     }
 }

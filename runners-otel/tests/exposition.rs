@@ -48,6 +48,13 @@ async fn a_job_leaves_its_numbers_at_both_halves() {
     control.stop().await.unwrap();
 }
 
+#[test]
+fn nothing_is_made_that_nobody_reads() {
+    let telemetry = Telemetry::builder("test").build().unwrap();
+    assert!(!telemetry.metrics().is_wanted() && telemetry.exposition().is_none());
+    assert!(Telemetry::builder("test").exposes().build().unwrap().metrics().is_wanted());
+}
+
 #[tokio::test]
 async fn a_host_says_what_its_meters_begin_with() {
     let telemetry = Telemetry::builder("test").meter_prefix("certyn").exposes().build().unwrap();

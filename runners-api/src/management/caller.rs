@@ -3,12 +3,15 @@
 use super::Face;
 use crate::wire::problem::{Code, Problem};
 use axum::{
-    extract::{FromRequestParts, Request, State},
+    extract::{FromRequestParts, Request as HttpRequest, State},
     middleware::Next,
     response::Response,
 };
 use http::{HeaderMap, HeaderName, header, request::Parts};
-use runners_core::{AuthenticateError, Management, Principal, Token, TokenKind};
+use runners_core::{
+    AuthenticateError, Management, Principal, Token, TokenKind, Transport as _, TransportError,
+    protocol::{Reply, Request},
+};
 
 /// The other header that a token may stand in.
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -26,7 +29,7 @@ pub(crate) struct Caller {
 /// Finds out who calls before anything else is looked at.
 pub(super) async fn authenticate(
     State(face): State<Face>,
-    mut request: Request,
+    mut request: HttpRequest,
     next: Next,
 ) -> Result<Response, Problem> {
     let token = token(request.headers())?;
@@ -36,6 +39,23 @@ pub(super) async fn authenticate(
     let management = face.control().management(principal.clone());
     request.extensions_mut().insert(Caller { management, principal });
     Ok(next.run(request).await)
+}
+
+impl Caller {
+    /// Asks the control plane as any client does.
+    pub(crate) async fn call(&self, face: &Face, request: Request) -> Result<Reply, Problem> {
+        match face.control().caller(self.principal.clone()).call(request).await {
+            Ok(Reply::Refused(refused)) => Err(refused.into()),
+            Ok(reply) => Ok(reply),
+            Err(TransportError::Busy { retry_after }) => {
+                Err(Problem::unavailable("the control plane is stopping").retry_after(retry_after))
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "control plane did not answer");
+                Err(Problem::unavailable("the control plane cannot answer now: try again later"))
+            }
+        }
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
@@ -117,7 +137,9 @@ mod tests {
     fn read(headers: &[(&HeaderName, &'static str)]) -> Option<String> {
         let map = headers.iter().map(|(name, value)| ((*name).clone(), HeaderValue::from_static(value)));
         let mut headers = HeaderMap::new();
-        map.for_each(|(name, value)| drop(headers.append(name, value)));
+        for (name, value) in map {
+            headers.append(name, value);
+        }
         token(&headers).ok().map(|token| token.expose().to_owned())
     }
 

@@ -54,9 +54,6 @@ macro_rules! codes {
         }
 
         impl Code {
-            /// Every one of them.
-            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
-
             pub(crate) const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $code,)*
@@ -90,7 +87,6 @@ codes! {
     TooLarge = "too_large", 413, "The body is too large";
     UnsupportedMediaType = "unsupported_media_type", 415, "The media type is not supported";
     RangeNotSatisfiable = "range_not_satisfiable", 416, "The range begins beyond the end";
-    KeyReused = "key_reused", 422, "The idempotency key was used for another request";
     Exhausted = "exhausted", 429, "A limit is reached";
     Limited = "limited", 429, "There were too many failed attempts";
     HeadersTooLarge = "headers_too_large", 431, "The headers are too large";
@@ -151,8 +147,9 @@ impl Problem {
         Self::new(Code::TooLarge, detail).limit(limit)
     }
 
-    pub(crate) const fn status(&self) -> u16 {
-        self.status
+    /// The control plane gave an answer to something else.
+    pub(crate) fn unexpected() -> Self {
+        Self::new(Code::Internal, "the control plane gave an answer of another kind")
     }
 }
 

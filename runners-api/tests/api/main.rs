@@ -4,5 +4,6 @@
 mod access;
 mod contract;
 mod description;
+mod jobs;
 mod stage;
 mod strictness;

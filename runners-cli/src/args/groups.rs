@@ -27,6 +27,10 @@ pub(crate) struct HostArgs {
     /// tokens.
     #[arg(long)]
     pub(crate) insecure_http: bool,
+    /// Serve metrics as Prometheus text on this address, or on this port of 127.0.0.1. Whoever reaches
+    /// it can read them.
+    #[arg(long, value_name = "ADDRESS", value_parser = metrics_address)]
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// Print one JSON object a line instead of text.
     #[arg(long)]
     pub(crate) json: bool,
@@ -109,6 +113,13 @@ pub(crate) struct OutputArgs {
     pub(crate) json: bool,
 }
 
+/// Reads an address, or a port of this machine alone.
+pub(super) fn metrics_address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.parse().map(|port: u16| SocketAddr::from(([127, 0, 0, 1], port)));
+    port.or_else(|_| text.parse())
+        .map_err(|_| format!("{text:?} is not an address: write a port, such as 9464, or 127.0.0.1:9464"))
+}
+
 /// Reads a time such as `90s`, `5m`, `1h` or `500ms`.
 pub(super) fn time(text: &str) -> Result<Duration, String> {
     let malformed = || format!("{text:?} is not a time: write a number and ms, s, m or h, such as 90s");
@@ -130,6 +141,15 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn metrics_are_for_this_machine_unless_an_address_is_given() {
+        assert_eq!(metrics_address("9464"), Ok(SocketAddr::from(([127, 0, 0, 1], 9464))));
+        assert_eq!(metrics_address("[::]:9464"), Ok("[::]:9464".parse().unwrap()));
+        for bad in ["", "localhost", "65536", "127.0.0.1"] {
+            assert!(metrics_address(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_time_is_a_number_with_a_unit() {

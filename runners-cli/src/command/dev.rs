@@ -12,6 +12,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result};
 use runners_core::{Authenticate as _, Principal, Runner, TenantId, TokenKind};
+use runners_otel::Telemetry;
 use serde_json::json;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -19,13 +20,13 @@ use tokio_util::sync::CancellationToken;
 /// What the runner is called.
 const NAME: &str = "dev";
 
-pub(super) async fn execute(arguments: DevArgs) -> Result<Exit> {
+pub(super) async fn execute(arguments: DevArgs, telemetry: &Telemetry) -> Result<Exit> {
     let mut interrupts = Interrupts::listen()?;
     let browser = LocalBrowser::new(&arguments.browser)?;
-    let host = Host::open(&arguments.host).await?;
+    let host = Host::open(&arguments.host, telemetry).await?;
     let narrator = Arc::new(Narrator::new("the control plane in this process", arguments.host.json));
     host.announce("runners dev", &[("a flow", host.command_line("submit FLOW.json --wait", TokenKind::Api))]);
-    let runner = start(&host, &arguments, &browser, narrator.clone()).await?;
+    let runner = start(&host, &arguments, &browser, narrator.clone(), telemetry).await?;
     let stop = CancellationToken::new();
     let mut serving = std::pin::pin!(host.serve(stop.clone()));
     tokio::select! {
@@ -53,6 +54,7 @@ async fn start(
     arguments: &DevArgs,
     browser: &LocalBrowser,
     narrator: Arc<Narrator>,
+    telemetry: &Telemetry,
 ) -> Result<Runner> {
     let spool = identity::open_spool(&host.data.runner())?;
     let registration = host.registration.digest();
@@ -65,6 +67,8 @@ async fn start(
         .spool(spool)
         .artifacts(identity.enrolled.tenant, host.artifacts.clone())
         .observer(narrator)
+        .metrics(telemetry.metrics())
+        .traces(telemetry.traces())
         .executor(browser.executor.clone());
     Ok(runner.start())
 }

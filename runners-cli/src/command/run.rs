@@ -11,13 +11,16 @@ use crate::{
     keys,
     local::LocalBrowser,
     narrator::Narrator,
+    telemetry::MetricsPort,
 };
 use anyhow::{Context as _, Result, bail};
 use futures::{FutureExt as _, future::pending};
 use runners_core::{
     DirectorySecrets, EnvironmentSecrets, ExitReason, Runner, RunnerBuilder, Spool, TokenKind,
+    metrics::{Metrics, runner::REGISTRATION_FAILURES},
     protocol::{Enrolled, RefusalCode, Refused},
 };
+use runners_otel::Telemetry;
 use runners_transport_http::HttpArtifacts;
 use serde_json::json;
 use std::{path::Path, sync::Arc, time::Duration};
@@ -25,7 +28,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 /// How long what runs may take to end at the second interrupt.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 
-pub(super) async fn execute(arguments: RunArgs) -> Result<Exit> {
+pub(super) async fn execute(arguments: RunArgs, telemetry: &Telemetry) -> Result<Exit> {
     let mut interrupts = Interrupts::listen()?;
     let browser = LocalBrowser::new(&arguments.browser)?;
     let name = arguments.name.clone().unwrap_or_else(identity::machine_name);
@@ -34,12 +37,17 @@ pub(super) async fn execute(arguments: RunArgs) -> Result<Exit> {
         None => identity::state_directory(&arguments.server, &name)?,
     };
     let spool = identity::open_spool(&state)?;
+    let metrics_port = MetricsPort::open(telemetry, arguments.metrics_listen).await?;
+    let metrics = telemetry.metrics();
     let identity = tokio::select! {
-        identity = identify(&arguments, &spool, &name) => identity?,
+        identity = identify(&arguments, &spool, &name, &metrics) => identity?,
         () = interrupts.next() => return Ok(Exit::Passed),
     };
     let narrator = Arc::new(Narrator::new(&arguments.server, arguments.json));
     announce(&narrator, &arguments, &identity, &name);
+    if let Some(port) = &metrics_port {
+        narrator.say(&format!("metrics are at {}", port.url), json!({ "event": "metrics", "url": port.url }));
+    }
     let transport = connection::transport(&arguments.server, identity.credential, &arguments.trust)?;
     let credential = identity::credential(&spool);
     tokio::select! {
@@ -55,6 +63,8 @@ pub(super) async fn execute(arguments: RunArgs) -> Result<Exit> {
         .spool(spool.clone())
         .artifacts(identity.enrolled.tenant, HttpArtifacts::new(&transport))
         .observer(narrator.clone())
+        .metrics(metrics)
+        .traces(telemetry.traces())
         .executor(browser.executor.clone())
         .start();
     let ended = tokio::select! {
@@ -123,7 +133,12 @@ fn refusal_advice(refused: &Refused, server: &str, state: &Path) -> String {
 }
 
 /// Who this runner is. With a token it enrols, which is harmless when it has before.
-async fn identify(arguments: &RunArgs, spool: &Spool, name: &str) -> Result<Identity> {
+async fn identify(
+    arguments: &RunArgs,
+    spool: &Spool,
+    name: &str,
+    metrics: &impl Metrics,
+) -> Result<Identity> {
     let source = TokenSource {
         kinds: &[TokenKind::Registration, TokenKind::Runner],
         text: arguments.token.as_deref(),
@@ -141,6 +156,9 @@ async fn identify(arguments: &RunArgs, spool: &Spool, name: &str) -> Result<Iden
         return Ok(kept.clone());
     }
     let enrolled = Identity::enrol_at(&arguments.server, token, &arguments.trust, spool, name).await;
+    if enrolled.is_err() {
+        metrics.record(&REGISTRATION_FAILURES, 1.0, &[]);
+    }
     let identity = match (enrolled, kept) {
         (Ok(identity), _) => identity,
         (Err(error), Some(kept)) => {

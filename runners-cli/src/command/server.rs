@@ -3,13 +3,14 @@
 use crate::{args::HostArgs, exit::Exit, host::Host, interrupts::Interrupts, terminal};
 use anyhow::Result;
 use runners_core::TokenKind;
+use runners_otel::Telemetry;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-pub(super) async fn execute(arguments: HostArgs) -> Result<Exit> {
+pub(super) async fn execute(arguments: HostArgs, telemetry: &Telemetry) -> Result<Exit> {
     let mut interrupts = Interrupts::listen()?;
     let json = arguments.json;
-    let host = Host::open(&arguments).await?;
+    let host = Host::open(&arguments, telemetry).await?;
     let next = [
         ("a runner", host.command_line("run", TokenKind::Registration)),
         ("a flow", host.command_line("submit FLOW.json --wait", TokenKind::Api)),

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod flows;
+mod measures;
 mod processes;
 mod secrets;
 mod secured;

@@ -42,6 +42,7 @@ mod watch;
 pub use authenticate::RecordsAuthenticator;
 pub use builder::ControlPlaneBuilder;
 pub use caller::Caller;
+pub(crate) use client::state_view;
 pub use enrol::Registration;
 
 use crate::{

@@ -4,14 +4,17 @@
 //! within the principal's tenant: another tenant's id is answered as one that does not exist, by
 //! the same reads.
 
+mod artifacts;
 mod credentials;
 mod environments;
 mod events;
+mod jobs;
 mod pools;
 mod presence;
 mod registrations;
 mod retention;
 mod runners;
+mod summary;
 mod tenants;
 
 use crate::{
@@ -107,26 +110,12 @@ impl Management {
         parts: &[&str],
         paging: &Paging,
     ) -> Result<Listing<Versioned<R>>, Error> {
-        if !(1..=Paging::LIMIT_MAX).contains(&paging.limit) {
-            let problem = format!("limit: must be from 1 to {}", Paging::LIMIT_MAX);
-            return Err(refused(RefusalCode::Invalid, problem));
-        }
+        let limit = paging.checked()?;
         let tenant = self.tenant.to_string();
         let parts: Vec<&str> = parts.iter().copied().chain([tenant.as_str()]).collect();
-        let after = paging.after.as_ref().map(|cursor| cursor.within(&parts));
-        let Some(after) = after.map_or(Some(None), |at| at.map(Some)) else {
-            let problem = "after: is not a cursor of this listing: begin again without it";
-            return Err(refused(RefusalCode::Invalid, problem));
-        };
-        let query = Query::Range {
-            index,
-            prefix,
-            after,
-            until: None,
-            newest_first: false,
-            limit: paging.limit,
-            hide: None,
-        };
+        let after = paging.place(&parts)?;
+        let query =
+            Query::Range { index, prefix, after, until: None, newest_first: false, limit, hide: None };
         let (rows, more) = self.plane.records.page(query).await.map_err(Error::Store)?;
         let next = rows.last().filter(|_| more).map(|(at, _)| Cursor::new(&parts, at.clone()));
         let items = rows.iter().filter(|(_, row)| row.key.kind == R::KIND).map(|(_, row)| read(row));

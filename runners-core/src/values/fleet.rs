@@ -4,9 +4,11 @@
 
 pub(crate) mod access;
 pub(crate) mod environment;
+pub(crate) mod job;
 pub(crate) mod listing;
 pub(crate) mod pool;
 pub(crate) mod presence;
 pub(crate) mod retention;
 pub(crate) mod runner;
+pub(crate) mod summary;
 pub(crate) mod tenant;

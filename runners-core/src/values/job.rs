@@ -238,6 +238,9 @@ pub struct JobSpec {
     /// As [`JobOptions::run`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
+    /// The job that this one is another try of, by somebody's wish.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<JobId>,
     /// As [`JobOptions::trace`], as W3C trace context writes it.
     #[serde(rename = "traceparent", default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceParent>,
@@ -281,6 +284,7 @@ impl JobSpec {
             on_disconnect: options.on_disconnect,
             after: options.after,
             run: options.run,
+            retry_of: None,
             trace: options.trace,
             secrets: options.secrets,
             audience: options.audience,

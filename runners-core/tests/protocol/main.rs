@@ -8,6 +8,7 @@ mod deregister;
 mod drains;
 mod events;
 mod hand;
+mod jobs;
 mod logs;
 mod management;
 #[cfg(feature = "testing")]

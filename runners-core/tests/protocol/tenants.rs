@@ -55,7 +55,7 @@ impl Ids {
     }
 
     /// What was told, without the ids that it was asked with.
-    fn blot(&self, told: String) -> String {
+    fn blot(&self, told: &str) -> String {
         let texts = [
             self.tenant.to_string(),
             self.pool.to_string(),
@@ -155,7 +155,7 @@ async fn every_request_with_anothers_ids_is_answered_as_for_ids_that_do_not_exis
         let name = theirs_asked.name();
         let of_theirs = format!("{:?}", caller.call(theirs_asked).await.unwrap());
         let of_nobodys = format!("{:?}", caller.call(nobodys_asked).await.unwrap());
-        assert_eq!(theirs.blot(of_theirs), nobodys.blot(of_nobodys), "{name}");
+        assert_eq!(theirs.blot(&of_theirs), nobodys.blot(&of_nobodys), "{name}");
     }
 }
 
@@ -169,8 +169,8 @@ async fn every_method_of_the_management_knows_nothing_of_anothers_ids() {
     ask(&management, &nobodys, &mut of_nobodys).await;
     assert_eq!(of_theirs.keys().collect::<Vec<_>>(), methods().iter().collect::<Vec<_>>());
     for (name, told) in of_theirs {
-        let told = theirs.blot(told);
-        assert_eq!(told, nobodys.blot(of_nobodys[&name].clone()), "{name}");
+        let told = theirs.blot(&told);
+        assert_eq!(told, nobodys.blot(&of_nobodys[&name]), "{name}");
         assert!(!told.contains("theirs"), "{name}: {told}");
     }
     // Nothing that was asked has changed anything of theirs.
@@ -223,7 +223,7 @@ async fn ask(management: &Management, ids: &Ids, told: &mut BTreeMap<String, Str
 
 async fn ask_fleet(management: &Management, ids: &Ids, note: &mut impl FnMut(&str, String)) {
     let all = &Paging::default();
-    let in_pool = RunnerFilter { pool: Some(ids.pool), ..RunnerFilter::default() };
+    let in_pool = RunnerFilter { pool: Some(ids.pool) };
     macro_rules! ask {
         ($($method:ident($($argument:expr),*);)*) => {
             $(note(stringify!($method), plain(management.$method($($argument),*).await));)*

@@ -169,7 +169,7 @@ impl Plane {
     }
 }
 
-fn state_view(job: &JobRecord) -> StateView {
+pub(crate) fn state_view(job: &JobRecord) -> StateView {
     match &job.state {
         State::Scheduled { ready_at } => StateView::Scheduled { ready_at: *ready_at },
         State::Blocked { on, .. } => StateView::Blocked { on: *on },

@@ -9,6 +9,12 @@ use crate::{
 };
 
 impl ControlPlane {
+    /// Whether it was told to stop: calls that are held back are answered, and none is any more.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.plane.stopping.is_cancelled()
+    }
+
     /// Checks that the store answers and that this control plane is not stopping.
     ///
     /// # Errors

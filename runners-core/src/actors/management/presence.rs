@@ -60,15 +60,16 @@ impl Plane {
         let now = self.now();
         let stored = live.session.as_ref().map(|session| &session.record);
         let removed = live.runner.as_ref().is_none_or(|runner| runner.record.removed);
-        let recent = live.synced_at.is_some_and(|at| self.now().since(at) <= self.spans.term / 3);
+        let silent = live.heard_at.map(|at| self.clock.boot().since(at));
+        let recent = silent.is_some_and(|silent| silent <= self.spans.term / 3);
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let busy = live.mine.len();
         let running = live.mine.values().filter(|mine| !mine.is_offered()).count();
         let slots = (running as u64 + u64::from(live.free)).try_into().unwrap_or(u32::MAX);
         Presence {
             online: (live.parked || recent) && live.last.is_some() && !removed,
-            synced_at: live
-                .synced_at
+            synced_at: silent
+                .map(|silent| now - silent)
                 .or(stored.map(|session| session.synced_at))
                 .filter(|at| *at > Timestamp::default()),
             mode: live.mode(),

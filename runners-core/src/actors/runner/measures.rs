@@ -3,7 +3,7 @@
 use super::session::Order;
 use crate::{
     seams::{
-        metrics::{Metrics, runner as instruments},
+        metrics::{Metrics, NoMetrics, runner as instruments},
         traces::Traces,
         transport::TransportError,
     },
@@ -20,7 +20,8 @@ pub(super) struct Measures {
 }
 
 impl Measures {
-    pub(super) const fn new(metrics: Arc<dyn Metrics>, traces: Arc<dyn Traces>) -> Self {
+    pub(super) fn new(metrics: Arc<dyn Metrics>, traces: Arc<dyn Traces>) -> Self {
+        let metrics = if metrics.is_wanted() { metrics } else { Arc::new(NoMetrics) };
         Self { metrics, traces }
     }
 

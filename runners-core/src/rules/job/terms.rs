@@ -3,7 +3,7 @@
 use crate::{
     rules::record::LaneRecord,
     values::{
-        id::{LaneId, PoolId, RunId},
+        id::{JobId, LaneId, PoolId, RunId},
         job::JobSpec,
         preference::Concurrency,
         retry::RetryPolicy,
@@ -40,6 +40,9 @@ pub(crate) struct Terms {
     pub(crate) queue_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) run: Option<RunId>,
+    /// The job that this one is another try of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) retry_of: Option<JobId>,
     /// The trace it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trace: Option<TraceParent>,
@@ -81,6 +84,7 @@ impl Terms {
             retry: spec.retry,
             queue_until: spec.queue_ttl.map(|ttl| now + ttl),
             run: spec.run,
+            retry_of: spec.retry_of,
             trace: spec.trace,
             unique: spec.unique.clone(),
         }

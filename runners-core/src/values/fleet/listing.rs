@@ -1,6 +1,9 @@
 //! Listings: pages of things, and the cursors that lead from one page to the next.
 
-use crate::values::digest::Digest;
+use crate::values::{
+    digest::Digest,
+    reply::{RefusalCode, Refused},
+};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use std::{fmt, str::FromStr};
@@ -19,6 +22,26 @@ pub struct Paging {
 impl Paging {
     /// The largest page.
     pub const LIMIT_MAX: u32 = 500;
+}
+
+impl Paging {
+    /// The limit, if it is one that may be asked for.
+    pub(crate) fn checked(&self) -> Result<u32, Refused> {
+        if (1..=Self::LIMIT_MAX).contains(&self.limit) {
+            return Ok(self.limit);
+        }
+        let problem = format!("limit: must be from 1 to {}", Self::LIMIT_MAX);
+        Err(Refused::new(RefusalCode::Invalid, problem))
+    }
+
+    /// Where the page before ended, in the listing that `parts` name.
+    pub(crate) fn place(&self, parts: &[&str]) -> Result<Option<Bytes>, Refused> {
+        let Some(after) = &self.after else { return Ok(None) };
+        after.within(parts).map(Some).ok_or_else(|| {
+            let problem = "after: is not a cursor of this listing: begin again without it";
+            Refused::new(RefusalCode::Invalid, problem)
+        })
+    }
 }
 
 impl Default for Paging {

@@ -1,0 +1,244 @@
+//! Jobs: submitted, listed newest first, and tried again by somebody's wish.
+
+use super::{Management, not_found, refused};
+use crate::{
+    actors::{
+        control_plane::state_view,
+        error::Error,
+        records::{Versioned, read},
+    },
+    rules::{
+        job::{JobRecord, State},
+        keys,
+        record::{PayloadRecord, RunRecord},
+    },
+    seams::store::{Query, Stored},
+    values::{
+        fleet::{
+            job::{JobFilter, JobLine, JobState},
+            listing::{Cursor, Listing, Paging},
+        },
+        id::{JobId, TenantId},
+        job::JobSpec,
+        key::{Index, Kind},
+        principal::Scope,
+        reply::{Acceptance, RefusalCode, Reply, Submitted},
+        request::{Submission, SubmitRequest},
+    },
+};
+use bytes::Bytes;
+
+/// How many rows one page looks at before it is given with fewer items than were asked for.
+const SCANNED_MAX: usize = 4096;
+
+/// The newest jobs below a place.
+struct Newest {
+    /// Each, and its place: the time and the id that its key ends in.
+    rows: Vec<(Bytes, Stored)>,
+    /// Down to where all was read, if there is more below.
+    read_to: Option<Bytes>,
+}
+
+impl Management {
+    /// Queues jobs, as [`Client::submit`](crate::Client::submit) does. This takes [`Scope::Submit`].
+    ///
+    /// # Errors
+    /// As [`Management`] says. Each job is accepted or refused by itself.
+    pub async fn submit(&self, request: SubmitRequest) -> Result<Submitted, Error> {
+        let tenant = self.with(Scope::Submit)?;
+        match self.plane.submit(tenant, request).await.map_err(Error::Store)? {
+            Reply::Submitted(submitted) => Ok(submitted),
+            Reply::Refused(refused) => Err(Error::Refused(refused)),
+            _ => Err(Error::Unexpected("submit")),
+        }
+    }
+
+    /// Lists jobs, newest first: by when they ended if they have, or else by when they were
+    /// submitted; those of a run always by the latter.
+    ///
+    /// State and run are looked up, and everything else is sifted: where little of much matches, a
+    /// page has fewer items than were asked for, or none, and still leads to the next. A job that
+    /// changes its state between two pages may stand in both.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn jobs(&self, filter: &JobFilter, paging: &Paging) -> Result<Listing<JobLine>, Error> {
+        let tenant = self.with(Scope::Read)?;
+        let limit = paging.checked()? as usize;
+        let parts = parts(filter, tenant);
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let mut below = paging.place(&parts)?;
+        let (index, prefixes) = prefixes(filter, tenant);
+        let (mut items, mut scanned) = (Vec::new(), 0);
+        loop {
+            let Newest { rows, read_to } =
+                self.newest(index, &prefixes, below.as_ref(), paging.limit).await?;
+            for (place, row) in rows {
+                scanned += 1;
+                let job: Versioned<JobRecord> = read(&row).map_err(Error::Store)?;
+                items.extend(matches(filter, &job.record).then(|| line(&job.record)));
+                if items.len() == limit {
+                    return Ok(Listing { items, next: Some(Cursor::new(&parts, place)) });
+                }
+            }
+            match read_to {
+                Some(place) if scanned < SCANNED_MAX => below = Some(place),
+                place => return Ok(Listing { items, next: place.map(|place| Cursor::new(&parts, place)) }),
+            }
+        }
+    }
+
+    /// One job of the tenant, as it is listed.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn job(&self, job: JobId) -> Result<JobLine, Error> {
+        let tenant = self.with(Scope::Read)?;
+        self.job_record(tenant, job).await.map(|record| line(&record))
+    }
+
+    /// Queues a job that has ended once more: a new job with the id `again`, the same command and
+    /// options, that names the old one. It waits for no other job and for no time. This takes
+    /// [`Scope::Submit`].
+    ///
+    /// # Errors
+    /// [`Error::Refused`] (`conflict`) if the job has not ended, is signed, so that only its author
+    /// can say it again, or if `again` is another job; or as [`Management`] says.
+    pub async fn retry_job(&self, job: JobId, again: JobId) -> Result<JobLine, Error> {
+        let tenant = self.with(Scope::Submit)?;
+        let record = self.job_record(tenant, job).await?;
+        if record.conclusion().is_none() {
+            return Err(refused(RefusalCode::Conflict, "job: has not ended: wait for it, or cancel it"));
+        }
+        let records = &self.plane.records;
+        let payload = records.load::<PayloadRecord>(PayloadRecord::key_of(tenant, job)).await;
+        let Some(Versioned { record: payload, .. }) = payload.map_err(Error::Store)? else {
+            return Err(refused(RefusalCode::NotFound, "job: its payload is not kept any more"));
+        };
+        if payload.signature.is_some() {
+            return Err(refused(RefusalCode::Conflict, "job: is signed: its author submits it again"));
+        }
+        let mut spec: JobSpec = serde_json::from_slice(payload.spec.as_bytes())
+            .map_err(|source| Error::Malformed { what: "specification", source: source.into() })?;
+        if let Some(run) = spec.run {
+            let found = records.load::<RunRecord>(RunRecord::key_of(tenant, run)).await;
+            spec.run = found.map_err(Error::Store)?.map(|_| run);
+        }
+        spec.job = again;
+        spec.retry_of = Some(job);
+        spec.after.clear();
+        spec.start_at = None;
+        let spec = serde_json::to_vec(&spec).expect("specifications are plain data").into();
+        let submission = Submission {
+            spec,
+            signature: None,
+            payload: payload.payload,
+            payload_artifact: payload.payload_artifact,
+        };
+        let submitted = self.submit(SubmitRequest { jobs: vec![submission], run: None }).await?;
+        match submitted.jobs.into_iter().next() {
+            Some(Acceptance::Accepted(job) | Acceptance::Repeated(job)) => {
+                self.job_record(tenant, job).await.map(|record| line(&record))
+            }
+            Some(Acceptance::Refused(refused)) => Err(Error::Refused(refused)),
+            None => Err(Error::Unexpected("submit")),
+        }
+    }
+
+    async fn job_record(&self, tenant: TenantId, job: JobId) -> Result<JobRecord, Error> {
+        let found = self.plane.records.load::<JobRecord>(JobRecord::key_of(tenant, job)).await;
+        found.map_err(Error::Store)?.map(|found| found.record).ok_or_else(|| not_found("job", job))
+    }
+
+    /// The newest jobs below a place, over several parts of an index.
+    async fn newest(
+        &self,
+        index: Index,
+        prefixes: &[Bytes],
+        below: Option<&Bytes>,
+        limit: u32,
+    ) -> Result<Newest, Error> {
+        let (mut found, mut read_to): (Vec<(Bytes, Stored)>, Option<Bytes>) = (Vec::new(), None);
+        for prefix in prefixes {
+            let after = below.map(|place| [&prefix[..], place].concat().into());
+            let query = Query::Range {
+                index,
+                prefix: prefix.clone(),
+                after,
+                until: None,
+                newest_first: true,
+                limit,
+                hide: None,
+            };
+            let (rows, more) = self.plane.records.page(query).await.map_err(Error::Store)?;
+            let place = |key: &Bytes| key.slice(prefix.len()..);
+            if let Some((last, _)) = rows.last().filter(|_| more) {
+                read_to = read_to.max(Some(place(last)));
+            }
+            let jobs = rows.into_iter().filter(|(_, row)| row.key.kind == Kind::Job);
+            found.extend(jobs.map(|(key, row)| (place(&key), row)));
+        }
+        // What is below the end of a page that was cut may have others before it.
+        found.retain(|(place, _)| read_to.as_ref().is_none_or(|end| place >= end));
+        found.sort_by(|(left, _), (right, _)| right.cmp(left));
+        Ok(Newest { rows: found, read_to })
+    }
+}
+
+/// What names a listing, so that its cursors are good for no other.
+fn parts(filter: &JobFilter, tenant: TenantId) -> Vec<String> {
+    let JobFilter { state, conclusion, pool, kind, run } = filter;
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    vec![
+        "jobs".to_owned(),
+        format!("{state:?} {conclusion:?} {run:?}"),
+        text(pool),
+        text(kind),
+        tenant.to_string(),
+    ]
+}
+
+/// The parts of an index in which such jobs stand.
+fn prefixes(filter: &JobFilter, tenant: TenantId) -> (Index, Vec<Bytes>) {
+    if let Some(run) = filter.run {
+        return (Index::Parent, vec![keys::parent_prefix(tenant, &keys::jobs_of(run))]);
+    }
+    let state = filter.state.or(filter.conclusion.map(|_| JobState::Concluded));
+    let states = state.map_or(JobState::ALL.to_vec(), |state| vec![state]);
+    let prefix = |state| keys::listed_prefix(tenant, Kind::Job, Some(number(state)));
+    (Index::Listed, states.into_iter().map(prefix).collect())
+}
+
+const fn number(state: JobState) -> u8 {
+    match state {
+        JobState::Scheduled => State::SCHEDULED,
+        JobState::Blocked => State::BLOCKED,
+        JobState::Ready => State::READY,
+        JobState::Offered => State::OFFERED,
+        JobState::Running => State::RUNNING,
+        JobState::Concluded => State::CONCLUDED,
+    }
+}
+
+fn matches(filter: &JobFilter, job: &JobRecord) -> bool {
+    let JobFilter { state, conclusion, pool, kind, run } = filter;
+    state.is_none_or(|state| job.listed_as().0 == number(state))
+        && conclusion.is_none_or(|conclusion| job.conclusion() == Some(conclusion))
+        && pool.as_ref().is_none_or(|pool| *pool == job.terms.pool_name)
+        && kind.as_ref().is_none_or(|kind| *kind == job.terms.kind)
+        && run.is_none_or(|run| job.terms.run == Some(run))
+}
+
+fn line(job: &JobRecord) -> JobLine {
+    JobLine {
+        job: job.id,
+        kind: job.terms.kind.clone(),
+        pool: job.terms.pool_name.clone(),
+        run: job.terms.run,
+        retry_of: job.terms.retry_of,
+        state: state_view(job),
+        submitted_at: job.submitted_at,
+        priority: job.terms.priority,
+        attempts: u32::try_from(job.attempts.len()).unwrap_or(u32::MAX),
+    }
+}
