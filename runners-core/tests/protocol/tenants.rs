@@ -6,9 +6,10 @@ use super::{
     hand::{Hand, operator, submission, submit, user},
 };
 use runners_core::{
-    ApiCredentialSpec, ControlPlane, Digest, Drain, Error, EventCursor, EventsOf, JobId, JobOptions,
-    Management, Mode, Opaque, Paging, PoolId, PoolSpec, Principal, RegistrationSpec, Retention, Route, RunId,
-    RunnerFilter, RunnerId, Scope, SignalId, TenantId, TokenId, Transport as _,
+    ApiCredentialSpec, ArtifactKey, ArtifactStore as _, ControlPlane, Digest, Drain, Error, EventCursor,
+    EventsOf, JobFilter, JobId, JobOptions, Management, MemoryArtifacts, MemoryStore, Mode, Opaque, Paging,
+    PoolId, PoolSpec, Principal, RegistrationSpec, Retention, Route, RunId, RunnerFilter, RunnerId, Scope,
+    SignalId, TenantId, TokenId, Transport as _,
     protocol::{
         AnswerRequest, CancelRequest, CancelTarget, DeregisterRequest, EnrolRequest, InspectRequest,
         ReadLogRequest, Request, RotateRequest, RunSpec, SignalRequest, SubmitRequest, WaitRequest,
@@ -35,6 +36,7 @@ struct Ids {
     registration: TokenId,
     credential: TokenId,
     environment: String,
+    artifact: Digest,
 }
 
 impl Ids {
@@ -51,6 +53,7 @@ impl Ids {
             registration: TokenId::from_bytes(bytes),
             credential: TokenId::from_bytes(bytes),
             environment: "none".into(),
+            artifact: Digest::of(b"nothing"),
         }
     }
 
@@ -67,6 +70,7 @@ impl Ids {
             self.registration.to_string(),
             self.credential.to_string(),
             format!("{:?}", self.environment),
+            self.artifact.to_string(),
         ];
         // What is told may be shown twice over: as text within text.
         texts.iter().fold(told.replace('\\', ""), |told, text| told.replace(text, "…"))
@@ -94,6 +98,7 @@ async fn furnish(control: &ControlPlane) -> Ids {
         registration: TokenId::from_bytes([0; 16]),
         credential: TokenId::from_bytes([0; 16]),
         environment: "theirs too".into(),
+        artifact: Digest::of(b"theirs"),
     };
     let registration = operator.create_registration(ids.pool, RegistrationSpec::default()).await.unwrap();
     let spec = ApiCredentialSpec { name: "ci".into(), scopes: Scope::ALL.into(), expires_in: None };
@@ -161,7 +166,12 @@ async fn every_request_with_anothers_ids_is_answered_as_for_ids_that_do_not_exis
 
 #[tokio::test]
 async fn every_method_of_the_management_knows_nothing_of_anothers_ids() {
-    let control = control().await;
+    let artifacts = MemoryArtifacts::default();
+    let control = ControlPlane::builder(MemoryStore::default()).artifacts(artifacts.clone());
+    let control = control.start().await.unwrap();
+    let of_theirs = ArtifactKey { tenant: TenantId::DEFAULT, digest: Digest::of(b"theirs") };
+    let bytes = futures::stream::iter([Ok(bytes::Bytes::from_static(b"theirs"))]);
+    artifacts.put(of_theirs, 6, Box::pin(bytes)).await.unwrap();
     let (theirs, nobodys) = (furnish(&control).await, Ids::none());
     let management = control.management(stranger());
     let (mut of_theirs, mut of_nobodys) = (BTreeMap::new(), BTreeMap::new());
@@ -190,6 +200,7 @@ async fn ask(management: &Management, ids: &Ids, told: &mut BTreeMap<String, Str
         };
     }
     ask_fleet(management, ids, &mut note).await;
+    ask_work(management, ids, &mut note).await;
     ask! {
         create_tenant("mine");
         tenants(all);
@@ -248,6 +259,21 @@ async fn ask_fleet(management: &Management, ids: &Ids, note: &mut impl FnMut(&st
     }
     // It makes what is asked for: there is nothing of theirs to ask with.
     note("create_pool", String::new());
+}
+
+async fn ask_work(management: &Management, ids: &Ids, note: &mut impl FnMut(&str, String)) {
+    let mut of_run = JobFilter::default();
+    of_run.run = Some(ids.run);
+    let again = JobId::from_bytes([78; 16]);
+    let options = JobOptions { pool: ids.pool_name.clone(), ..JobOptions::default() };
+    let request = SubmitRequest { jobs: vec![submission(10, options)], run: None };
+    note("submit", plain(management.submit(request).await));
+    note("jobs", plain(management.jobs(&of_run, &Paging::default()).await));
+    note("job", plain(management.job(ids.job).await));
+    note("retry_job", plain(management.retry_job(ids.job, again).await));
+    note("fleet_summary", plain(management.fleet_summary().await));
+    note("artifact_length", plain(management.artifact_length(ids.artifact).await));
+    note("read_artifact", plain(management.read_artifact(ids.artifact, None).await.map(drop)));
 }
 
 fn plain<T: Debug>(done: Result<T, Error>) -> String {
