@@ -32,8 +32,10 @@ pub use seams::{
     secrets::{SecretCause, SecretError, SecretSource, environment::EnvironmentSecrets},
     store::MemoryStore,
     transport::{Transport, TransportError, TransportSource, retrying::Retrying},
+    webhook::{WebhookCall, WebhookError, WebhookSender},
 };
 pub use values::{
+    address::{AddressPolicy, Network, NetworkError},
     command::Command,
     digest::{Digest, DigestError, DigestStream},
     event::{Event, EventCursor, EventCursorError, EventPage, EventsOf, Happening, StopReason},
@@ -49,7 +51,10 @@ pub use values::{
         summary::{FleetSummary, PoolSummary},
         tenant::{Feature, Rollout, TenantView},
     },
-    id::{IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId},
+    id::{
+        DeliveryId, IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId,
+        WebhookId,
+    },
     job::{DisconnectPolicy, Job, JobOptions, JobSpec},
     key::{Index, Key, Kind},
     lease::FencingToken,
@@ -65,6 +70,10 @@ pub use values::{
     signature::{KeyError, SigningKey, VerifyingKey},
     time::{BootTime, Timestamp},
     token::{Token, TokenKind},
+    webhook::{
+        DELIVERY_HEADER, DeliveryView, EVENT_HEADER, NewWebhook, SIGNATURE_HEADER, WebhookSpec, WebhookView,
+        sign_webhook, verify_webhook,
+    },
 };
 
 #[cfg(feature = "fs")]
@@ -72,7 +81,7 @@ pub use seams::{artifact::directory::DirectoryArtifacts, secrets::directory::Dir
 
 /// What travels between clients, runners and the control plane.
 pub mod protocol {
-    pub use crate::values::{reply::*, request::*, sync::*};
+    pub use crate::values::{explanation::*, reply::*, request::*, sync::*};
 }
 
 /// What most programs use.

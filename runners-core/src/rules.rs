@@ -19,4 +19,5 @@ pub(crate) mod schedule;
 pub(crate) mod settlement;
 pub(crate) mod signature;
 pub(crate) mod submission;
+pub(crate) mod webhook;
 pub(crate) mod window;

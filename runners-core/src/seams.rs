@@ -14,3 +14,4 @@ pub(crate) mod secrets;
 pub(crate) mod store;
 pub(crate) mod traces;
 pub(crate) mod transport;
+pub(crate) mod webhook;

@@ -1,8 +1,10 @@
 //! Plain values: what everything else is said in. Nothing here knows a rule, a seam or an actor.
 
+pub(crate) mod address;
 pub(crate) mod command;
 pub(crate) mod digest;
 pub(crate) mod event;
+pub(crate) mod explanation;
 pub(crate) mod fleet;
 pub(crate) mod id;
 pub(crate) mod job;
@@ -24,3 +26,4 @@ pub(crate) mod sync;
 pub(crate) mod time;
 pub(crate) mod token;
 pub(crate) mod trace;
+pub(crate) mod webhook;

@@ -19,10 +19,11 @@ use crate::{
         transport::Transport,
     },
     values::{
-        id::{JobId, RunId, TenantId},
+        explanation::Explanation,
+        id::{JobId, RunId, RunnerId, TenantId},
         opaque::Opaque,
         reply::{JobView, Reply},
-        request::{CancelRequest, CancelTarget, InspectRequest, Request},
+        request::{CancelRequest, CancelTarget, ExplainRequest, InspectRequest, Request},
         result::JobResult,
         signature::SigningKey,
     },
@@ -114,6 +115,22 @@ impl Client {
         match self.ask(Request::Inspect(InspectRequest { job })).await? {
             Reply::Job(view) => Ok(*view),
             _ => Err(Error::Unexpected("inspect")),
+        }
+    }
+
+    /// Why a job is where it is, and what would start it. Runners are told of up to
+    /// [`RUNNERS_MAX`](crate::protocol::PoolExplanation::RUNNERS_MAX) of each pool, from after
+    /// `runners_after` on.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when there is no such job, or as [`Error`] says.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    pub async fn explain(&self, job: JobId, runners_after: Option<RunnerId>) -> Result<Explanation, Error> {
+        match self.ask(Request::Explain(ExplainRequest { job, runners_after })).await? {
+            Reply::Explained(explanation) => Ok(*explanation),
+            _ => Err(Error::Unexpected("explain")),
         }
     }
 

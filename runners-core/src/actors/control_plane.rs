@@ -18,6 +18,7 @@ mod due;
 mod effects;
 pub(crate) mod enrol;
 mod events;
+mod explain;
 mod facts;
 mod feed;
 mod fleet;
@@ -38,6 +39,7 @@ mod submit;
 mod sync;
 mod upkeep;
 mod watch;
+mod webhooks;
 
 pub use authenticate::RecordsAuthenticator;
 pub use builder::ControlPlaneBuilder;
@@ -73,6 +75,7 @@ use subjects::Subjects;
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use watch::Written;
+use webhooks::Webhooks;
 
 /// A control plane. Clones are the same one.
 ///
@@ -134,6 +137,7 @@ pub(crate) struct Plane {
     pub(crate) subjects: Subjects,
     pub(crate) due: DueSignal,
     pub(crate) feed: Feed,
+    pub(crate) webhooks: Webhooks,
     /// Something waits for the upkeep.
     pub(crate) upkeep: Notify,
     /// Logs move into the artifact store: it is one that outlives this process.

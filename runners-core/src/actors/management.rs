@@ -16,6 +16,7 @@ mod retention;
 mod runners;
 mod summary;
 mod tenants;
+mod webhooks;
 
 use crate::{
     actors::{

@@ -3,7 +3,7 @@
 #[cfg(feature = "fs")]
 mod directory;
 
-use crate::values::{lease::FencingToken, sync::Finish};
+use crate::values::{lease::FencingToken, opaque::Opaque, sync::Finish};
 use std::{
     collections::BTreeMap,
     error::Error,
@@ -11,6 +11,9 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+
+/// What a result that could not be kept is listed as.
+pub(crate) const RESULT_NAME: &str = "result";
 
 /// What a runner keeps until it is recorded: finishes that the control plane has not acknowledged,
 /// the number of its starts, and the secrets of its identity. Clones share it.
@@ -28,13 +31,44 @@ pub struct Spool {
 struct Kept {
     boots: u64,
     finishes: BTreeMap<FencingToken, Finish>,
+    /// How many bytes their results have.
+    result_bytes: usize,
     secrets: BTreeMap<String, String>,
     used: bool,
+}
+
+impl Kept {
+    /// Keeps a finish, without its result where there is no room for that.
+    fn insert(&mut self, finish: &mut Finish, result_bytes_max: usize) {
+        self.remove(finish.token);
+        let bytes = result_bytes(finish);
+        if self.result_bytes + bytes > result_bytes_max {
+            finish.result = None;
+            finish.missing.push(RESULT_NAME.to_owned());
+        } else {
+            self.result_bytes += bytes;
+        }
+        self.finishes.insert(finish.token, finish.clone());
+    }
+
+    /// Answers whether it was there.
+    fn remove(&mut self, token: FencingToken) -> bool {
+        let removed = self.finishes.remove(&token);
+        self.result_bytes -= removed.as_ref().map_or(0, result_bytes);
+        removed.is_some()
+    }
+}
+
+fn result_bytes(finish: &Finish) -> usize {
+    finish.result.as_ref().map_or(0, Opaque::len)
 }
 
 impl Spool {
     /// The largest number of finishes that wait to be recorded.
     pub const FINISHES_MAX: usize = 10_000;
+    /// The most bytes of results that wait to be recorded: 64 MiB. A finish beyond that is kept
+    /// without its result, which is then told as missing if this start does not live to tell it.
+    pub const RESULT_BYTES_MAX: usize = 64 << 20;
     /// The largest number of bytes in the name of a secret.
     pub const NAME_BYTES_MAX: usize = 64;
     /// The largest secret: 64 KiB.
@@ -57,14 +91,17 @@ impl Spool {
     /// What cannot be read is set aside under another name, with a warning.
     ///
     /// # Errors
-    /// [`SpoolError::Locked`] when another process uses it, [`SpoolError::Unusable`] when it cannot
-    /// be read or written.
+    /// [`SpoolError::Locked`] when another process uses it, [`SpoolError::Exposed`] when others can
+    /// write to it or read what is in it (Unix), [`SpoolError::Unusable`] when it cannot be read or written.
     #[cfg(feature = "fs")]
     pub fn directory(path: impl Into<PathBuf>) -> Result<Self, SpoolError> {
         let directory = directory::Directory::open(path.into())?;
+        let finishes = directory.finishes()?;
+        let result_bytes = finishes.values().map(result_bytes).sum();
         let kept = Kept {
             boots: directory.boots()?,
-            finishes: directory.finishes()?,
+            finishes,
+            result_bytes,
             used: directory.was_used()?,
             ..Kept::default()
         };
@@ -141,13 +178,13 @@ impl Spool {
 
     /// Keeps a finish. Durable when this returns.
     #[cfg_attr(not(feature = "fs"), expect(clippy::unused_async, reason = "only a directory is waited for"))]
-    pub(crate) async fn keep(&self, finish: Finish) -> Result<(), SpoolError> {
+    pub(crate) async fn keep(&self, mut finish: Finish) -> Result<(), SpoolError> {
         {
             let mut kept = self.kept();
             if kept.finishes.len() >= Self::FINISHES_MAX {
                 return Err(SpoolError::Full { limit: Self::FINISHES_MAX });
             }
-            kept.finishes.insert(finish.token, finish.clone());
+            kept.insert(&mut finish, Self::RESULT_BYTES_MAX);
         }
         #[cfg(feature = "fs")]
         if let Some(directory) = self.directory.clone() {
@@ -161,7 +198,7 @@ impl Spool {
     pub(crate) async fn forget(&self, tokens: Vec<FencingToken>) {
         let known: Vec<_> = {
             let mut kept = self.kept();
-            tokens.into_iter().filter(|token| kept.finishes.remove(token).is_some()).collect()
+            tokens.into_iter().filter(|token| kept.remove(*token)).collect()
         };
         #[cfg(feature = "fs")]
         if let Some(directory) = self.directory.clone()
@@ -225,6 +262,16 @@ pub enum SpoolError {
         /// Who uses it, such as `process 4711`.
         holder: Option<String>,
     },
+    /// Take the rights of others away.
+    #[error("{} has mode {mode:04o}, so others can get at it: chmod {wanted:03o} {}", path.display(), path.display())]
+    Exposed {
+        /// The file or directory.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+        /// What they should be.
+        wanted: u32,
+    },
     /// Mend the call.
     #[error("{field} {problem}")]
     Invalid {
@@ -282,6 +329,25 @@ mod tests {
         let spool = Spool::memory();
         assert_eq!(spool.boot().unwrap(), 1);
         assert_eq!(spool.clone().boot().unwrap(), 2);
+    }
+
+    #[test]
+    fn a_finish_that_finds_no_room_is_kept_without_its_result_which_is_marked() {
+        let mut kept = Kept::default();
+        let mut finishes = [1, 2, 3].map(|grant| Finish {
+            token: FencingToken { job: crate::values::id::JobId::from_bytes([7; 16]), grant },
+            outcome: crate::values::outcome::Outcome::Passed,
+            result: Some(b"1234".to_vec().into()),
+            result_artifact: None,
+            missing: Vec::new(),
+        });
+        finishes.iter_mut().for_each(|finish| kept.insert(finish, 10));
+        let results: Vec<_> = kept.finishes.values().map(|finish| finish.result.is_some()).collect();
+        assert_eq!(results, [true, true, false]);
+        assert_eq!(finishes[2].missing, [RESULT_NAME]);
+        assert!(kept.remove(finishes[0].token) && !kept.remove(finishes[0].token));
+        kept.insert(&mut finishes[0], 10);
+        assert!(kept.finishes[&finishes[0].token].result.is_some(), "its room is free again");
     }
 
     #[test]

@@ -1,20 +1,13 @@
 //! Whether a runner may take the jobs of a lane, and if not, why.
 
-use crate::values::{id::RunnerId, job::JobSpec, runner::Facts};
+use crate::values::{
+    explanation::Obstacle,
+    id::RunnerId,
+    job::JobSpec,
+    runner::{Facts, Mode},
+    time::Timestamp,
+};
 use std::collections::BTreeSet;
-
-/// The first predicate that fails.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Ineligible {
-    /// The lane is pinned to another runner.
-    Pinned,
-    /// The runner cannot execute the kind.
-    Kind,
-    /// It lacks a label that is wanted.
-    Wanted(String),
-    /// It has a label that is refused.
-    Refused(String),
-}
 
 /// What the jobs of a lane ask of a runner.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,26 +30,75 @@ impl Needs {
     }
 }
 
+/// What of a runner's session decides how many jobs it may be offered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Presence {
+    /// An offer was not confirmed in time, and nothing was heard since.
+    pub(crate) suspect: bool,
+    /// Until when it is offered nothing because it was started again and again.
+    pub(crate) held_back_until: Option<Timestamp>,
+    pub(crate) mode: Mode,
+    /// How many jobs it would start.
+    pub(crate) free: usize,
+    /// How many it may hold, by the operator's wish or that of its pool.
+    pub(crate) limit: Option<usize>,
+    pub(crate) held: usize,
+    pub(crate) offered: usize,
+}
+
+/// The first thing that keeps jobs with these needs from a runner that is present: first what it
+/// is, then how it is. Grants go by the same, in two steps: they look at what a runner is only once
+/// there is room.
+pub(crate) fn first_obstacle(
+    needs: &Needs,
+    runner: RunnerId,
+    facts: &Facts,
+    presence: &Presence,
+) -> Result<(), Obstacle> {
+    eligible(needs, runner, facts)?;
+    presence.room().map(drop)
+}
+
 /// Whether `runner`, of which these are the facts, may take jobs with these needs.
-pub(crate) fn eligible(needs: &Needs, runner: RunnerId, facts: &Facts) -> Result<(), Ineligible> {
-    if needs.runner.is_some_and(|pinned| pinned != runner) {
-        return Err(Ineligible::Pinned);
+pub(crate) fn eligible(needs: &Needs, runner: RunnerId, facts: &Facts) -> Result<(), Obstacle> {
+    match needs.runner.filter(|pinned| *pinned != runner) {
+        Some(to) => Err(Obstacle::Pinned { to }),
+        None => suits(needs, facts),
     }
-    suits(needs, facts)
 }
 
 /// Whether a runner with these facts may take jobs with these needs, whichever runner it is.
-pub(crate) fn suits(needs: &Needs, facts: &Facts) -> Result<(), Ineligible> {
+pub(crate) fn suits(needs: &Needs, facts: &Facts) -> Result<(), Obstacle> {
     if !facts.kinds.contains(&needs.kind) {
-        return Err(Ineligible::Kind);
+        return Err(Obstacle::Kind);
     }
     if let Some(label) = needs.wanted.difference(&facts.labels).next() {
-        return Err(Ineligible::Wanted(label.clone()));
+        return Err(Obstacle::Wanted { label: label.clone() });
     }
     if let Some(label) = needs.refused.intersection(&facts.labels).next() {
-        return Err(Ineligible::Refused(label.clone()));
+        return Err(Obstacle::Refused { label: label.clone() });
     }
     Ok(())
+}
+
+impl Presence {
+    /// How many more jobs the runner may be offered: one at least.
+    pub(crate) fn room(&self) -> Result<usize, Obstacle> {
+        if self.mode != Mode::Serve {
+            return Err(Obstacle::Draining);
+        }
+        if self.suspect {
+            return Err(Obstacle::Suspect);
+        }
+        if let Some(until) = self.held_back_until {
+            return Err(Obstacle::CrashLoop { until });
+        }
+        let limit = self.limit.map_or(usize::MAX, |limit| limit.saturating_sub(self.held));
+        match self.free.min(limit).saturating_sub(self.offered) {
+            0 => Err(Obstacle::Full),
+            room => Ok(room),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -81,17 +123,20 @@ mod tests {
     #[test]
     fn wanted_labels_must_all_be_there_and_refused_ones_must_not() {
         assert_eq!(eligible(&needs(&["gpu"], &["slow"]), RUNNER, &facts(&["gpu", "eu"])), Ok(()));
-        let wanted = Err(Ineligible::Wanted("gpu".into()));
+        let wanted = Err(Obstacle::Wanted { label: "gpu".into() });
         assert_eq!(eligible(&needs(&["eu", "gpu"], &[]), RUNNER, &facts(&["eu"])), wanted);
-        let refused = Err(Ineligible::Refused("slow".into()));
+        let refused = Err(Obstacle::Refused { label: "slow".into() });
         assert_eq!(eligible(&needs(&[], &["slow"]), RUNNER, &facts(&["slow"])), refused);
     }
 
     #[test]
     fn an_unknown_kind_or_another_pinned_runner_is_not_eligible() {
         let other = Facts { kinds: ["other".to_owned()].into(), ..facts(&[]) };
-        assert_eq!(eligible(&needs(&[], &[]), RUNNER, &other), Err(Ineligible::Kind));
+        assert_eq!(eligible(&needs(&[], &[]), RUNNER, &other), Err(Obstacle::Kind));
         let pinned = Needs { runner: Some(RunnerId::from_bytes([2; 16])), ..needs(&[], &[]) };
-        assert_eq!(eligible(&pinned, RUNNER, &facts(&[])), Err(Ineligible::Pinned));
+        assert_eq!(
+            eligible(&pinned, RUNNER, &facts(&[])),
+            Err(Obstacle::Pinned { to: RunnerId::from_bytes([2; 16]) })
+        );
     }
 }

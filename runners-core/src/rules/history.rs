@@ -16,9 +16,14 @@ use serde::Deserialize;
 
 /// What `job`, in this version, tells.
 pub(crate) fn event(job: &JobRecord, version: u64, at: Timestamp) -> Event {
+    Event { job: job.id, run: job.terms.run, sequence: version, at, what: happening(job) }
+}
+
+/// How `job` is.
+pub(crate) fn happening(job: &JobRecord) -> Happening {
     let after = job.attempts.last().map(|ended| ended.outcome.clone());
     let grant = job.grant;
-    let what = match &job.state {
+    match &job.state {
         State::Scheduled { ready_at } => Happening::Scheduled { ready_at: *ready_at, after },
         State::Blocked { on, .. } => Happening::Blocked { on: *on },
         State::Ready { .. } => Happening::Ready { after },
@@ -28,8 +33,7 @@ pub(crate) fn event(job: &JobRecord, version: u64, at: Timestamp) -> Event {
             Happening::Running { grant, attempt: *attempt, runner: by.runner }
         }
         State::Concluded { conclusion, .. } => Happening::Concluded { conclusion: *conclusion },
-    };
-    Event { job: job.id, run: job.terms.run, sequence: version, at, what }
+    }
 }
 
 /// The line that stands for an event.

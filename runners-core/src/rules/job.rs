@@ -180,6 +180,7 @@ impl JobRecord {
         Self {
             tenant: lane.tenant,
             id: spec.job,
+            fallen: terms.open_at_once(),
             terms,
             submitted_at: now,
             state,
@@ -187,7 +188,6 @@ impl JobRecord {
             attempts: Vec::new(),
             result: None,
             granted_in: None,
-            fallen: 0,
             logs: Vec::new(),
             awaited: false,
             unknown: Unknown::new(),

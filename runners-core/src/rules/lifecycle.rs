@@ -290,7 +290,7 @@ impl JobRecord {
 
     fn end(&mut self, ended: EndedAttempt, now: Timestamp, chance: f64) {
         self.attempts.push(ended);
-        self.fallen = 0;
+        self.fallen = self.terms.open_at_once();
         match settle(&self.terms.retry, &self.attempts, chance) {
             Settlement::Conclude(conclusion) => self.conclude(conclusion, now),
             Settlement::Again(wait) if wait.is_zero() => self.state = State::Ready { ready_at: now },

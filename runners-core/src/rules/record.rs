@@ -12,6 +12,7 @@ mod retention;
 mod run;
 mod secrets;
 mod signal;
+mod webhook;
 
 pub(crate) use bodies::{ArtifactRecord, OutcomeRecord, PayloadRecord, Role};
 pub(crate) use environment::EnvironmentRecord;
@@ -22,6 +23,7 @@ pub(crate) use retention::RetentionRecord;
 pub(crate) use run::{DependencyRecord, RunRecord};
 pub(crate) use secrets::{CredentialRecord, RegistrationRecord, Subject};
 pub(crate) use signal::{SignalRecord, SignalState};
+pub(crate) use webhook::{DeliveryRecord, DeliveryState, WebhookRecord};
 
 use crate::values::key::{Index, Key, Kind};
 use bytes::Bytes;

@@ -5,6 +5,7 @@
 
 mod counters;
 mod depth;
+mod explain;
 mod lanes;
 mod order;
 #[cfg(test)]

@@ -63,6 +63,21 @@ impl<T> Window<T> {
         self.entries.is_empty() && self.horizon == Horizon::Open && !self.reading
     }
 
+    /// The keys of the ready jobs in the window, in their order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Bytes> {
+        self.entries.keys()
+    }
+
+    /// Whether a ready job is in the window.
+    pub(crate) fn contains(&self, key: &Bytes) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// Whether every ready job of the lane is in the window.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.horizon == Horizon::Open && !self.reading
+    }
+
     /// Takes the first ready job out.
     pub(crate) fn pop(&mut self) -> Option<(Bytes, T)> {
         self.entries.pop_first()

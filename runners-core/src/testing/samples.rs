@@ -36,6 +36,8 @@ pub fn requests() -> Vec<(&'static str, Request)> {
         ("submit", Request::Submit(submit_full())),
         ("submit-empty", Request::Submit(SubmitRequest { jobs: Vec::new(), run: None })),
         ("inspect", Request::Inspect(InspectRequest { job: JOB })),
+        ("explain", Request::Explain(ExplainRequest { job: JOB, runners_after: Some(RUNNER) })),
+        ("explain-first", Request::Explain(ExplainRequest { job: JOB, runners_after: None })),
         ("wait", Request::Wait(WaitRequest { job: JOB, park_for: Duration::from_millis(1500) })),
         ("cancel-job", Request::Cancel(CancelRequest { target: CancelTarget::Job(JOB) })),
         ("cancel-run", Request::Cancel(CancelRequest { target: CancelTarget::Run(RUN) })),
@@ -57,6 +59,7 @@ pub fn replies() -> Vec<(&'static str, Reply)> {
         ("answer-empty", Reply::Answer(Box::new(answer_empty(4)))),
         ("superseded", Reply::Superseded(Superseded { seq: 4, spread: Duration::from_millis(2500) })),
         ("displaced", Reply::Displaced),
+        ("explained", Reply::Explained(Box::new(explanation()))),
         ("refused", Reply::Refused(refused())),
         ("submitted", Reply::Submitted(submitted())),
         ("cancelled", Reply::Cancelled(Cancelled { jobs: 3 })),
@@ -129,6 +132,31 @@ pub fn awkward_bytes() -> Vec<Opaque> {
     let every: Vec<u8> = (0..=255).collect();
     let texts = texts.iter().map(|text| text.as_bytes());
     texts.chain(raw).chain([&*every]).map(|bytes| Opaque::from(bytes.to_vec())).collect()
+}
+
+fn explanation() -> Explanation {
+    let obstacle = |obstacle| RunnerExplanation { runner: RUNNER, name: "east".into(), obstacle };
+    let obstacles = [
+        Some(Obstacle::Pinned { to: RUNNER }),
+        Some(Obstacle::Wanted { label: "gpu".into() }),
+        Some(Obstacle::Full),
+        None,
+    ];
+    let first = PoolExplanation {
+        pool: POOL,
+        opens_at: None,
+        position: Some(Position { ahead: 3, exact: true }),
+        runners: obstacles.into_iter().map(obstacle).collect(),
+        more: true,
+    };
+    let later =
+        PoolExplanation { pool: POOL, opens_at: Some(AT), position: None, runners: Vec::new(), more: false };
+    Explanation {
+        job: JOB,
+        state: StateView::Ready { since: AT },
+        obstacle: Some(JobObstacle::Concurrency { key: "site".into(), max: 2 }),
+        pools: vec![first, later],
+    }
 }
 
 fn text(text: &str) -> Opaque {

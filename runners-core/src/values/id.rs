@@ -119,6 +119,10 @@ ids! {
     RunId = "run";
     /// Names a command sent to one runner.
     SignalId = "signal";
+    /// Names a place where a tenant wants to be told of events.
+    WebhookId = "webhook";
+    /// Names a call to a webhook, in every try.
+    DeliveryId = "delivery";
     /// Names one process of the control plane.
     MemberId = "member";
     /// Names a registration token or a credential: the first 16 bytes of its SHA-256.

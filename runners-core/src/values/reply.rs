@@ -2,6 +2,7 @@
 
 use crate::values::{
     digest::Digest,
+    explanation::Explanation,
     id::{JobId, PoolId, RunId, RunnerId, SignalId, TenantId},
     lease::FencingToken,
     opaque::Opaque,
@@ -36,6 +37,8 @@ pub enum Reply {
     Submitted(Submitted),
     /// To an inspect or a wait.
     Job(Box<JobView>),
+    /// To an explain.
+    Explained(Box<Explanation>),
     /// To a cancel.
     Cancelled(Cancelled),
     /// To a signal: it is on its way.

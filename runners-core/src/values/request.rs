@@ -2,7 +2,7 @@
 
 use crate::values::{
     digest::Digest,
-    id::{JobId, RunId, SignalId},
+    id::{JobId, RunId, RunnerId, SignalId},
     opaque::Opaque,
     signal::SignalTarget,
     sync::SyncRequest,
@@ -28,6 +28,8 @@ pub enum Request {
     Submit(SubmitRequest),
     /// Asks how a job is.
     Inspect(InspectRequest),
+    /// Asks why a job is where it is.
+    Explain(ExplainRequest),
     /// Waits until a job is concluded.
     Wait(WaitRequest),
     /// Has a job or a run stopped.
@@ -51,6 +53,7 @@ impl Request {
             Self::Sync(_) => "sync",
             Self::Submit(_) => "submit",
             Self::Inspect(_) => "inspect",
+            Self::Explain(_) => "explain",
             Self::Wait(_) => "wait",
             Self::Cancel(_) => "cancel",
             Self::Signal(_) => "signal",
@@ -182,6 +185,17 @@ pub struct RunSpec {
 pub struct InspectRequest {
     /// The job.
     pub job: JobId,
+}
+
+/// Asks why a job is where it is, and what would start it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
+pub struct ExplainRequest {
+    /// The job.
+    pub job: JobId,
+    /// Only runners with greater ids are told of, to go on from an earlier answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runners_after: Option<RunnerId>,
 }
 
 /// Waits until a job is concluded, and answers how it is.

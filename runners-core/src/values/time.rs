@@ -152,6 +152,28 @@ pub(crate) mod millis {
 }
 
 /// As [`millis`], for a span that may be absent.
+/// As [`rfc3339`], of what may be missing.
+pub(crate) mod optional_rfc3339 {
+    use super::{Timestamp, rfc3339};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[derive(Deserialize)]
+    struct At(#[serde(with = "rfc3339")] Timestamp);
+
+    pub(crate) fn serialize<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+        match at {
+            Some(at) => rfc3339::serialize(at, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Timestamp>, D::Error> {
+        Option::<At>::deserialize(deserializer).map(|at| at.map(|at| at.0))
+    }
+}
+
 pub(crate) mod optional_millis {
     use super::{Duration, whole_millis};
     use serde::{Deserialize, Deserializer, Serializer};

@@ -7,6 +7,7 @@ mod crashing;
 mod deregister;
 mod drains;
 mod events;
+mod explain;
 mod hand;
 mod jobs;
 mod logs;
@@ -27,6 +28,7 @@ mod tenants;
 mod time;
 mod tokens;
 mod unique;
+mod webhooks;
 mod wishes;
 
 use hand::{Hand, inspect, submit, submit_with, user};

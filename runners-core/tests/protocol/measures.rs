@@ -169,6 +169,21 @@ async fn queues_runners_and_slots_are_looked_at() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_is_looked_at_after_a_restart_though_nobody_asks_for_it() {
+    let (store, clock) = (MemoryStore::default(), SimClock::new());
+    let before = ControlPlane::builder(store.clone()).clock(clock.clone()).start().await.unwrap();
+    submit(&user(&before), 7).await;
+    before.stop().await.unwrap();
+    let metrics = RecordedMetrics::default();
+    let builder = ControlPlane::builder(store).clock(clock.clone()).metrics(metrics.clone());
+    let control = builder.start().await.unwrap();
+    sleep(&clock, A_LOOK).await;
+    assert_eq!(metrics.last(&at::QUEUE_DEPTH), Some(1.0));
+    assert_eq!(metrics.last(&at::RUNNERS_ONLINE), Some(0.0));
+    control.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_ready_job_and_a_free_slot_do_not_stand_side_by_side() {
     let world = World::new().await;
     let mut hand = Hand::new(&world.control, 1);

@@ -82,6 +82,7 @@ routes! {
     Sync at "sync" up to SyncRequest::BYTES_MAX, by Runner;
     Submit at "submit" up to SubmitRequest::BYTES_MAX, by Api;
     Inspect at "inspect" up to SMALL_BYTES_MAX, by Api;
+    Explain at "explain" up to SMALL_BYTES_MAX, by Api;
     Wait at "wait" up to SMALL_BYTES_MAX, by Api;
     Cancel at "cancel" up to SMALL_BYTES_MAX, by Api;
     Signal at "signal" up to SIGNAL_BYTES_MAX, by Api;

@@ -2,7 +2,7 @@
 
 use super::{
     ControlPlane, Plane, Spans, collect::Unnamed, due::DueSignal, feed::Feed, measured::Measured,
-    measures::Measures, subjects::Subjects, watch::Written,
+    measures::Measures, subjects::Subjects, watch::Written, webhooks::Webhooks,
 };
 use crate::{
     actors::{
@@ -21,6 +21,7 @@ use crate::{
         random::{self, Random, SystemRandom},
         store::{Store, StoreError},
         traces::{NoTraces, Traces},
+        webhook::WebhookSender,
     },
     values::{
         fleet::{pool::PoolSpec, retention::Retention, tenant::Rollout},
@@ -50,6 +51,7 @@ pub struct ControlPlaneBuilder {
     rollout: Rollout,
     retention: Retention,
     artifact_grace: Duration,
+    webhooks: Option<Arc<dyn WebhookSender>>,
 }
 
 impl ControlPlaneBuilder {
@@ -73,6 +75,7 @@ impl ControlPlaneBuilder {
             rollout: Rollout::default(),
             retention: Retention::default(),
             artifact_grace: Duration::from_secs(6 * 60 * 60),
+            webhooks: None,
         }
     }
 
@@ -90,6 +93,12 @@ impl ControlPlaneBuilder {
     /// Only artifacts of a store that was [given](Self::artifacts) are removed.
     pub fn artifact_grace(mut self, grace: Duration) -> Self {
         self.artifact_grace = grace.max(Duration::from_secs(1));
+        self
+    }
+
+    /// Calls webhooks with `sender`. Tenants can have none unless it is given.
+    pub fn webhooks(mut self, sender: impl WebhookSender) -> Self {
+        self.webhooks = Some(Arc::new(sender));
         self
     }
 
@@ -205,6 +214,7 @@ impl ControlPlaneBuilder {
             rollout: self.rollout,
             subjects: Subjects::default(),
             due: DueSignal::default(),
+            webhooks: Webhooks::new(self.webhooks),
             retention: self.retention,
             unnamed: Unnamed::new(self.artifact_grace),
             upkeep: tokio::sync::Notify::new(),
@@ -224,6 +234,7 @@ impl ControlPlaneBuilder {
             plane.duties.spawn(Arc::clone(&plane).serve_gauges());
         }
         plane.duties.spawn(Arc::clone(&plane).serve_upkeep());
+        plane.duties.spawn(Arc::clone(&plane).serve_webhooks());
         Ok(ControlPlane { plane })
     }
 }

@@ -90,6 +90,7 @@ impl Caller {
         let plane = &self.plane;
         match request {
             Request::Inspect(request) => plane.inspect(tenant, request.job).await,
+            Request::Explain(request) => plane.explain(tenant, request).await,
             Request::Wait(request) => plane.wait(tenant, request.job, request.park_for).await,
             Request::Answer(request) => plane.await_answer(tenant, request.signal, request.park_for).await,
             Request::ReadLog(request) => plane.read_log(tenant, request).await,

@@ -193,6 +193,7 @@ impl Plane {
             Kind::Job => self.due_job(read(row)?, now).await,
             Kind::Session if reap => self.reap(read(row)?).await,
             Kind::Signal => self.due_signal(read(row)?).await,
+            Kind::Delivery => self.due_delivery(read(row)?, now).await,
             Kind::Runner => self.due_runner(read(row)?).await,
             Kind::Run => self.time_out_run(read(row)?, now).await,
             _ => Ok(()),

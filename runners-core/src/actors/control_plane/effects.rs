@@ -7,6 +7,7 @@ use super::{
 use crate::{
     actors::records::{Batch, Versioned},
     rules::{
+        history,
         job::{JobRecord, State},
         keys,
         record::{PayloadRecord, UniqueRecord},
@@ -79,9 +80,13 @@ impl Change {
         }
     }
 
-    /// Whether there is something to tell of: a longer log is no news.
+    /// Whether there is something to tell of: a longer log, or an offer that is made again, is no
+    /// news.
     pub(super) fn is_event(&self) -> bool {
-        self.before.as_ref().is_none_or(|before| before.record.state != self.after.state)
+        self.before.as_ref().is_none_or(|before| {
+            before.record.state != self.after.state
+                && history::happening(&before.record) != history::happening(&self.after)
+        })
     }
 
     fn concludes(&self) -> bool {

@@ -64,6 +64,9 @@ impl Plane {
     /// Wakes those who wait for what was told.
     pub(super) fn told(&self, telling: Telling<'_>) {
         telling.ticket.into_iter().for_each(Ticket::settled);
+        if !telling.streams.is_empty() {
+            self.webhooks.told();
+        }
         telling.streams.iter().for_each(|stream| self.subjects.changed(stream));
     }
 

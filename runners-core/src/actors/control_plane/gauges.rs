@@ -3,12 +3,19 @@
 
 use super::{Plane, lock, session::Session};
 use crate::{
-    seams::metrics::control_plane as instruments,
+    actors::records::read,
+    rules::job::JobRecord,
+    seams::{
+        metrics::control_plane as instruments,
+        store::{Query, StoreError},
+    },
     values::{
         id::PoolId,
+        key::Index,
         time::{BootTime, Timestamp},
     },
 };
+use bytes::Bytes;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -19,6 +26,9 @@ use std::{
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How long one look may wait for sessions that are busy; the rest is left out of it.
 const LOOK_WITHIN: Duration = Duration::from_secs(1);
+
+/// How many lanes are read at the start, to find pools with ready jobs.
+const LANES_READ_MAX: usize = 1000;
 
 /// What was seen of the pools under one label.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,6 +54,10 @@ impl Plane {
     /// Measures what is looked at, until the control plane stops.
     pub(super) async fn serve_gauges(self: Arc<Self>) {
         let mut beside_since: BTreeMap<PoolId, BootTime> = BTreeMap::new();
+        if let Err(error) = self.know_pools_with_jobs().await {
+            // They are known once somebody submits to them, or syncs from them.
+            tracing::warn!(error = &error as &dyn std::error::Error, "queues are not all measured yet");
+        }
         while !self.stopping.is_cancelled() {
             let next = self.clock.boot() + LOOK_EVERY;
             self.look(&mut beside_since).await;
@@ -53,6 +67,30 @@ impl Plane {
                 () = self.clock.sleep_until(next) => {}
             }
         }
+    }
+
+    /// Reads the pools in which jobs were ready before this control plane was started, which nobody
+    /// may ask for: that is worth knowing.
+    async fn know_pools_with_jobs(self: &Arc<Self>) -> Result<(), StoreError> {
+        let mut after = None;
+        for _ in 0..LANES_READ_MAX {
+            let query = Query::Range {
+                index: Index::Ready,
+                prefix: Bytes::new(),
+                after: after.take(),
+                until: None,
+                newest_first: false,
+                limit: 1,
+                hide: None,
+            };
+            let (rows, _) = self.records.page(query).await?;
+            let Some((_, row)) = rows.first() else { break };
+            let job = read::<JobRecord>(row)?.record;
+            self.ensure_pool(job.tenant, job.terms.pool).await?;
+            // The next lane: no key of this one is greater.
+            after = Some([job.terms.lane.as_bytes().as_slice(), &[u8::MAX; 64]].concat().into());
+        }
+        Ok(())
     }
 
     async fn look(&self, beside_since: &mut BTreeMap<PoolId, BootTime>) {

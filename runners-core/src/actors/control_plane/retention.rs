@@ -9,9 +9,7 @@ use crate::{
     rules::{
         job::{JobRecord, State},
         keys,
-        record::{
-            ArtifactRecord, OutcomeRecord, PayloadRecord, Record, RetentionRecord, RunRecord, SignalRecord,
-        },
+        record::{ArtifactRecord, OutcomeRecord, PayloadRecord, Record, RetentionRecord, RunRecord},
         retention::{cutoff, is_prunable},
     },
     seams::store::{Query, StoreError, Stored, Write},

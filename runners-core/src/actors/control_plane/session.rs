@@ -7,6 +7,7 @@ use crate::{
         turn::{Turn, Turns},
     },
     rules::{
+        eligibility::Presence,
         job::JobRecord,
         keys,
         record::{
@@ -161,14 +162,22 @@ impl Live {
         self.session.as_ref()?.record.starts.held_back(now)
     }
 
+    /// What decides how many more jobs it may be offered at `now` while it holds as many.
+    pub(crate) fn presence(&self, held: usize, now: Timestamp) -> Presence {
+        Presence {
+            suspect: self.suspect,
+            held_back_until: self.held_back(now),
+            mode: self.mode(),
+            free: self.free as usize,
+            limit: self.slots_limit().map(|slots| slots as usize),
+            held,
+            offered: self.mine.values().filter(|mine| mine.is_offered()).count(),
+        }
+    }
+
     /// How many more jobs it may be offered at `now`.
     pub(crate) fn room(&self, held: usize, now: Timestamp) -> usize {
-        if self.suspect || self.held_back(now).is_some() || self.mode() != Mode::Serve {
-            return 0;
-        }
-        let offered = self.mine.values().filter(|mine| mine.is_offered()).count();
-        let limit = self.slots_limit().map_or(usize::MAX, |slots| (slots as usize).saturating_sub(held));
-        (self.free as usize).min(limit).saturating_sub(offered)
+        self.presence(held, now).room().unwrap_or(0)
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     actors::{
         keeper::{LeaseEnd, LeaseKeeper},
-        spool::Spool,
+        spool::{RESULT_NAME, Spool},
     },
     seams::{
         clock::sleep,
@@ -40,8 +40,6 @@ use tracing::{Instrument as _, Span};
 const DROP_WITHIN: Duration = Duration::from_secs(5);
 /// The largest result as it stands in JSON: 128 KiB.
 const RESULT_JSON_BYTES_MAX: usize = 128 << 10;
-/// What a result that could not be put is listed as.
-const RESULT_NAME: &str = "result";
 
 type Executed = Result<Product, Fault>;
 

@@ -26,11 +26,25 @@ pub(super) struct Directory {
 impl Directory {
     pub(super) fn open(path: PathBuf) -> Result<Self, SpoolError> {
         make_private(&path)?;
+        // Who may only look at it finds nothing: what is below is private.
+        check_private(&path, 0o022, 0o700)?;
         let lock = lock(&path)?;
         let directory = Self { path, _lock: lock };
         make_private(&directory.finishes_path())?;
         make_private(&directory.secrets_path())?;
+        directory.check()?;
         Ok(directory)
+    }
+
+    /// Nobody else can enter the directories, or read a secret.
+    fn check(&self) -> Result<(), SpoolError> {
+        let secrets = self.secrets_path();
+        check_private(&self.finishes_path(), 0o077, 0o700)?;
+        check_private(&secrets, 0o077, 0o700)?;
+        for entry in fs::read_dir(&secrets).map_err(unusable(&secrets))? {
+            check_private(&entry.map_err(unusable(&secrets))?.path(), 0o077, 0o600)?;
+        }
+        Ok(())
     }
 
     pub(super) fn boots(&self) -> Result<u64, SpoolError> {
@@ -123,6 +137,19 @@ fn make_private(path: &Path) -> Result<(), SpoolError> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path).map_err(unusable(path))
+}
+
+/// Refuses what others have any of the rights `theirs` to: it may have been copied, or put there.
+#[cfg(unix)]
+fn check_private(path: &Path, theirs: u32, wanted: u32) -> Result<(), SpoolError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = fs::metadata(path).map_err(unusable(path))?.permissions().mode() & 0o777;
+    if mode & theirs == 0 { Ok(()) } else { Err(SpoolError::Exposed { path: path.to_owned(), mode, wanted }) }
+}
+
+#[cfg(not(unix))]
+fn check_private(_path: &Path, _theirs: u32, _wanted: u32) -> Result<(), SpoolError> {
+    Ok(())
 }
 
 /// The lock is the operating system's, so it ends with the process however that ends.
@@ -273,5 +300,29 @@ mod tests {
             assert_eq!(mode(&path.join(file)), 0o600, "{file}");
         }
         assert_eq!(mode(&path.join("finishes").join(file_name(finish(1).token))), 0o600);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn what_others_can_get_at_is_refused_with_the_way_out() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("spool");
+        Spool::directory(&path).unwrap().write_secret("credential", "s").unwrap();
+        for (file, exposed, wanted) in
+            [("finishes", 0o705, 0o700), ("secrets", 0o750, 0o700), ("secrets/credential", 0o604, 0o600)]
+        {
+            let file = path.join(file);
+            let allow = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+            allow(exposed);
+            let told = Spool::directory(&path).unwrap_err().to_string();
+            assert!(told.contains(&format!("mode {exposed:04o}")), "{told}");
+            assert!(told.ends_with(&format!("chmod {wanted:o} {}", file.display())), "{told}");
+            allow(wanted);
+            drop(Spool::directory(&path).unwrap());
+        }
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o720)).unwrap();
+        let told = Spool::directory(&path).unwrap_err().to_string();
+        assert!(told.contains("mode 0720"), "others could put files there: {told}");
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     values::{
         id::{JobId, LaneId, PoolId, RunId},
         job::JobSpec,
-        preference::Concurrency,
+        preference::{Concurrency, Fallback},
         retry::RetryPolicy,
         time::{Timestamp, millis},
         trace::TraceParent,
@@ -66,6 +66,11 @@ fn is_default(retry: &RetryPolicy) -> bool {
 }
 
 impl Terms {
+    /// To how many further pools the job is open as soon as it is ready.
+    pub(crate) fn open_at_once(&self) -> usize {
+        self.fallbacks.iter().take_while(|opening| opening.after.is_zero()).count()
+    }
+
     /// The terms of a job that is submitted now, with the lanes that it goes through.
     pub(super) fn of(lanes: &[Vec<LaneRecord>], spec: &JobSpec, now: Timestamp) -> Self {
         let first = lanes.first().and_then(|lane| lane.first());
@@ -91,16 +96,11 @@ impl Terms {
     }
 }
 
-/// The pools that open while the job waits. Those that are open at once are in its first lane.
+/// The further pools of a job, and the lane that it is in once each is open to it.
 fn openings(lanes: &[Vec<LaneRecord>], spec: &JobSpec) -> Vec<Opening> {
-    let later = spec.fallbacks.iter().filter(|fallback| !fallback.after.is_zero());
-    lanes
-        .iter()
-        .skip(1)
-        .zip(later)
-        .filter_map(|(lane, fallback)| {
-            let last = lane.last()?;
-            Some(Opening { pool: last.pool, lane: last.id, after: fallback.after })
-        })
-        .collect()
+    let opening = |(fallback, rank): (&Fallback, usize)| {
+        let lane = lanes.iter().find(|lane| lane.len() > rank)?;
+        Some(Opening { pool: lane[rank].pool, lane: lane[0].id, after: fallback.after })
+    };
+    spec.fallbacks.iter().zip(1..).filter_map(opening).collect()
 }

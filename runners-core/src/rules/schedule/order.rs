@@ -19,7 +19,7 @@ use std::{
 };
 
 /// The lanes of a pool whose first job might be granted.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Order {
     /// By the runner that they are pinned to, if they are.
     bays: BTreeMap<Option<RunnerId>, BTreeMap<Arc<Needs>, Bay>>,
@@ -28,13 +28,13 @@ pub(super) struct Order {
 }
 
 /// Lanes that ask the same of a runner.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Bay {
     /// By 255 − priority.
     classes: BTreeMap<u8, Class>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Class {
     groups: BTreeMap<Option<ShareId>, Group>,
     /// Share, ready since, group.
@@ -44,7 +44,7 @@ struct Class {
 }
 
 /// The lanes of one fairness key, or those without.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Group {
     /// Ready since, lane.
     heads: BTreeSet<(u64, LaneId)>,
@@ -128,6 +128,11 @@ impl Order {
         let bays = [None, Some(runner)].into_iter().filter_map(|pinned| self.bays.get(&pinned));
         let suited = bays.flatten().filter(|(needs, _)| eligible(needs, runner, facts).is_ok());
         self.best_of(suited.map(|(_, bay)| bay))
+    }
+
+    /// The lane whose first job goes before all others, whoever is given it.
+    pub(super) fn first(&self) -> Option<LaneId> {
+        self.best_of(self.bays.values().flat_map(BTreeMap::values))
     }
 
     fn best_of<'a>(&'a self, bays: impl Iterator<Item = &'a Bay>) -> Option<LaneId> {

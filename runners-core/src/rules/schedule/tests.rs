@@ -1,5 +1,6 @@
 //! Tests of the schedule: order, matching, waking, and what may not be passed over.
 
+mod agreement;
 mod sharing;
 
 use super::*;

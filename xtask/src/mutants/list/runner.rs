@@ -1,13 +1,25 @@
-//! Mutants of the runner: how long it trusts a lease, and which reply it believes.
+//! Mutants of the runner: how long it trusts a lease, which reply and which job it believes, and what
+//! it keeps to itself.
 
 use super::Mutant;
 
 const KEEPER: &str = "runners-core/src/actors/keeper.rs";
 const REPLY: &str = "runners-core/src/actors/runner/session/reply.rs";
 
+const EXECUTION: &str = "runners-core/src/actors/runner/execution.rs";
+const SIGNATURE: &str = "runners-core/src/rules/signature.rs";
+const REDACTION: &str = "runners-core/src/rules/redaction.rs";
+const TENURE: &str = "runners-core/src/actors/runner/session/tenure.rs";
+
 /// The tests of the lease keeper and of the runner's session.
 const RUNNER: &[&str] =
     &["--package", "runners-core", "--lib", "--", "actors::keeper::", "actors::runner::session::"];
+
+/// The tests of what a runner executes, and of what it tells.
+const EXECUTED: &[&str] =
+    &["--package", "runners-core", "--lib", "--", "actors::runner::tests::", "rules::signature::"];
+/// The tests of what is taken out of a text.
+const REDACTED: &[&str] = &["--package", "runners-core", "--lib", "--", "rules::redaction::"];
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -45,5 +57,40 @@ pub(super) const MUTANTS: &[Mutant] = &[
         search: "self.effects.push(Effect::Stop(token, Stop { why: StopReason::Lost, grace: None }));",
         replacement: "",
         test: RUNNER,
+    },
+    Mutant {
+        name: "payload digest unchecked",
+        file: EXECUTION,
+        search: "if Digest::of(&bytes) != expected {",
+        replacement: "if Digest::of(&bytes) != expected && bytes.is_empty() {",
+        test: EXECUTED,
+    },
+    Mutant {
+        name: "signature unchecked",
+        file: SIGNATURE,
+        search: "if !keys.any(|(_, key)| key.verifies(bytes, signature)) {",
+        replacement: "if !keys.any(|(_, key)| key.verifies(bytes, signature) || !bytes.is_empty()) {",
+        test: EXECUTED,
+    },
+    Mutant {
+        name: "audience unchecked",
+        file: SIGNATURE,
+        search: "self.check_audience(spec)?;",
+        replacement: "",
+        test: EXECUTED,
+    },
+    Mutant {
+        name: "redactor forgets the end of a piece",
+        file: REDACTION,
+        search: "let end = needles.undecided(&self.pending);",
+        replacement: "let end = self.pending.len();",
+        test: REDACTED,
+    },
+    Mutant {
+        name: "a single use ends only with its job",
+        file: TENURE,
+        search: "over: single_use && used,",
+        replacement: "over: single_use && used && idle_exit.is_some(),",
+        test: EXECUTED,
     },
 ];

@@ -77,6 +77,47 @@ async fn work_that_may_go_on_does_so_for_as_long_as_it_may() {
     assert_eq!(execution.told.unwrap().since(execution.began), secs(262));
 }
 
+/// Starts work that may go on, and leaves it without an answer until its trust has lapsed.
+async fn going_on(takes: u64) -> (Bench, Call) {
+    let on_disconnect = DisconnectPolicy::GoOn { for_: secs(100) };
+    let options = JobOptions { on_disconnect, timeout: secs(2000), ..JobOptions::default() };
+    let mut bench = Bench::new(Script::takes(secs(takes)));
+    let began = bench.clock.boot();
+    bench.start(options).await.answer(|_| {});
+    let mut unanswered = Vec::new();
+    loop {
+        let call = bench.call().await;
+        assert!(call.request.finishes.is_empty());
+        if bench.clock.boot().since(began) > secs(200) {
+            return (bench, call);
+        }
+        unanswered.push(call);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_went_on_is_trusted_again_if_it_is_still_ours() {
+    let (mut bench, call) = going_on(400).await;
+    call.answer(|_| {});
+    assert_eq!(bench.finished().await.1.outcome, Outcome::Passed);
+    let execution = bench.execution();
+    assert_eq!(execution.told, None, "the time it may go on for counts anew from the next lapse");
+    assert_eq!(execution.ended.unwrap().since(execution.began), secs(400));
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_went_on_stops_and_tells_nothing_if_it_is_no_longer_ours() {
+    let (mut bench, call) = going_on(400).await;
+    call.answer(|answer| {
+        answer.term = None;
+        answer.lost = vec![token()];
+    });
+    let call = bench.call().await;
+    assert!(call.request.held.is_empty() && call.request.finishes.is_empty());
+    assert!(bench.execution().told.is_some());
+    assert!(bench.spool.finishes().is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_was_suspended_over_the_term_stops_the_work() {
     let mut bench = Bench::new(Script { on_cancel: OnCancel::GoOn, ..Script::takes(secs(10_000)) });

@@ -1,0 +1,154 @@
+//! Why a job is where it is: asked of the schedule and of the sessions, by the rules that grants go
+//! by.
+
+use super::{
+    Plane,
+    client::{no_job, state_view},
+    lock,
+};
+use crate::{
+    actors::records::{Versioned, read},
+    rules::{
+        eligibility::{Needs, first_obstacle},
+        job::{JobRecord, State},
+        keys,
+        record::{PayloadRecord, Record as _, RunnerRecord},
+    },
+    seams::store::{Query, StoreError},
+    values::{
+        explanation::{Explanation, JobObstacle, Obstacle, PoolExplanation, RunnerExplanation},
+        id::{JobId, PoolId, RunnerId, TenantId},
+        job::JobSpec,
+        key::Index,
+        reply::Reply,
+        request::ExplainRequest,
+        time::Timestamp,
+    },
+};
+use std::sync::Arc;
+
+impl Plane {
+    pub(super) async fn explain(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        request: ExplainRequest,
+    ) -> Result<Reply, StoreError> {
+        match self.explanation(tenant, request.job, request.runners_after).await? {
+            Some(explanation) => Ok(Reply::Explained(Box::new(explanation))),
+            None => Ok(no_job(request.job)),
+        }
+    }
+
+    /// Why a job is where it is, with the runners after `after`. Nothing if there is no such job.
+    pub(crate) async fn explanation(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        job: JobId,
+        after: Option<RunnerId>,
+    ) -> Result<Option<Explanation>, StoreError> {
+        let key = JobRecord::key_of(tenant, job);
+        let Some(Versioned { record, .. }) = self.records.tenant(tenant).load::<JobRecord>(key).await? else {
+            return Ok(None);
+        };
+        let mut explanation =
+            Explanation { job, state: state_view(&record), obstacle: None, pools: Vec::new() };
+        let payload = self.records.load::<PayloadRecord>(PayloadRecord::key_of(tenant, job)).await?;
+        let spec =
+            payload.and_then(|found| serde_json::from_slice::<JobSpec>(found.record.spec.as_bytes()).ok());
+        let Some(spec) = spec else { return Ok(None) };
+        let waits = record.conclusion().is_none() && record.holder().is_none();
+        if waits {
+            let needs = Needs::of(&spec);
+            for (at, pool) in pools(&record).into_iter().enumerate() {
+                self.ensure_pool(tenant, pool).await?;
+                explanation.pools.push(self.explain_pool(&record, &needs, pool, at, after).await?);
+            }
+        }
+        explanation.obstacle = self.job_obstacle(&record);
+        Ok(Some(explanation))
+    }
+
+    fn job_obstacle(&self, job: &JobRecord) -> Option<JobObstacle> {
+        match &job.state {
+            State::Concluded { .. } => Some(JobObstacle::Concluded),
+            State::Offered { .. } | State::Running { .. } => Some(JobObstacle::Granted),
+            State::Scheduled { ready_at } => Some(JobObstacle::NotDue { ready_at: *ready_at }),
+            State::Blocked { on, .. } => Some(JobObstacle::Blocked { on: *on }),
+            State::Ready { .. } => {
+                let full = lock(&self.schedule).held_back_by(job.lane())?;
+                let mut limits = job.terms.concurrency.iter();
+                let limit = limits.find(|one| keys::granted(job.tenant, &one.key) == full)?;
+                Some(JobObstacle::Concurrency { key: limit.key.clone(), max: limit.max })
+            }
+        }
+    }
+
+    async fn explain_pool(
+        self: &Arc<Self>,
+        job: &JobRecord,
+        needs: &Needs,
+        pool: PoolId,
+        at: usize,
+        after: Option<RunnerId>,
+    ) -> Result<PoolExplanation, StoreError> {
+        let opens_at = opens_at(job, at);
+        let position = job.ready_key().filter(|_| opens_at.is_none()).and_then(|key| {
+            let schedule = lock(&self.schedule);
+            let held_back = schedule.held_back_by(job.lane()).is_some();
+            if held_back { None } else { schedule.position(pool, job.lane(), &key) }
+        });
+        let prefix = keys::parent_kind_prefix(job.tenant, pool.as_bytes(), RunnerRecord::KIND);
+        let after = after.map(|runner| [&prefix[..], runner.as_bytes()].concat().into());
+        let limit = PoolExplanation::RUNNERS_MAX;
+        let query = Query::Range {
+            index: Index::Parent,
+            prefix,
+            after,
+            until: None,
+            newest_first: false,
+            limit,
+            hide: None,
+        };
+        let (rows, more) = self.records.page(query).await?;
+        let mut runners = Vec::with_capacity(rows.len());
+        for (_, row) in &rows {
+            let Versioned { record, .. }: Versioned<RunnerRecord> = read(row)?;
+            let obstacle = self.obstacle(needs, &record).await;
+            runners.push(RunnerExplanation { runner: record.id, name: record.name, obstacle });
+        }
+        Ok(PoolExplanation { pool, opens_at, position, runners, more })
+    }
+
+    /// What keeps jobs with these needs from a runner.
+    async fn obstacle(&self, needs: &Needs, runner: &RunnerRecord) -> Option<Obstacle> {
+        if let Some(to) = needs.runner.filter(|to| *to != runner.id) {
+            return Some(Obstacle::Pinned { to });
+        }
+        let session = lock(&self.sessions).get(&runner.id).cloned();
+        let Some(session) = session else { return Some(Obstacle::Absent) };
+        let live = session.live.lock().await;
+        if live.session.as_ref().is_some_and(|session| session.record.home != self.me) {
+            return Some(Obstacle::Elsewhere);
+        }
+        let heard = live.heard_at.is_some_and(|at| self.clock.boot().since(at) <= self.spans.term);
+        let Some(seeker) = live.seeker.as_ref().filter(|_| heard) else { return Some(Obstacle::Absent) };
+        first_obstacle(needs, runner.id, &seeker.facts, &live.presence(live.mine.len(), self.now())).err()
+    }
+}
+
+/// Every pool of a job, in the order in which it prefers them.
+fn pools(job: &JobRecord) -> Vec<PoolId> {
+    let further = job.terms.fallbacks.iter().map(|opening| opening.pool);
+    std::iter::once(job.terms.pool).chain(further).collect()
+}
+
+/// When the pool that comes as the `at`th opens to a job, if it does not stand open.
+fn opens_at(job: &JobRecord, at: usize) -> Option<Timestamp> {
+    let opening = job.terms.fallbacks.get(at.checked_sub(1)?).filter(|_| at > job.fallen)?;
+    match job.state {
+        State::Ready { ready_at } | State::Scheduled { ready_at } | State::Blocked { ready_at, .. } => {
+            Some(ready_at + opening.after)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,180 @@
+//! Webhooks: made, listed and deleted, and the deliveries that did not succeed.
+
+use super::{Management, not_found, refused};
+use crate::{
+    actors::{error::Error, records::Batch},
+    rules::{
+        keys,
+        record::{DeliveryRecord, DeliveryState, Unknown, WebhookRecord},
+        webhook,
+    },
+    seams::{random, store::StoreError},
+    values::{
+        event::EventCursor,
+        fleet::listing::{Listing, Paging},
+        id::{DeliveryId, WebhookId},
+        key::{Index, Kind},
+        principal::Scope,
+        reply::RefusalCode,
+        secret::Secret,
+        webhook::{DeliveryView, NewWebhook, WebhookSpec, WebhookView},
+    },
+};
+
+/// How long a secret may be that is given.
+const SECRET_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
+
+impl Management {
+    /// Makes a webhook. From now on every event that it asks for is posted to its address as JSON,
+    /// each by itself, until a reply with a code from 200 to 299 comes: with growing waits, for at
+    /// most a day. Deliveries may come more than once and in any order;
+    /// [`verify_webhook`](crate::verify_webhook) tells that one is ours.
+    ///
+    /// Without a secret one is made, and shown in the answer this once.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] (`invalid`) for a malformed address, a secret that is too short or too
+    /// long, and where the operator calls no webhooks; (`exhausted`) if the tenant has
+    /// [`WebhookSpec::COUNT_MAX`] of them; or as [`Management`] says.
+    pub async fn create_webhook(
+        &self,
+        spec: WebhookSpec,
+        secret: Option<Secret>,
+    ) -> Result<NewWebhook, Error> {
+        let tenant = self.with(Scope::Admin)?;
+        let plane = &self.plane;
+        if plane.webhooks.sender.is_none() {
+            let problem = "webhooks: this control plane calls none: its operator has to switch them on";
+            return Err(refused(RefusalCode::Invalid, problem));
+        }
+        webhook::check(&spec)?;
+        if secret.as_ref().is_some_and(|secret| !SECRET_BYTES.contains(&secret.expose().len())) {
+            let (least, most) = SECRET_BYTES.into_inner();
+            let problem = format!("secret: must have from {least} to {most} bytes, or be left out");
+            return Err(refused(RefusalCode::Invalid, problem));
+        }
+        let secret = secret.unwrap_or_else(|| {
+            let mut bytes = [0; 32];
+            plane.random.fill(&mut bytes);
+            Secret::from_text(format!("whsec_{}", hex::encode(bytes)))
+        });
+        let now = plane.now();
+        let record = WebhookRecord {
+            tenant,
+            id: random::id(&*plane.random, now, WebhookId::new),
+            spec,
+            made_at: now,
+            secret: secret.expose().to_owned(),
+            cursor: EventCursor::at(now).number(),
+            unknown: Unknown::new(),
+        };
+        let mut batch = Batch::new();
+        batch.put(0, &record);
+        batch.add(WebhookRecord::count(tenant), 1, Some(i64::from(WebhookSpec::COUNT_MAX)));
+        match plane.records.commit(batch).await {
+            Ok(_) => {
+                plane.webhooks.made();
+                Ok(NewWebhook { webhook: view(record), secret })
+            }
+            Err(StoreError::Exhausted(_)) => {
+                let problem =
+                    format!("webhooks: a tenant has at most {}: delete one", WebhookSpec::COUNT_MAX);
+                Err(refused(RefusalCode::Exhausted, problem))
+            }
+            Err(error) => Err(Error::Store(error)),
+        }
+    }
+
+    /// Lists the webhooks of the tenant, oldest first.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn webhooks(&self, paging: &Paging) -> Result<Listing<WebhookView>, Error> {
+        let tenant = self.with(Scope::Read)?;
+        let prefix = keys::listed_prefix(tenant, Kind::Webhook, None);
+        let page = self.list::<WebhookRecord>(Index::Listed, prefix, &["webhooks"], paging).await?;
+        Ok(page.map(|found| view(found.record)))
+    }
+
+    /// Deletes a webhook, and what it has not been told.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn delete_webhook(&self, webhook: WebhookId) -> Result<(), Error> {
+        let tenant = self.with(Scope::Admin)?;
+        for _ in 0..super::ROUNDS_MAX {
+            let key = WebhookRecord::key_of(tenant, webhook);
+            let found = self.plane.records.load::<WebhookRecord>(key.clone()).await.map_err(Error::Store)?;
+            let found = found.ok_or_else(|| not_found("webhook", webhook))?;
+            let mut batch = Batch::new();
+            batch.delete(key, found.version);
+            batch.add(WebhookRecord::count(tenant), -1, None);
+            match self.plane.records.commit(batch).await {
+                Ok(_) => return Ok(()),
+                // It was moved on to the next event.
+                Err(StoreError::Conflict(_)) => {}
+                Err(error) => return Err(Error::Store(error)),
+            }
+        }
+        Err(Error::Store(StoreError::Unavailable("events come faster than it can be deleted".into())))
+    }
+
+    /// Lists the deliveries of the tenant that were given up, or those that are tried again by
+    /// themselves; oldest first. Those that were given up can be made again for a week.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn deliveries(&self, given_up: bool, paging: &Paging) -> Result<Listing<DeliveryView>, Error> {
+        let tenant = self.with(Scope::Read)?;
+        let (state, name) = match given_up {
+            true => (DeliveryRecord::DEAD, "dead deliveries"),
+            false => (DeliveryRecord::WAITING, "deliveries"),
+        };
+        let prefix = keys::listed_prefix(tenant, Kind::Delivery, Some(state));
+        let page = self.list::<DeliveryRecord>(Index::Listed, prefix, &[name], paging).await?;
+        let items = page.items.into_iter().filter_map(|found| delivery(found.record)).collect();
+        Ok(Listing { items, next: page.next })
+    }
+
+    /// Tries a delivery anew, from its first try on.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn redeliver(&self, delivery: DeliveryId) -> Result<(), Error> {
+        let tenant = self.with(Scope::Admin)?;
+        let key = DeliveryRecord::key_of(tenant, delivery);
+        let found = self.plane.records.load::<DeliveryRecord>(key).await.map_err(Error::Store)?;
+        let mut found = found.ok_or_else(|| not_found("delivery", delivery))?;
+        let now = self.plane.now();
+        found.record.made_at = now;
+        found.record.tries = 0;
+        found.record.state = DeliveryState::Waiting { next_at: now };
+        let mut batch = Batch::new();
+        batch.put(found.version, &found.record);
+        match self.plane.records.commit(batch).await {
+            Ok(_) => self.plane.due.hint(now),
+            // It is being tried this moment.
+            Err(StoreError::Conflict(_)) => {}
+            Err(error) => return Err(Error::Store(error)),
+        }
+        Ok(())
+    }
+}
+
+fn view(record: WebhookRecord) -> WebhookView {
+    WebhookView { id: record.id, spec: record.spec, made_at: record.made_at }
+}
+
+fn delivery(record: DeliveryRecord) -> Option<DeliveryView> {
+    Some(DeliveryView {
+        id: record.id,
+        webhook: record.webhook,
+        event: serde_json::from_str(&record.body).ok()?,
+        tries: record.tries,
+        next_at: match record.state {
+            DeliveryState::Waiting { next_at } => Some(next_at),
+            DeliveryState::Dead { .. } => None,
+        },
+        problem: record.problem,
+    })
+}

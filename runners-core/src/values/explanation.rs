@@ -1,0 +1,183 @@
+//! Why a job is where it is, and what would start it now.
+
+use crate::values::{
+    id::{JobId, PoolId, RunnerId},
+    reply::StateView,
+    time::{Timestamp, rfc3339},
+};
+use serde::{Deserialize, Serialize};
+
+/// Why a job is where it is. It is what the scheduler itself goes by, at that moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
+pub struct Explanation {
+    /// The job.
+    pub job: JobId,
+    /// How it is now.
+    pub state: StateView,
+    /// What keeps it from every runner, if something does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<JobObstacle>,
+    /// The pools whose runners may take it, now or later, in the order in which it prefers them.
+    pub pools: Vec<PoolExplanation>,
+}
+
+/// What keeps a job from every runner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum JobObstacle {
+    /// It has ended.
+    Concluded,
+    /// A runner has it already.
+    Granted,
+    /// It is not due yet.
+    NotDue {
+        /// When it will be.
+        #[serde(with = "rfc3339")]
+        ready_at: Timestamp,
+    },
+    /// It waits for other jobs.
+    Blocked {
+        /// How many.
+        on: u32,
+    },
+    /// As many jobs of a concurrency key are granted as may be.
+    Concurrency {
+        /// The key.
+        key: String,
+        /// How many may be.
+        max: u32,
+    },
+}
+
+/// How a job stands in one of its pools.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
+pub struct PoolExplanation {
+    /// The pool.
+    pub pool: PoolId,
+    /// When its runners may take the job, if they may not yet.
+    #[serde(
+        with = "crate::values::time::optional_rfc3339",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub opens_at: Option<Timestamp>,
+    /// How many jobs go before it in the pool, if it could be granted there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
+    /// The runners of the pool, by their ids: at most [`PoolExplanation::RUNNERS_MAX`].
+    pub runners: Vec<RunnerExplanation>,
+    /// Whether there are more runners after these.
+    pub more: bool,
+}
+
+impl PoolExplanation {
+    /// How many runners of a pool are explained in one answer at most.
+    pub const RUNNERS_MAX: u32 = 100;
+}
+
+/// How many jobs go before a job, if one runner after the other could take any of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
+pub struct Position {
+    /// How many.
+    pub ahead: u32,
+    /// Whether it is that many, and not at least that many.
+    pub exact: bool,
+}
+
+/// How a job stands with one runner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
+pub struct RunnerExplanation {
+    /// The runner.
+    pub runner: RunnerId,
+    /// What it is called.
+    pub name: String,
+    /// The first thing that keeps the job from it. If there is none, the job is granted to it as
+    /// soon as it is its turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<Obstacle>,
+}
+
+/// The first thing that keeps a job from a runner, in the order in which they are looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Obstacle {
+    /// The job is pinned to another runner.
+    Pinned {
+        /// Which one.
+        to: RunnerId,
+    },
+    /// Nothing was heard of the runner for a term.
+    Absent,
+    /// Another control plane serves the runner, and knows more.
+    Elsewhere,
+    /// The runner cannot execute the kind.
+    Kind,
+    /// It lacks a label that is wanted.
+    Wanted {
+        /// The label.
+        label: String,
+    },
+    /// It has a label that is refused.
+    Refused {
+        /// The label.
+        label: String,
+    },
+    /// It drains or leaves.
+    Draining,
+    /// It has not confirmed an offer in time, and has not spoken since.
+    Suspect,
+    /// It was started again and again, and is held back.
+    CrashLoop {
+        /// Until when.
+        #[serde(with = "rfc3339")]
+        until: Timestamp,
+    },
+    /// It has no free slot, by its own limit, the operator's or the pool's.
+    Full,
+}
+
+impl Explanation {
+    /// What would start the job now, in one sentence.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        match &self.obstacle {
+            Some(JobObstacle::Concluded) => "it has ended: submit it again".into(),
+            Some(JobObstacle::Granted) => "a runner has it".into(),
+            Some(JobObstacle::NotDue { ready_at }) => format!("it starts from {ready_at} on"),
+            Some(JobObstacle::Blocked { on }) => format!("{on} jobs that it waits for must pass first"),
+            Some(JobObstacle::Concurrency { key, max }) => {
+                format!("one of the {max} jobs of {key:?} that are granted must end first")
+            }
+            None => self.advice_on_runners(),
+        }
+    }
+
+    fn advice_on_runners(&self) -> String {
+        let open = || self.pools.iter().filter(|pool| pool.opens_at.is_none());
+        let obstacles: Vec<Option<&Obstacle>> =
+            open().flat_map(|pool| &pool.runners).map(|runner| runner.obstacle.as_ref()).collect();
+        if obstacles.is_empty() {
+            return "its pool has no runner: start one".into();
+        }
+        if obstacles.contains(&None) {
+            let ahead = open().filter_map(|pool| pool.position).map(|position| position.ahead).min();
+            return format!("it is its turn after {} others", ahead.unwrap_or(0));
+        }
+        if obstacles.contains(&Some(&Obstacle::Full)) {
+            return "a runner that may take it must end a job first, or be given more slots".into();
+        }
+        if obstacles.contains(&Some(&Obstacle::Draining)) {
+            return "a runner that may take it drains: resume it".into();
+        }
+        if obstacles.iter().any(|obstacle| matches!(obstacle, Some(Obstacle::Absent | Obstacle::Elsewhere))) {
+            return "a runner that is not here may take it: start it".into();
+        }
+        "no runner of its pool may take it: start one with its kind and labels".into()
+    }
+}
