@@ -4,15 +4,17 @@
 use super::{
     control,
     hand::{Hand, operator, submission, submit, user},
+    webhooks::{Scripted, spec},
 };
 use runners_core::{
-    ApiCredentialSpec, ArtifactKey, ArtifactStore as _, ControlPlane, Digest, Drain, Error, EventCursor,
-    EventsOf, JobFilter, JobId, JobOptions, Management, MemoryArtifacts, MemoryStore, Mode, Opaque, Paging,
-    PoolId, PoolSpec, Principal, RegistrationSpec, Retention, Route, RunId, RunnerFilter, RunnerId, Scope,
-    SignalId, TenantId, TokenId, Transport as _,
+    ApiCredentialSpec, ArtifactKey, ArtifactStore as _, ControlPlane, DeliveryId, Digest, Drain, Error,
+    EventCursor, EventsOf, JobFilter, JobId, JobOptions, Management, MemoryArtifacts, MemoryStore, Mode,
+    Opaque, Paging, PoolId, PoolSpec, Principal, RegistrationSpec, Retention, Route, RunId, RunnerFilter,
+    RunnerId, Scope, SignalId, TenantId, TokenId, Transport as _, WebhookId,
     protocol::{
-        AnswerRequest, CancelRequest, CancelTarget, DeregisterRequest, EnrolRequest, InspectRequest,
-        ReadLogRequest, Request, RotateRequest, RunSpec, SignalRequest, SubmitRequest, WaitRequest,
+        AnswerRequest, CancelRequest, CancelTarget, DeregisterRequest, EnrolRequest, ExplainRequest,
+        InspectRequest, ReadLogRequest, Request, RotateRequest, RunSpec, SignalRequest, SubmitRequest,
+        WaitRequest,
     },
     testing::samples,
 };
@@ -37,6 +39,8 @@ struct Ids {
     credential: TokenId,
     environment: String,
     artifact: Digest,
+    webhook: WebhookId,
+    delivery: DeliveryId,
 }
 
 impl Ids {
@@ -54,6 +58,8 @@ impl Ids {
             credential: TokenId::from_bytes(bytes),
             environment: "none".into(),
             artifact: Digest::of(b"nothing"),
+            webhook: WebhookId::from_bytes(bytes),
+            delivery: DeliveryId::from_bytes(bytes),
         }
     }
 
@@ -71,6 +77,8 @@ impl Ids {
             self.credential.to_string(),
             format!("{:?}", self.environment),
             self.artifact.to_string(),
+            self.webhook.to_string(),
+            self.delivery.to_string(),
         ];
         // What is told may be shown twice over: as text within text.
         texts.iter().fold(told.replace('\\', ""), |told, text| told.replace(text, "…"))
@@ -99,6 +107,8 @@ async fn furnish(control: &ControlPlane) -> Ids {
         credential: TokenId::from_bytes([0; 16]),
         environment: "theirs too".into(),
         artifact: Digest::of(b"theirs"),
+        webhook: WebhookId::from_bytes([1; 16]),
+        delivery: DeliveryId::from_bytes([1; 16]),
     };
     let registration = operator.create_registration(ids.pool, RegistrationSpec::default()).await.unwrap();
     let spec = ApiCredentialSpec { name: "ci".into(), scopes: Scope::ALL.into(), expires_in: None };
@@ -138,6 +148,7 @@ fn requests(ids: &Ids) -> Vec<Request> {
             ..JobOptions::default()
         })),
         Request::Inspect(InspectRequest { job: ids.job }),
+        Request::Explain(ExplainRequest { job: ids.job, runners_after: None }),
         Request::Wait(WaitRequest { job: ids.job, park_for }),
         Request::Cancel(CancelRequest { target: CancelTarget::Job(ids.job) }),
         Request::Cancel(CancelRequest { target: CancelTarget::Run(ids.run) }),
@@ -168,11 +179,13 @@ async fn every_request_with_anothers_ids_is_answered_as_for_ids_that_do_not_exis
 async fn every_method_of_the_management_knows_nothing_of_anothers_ids() {
     let artifacts = MemoryArtifacts::default();
     let control = ControlPlane::builder(MemoryStore::default()).artifacts(artifacts.clone());
-    let control = control.start().await.unwrap();
+    let control = control.webhooks(Scripted::answering([])).start().await.unwrap();
     let of_theirs = ArtifactKey { tenant: TenantId::DEFAULT, digest: Digest::of(b"theirs") };
     let bytes = futures::stream::iter([Ok(bytes::Bytes::from_static(b"theirs"))]);
     artifacts.put(of_theirs, 6, Box::pin(bytes)).await.unwrap();
-    let (theirs, nobodys) = (furnish(&control).await, Ids::none());
+    let (mut theirs, nobodys) = (furnish(&control).await, Ids::none());
+    let webhook = operator(&control).create_webhook(spec(&["ready"]), None).await.unwrap().webhook;
+    theirs.webhook = webhook.id;
     let management = control.management(stranger());
     let (mut of_theirs, mut of_nobodys) = (BTreeMap::new(), BTreeMap::new());
     ask(&management, &theirs, &mut of_theirs).await;
@@ -273,6 +286,12 @@ async fn ask_work(management: &Management, ids: &Ids, note: &mut impl FnMut(&str
     note("retry_job", plain(management.retry_job(ids.job, again).await));
     note("fleet_summary", plain(management.fleet_summary().await));
     note("artifact_length", plain(management.artifact_length(ids.artifact).await));
+    note("webhooks", plain(management.webhooks(&Paging::default()).await));
+    note("delete_webhook", plain(management.delete_webhook(ids.webhook).await));
+    note("deliveries", plain(management.deliveries(true, &Paging::default()).await));
+    note("redeliver", plain(management.redeliver(ids.delivery).await));
+    // It makes what is asked for: there is nothing of theirs to ask with.
+    note("create_webhook", String::new());
     note("read_artifact", plain(management.read_artifact(ids.artifact, None).await.map(drop)));
 }
 
