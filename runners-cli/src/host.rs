@@ -3,18 +3,20 @@
 
 use crate::{
     args::HostArgs,
+    faces::{Faces, MANAGEMENT},
     rollout,
     telemetry::MetricsPort,
     terminal,
     tokens::{self, DataDirectory},
 };
 use anyhow::{Context as _, Result, bail};
+use runners_api::ManagementFace;
 use runners_core::{
-    ControlPlane, DirectoryArtifacts, PoolId, Registration, Scope, TenantId, Token, TokenKind,
+    AddressPolicy, ControlPlane, DirectoryArtifacts, PoolId, Registration, Scope, TenantId, Token, TokenKind,
 };
 use runners_otel::Telemetry;
 use runners_store_sqlite::SqliteStore;
-use runners_transport_http::{HttpFace, Server, TlsIdentity};
+use runners_transport_http::{HttpFace, HttpWebhooks, Server, TlsIdentity};
 use serde_json::json;
 use std::{env, ffi::OsString, io::ErrorKind, path::Path, sync::Arc};
 use tokio::net::TcpListener;
@@ -67,7 +69,13 @@ impl Host {
         let artifacts = DirectoryArtifacts::open(data.artifacts())
             .await
             .with_context(|| format!("could not open {}", data.artifacts().display()))?;
+        let policy = arguments
+            .webhook_allow
+            .iter()
+            .fold(AddressPolicy::default(), |policy, network| policy.allow(*network));
+        let webhooks = HttpWebhooks::new(policy).context("could not set up calls to webhooks")?;
         let control = ControlPlane::builder(store)
+            .webhooks(webhooks)
             .artifacts(artifacts.clone())
             .rollout(rollout)
             .metrics(telemetry.metrics())
@@ -96,6 +104,7 @@ impl Host {
         terminal::print(strong.apply_to(format!("{title} {}", env!("CARGO_PKG_VERSION"))).to_string());
         let facts = [
             ("listens on", self.url.clone()),
+            ("management", format!("{0}{MANAGEMENT}, described at {0}{MANAGEMENT}/docs", self.url)),
             ("queue", self.data.database().display().to_string()),
             ("tokens", format!("{}, {}", registration.display(), api.display())),
         ];
@@ -125,6 +134,8 @@ impl Host {
             move |principal| Arc::new(control.caller(principal)) as Arc<dyn runners_core::Transport>
         };
         let face = HttpFace::builder(control.authenticator(), callers).artifacts(self.artifacts).build();
+        let management = ManagementFace::builder(&control, control.authenticator()).build();
+        let faces = Faces::new(face, management.into_router());
         let stopped = async {
             stop.cancelled().await;
             // It answers the calls that it holds back, so that connections can end.
@@ -137,7 +148,7 @@ impl Host {
             Some(identity) => server.tls(identity),
             None => server,
         };
-        server.serve(face, stopped).await.context("the listener is broken")
+        server.serve(faces, stopped).await.context("the listener is broken")
     }
 }
 

@@ -10,23 +10,31 @@ use serde_json::Map;
 pub(crate) struct LocalBrowser {
     pub(crate) executor: FlowExecutor,
     driver: Driver,
+    /// How it is started, if it is this process that does.
+    options: Option<DriverOptions>,
 }
 
 impl LocalBrowser {
     /// Looks whether there is a browser. None is started yet.
     pub(crate) fn new(arguments: &BrowserArgs) -> Result<Self> {
-        let driver = match &arguments.webdriver {
-            Some(url) => Driver::at(url, Map::new()),
+        let (driver, managed) = match &arguments.webdriver {
+            Some(url) => (Driver::at(url, Map::new()), None),
             None => {
                 let mut options = DriverOptions::default();
                 options.headless = !arguments.headed;
                 options.check().context("this machine cannot replay flows")?;
-                Driver::new(options)
+                (Driver::new(options.clone()), Some(options))
             }
         };
         let mut options = ReplayOptions::default();
         options.screenshots = arguments.screenshots.into();
-        Ok(Self { executor: FlowExecutor::new(driver.clone()).with_options(options), driver })
+        let executor = FlowExecutor::new(driver.clone()).with_options(options);
+        Ok(Self { executor, driver, options: managed })
+    }
+
+    /// Name and version of the browser, if it is one of this machine and says so.
+    pub(crate) async fn version(&self) -> Option<(String, String)> {
+        self.options.as_ref()?.browser_version().await
     }
 
     /// Ends the driver and all its browsers.

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use managed::Managed;
 use runners_core::{Clock, SystemClock};
 use serde_json::{Map, Value};
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 
 /// How long opening a session may take.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
@@ -67,6 +67,31 @@ impl DriverOptions {
         locate::driver(self.driver.as_deref())?;
         locate::browser(self.browser.as_deref()).map(drop)
     }
+
+    /// Name and version of the browser, as it says itself, for a runner's facts. `None` when there is
+    /// none, or it does not say so within [`VERSION_WITHIN`](Self::VERSION_WITHIN). It needs a Tokio
+    /// runtime with I/O and time.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the program that was asked.
+    pub async fn browser_version(&self) -> Option<(String, String)> {
+        let program = locate::browser(self.browser.as_deref()).ok()?;
+        let mut command = tokio::process::Command::new(program);
+        command.arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        let said = within(&SystemClock::default(), Self::VERSION_WITHIN, command.output()).await?.ok()?;
+        name_and_version(&String::from_utf8_lossy(&said.stdout))
+    }
+
+    /// How long a browser may take to say which it is.
+    pub const VERSION_WITHIN: Duration = Duration::from_secs(5);
+}
+
+/// What is before the first word that begins with a digit, and that word.
+fn name_and_version(said: &str) -> Option<(String, String)> {
+    let is_version = |word: &&str| word.starts_with(|first: char| first.is_ascii_digit());
+    let name: Vec<&str> = said.split_whitespace().take_while(|word| !is_version(word)).collect();
+    let version = said.split_whitespace().find(is_version)?;
+    (!name.is_empty()).then(|| (name.join(" ").to_lowercase(), version.to_owned()))
 }
 
 impl Driver {
@@ -139,4 +164,19 @@ impl Browser for Driver {
 enum Source {
     Managed(Arc<Managed>),
     Given { url: String, capabilities: Map<String, Value> },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_is_told_from_its_version() {
+        let said = |text| name_and_version(text).unwrap();
+        let chromium = ("chromium".to_owned(), "131.0.6778.139".to_owned());
+        assert_eq!(said("Chromium 131.0.6778.139 built on Debian GNU/Linux 12\n"), chromium);
+        assert_eq!(said("Google Chrome 131.0.1 ").0, "google chrome");
+        assert_eq!(name_and_version("no version"), None);
+        assert_eq!(name_and_version("131.0"), None);
+    }
 }

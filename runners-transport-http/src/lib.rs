@@ -10,6 +10,8 @@
 mod client;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "webhooks")]
+mod webhooks;
 #[cfg_attr(
     not(all(feature = "client", feature = "server")),
     expect(dead_code, reason = "each side uses its own half of what both agree on")
@@ -33,4 +35,6 @@ pub use server::{
     listen::{Server, serve},
     reply::ReplyBody,
 };
+#[cfg(feature = "webhooks")]
+pub use webhooks::HttpWebhooks;
 pub use wire::{PROTOCOL_MAX, PROTOCOL_MIN, REPLY_BYTES_MAX};

@@ -27,6 +27,10 @@ pub(crate) struct HostArgs {
     /// tokens.
     #[arg(long)]
     pub(crate) insecure_http: bool,
+    /// Let webhooks call this network too, such as 10.0.0.0/8; may be given several times. Public
+    /// addresses can always be called.
+    #[arg(long, value_name = "NETWORK")]
+    pub(crate) webhook_allow: Vec<runners_core::Network>,
     /// Serve metrics as Prometheus text on this address, or on this port of 127.0.0.1. Whoever reaches
     /// it can read them.
     #[arg(long, value_name = "ADDRESS", value_parser = metrics_address)]

@@ -10,6 +10,7 @@ use crate::{
     interrupts::Interrupts,
     keys,
     local::LocalBrowser,
+    machine::Machine,
     narrator::Narrator,
     telemetry::MetricsPort,
 };
@@ -24,6 +25,9 @@ use runners_otel::Telemetry;
 use runners_transport_http::HttpArtifacts;
 use serde_json::json;
 use std::{path::Path, sync::Arc, time::Duration};
+
+/// Name and version of this program.
+const PROGRAM: &str = concat!("runners ", env!("CARGO_PKG_VERSION"));
 
 /// How long what runs may take to end at the second interrupt.
 const STOP_GRACE: Duration = Duration::from_secs(3);
@@ -54,7 +58,8 @@ pub(super) async fn execute(arguments: RunArgs, telemetry: &Telemetry) -> Result
         settled = identity::settle(&credential, &transport) => settled?,
         () = interrupts.next() => return Ok(Exit::Passed),
     }
-    let builder = Runner::builder(transport.clone());
+    let machine = Machine { browser: browser.version().await, state: state.clone() };
+    let builder = Runner::builder(transport.clone()).facts(machine).program(PROGRAM);
     let builder = stay(guard(builder, &arguments.guard, &identity.enrolled)?, &arguments.tenure);
     let runner = builder
         .name(&name)
@@ -127,6 +132,12 @@ fn refusal_advice(refused: &Refused, server: &str, state: &Path) -> String {
     match refused.code {
         RefusalCode::Expired => {
             format!("{server} does not know this runner: start it with a registration token to enrol anew")
+        }
+        RefusalCode::Removed => {
+            let state = state.display();
+            format!(
+                "this runner was removed from {server}: to register it anew, remove {state} and give a token"
+            )
         }
         _ => format!("{server} does not take this runner: remove {} to enrol anew", state.display()),
     }

@@ -198,8 +198,11 @@ impl JobRecord {
         match &mut self.state {
             State::Concluded { .. } => false,
             State::Running { stop: Some(stop), .. } if !stop.reason.yields_to(reason) => false,
-            State::Running { stop, .. } => {
-                *stop = Some(Stop { reason, until: now + self.terms.grace + slack });
+            State::Running { stop, deadline, .. } => {
+                // A job that goes on elsewhere is given up no sooner than its runner stops by itself:
+                // one that cannot be reached still trusts its lease.
+                let from = if reason == StopReason::Drained { now.max(*deadline) } else { now };
+                *stop = Some(Stop { reason, until: from + self.terms.grace + slack });
                 true
             }
             _ if reason == StopReason::Drained => false,

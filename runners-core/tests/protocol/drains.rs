@@ -139,8 +139,14 @@ async fn a_runner_that_says_nothing_at_the_end_of_its_drain_costs_its_job_nothin
     world.drain(None, Some(Duration::from_secs(5))).await;
     world.pass(Duration::from_secs(6)).await;
     let offered = inspect(&world.user, runners_core::JobId::from_bytes([2; 16])).await;
+    assert!(matches!(offered.state, StateView::Offered { .. }), "it may have been started");
+    world.pass(Duration::from_secs(10)).await;
+    let offered = inspect(&world.user, runners_core::JobId::from_bytes([2; 16])).await;
     assert!(matches!(offered.state, StateView::Ready { .. }) && offered.attempts.is_empty());
     world.pass(MINUTE).await;
+    let view = inspect(&world.user, token.job).await;
+    assert!(matches!(view.state, StateView::Running { .. }), "its lease is trusted");
+    world.pass(TERM).await;
     let view = inspect(&world.user, token.job).await;
     assert!(matches!(view.state, StateView::Ready { .. }), "{view:?}");
     assert_eq!(view.attempts[0].outcome, Outcome::Lost);
@@ -199,8 +205,8 @@ async fn a_runner_that_retires_and_says_nothing_is_removed_when_its_time_is_over
     let token = world.running(&mut hand, 1).await;
     operator(&world.control).retire_runner(RUNNER, Duration::from_secs(5)).await.unwrap();
     world.pass(Duration::from_secs(8)).await;
-    assert!(operator(&world.control).runner(RUNNER).await.is_ok(), "what it runs has its grace");
-    world.pass(MINUTE).await;
+    assert!(operator(&world.control).runner(RUNNER).await.is_ok(), "it may still be heard of");
+    world.pass(TERM + MINUTE).await;
     assert!(is_removed(&hand.send().await));
     assert!(matches!(inspect(&world.user, token.job).await.state, StateView::Ready { .. }));
 }

@@ -33,7 +33,7 @@ pub(super) async fn answer(
     }
     let principal = authorise::principal(face, &token, peer).await?;
     drop(token);
-    let bytes = body::whole(body, &headers, route.bytes_max(), &*face.clock).await?;
+    let bytes = Box::pin(body::whole(body, &headers, route.bytes_max(), &*face.clock)).await?;
     let mut request = decode(route, &bytes)?;
     // Nothing of what was read is kept while the call is parked: there may be ten thousand of them.
     drop((bytes, headers));

@@ -16,3 +16,5 @@ mod support;
 mod tls;
 
 mod tokens;
+#[cfg(feature = "webhooks")]
+mod webhooks;

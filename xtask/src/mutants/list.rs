@@ -9,6 +9,7 @@
 mod control_plane;
 mod rules;
 mod runner;
+mod scheduling;
 
 use anyhow::{Result, bail};
 
@@ -41,5 +42,5 @@ impl Mutant {
 
 /// Every mutant.
 pub(super) fn all() -> impl Iterator<Item = &'static Mutant> {
-    rules::MUTANTS.iter().chain(runner::MUTANTS).chain(control_plane::MUTANTS)
+    rules::MUTANTS.iter().chain(runner::MUTANTS).chain(control_plane::MUTANTS).chain(scheduling::MUTANTS)
 }

@@ -14,6 +14,7 @@ use crate::{
     },
 };
 use async_trait::async_trait;
+use futures::future::{BoxFuture, FutureExt as _};
 use std::{sync::Arc, time::Duration};
 
 /// Speaks to a control plane in the same process, for one principal.
@@ -41,67 +42,73 @@ impl Caller {
         }
     }
 
-    async fn pass_on(&self, request: Request) -> Result<Reply, StoreError> {
+    /// Each call in a box of its own, since most runners are parked in one: it is as large as that
+    /// call, not as the largest of all.
+    fn pass_on(&self, request: Request) -> BoxFuture<'_, Result<Reply, StoreError>> {
         let plane = &self.plane;
         if let Principal::Api { tenant, .. } = &self.principal
             && let Err(refused) = plane.may_ask(*tenant)
         {
-            return Ok(Reply::Refused(refused));
+            return answered(Reply::Refused(refused));
         }
         match (request, &self.principal) {
             (Request::Sync(request), Principal::Runner { tenant, pool, runner }) => {
                 let who = Identity { tenant: *tenant, pool: *pool, runner: *runner };
-                plane.sync(who, *request).await
+                plane.sync(who, request).boxed()
             }
             (Request::Enrol(request), Principal::Registrant { tenant, registration }) => {
-                plane.enrol(*tenant, *registration, request).await
+                plane.enrol(*tenant, *registration, request).boxed()
             }
             (Request::Deregister(_), Principal::Runner { tenant, runner, .. }) => {
-                plane.deregister(*tenant, *runner).await
+                plane.deregister(*tenant, *runner).boxed()
             }
             (Request::Enrol(request), Principal::Runner { tenant, pool, runner }) => {
                 let who = Identity { tenant: *tenant, pool: *pool, runner: *runner };
-                plane.identify(who, &request).await
+                async move { plane.identify(who, &request).await }.boxed()
             }
             (Request::Rotate(request), Principal::Runner { tenant, pool, runner }) => {
                 let who = Identity { tenant: *tenant, pool: *pool, runner: *runner };
-                plane.rotate(who, request).await
+                plane.rotate(who, request).boxed()
             }
             (Request::Submit(request), _) => match self.api(Scope::Submit) {
-                Some(tenant) => plane.submit(tenant, request).await,
-                None => Ok(forbidden("submit")),
+                Some(tenant) => plane.submit(tenant, request).boxed(),
+                None => answered(forbidden("submit")),
             },
             (Request::Cancel(request), _) => match self.api(Scope::Submit) {
-                Some(tenant) => plane.cancel(tenant, request).await,
-                None => Ok(forbidden("submit")),
+                Some(tenant) => plane.cancel(tenant, request).boxed(),
+                None => answered(forbidden("submit")),
             },
             (Request::Signal(request), _) => match self.api(Scope::Submit) {
-                Some(tenant) => plane.signal(tenant, request).await,
-                None => Ok(forbidden("submit")),
+                Some(tenant) => plane.signal(tenant, request).boxed(),
+                None => answered(forbidden("submit")),
             },
             (request, _) => match self.api(Scope::Read) {
-                Some(tenant) => self.read(tenant, request).await,
-                None => Ok(forbidden("read")),
+                Some(tenant) => self.read(tenant, request),
+                None => answered(forbidden("read")),
             },
         }
     }
 
-    async fn read(&self, tenant: TenantId, request: Request) -> Result<Reply, StoreError> {
+    fn read(&self, tenant: TenantId, request: Request) -> BoxFuture<'_, Result<Reply, StoreError>> {
         let plane = &self.plane;
         match request {
-            Request::Inspect(request) => plane.inspect(tenant, request.job).await,
-            Request::Explain(request) => plane.explain(tenant, request).await,
-            Request::Wait(request) => plane.wait(tenant, request.job, request.park_for).await,
-            Request::Answer(request) => plane.await_answer(tenant, request.signal, request.park_for).await,
-            Request::ReadLog(request) => plane.read_log(tenant, request).await,
+            Request::Inspect(request) => plane.inspect(tenant, request.job).boxed(),
+            Request::Explain(request) => plane.explain(tenant, request).boxed(),
+            Request::Wait(request) => plane.wait(tenant, request.job, request.park_for).boxed(),
+            Request::Answer(request) => plane.await_answer(tenant, request.signal, request.park_for).boxed(),
+            Request::ReadLog(request) => plane.read_log(tenant, request).boxed(),
             Request::Enrol(_) => {
-                Ok(forbidden_to("only a registration token can be exchanged for a credential"))
+                answered(forbidden_to("only a registration token can be exchanged for a credential"))
             }
-            Request::Deregister(_) => Ok(forbidden_to("a runner deregisters by its own credential")),
-            Request::Rotate(_) => Ok(forbidden_to("only a runner replaces its own credential")),
-            _ => Ok(forbidden_to("only a runner, with its credential, syncs")),
+            Request::Deregister(_) => answered(forbidden_to("a runner deregisters by its own credential")),
+            Request::Rotate(_) => answered(forbidden_to("only a runner replaces its own credential")),
+            _ => answered(forbidden_to("only a runner, with its credential, syncs")),
         }
     }
+}
+
+fn answered(reply: Reply) -> BoxFuture<'static, Result<Reply, StoreError>> {
+    std::future::ready(Ok(reply)).boxed()
 }
 
 #[async_trait]

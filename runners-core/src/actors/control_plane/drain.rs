@@ -5,13 +5,13 @@ use super::{
     Plane,
     effects::Change,
     lock,
-    session::{Identity, Live},
+    session::{Identity, Live, Mine},
     sync::RELEASES_PER_BATCH,
 };
 use crate::{
     actors::records::{Batch, Versioned},
     rules::{
-        job::{State, StopReason},
+        job::StopReason,
         keys,
         record::{Record as _, RunnerRecord, SignalRecord, SignalState},
     },
@@ -20,7 +20,6 @@ use crate::{
         id::{RunnerId, TenantId},
         result::Fault,
         sync::SignalOutcome,
-        time::Timestamp,
     },
 };
 use std::sync::Arc;
@@ -44,9 +43,11 @@ impl Plane {
         if record.drain_by.is_none_or(|by| by > self.now()) {
             return Ok(());
         }
-        let over_at = self.take_back(&mut live).await?;
-        record.drain_by = over_at.filter(|_| record.retiring);
-        let remove = record.retiring && over_at.is_none();
+        let offered = self.take_back(&mut live).await?;
+        let remove = record.retiring && live.mine.is_empty();
+        // An offer may be started before it lapses, and is looked at again then.
+        let again = offered || (record.retiring && !remove);
+        record.drain_by = again.then(|| self.now() + self.spans.start_within);
         let mut batch = Batch::new();
         batch.put(version, &record);
         self.records.commit(batch).await?;
@@ -57,30 +58,22 @@ impl Plane {
         if remove { self.remove_runner(tenant, id).await.map(drop) } else { Ok(()) }
     }
 
-    /// Has every attempt of a session stopped that its job may go on with elsewhere; what is only
-    /// offered goes back at once. When the last attempt is given up, if there is one.
-    async fn take_back(self: &Arc<Self>, live: &mut Live) -> Result<Option<Timestamp>, StoreError> {
+    /// Has every attempt of a session stopped that its job may go on with elsewhere. Whether anything
+    /// is offered: that may have been started already, so it is left to be confirmed or to lapse.
+    async fn take_back(self: &Arc<Self>, live: &mut Live) -> Result<bool, StoreError> {
         let (now, slack) = (self.now(), self.spans.start_within);
-        let mut changes = Vec::new();
-        let mut over_at = None;
-        for mine in live.mine.values() {
+        let stop = |mine: &Mine| {
             let mut job = mine.job.record.clone();
-            let changed = match (job.state.clone(), job.holder()) {
-                (State::Offered { .. }, Some(holder)) => job.lose(holder, now, self.chance()).is_ok(),
-                _ => job.stop(StopReason::Drained, now, slack),
-            };
-            if let State::Running { stop: Some(stop), .. } = job.state {
-                over_at = over_at.max(Some(stop.until));
-            }
-            changes.extend(changed.then(|| Change::of(&mine.job, job)));
-        }
+            job.stop(StopReason::Drained, now, slack).then(|| Change::of(&mine.job, job))
+        };
+        let changes: Vec<Change> = live.mine.values().filter_map(stop).collect();
         for page in changes.chunks(RELEASES_PER_BATCH) {
             live.loaded = false;
             self.commit(Batch::new(), page, now).await?;
             live.loaded = true;
             self.keep(live, page);
         }
-        Ok(over_at)
+        Ok(live.mine.values().any(Mine::is_offered))
     }
 
     /// Remembers that a draining runner holds nothing any more, and removes one that was only kept

@@ -36,10 +36,10 @@ impl Plane {
     pub(crate) async fn sync(
         self: &Arc<Self>,
         who: Identity,
-        request: SyncRequest,
+        request: Box<SyncRequest>,
     ) -> Result<Reply, StoreError> {
         let mut measure = self.measures.sync_arrived(who.pool, self.clock.boot());
-        let reply = self.sync_measured(who, request, &mut measure).await;
+        let reply = self.sync_measured(who, &request, &mut measure).await;
         measure.answered(&reply, self.clock.boot());
         reply
     }
@@ -47,22 +47,24 @@ impl Plane {
     async fn sync_measured(
         self: &Arc<Self>,
         who: Identity,
-        request: SyncRequest,
+        request: &SyncRequest,
         measure: &mut SyncMeasure<'_>,
     ) -> Result<Reply, StoreError> {
         let park_for = request.park_for.min(self.spans.park_max).min(self.spans.term / 3);
         let arrival = Arrival { at: self.now(), park_until: self.clock.boot() + park_for };
         let session = self.session(who);
         let mut live = session.live.lock().await;
-        if let Some(reply) = self.open(&session, &mut live, &request).await? {
+        // What is done before and after the park is in boxes of its own: a parked call is to be small.
+        if let Some(reply) = Box::pin(self.open(&session, &mut live, request)).await? {
             return Ok(reply);
         }
-        let mut told = self.apply(&session, &mut live, &request).await?;
+        let mut told = Box::pin(self.apply(&session, &mut live, request)).await?;
         let parked = Parked { plane: self, session: &session, done: false };
         loop {
             let mut woken = session.woken();
             let over = self.clock.boot() >= arrival.park_until || self.stopping.is_cancelled();
-            let answer = self.answer(&session, &mut live, &request, &mut told, arrival, over).await;
+            let answer = self.answer(&session, &mut live, request, &mut told, arrival, over);
+            let answer = Box::pin(answer).await;
             if let Some(answer) = answer.transpose() {
                 live.parked = false;
                 let took = answer.as_ref().is_ok_and(|answer| !answer.offers.is_empty());
@@ -89,7 +91,7 @@ impl Plane {
                 parked.done();
                 return Ok(self.superseded(request.seq));
             }
-            let elsewhere = self.is_elsewhere(&session, &mut live).await;
+            let elsewhere = Box::pin(self.is_elsewhere(&session, &mut live)).await;
             if !matches!(elsewhere, Ok(false)) {
                 live.parked = false;
                 self.wait_no_more(who, &mut live, false);

@@ -7,7 +7,7 @@ use crate::{
         job::{EndedAttempt, JobRecord, ResultPlace},
         keys,
         log::AttemptLog,
-        record::OutcomeRecord,
+        record::{OutcomeRecord, SessionRecord},
         settlement::is_taken_back,
     },
     seams::{
@@ -16,11 +16,12 @@ use crate::{
     },
     values::{
         digest::Digest,
-        id::{JobId, RunId, TenantId},
+        id::{JobId, RunId, RunnerId, TenantId},
         key::{Index, Key},
         lease::FencingToken,
         outcome::{Conclusion, Outcome},
         result::Verdict,
+        time::Timestamp,
     },
 };
 use bytes::Bytes;
@@ -82,6 +83,13 @@ impl Audit {
         }
     }
 
+    /// Whether a runner is offered nothing because it was started again and again.
+    pub(super) async fn is_held_back(&self, runner: RunnerId, now: Timestamp) -> bool {
+        let found = self.records.load::<SessionRecord>(SessionRecord::key_of(TENANT, runner)).await;
+        let session = found.expect("a store in memory answers");
+        session.is_some_and(|session| session.record.starts.held_back(now).is_some())
+    }
+
     /// Each run's counter is the number of its jobs that have not ended, at every instant.
     pub(super) async fn check_counters(&self) {
         let mut open: BTreeMap<RunId, i64> = BTreeMap::new();
@@ -141,6 +149,7 @@ impl Audit {
     fn count(&self, job: &JobRecord, conclusion: Conclusion) {
         self.checker.count(|count| {
             for ended in &job.attempts {
+                count.taken_back += u64::from(is_taken_back(ended));
                 match ended.outcome {
                     Outcome::Lost => count.losses += 1,
                     Outcome::Lapsed => count.lapses += 1,

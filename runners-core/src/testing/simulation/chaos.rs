@@ -1,11 +1,17 @@
 //! What goes wrong in a simulation beside the network and the store: strokes that hit a runner, a
 //! control plane, a machine or a clock, at moments that the seed draws.
 
-use super::world::{World, operator_of};
+use super::{
+    work::Echo,
+    world::{World, operator_of},
+};
 use crate::{
     seams::clock::{Clock as _, sleep},
     testing::{random::SeededRandom, store::StoreFaults, transport::Faults},
-    values::runner::Mode,
+    values::{
+        command::Command as _, fleet::runner::Drain, id::SignalId, opaque::Opaque, request::SignalRequest,
+        signal::SignalTarget,
+    },
 };
 use std::{sync::Arc, time::Duration};
 
@@ -53,6 +59,7 @@ enum Stroke {
     Drain,
     Pause,
     Operate,
+    Signal,
     Copy,
     Partition,
     Suspend,
@@ -63,7 +70,7 @@ enum Stroke {
     StepWall,
 }
 
-const STROKES: [Stroke; 20] = [
+const STROKES: [Stroke; 32] = [
     Stroke::Kill,
     Stroke::Kill,
     Stroke::Kill,
@@ -73,6 +80,18 @@ const STROKES: [Stroke; 20] = [
     Stroke::Pause,
     Stroke::Operate,
     Stroke::Operate,
+    Stroke::Operate,
+    Stroke::Operate,
+    Stroke::Operate,
+    Stroke::Operate,
+    Stroke::Operate,
+    Stroke::Operate,
+    Stroke::Operate,
+    Stroke::Operate,
+    Stroke::Signal,
+    Stroke::Signal,
+    Stroke::Signal,
+    Stroke::Signal,
     Stroke::Copy,
     Stroke::Partition,
     Stroke::Partition,
@@ -123,6 +142,7 @@ impl World {
                 self.strike_runner(stroke, runner, span, random).await;
             }
             Stroke::Operate => self.operate(runner, span, random).await,
+            Stroke::Signal => self.signal(runner, span, random).await,
             Stroke::Partition => {
                 self.checker.trace(None, format_args!("{} is cut off", self.runners[runner].id));
                 self.checker.count(|count| count.partitions += 1);
@@ -183,6 +203,7 @@ impl World {
             }
             Stroke::Drain => {
                 self.checker.trace(None, format_args!("{} leaves", node.id));
+                self.checker.count(|count| count.drains += 1);
                 tokio::select! {
                     biased;
                     _ = runner.drain() => {}
@@ -201,15 +222,39 @@ impl World {
     /// An operator wants something else of a runner for a while.
     async fn operate(&self, at: usize, span: Duration, random: &SeededRandom) {
         let runner = self.runners[at].id;
-        let slots = random.unit() < 0.4;
+        let slots = random.unit() < 0.15;
+        let timed = random.unit() < 0.5;
         let Some(control) = self.planes.any() else { return };
+        let operator = operator_of(&control);
         let done = if slots {
-            operator_of(&control).set_slots(runner, Some(1)).await
+            operator.set_slots(runner, Some(1)).await
         } else {
-            operator_of(&control).set_mode(runner, Mode::Drain).await
+            let within = timed.then(|| span.mul_f64(0.5));
+            operator.drain_runner(runner, &Drain { note: Some("stroke".to_owned()), within }).await
         };
+        let drains = done.is_ok() && !slots;
+        self.checker.count(|count| count.drains += u64::from(drains));
         self.checker.trace(None, format_args!("{runner} is operated: {}", done.is_ok()));
         sleep(&self.clock, span).await;
         self.let_serve(at).await;
+    }
+
+    /// Somebody sends a signal to a runner, or to a job that may run, and asks for the answer more
+    /// often than it takes.
+    async fn signal(&self, at: usize, span: Duration, random: &SeededRandom) {
+        let to = match self.any_job(random).filter(|_| random.unit() < 0.6) {
+            Some(job) => SignalTarget::Job(job),
+            None => SignalTarget::Runner(self.runners[at].id),
+        };
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&random.number().to_be_bytes());
+        let request = SignalRequest {
+            id: SignalId::from_bytes(id),
+            to,
+            kind: Echo::KIND.to_owned(),
+            payload: Opaque::new(&b"null"[..]),
+            expires_in: span + Duration::from_secs(5),
+        };
+        self.submitter().signal(request, random.unit() < 0.3).await;
     }
 }

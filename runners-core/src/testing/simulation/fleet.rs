@@ -5,7 +5,7 @@ use super::{
     checker::{Checker, RunnerWitness},
     machine::Machine,
     planes::{Planes, Route, Spans},
-    work::Watched,
+    work::{Echo, Watched},
 };
 use crate::{
     actors::{
@@ -128,6 +128,11 @@ impl RunnerNode {
             .clock(self.machine.clone())
             .random(self.random.fork())
             .observer(witness.clone());
+        let echoes = self.random.fork();
+        builder = builder.responder(move |_: Echo| {
+            let number = echoes.number();
+            async move { Ok(number) }
+        });
         for (kind, inner) in executors(&self.machine, &self.checker) {
             let (checker, machine) = (self.checker.clone(), self.machine.clone());
             builder = builder.named(kind, Watched { inner, checker, machine, runner: self.id });

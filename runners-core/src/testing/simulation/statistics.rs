@@ -52,6 +52,18 @@ statistics! {
     lost_told,
     /// Cancels that a runner was told of.
     cancels_told,
+    /// Drains that an operator or a host asked for.
+    drains,
+    /// Attempts that a drain that was over took from their runner.
+    taken_back,
+    /// Signals that were sent.
+    signals,
+    /// Signals that were answered with a result.
+    signals_answered,
+    /// Signals that were answered with a fault, such as that their attempt had ended.
+    signals_faulted,
+    /// Signals that expired.
+    signals_expired,
     /// Syncs that a later one had overtaken.
     superseded,
     /// Starts that a later one had displaced.

@@ -8,9 +8,10 @@ use super::{
 use crate::{
     seams::{
         clock::sleep,
-        executor::{Attempt, ErasedExecutor, Product},
+        executor::{Attempt, ErasedExecutor, Product, Signals},
     },
     values::{
+        command::Command,
         id::RunnerId,
         lease::FencingToken,
         result::{Fault, Verdict},
@@ -82,6 +83,28 @@ pub(super) enum OnCancel {
 /// The kind of the simulation's own jobs.
 pub(super) const KIND: &str = "simulated";
 
+/// A signal whose answer is another each time that it is carried out.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Echo;
+
+impl Command for Echo {
+    const KIND: &'static str = "simulated-signal";
+    type Result = u64;
+}
+
+/// How far answers of attempts are from those of runners.
+const ECHO_STEP: u64 = 1_000_003;
+
+/// Answers every signal to an attempt, each in another way.
+async fn echo(token: FencingToken, signals: &mut Signals<Echo>) {
+    let mut number = token.grant;
+    while let Some(signal) = signals.next().await {
+        number = number.wrapping_mul(ECHO_STEP).wrapping_add(1);
+        signal.answer(Ok(number));
+    }
+    std::future::pending().await
+}
+
 /// Does as its payload says.
 pub(super) struct Simulated {
     pub(super) checker: Checker,
@@ -94,6 +117,7 @@ impl ErasedExecutor for Simulated {
         let plan: Plan = serde_json::from_slice(&payload)
             .map_err(|error| Fault::permanent("malformed_payload", error.to_string()))?;
         let token = attempt.token();
+        let mut signals = attempt.signals::<Echo>();
         let mut logged = String::new();
         for line in 0..plan.log_lines {
             let line = format!("{token}: line {line}\n");
@@ -106,6 +130,7 @@ impl ErasedExecutor for Simulated {
         tokio::select! {
             biased;
             () = sleep(&self.machine, rest) => {}
+            () = echo(token, &mut signals) => {}
             () = self.told(&attempt, plan.on_cancel) => {
                 if matches!(plan.on_cancel, OnCancel::Returns { .. }) {
                     return Err(Fault::retryable("stopped", "it was told to stop"));

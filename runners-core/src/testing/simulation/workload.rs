@@ -14,9 +14,13 @@ use crate::{
         id::{JobId, RunId, RunnerId},
         job::{DisconnectPolicy, JobOptions, JobSpec},
         opaque::Opaque,
-        reply::{Acceptance, RefusalCode, Refused, Reply},
-        request::{CancelRequest, CancelTarget, Request, RunSpec, Submission, SubmitRequest},
+        reply::{Acceptance, Answered, RefusalCode, Refused, Reply},
+        request::{
+            AnswerRequest, CancelRequest, CancelTarget, Request, RunSpec, SignalRequest, Submission,
+            SubmitRequest,
+        },
         retry::RetryPolicy,
+        sync::SignalOutcome,
         time::Timestamp,
     },
 };
@@ -199,6 +203,46 @@ impl<T: Transport, C: Clock> Submitter<T, C> {
     pub(super) async fn cancel(&self, target: CancelTarget) {
         self.checker.trace(None, format_args!("{target:?} is cancelled"));
         self.ask(Request::Cancel(CancelRequest { target })).await;
+    }
+
+    /// Sends a signal, maybe twice, and asks for its answer until it is known and once more: it never
+    /// has another.
+    pub(super) async fn signal(&self, request: SignalRequest, twice: bool) {
+        let signal = request.id;
+        for _ in 0..=u32::from(twice) {
+            match self.ask(Request::Signal(request.clone())).await {
+                Reply::Signalled(_) => {}
+                Reply::Refused(refused) => {
+                    return self.checker.trace(None, format_args!("{signal} is refused: {refused}"));
+                }
+                other => {
+                    return self.checker.violate("a signal is taken or refused", None, format!("{other:?}"));
+                }
+            }
+        }
+        self.checker.count(|count| count.signals += 1);
+        let mut first = None;
+        loop {
+            let ask = AnswerRequest { signal, park_for: Duration::from_secs(20) };
+            match self.ask(Request::Answer(ask)).await {
+                Reply::Answered(Answered::Waiting) => {}
+                Reply::Answered(answered) if first.is_none() => {
+                    self.checker.trace(None, format_args!("{signal} is answered {answered:?}"));
+                    self.checker.count(|count| match answered {
+                        Answered::Outcome(SignalOutcome::Result(_)) => count.signals_answered += 1,
+                        Answered::Outcome(SignalOutcome::Fault(_)) => count.signals_faulted += 1,
+                        _ => count.signals_expired += 1,
+                    });
+                    first = Some(answered);
+                    sleep(&self.clock, AGAIN_AFTER * 10).await;
+                }
+                Reply::Answered(answered) if first.as_ref() == Some(&answered) => return,
+                other => {
+                    let detail = format!("{signal} was answered {first:?}, and again {other:?}");
+                    return self.checker.violate("a signal is answered once", None, detail);
+                }
+            }
+        }
     }
 
     async fn ask(&self, request: Request) -> Reply {

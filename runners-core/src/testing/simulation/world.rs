@@ -147,13 +147,19 @@ impl World {
         self.audit.check_end().await
     }
 
+    pub(super) fn submitter(&self) -> Submitter<FaultyTransport, Machine> {
+        Submitter { transport: self.user.clone(), clock: self.clock.clone(), checker: self.checker.clone() }
+    }
+
+    /// One of the jobs, drawn.
+    pub(super) fn any_job(&self, random: &SeededRandom) -> Option<JobId> {
+        let at = (random.number() as usize).checked_rem(self.jobs.len())?;
+        self.jobs.get(at).map(|planned| planned.spec.job)
+    }
+
     fn submit_all(&self) {
         for job in self.jobs.clone() {
-            let submitter = Submitter {
-                transport: self.user.clone(),
-                clock: self.clock.clone(),
-                checker: self.checker.clone(),
-            };
+            let submitter = self.submitter();
             let clock = self.clock.clone();
             self.duties.spawn(async move {
                 sleep(&clock, job.at).await;
@@ -279,7 +285,8 @@ impl World {
         for job in self.jobs.iter().filter(|job| ready.contains(&job.spec.job)) {
             let needs = Needs::of(&job.spec);
             for node in &self.runners {
-                let free = parked.get(&node.id).is_some_and(|parked| parked.free > 0);
+                let free = parked.get(&node.id).is_some_and(|parked| parked.free > 0)
+                    && !self.audit.is_held_back(node.id, self.wall().wall()).await;
                 let facts = Facts {
                     kinds: self.kinds.iter().cloned().collect(),
                     labels: node.labels.clone(),

@@ -11,6 +11,20 @@ const PROTOCOL: &[&str] = &["--package", "runners-core", "--test", "protocol"];
 const SPANS: &[&str] =
     &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "spans::"];
 
+const DRAIN: &str = "runners-core/src/actors/control_plane/drain.rs";
+
+/// Drains and removal, driven by hand in simulated time.
+const DRAINS: &[&str] =
+    &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "drains::"];
+
+/// Signals, driven by hand.
+const SIGNALS: &[&str] =
+    &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "signals::"];
+
+/// Starts of runners, driven by hand in simulated time.
+const STARTS: &[&str] =
+    &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "starts::"];
+
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "term not backed by the stored expiry",
@@ -67,5 +81,47 @@ pub(super) const MUTANTS: &[Mutant] = &[
         search: "BootTime::from_duration(BOOT_AT_START + self.elapsed())",
         replacement: "BootTime::from_duration(BOOT_AT_START + self.worked())",
         test: &["--package", "runners-core", "--lib", "--", "testing::simulation::machine::"],
+    },
+    Mutant {
+        name: "signal to an attempt that has ended waits until it expires",
+        file: "runners-core/src/actors/control_plane/signals.rs",
+        search: "attempt.is_some_and(|token| live.job(token).is_none())",
+        replacement: "attempt.is_some_and(|token| live.job(token).is_none() && token.grant == 0)",
+        test: SIGNALS,
+    },
+    Mutant {
+        name: "signal not sent to a later start",
+        file: SYNC,
+        search: "live.signals.values_mut().for_each(|pending| pending.sent_at = None);",
+        replacement: "",
+        test: SIGNALS,
+    },
+    Mutant {
+        name: "crash loop not held back",
+        file: "runners-core/src/actors/control_plane/session.rs",
+        search: "self.held_back(now).is_some() ||",
+        replacement: "",
+        test: STARTS,
+    },
+    Mutant {
+        name: "leases of a removed runner kept",
+        file: DRAIN,
+        search: "self.lose_all(&mut live).await?;",
+        replacement: "",
+        test: DRAINS,
+    },
+    Mutant {
+        name: "retired runner not removed",
+        file: DRAIN,
+        search: "if let Err(error) = plane.remove_runner(tenant, runner).await {",
+        replacement: "if let (Err(error), true) = (plane.remove_runner(tenant, RunnerId::from_bytes([0; 16])).await, true) {",
+        test: DRAINS,
+    },
+    Mutant {
+        name: "drain that is over takes nothing",
+        file: DRAIN,
+        search: "job.stop(StopReason::Drained, now, slack).then(",
+        replacement: "(job.stop(StopReason::Drained, now, slack) && slack.is_zero()).then(",
+        test: DRAINS,
     },
 ];

@@ -99,7 +99,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "repeated cancel prolongs the grace",
         file: LIFECYCLE,
-        search: "State::Running { stop: Some(stop), .. } if stop.reason != StopReason::Deadline => false,",
+        search: "State::Running { stop: Some(stop), .. } if !stop.reason.yields_to(reason) => false,",
         replacement: "",
         test: RULES,
     },
@@ -169,8 +169,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "losses count as attempts",
         file: SETTLEMENT,
-        search: "u32::try_from(attempts.len()).unwrap_or(u32::MAX) - lost;",
-        replacement: "u32::try_from(attempts.len()).unwrap_or(u32::MAX);",
+        search: "u32::try_from(attempts.len()).unwrap_or(u32::MAX) - lost - count",
+        replacement: "u32::try_from(attempts.len()).unwrap_or(u32::MAX) - count",
         test: RULES,
     },
     Mutant {
@@ -213,6 +213,27 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: ADMISSION,
         search: "} else if seq <= last || seq <= session.floor {",
         replacement: "} else if seq <= last {",
+        test: RULES,
+    },
+    Mutant {
+        name: "attempt that a drain took back counts",
+        file: "runners-core/src/rules/settlement.rs",
+        search: "attempt.stop == Some(StopReason::Drained)",
+        replacement: "attempt.stop == Some(StopReason::Requested)",
+        test: RULES,
+    },
+    Mutant {
+        name: "verdict within the grace of a drain does not count",
+        file: "runners-core/src/rules/settlement.rs",
+        search: "&& !matches!(attempt.outcome, Outcome::Passed | Outcome::Failed)",
+        replacement: "",
+        test: RULES,
+    },
+    Mutant {
+        name: "time of a crash loop does not grow",
+        file: "runners-core/src/rules/crash_loop.rs",
+        search: "HOLD.saturating_mul(1 << self.times.min(16))",
+        replacement: "HOLD",
         test: RULES,
     },
 ];

@@ -59,6 +59,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         test: RUNNER,
     },
     Mutant {
+        name: "signal carried out again",
+        file: "runners-core/src/actors/runner/signals.rs",
+        search: "if full || !self.seen.insert(signal) {",
+        replacement: "if full || (!self.seen.insert(signal) && self.responding.contains(&signal)) {",
+        test: &["--package", "runners-core", "--lib", "--", "actors::runner::signals::"],
+    },
+    Mutant {
         name: "payload digest unchecked",
         file: EXECUTION,
         search: "if Digest::of(&bytes) != expected {",
