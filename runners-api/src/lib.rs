@@ -5,6 +5,13 @@
 //! [`Management`](runners_core::Management), and this crate knows nothing of it: it turns requests
 //! into its methods, and what they answer into JSON.
 #![cfg_attr(feature = "management", doc = "\n\n", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    feature = "management",
+    expect(
+        clippy::result_large_err,
+        reason = "a problem is the answer itself, made once for a request that fails"
+    )
+)]
 
 #[cfg(feature = "management")]
 mod management;

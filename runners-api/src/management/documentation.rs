@@ -114,7 +114,7 @@ pub(super) fn completed(mut document: OpenApi) -> OpenApi {
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     let key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key")));
     components.add_security_scheme("apiKey", key);
-    document.paths.paths.values_mut().for_each(|item| complete_item(item));
+    document.paths.paths.values_mut().for_each(complete_item);
     document
 }
 

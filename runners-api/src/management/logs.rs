@@ -71,7 +71,7 @@ pub(super) async fn read_log(
         match (piece.text, piece.missing) {
             (Some(piece), _) => text.push_str(&piece),
             (None, missing) => {
-                text.push_str(&format!("[{} bytes are missing]\n", missing.unwrap_or_default()))
+                text.push_str(&format!("[{} bytes are missing]\n", missing.unwrap_or_default()));
             }
         }
     }

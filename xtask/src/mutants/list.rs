@@ -7,6 +7,7 @@
 //! There is a list for each part of the core, in the file of its name.
 
 mod control_plane;
+mod evidence;
 mod rules;
 mod runner;
 mod scheduling;
@@ -42,5 +43,10 @@ impl Mutant {
 
 /// Every mutant.
 pub(super) fn all() -> impl Iterator<Item = &'static Mutant> {
-    rules::MUTANTS.iter().chain(runner::MUTANTS).chain(control_plane::MUTANTS).chain(scheduling::MUTANTS)
+    rules::MUTANTS
+        .iter()
+        .chain(runner::MUTANTS)
+        .chain(control_plane::MUTANTS)
+        .chain(evidence::MUTANTS)
+        .chain(scheduling::MUTANTS)
 }

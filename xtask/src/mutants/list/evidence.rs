@@ -1,0 +1,37 @@
+//! Mutants of what jobs leave: their logs, their artifacts, and who is told of them.
+
+use super::Mutant;
+
+/// The control plane, driven by hand in simulated time.
+const PROTOCOL: &[&str] = &["--package", "runners-core", "--features", "testing", "--test", "protocol"];
+
+pub(super) const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "artifact collected although a record names it",
+        file: "runners-core/src/actors/control_plane/collect.rs",
+        search: "Ok(!rows.is_empty())",
+        replacement: "Ok(rows.len() > 1)",
+        test: PROTOCOL,
+    },
+    Mutant {
+        name: "artifact of a running job removed",
+        file: "runners-core/src/actors/control_plane/retention.rs",
+        search: "is_none_or(|job| job.record.conclusion().is_some())",
+        replacement: "is_none_or(|_| true)",
+        test: PROTOCOL,
+    },
+    Mutant {
+        name: "gap in a log not marked",
+        file: "runners-core/src/rules/log.rs",
+        search: "self.miss(self.end, begin);",
+        replacement: "",
+        test: PROTOCOL,
+    },
+    Mutant {
+        name: "webhook may call this machine",
+        file: "runners-core/src/values/address.rs",
+        search: "        || address.is_loopback()\n",
+        replacement: "",
+        test: &["--package", "runners-core", "--lib", "--", "values::address::"],
+    },
+];
