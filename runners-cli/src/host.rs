@@ -4,6 +4,7 @@
 use crate::{
     args::HostArgs,
     faces::{Faces, MANAGEMENT},
+    rollout,
     telemetry::MetricsPort,
     terminal,
     tokens::{self, DataDirectory},
@@ -17,7 +18,7 @@ use runners_otel::Telemetry;
 use runners_store_sqlite::SqliteStore;
 use runners_transport_http::{HttpFace, HttpWebhooks, Server, TlsIdentity};
 use serde_json::json;
-use std::{io::ErrorKind, path::Path, sync::Arc};
+use std::{env, ffi::OsString, io::ErrorKind, path::Path, sync::Arc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -51,6 +52,10 @@ impl Host {
                  --tls-key, listen on 127.0.0.1 behind a proxy with TLS, or allow it with --insecure-http"
             );
         }
+        // A variable that is not Unicode is none of these.
+        let unicode =
+            |(name, value): (OsString, OsString)| name.into_string().ok().zip(value.into_string().ok());
+        let rollout = rollout::read(env::vars_os().filter_map(unicode))?;
         let listener = TcpListener::bind(listen).await.map_err(|error| match error.kind() {
             ErrorKind::AddrInUse => anyhow::Error::from(error).context(format!(
                 "could not listen on {listen}: stop what listens there, or choose another --listen"
@@ -72,6 +77,7 @@ impl Host {
         let control = ControlPlane::builder(store)
             .webhooks(webhooks)
             .artifacts(artifacts.clone())
+            .rollout(rollout)
             .metrics(telemetry.metrics())
             .traces(telemetry.traces())
             .start()

@@ -19,6 +19,7 @@ mod narrator;
 mod output;
 mod progress;
 mod report;
+mod rollout;
 mod table;
 mod telemetry;
 mod terminal;

@@ -31,6 +31,7 @@ pub use server::tls::{TlsError, TlsIdentity};
 #[cfg(feature = "server")]
 pub use server::{
     HttpFace, HttpFaceBuilder,
+    attempts::Peer,
     listen::{Server, serve},
     reply::ReplyBody,
 };

@@ -4,19 +4,24 @@
 //! decided by the transport that it is given for each principal.
 
 mod artifacts;
+pub(crate) mod attempts;
 mod authorise;
 mod body;
 mod call;
 mod carry;
 mod exchange;
 pub(crate) mod listen;
+mod peer;
 mod range;
 mod refusal;
 pub(crate) mod reply;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
 
-use crate::server::reply::ReplyBody;
+use crate::server::{
+    attempts::{Attempts, FAILED_MAX},
+    reply::ReplyBody,
+};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http_body_util::BodyExt as _;
@@ -47,6 +52,7 @@ struct Inner {
     callers: Box<dyn Fn(Principal) -> Arc<dyn Transport> + Send + Sync>,
     artifacts: Option<Arc<dyn ArtifactStore>>,
     artifact_bytes_max: u64,
+    attempts: Attempts,
     prefix: String,
     park_max: Duration,
     clock: Arc<dyn Clock>,
@@ -68,6 +74,7 @@ impl HttpFace {
             callers: Box::new(callers),
             artifacts: None,
             artifact_bytes_max: Self::ARTIFACT_BYTES_MAX,
+            attempts: Attempts::new(FAILED_MAX),
             prefix: String::new(),
             park_max: SyncRequest::PARK_MAX,
             clock: Arc::new(SystemClock::default()),
@@ -128,6 +135,16 @@ impl HttpFaceBuilder {
     #[must_use]
     pub fn artifact_bytes_max(mut self, bytes_max: u64) -> Self {
         self.0.artifact_bytes_max = bytes_max;
+        self
+    }
+
+    /// How many attempts with bad tokens one source may make within a minute: 60 unless said
+    /// otherwise. It then waits until the minute is over, unless it has a token that was good here
+    /// before. Sources are told apart by their [`Peer`](crate::Peer); behind a proxy they are all
+    /// one, unless the proxy's host puts that right.
+    #[must_use]
+    pub fn failed_attempts_max(mut self, failed_max: u32) -> Self {
+        self.0.attempts = Attempts::new(failed_max);
         self
     }
 

@@ -6,6 +6,48 @@ use std::{error::Error, fmt::Debug, sync::Arc, time::Duration};
 
 /// Tells for whom a token speaks. [`ControlPlane::authenticator`](crate::ControlPlane::authenticator)
 /// returns one over the control plane's own credentials; hosts with accounts write their own.
+///
+/// A host's accounts can stand beside the control plane's own credentials: what the host does not
+/// know may be a runner's credential or a registration token.
+///
+/// ```
+/// use runners_core::{
+///     Authenticate, AuthenticateError, ControlPlane, MemoryStore, PoolSpec, Principal,
+///     RecordsAuthenticator, Scope, TenantId, Timestamp,
+/// };
+/// use std::collections::BTreeMap;
+///
+/// #[derive(Debug)]
+/// struct Accounts {
+///     tenants: BTreeMap<String, TenantId>,
+///     runners: RecordsAuthenticator,
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl Authenticate for Accounts {
+///     async fn authenticate(&self, token: &str) -> Result<Principal, AuthenticateError> {
+///         match self.tenants.get(token) {
+///             Some(tenant) => Ok(Principal::Api { tenant: *tenant, scopes: Scope::ALL.into() }),
+///             None => self.runners.authenticate(token).await,
+///         }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let control = ControlPlane::builder(MemoryStore::default()).start().await?;
+/// let acme = TenantId::new(Timestamp::from_millis(1), [7; 10]);
+/// let tenants = [("session-of-a-user".to_owned(), acme)].into();
+/// let accounts = Accounts { tenants, runners: control.authenticator() };
+///
+/// let principal = accounts.authenticate("session-of-a-user").await?;
+/// let pool = control.management(principal).create_pool(PoolSpec::new("lab")).await?;
+/// assert_eq!(pool.tenant, acme);
+/// assert!(accounts.authenticate("guess").await.is_err());
+/// # control.stop().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Authenticate: Debug + Send + Sync + 'static {
     /// Looks `token` up.

@@ -24,6 +24,7 @@ mod signals;
 #[cfg(feature = "testing")]
 mod spans;
 mod starts;
+mod tenants;
 mod time;
 mod tokens;
 mod unique;

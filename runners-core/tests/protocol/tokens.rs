@@ -106,9 +106,9 @@ async fn a_pool_has_as_many_runners_as_it_may_and_a_removed_one_makes_room() {
     assert_eq!(enrol(&control, &token, &secret(3)).await.unwrap_err().code, RefusalCode::Exhausted);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_runner_registered_in_advance_is_known_by_its_token() {
-    let control = control().await;
+    let (control, _clock) = timed().await;
     let made = admin(&control).register_runner(PoolId::DEFAULT, "ahead").await.unwrap();
     assert_eq!((made.token.kind(), made.view.name.as_str()), (Some(TokenKind::Runner), "ahead"));
     let enrolled = enrol(&control, &made.token, &made.token).await.unwrap();

@@ -18,7 +18,7 @@ use std::{
 
 /// Answers as a test says, and keeps every call. What is not said is answered with 200.
 #[derive(Clone, Debug, Default)]
-struct Scripted {
+pub(crate) struct Scripted {
     answers: Arc<Mutex<VecDeque<Result<u16, &'static str>>>>,
     calls: Arc<Mutex<Vec<WebhookCall>>>,
 }
@@ -37,7 +37,7 @@ impl WebhookSender for Scripted {
 }
 
 impl Scripted {
-    fn answering(answers: impl IntoIterator<Item = Result<u16, &'static str>>) -> Self {
+    pub(crate) fn answering(answers: impl IntoIterator<Item = Result<u16, &'static str>>) -> Self {
         Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), ..Self::default() }
     }
 
@@ -54,7 +54,7 @@ fn admin(control: &ControlPlane) -> Management {
     control.management(Principal::Api { tenant: TenantId::DEFAULT, scopes: Scope::ALL.into() })
 }
 
-fn spec(events: &[&str]) -> WebhookSpec {
+pub(crate) fn spec(events: &[&str]) -> WebhookSpec {
     let events = events.iter().map(|&name| name.to_owned()).collect();
     WebhookSpec { url: "https://hooks.example.com/a".to_owned(), events }
 }

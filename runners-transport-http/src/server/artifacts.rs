@@ -24,7 +24,7 @@ pub(super) async fn answer(
 ) -> Result<Response<ReplyBody>, Refusal> {
     let token = authorise::token(&head.headers)?;
     authorise::check_kind(&token, &[TokenKind::Runner, TokenKind::Api], "an artifact")?;
-    let principal = authorise::principal(face, &token).await?;
+    let principal = authorise::principal(face, &token, head.extensions.get().copied()).await?;
     drop(token);
     let tenant = tenant(&principal, &head.method)?;
     let store = face.artifacts.as_ref().ok_or_else(|| {

@@ -2,7 +2,9 @@
 
 use crate::{
     server::{
-        Inner, authorise,
+        Inner,
+        attempts::Peer,
+        authorise,
         body::{self, RequestBody},
         refusal::Refusal,
         reply::ReplyBody,
@@ -21,6 +23,7 @@ pub(super) async fn answer(
     face: &Inner,
     route: Route,
     headers: HeaderMap,
+    peer: Option<Peer>,
     body: RequestBody,
 ) -> Result<Response<ReplyBody>, Refusal> {
     let token = authorise::token(&headers)?;
@@ -28,7 +31,7 @@ pub(super) async fn answer(
     if !is_media_type(headers.get(header::CONTENT_TYPE), JSON) {
         return Err(Refusal::new(Code::UnsupportedMediaType, format!("send `Content-Type: {JSON}`")));
     }
-    let principal = authorise::principal(face, &token).await?;
+    let principal = authorise::principal(face, &token, peer).await?;
     drop(token);
     let bytes = Box::pin(body::whole(body, &headers, route.bytes_max(), &*face.clock)).await?;
     let mut request = decode(route, &bytes)?;

@@ -66,7 +66,8 @@ async fn carry_out(face: &Inner, head: Parts, body: RequestBody) -> Result<Respo
         Place::Health => Ok(healthy()),
         Place::Call(route) => {
             check_protocol(&head.headers)?;
-            call::answer(face, route, headers_of(head), body).await
+            let peer = head.extensions.get().copied();
+            call::answer(face, route, headers_of(head), peer, body).await
         }
         Place::Artifact(digest) => {
             check_protocol(&head.headers)?;

@@ -3,7 +3,10 @@
 
 #[cfg(feature = "tls")]
 use crate::server::tls::TlsIdentity;
-use crate::{server::carry::Carrier, wire::deadline::within};
+use crate::{
+    server::{carry::Carrier, peer::FromPeer},
+    wire::deadline::within,
+};
 use bytes::Bytes;
 use http::Request;
 use hyper::body::Incoming;
@@ -131,8 +134,9 @@ impl Server {
                 accepted = accept => accepted,
             };
             match accepted {
-                Ok((stream, _)) => {
-                    let connection = carrier.clone().carry(stream, service.clone());
+                Ok((stream, address)) => {
+                    let service = FromPeer::new(service.clone(), address.ip());
+                    let connection = carrier.clone().carry(stream, service);
                     connections.spawn(async move {
                         connection.await;
                         drop(place);

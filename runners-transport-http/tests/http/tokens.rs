@@ -66,6 +66,25 @@ async fn tokens_that_cannot_be_looked_up_are_an_outage_and_not_bad() {
 }
 
 #[tokio::test]
+async fn a_source_with_too_many_bad_tokens_waits_and_good_tokens_of_it_do_not() {
+    let running = Running::start(face(answering()).failed_attempts_max(2)).await;
+    let good = running.transport(good(TokenKind::Runner));
+    good.call(idle(1)).await.unwrap();
+    let bad = running.transport(Token::from_text("guess"));
+    for _ in 0..2 {
+        let told = bad.call(idle(1)).await.unwrap_err();
+        assert!(matches!(told, TransportError::Unauthorized(_)), "{told:?}");
+    }
+    match bad.call(idle(1)).await.unwrap_err() {
+        TransportError::Busy { retry_after } => {
+            assert!(retry_after > Duration::from_secs(50) && retry_after <= Duration::from_secs(60));
+        }
+        told => panic!("{told:?}"),
+    }
+    good.call(idle(2)).await.unwrap();
+}
+
+#[tokio::test]
 async fn only_a_runner_credential_is_enrolled() {
     let running = Running::start(face(answering())).await;
     let registrant = running.transport(good(TokenKind::Registration));
