@@ -275,8 +275,7 @@ async fn ask_fleet(management: &Management, ids: &Ids, note: &mut impl FnMut(&st
 }
 
 async fn ask_work(management: &Management, ids: &Ids, note: &mut impl FnMut(&str, String)) {
-    let mut of_run = JobFilter::default();
-    of_run.run = Some(ids.run);
+    let of_run = JobFilter { run: Some(ids.run), ..JobFilter::default() };
     let again = JobId::from_bytes([78; 16]);
     let options = JobOptions { pool: ids.pool_name.clone(), ..JobOptions::default() };
     let request = SubmitRequest { jobs: vec![submission(10, options)], run: None };

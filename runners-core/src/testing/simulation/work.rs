@@ -102,7 +102,7 @@ async fn echo(token: FencingToken, signals: &mut Signals<Echo>) {
         number = number.wrapping_mul(ECHO_STEP).wrapping_add(1);
         signal.answer(Ok(number));
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Does as its payload says.

@@ -99,8 +99,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "crash loop not held back",
         file: "runners-core/src/actors/control_plane/session.rs",
-        search: "self.held_back(now).is_some() ||",
-        replacement: "",
+        search: "held_back_until: self.held_back(now),",
+        replacement: "held_back_until: None,",
         test: STARTS,
     },
     Mutant {
