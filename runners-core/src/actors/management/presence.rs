@@ -22,8 +22,7 @@ impl Management {
     ///
     /// Presence is kept in memory, and is told again by the next sync of a runner: after a restart of
     /// the control plane, every runner is offline for as long as a sync takes. Nothing is written
-    /// for it alone, but once when a runner has been away for two terms. One that speaks to another
-    /// control plane is not known to be online here.
+    /// for it alone. One that speaks to another control plane is not known to be online here.
     ///
     /// # Errors
     /// As [`Management`] says.
