@@ -66,7 +66,7 @@ fn a_token_of_another_kind_is_named_and_not_shown() {
     let submitted = stage.run(&["submit", &flow, "-t", &registration]);
     submitted.expect(2, "API credential (rapi_…), and what was given is the registration token (rreg_…)");
     let run = stage.run(&["run", "-t", &api, "--webdriver", "http://localhost:1"]);
-    run.expect(2, "registration token (rreg_…), and what was given is the API credential (rapi_…)");
+    run.expect(2, "registration token (rreg_…) or the runner credential (rcrd_…), and what was given is the API credential (rapi_…)");
     assert!(!(submitted.stderr() + &run.stderr()).contains("7777"));
 }
 

@@ -1,6 +1,10 @@
 //! The control plane as a process: its tokens, its queue, its stop.
 
 use crate::{processes::Process, stage::Stage};
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+};
 
 #[cfg(unix)]
 #[test]
@@ -75,4 +79,28 @@ fn a_token_of_another_server_is_told_as_such() {
     let absent = format!("runner_{}", "7".repeat(32));
     stage.run(&["ping", &absent, "-s", &url]).expect(2, "there is no runner");
     stage.run(&["submit", &flow, "-s", &url, "--pool", "nowhere"]).expect(2, "nowhere");
+}
+
+/// What is answered to a GET, head and body.
+fn get(url: &str, path: &str, token: &str) -> String {
+    let address = url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let credential = format!("Authorization: Bearer {token}");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n{credential}\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn the_management_api_is_served_beside_the_runners_calls() {
+    let stage = Stage::new();
+    let (_server, url) = stage.server();
+    let token = stage.read("runners-data/api-token");
+    let pools = get(&url, "/api/self-hosted/pools", token.trim());
+    assert!(pools.starts_with("HTTP/1.1 200") && pools.contains(r#""name":"default""#), "{pools}");
+    assert!(get(&url, "/api/self-hosted/pools", "nobody").starts_with("HTTP/1.1 401"));
+    assert!(get(&url, "/api/docs", "").contains("text/html"));
+    assert!(get(&url, "/api/readyz", "").contains("ready"));
 }

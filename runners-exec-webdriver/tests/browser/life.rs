@@ -4,7 +4,10 @@ use crate::stage::{Counted, Seen, Site, Stage, Watcher, driver_options};
 use runners_exec_webdriver::{
     Browser, BrowserFlow, Driver, DriverOptions, FlowExecutor, OpenError, Replay, ReplayOptions,
 };
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
+};
 use serde_json::{Map, Value, json};
 use std::{
     env, fs,
@@ -114,6 +117,7 @@ async fn a_session_that_is_dropped_takes_its_browser_with_it() {
     let left = profiles(state.path());
     assert_eq!(left.len(), 1);
     let gone = known.iter().find(|profile| !left.contains(profile)).unwrap();
+    wait_for_ends(&browsers(gone));
     assert_eq!(browsers(gone), [0; 0]);
     assert!(!browsers(&left[0]).is_empty(), "the other one goes on");
     two.close().await;
@@ -282,6 +286,17 @@ fn browsers(profile: &Path) -> Vec<u32> {
         line.split(|byte| *byte == 0).any(|part| part == argument.as_bytes()) && is_alive(*id)
     })
     .collect()
+}
+
+/// Waits until processes that were killed have ended, which takes them a moment.
+fn wait_for_ends(ids: &[u32]) {
+    for id in ids {
+        let id = Pid::from_raw(i32::try_from(*id).unwrap()).unwrap();
+        if let Ok(process) = pidfd_open(id, PidfdFlags::empty()) {
+            let within = Timespec { tv_sec: 10, tv_nsec: 0 };
+            poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&within)).unwrap();
+        }
+    }
 }
 
 fn is_alive(id: u32) -> bool {

@@ -59,10 +59,6 @@ impl Rehearsal<'_> {
             let lane = &lanes[&id];
             let at = self.taken.get(&id).copied().unwrap_or(0);
             let (first, head) = self.head(lane, id, at)?;
-            if self.is_full(lane) {
-                self.order.remove(&lane.needs, head, lane.share_in(self.pool));
-                continue;
-            }
             if id == target && first == *key {
                 return Some(Position { ahead, exact });
             }
@@ -90,11 +86,24 @@ impl Rehearsal<'_> {
             self.order.set_share(key, self.count(key));
         }
         self.taken.insert(id, at + 1);
-        if let Some((_, next)) = self.head(lane, id, at + 1) {
+        if let Some((_, next)) = self.head(lane, id, at + 1).filter(|_| !self.is_full(lane)) {
             let share = share.map(|share| (share.clone(), self.count(&share.0)));
             self.order.insert(&lane.needs, next, share);
         }
         self.order.remove(&lane.needs, head, share);
+        lane.limits.iter().for_each(|(key, _)| self.hold_back(key));
+    }
+
+    /// Takes the lanes out that a counter holds back now: one that waited would stand for its
+    /// fairness key where the next of that key is to.
+    fn hold_back(&mut self, key: &Key) {
+        for id in self.schedule.counters.ready(key) {
+            let lane = &self.schedule.lanes[&id];
+            let at = self.taken.get(&id).copied().unwrap_or(0);
+            if let Some((_, head)) = self.head(lane, id, at).filter(|_| self.is_full(lane)) {
+                self.order.remove(&lane.needs, head, lane.share_in(self.pool));
+            }
+        }
     }
 
     fn count(&self, key: &Key) -> i64 {

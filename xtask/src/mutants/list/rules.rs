@@ -85,8 +85,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "cancel of a running job ignored",
         file: LIFECYCLE,
-        search: "*stop = Some(Stop { reason, until: now + self.terms.grace + slack });\n                true",
-        replacement: "let _ = (&stop, slack, Stop { reason, until: now });\n                false",
+        search: "*stop = Some(Stop { reason, until: from + self.terms.grace + slack });\n                true",
+        replacement: "let _ = (&stop, slack, Stop { reason, until: from });\n                false",
         test: RULES,
     },
     Mutant {
