@@ -5,7 +5,7 @@ use super::Mutant;
 const SYNC: &str = "runners-core/src/actors/control_plane/sync.rs";
 
 /// The control plane, driven by hand.
-const PROTOCOL: &[&str] = &["--package", "runners-core", "--test", "protocol"];
+const PROTOCOL: &[&str] = &["--package", "runners-core", "--features", "testing", "--test", "protocol"];
 
 /// The control plane, driven by hand in simulated time.
 const SPANS: &[&str] =

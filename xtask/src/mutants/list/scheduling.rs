@@ -13,7 +13,8 @@ const SHARING: &[&str] =
     &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "sharing::"];
 
 /// The control plane, driven by hand.
-const UNIQUE: &[&str] = &["--package", "runners-core", "--test", "protocol", "--", "unique::"];
+const UNIQUE: &[&str] =
+    &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "unique::"];
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
