@@ -174,6 +174,7 @@ impl Plane {
             }
         }
         let Work { mut batch, now, jobs, answered, told, grown, .. } = work;
+        let touched = jobs.keys().copied().collect();
         let mut changes: Vec<Change> = Vec::with_capacity(jobs.len());
         for (before, after) in jobs.into_values() {
             if before.record == after {
@@ -185,7 +186,7 @@ impl Plane {
         // Until the batch is committed, what is known of the session is ahead of the store.
         live.loaded = false;
         self.keep(live, &changes);
-        let taken = self.take_along(live, along).await?;
+        let taken = self.take_along(live, along, &touched).await?;
         let granted = taken.offers(live, now);
         let renewed = if granted.is_empty() { None } else { self.hold_session(live, &mut batch, now) };
         let told_of = changes.len();

@@ -21,7 +21,7 @@ use crate::{
         time::Timestamp,
     },
 };
-use std::{mem, sync::Arc};
+use std::{collections::BTreeSet, mem, sync::Arc};
 
 /// How often a grant is tried again after somebody else was faster.
 const ROUNDS_MAX: usize = 8;
@@ -90,11 +90,12 @@ impl Plane {
     }
 
     /// Takes ready jobs for what a request has left free once it is applied, to be granted in the
-    /// batch that applies it.
+    /// batch that applies it. None is one of those that the batch `changes`.
     pub(super) async fn take_along(
         self: &Arc<Self>,
         live: &Live,
         along: Option<(PoolId, &SyncRequest)>,
+        changes: &BTreeSet<JobId>,
     ) -> Result<Taken<'_>, StoreError> {
         let pool = along.map_or(PoolId::DEFAULT, |(pool, _)| pool);
         let mut taken = Taken { plane: self, pool, jobs: Vec::new() };
@@ -108,6 +109,7 @@ impl Plane {
         let sought = self.scheduled(|schedule| schedule.seek(pool, seeker, wish));
         self.read_pages(sought.pages);
         taken.jobs = sought.taken;
+        taken.lose_all(|job| changes.contains(&job) || live.mine.contains_key(&job));
         self.fetch_payloads(&mut taken.jobs).await?;
         taken.fit(WRITES_ALONG_MAX);
         Ok(taken)
@@ -283,6 +285,14 @@ impl Taken<'_> {
         let job = self.jobs.swap_remove(at);
         self.plane.settled(job.record.lane(), self.pool);
         Some(job)
+    }
+
+    /// Takes out jobs that are not ready any more. The schedule may learn that a job is ready when
+    /// the job has long been granted: the commit that made it ready was seen before it was answered.
+    fn lose_all(&mut self, is_lost: impl Fn(JobId) -> bool) {
+        for job in self.jobs.extract_if(.., |job| is_lost(job.record.id)) {
+            self.plane.settled(job.record.lane(), self.pool);
+        }
     }
 
     fn give_back(&self, job: ReadyJob) {
