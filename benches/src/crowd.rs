@@ -4,7 +4,8 @@
 use crate::{
     bed::{self, Bed, Kept},
     journey::{Traveller, submit},
-    wire::{Lean, USER_TOKEN, face, runner_token},
+    lean::Lean,
+    wire::{USER_TOKEN, face, runner_token},
 };
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;

@@ -9,6 +9,7 @@ pub mod fleet;
 pub mod floor;
 pub mod grants;
 pub mod journey;
+pub mod lean;
 pub mod peer;
 pub mod rows;
 pub mod sample;

@@ -1,20 +1,11 @@
 //! The same control plane over HTTP on loopback: served on a thread of its own, and called either
 //! by the client that users have or by a lean one that leaves the processor to the server.
 
-use crate::{bed, stopwatch::now};
+use crate::{bed, lean::Lean, stopwatch::now};
 use anyhow::Context as _;
 use async_trait::async_trait;
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::{
-    Request as HttpRequest,
-    client::conn::{http1, http2},
-};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use runners_core::{
-    Authenticate, AuthenticateError, ControlPlane, Principal, Token, Transport, TransportError,
-    TransportSource,
-    protocol::{Reply, Request},
+    Authenticate, AuthenticateError, ControlPlane, Principal, Token, Transport, protocol::Request,
 };
 use runners_transport_http::{HttpFace, HttpTransport};
 use std::{
@@ -23,10 +14,7 @@ use std::{
     thread::{self, JoinHandle},
     time::Duration,
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{Mutex, oneshot},
-};
+use tokio::{net::TcpListener, sync::oneshot};
 
 /// A control plane that is served on loopback.
 #[derive(Debug)]
@@ -111,98 +99,6 @@ impl Authenticate for ByNumber {
         }
         let number = token.strip_prefix("runner-").and_then(|number| number.parse().ok());
         number.map(bed::runner).ok_or(AuthenticateError::Unknown)
-    }
-}
-
-/// A transport that does as little as HTTP asks for: no retries, no pool, no limits. Clones share
-/// a connection: over HTTP/1 one call after the other, over HTTP/2 at once.
-#[derive(Clone, Debug)]
-pub struct Lean {
-    sender: Sender,
-    _driver: Arc<tokio::task::JoinSet<()>>,
-    token: String,
-}
-
-#[derive(Clone, Debug)]
-enum Sender {
-    Http1(Arc<Mutex<http1::SendRequest<Full<Bytes>>>>),
-    Http2(http2::SendRequest<Full<Bytes>>),
-}
-
-impl Lean {
-    /// A connection over HTTP/1.
-    ///
-    /// # Errors
-    /// If the server cannot be reached.
-    pub async fn connect(address: SocketAddr) -> anyhow::Result<Self> {
-        let (sender, connection) = http1::handshake(stream(address).await?).await?;
-        let sender = Sender::Http1(Arc::new(Mutex::new(sender)));
-        Ok(Self::driven(sender, async move { drop(connection.await) }))
-    }
-
-    /// A connection over HTTP/2.
-    ///
-    /// # Errors
-    /// If the server cannot be reached.
-    pub async fn connect_http2(address: SocketAddr) -> anyhow::Result<Self> {
-        let (sender, connection) = http2::handshake(TokioExecutor::new(), stream(address).await?).await?;
-        Ok(Self::driven(Sender::Http2(sender), async move { drop(connection.await) }))
-    }
-
-    fn driven(sender: Sender, driver: impl Future<Output = ()> + Send + 'static) -> Self {
-        let mut drivers = tokio::task::JoinSet::new();
-        drivers.spawn(driver);
-        Self { sender, _driver: Arc::new(drivers), token: String::new() }
-    }
-
-    /// The same connection, speaking for the owner of a token.
-    #[must_use]
-    pub fn with_token(&self, token: impl Into<String>) -> Self {
-        Self { token: token.into(), ..self.clone() }
-    }
-
-    async fn exchange(&self, name: &str, body: Vec<u8>) -> Result<Reply, TransportSource> {
-        let request = |uri: String| {
-            HttpRequest::post(uri)
-                .header("content-type", "application/json")
-                .header("authorization", format!("Bearer {}", self.token))
-                .header("runners-protocol", "1")
-        };
-        let body = Full::new(Bytes::from(body));
-        let response = match &self.sender {
-            Sender::Http1(sender) => {
-                let request = request(format!("/v1/{name}")).header("host", "localhost").body(body)?;
-                let mut sender = sender.lock().await;
-                sender.ready().await?;
-                sender.send_request(request).await?
-            }
-            Sender::Http2(sender) => {
-                let request = request(format!("http://localhost/v1/{name}")).body(body)?;
-                sender.clone().send_request(request).await?
-            }
-        };
-        let body = response.into_body().collect().await?;
-        Ok(serde_json::from_slice(&body.to_bytes())?)
-    }
-}
-
-async fn stream(address: SocketAddr) -> std::io::Result<TokioIo<TcpStream>> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    Ok(TokioIo::new(stream))
-}
-
-#[async_trait]
-impl Transport for Lean {
-    async fn call(&self, request: Request) -> Result<Reply, TransportError> {
-        let encoded = match &request {
-            Request::Submit(fields) => serde_json::to_vec(fields).map(|body| ("submit", body)),
-            Request::Sync(fields) => serde_json::to_vec(fields).map(|body| ("sync", body)),
-            Request::Inspect(fields) => serde_json::to_vec(fields).map(|body| ("inspect", body)),
-            other => return Err(TransportError::Unreachable(format!("not measured: {other:?}").into())),
-        };
-        let (name, body) = encoded.map_err(|error| TransportError::Unreachable(error.into()))?;
-        self.exchange(name, body).await.map_err(TransportError::Unreachable)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::server::{
     reply::ReplyBody,
 };
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::{FutureExt as _, future::BoxFuture};
 use http_body_util::BodyExt as _;
 use runners_core::{
     ArtifactStore, Authenticate, Clock, Principal, Random, SystemClock, SystemRandom, Transport,
@@ -113,9 +113,8 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let face = self.0.clone();
         let request = request.map(|body| body.map_err(|error| body::BodyError(error.into())).boxed_unsync());
-        Box::pin(async move { Ok(exchange::answer(&face, request).await) })
+        Box::pin(exchange::answer(&self.0, request).map(Ok))
     }
 }
 

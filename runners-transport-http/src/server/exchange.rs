@@ -5,10 +5,16 @@ use crate::{
     server::{Inner, artifacts, body::RequestBody, call, refusal::Refusal, reply::ReplyBody},
     wire::{PROTOCOL, PROTOCOL_MAX, PROTOCOL_MIN, REQUEST_ID, problem::Code, route::Route},
 };
-use futures::FutureExt as _;
+use futures::{
+    FutureExt as _,
+    future::{self, BoxFuture},
+};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header, request::Parts};
 use runners_core::Digest;
-use std::panic::AssertUnwindSafe;
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+};
 use tracing::Instrument as _;
 
 /// The largest number of bytes in the names and values of the headers of one request.
@@ -24,8 +30,12 @@ enum Place {
     Artifact(Digest),
 }
 
-/// Answers a request, whatever comes of it.
-pub(super) async fn answer(face: &Inner, request: Request<RequestBody>) -> Response<ReplyBody> {
+/// Answers a request, whatever comes of it. What can be said of its head is found out at once, so
+/// that a parked call is a small future and holds nothing of the head.
+pub(super) fn answer(
+    face: &Arc<Inner>,
+    request: Request<RequestBody>,
+) -> impl Future<Output = Response<ReplyBody>> + Send + use<> {
     let (mut head, body) = request.into_parts();
     for (name, value) in &mut head.headers {
         if name == header::AUTHORIZATION {
@@ -34,47 +44,56 @@ pub(super) async fn answer(face: &Inner, request: Request<RequestBody>) -> Respo
     }
     let id = request_id(face, &head.headers);
     let span = tracing::debug_span!("exchange", id = id.to_str().unwrap_or_default(), path = head.uri.path());
-    let exchange = AssertUnwindSafe(carry_out(face, head, body)).catch_unwind().instrument(span.clone());
-    let mut response = match exchange.await {
-        Ok(Ok(response)) => response,
-        Ok(Err(refusal)) => {
-            span.in_scope(|| tracing::debug!(?refusal, "refused"));
-            refusal.into_response()
+    let begun = span.in_scope(|| panic::catch_unwind(AssertUnwindSafe(|| begin(face, head, body))));
+    async move {
+        let ended = match begun {
+            Ok(Ok(exchange)) => AssertUnwindSafe(exchange).catch_unwind().instrument(span.clone()).await,
+            Ok(Err(refusal)) => Ok(Err(refusal)),
+            Err(panic) => Err(panic),
+        };
+        let mut response = match ended {
+            Ok(Ok(response)) => response,
+            Ok(Err(refusal)) => {
+                span.in_scope(|| tracing::debug!(?refusal, "refused"));
+                refusal.into_response()
+            }
+            Err(_) => {
+                // The panic's own message went to the panic hook of the process.
+                span.in_scope(|| tracing::error!("panicked"));
+                let detail = "the server has a fault, and what was asked for may have been done or not";
+                Refusal::new(Code::Internal, detail).into_response()
+            }
+        };
+        let headers = response.headers_mut();
+        headers.insert(PROTOCOL, HeaderValue::from(PROTOCOL_MAX));
+        headers.insert(REQUEST_ID, id);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if !headers.contains_key(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
-        Err(_) => {
-            // The panic's own message went to the panic hook of the process.
-            span.in_scope(|| tracing::error!("panicked"));
-            let detail = "the server has a fault, and what was asked for may have been done or not";
-            Refusal::new(Code::Internal, detail).into_response()
-        }
-    };
-    let headers = response.headers_mut();
-    headers.insert(PROTOCOL, HeaderValue::from(PROTOCOL_MAX));
-    headers.insert(REQUEST_ID, id);
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if !headers.contains_key(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
     }
-    response
 }
 
-async fn carry_out(face: &Inner, head: Parts, body: RequestBody) -> Result<Response<ReplyBody>, Refusal> {
+type Exchange = BoxFuture<'static, Result<Response<ReplyBody>, Refusal>>;
+
+/// Checks the head of a request, and tells what carries it out.
+fn begin(face: &Arc<Inner>, head: Parts, body: RequestBody) -> Result<Exchange, Refusal> {
     check_header_bytes(&head.headers)?;
     let place = place(face, head.uri.path())?;
     check_method(&place, &head.method)?;
-    match place {
-        Place::Health => Ok(healthy()),
-        Place::Call(route) => {
-            check_protocol(&head.headers)?;
-            let peer = head.extensions.get().copied();
-            call::answer(face, route, headers_of(head), peer, body).await
-        }
-        Place::Artifact(digest) => {
-            check_protocol(&head.headers)?;
-            // In a box of its own, so that a parked call is not as large as an upload.
-            Box::pin(artifacts::answer(face, digest, &head, body)).await
-        }
+    if !matches!(place, Place::Health) {
+        check_protocol(&head.headers)?;
     }
+    let face = face.clone();
+    Ok(match place {
+        Place::Health => future::ready(Ok(healthy())).boxed(),
+        Place::Call(route) => {
+            let peer = head.extensions.get().copied();
+            call::answer(face, route, headers_of(head), peer, body).boxed()
+        }
+        Place::Artifact(digest) => async move { artifacts::answer(&face, digest, &head, body).await }.boxed(),
+    })
 }
 
 /// The headers alone: the path shares the buffer that the whole request was read into, and would
