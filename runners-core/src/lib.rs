@@ -84,6 +84,12 @@ pub mod protocol {
     pub use crate::values::{explanation::*, reply::*, request::*, sync::*};
 }
 
+/// What became of jobs, in the words that every report shares.
+#[cfg(feature = "report")]
+pub mod report {
+    pub use crate::values::report::*;
+}
+
 /// What most programs use.
 pub mod prelude {
     pub use crate::{

@@ -15,6 +15,8 @@ pub(crate) mod outcome;
 pub(crate) mod preference;
 pub(crate) mod principal;
 pub(crate) mod reply;
+#[cfg(feature = "report")]
+pub(crate) mod report;
 pub(crate) mod request;
 pub(crate) mod result;
 pub(crate) mod retry;
