@@ -79,6 +79,18 @@ pub use values::{
 #[cfg(feature = "fs")]
 pub use seams::{artifact::directory::DirectoryArtifacts, secrets::directory::DirectorySecrets};
 
+#[cfg(feature = "checks")]
+pub use {
+    seams::checks::{CheckListing, Checks, PreparedCheck},
+    values::check::{CheckError, CheckInputError, CheckResult, CheckState, RunCheck},
+};
+
+/// What the inputs of checks are derived with: `#[derive(schemars::JsonSchema)]`.
+#[cfg(feature = "checks")]
+pub mod checks {
+    pub use schemars;
+}
+
 /// What travels between clients, runners and the control plane.
 pub mod protocol {
     pub use crate::values::{explanation::*, reply::*, request::*, sync::*};

@@ -1,6 +1,8 @@
 //! Plain values: what everything else is said in. Nothing here knows a rule, a seam or an actor.
 
 pub(crate) mod address;
+#[cfg(feature = "checks")]
+pub(crate) mod check;
 pub(crate) mod command;
 pub(crate) mod digest;
 pub(crate) mod event;

@@ -72,10 +72,15 @@ fn flows_are_replayed_here_and_leave_a_report() {
 
     // The other reports tell the same, each in its form.
     let page = stage.read("runners-output/report.html");
-    assert!(page.contains("1 passed") && page.contains("data:image/png;base64,") && page.contains("step 2 ("));
+    assert!(
+        page.contains("1 passed") && page.contains("data:image/png;base64,") && page.contains("step 2 (")
+    );
     assert!(stage.read("runners-output/bad/report.html").contains("href=\"./../bad/steps/02-failed.html\""));
     let xml = stage.read("runners-output/junit.xml");
-    assert!(xml.contains("failures=\"1\"") && xml.contains("[[ATTACHMENT|bad/steps/02-failed.png]]"), "{xml}");
+    assert!(
+        xml.contains("failures=\"1\"") && xml.contains("[[ATTACHMENT|bad/steps/02-failed.png]]"),
+        "{xml}"
+    );
     assert!(stage.read("runners-output/ctrf.json").contains("\"failed\": 1"));
 
     // The next time, what the first left is gone, and what it did not leave is there.
