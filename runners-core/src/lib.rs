@@ -49,7 +49,7 @@ pub use values::{
         retention::{Retention, UnnamedArtifacts},
         runner::{Drain, RunnerFilter, RunnerView},
         summary::{FleetSummary, PoolSummary},
-        tenant::{Feature, Rollout, TenantView},
+        tenant::{Feature, Rollout, RolloutView, TenantView},
     },
     id::{
         DeliveryId, IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId,
