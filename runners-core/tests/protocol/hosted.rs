@@ -12,8 +12,8 @@ use runners_core::{
     JobId, JobOptions, MemoryStore, Opaque, Outcome, PoolId, PoolSpec, Principal, Rollout, Route, RunnerId,
     Scope, Sharing, TenantId, Transport as _,
     protocol::{
-        Acceptance, Attachment, CancelRequest, CancelTarget, InspectRequest, LogTail, ReadLogRequest,
-        RefusalCode, Refused, Reply, Request, SubmitRequest,
+        Acceptance, Attachment, CancelRequest, CancelTarget, InspectRequest, LogTail, Progress,
+        ReadLogRequest, RefusalCode, Refused, Reply, Request, SubmitRequest,
     },
 };
 use std::time::Duration;
@@ -89,11 +89,14 @@ async fn a_hosted_job_is_executed_by_the_operator_and_stays_its_tenants() {
         length: 4,
         media_type: "image/png".into(),
     }];
+    hand.next.progress = vec![Progress { token, number: 1, text: "half".into() }];
     let confirmed = hand.sync().await;
     assert!(confirmed.term.is_some());
+    assert_eq!(inspect(&anna, job).await.progress.as_deref(), Some("half"));
     assert_eq!((confirmed.logged[0].offset, confirmed.attached.len()), (5, 1));
     hand.next.log_tails.clear();
     hand.next.artifacts.clear();
+    hand.next.progress.clear();
     hand.finish(token, Outcome::Passed, Some("42"));
     assert_eq!(hand.sync().await.recorded, [token]);
 

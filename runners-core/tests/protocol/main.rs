@@ -20,6 +20,8 @@ mod planes;
 mod retention;
 mod runs;
 #[cfg(feature = "testing")]
+mod sessions;
+#[cfg(feature = "testing")]
 mod sharing;
 mod signals;
 #[cfg(feature = "testing")]

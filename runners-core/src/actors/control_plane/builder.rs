@@ -2,7 +2,8 @@
 
 use super::{
     ControlPlane, Plane, Spans, collect::Unnamed, due::DueSignal, feed::Feed, hosting::Hosting,
-    measured::Measured, measures::Measures, subjects::Subjects, watch::Written, webhooks::Webhooks,
+    measured::Measured, measures::Measures, sessions::Sessions, subjects::Subjects, watch::Written,
+    webhooks::Webhooks,
 };
 use crate::{
     actors::{
@@ -218,7 +219,7 @@ impl ControlPlaneBuilder {
             artifacts: self.artifacts.unwrap_or_else(|| Arc::new(MemoryArtifacts::default())),
             spans: self.spans,
             schedule: Mutex::new(Schedule::default()),
-            sessions: Mutex::default(),
+            sessions: Sessions::default(),
             pools: Mutex::default(),
             suspended: Mutex::default(),
             rollout: self.rollout,

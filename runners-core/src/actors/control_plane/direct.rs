@@ -22,7 +22,7 @@ impl Plane {
             return None;
         }
         let (pool, runner) = lock(&self.schedule).direct(prepared.change.after.lane())?;
-        let session = lock(&self.sessions).get(&runner).cloned()?;
+        let session = self.sessions.find_in(pool, runner)?;
         // It was taken off the list of those who wait; when it looks again, it is put back.
         let _wake = WakeOnDrop { session: &session };
         let mut live = session.live.try_lock().ok()?;

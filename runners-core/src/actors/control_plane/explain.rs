@@ -127,7 +127,7 @@ impl Plane {
         if let Some(to) = needs.runner.filter(|to| *to != runner.id) {
             return Some(Obstacle::Pinned { to });
         }
-        let session = lock(&self.sessions).get(&runner.id).cloned();
+        let session = self.sessions.find(runner.tenant, runner.id);
         let Some(session) = session else { return Some(Obstacle::Absent) };
         let live = session.live.lock().await;
         if live.session.as_ref().is_some_and(|session| session.record.home != self.me) {

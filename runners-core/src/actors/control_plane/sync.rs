@@ -154,7 +154,6 @@ impl Plane {
             self.observer.observe(&Notice::RunnerArrived { runner: who.runner });
         }
         live.last = Some((request.incarnation, request.seq));
-        live.synced_at = Some(self.now());
         live.follows = follows && live.session.as_ref().is_some_and(|session| session.record.home == self.me);
         live.heard_at = Some(self.clock.boot());
         live.suspect = false;
@@ -229,7 +228,7 @@ impl Plane {
         mut batch: Batch,
         expect: &[(crate::values::key::Key, u64)],
     ) -> Result<(), StoreError> {
-        record.synced_at = live.synced_at.unwrap_or_default().max(record.synced_at);
+        record.synced_at = self.synced_at(live).unwrap_or_default().max(record.synced_at);
         batch.put(version, &record);
         expect.iter().for_each(|(key, version)| batch.expect(key.clone(), *version));
         live.loaded = false;

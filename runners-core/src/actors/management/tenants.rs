@@ -176,9 +176,8 @@ impl Plane {
 
     /// Has everything of some runners read again before it is used.
     pub(crate) fn doubt_sessions(&self, of: impl Fn(TenantId, PoolId) -> bool) {
-        for session in
-            lock(&self.sessions).values().filter(|session| of(session.who.tenant, session.who.pool))
-        {
+        let all = self.sessions.all();
+        for session in all.iter().filter(|session| of(session.who.tenant, session.who.pool)) {
             session.doubt();
             session.wake();
         }
