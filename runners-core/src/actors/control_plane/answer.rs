@@ -92,7 +92,7 @@ impl Plane {
         let desired = live.runner.as_ref().map(|runner| &runner.record.desired);
         let desired = desired.filter(|desired| desired.generation > request.seen_generation).cloned();
         let send_facts = live.seeker.is_none() && request.facts.is_none();
-        let no_more = live.mode() != Mode::Serve && !live.mine.values().any(super::session::Mine::is_offered);
+        let no_more = live.mode() != Mode::Serve && !live.mine.values().any(|mine| mine.is_offered());
         let has_nothing = request.held.is_empty() && request.finishes.is_empty();
         let told_no_more = live.told_no_more && !(has_nothing && request.intent == Mode::Leave);
         let worth_it = told.is_worth_an_answer()

@@ -63,7 +63,7 @@ struct Work {
     session: SessionRef,
     now: Timestamp,
     /// Jobs as the batch makes them, with how they were.
-    jobs: BTreeMap<JobId, (Versioned<JobRecord>, JobRecord)>,
+    jobs: BTreeMap<JobId, Box<(Versioned<JobRecord>, JobRecord)>>,
     answered: Vec<Versioned<SignalRecord>>,
     told: Told,
     /// Whose, and which.
@@ -175,9 +175,9 @@ impl Plane {
             }
         }
         let Work { mut batch, now, jobs, answered, told, grown, .. } = work;
-        let touched = jobs.values().map(|(_, job)| job.key()).collect();
+        let touched = jobs.values().map(|job| job.1.key()).collect();
         let mut changes: Vec<Change> = Vec::with_capacity(jobs.len());
-        for (before, after) in jobs.into_values() {
+        for (before, after) in jobs.into_values().map(|job| *job) {
             if before.record == after {
                 batch.expect(after.key(), before.version);
             } else {
@@ -279,11 +279,11 @@ impl Plane {
 impl Work {
     /// A job of the session as the batch has it so far, if `token` is its live grant.
     fn job(&mut self, live: &Live, token: FencingToken) -> Option<&mut JobRecord> {
-        let (_, job) = match self.jobs.entry(token.job) {
+        let (_, job) = &mut **match self.jobs.entry(token.job) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
                 let mine = live.job(token)?;
-                place.insert((mine.job.clone(), mine.job.record.clone()))
+                place.insert(Box::new((mine.job.clone(), mine.job.record.clone())))
             }
         };
         (job.token() == token && job.holder() == Some(self.session)).then_some(job)

@@ -66,14 +66,14 @@ impl Plane {
             let mut job = mine.job.record.clone();
             job.stop(StopReason::Drained, now, slack).then(|| Change::of(&mine.job, job))
         };
-        let changes: Vec<Change> = live.mine.values().filter_map(stop).collect();
+        let changes: Vec<Change> = live.mine.values().filter_map(|mine| stop(mine)).collect();
         for page in changes.chunks(RELEASES_PER_BATCH) {
             live.loaded = false;
             self.commit(Batch::new(), page, now).await?;
             live.loaded = true;
             self.keep(live, page);
         }
-        Ok(live.mine.values().any(Mine::is_offered))
+        Ok(live.mine.values().any(|mine| mine.is_offered()))
     }
 
     /// Remembers that a draining runner holds nothing any more, and removes one that was only kept

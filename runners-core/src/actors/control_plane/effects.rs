@@ -217,7 +217,7 @@ impl Plane {
             let told = known.as_ref().is_some_and(|mine| mine.told);
             let payload = change.payload.clone().or_else(|| known.and_then(|mine| mine.payload));
             let job = Versioned { version: change.version() + 1, record: change.after.clone() };
-            live.mine.insert(id, Mine { job, payload, told });
+            live.mine.insert(id, Box::new(Mine { job, payload, told }));
         }
     }
 

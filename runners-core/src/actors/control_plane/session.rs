@@ -67,7 +67,8 @@ pub(crate) struct Live {
     /// The newest request followed the one before it: the runner has not missed an answer.
     pub(crate) follows: bool,
     /// The jobs that are offered to the runner, or that it works on.
-    pub(crate) mine: BTreeMap<JobId, Mine>,
+    /// In boxes: a map has room for eleven even when it is empty again.
+    pub(crate) mine: BTreeMap<JobId, Box<Mine>>,
     /// By what the runner knows them by.
     pub(crate) signals: BTreeMap<SignalId, Pending>,
     /// The jobs that the newest request of a runner of the operator names.
@@ -151,7 +152,7 @@ impl Live {
 
     /// A job of this session, if `token` is its live grant.
     pub(crate) fn job(&self, token: FencingToken) -> Option<&Mine> {
-        self.mine.get(&token.job).filter(|mine| mine.job.record.token() == token)
+        self.mine.get(&token.job).map(|mine| &**mine).filter(|mine| mine.job.record.token() == token)
     }
 
     /// Whether the runner may take a job for another one: its tokens do not say of which tenant a job
@@ -335,11 +336,11 @@ impl Live {
         }
     }
 
-    fn take_job(&mut self, job: Versioned<JobRecord>, known: &BTreeMap<JobId, Mine>) {
+    fn take_job(&mut self, job: Versioned<JobRecord>, known: &BTreeMap<JobId, Box<Mine>>) {
         let before = known.get(&job.record.id).filter(|mine| mine.job.record.grant == job.record.grant);
         let payload = before.and_then(|mine| mine.payload.clone());
         let told = before.is_none_or(|mine| mine.told);
-        self.mine.insert(job.record.id, Mine { job, payload, told });
+        self.mine.insert(job.record.id, Box::new(Mine { job, payload, told }));
     }
 
     fn take_signal(&mut self, signal: Versioned<SignalRecord>, sent: &BTreeMap<SignalId, Pending>) {
