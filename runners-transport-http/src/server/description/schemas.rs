@@ -5,7 +5,7 @@ use super::problem;
 use crate::wire::problem::{Code, Problem};
 use runners_core::{
     Desired, Facts, Fault,
-    protocol::{Attachment, PoolExplanation, Reply, RotateRequest, SignalRequest, SubmitRequest},
+    protocol::{Attachment, JobView, PoolExplanation, Reply, RotateRequest, SignalRequest, SubmitRequest},
 };
 use schemars::{
     JsonSchema, Schema, SchemaGenerator,
@@ -14,18 +14,22 @@ use schemars::{
 };
 use serde_json::{Map, Value, json};
 
-/// Limits that the documentation of messages names, and what they are.
-const LIMITS: &[(&str, &str, u64)] = &[
-    ("Attachment::NAME_BYTES_MAX", "", Attachment::NAME_BYTES_MAX as u64),
-    ("Attachment::PER_ATTEMPT_MAX", "", Attachment::PER_ATTEMPT_MAX as u64),
-    ("Desired::NOTE_BYTES_MAX", "", Desired::NOTE_BYTES_MAX as u64),
-    ("Facts::NAMES_MAX", "", Facts::NAMES_MAX as u64),
-    ("Fault::MESSAGE_MAX", "", Fault::MESSAGE_MAX as u64),
-    ("PoolExplanation::RUNNERS_MAX", "", PoolExplanation::RUNNERS_MAX as u64),
-    ("RotateRequest::OVERLAP", " seconds", RotateRequest::OVERLAP.as_secs()),
-    ("SignalRequest::EXPIRES_IN_MAX", " seconds", SignalRequest::EXPIRES_IN_MAX.as_secs()),
-    ("SubmitRequest::JOBS_MAX", "", SubmitRequest::JOBS_MAX as u64),
-];
+/// Constants that the documentation of messages names, and what they are.
+fn constants() -> [(&'static str, String); 10] {
+    let seconds = |span: std::time::Duration| format!("{} seconds", span.as_secs());
+    [
+        ("Attachment::NAME_BYTES_MAX", Attachment::NAME_BYTES_MAX.to_string()),
+        ("Attachment::PER_ATTEMPT_MAX", Attachment::PER_ATTEMPT_MAX.to_string()),
+        ("Desired::NOTE_BYTES_MAX", Desired::NOTE_BYTES_MAX.to_string()),
+        ("Facts::NAMES_MAX", Facts::NAMES_MAX.to_string()),
+        ("Fault::MESSAGE_MAX", Fault::MESSAGE_MAX.to_string()),
+        ("JobView::HOSTED_POOL", format!("`{}`", JobView::HOSTED_POOL)),
+        ("PoolExplanation::RUNNERS_MAX", PoolExplanation::RUNNERS_MAX.to_string()),
+        ("RotateRequest::OVERLAP", seconds(RotateRequest::OVERLAP)),
+        ("SignalRequest::EXPIRES_IN_MAX", seconds(SignalRequest::EXPIRES_IN_MAX)),
+        ("SubmitRequest::JOBS_MAX", SubmitRequest::JOBS_MAX.to_string()),
+    ]
+}
 
 /// Collects schemas, each under its name.
 pub(super) struct Schemas {
@@ -140,14 +144,14 @@ impl Transform for Described {
 fn plain(text: &str) -> String {
     let paragraphs: Vec<String> = text.split("\n\n").map(|part| part.replace('\n', " ")).collect();
     let mut text = paragraphs.join("\n\n");
-    for (name, unit, limit) in LIMITS {
-        text = text.replace(&format!("[`{name}`]"), &format!("{limit}{unit}"));
+    for (name, constant) in constants() {
+        text = text.replace(&format!("[`{name}`]"), &constant);
     }
     let mut out = String::new();
-    while let Some((before, rest)) = text.split_once("[`") {
-        let (name, after) = rest.split_once("`]").unwrap_or((rest, ""));
+    while let Some((before, rest)) = text.split_once('[') {
+        let (words, after) = rest.split_once(']').unwrap_or((rest, ""));
         out.push_str(before);
-        out.push_str(name);
+        out.push_str(words.trim_matches('`'));
         // Where a link leads to stands in round brackets behind it.
         let behind = after.strip_prefix('(').and_then(|target| target.split_once(')'));
         text = behind.map_or(after, |(_, behind)| behind).to_owned();
