@@ -12,6 +12,7 @@ use axum::{
 };
 use http::{HeaderValue, header};
 use runners_core::openapi::{Documentation, DocumentationFile};
+use serde_json::Value;
 use utoipa::{
     PartialSchema as _, ToSchema as _,
     openapi::{
@@ -75,9 +76,29 @@ fn answer(file: DocumentationFile) -> Response {
 
 /// The document as text, with a line for each member so that its changes can be read.
 pub(super) fn json(document: &OpenApi) -> String {
-    let mut text = serde_json::to_string_pretty(document).expect("invariant: the document is plain data");
+    let mut document = serde_json::to_value(document).expect("invariant: the document is plain data");
+    bound(&mut document);
+    let mut text = serde_json::to_string_pretty(&document).expect("invariant: the document is plain data");
     text.push('\n');
     text
+}
+
+/// Names integers that are not negative by what they are, and the largest: their derive knows `int32`
+/// and `int64` only, which end earlier.
+fn bound(value: &mut Value) {
+    if let Some(all) = value.as_array_mut() {
+        all.iter_mut().for_each(bound);
+    }
+    let Some(members) = value.as_object_mut() else { return };
+    let (format, maximum) = match members.get("format").and_then(Value::as_str) {
+        Some("int32") => ("uint32", u64::from(u32::MAX)),
+        Some("int64") => ("uint64", u64::MAX),
+        _ => return members.values_mut().for_each(bound),
+    };
+    if members.get("minimum").is_some_and(|minimum| minimum.as_u64().is_some()) {
+        members.insert("format".to_owned(), format.into());
+        members.entry("maximum").or_insert_with(|| maximum.into());
+    }
 }
 
 /// Adds what holds for every call to what is said of each.

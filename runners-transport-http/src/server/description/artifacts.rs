@@ -84,7 +84,6 @@ fn putting(schemas: &mut Schemas) -> Value {
     let about = "The length must be told first, in the header `Content-Length`. A repeat changes nothing.";
     let mut operation = operation("putArtifact", "Puts an artifact.", about, answers);
     operation["requestBody"] = json!({
-        "required": true,
         "description": "The bytes of this SHA-256. How many there may be, every answer tells.",
         "content": { OCTETS: { "schema": { "type": "string", "format": "binary" } } },
     });
