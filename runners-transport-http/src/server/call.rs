@@ -51,6 +51,10 @@ pub(super) async fn answer(
 
 /// Reads the fields of a request.
 fn decode(route: Route, bytes: &[u8]) -> Result<Request, Refusal> {
+    // A list would be read as the fields of a struct in their order.
+    if bytes.trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
+        return Err(Refusal::new(Code::Invalid, "the body is malformed: send a JSON object"));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     match route.decode(&mut json) {
         Ok(request) if json.end().is_ok() => Ok(request),
@@ -93,7 +97,9 @@ mod tests {
 
     #[test]
     fn a_body_that_is_no_object_or_has_a_tail_is_refused() {
-        assert!(told(Route::Inspect, "").contains("the body is malformed"));
+        for body in ["", "7", r#"["job_00000000000000000000000000000001"]"#] {
+            assert!(told(Route::Inspect, body).contains("the body is malformed"), "{body}");
+        }
         let inspect = r#"{"job":"job_00000000000000000000000000000001"} {}"#;
         assert!(told(Route::Inspect, inspect).contains("behind the body"));
     }

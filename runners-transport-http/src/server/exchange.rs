@@ -1,6 +1,8 @@
 //! One exchange from its first to its last byte: where a path leads, what holds for every
 //! request, and what every answer carries.
 
+#[cfg(feature = "openapi")]
+use crate::server::description;
 use crate::{
     server::{Inner, artifacts, body::RequestBody, call, refusal::Refusal, reply::ReplyBody},
     wire::{PROTOCOL, PROTOCOL_MAX, PROTOCOL_MIN, REQUEST_ID, problem::Code, route::Route},
@@ -28,6 +30,8 @@ enum Place {
     Health,
     Call(Route),
     Artifact(Digest),
+    #[cfg(feature = "openapi")]
+    File(runners_core::openapi::DocumentationFile),
 }
 
 /// Answers a request, whatever comes of it. What can be said of its head is found out at once, so
@@ -82,17 +86,20 @@ fn begin(face: &Arc<Inner>, head: Parts, body: RequestBody) -> Result<Exchange, 
     check_header_bytes(&head.headers)?;
     let place = place(face, head.uri.path())?;
     check_method(&place, &head.method)?;
-    if !matches!(place, Place::Health) {
-        check_protocol(&head.headers)?;
-    }
     let face = face.clone();
     Ok(match place {
         Place::Health => future::ready(Ok(healthy())).boxed(),
+        #[cfg(feature = "openapi")]
+        Place::File(file) => future::ready(Ok(description::answer(file))).boxed(),
         Place::Call(route) => {
+            check_protocol(&head.headers)?;
             let peer = head.extensions.get().copied();
             call::answer(face, route, headers_of(head), peer, body).boxed()
         }
-        Place::Artifact(digest) => async move { artifacts::answer(&face, digest, &head, body).await }.boxed(),
+        Place::Artifact(digest) => {
+            check_protocol(&head.headers)?;
+            async move { artifacts::answer(&face, digest, &head, body).await }.boxed()
+        }
     })
 }
 
@@ -112,6 +119,10 @@ fn place(face: &Inner, path: &str) -> Result<Place, Refusal> {
     if rest == "/healthz" {
         return Ok(Place::Health);
     }
+    #[cfg(feature = "openapi")]
+    if let Some(file) = face.documentation.as_ref().and_then(|files| files.file(rest)) {
+        return Ok(Place::File(file));
+    }
     let rest = rest.strip_prefix("/v1/").ok_or_else(unknown)?;
     if let Some(digest) = rest.strip_prefix("artifacts/") {
         let malformed = |error| Refusal::new(Code::NotFound, format!("this is not an artifact: {error}"));
@@ -123,6 +134,8 @@ fn place(face: &Inner, path: &str) -> Result<Place, Refusal> {
 fn check_method(place: &Place, method: &Method) -> Result<(), Refusal> {
     let allowed: (&[Method], &'static str) = match place {
         Place::Health => (&[Method::GET, Method::HEAD], "GET, HEAD"),
+        #[cfg(feature = "openapi")]
+        Place::File(_) => (&[Method::GET, Method::HEAD], "GET, HEAD"),
         Place::Call(_) => (&[Method::POST], "POST"),
         Place::Artifact(_) => {
             (&[Method::GET, Method::HEAD, Method::PUT, Method::DELETE], "GET, HEAD, PUT, DELETE")
