@@ -5,6 +5,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "steps are written where they are passed")]
 
 mod elements;
+mod extensions;
 mod failures;
 mod forms;
 mod keys;
