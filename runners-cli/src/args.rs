@@ -65,8 +65,9 @@ enrolled, and stays in your shell's history: --token-file and RUNNERS_TOKEN are 
     /// Submit recorded flows, and with --wait see them through.
     ///
     /// All flows are validated before anything is sent. With --wait, progress is shown, then a table;
-    /// screenshots, page sources and report.json are written below --output. Ctrl-C cancels what was
-    /// submitted; a second one leaves it running and ends.
+    /// screenshots, page sources and reports are written below --output: report.html for people, and
+    /// one of each flow in its directory; junit.xml and ctrf.json for CI servers; report.json for
+    /// scripts. Ctrl-C cancels what was submitted; a second one leaves it running and ends.
     #[command(after_help = "Examples:
   runners submit checkout.json --wait
   runners submit flows/*.json --wait --json -s https://runners.example.com --token-file api-token

@@ -82,6 +82,7 @@ impl Replaying {
             duration_ms: 0,
             job: None,
             attempts: None,
+            tries: Vec::new(),
             failure: None,
             steps: Vec::new(),
             artifacts: Vec::new(),
