@@ -5,6 +5,7 @@
 mod artifacts;
 mod faults;
 mod golden;
+mod hosted;
 mod limits;
 mod parks;
 mod proxy;
