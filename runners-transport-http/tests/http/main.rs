@@ -7,6 +7,8 @@ mod faults;
 mod golden;
 mod hosted;
 mod limits;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod parks;
 mod proxy;
 mod rotation;
