@@ -37,7 +37,7 @@ impl Management {
         self.may_host_itself()?;
         ownership::check_pool(&spec, tenant)?;
         match self.plane.create_pool(tenant, spec).await {
-            Ok(pool) => Ok(view(pool)),
+            Ok(pool) => Ok(pool.view()),
             Err(StoreError::Conflict(_)) => Err(name_taken()),
             Err(error) => Err(Error::Store(error)),
         }
@@ -51,7 +51,7 @@ impl Management {
         let tenant = self.with(Scope::Read)?;
         let prefix = keys::listed_prefix(tenant, Kind::Pool, None);
         let page = self.list::<PoolRecord>(Index::Listed, prefix, &["pools"], paging).await?;
-        Ok(page.map(|pool| view(pool.record)))
+        Ok(page.map(|pool| pool.record.view()))
     }
 
     /// One pool of the tenant.
@@ -60,7 +60,7 @@ impl Management {
     /// As [`Management`] says.
     pub async fn pool(&self, pool: PoolId) -> Result<PoolView, Error> {
         let tenant = self.with(Scope::Read)?;
-        self.pool_record(tenant, pool).await.map(|found| view(found.record))
+        self.pool_record(tenant, pool).await.map(|found| found.record.view())
     }
 
     /// Changes what is asked of a pool. `change` is applied to it as it stands, once more for
@@ -94,7 +94,7 @@ impl Management {
                     let placement = record.spec.placement;
                     lock(&self.plane.schedule).place(pool, version + 1, placement);
                     self.plane.doubt_sessions(|_, of| of == pool);
-                    return Ok(view(record));
+                    return Ok(record.view());
                 }
                 Err(StoreError::Conflict(key)) if key == new_name.key() => return Err(name_taken()),
                 Err(StoreError::Conflict(_)) => {}
@@ -188,10 +188,6 @@ impl Plane {
         };
         self.records.page(query).await.map(|(rows, _)| !rows.is_empty())
     }
-}
-
-fn view(pool: PoolRecord) -> PoolView {
-    pool.view()
 }
 
 fn name_taken() -> Error {
