@@ -18,6 +18,7 @@ mod signals;
 mod tenants;
 mod tokens;
 mod webhooks;
+mod write;
 
 pub(crate) use caller::API_KEY;
 

@@ -56,6 +56,7 @@ pub use values::{
         DeliveryId, IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId,
         WebhookId,
     },
+    idempotency::{IdempotencyKey, IdempotencyKeyError},
     job::{DisconnectPolicy, Job, JobOptions, JobSpec},
     key::{Index, Key, Kind},
     lease::FencingToken,

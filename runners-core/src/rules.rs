@@ -15,6 +15,7 @@ pub(crate) mod log;
 pub(crate) mod ownership;
 pub(crate) mod record;
 pub(crate) mod redaction;
+pub(crate) mod repeat;
 pub(crate) mod retention;
 pub(crate) mod schedule;
 pub(crate) mod settlement;

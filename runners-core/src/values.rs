@@ -7,6 +7,7 @@ pub(crate) mod event;
 pub(crate) mod explanation;
 pub(crate) mod fleet;
 pub(crate) mod id;
+pub(crate) mod idempotency;
 pub(crate) mod job;
 pub(crate) mod key;
 pub(crate) mod lease;

@@ -3,6 +3,7 @@
 use super::{
     caller::Caller,
     page::{Page, PageQuery, paging},
+    write::Write,
 };
 use crate::wire::{
     json::{Asked, Json},
@@ -74,8 +75,7 @@ pub(super) async fn list_tenants(
 #[utoipa::path(post, path = "/tenants", tag = "Tenants", request_body = NewTenant,
     responses((status = 201, description = "The tenant.", body = Tenant)))]
 pub(super) async fn create_tenant(
-    caller: Caller,
-    Json(asked): Json<NewTenant>,
+    Write { caller, asked, .. }: Write<NewTenant>,
 ) -> Result<(StatusCode, Json<Tenant>), Problem> {
     Ok((StatusCode::CREATED, Json(caller.management.create_tenant(&asked.name).await?.into())))
 }
