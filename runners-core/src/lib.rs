@@ -23,7 +23,7 @@ pub use actors::{
 pub use seams::{
     artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream, StoredArtifact},
     artifact::{intake::ArtifactIntake, memory::MemoryArtifacts},
-    authenticate::{Authenticate, AuthenticateError},
+    authenticate::{Authenticate, AuthenticateError, attempts::FailedAttempts},
     clock::{Clock, SystemClock, sleep},
     executor::{Attempt, ErasedExecutor, Executor, Executors, Product, Received, Signals},
     facts::{FactsSource, SystemFacts},
@@ -64,6 +64,7 @@ pub use values::{
     lease::FencingToken,
     opaque::Opaque,
     outcome::{Conclusion, Outcome},
+    peer::Peer,
     preference::{Concurrency, Fairness, Fallback},
     principal::{Principal, Scope},
     result::{Fault, JobResult, Verdict},

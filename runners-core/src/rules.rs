@@ -2,6 +2,7 @@
 //! arguments, call no seam, and know no actor.
 
 pub(crate) mod admission;
+pub(crate) mod attempts;
 pub(crate) mod capacity;
 pub(crate) mod crash_loop;
 pub(crate) mod credential;

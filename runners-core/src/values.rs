@@ -15,6 +15,7 @@ pub(crate) mod key;
 pub(crate) mod lease;
 pub(crate) mod opaque;
 pub(crate) mod outcome;
+pub(crate) mod peer;
 pub(crate) mod preference;
 pub(crate) mod principal;
 pub(crate) mod reply;

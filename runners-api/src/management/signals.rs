@@ -134,7 +134,8 @@ pub(super) async fn await_answer(
     if park_for > WAIT_MAX {
         return Err(malformed("waitMs", "must be at most 20000"));
     }
-    let answered = match caller.call(Request::Answer(AnswerRequest { signal, park_for })).await? {
+    let request = Request::Answer(AnswerRequest { signal, park_for });
+    let answered = match caller.while_good(caller.call(request)).await? {
         Reply::Answered(answered) => answered,
         _ => return Err(Problem::unexpected()),
     };

@@ -75,7 +75,8 @@ impl Management {
         Ok(page.map(|credential| view(credential.record)))
     }
 
-    /// Revokes an API credential. The next call with it is refused.
+    /// Revokes an API credential. The next call with it is refused, and a call that is held back or
+    /// a stream that goes on is ended at once.
     ///
     /// # Errors
     /// As [`Management`] says.
@@ -117,7 +118,10 @@ impl Management {
         let mut batch = Batch::new();
         batch.put(version, &record);
         match self.plane.records.commit(batch).await {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.plane.subjects.changed(&record.key());
+                Ok(())
+            }
             Err(StoreError::Conflict(_)) => {
                 Err(refused(RefusalCode::Conflict, "credential: was changed meanwhile: revoke it again"))
             }
