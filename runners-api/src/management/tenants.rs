@@ -93,7 +93,7 @@ pub(super) async fn get_own_tenant(caller: Caller) -> Result<Json<Tenant>, Probl
 #[utoipa::path(get, path = "/rollout", tag = "Tenants",
     responses((status = 200, description = "What it has.", body = Rollout)))]
 pub(super) async fn get_rollout(caller: Caller) -> Result<Json<Rollout>, Problem> {
-    let RolloutView { self_hosted, relay, .. } = caller.management.rollout().await?;
+    let RolloutView { self_hosted, relay, .. } = caller.management.rollout()?;
     Ok(Json(Rollout { self_hosted_runners_enabled: self_hosted, self_hosted_relay_enabled: relay }))
 }
 

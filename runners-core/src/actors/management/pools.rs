@@ -36,8 +36,8 @@ impl Management {
         let tenant = self.with(Scope::Admin)?;
         self.may_host_itself()?;
         ownership::check_pool(&spec, tenant)?;
-        let mut once = match self.begin(tenant).await? {
-            Begun::Before(pool) => return Ok(view(pool)),
+        let mut once = match self.begin::<PoolRecord>(tenant).await? {
+            Begun::Before(pool) => return Ok(pool.view()),
             Begun::Now(once) => once,
         };
         let mut batch = Batch::new();
@@ -47,7 +47,7 @@ impl Management {
         match self.plane.records.commit(batch).await {
             Ok(_) => {
                 self.plane.hosting.doubt();
-                Ok(view(pool))
+                Ok(pool.view())
             }
             Err(error) => Err(once.refusal(&error).unwrap_or_else(|| match error {
                 StoreError::Conflict(_) => name_taken(),
@@ -64,7 +64,7 @@ impl Management {
         let tenant = self.with(Scope::Read)?;
         let prefix = keys::listed_prefix(tenant, Kind::Pool, None);
         let page = self.list::<PoolRecord>(Index::Listed, prefix, &["pools"], paging).await?;
-        Ok(page.map(|pool| view(pool.record)))
+        Ok(page.map(|pool| pool.record.view()))
     }
 
     /// One pool of the tenant.
@@ -73,7 +73,7 @@ impl Management {
     /// As [`Management`] says.
     pub async fn pool(&self, pool: PoolId) -> Result<PoolView, Error> {
         let tenant = self.with(Scope::Read)?;
-        self.pool_record(tenant, pool).await.map(|found| view(found.record))
+        self.pool_record(tenant, pool).await.map(|found| found.record.view())
     }
 
     /// Changes what is asked of a pool. `change` is applied to it as it stands, once more for
@@ -107,7 +107,7 @@ impl Management {
                     let placement = record.spec.placement;
                     lock(&self.plane.schedule).place(pool, version + 1, placement);
                     self.plane.doubt_sessions(|_, of| of == pool);
-                    return Ok(view(record));
+                    return Ok(record.view());
                 }
                 Err(StoreError::Conflict(key)) if key == new_name.key() => return Err(name_taken()),
                 Err(StoreError::Conflict(_)) => {}
@@ -209,10 +209,6 @@ impl Plane {
 fn add_pool(batch: &mut Batch, pool: &PoolRecord) {
     batch.put(0, &UniqueRecord::of_pool(pool));
     batch.put(0, pool);
-}
-
-fn view(pool: PoolRecord) -> PoolView {
-    pool.view()
 }
 
 fn name_taken() -> Error {

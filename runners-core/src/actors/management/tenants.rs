@@ -101,7 +101,7 @@ impl Management {
     ///
     /// # Errors
     /// As [`Management`] says.
-    pub async fn rollout(&self) -> Result<RolloutView, Error> {
+    pub fn rollout(&self) -> Result<RolloutView, Error> {
         let tenant = self.with(Scope::Read)?;
         Ok(self.plane.rollout.of(tenant))
     }
