@@ -22,6 +22,10 @@ pub(crate) const PROTOCOL: HeaderName = HeaderName::from_static("runners-protoco
 /// Names a request in the logs of both ends. Made by the client, or else by the server.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// In requests about artifacts: whose they are. It means something only where a runner of the operator
+/// asks, that holds a job of this tenant.
+pub(crate) const TENANT: HeaderName = HeaderName::from_static("runners-tenant");
+
 /// In answers about artifacts: the largest number of bytes in one.
 pub(crate) const ARTIFACT_BYTES_MAX: HeaderName = HeaderName::from_static("runners-artifact-bytes-max");
 

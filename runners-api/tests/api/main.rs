@@ -5,6 +5,7 @@ mod access;
 mod contract;
 mod description;
 mod fleet;
+mod hosted;
 mod jobs;
 mod repeats;
 mod runners;

@@ -109,6 +109,11 @@ pub(crate) fn owner(runner: RunnerId, key: &Key) -> Bytes {
     bytes.freeze()
 }
 
+/// What every key begins with of what belongs to a runner and is of one kind and tenant.
+pub(crate) fn owned_by_kind(runner: RunnerId, kind: Kind, tenant: TenantId) -> Bytes {
+    owner(runner, &Key::new(tenant, kind, Bytes::new()))
+}
+
 /// Among what belongs to a parent: tenant, parent, ordinal, id.
 pub(crate) fn parent(tenant: TenantId, parent: &[u8; 16], ordinal: u64, id: &[u8]) -> Bytes {
     let mut bytes = BytesMut::with_capacity(40 + id.len());

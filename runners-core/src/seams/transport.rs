@@ -2,7 +2,7 @@
 
 pub(crate) mod retrying;
 
-use crate::values::{reply::Reply, request::Request};
+use crate::values::{id::TenantId, reply::Reply, request::Request};
 use async_trait::async_trait;
 use std::{error::Error, fmt::Debug, sync::Arc, time::Duration};
 
@@ -24,12 +24,26 @@ pub trait Transport: Debug + Send + Sync + 'static {
     /// # Cancel safety
     /// Dropping the future is an error that nobody hears of.
     async fn call(&self, request: Request) -> Result<Reply, TransportError>;
+
+    /// Whether it speaks for a runner that holds a job of `tenant` at present, though it belongs to
+    /// another: for as long, it may read and put artifacts there. Servers ask this of a caller of
+    /// their control plane; nobody does unless said otherwise.
+    ///
+    /// # Errors
+    /// [`TransportError::Unreachable`] when it cannot be told now.
+    async fn hosts(&self, _tenant: TenantId) -> Result<bool, TransportError> {
+        Ok(false)
+    }
 }
 
 #[async_trait]
 impl<T: Transport + ?Sized> Transport for Arc<T> {
     async fn call(&self, request: Request) -> Result<Reply, TransportError> {
         (**self).call(request).await
+    }
+
+    async fn hosts(&self, tenant: TenantId) -> Result<bool, TransportError> {
+        (**self).hosts(tenant).await
     }
 }
 

@@ -1,5 +1,7 @@
 //! One of every message and more: what suites send over a transport, and golden files hold.
 
+mod hosted;
+
 use crate::{
     protocol::*,
     values::{
@@ -33,6 +35,7 @@ pub fn requests() -> Vec<(&'static str, Request)> {
         ("deregister", Request::Deregister(DeregisterRequest {})),
         ("sync", Request::Sync(Box::new(sync_full()))),
         ("sync-idle", Request::Sync(Box::new(sync_idle(4)))),
+        ("sync-hosted", Request::Sync(Box::new(hosted::sync()))),
         ("submit", Request::Submit(submit_full())),
         ("submit-empty", Request::Submit(SubmitRequest { jobs: Vec::new(), run: None })),
         ("inspect", Request::Inspect(InspectRequest { job: JOB })),
@@ -57,6 +60,7 @@ pub fn replies() -> Vec<(&'static str, Reply)> {
         ("rotated", Reply::Rotated(Rotated { rotate_in: Duration::from_secs(90 * 24 * 3600) })),
         ("answer", Reply::Answer(Box::new(answer_full()))),
         ("answer-empty", Reply::Answer(Box::new(answer_empty(4)))),
+        ("answer-hosted", Reply::Answer(Box::new(hosted::answer()))),
         ("superseded", Reply::Superseded(Superseded { seq: 4, spread: Duration::from_millis(2500) })),
         ("displaced", Reply::Displaced),
         ("explained", Reply::Explained(Box::new(explanation()))),

@@ -3,18 +3,18 @@
 
 use super::{
     control,
-    hand::{Hand, operator, submission, submit, user},
+    hand::{Hand, operator, submission, submit, submit_with, user},
     webhooks::{Scripted, spec},
 };
 use runners_core::{
     ApiCredentialSpec, ArtifactKey, ArtifactStore as _, ControlPlane, DeliveryId, Digest, Drain, Error,
     EventCursor, EventsOf, JobFilter, JobId, JobOptions, Management, MemoryArtifacts, MemoryStore, Mode,
     Opaque, Paging, PoolId, PoolSpec, Principal, RegistrationSpec, Retention, Route, RunId, RunnerFilter,
-    RunnerId, Scope, SignalId, TenantId, TokenId, Transport as _, WebhookId,
+    RunnerId, Scope, Sharing, SignalId, TenantId, TokenId, Transport as _, WebhookId,
     protocol::{
-        AnswerRequest, CancelRequest, CancelTarget, DeregisterRequest, EnrolRequest, ExplainRequest,
-        InspectRequest, ReadLogRequest, Request, RotateRequest, RunSpec, SignalRequest, SubmitRequest,
-        WaitRequest,
+        Acceptance, AnswerRequest, CancelRequest, CancelTarget, DeregisterRequest, EnrolRequest,
+        ExplainRequest, InspectRequest, ReadLogRequest, Request, RotateRequest, RunSpec, SignalRequest,
+        SubmitRequest, WaitRequest,
     },
     testing::samples,
 };
@@ -118,6 +118,22 @@ async fn furnish(control: &ControlPlane) -> Ids {
     Ids { registration: registration.view.id, credential: credential.view.id, ..ids }
 }
 
+/// As [`furnish`], with a pool of the operator that is shared with everybody, whose runner works for
+/// the tenant `default`.
+async fn furnish_shared(control: &ControlPlane) -> Ids {
+    let ids = Ids { pool_name: "theirs and shared".into(), ..furnish(control).await };
+    let spec = PoolSpec { sharing: Sharing::Everyone, ..PoolSpec::new(&ids.pool_name) };
+    let pool = control.management(Principal::Operator).create_pool(spec).await.unwrap().id;
+    operator(control).route_environment(&ids.environment, Route::Hosted).await.unwrap();
+    let options = JobOptions { environment: Some(ids.environment.clone()), ..JobOptions::default() };
+    assert!(matches!(submit_with(&user(control), 30, options).await, Acceptance::Accepted(_)));
+    let mut hand = Hand::of(control, 31, TenantId::OPERATOR, pool);
+    let answer = hand.sync().await;
+    let job = hand.hold(&answer)[0].job;
+    hand.sync().await;
+    Ids { pool, runner: RunnerId::from_bytes([31; 16]), job, tenant: TenantId::OPERATOR, ..ids }
+}
+
 fn signal(ids: &Ids) -> SignalRequest {
     SignalRequest {
         id: ids.signal,
@@ -162,12 +178,35 @@ fn requests(ids: &Ids) -> Vec<Request> {
 #[tokio::test]
 async fn every_request_with_anothers_ids_is_answered_as_for_ids_that_do_not_exist() {
     let control = control().await;
-    let (theirs, nobodys) = (furnish(&control).await, Ids::none());
+    let theirs = furnish(&control).await;
+    asks_in_vain(&control, &theirs).await;
+}
+
+#[tokio::test]
+async fn a_pool_that_is_shared_and_what_runs_there_are_nobodys_to_name() {
+    let control = control().await;
+    let (theirs, nobodys) = (furnish_shared(&control).await, Ids::none());
+    asks_in_vain(&control, &theirs).await;
+    let management = control.management(stranger());
+    let (mut of_theirs, mut of_nobodys) = (BTreeMap::new(), BTreeMap::new());
+    ask(&management, &theirs, &mut of_theirs).await;
+    ask(&management, &nobodys, &mut of_nobodys).await;
+    for (name, told) in of_theirs {
+        assert_eq!(theirs.blot(&told), nobodys.blot(&of_nobodys[&name]), "{name}");
+    }
+    let operators = control.management(Principal::Operator);
+    assert!(operators.pool(theirs.pool).await.unwrap().spec.active);
+    assert_eq!(operators.runner(theirs.runner).await.unwrap().desired.generation, 0);
+}
+
+/// Makes every request as a stranger.
+async fn asks_in_vain(control: &ControlPlane, theirs: &Ids) {
+    let nobodys = Ids::none();
     let caller = control.caller(stranger());
-    let walked: BTreeSet<&str> = requests(&theirs).iter().map(Request::name).collect();
+    let walked: BTreeSet<&str> = requests(theirs).iter().map(Request::name).collect();
     let all: BTreeSet<&str> = samples::requests().iter().map(|(_, request)| request.name()).collect();
     assert_eq!(walked, all, "every kind of request is walked");
-    for (theirs_asked, nobodys_asked) in requests(&theirs).into_iter().zip(requests(&nobodys)) {
+    for (theirs_asked, nobodys_asked) in requests(theirs).into_iter().zip(requests(&nobodys)) {
         let name = theirs_asked.name();
         let of_theirs = format!("{:?}", caller.call(theirs_asked).await.unwrap());
         let of_nobodys = format!("{:?}", caller.call(nobodys_asked).await.unwrap());

@@ -5,7 +5,7 @@ use crate::{
         Connection, HttpTransport,
         exchange::{Trouble, broken, problem},
     },
-    wire::{ARTIFACT_BYTES_MAX, OCTETS, PROTOCOL, STALL_MAX, deadline::within, problem::Problem},
+    wire::{ARTIFACT_BYTES_MAX, OCTETS, PROTOCOL, STALL_MAX, TENANT, deadline::within, problem::Problem},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use futures::{StreamExt as _, stream};
 use http::{Method, StatusCode, header};
 use reqwest::{RequestBuilder, Response};
 use runners_core::{
-    ArtifactError, ArtifactIntake, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream, Digest, TenantId,
+    ArtifactError, ArtifactIntake, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream, TenantId,
 };
 use std::{
     fmt,
@@ -44,8 +44,9 @@ impl HttpArtifacts {
         Self { connection: transport.0.clone(), tenant: None, bytes_max }
     }
 
-    /// Answers for this tenant only. Without it, the tenant in a key is not looked at: the token
-    /// says whose artifacts they are.
+    /// Answers for this tenant only. Without it, the token says whose artifacts they are, whatever
+    /// tenant is in a key; only a runner of the operator also reaches those of tenants whose jobs it
+    /// hosts, while it does.
     #[must_use]
     pub const fn tenant(mut self, tenant: TenantId) -> Self {
         self.tenant = Some(tenant);
@@ -63,8 +64,9 @@ impl HttpArtifacts {
         self.tenant.is_none_or(|tenant| tenant == key.tenant)
     }
 
-    fn request(&self, method: Method, digest: Digest) -> (RequestBuilder, String) {
-        self.connection.request(method, &format!("artifacts/{digest}"))
+    fn request(&self, method: Method, key: &ArtifactKey) -> (RequestBuilder, String) {
+        let (request, id) = self.connection.request(method, &format!("artifacts/{}", key.digest));
+        (request.header(TENANT, key.tenant.to_string()), id)
     }
 
     /// Sends a request that has no body, or one that `progress` tells of, and waits for the head
@@ -112,7 +114,7 @@ impl ArtifactStore for HttpArtifacts {
         let intake = ArtifactIntake::new(key, length, self.bytes_max.load(Ordering::Relaxed))?;
         let (progress, spoilt) = (Arc::new(AtomicU64::new(0)), Arc::new(Spoilt::default()));
         let body = reqwest::Body::wrap_stream(checked(intake, bytes, progress.clone(), spoilt.clone()));
-        let (request, id) = self.request(Method::PUT, key.digest);
+        let (request, id) = self.request(Method::PUT, &key);
         let request =
             request.header(header::CONTENT_LENGTH, length).header(header::CONTENT_TYPE, OCTETS).body(body);
         let sent = self.send(request, &id, &progress).await;
@@ -136,7 +138,7 @@ impl ArtifactStore for HttpArtifacts {
             self.head(key).await?.ok_or(ArtifactError::Missing(key.digest))?;
             return Ok(stream::empty().boxed());
         }
-        let (mut request, id) = self.request(Method::GET, key.digest);
+        let (mut request, id) = self.request(Method::GET, &key);
         if let Some(range) = &range {
             request = request.header(header::RANGE, format!("bytes={}-{}", range.start, range.end - 1));
         }
@@ -162,7 +164,7 @@ impl ArtifactStore for HttpArtifacts {
         if !self.reaches(&key) {
             return Ok(None);
         }
-        let (request, id) = self.request(Method::HEAD, key.digest);
+        let (request, id) = self.request(Method::HEAD, &key);
         let response = self.send(request, &id, &AtomicU64::new(0)).await?;
         let length = response.headers().get(header::CONTENT_LENGTH);
         let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
@@ -178,7 +180,7 @@ impl ArtifactStore for HttpArtifacts {
         if !self.reaches(&key) {
             return Ok(());
         }
-        let (request, id) = self.request(Method::DELETE, key.digest);
+        let (request, id) = self.request(Method::DELETE, &key);
         let response = self.send(request, &id, &AtomicU64::new(0)).await?;
         match response.status() {
             StatusCode::NO_CONTENT if is_ours(&response) => Ok(()),

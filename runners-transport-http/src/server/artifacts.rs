@@ -8,7 +8,7 @@ use crate::{
         refusal::Refusal,
         reply::ReplyBody,
     },
-    wire::{ARTIFACT_BYTES_MAX, OCTETS, STALL_MAX, problem::Code},
+    wire::{ARTIFACT_BYTES_MAX, OCTETS, STALL_MAX, TENANT, problem::Code},
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use runners_core::{
@@ -26,7 +26,7 @@ pub(super) async fn answer(
     authorise::check_kind(&token, &[TokenKind::Runner, TokenKind::Api], "an artifact")?;
     let principal = authorise::principal(face, &token, head.extensions.get().copied()).await?;
     drop(token);
-    let tenant = tenant(&principal, &head.method)?;
+    let tenant = reached(face, principal, head).await?;
     let store = face.artifacts.as_ref().ok_or_else(|| {
         Refusal::new(Code::NoArtifacts, "give the server an artifact store, or use another one")
     })?;
@@ -43,7 +43,25 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-/// Whose artifacts a principal reaches, if it may do this with them.
+/// Whose artifacts a request reaches: the principal's own, or those of a tenant for which it hosts a
+/// job.
+async fn reached(face: &Inner, principal: Principal, head: &Parts) -> Result<TenantId, Refusal> {
+    let own = tenant(&principal, &head.method)?;
+    let Some(named) = head.headers.get(TENANT) else { return Ok(own) };
+    if !matches!(principal, Principal::Runner { tenant: TenantId::OPERATOR, .. }) {
+        return Ok(own);
+    }
+    let named = named.to_str().ok().and_then(|named| named.parse().ok());
+    let malformed =
+        || Refusal::new(Code::Invalid, format!("the header `{TENANT}` is not the id of a tenant"));
+    let named: TenantId = named.ok_or_else(malformed)?;
+    if named == own || (face.callers)(principal).hosts(named).await? {
+        return Ok(named);
+    }
+    Err(Refusal::new(Code::Forbidden, format!("the runner holds no job of {named}: its lease is over")))
+}
+
+/// Whose artifacts a principal owns, if it may do this with them.
 fn tenant(principal: &Principal, method: &Method) -> Result<TenantId, Refusal> {
     let wanted = match *method {
         Method::PUT => Scope::Submit,

@@ -5,6 +5,7 @@
 mod artifacts;
 mod faults;
 mod golden;
+mod hosted;
 mod limits;
 #[cfg(feature = "openapi")]
 mod openapi;

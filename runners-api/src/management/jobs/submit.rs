@@ -58,6 +58,9 @@ pub(crate) struct NewJob {
     /// The name of the pool whose runners may take it: `default` unless said otherwise.
     #[schema(value_type = Option<text::Name>)]
     pool: Option<String>,
+    /// The name of the environment whose route tells where it goes. The pool is then not looked at.
+    #[schema(min_length = 1, max_length = 100)]
+    environment: Option<String>,
     /// Higher goes first: 100 unless said otherwise.
     #[schema(maximum = 255)]
     priority: Option<u8>,
@@ -149,6 +152,7 @@ impl NewJob {
         retry.failed = self.retry_failed;
         let options = JobOptions {
             pool: self.pool.unwrap_or(usual.pool),
+            environment: self.environment,
             priority: self.priority.unwrap_or(usual.priority),
             wanted: self.wanted,
             refused: self.refused,

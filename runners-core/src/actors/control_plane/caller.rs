@@ -126,6 +126,14 @@ impl Transport for Caller {
         }
         self.pass_on(request).await.map_err(|error| TransportError::Unreachable(Box::new(error)))
     }
+
+    async fn hosts(&self, tenant: TenantId) -> Result<bool, TransportError> {
+        let Principal::Runner { tenant: TenantId::OPERATOR, runner, .. } = self.principal else {
+            return Ok(false);
+        };
+        let hosts = self.plane.hosts_for(tenant, runner).await;
+        hosts.map_err(|error| TransportError::Unreachable(Box::new(error)))
+    }
 }
 
 /// Speaks for a runner in the same process, whose pool is known by its name.

@@ -3,7 +3,9 @@
 use super::{Plane, lock};
 use crate::{
     rules::{
-        hosting, keys,
+        hosting,
+        job::JobRecord,
+        keys,
         record::{PoolRecord, Preference},
     },
     seams::{
@@ -12,7 +14,7 @@ use crate::{
     },
     values::{
         fleet::pool::PoolView,
-        id::TenantId,
+        id::{RunnerId, TenantId},
         job::JobSpec,
         key::{Index, Kind},
         preference::Fallback,
@@ -95,6 +97,13 @@ impl Plane {
         spec.fallbacks = vec![Fallback::new(JobView::HOSTED_POOL, Duration::ZERO); chosen.len() - 1];
         let pools = chosen.into_iter().map(|pool| (pool, Duration::ZERO)).collect();
         Ok(Ok(Preference { owner: TenantId::OPERATOR, pools }))
+    }
+
+    /// Whether a runner of the operator holds a job of `tenant`.
+    pub(super) async fn hosts_for(&self, tenant: TenantId, runner: RunnerId) -> Result<bool, StoreError> {
+        let prefix = keys::owned_by_kind(runner, Kind::Job, tenant);
+        let held = self.records.tenant(tenant).all::<JobRecord>(Index::Owner, prefix).await?;
+        Ok(held.iter().any(|job| job.record.terms.hosted))
     }
 
     async fn operators_pools(&self) -> Result<Arc<Vec<PoolRecord>>, StoreError> {

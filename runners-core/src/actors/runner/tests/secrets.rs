@@ -110,3 +110,40 @@ async fn sources_are_asked_in_order_until_one_knows() {
     bench.call().await.answer(|answer| answer.offers = vec![offer(names(&["NAME", "shop"]))]);
     assert_eq!(bench.finished().await.1.outcome, Outcome::Passed);
 }
+
+/// Has a secret for one tenant, and sees whom it is asked for.
+#[derive(Debug)]
+struct Apart;
+
+#[async_trait]
+impl SecretSource for Apart {
+    async fn secret(&self, _name: &str, spec: &JobSpec) -> Result<Secret, SecretError> {
+        if spec.tenant == Some(GUEST) {
+            Ok(Secret::from_text("of the guest"))
+        } else {
+            Err(SecretError::Unknown)
+        }
+    }
+
+    fn tells_tenants_apart(&self) -> bool {
+        true
+    }
+}
+
+const GUEST: crate::values::id::TenantId = crate::values::id::TenantId::from_bytes([7; 16]);
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_for_the_runners_own_tenant_is_not_given_to_a_hosted_job() {
+    let hosted = || Offer { tenant: Some(GUEST), ..offer(names(&["shop"])) };
+    let mut bench = Bench::with(Script::passes(), Spool::memory(), |builder| builder.secrets(Known));
+    bench.call().await.answer(|answer| answer.offers = vec![hosted()]);
+    let (_, finish) = bench.finished().await;
+    assert_eq!(finish.tenant, Some(GUEST), "the finish says whose it is");
+    let Outcome::Errored(fault) = finish.outcome else { panic!("{:?}", finish.outcome) };
+    assert_eq!(fault.message, "this runner knows no secret \"shop\"");
+
+    let with = |builder: RunnerBuilder| builder.secrets(Known).secrets(Apart);
+    let mut bench = Bench::with(Script::passes(), Spool::memory(), with);
+    bench.call().await.answer(|answer| answer.offers = vec![hosted()]);
+    assert_eq!(bench.finished().await.1.outcome, Outcome::Passed);
+}
