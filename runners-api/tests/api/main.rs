@@ -7,6 +7,7 @@ mod description;
 mod fleet;
 mod hosted;
 mod jobs;
+mod repeats;
 mod runners;
 mod stage;
 mod strictness;

@@ -1,6 +1,6 @@
 //! Pools: made, listed, changed, and deleted once nothing is left in them.
 
-use super::{Management, ROUNDS_MAX, not_found, refused};
+use super::{Management, ROUNDS_MAX, not_found, refused, repeat::Begun};
 use crate::{
     actors::{
         control_plane::{Plane, lock},
@@ -36,10 +36,23 @@ impl Management {
         let tenant = self.with(Scope::Admin)?;
         self.may_host_itself()?;
         ownership::check_pool(&spec, tenant)?;
-        match self.plane.create_pool(tenant, spec).await {
-            Ok(pool) => Ok(pool.view()),
-            Err(StoreError::Conflict(_)) => Err(name_taken()),
-            Err(error) => Err(Error::Store(error)),
+        let mut once = match self.begin::<PoolRecord>(tenant).await? {
+            Begun::Before(pool) => return Ok(pool.view()),
+            Begun::Now(once) => once,
+        };
+        let mut batch = Batch::new();
+        let pool = self.plane.new_pool(tenant, spec);
+        once.note(&mut batch, &pool);
+        add_pool(&mut batch, &pool);
+        match self.plane.records.commit(batch).await {
+            Ok(_) => {
+                self.plane.hosting.doubt();
+                Ok(pool.view())
+            }
+            Err(error) => Err(once.refusal(&error).unwrap_or_else(|| match error {
+                StoreError::Conflict(_) => name_taken(),
+                error => Error::Store(error),
+            })),
         }
     }
 
@@ -158,15 +171,17 @@ impl Plane {
         tenant: TenantId,
         spec: PoolSpec,
     ) -> Result<PoolRecord, StoreError> {
-        let now = self.now();
-        let id = random::id(&*self.random, now, PoolId::new);
-        let pool = PoolRecord::new(tenant, id, spec, now);
+        let pool = self.new_pool(tenant, spec);
         let mut batch = Batch::new();
-        batch.put(0, &UniqueRecord::of_pool(&pool));
-        batch.put(0, &pool);
+        add_pool(&mut batch, &pool);
         self.records.commit(batch).await?;
         self.hosting.doubt();
         Ok(pool)
+    }
+
+    fn new_pool(&self, tenant: TenantId, spec: PoolSpec) -> PoolRecord {
+        let now = self.now();
+        PoolRecord::new(tenant, random::id(&*self.random, now, PoolId::new), spec, now)
     }
 
     /// Has the names of pools read again: one may lead elsewhere now.
@@ -188,6 +203,12 @@ impl Plane {
         };
         self.records.page(query).await.map(|(rows, _)| !rows.is_empty())
     }
+}
+
+/// A new pool takes its name.
+fn add_pool(batch: &mut Batch, pool: &PoolRecord) {
+    batch.put(0, &UniqueRecord::of_pool(pool));
+    batch.put(0, pool);
 }
 
 fn name_taken() -> Error {
