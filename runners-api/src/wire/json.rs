@@ -33,7 +33,7 @@ impl<T: Asked> FromRequest<Face> for Json<T> {
     }
 }
 
-/// Optional JSON: nothing at all is as good as an empty object.
+/// Optional JSON: nothing at all, or `null`, is as good as an empty object.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct JsonOrNothing<T>(pub(crate) T);
 
@@ -43,7 +43,7 @@ impl<T: Asked> FromRequest<Face> for JsonOrNothing<T> {
     async fn from_request(request: Request, face: &Face) -> Result<Self, Problem> {
         let (head, content) = request.into_parts();
         let content = body::whole(content, &head.headers, T::BYTES_MAX, face.clock()).await?;
-        if content.is_empty() {
+        if content.is_empty() || content.trim_ascii() == b"null" {
             return parse(b"{}").map(Self);
         }
         check_media_type(&head.headers)?;
