@@ -60,6 +60,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     for (name, document, calls) in FACES {
         let log = workspace.folder("contract")?.join(format!("{name}.log"));
         let mut command = stage.command(workspace, &schemathesis, name, document, calls, &seed);
+        command.current_dir(workspace.folder("contract")?);
         eprintln!("$ {}", line_of(&command));
         let ended = run_bounded(&mut command, &log, RUN_MAX)?;
         let told = fs::read_to_string(&log).unwrap_or_default();
