@@ -7,6 +7,7 @@ mod documentation;
 mod environments;
 mod events;
 mod fleet;
+mod follow;
 mod jobs;
 mod logs;
 mod page;
@@ -18,12 +19,15 @@ mod signals;
 mod tenants;
 mod tokens;
 mod webhooks;
+mod write;
 
 pub(crate) use caller::API_KEY;
 
 use crate::wire::exchange;
 use axum::{Router, middleware};
-use runners_core::{Authenticate, Clock, ControlPlane, Random, SystemClock, SystemRandom, Timestamp};
+use runners_core::{
+    Authenticate, Clock, ControlPlane, FailedAttempts, Random, SystemClock, SystemRandom, Timestamp,
+};
 use std::{fmt, sync::Arc};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -46,6 +50,7 @@ pub(crate) struct Face(Arc<Inner>);
 struct Inner {
     control: ControlPlane,
     authenticate: Arc<dyn Authenticate>,
+    attempts: FailedAttempts,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -57,6 +62,7 @@ impl ManagementFace {
         ManagementFaceBuilder(Inner {
             control: control.clone(),
             authenticate: Arc::new(authenticate),
+            attempts: FailedAttempts::default(),
             clock: Arc::new(SystemClock::default()),
             random: Arc::new(SystemRandom::default()),
         })
@@ -96,6 +102,15 @@ impl ManagementFaceBuilder {
         self
     }
 
+    /// How many attempts with bad tokens one source may make within a minute: 60 unless said
+    /// otherwise. Sources are told apart by the [`Peer`](runners_core::Peer) in the extensions of a
+    /// request; where there is none, nobody is limited.
+    #[must_use]
+    pub fn failed_attempts_max(mut self, failed_max: u32) -> Self {
+        self.0.attempts = FailedAttempts::new(failed_max);
+        self
+    }
+
     /// Ends building.
     #[must_use]
     pub fn build(self) -> ManagementFace {
@@ -110,6 +125,11 @@ impl Face {
 
     pub(crate) fn authenticator(&self) -> &dyn Authenticate {
         &*self.0.authenticate
+    }
+
+    /// The failed attempts at this face.
+    pub(crate) fn attempts(&self) -> &FailedAttempts {
+        &self.0.attempts
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {

@@ -2,6 +2,7 @@
 //! arguments, call no seam, and know no actor.
 
 pub(crate) mod admission;
+pub(crate) mod attempts;
 pub(crate) mod capacity;
 pub(crate) mod crash_loop;
 pub(crate) mod credential;
@@ -15,6 +16,7 @@ pub(crate) mod log;
 pub(crate) mod ownership;
 pub(crate) mod record;
 pub(crate) mod redaction;
+pub(crate) mod repeat;
 pub(crate) mod retention;
 pub(crate) mod schedule;
 pub(crate) mod settlement;

@@ -27,11 +27,11 @@ pub use client::{
     rotation::{RotationError, RunnerCredential},
 };
 #[cfg(feature = "tls")]
+pub use runners_core::Peer;
 pub use server::tls::{TlsError, TlsIdentity};
 #[cfg(feature = "server")]
 pub use server::{
     HttpFace, HttpFaceBuilder,
-    attempts::Peer,
     listen::{Server, serve},
     reply::ReplyBody,
 };

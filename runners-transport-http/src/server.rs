@@ -4,7 +4,6 @@
 //! decided by the transport that it is given for each principal.
 
 mod artifacts;
-pub(crate) mod attempts;
 mod authorise;
 mod body;
 mod call;
@@ -20,16 +19,13 @@ pub(crate) mod reply;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
 
-use crate::server::{
-    attempts::{Attempts, FAILED_MAX},
-    reply::ReplyBody,
-};
+use crate::server::reply::ReplyBody;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http_body_util::BodyExt as _;
 use runners_core::{
-    ArtifactStore, Authenticate, Clock, Principal, Random, SystemClock, SystemRandom, Transport,
-    protocol::SyncRequest,
+    ArtifactStore, Authenticate, Clock, FailedAttempts, Principal, Random, SystemClock, SystemRandom,
+    Transport, protocol::SyncRequest,
 };
 use std::{
     convert::Infallible,
@@ -54,7 +50,7 @@ struct Inner {
     callers: Box<dyn Fn(Principal) -> Arc<dyn Transport> + Send + Sync>,
     artifacts: Option<Arc<dyn ArtifactStore>>,
     artifact_bytes_max: u64,
-    attempts: Attempts,
+    attempts: FailedAttempts,
     prefix: String,
     park_max: Duration,
     clock: Arc<dyn Clock>,
@@ -78,7 +74,7 @@ impl HttpFace {
             callers: Box::new(callers),
             artifacts: None,
             artifact_bytes_max: Self::ARTIFACT_BYTES_MAX,
-            attempts: Attempts::new(FAILED_MAX),
+            attempts: FailedAttempts::default(),
             prefix: String::new(),
             park_max: SyncRequest::PARK_MAX,
             clock: Arc::new(SystemClock::default()),
@@ -157,7 +153,7 @@ impl HttpFaceBuilder {
     /// one, unless the proxy's host puts that right.
     #[must_use]
     pub fn failed_attempts_max(mut self, failed_max: u32) -> Self {
-        self.0.attempts = Attempts::new(failed_max);
+        self.0.attempts = FailedAttempts::new(failed_max);
         self
     }
 

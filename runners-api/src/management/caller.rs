@@ -7,11 +7,13 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use futures::future::{BoxFuture, Either, FutureExt as _, Shared, select};
 use http::{HeaderMap, HeaderName, header, request::Parts};
 use runners_core::{
-    AuthenticateError, Management, Principal, Token, TokenKind, Transport as _, TransportError,
+    AuthenticateError, Management, Peer, Principal, Token, TokenKind, Transport as _, TransportError,
     protocol::{Reply, Request},
 };
+use std::pin::pin;
 
 /// The other header that a token may stand in.
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -26,7 +28,11 @@ pub(crate) const TENANT: HeaderName = HeaderName::from_static("runners-tenant");
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) management: Management,
+    ended: Ended,
 }
+
+/// Waits until the credential is good no longer.
+pub(crate) type Ended = Shared<BoxFuture<'static, ()>>;
 
 /// Finds out who calls before anything else is looked at.
 pub(super) async fn authenticate(
@@ -36,13 +42,15 @@ pub(super) async fn authenticate(
 ) -> Result<Response, Problem> {
     let token = token(request.headers())?;
     check_kind(&token)?;
-    let principal = principal(&face, &token).await?;
+    let peer = request.extensions().get::<Peer>().copied();
+    let principal = principal(&face, &token, peer).await?;
+    let ended = face.authenticator().ended(token.expose()).shared();
     drop(token);
     let mut management = face.control().management(principal);
     if let Some(name) = tenant(request.headers())? {
         management = management.within_named(name).await?;
     }
-    request.extensions_mut().insert(Caller { management });
+    request.extensions_mut().insert(Caller { management, ended });
     Ok(next.run(request).await)
 }
 
@@ -59,6 +67,24 @@ impl Caller {
                 tracing::warn!(error = &error as &dyn std::error::Error, "control plane did not answer");
                 Err(Problem::unavailable("the control plane cannot answer now: try again later"))
             }
+        }
+    }
+}
+
+impl Caller {
+    /// Waits until the credential is good no longer.
+    pub(crate) fn ended(&self) -> Ended {
+        self.ended.clone()
+    }
+
+    /// Does what may be held back, for as long as the credential is good.
+    pub(crate) async fn while_good<T>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, Problem> {
+        match select(pin!(work), self.ended()).await {
+            Either::Left((done, _)) => done,
+            Either::Right(_) => Err(Problem::unauthorized("the token is good no longer: get another one")),
         }
     }
 }
@@ -133,8 +159,9 @@ fn check_kind(token: &Token) -> Result<(), Problem> {
     }
 }
 
-async fn principal(face: &Face, token: &Token) -> Result<Principal, Problem> {
-    face.authenticator().authenticate(token.expose()).await.map_err(|error| match error {
+async fn principal(face: &Face, token: &Token, peer: Option<Peer>) -> Result<Principal, Problem> {
+    let authenticated = face.attempts().authenticate(face.authenticator(), token, peer, face.clock()).await;
+    authenticated.map_err(|error| match error {
         AuthenticateError::Limited { retry_after } => {
             let detail = "there were too many failed attempts from here: try again later";
             Problem::new(Code::Limited, detail).retry_after(retry_after)

@@ -3,6 +3,7 @@
 use super::{
     caller::Caller,
     page::{Page, PageQuery, paging},
+    write::Write,
 };
 use crate::wire::{
     json::{Asked, Json},
@@ -65,9 +66,9 @@ pub(crate) struct Credential {
 /// An API credential that was just made.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct IssuedCredential {
-    /// The text itself. Nobody can show it again.
+    /// The text itself. Nobody can show it again: it is `null` where a repeat is answered.
     #[schema(examples("rapi_…"))]
-    token: String,
+    token: Option<String>,
     #[serde(flatten)]
     view: Credential,
 }
@@ -78,8 +79,7 @@ pub(crate) struct IssuedCredential {
 #[utoipa::path(post, path = "/credentials", tag = "Credentials", request_body = NewCredential,
     responses((status = 201, description = "The credential.", body = IssuedCredential)))]
 pub(super) async fn create_credential(
-    caller: Caller,
-    Json(asked): Json<NewCredential>,
+    Write { caller, asked, .. }: Write<NewCredential>,
 ) -> Result<(StatusCode, Json<IssuedCredential>), Problem> {
     let spec = ApiCredentialSpec {
         name: asked.name,
@@ -87,7 +87,7 @@ pub(super) async fn create_credential(
         expires_in: asked.expires_in_seconds.map(Duration::from_secs),
     };
     let issued = caller.management.create_api_credential(spec).await?;
-    let token = issued.token.expose().to_owned();
+    let token = issued.token.map(|token| token.expose().to_owned());
     Ok((StatusCode::CREATED, Json(IssuedCredential { token, view: issued.view.into() })))
 }
 

@@ -11,13 +11,16 @@ use axum::{
     routing::get,
 };
 use http::{HeaderValue, header};
-use runners_core::openapi::{Documentation, DocumentationFile};
+use runners_core::{
+    IdempotencyKey,
+    openapi::{Documentation, DocumentationFile},
+};
 use serde_json::Value;
 use utoipa::{
     PartialSchema as _, ToSchema as _,
     openapi::{
-        Components, Content, HeaderBuilder, Info, License, OpenApi, Ref, ResponseBuilder, Server,
-        path::{Operation, PathItem},
+        Components, Content, HeaderBuilder, Info, License, OpenApi, Ref, Required, ResponseBuilder, Server,
+        path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem},
         schema::{ObjectBuilder, Type},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
         tag::{Tag, TagBuilder},
@@ -51,8 +54,27 @@ tenant's id or its name; for anybody else, another tenant than their own does no
 Bodies are JSON in camel case, and times are UTC as of RFC 3339. A member that is not known, of another type or \
 over its limit is refused with the path of the member. Errors are problems (RFC 9457) with a stable `code`.
 
+A call that makes something takes an `Idempotency-Key`. For 24 hours a repeat under the same key makes nothing, and \
+is answered as the first was, with what was made as it was then; a secret that was shown is `null`. Jobs and signals \
+have the same ids again. Another request under the key is refused with 422, and one while the first is under way \
+with 409. Everything else can be repeated as it is.
+
 Whatever an answer is about, its header `X-Request-Id` names it in the logs of the server; a request may bring \
 its own.";
+
+/// The calls that take an `Idempotency-Key`: every one that makes something, or draws a secret.
+const REPEATABLE: &[&str] = &[
+    "create_pool",
+    "create_registration_token",
+    "register_runner",
+    "create_credential",
+    "create_tenant",
+    "create_webhook",
+    "rotate_webhook_secret",
+    "submit_jobs",
+    "retry_job",
+    "send_signal",
+];
 
 /// The routes of the document and of the page.
 pub(super) fn routes(document: OpenApi) -> Router<Face> {
@@ -153,6 +175,10 @@ fn complete_item(item: &mut PathItem) {
 
 /// Adds the answers that any call of this shape may give.
 fn complete(operation: &mut Operation, reads: bool) {
+    let is_repeatable = operation.operation_id.as_deref().is_some_and(|id| REPEATABLE.contains(&id));
+    if is_repeatable {
+        operation.parameters.get_or_insert_default().push(idempotency_key().into());
+    }
     let mut codes = vec![Code::Unauthorized, Code::Forbidden, Code::Exhausted, Code::HeadersTooLarge];
     codes.extend([Code::Internal, Code::Unavailable]);
     let parameters = operation.parameters.iter().flatten();
@@ -164,6 +190,9 @@ fn complete(operation: &mut Operation, reads: bool) {
     }
     if operation.request_body.is_some() {
         codes.extend([Code::TooSlow, Code::TooLarge, Code::UnsupportedMediaType]);
+    }
+    if is_repeatable {
+        codes.extend([Code::Conflict, Code::KeyReused]);
     }
     for code in codes {
         let problem = Content::new(Some(Ref::from_schema_name(Problem::name())));
@@ -182,7 +211,20 @@ fn complete(operation: &mut Operation, reads: bool) {
     }
 }
 
-fn is_in_path(parameter: &utoipa::openapi::RefOr<utoipa::openapi::path::Parameter>) -> bool {
-    use utoipa::openapi::{RefOr, path::ParameterIn};
+fn idempotency_key() -> Parameter {
+    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "Names the request: a repeat of it within 24 hours makes nothing, and is answered alike.",
+        ))
+        .schema(Some(text.max_length(Some(IdempotencyKey::BYTES_MAX)).pattern(Some("^[ -~]+$"))))
+        .build()
+}
+
+fn is_in_path(parameter: &utoipa::openapi::RefOr<Parameter>) -> bool {
+    use utoipa::openapi::RefOr;
     matches!(parameter, RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Path)
 }

@@ -1,23 +1,21 @@
 //! Events as they happen, of a job, a run or the tenant.
 
-use super::{Face, caller::Caller, jobs::malformed};
+use super::{
+    Face,
+    caller::Caller,
+    follow::{self, PARK_FOR},
+    jobs::malformed,
+};
 use crate::wire::{
     path::{Path, Query},
     problem::Problem,
     sse, text,
 };
 use axum::{extract::State, response::Response};
-use futures::stream;
 use http::HeaderMap;
 use runners_core::{EventCursor, EventsOf, JobId, RunId};
 use serde::Deserialize;
 use std::time::Duration;
-
-/// How long one look waits for more. Then a line tells that the connection is alive.
-const PARK_FOR: Duration = Duration::from_secs(15);
-
-/// The longest that one answer goes on: a client comes again, and is authenticated again.
-const STREAM_MAX: Duration = Duration::from_secs(3600);
 
 /// Where events begin.
 #[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -42,7 +40,7 @@ pub(super) async fn follow_events(
     Query(query): Query<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    follow(face, caller, EventsOf::Tenant, &query, &headers).await
+    follow_all(face, caller, EventsOf::Tenant, &query, &headers).await
 }
 
 /// Follows the events of a job, until it has ended.
@@ -56,7 +54,7 @@ pub(super) async fn follow_job_events(
     Query(query): Query<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    follow(face, caller, EventsOf::Job(job), &query, &headers).await
+    follow_all(face, caller, EventsOf::Job(job), &query, &headers).await
 }
 
 /// Follows the events of the jobs of a run.
@@ -70,18 +68,10 @@ pub(super) async fn follow_run_events(
     Query(query): Query<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    follow(face, caller, EventsOf::Run(run), &query, &headers).await
+    follow_all(face, caller, EventsOf::Run(run), &query, &headers).await
 }
 
-/// Where a stream stands.
-enum Next {
-    /// Events are asked for after this place.
-    After(EventCursor),
-    /// All has been told.
-    Over,
-}
-
-async fn follow(
+async fn follow_all(
     face: Face,
     caller: Caller,
     of: EventsOf,
@@ -94,24 +84,16 @@ async fn follow(
     let after = after.unwrap_or(EventCursor::START);
     // What is not there is a problem, and not an empty stream.
     caller.management.events(of, after, Duration::ZERO).await?;
-    let until = face.clock().boot() + STREAM_MAX;
-    let events = stream::unfold(Next::After(after), move |next| {
-        let (face, management) = (face.clone(), caller.management.clone());
+    let management = caller.management.clone();
+    Ok(follow::answer(&face, &caller, after, move |after| {
+        let management = management.clone();
         async move {
-            let Next::After(after) = next else { return None };
-            if face.clock().boot() >= until || face.control().is_stopping() {
-                return None;
-            }
             let page = management.events(of, after, PARK_FOR).await.ok()?;
-            if page.events.is_empty() {
-                return Some((sse::ALIVE.to_owned(), Next::After(page.next)));
-            }
             let ends = |name: &str| matches!(of, EventsOf::Job(_)) && name == "concluded";
             let over = page.events.iter().any(|(_, event)| ends(event.what.name()));
             let told = page.events.iter();
             let told = told.map(|(place, event)| sse::event(&place.to_string(), event.what.name(), event));
-            Some((told.collect(), if over { Next::Over } else { Next::After(page.next) }))
+            Some((told.collect(), (!over).then_some(page.next)))
         }
-    });
-    Ok(sse::answer(events))
+    }))
 }

@@ -1,17 +1,16 @@
 //! Jobs: submitted in bulk, listed, shown, cancelled and tried again.
 
 use super::{
-    Face,
     caller::Caller,
     page::{Page, paging},
+    write::Write,
 };
 use crate::wire::{
-    json::{Asked, Json, JsonOrNothing},
+    json::{Asked, Json},
     path::{Path, Query},
     problem::{Code, Problem},
     text, time,
 };
-use axum::extract::State as Given;
 use runners_core::{
     Conclusion, JobFilter, JobId, JobLine, JobState, RunId, RunnerId, Timestamp,
     protocol::{CancelRequest, CancelTarget, InspectRequest, Reply, Request, StateView},
@@ -135,7 +134,9 @@ pub(crate) struct Retry {
     id: Option<JobId>,
 }
 
-impl Asked for Retry {}
+impl Asked for Retry {
+    const OPTIONAL: bool = true;
+}
 
 /// What was told to stop.
 #[derive(Clone, Copy, Debug, Serialize, utoipa::ToSchema)]
@@ -212,12 +213,11 @@ pub(super) async fn cancel_run(
         (status = 201, description = "The new job.", body = Job),
         (status = 409, description = "It has not ended, or is signed.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn retry_job(
-    Given(face): Given<Face>,
-    caller: Caller,
     Path(job): Path<JobId>,
-    JsonOrNothing(asked): JsonOrNothing<Retry>,
+    write: Write<Retry>,
 ) -> Result<(http::StatusCode, Json<Job>), Problem> {
-    let again = asked.id.unwrap_or_else(|| face.draw(JobId::new));
+    let (caller, asked, mut ids) = write.into_parts();
+    let again = asked.id.unwrap_or_else(|| ids.draw(JobId::from_bytes, JobId::new));
     let retried = caller.management.retry_job(job, again).await?;
     Ok((http::StatusCode::CREATED, Json(retried.into())))
 }

@@ -1,6 +1,11 @@
 //! Logs: as text from an offset, or followed as they grow.
 
-use super::{Face, caller::Caller, jobs::malformed};
+use super::{
+    Face,
+    caller::Caller,
+    follow::{self, PARK_FOR},
+    jobs::malformed,
+};
 use crate::wire::{
     path::{Path, Query},
     problem::Problem,
@@ -10,7 +15,6 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
-use futures::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use runners_core::{
     JobId,
@@ -19,10 +23,6 @@ use runners_core::{
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How long one look waits for more. Then a line tells that the connection is alive.
-const PARK_FOR: Duration = Duration::from_secs(15);
-/// The longest that one answer goes on.
-const STREAM_MAX: Duration = Duration::from_secs(3600);
 /// Where to go on reading.
 const NEXT: HeaderName = HeaderName::from_static("runners-log-next");
 /// Whether nothing more will come.
@@ -102,35 +102,24 @@ pub(super) async fn follow_log(
         None => query,
     };
     page(&caller, job, query, Duration::ZERO).await?;
-    let until = face.clock().boot() + STREAM_MAX;
-    let events = stream::unfold(Some(query), move |query| {
-        let (face, caller) = (face.clone(), caller.clone());
+    let reader = caller.clone();
+    Ok(follow::answer(&face, &caller, query, move |query| {
+        let caller = reader.clone();
         async move {
-            let query = query?;
-            if face.clock().boot() >= until || face.control().is_stopping() {
-                return None;
-            }
             let page = page(&caller, job, query, PARK_FOR).await.ok()?;
             let mut told: String =
                 pieces(&page).map(|piece| sse::event(&place(&page, &piece), "log", &piece)).collect();
             if page.ended {
                 let id = format!("{}-{}", page.grant, page.next);
-                told.push_str(&sse::event(
-                    &id,
-                    "end",
-                    &Piece { offset: page.next, text: None, missing: None },
-                ));
+                let end = Piece { offset: page.next, text: None, missing: None };
+                told.push_str(&sse::event(&id, "end", &end));
                 return Some((told, None));
-            }
-            if told.is_empty() {
-                told.push_str(sse::ALIVE);
             }
             // A grant that nothing was logged for may be followed by another one.
             let grant = query.grant.or((page.next > 0).then_some(page.grant));
             Some((told, Some(LogQuery { grant, from: page.next })))
         }
-    });
-    Ok(sse::answer(events))
+    }))
 }
 
 async fn page(

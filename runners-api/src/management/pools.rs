@@ -3,6 +3,7 @@
 use super::{
     caller::Caller,
     page::{self, PageQuery},
+    write::Write,
 };
 use crate::wire::{
     json::{Asked, Json},
@@ -132,8 +133,7 @@ pub(super) async fn list_pools(caller: Caller, Query(query): Query<PageQuery>) -
         (status = 201, description = "The pool.", body = Pool),
         (status = 409, description = "There is a pool of that name.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn create_pool(
-    caller: Caller,
-    Json(asked): Json<NewPool>,
+    Write { caller, asked, .. }: Write<NewPool>,
 ) -> Result<(StatusCode, Json<Pool>), Problem> {
     let made = caller.management.create_pool(asked.into()).await?;
     Ok((StatusCode::CREATED, Json(made.into())))

@@ -7,7 +7,7 @@ use super::{
     pools::given,
 };
 use crate::wire::{
-    json::{Asked, Json, JsonOrNothing},
+    json::{Asked, Json},
     path::{Path, Query},
     problem::Problem,
     text, time,
@@ -119,7 +119,9 @@ pub(crate) struct Draining {
     within_seconds: Option<u64>,
 }
 
-impl Asked for Draining {}
+impl Asked for Draining {
+    const OPTIONAL: bool = true;
+}
 
 /// How a runner is removed.
 #[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -221,7 +223,7 @@ pub(super) async fn remove_runner(
 pub(super) async fn drain_runner(
     caller: Caller,
     Path(runner): Path<RunnerId>,
-    JsonOrNothing(asked): JsonOrNothing<Draining>,
+    Json(asked): Json<Draining>,
 ) -> Result<StatusCode, Problem> {
     caller.management.drain_runner(runner, &asked.into()).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -237,7 +239,7 @@ pub(super) async fn drain_runner(
 pub(super) async fn shut_down_runner(
     caller: Caller,
     Path(runner): Path<RunnerId>,
-    JsonOrNothing(asked): JsonOrNothing<Draining>,
+    Json(asked): Json<Draining>,
 ) -> Result<StatusCode, Problem> {
     caller.management.shut_down_runner(runner, &asked.into()).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -1,6 +1,6 @@
 //! Signals: commands that a runner, or the attempt of a job, answers.
 
-use super::{Face, caller::Caller, jobs::malformed};
+use super::{caller::Caller, jobs::malformed, write::Write};
 use crate::wire::{
     body,
     json::{Asked, Json},
@@ -8,7 +8,6 @@ use crate::wire::{
     problem::Problem,
     text,
 };
-use axum::extract::State;
 use http::StatusCode;
 use runners_core::{
     JobId, RunnerId, SignalId, SignalTarget,
@@ -97,11 +96,8 @@ pub(crate) struct AnswerQuery {
     responses(
         (status = 202, description = "It is on its way.", body = SentSignal),
         (status = 409, description = "The target cannot be told, or another signal has this id.", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn send_signal(
-    State(face): State<Face>,
-    caller: Caller,
-    Json(asked): Json<NewSignal>,
-) -> Result<(StatusCode, Json<SentSignal>), Problem> {
+pub(super) async fn send_signal(write: Write<NewSignal>) -> Result<(StatusCode, Json<SentSignal>), Problem> {
+    let (caller, asked, mut ids) = write.into_parts();
     let to = match (asked.runner_id, asked.job_id) {
         (Some(runner), None) => SignalTarget::Runner(runner),
         (None, Some(job)) => SignalTarget::Job(job),
@@ -113,7 +109,7 @@ pub(super) async fn send_signal(
     }
     let payload = asked.payload.map_or_else(|| b"null".to_vec(), |payload| payload.get().into());
     let request = SignalRequest {
-        id: asked.id.unwrap_or_else(|| face.draw(SignalId::new)),
+        id: asked.id.unwrap_or_else(|| ids.draw(SignalId::from_bytes, SignalId::new)),
         to,
         kind: asked.kind,
         payload: payload.into(),
@@ -138,7 +134,8 @@ pub(super) async fn await_answer(
     if park_for > WAIT_MAX {
         return Err(malformed("waitMs", "must be at most 20000"));
     }
-    let answered = match caller.call(Request::Answer(AnswerRequest { signal, park_for })).await? {
+    let request = Request::Answer(AnswerRequest { signal, park_for });
+    let answered = match caller.while_good(caller.call(request)).await? {
         Reply::Answered(answered) => answered,
         _ => return Err(Problem::unexpected()),
     };

@@ -3,6 +3,7 @@
 use super::{
     caller::Caller,
     page::{Page, PageQuery, paging},
+    write::Write,
 };
 use crate::wire::{
     json::{Asked, Json},
@@ -74,8 +75,7 @@ pub(super) async fn list_tenants(
 #[utoipa::path(post, path = "/tenants", tag = "Tenants", request_body = NewTenant,
     responses((status = 201, description = "The tenant.", body = Tenant)))]
 pub(super) async fn create_tenant(
-    caller: Caller,
-    Json(asked): Json<NewTenant>,
+    Write { caller, asked, .. }: Write<NewTenant>,
 ) -> Result<(StatusCode, Json<Tenant>), Problem> {
     Ok((StatusCode::CREATED, Json(caller.management.create_tenant(&asked.name).await?.into())))
 }
@@ -93,7 +93,7 @@ pub(super) async fn get_own_tenant(caller: Caller) -> Result<Json<Tenant>, Probl
 #[utoipa::path(get, path = "/rollout", tag = "Tenants",
     responses((status = 200, description = "What it has.", body = Rollout)))]
 pub(super) async fn get_rollout(caller: Caller) -> Result<Json<Rollout>, Problem> {
-    let RolloutView { self_hosted, relay, .. } = caller.management.rollout().await?;
+    let RolloutView { self_hosted, relay, .. } = caller.management.rollout()?;
     Ok(Json(Rollout { self_hosted_runners_enabled: self_hosted, self_hosted_relay_enabled: relay }))
 }
 

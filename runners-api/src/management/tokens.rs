@@ -4,9 +4,10 @@ use super::{
     caller::Caller,
     page::{Page, PageQuery, paging},
     runners::Runner,
+    write::Write,
 };
 use crate::wire::{
-    json::{Asked, Json, JsonOrNothing},
+    json::{Asked, Json},
     path::{Path, Query},
     problem::{Code, Problem},
     text, time,
@@ -43,15 +44,17 @@ pub(crate) struct NewRegistrationToken {
     expires_in_seconds: Option<u64>,
 }
 
-impl Asked for NewRegistrationToken {}
+impl Asked for NewRegistrationToken {
+    const OPTIONAL: bool = true;
+}
 
 /// A registration token that was just made.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct IssuedRegistrationToken {
-    /// The text itself. Nobody can show it again.
+    /// The text itself. Nobody can show it again: it is `null` where a repeat is answered.
     #[schema(examples("rreg_…"))]
-    token: String,
+    token: Option<String>,
     #[serde(flatten)]
     view: RegistrationToken,
 }
@@ -92,9 +95,10 @@ impl Asked for NewRunner {}
 /// A runner that was registered in advance.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct IssuedRunner {
-    /// What the runner is to be started with. Nobody can show it again.
+    /// What the runner is to be started with. Nobody can show it again: it is `null` where a repeat
+    /// is answered.
     #[schema(examples("rcrd_…"))]
-    token: String,
+    token: Option<String>,
     runner: Runner,
 }
 
@@ -106,12 +110,11 @@ pub(crate) struct IssuedRunner {
     params(("id" = inline(text::Pool), Path, description = "The pool.")),
     responses((status = 201, description = "The token.", body = IssuedRegistrationToken)))]
 pub(super) async fn create_registration_token(
-    caller: Caller,
     Path(pool): Path<PoolId>,
-    JsonOrNothing(asked): JsonOrNothing<NewRegistrationToken>,
+    Write { caller, asked, .. }: Write<NewRegistrationToken>,
 ) -> Result<(StatusCode, Json<IssuedRegistrationToken>), Problem> {
     let issued = caller.management.create_registration(pool, asked.spec()?).await?;
-    let token = issued.token.expose().to_owned();
+    let token = issued.token.map(|token| token.expose().to_owned());
     Ok((StatusCode::CREATED, Json(IssuedRegistrationToken { token, view: issued.view.into() })))
 }
 
@@ -154,12 +157,11 @@ pub(super) async fn revoke_registration_token(
     params(("id" = inline(text::Pool), Path, description = "The pool.")),
     responses((status = 201, description = "The runner, and its token.", body = IssuedRunner)))]
 pub(super) async fn register_runner(
-    caller: Caller,
     Path(pool): Path<PoolId>,
-    Json(asked): Json<NewRunner>,
+    Write { caller, asked, .. }: Write<NewRunner>,
 ) -> Result<(StatusCode, Json<IssuedRunner>), Problem> {
     let issued = caller.management.register_runner(pool, &asked.name).await?;
-    let token = issued.token.expose().to_owned();
+    let token = issued.token.map(|token| token.expose().to_owned());
     let runner = Runner::new(issued.view, runners_core::Presence::default());
     Ok((StatusCode::CREATED, Json(IssuedRunner { token, runner })))
 }

@@ -3,9 +3,10 @@
 use super::{
     caller::Caller,
     page::{Page, PageQuery, paging},
+    write::Write,
 };
 use crate::wire::{
-    json::{Asked, Json, JsonOrNothing},
+    json::{Asked, Json},
     path::{Path, Query},
     problem::Problem,
     text, time,
@@ -67,7 +68,9 @@ pub(crate) struct NewSecret {
     secret: Option<String>,
 }
 
-impl Asked for NewSecret {}
+impl Asked for NewSecret {
+    const OPTIONAL: bool = true;
+}
 
 impl fmt::Debug for NewSecret {
     /// Nothing of the secret.
@@ -80,9 +83,10 @@ impl fmt::Debug for NewSecret {
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct IssuedWebhook {
-    /// What every call is signed with. Nobody can show it again.
+    /// What every call is signed with. Nobody can show it again: it is `null` where a repeat is
+    /// answered.
     #[schema(examples("whsec_…"))]
-    secret: String,
+    secret: Option<String>,
     #[serde(flatten)]
     webhook: Webhook,
 }
@@ -152,8 +156,7 @@ pub(crate) struct DeliveriesQuery {
 #[utoipa::path(post, path = "/webhooks", tag = "Webhooks", request_body = NewWebhook,
     responses((status = 201, description = "The webhook.", body = IssuedWebhook)))]
 pub(super) async fn create_webhook(
-    caller: Caller,
-    Json(asked): Json<NewWebhook>,
+    Write { caller, asked, .. }: Write<NewWebhook>,
 ) -> Result<(StatusCode, Json<IssuedWebhook>), Problem> {
     let NewWebhook { url, events, secret } = asked;
     let made = caller.management.create_webhook(WebhookSpec { url, events }, secret.map(Secret::from_text));
@@ -202,9 +205,8 @@ pub(super) async fn delete_webhook(
     params(("id" = inline(text::Webhook), Path, description = "The webhook.")),
     responses((status = 200, description = "The webhook, and its new secret.", body = IssuedWebhook)))]
 pub(super) async fn rotate_webhook_secret(
-    caller: Caller,
     Path(webhook): Path<WebhookId>,
-    JsonOrNothing(asked): JsonOrNothing<NewSecret>,
+    Write { caller, asked, .. }: Write<NewSecret>,
 ) -> Result<Json<IssuedWebhook>, Problem> {
     let secret = asked.secret.map(Secret::from_text);
     Ok(Json(caller.management.rotate_webhook_secret(webhook, secret).await?.into()))
@@ -243,7 +245,8 @@ impl From<WebhookView> for Webhook {
 
 impl From<MadeWebhook> for IssuedWebhook {
     fn from(made: MadeWebhook) -> Self {
-        Self { secret: made.secret.expose().to_owned(), webhook: made.webhook.into() }
+        let secret = made.secret.map(|secret| secret.expose().to_owned());
+        Self { secret, webhook: made.webhook.into() }
     }
 }
 

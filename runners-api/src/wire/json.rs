@@ -6,9 +6,11 @@ use super::{
 };
 use crate::management::Face;
 use axum::{
+    body::Body,
     extract::{FromRequest, Request},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -20,6 +22,8 @@ pub(crate) struct Json<T>(pub(crate) T);
 pub(crate) trait Asked: DeserializeOwned {
     /// The largest body.
     const BYTES_MAX: usize = body::BYTES_MAX;
+    /// Whether nothing at all, or `null`, is as good as an empty object.
+    const OPTIONAL: bool = false;
 }
 
 impl<T: Asked> FromRequest<Face> for Json<T> {
@@ -27,28 +31,26 @@ impl<T: Asked> FromRequest<Face> for Json<T> {
 
     async fn from_request(request: Request, face: &Face) -> Result<Self, Problem> {
         let (head, content) = request.into_parts();
-        check_media_type(&head.headers)?;
-        let content = body::whole(content, &head.headers, T::BYTES_MAX, face.clock()).await?;
-        parse(&content).map(Self)
+        read(&head.headers, content, face).await.map(|(_, asked)| Self(asked))
     }
 }
 
-/// Optional JSON: nothing at all, or `null`, is as good as an empty object.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct JsonOrNothing<T>(pub(crate) T);
-
-impl<T: Asked> FromRequest<Face> for JsonOrNothing<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, face: &Face) -> Result<Self, Problem> {
-        let (head, content) = request.into_parts();
-        let content = body::whole(content, &head.headers, T::BYTES_MAX, face.clock()).await?;
-        if content.is_empty() || content.trim_ascii() == b"null" {
-            return parse(b"{}").map(Self);
-        }
-        check_media_type(&head.headers)?;
-        parse(&content).map(Self)
+/// Reads a body of JSON: its bytes, and what they ask for.
+pub(crate) async fn read<T: Asked>(
+    headers: &HeaderMap,
+    content: Body,
+    face: &Face,
+) -> Result<(Bytes, T), Problem> {
+    if !T::OPTIONAL {
+        check_media_type(headers)?;
     }
+    let content = body::whole(content, headers, T::BYTES_MAX, face.clock()).await?;
+    if T::OPTIONAL && (content.is_empty() || content.trim_ascii() == b"null") {
+        return parse(b"{}").map(|asked| (content, asked));
+    }
+    check_media_type(headers)?;
+    let asked = parse(&content)?;
+    Ok((content, asked))
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {

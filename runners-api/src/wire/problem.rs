@@ -84,6 +84,7 @@ codes! {
     MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here";
     TooSlow = "too_slow", 408, "The request did not arrive in time";
     Conflict = "conflict", 409, "It cannot be done as things are";
+    KeyReused = "idempotency_key_reused", 422, "The idempotency key names another request";
     TooLarge = "too_large", 413, "The body is too large";
     UnsupportedMediaType = "unsupported_media_type", 415, "The media type is not supported";
     RangeNotSatisfiable = "range_not_satisfiable", 416, "The range begins beyond the end";
@@ -173,6 +174,7 @@ impl From<Refused> for Problem {
             RefusalCode::NotFound | RefusalCode::Removed | RefusalCode::Expired => Code::NotFound,
             RefusalCode::Conflict => Code::Conflict,
             RefusalCode::Exhausted => Code::Exhausted,
+            RefusalCode::KeyReused => Code::KeyReused,
             _ => Code::Invalid,
         };
         // The rules begin what they say with the field that they speak of, by its name in Rust.

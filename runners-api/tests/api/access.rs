@@ -1,9 +1,11 @@
 //! Who may do what: scopes, and tenants that are apart.
 
-use crate::stage::{OTHER, Stage, token};
+use crate::stage::{OTHER, Stage, read, token};
+use futures::StreamExt as _;
 use reqwest::Method;
 use runners_core::{PoolId, Token, TokenKind};
 use serde_json::json;
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_credential_without_the_scope_is_told_which_one_it_takes() {
@@ -69,4 +71,63 @@ async fn a_credential_is_made_used_and_revoked() {
     assert_eq!(stage.call(Method::DELETE, &path, b'a', None).await.0, 204);
     assert_eq!(read().await, 401);
     assert!(!format!("{:?}", token(b'a')).contains("6161"));
+}
+
+/// Longer than anything takes, and no reason to wait for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_revoked_credential_ends_what_it_follows_and_waits_for() {
+    let stage = Stage::open().await;
+    let issued = stage.post("/credentials", json!({ "name": "ci", "scopes": ["read"] })).await;
+    let text = issued["token"].as_str().unwrap().to_owned();
+    let asked = json!({ "jobs": [{ "kind": "shout", "payload": "a" }] });
+    let job = stage.post("/jobs", asked).await["jobs"][0]["id"].as_str().unwrap().to_owned();
+    let pool = format!("/self-hosted/pools/{}/runners", PoolId::DEFAULT);
+    let runner = stage.post(&pool, json!({ "name": "hans" })).await["runner"]["id"].clone();
+    let signal = stage.post("/signals", json!({ "runnerId": runner, "kind": "runners.ping" })).await;
+    let ask = |path: String| {
+        let request = stage.anonymous(Method::GET, &path).bearer_auth(&text).timeout(PATIENCE);
+        async move { request.send().await.unwrap() }
+    };
+    let mut events = ask("/events".into()).await.bytes_stream();
+    assert!(events.next().await.is_some(), "the job is there");
+    let mut log = ask(format!("/jobs/{job}/log/stream")).await.bytes_stream();
+    let parked = ask(format!("/signals/{}?waitMs=20000", signal["id"].as_str().unwrap()));
+    let revoke = async {
+        // The wait is under way before it is revoked, or else it is refused at once: both end it.
+        stage.get("/tenant").await;
+        let path = format!("/credentials/{}", issued["id"].as_str().unwrap());
+        assert_eq!(stage.call(Method::DELETE, &path, b'a', None).await.0, 204);
+    };
+    let (parked, ()) = futures::join!(parked, revoke);
+    let (code, problem) = read(parked).await;
+    assert_eq!((code, &problem["code"]), (401, &json!("unauthorized")), "{problem}");
+    // Without it they would go on for longer than anybody waits here.
+    while let Some(more) = log.next().await {
+        more.unwrap();
+    }
+    while let Some(more) = events.next().await {
+        more.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_source_with_too_many_bad_tokens_waits_and_a_good_one_is_not_locked_out() {
+    let stage = Stage::open().await;
+    stage.get("/tenant").await;
+    let guess = async |text: &str| {
+        let request = stage.anonymous(Method::GET, "/tenant").bearer_auth(text);
+        let answer = request.send().await.unwrap();
+        let wait =
+            answer.headers().get("retry-after").map(|wait| wait.to_str().unwrap().parse::<u64>().unwrap());
+        (read(answer).await.0, wait)
+    };
+    for attempt in 0..60 {
+        assert_eq!(guess(&format!("guess-{attempt}")).await, (401, None));
+    }
+    let (code, wait) = guess("guess").await;
+    assert!(code == 429 && wait.is_some_and(|wait| (1..=60).contains(&wait)), "{code} {wait:?}");
+    assert_eq!(guess(token(b'r').expose()).await.0, 429, "it was not used here before");
+    stage.get("/tenant").await;
 }

@@ -6,6 +6,7 @@ mod contract;
 mod description;
 mod fleet;
 mod jobs;
+mod repeats;
 mod runners;
 mod stage;
 mod strictness;

@@ -1,12 +1,13 @@
 //! What the tests share: a control plane, a server, credentials and calls.
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use reqwest::{Client, Method, Response};
 use runners_api::ManagementFace;
 use runners_core::{
-    Authenticate, AuthenticateError, ControlPlane, Digest, MemoryArtifacts, MemoryStore, PoolId, Principal,
-    RecordsAuthenticator, Runner, Scope, TenantId, Token, TokenKind, Transport, WebhookCall, WebhookError,
-    WebhookSender,
+    Authenticate, AuthenticateError, ControlPlane, Digest, MemoryArtifacts, MemoryStore, Peer, PoolId,
+    Principal, RecordsAuthenticator, Runner, Scope, TenantId, Token, TokenKind, Transport, WebhookCall,
+    WebhookError, WebhookSender,
     protocol::{EnrolRequest, Reply, Request},
 };
 use serde_json::{Value, json};
@@ -44,6 +45,10 @@ impl Authenticate for WithOperator {
         }
         self.0.authenticate(text).await
     }
+
+    fn ended(&self, text: &str) -> BoxFuture<'static, ()> {
+        self.0.ended(text)
+    }
 }
 
 /// Keeps every call to a webhook, and answers that it cannot be taken.
@@ -77,7 +82,8 @@ impl Stage {
             control.admit_api_credential(token(letter).digest(), tenant, scopes).await.unwrap();
         }
         let face = ManagementFace::builder(&control, WithOperator(control.authenticator())).build();
-        let app = axum::Router::new().nest("/api", face.into_router());
+        let peer = axum::Extension(Peer([127, 0, 0, 1].into()));
+        let app = axum::Router::new().nest("/api", face.into_router()).layer(peer);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/api", listener.local_addr().unwrap());
         let server = async move { axum::serve(listener, app).await.unwrap() };

@@ -12,6 +12,7 @@ mod jobs;
 mod pools;
 mod presence;
 mod registrations;
+mod repeat;
 mod retention;
 mod runners;
 mod summary;
@@ -52,6 +53,8 @@ pub struct Management {
     pub(crate) plane: Arc<Plane>,
     principal: Principal,
     tenant: TenantId,
+    /// Under which key one request comes.
+    named: Option<repeat::Named>,
 }
 
 impl ControlPlane {
@@ -66,7 +69,7 @@ impl ControlPlane {
             | Principal::Registrant { tenant, .. } => *tenant,
             Principal::Operator => TenantId::OPERATOR,
         };
-        Management { plane: Arc::clone(&self.plane), principal, tenant }
+        Management { plane: Arc::clone(&self.plane), principal, tenant, named: None }
     }
 }
 

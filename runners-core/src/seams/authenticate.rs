@@ -1,7 +1,10 @@
 //! The seam that tells for whom a token speaks.
 
+pub(crate) mod attempts;
+
 use crate::values::principal::Principal;
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use std::{error::Error, fmt::Debug, sync::Arc, time::Duration};
 
 /// Tells for whom a token speaks. [`ControlPlane::authenticator`](crate::ControlPlane::authenticator)
@@ -56,12 +59,27 @@ pub trait Authenticate: Debug + Send + Sync + 'static {
     /// [`AuthenticateError::Unknown`] for a token that is not, or no longer, good: the caller
     /// learns nothing more.
     async fn authenticate(&self, token: &str) -> Result<Principal, AuthenticateError>;
+
+    /// Waits until a token that was good is so no longer: what was begun with it, and is held back
+    /// or goes on, is ended then. For ever unless an implementation knows better; one that passes
+    /// tokens on to another passes this on too.
+    ///
+    /// # Cancel safety
+    /// Dropping the future forgets the wait.
+    fn ended(&self, token: &str) -> BoxFuture<'static, ()> {
+        let _ = token;
+        Box::pin(std::future::pending())
+    }
 }
 
 #[async_trait]
 impl<A: Authenticate + ?Sized> Authenticate for Arc<A> {
     async fn authenticate(&self, token: &str) -> Result<Principal, AuthenticateError> {
         (**self).authenticate(token).await
+    }
+
+    fn ended(&self, token: &str) -> BoxFuture<'static, ()> {
+        (**self).ended(token)
     }
 }
 

@@ -120,6 +120,8 @@ kinds! {
     Retention = 25,
     /// Where a tenant wants to be told of events.
     Webhook = 26,
+    /// A request that was carried out under a key, and what it made.
+    Repeat = 27,
 }
 
 impl Kind {

@@ -141,6 +141,9 @@ pub enum RefusalCode {
     Expired,
     /// The job has no attempt that runs: none has begun, or the last one has ended.
     NotRunning,
+    /// Another request was made under the same idempotency key.
+    #[serde(rename = "idempotency_key_reused")]
+    KeyReused,
 }
 
 impl RefusalCode {
@@ -156,6 +159,7 @@ impl RefusalCode {
             Self::Removed => "removed",
             Self::Expired => "expired",
             Self::NotRunning => "not_running",
+            Self::KeyReused => "idempotency_key_reused",
         }
     }
 }

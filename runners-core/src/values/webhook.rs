@@ -49,8 +49,9 @@ pub struct WebhookView {
 pub struct NewWebhook {
     /// The webhook.
     pub webhook: WebhookView,
-    /// What every call is signed with.
-    pub secret: Secret,
+    /// What every call is signed with. It is missing where this answers a
+    /// [repeat](crate::Management::repeatable).
+    pub secret: Option<Secret>,
 }
 
 /// A call to a webhook that did not succeed, or not yet. One that did is forgotten.

@@ -43,7 +43,7 @@ impl ErasedExecutor for Passes {
 async fn enrolled(control: &ControlPlane) -> ByToken {
     let admin = super::management::admin(control);
     let made = admin.create_registration(PoolId::DEFAULT, RegistrationSpec::default()).await.unwrap();
-    let registrant = ByToken { control: control.clone(), token: made.token };
+    let registrant = ByToken { control: control.clone(), token: made.token.unwrap() };
     let token = Token::new(TokenKind::Runner, [7; 32]);
     let request = EnrolRequest { credential: token.digest(), name: "one".into() };
     assert!(matches!(registrant.call(Request::Enrol(request)).await, Ok(Reply::Enrolled(_))));

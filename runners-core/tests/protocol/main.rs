@@ -17,6 +17,7 @@ mod management;
 mod measures;
 mod parked;
 mod planes;
+mod repeats;
 mod retention;
 mod runs;
 #[cfg(feature = "testing")]

@@ -218,7 +218,6 @@ async fn ask(management: &Management, ids: &Ids, told: &mut BTreeMap<String, Str
         create_tenant("mine");
         tenants(all);
         own_tenant();
-        rollout();
         within_named(&ids.tenant.to_string());
         rename_tenant(ids.tenant, "mine");
         suspend_tenant(ids.tenant, true);

@@ -57,16 +57,16 @@ async fn a_registration_token_is_shown_once_listed_without_its_text_and_revoked(
     let admin = admin(&control);
     let spec = RegistrationSpec { name: "lab".into(), uses_max: Some(2), ..RegistrationSpec::default() };
     let made = admin.create_registration(PoolId::DEFAULT, spec).await.unwrap();
-    assert_eq!(made.token.kind(), Some(TokenKind::Registration));
-    enrol(&control, &made.token, &secret(1)).await.unwrap();
+    assert_eq!(made.token.as_ref().unwrap().kind(), Some(TokenKind::Registration));
+    enrol(&control, made.token.as_ref().unwrap(), &secret(1)).await.unwrap();
 
     let listed = admin.registrations(PoolId::DEFAULT, &Paging::default()).await.unwrap().items;
     assert_eq!(listed.len(), 1);
     assert_eq!((listed[0].uses, listed[0].uses_max, listed[0].name.as_str()), (1, Some(2), "lab"));
-    assert!(!format!("{made:?}{listed:?}").contains(&made.token.expose()[5..]));
+    assert!(!format!("{made:?}{listed:?}").contains(&made.token.as_ref().unwrap().expose()[5..]));
 
     admin.revoke_registration(PoolId::DEFAULT, made.view.id).await.unwrap();
-    assert_eq!(principal(&control, &made.token).await, None);
+    assert_eq!(principal(&control, made.token.as_ref().unwrap()).await, None);
     assert!(principal(&control, &secret(1)).await.is_some(), "who is registered stays");
     let unknown = admin.revoke_registration(PoolId::DEFAULT, TokenId::from_bytes([9; 16])).await;
     assert_eq!(refusal(unknown).code, RefusalCode::NotFound);
@@ -76,7 +76,7 @@ async fn a_registration_token_is_shown_once_listed_without_its_text_and_revoked(
 async fn a_registration_token_is_good_for_a_day_unless_said_otherwise() {
     let (control, clock) = timed().await;
     let made = admin(&control).create_registration(PoolId::DEFAULT, RegistrationSpec::default()).await;
-    let token = made.unwrap().token;
+    let token = made.unwrap().token.unwrap();
     sleep(&clock, Duration::from_secs(24 * 3600 - 1)).await;
     assert!(principal(&control, &token).await.is_some());
     sleep(&clock, Duration::from_secs(1)).await;
@@ -93,7 +93,7 @@ async fn a_pool_has_as_many_runners_as_it_may_and_a_removed_one_makes_room() {
     let spec = PoolSpec { runners_max: Some(1), ..PoolSpec::new("small") };
     let pool = admin.create_pool(spec).await.unwrap().id;
     let many = RegistrationSpec { uses_max: None, ..RegistrationSpec::default() };
-    let token = admin.create_registration(pool, many).await.unwrap().token;
+    let token = admin.create_registration(pool, many).await.unwrap().token.unwrap();
     let first = enrol(&control, &token, &secret(1)).await.unwrap();
     let full = enrol(&control, &token, &secret(2)).await.unwrap_err();
     assert_eq!(full.code, RefusalCode::Exhausted);
@@ -110,15 +110,18 @@ async fn a_pool_has_as_many_runners_as_it_may_and_a_removed_one_makes_room() {
 async fn a_runner_registered_in_advance_is_known_by_its_token() {
     let (control, _clock) = timed().await;
     let made = admin(&control).register_runner(PoolId::DEFAULT, "ahead").await.unwrap();
-    assert_eq!((made.token.kind(), made.view.name.as_str()), (Some(TokenKind::Runner), "ahead"));
-    let enrolled = enrol(&control, &made.token, &made.token).await.unwrap();
+    assert_eq!(
+        (made.token.as_ref().unwrap().kind(), made.view.name.as_str()),
+        (Some(TokenKind::Runner), "ahead")
+    );
+    let enrolled = enrol(&control, made.token.as_ref().unwrap(), made.token.as_ref().unwrap()).await.unwrap();
     assert_eq!((enrolled.runner, enrolled.pool_name.as_str()), (made.view.id, "default"));
     let (rotate_in, whole) = (enrolled.rotate_in.unwrap(), Duration::from_secs(90 * 24 * 3600) * 3 / 4);
     assert!(rotate_in <= whole && whole - rotate_in < Duration::from_secs(1), "{rotate_in:?} of {whole:?}");
     let others = secret(1);
     let other = admin(&control).register_runner(PoolId::DEFAULT, "other").await.unwrap();
-    assert!(matches!(rotate(&control, &other.token, &others).await, Reply::Rotated(_)));
-    let taken = enrol(&control, &made.token, &others).await.unwrap_err();
+    assert!(matches!(rotate(&control, other.token.as_ref().unwrap(), &others).await, Reply::Rotated(_)));
+    let taken = enrol(&control, made.token.as_ref().unwrap(), &others).await.unwrap_err();
     assert_eq!(taken.detail, "credential: is in use: draw a new one");
 }
 
@@ -129,7 +132,7 @@ async fn a_credential_is_replaced_without_a_gap_and_the_old_one_raises_an_alarm_
     let builder = ControlPlane::builder(MemoryStore::default()).clock(clock.clone());
     let control = builder.observer(seen.clone()).credential_life(LIFE).start().await.unwrap();
     let made = admin(&control).register_runner(PoolId::DEFAULT, "one").await.unwrap();
-    let (old, lost, next) = (made.token, secret(1), secret(2));
+    let (old, lost, next) = (made.token.unwrap(), secret(1), secret(2));
     assert_eq!(rotate(&control, &old, &lost).await, Reply::Rotated(Rotated { rotate_in: LIFE * 3 / 4 }));
     assert_eq!(rotate(&control, &old, &next).await, Reply::Rotated(Rotated { rotate_in: LIFE * 3 / 4 }));
     assert_eq!(
@@ -158,7 +161,7 @@ async fn a_revoked_credential_ends_at_the_next_call_and_with_it_the_one_that_is_
     let control = control().await;
     let admin = admin(&control);
     let made = admin.register_runner(PoolId::DEFAULT, "one").await.unwrap();
-    let speaks_for = principal(&control, &made.token).await.unwrap();
+    let speaks_for = principal(&control, made.token.as_ref().unwrap()).await.unwrap();
     let mut hand = Hand::new(&control, 1);
     hand.caller = control.caller(speaks_for);
     hand.sync().await;
@@ -169,16 +172,16 @@ async fn a_revoked_credential_ends_at_the_next_call_and_with_it_the_one_that_is_
         admin.revoke_runner_credentials(made.view.id).await.unwrap();
     });
     assert!(matches!(reply, Reply::Superseded(_)), "{reply:?}");
-    assert_eq!(principal(&control, &made.token).await, None);
+    assert_eq!(principal(&control, made.token.as_ref().unwrap()).await, None);
 
     let scopes = [Scope::Read].into();
     let spec = ApiCredentialSpec { name: "ci".into(), scopes, expires_in: None };
     let api = admin.create_api_credential(spec).await.unwrap();
-    assert!(matches!(principal(&control, &api.token).await, Some(Principal::Api { .. })));
+    assert!(matches!(principal(&control, api.token.as_ref().unwrap()).await, Some(Principal::Api { .. })));
     let listed = admin.api_credentials(&Paging::default()).await.unwrap().items;
     assert_eq!(listed, std::slice::from_ref(&api.view));
     admin.revoke_api_credential(api.view.id).await.unwrap();
-    assert_eq!(principal(&control, &api.token).await, None);
+    assert_eq!(principal(&control, api.token.as_ref().unwrap()).await, None);
     assert!(admin.api_credentials(&Paging::default()).await.unwrap().items[0].revoked);
 }
 

@@ -1,12 +1,11 @@
 //! Whose request it is: the bearer token (RFC 6750), read strictly, never logged.
 
 use crate::{
-    server::{Inner, attempts::Peer, refusal::Refusal},
+    server::{Inner, refusal::Refusal},
     wire::problem::Code,
 };
 use http::{HeaderMap, header};
-use runners_core::{AuthenticateError, Principal, Token, TokenKind};
-use std::time::Duration;
+use runners_core::{AuthenticateError, Peer, Principal, Token, TokenKind};
 
 /// The largest number of bytes in a token.
 const TOKEN_BYTES_MAX: usize = 512;
@@ -47,28 +46,18 @@ pub(super) fn check_kind(token: &Token, wanted: &[TokenKind], what: &str) -> Res
 
 /// Tells for whom a token speaks.
 pub(super) async fn principal(face: &Inner, token: &Token, peer: Option<Peer>) -> Result<Principal, Refusal> {
-    if let Some(retry_after) = face.attempts.wait(peer, token, face.clock.boot()) {
-        return Err(limited(retry_after));
-    }
-    let authenticated = face.authenticate.authenticate(token.expose()).await;
-    match &authenticated {
-        Ok(_) => face.attempts.succeeded(token),
-        Err(AuthenticateError::Unknown) => face.attempts.failed(peer, token, face.clock.boot()),
-        Err(_) => {}
-    }
+    let authenticated = face.attempts.authenticate(&*face.authenticate, token, peer, &*face.clock).await;
     authenticated.map_err(|error| match error {
-        AuthenticateError::Limited { retry_after } => limited(retry_after),
+        AuthenticateError::Limited { retry_after } => {
+            let detail = "there were too many failed attempts from here: try again later";
+            Refusal::new(Code::Limited, detail).retry_after(retry_after)
+        }
         AuthenticateError::Unavailable(source) => {
             tracing::warn!(error = &*source as &dyn std::error::Error, "tokens cannot be looked up");
             Refusal::unavailable("tokens cannot be looked up now: try again later")
         }
         _ => Refusal::unauthorized("the token is not known, or no longer good: get another one"),
     })
-}
-
-fn limited(retry_after: Duration) -> Refusal {
-    let detail = "there were too many failed attempts from here: try again later";
-    Refusal::new(Code::Limited, detail).retry_after(retry_after)
 }
 
 fn named(kind: TokenKind) -> String {

@@ -2,17 +2,19 @@
 
 use crate::{
     server::{
-        Inner,
-        attempts::Peer,
-        authorise,
+        Inner, authorise,
         body::{self, RequestBody},
         refusal::Refusal,
         reply::ReplyBody,
     },
     wire::{JSON, deadline::within, is_media_type, problem::Code, route::Route},
 };
+use futures::future::{BoxFuture, Either, FutureExt as _, select};
 use http::{HeaderMap, HeaderValue, Response, header};
-use runners_core::protocol::Request;
+use runners_core::{
+    Peer, Principal, TransportError,
+    protocol::{Reply, Request},
+};
 use std::time::Duration;
 
 /// How long the control plane may take beyond the park it was asked for.
@@ -32,6 +34,9 @@ pub(super) async fn answer(
         return Err(Refusal::new(Code::UnsupportedMediaType, format!("send `Content-Type: {JSON}`")));
     }
     let principal = authorise::principal(face, &token, peer).await?;
+    // A runner is told by its own session.
+    let is_api = matches!(principal, Principal::Api { .. });
+    let ended = is_api.then(|| face.authenticate.ended(token.expose()));
     drop(token);
     let bytes = Box::pin(body::whole(body, &headers, route.bytes_max(), &*face.clock)).await?;
     let mut request = decode(route, &bytes)?;
@@ -40,13 +45,30 @@ pub(super) async fn answer(
     request.limit_park(face.park_max);
     let patience = request.park_for() + ANSWER_WITHIN;
     let caller = (face.callers)(principal);
-    let reply = within(&*face.clock, patience, caller.call(request)).await;
+    let answer = match ended.filter(|_| !request.park_for().is_zero()) {
+        Some(ended) => while_good(caller.call(request), ended).boxed(),
+        None => caller.call(request),
+    };
+    let reply = within(&*face.clock, patience, answer).await;
     let reply = reply
         .ok_or_else(|| Refusal::unavailable("the control plane did not answer in time: try again"))??;
     let json = serde_json::to_vec(&reply).expect("invariant: messages are plain data with string keys");
     let mut response = Response::new(ReplyBody::bytes(json));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
     Ok(response)
+}
+
+/// Waits for an answer for as long as the token is good.
+async fn while_good(
+    answer: BoxFuture<'_, Result<Reply, TransportError>>,
+    ended: BoxFuture<'static, ()>,
+) -> Result<Reply, TransportError> {
+    match select(answer, ended).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(_) => {
+            Err(TransportError::Unauthorized("the token is good no longer: get another one".into()))
+        }
+    }
 }
 
 /// Reads the fields of a request, and tells which one is malformed.

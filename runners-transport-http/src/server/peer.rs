@@ -1,7 +1,7 @@
 //! Telling a service from where its requests come.
 
-use crate::server::attempts::Peer;
 use http::Request;
+use runners_core::Peer;
 use std::{
     net::IpAddr,
     task::{Context, Poll},

@@ -30,7 +30,7 @@ impl Stage {
         };
         let running = Running::start(HttpFace::builder(control.authenticator(), callers)).await;
         let management = control.management(Principal::Operator).within(TenantId::DEFAULT).unwrap();
-        let given = management.register_runner(PoolId::DEFAULT, "ahead").await.unwrap().token;
+        let given = management.register_runner(PoolId::DEFAULT, "ahead").await.unwrap().token.unwrap();
         let spool = Spool::memory();
         let credential =
             RunnerCredential::new(spool.clone(), SystemClock::default(), SystemRandom::default());

@@ -55,7 +55,7 @@ async fn a_webhook_that_fails_twice_is_told_in_the_end_and_can_check_who_calls()
     let admin = control.management(Principal::Api { tenant: TenantId::DEFAULT, scopes });
     let url = format!("http://{}/hook?a=b", listener.local_addr().unwrap());
     let made = admin.create_webhook(WebhookSpec { url, events: ["ready".to_owned()].into() }, None);
-    let secret = made.await.unwrap().secret;
+    let secret = made.await.unwrap().secret.unwrap();
     control.local_client().submit(&Visit).await.unwrap();
     let mut seen = Vec::new();
     for answer in ["500 Internal Server Error", "503 Service Unavailable", "204 No Content"] {

@@ -2,14 +2,13 @@
 
 use super::malformed;
 use crate::{
-    management::{Face, caller::Caller},
+    management::write::Write,
     wire::{
         json::{Asked, Json},
         problem::Problem,
         text,
     },
 };
-use axum::extract::State;
 use runners_core::{
     JobId, JobOptions, JobSpec, RunId, RunnerId, Timestamp,
     protocol::{Acceptance, RunSpec, Submission, SubmitRequest},
@@ -125,15 +124,12 @@ pub(crate) enum SubmittedJob {
 /// Each is accepted or refused by itself. With ids of their own, a repeat queues nothing twice.
 #[utoipa::path(post, path = "/jobs", tag = "Jobs", request_body = NewJobs,
     responses((status = 200, description = "What became of each.", body = SubmittedJobs)))]
-pub(crate) async fn submit_jobs(
-    State(face): State<Face>,
-    caller: Caller,
-    Json(asked): Json<NewJobs>,
-) -> Result<Json<SubmittedJobs>, Problem> {
+pub(crate) async fn submit_jobs(write: Write<NewJobs>) -> Result<Json<SubmittedJobs>, Problem> {
+    let (caller, asked, mut ids) = write.into_parts();
     let run = asked.run;
     let jobs = asked.jobs.into_iter().enumerate();
     let jobs = jobs.map(|(at, job)| {
-        let id = job.id.unwrap_or_else(|| face.draw(JobId::new));
+        let id = job.id.unwrap_or_else(|| ids.draw(JobId::from_bytes, JobId::new));
         job.submission(id, run.map(|run| run.id))
             .map_err(|problem| malformed("startAtUtc", format!("jobs[{at}]: {problem}")))
     });

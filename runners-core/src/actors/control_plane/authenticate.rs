@@ -25,10 +25,14 @@ use crate::{
     },
 };
 use async_trait::async_trait;
-use std::sync::Arc;
+use futures::future::BoxFuture;
+use std::{future::pending, pin::pin, sync::Arc, time::Duration};
 
 /// How often a change that others are faster with is tried.
 const ROUNDS_MAX: usize = 4;
+
+/// How often it is looked whether a credential is still good, if nothing is heard of it.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 impl ControlPlane {
     /// Tells for whom a token speaks, by this control plane's own records.
@@ -65,6 +69,10 @@ impl Authenticate for RecordsAuthenticator {
         }
         Err(AuthenticateError::Unknown)
     }
+
+    fn ended(&self, token: &str) -> BoxFuture<'static, ()> {
+        Box::pin(Arc::clone(&self.plane).ended(Digest::of(token.as_bytes())))
+    }
 }
 
 impl Plane {
@@ -89,6 +97,36 @@ impl Plane {
             }
         }
         Err(StoreError::Unavailable("the credential changes faster than it can be read".into()))
+    }
+
+    /// Waits until a credential is good no longer. One that is not kept here is never seen to end.
+    async fn ended(self: Arc<Self>, credential: Digest) {
+        let key = CredentialRecord::key_of(credential);
+        let subject = self.subjects.wait_for(key.clone());
+        loop {
+            let mut changed = pin!(subject.notified());
+            changed.as_mut().enable();
+            let now = self.now();
+            let look_at = match self.records.load::<CredentialRecord>(key.clone()).await {
+                Ok(None) => return pending().await,
+                Ok(Some(Versioned { record, .. })) => match record.standing(now) {
+                    Standing::Ended | Standing::Retired => return,
+                    Standing::Good | Standing::First(_) => {
+                        record.expires_at.into_iter().chain(record.retires_at).min()
+                    }
+                },
+                Err(_) => None,
+            };
+            // A store that cannot be read is asked again, and so is one that tells of no change.
+            let wait = look_at.map_or(LOOK_EVERY, |at| at.since(now).min(LOOK_EVERY));
+            let deadline = self.clock.boot() + wait;
+            tokio::select! {
+                biased;
+                () = changed => {}
+                () = self.stopping.cancelled() => return pending().await,
+                () = self.clock.sleep_until(deadline) => {}
+            }
+        }
     }
 
     /// A credential takes the place of the one before it.

@@ -83,7 +83,7 @@ impl Plane {
         let id = key.id.get(..16).and_then(|id| <[u8; 16]>::try_from(id).ok());
         match (key.kind, id) {
             (Kind::Job, Some(id)) => self.heed_job(key, JobId::from_bytes(id), owners).await?,
-            (Kind::Events, _) => self.subjects.changed(key),
+            (Kind::Events | Kind::Credential, _) => self.subjects.changed(key),
             (Kind::Log, Some(id)) => {
                 let token = FencingToken { job: JobId::from_bytes(id), grant: 0 };
                 self.subjects.changed(&log_subject_of(key.tenant, token));

@@ -1,7 +1,7 @@
 //! Credentials: of a tenant's users, made, listed and revoked; and of runners, revoked. A runner
 //! makes its credential itself and replaces it by itself.
 
-use super::{Management, not_found, refused};
+use super::{Management, not_found, refused, repeat::Begun};
 use crate::{
     actors::{
         error::Error,
@@ -45,6 +45,10 @@ impl Management {
         if let Some(expires_in) = spec.expires_in {
             submission::life("expires_in", expires_in, RegistrationSpec::EXPIRES_IN_MAX)?;
         }
+        let mut once = match self.begin(tenant).await? {
+            Begun::Before(record) => return Ok(Issued { token: None, view: view(record) }),
+            Begun::Now(once) => once,
+        };
         let token = self.plane.draw(TokenKind::Api);
         let now = self.plane.now();
         let subject = Subject::Api { scopes: spec.scopes };
@@ -52,9 +56,12 @@ impl Management {
         record.name = spec.name;
         record.expires_at = spec.expires_in.map(|span| now + span);
         let mut batch = Batch::new();
+        once.note(&mut batch, &record);
         batch.put(0, &record);
-        self.plane.records.commit(batch).await.map_err(Error::Store)?;
-        Ok(Issued { token, view: view(record) })
+        match self.plane.records.commit(batch).await {
+            Ok(_) => Ok(Issued { token: Some(token), view: view(record) }),
+            Err(error) => Err(once.refusal(&error).unwrap_or(Error::Store(error))),
+        }
     }
 
     /// Lists the API credentials of the tenant, in no particular order.
@@ -68,7 +75,8 @@ impl Management {
         Ok(page.map(|credential| view(credential.record)))
     }
 
-    /// Revokes an API credential. The next call with it is refused.
+    /// Revokes an API credential. The next call with it is refused, and a call that is held back or
+    /// a stream that goes on is ended at once.
     ///
     /// # Errors
     /// As [`Management`] says.
@@ -110,7 +118,10 @@ impl Management {
         let mut batch = Batch::new();
         batch.put(version, &record);
         match self.plane.records.commit(batch).await {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.plane.subjects.changed(&record.key());
+                Ok(())
+            }
             Err(StoreError::Conflict(_)) => {
                 Err(refused(RefusalCode::Conflict, "credential: was changed meanwhile: revoke it again"))
             }

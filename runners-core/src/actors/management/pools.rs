@@ -1,6 +1,6 @@
 //! Pools: made, listed, changed, and deleted once nothing is left in them.
 
-use super::{Management, ROUNDS_MAX, not_found, refused};
+use super::{Management, ROUNDS_MAX, not_found, refused, repeat::Begun};
 use crate::{
     actors::{
         control_plane::{Plane, lock},
@@ -36,10 +36,23 @@ impl Management {
         let tenant = self.with(Scope::Admin)?;
         self.may_host_itself()?;
         ownership::check_pool(&spec, tenant)?;
-        match self.plane.create_pool(tenant, spec).await {
-            Ok(pool) => Ok(view(pool)),
-            Err(StoreError::Conflict(_)) => Err(name_taken()),
-            Err(error) => Err(Error::Store(error)),
+        let mut once = match self.begin::<PoolRecord>(tenant).await? {
+            Begun::Before(pool) => return Ok(pool.view()),
+            Begun::Now(once) => once,
+        };
+        let mut batch = Batch::new();
+        let pool = self.plane.new_pool(tenant, spec);
+        once.note(&mut batch, &pool);
+        add_pool(&mut batch, &pool);
+        match self.plane.records.commit(batch).await {
+            Ok(_) => {
+                self.plane.hosting.doubt();
+                Ok(pool.view())
+            }
+            Err(error) => Err(once.refusal(&error).unwrap_or_else(|| match error {
+                StoreError::Conflict(_) => name_taken(),
+                error => Error::Store(error),
+            })),
         }
     }
 
@@ -51,7 +64,7 @@ impl Management {
         let tenant = self.with(Scope::Read)?;
         let prefix = keys::listed_prefix(tenant, Kind::Pool, None);
         let page = self.list::<PoolRecord>(Index::Listed, prefix, &["pools"], paging).await?;
-        Ok(page.map(|pool| view(pool.record)))
+        Ok(page.map(|pool| pool.record.view()))
     }
 
     /// One pool of the tenant.
@@ -60,7 +73,7 @@ impl Management {
     /// As [`Management`] says.
     pub async fn pool(&self, pool: PoolId) -> Result<PoolView, Error> {
         let tenant = self.with(Scope::Read)?;
-        self.pool_record(tenant, pool).await.map(|found| view(found.record))
+        self.pool_record(tenant, pool).await.map(|found| found.record.view())
     }
 
     /// Changes what is asked of a pool. `change` is applied to it as it stands, once more for
@@ -94,7 +107,7 @@ impl Management {
                     let placement = record.spec.placement;
                     lock(&self.plane.schedule).place(pool, version + 1, placement);
                     self.plane.doubt_sessions(|_, of| of == pool);
-                    return Ok(view(record));
+                    return Ok(record.view());
                 }
                 Err(StoreError::Conflict(key)) if key == new_name.key() => return Err(name_taken()),
                 Err(StoreError::Conflict(_)) => {}
@@ -158,15 +171,17 @@ impl Plane {
         tenant: TenantId,
         spec: PoolSpec,
     ) -> Result<PoolRecord, StoreError> {
-        let now = self.now();
-        let id = random::id(&*self.random, now, PoolId::new);
-        let pool = PoolRecord::new(tenant, id, spec, now);
+        let pool = self.new_pool(tenant, spec);
         let mut batch = Batch::new();
-        batch.put(0, &UniqueRecord::of_pool(&pool));
-        batch.put(0, &pool);
+        add_pool(&mut batch, &pool);
         self.records.commit(batch).await?;
         self.hosting.doubt();
         Ok(pool)
+    }
+
+    fn new_pool(&self, tenant: TenantId, spec: PoolSpec) -> PoolRecord {
+        let now = self.now();
+        PoolRecord::new(tenant, random::id(&*self.random, now, PoolId::new), spec, now)
     }
 
     /// Has the names of pools read again: one may lead elsewhere now.
@@ -190,8 +205,10 @@ impl Plane {
     }
 }
 
-fn view(pool: PoolRecord) -> PoolView {
-    pool.view()
+/// A new pool takes its name.
+fn add_pool(batch: &mut Batch, pool: &PoolRecord) {
+    batch.put(0, &UniqueRecord::of_pool(pool));
+    batch.put(0, pool);
 }
 
 fn name_taken() -> Error {

@@ -1,7 +1,7 @@
 //! Registration tokens of a pool: made, listed, revoked; and runners that are registered in
 //! advance. The text of a token is drawn here, given once, and forgotten.
 
-use super::{Management, not_found, refused};
+use super::{Management, not_found, refused, repeat::Begun};
 use crate::{
     actors::{
         control_plane::{Plane, enrol::pool_full},
@@ -49,6 +49,10 @@ impl Management {
         if spec.uses_max == Some(0) {
             return Err(refused(RefusalCode::Invalid, "uses_max: must be at least 1"));
         }
+        let mut once = match self.begin(tenant).await? {
+            Begun::Before(record) => return Ok(Issued { token: None, view: view(record, 0) }),
+            Begun::Now(once) => once,
+        };
         let in_pool = self.pool_record(tenant, pool).await?;
         let token = self.plane.draw(TokenKind::Registration);
         let now = self.plane.now();
@@ -64,10 +68,13 @@ impl Management {
             unknown: Unknown::new(),
         };
         let mut batch = Batch::new();
+        once.note(&mut batch, &record);
         batch.expect(in_pool.record.key(), in_pool.version);
         batch.put(0, &record);
-        self.plane.records.commit(batch).await.map_err(Error::Store)?;
-        Ok(Issued { token, view: view(record, 0) })
+        match self.plane.records.commit(batch).await {
+            Ok(_) => Ok(Issued { token: Some(token), view: view(record, 0) }),
+            Err(error) => Err(once.refusal(&error).unwrap_or(Error::Store(error))),
+        }
     }
 
     /// Lists the registration tokens of a pool, in no particular order.
@@ -118,6 +125,10 @@ impl Management {
         let tenant = self.with(Scope::Admin)?;
         self.may_host_itself()?;
         submission::name("name", name)?;
+        let mut once = match self.begin(tenant).await? {
+            Begun::Before(record) => return Ok(Issued { token: None, view: super::runners::view(record) }),
+            Begun::Now(once) => once,
+        };
         let in_pool = self.pool_record(tenant, pool).await?;
         let plane = &self.plane;
         let now = plane.now();
@@ -129,11 +140,14 @@ impl Management {
         credential.expires_at = Some(now + plane.spans.credential_life);
         let mut batch = Batch::new();
         plane.add_runner(&mut batch, &mut record, &in_pool);
+        once.note(&mut batch, &record);
         batch.put(0, &credential);
         match plane.records.commit(batch).await {
-            Ok(_) => Ok(Issued { token, view: super::runners::view(record) }),
-            Err(StoreError::Exhausted(_)) => Err(Error::Refused(pool_full(&in_pool.record))),
-            Err(error) => Err(Error::Store(error)),
+            Ok(_) => Ok(Issued { token: Some(token), view: super::runners::view(record) }),
+            Err(error) => Err(once.refusal(&error).unwrap_or_else(|| match error {
+                StoreError::Exhausted(_) => Error::Refused(pool_full(&in_pool.record)),
+                error => Error::Store(error),
+            })),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Tenants: made, listed, renamed and suspended by the operator. Hosts whose tenants are their own
 //! accounts need none of this: a tenant that is not recorded is one that is not suspended.
 
-use super::{Management, ROUNDS_MAX, not_found, refused};
+use super::{Management, ROUNDS_MAX, not_found, refused, repeat::Begun};
 use crate::{
     actors::{
         control_plane::{Plane, lock},
@@ -41,13 +41,20 @@ impl Management {
     pub async fn create_tenant(&self, name: &str) -> Result<TenantView, Error> {
         self.operates()?;
         submission::name("name", name)?;
+        let mut once = match self.begin(self.tenant).await? {
+            Begun::Before(record) => return Ok(view(record)),
+            Begun::Now(once) => once,
+        };
         let plane = &self.plane;
         let now = plane.now();
         let record = TenantRecord::new(random::id(&*plane.random, now, TenantId::new), name, now);
         let mut batch = Batch::new();
+        once.note(&mut batch, &record);
         batch.put(0, &record);
-        plane.records.commit(batch).await.map_err(Error::Store)?;
-        Ok(view(record))
+        match plane.records.commit(batch).await {
+            Ok(_) => Ok(view(record)),
+            Err(error) => Err(once.refusal(&error).unwrap_or(Error::Store(error))),
+        }
     }
 
     /// Lists every tenant: those that are not suspended first, each oldest first.
@@ -94,7 +101,7 @@ impl Management {
     ///
     /// # Errors
     /// As [`Management`] says.
-    pub async fn rollout(&self) -> Result<RolloutView, Error> {
+    pub fn rollout(&self) -> Result<RolloutView, Error> {
         let tenant = self.with(Scope::Read)?;
         Ok(self.plane.rollout.of(tenant))
     }

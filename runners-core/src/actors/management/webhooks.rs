@@ -1,6 +1,6 @@
 //! Webhooks: made, listed, given another secret and deleted, and the deliveries that did not succeed.
 
-use super::{Management, ROUNDS_MAX, not_found, refused};
+use super::{Management, ROUNDS_MAX, not_found, refused, repeat::Begun};
 use crate::{
     actors::{
         control_plane::Plane,
@@ -53,6 +53,10 @@ impl Management {
         }
         webhook::check(&spec)?;
         let secret = self.plane.webhook_secret(secret)?;
+        let mut once = match self.begin(tenant).await? {
+            Begun::Before(record) => return Ok(NewWebhook { webhook: view(record), secret: None }),
+            Begun::Now(once) => once,
+        };
         let now = plane.now();
         let record = WebhookRecord {
             tenant,
@@ -64,19 +68,18 @@ impl Management {
             unknown: Unknown::new(),
         };
         let mut batch = Batch::new();
+        once.note(&mut batch, &record.without_secret());
         batch.put(0, &record);
         batch.add(WebhookRecord::count(tenant), 1, Some(i64::from(WebhookSpec::COUNT_MAX)));
         match plane.records.commit(batch).await {
             Ok(_) => {
                 plane.webhooks.made();
-                Ok(NewWebhook { webhook: view(record), secret })
+                Ok(NewWebhook { webhook: view(record), secret: Some(secret) })
             }
-            Err(StoreError::Exhausted(_)) => {
-                let problem =
-                    format!("webhooks: a tenant has at most {}: delete one", WebhookSpec::COUNT_MAX);
-                Err(refused(RefusalCode::Exhausted, problem))
-            }
-            Err(error) => Err(Error::Store(error)),
+            Err(error) => Err(once.refusal(&error).unwrap_or_else(|| match error {
+                StoreError::Exhausted(_) => too_many(),
+                error => Error::Store(error),
+            })),
         }
     }
 
@@ -114,16 +117,24 @@ impl Management {
     ) -> Result<NewWebhook, Error> {
         let tenant = self.with(Scope::Admin)?;
         let secret = self.plane.webhook_secret(secret)?;
+        let mut once = match self.begin(tenant).await? {
+            Begun::Before(record) => return Ok(NewWebhook { webhook: view(record), secret: None }),
+            Begun::Now(once) => once,
+        };
         for _ in 0..ROUNDS_MAX {
             let Versioned { version, mut record } = self.webhook_record(tenant, webhook).await?;
             secret.expose().clone_into(&mut record.secret);
             let mut batch = Batch::new();
+            once.note(&mut batch, &record.without_secret());
             batch.put(version, &record);
             match self.plane.records.commit(batch).await {
-                Ok(_) => return Ok(NewWebhook { webhook: view(record), secret }),
-                // It was moved on to the next event.
-                Err(StoreError::Conflict(_)) => {}
-                Err(error) => return Err(Error::Store(error)),
+                Ok(_) => return Ok(NewWebhook { webhook: view(record), secret: Some(secret) }),
+                Err(error) => match (once.refusal(&error), error) {
+                    (Some(refused), _) => return Err(refused),
+                    // It was moved on to the next event.
+                    (None, StoreError::Conflict(_)) => {}
+                    (None, error) => return Err(Error::Store(error)),
+                },
             }
         }
         Err(Error::Store(StoreError::Unavailable(
@@ -224,6 +235,11 @@ impl Plane {
 
 fn view(record: WebhookRecord) -> WebhookView {
     WebhookView { id: record.id, spec: record.spec, made_at: record.made_at }
+}
+
+fn too_many() -> Error {
+    let problem = format!("webhooks: a tenant has at most {}: delete one", WebhookSpec::COUNT_MAX);
+    refused(RefusalCode::Exhausted, problem)
 }
 
 fn delivery(record: DeliveryRecord) -> Option<DeliveryView> {

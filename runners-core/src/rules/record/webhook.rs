@@ -58,6 +58,11 @@ impl WebhookRecord {
         Key::new(tenant, Kind::Webhook, Bytes::copy_from_slice(id.as_bytes()))
     }
 
+    /// The same, as it may be remembered elsewhere.
+    pub(crate) fn without_secret(&self) -> Self {
+        Self { secret: String::new(), ..self.clone() }
+    }
+
     /// The counter of a tenant's webhooks.
     pub(crate) const fn count(tenant: TenantId) -> Key {
         Key { tenant, kind: Kind::Limit, id: Bytes::from_static(b"webhooks") }

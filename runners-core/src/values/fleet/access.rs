@@ -93,8 +93,9 @@ pub struct ApiCredentialView {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Issued<V> {
-    /// The secret. Nobody can show it again.
-    pub token: Token,
+    /// The secret. Nobody can show it again: it is missing where this answers a
+    /// [repeat](crate::Management::repeatable).
+    pub token: Option<Token>,
     /// What it belongs to.
     pub view: V,
 }
