@@ -5,7 +5,7 @@
 
 use crate::{
     demo::program::Program,
-    process::{self, Skipped, cargo, find, line_of, run_bounded},
+    process::{self, Skipped, cargo, find, run_bounded},
     workspace::Workspace,
 };
 use anyhow::{Context, Result, bail};
@@ -53,14 +53,17 @@ struct Stage {
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let schemathesis = installed(workspace)?;
     process::run(cargo(&workspace.root).args(BUILD))?;
-    let stage = Stage::open(workspace)?;
     let seed = env::var("RUNNERS_CONTRACT_SEED").unwrap_or_else(|_| SEED.to_owned());
     println!("requests are drawn with the seed {seed}: RUNNERS_CONTRACT_SEED draws others");
     let mut failed = Vec::new();
     for (name, document, calls) in FACES {
+        // Each has its own: what is drawn of one may remove the runner that the other speaks for.
+        let stage = Stage::open(workspace)?;
         let log = workspace.folder("contract")?.join(format!("{name}.log"));
         let mut command = stage.command(workspace, &schemathesis, name, document, calls, &seed);
-        eprintln!("$ {}", line_of(&command));
+        command.current_dir(workspace.folder("contract")?);
+        // Not the whole line: the tokens are in its variables.
+        eprintln!("$ schemathesis run {}{document}", stage.url);
         let ended = run_bounded(&mut command, &log, RUN_MAX)?;
         let told = fs::read_to_string(&log).unwrap_or_default();
         if ended.is_some_and(|ended| ended.success()) {

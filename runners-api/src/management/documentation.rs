@@ -105,13 +105,15 @@ pub(super) fn json(document: &OpenApi) -> String {
     text
 }
 
-/// Names integers that are not negative by what they are, and the largest: their derive knows `int32`
-/// and `int64` only, which end earlier.
+/// Says what is read as it is read. Integers that are not negative are named by what they are, with the
+/// largest: their derive knows `int32` and `int64` only, which end earlier.
 fn bound(value: &mut Value) {
     if let Some(all) = value.as_array_mut() {
         all.iter_mut().for_each(bound);
     }
     let Some(members) = value.as_object_mut() else { return };
+    // Sets are read from lists that say the same twice, too.
+    members.remove("uniqueItems");
     let (format, maximum) = match members.get("format").and_then(Value::as_str) {
         Some("int32") => ("uint32", u64::from(u32::MAX)),
         Some("int64") => ("uint64", u64::MAX),

@@ -100,7 +100,7 @@ pub(crate) struct RunnerChange {
     name: Option<String>,
     /// How many jobs it executes at once at most, below its own limit; `null` lifts it.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<u32>, maximum = 1_000_000)]
+    #[schema(value_type = Option<u32>)]
     slots: Option<Option<u32>>,
 }
 

@@ -37,7 +37,7 @@ pub(crate) struct NewSignal {
     #[schema(value_type = text::Name)]
     kind: String,
     /// The command. `null` unless given.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     payload: Option<Box<RawValue>>,
     /// How long an answer is waited for: one minute unless said otherwise, one day at most.
     #[schema(minimum = 1, maximum = 86_400_000)]
@@ -64,7 +64,7 @@ pub(crate) enum Answer {
     /// It was answered.
     Answered {
         /// The typed result of the command.
-        #[schema(value_type = Object)]
+        #[schema(value_type = Value)]
         result: Value,
     },
     /// It was answered with trouble.

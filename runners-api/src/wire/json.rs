@@ -22,7 +22,7 @@ pub(crate) struct Json<T>(pub(crate) T);
 pub(crate) trait Asked: DeserializeOwned {
     /// The largest body.
     const BYTES_MAX: usize = body::BYTES_MAX;
-    /// Whether nothing at all is as good as an empty object.
+    /// Whether nothing at all, or `null`, is as good as an empty object.
     const OPTIONAL: bool = false;
 }
 
@@ -45,7 +45,7 @@ pub(crate) async fn read<T: Asked>(
         check_media_type(headers)?;
     }
     let content = body::whole(content, headers, T::BYTES_MAX, face.clock()).await?;
-    if T::OPTIONAL && content.is_empty() {
+    if T::OPTIONAL && (content.is_empty() || content.trim_ascii() == b"null") {
         return parse(b"{}").map(|asked| (content, asked));
     }
     check_media_type(headers)?;

@@ -19,7 +19,7 @@ pub(crate) struct JobDetail {
     attempts: Vec<Attempt>,
     artifacts: Vec<Artifact>,
     /// The typed result of its command, if it left one that is small enough to show.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     result: Option<Value>,
     /// The artifact that its result is, if it is too large.
     #[schema(value_type = Option<text::Sha256>)]

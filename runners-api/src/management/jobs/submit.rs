@@ -53,7 +53,7 @@ pub(crate) struct NewJob {
     #[schema(value_type = text::Name)]
     kind: String,
     /// The command. It reaches the runner as the very bytes that stand here.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     payload: Box<RawValue>,
     /// The name of the pool whose runners may take it: `default` unless said otherwise.
     #[schema(value_type = Option<text::Name>)]
