@@ -5,7 +5,7 @@ use crate::{
     wire::problem::Code,
 };
 use http::{HeaderMap, header};
-use runners_core::{AuthenticateError, Principal, Token, TokenKind};
+use runners_core::{AuthenticateError, Principal, Token, TokenKind, protocol::Refused};
 use std::time::Duration;
 
 /// The largest number of bytes in a token.
@@ -45,10 +45,28 @@ pub(super) fn check_kind(token: &Token, wanted: &[TokenKind], what: &str) -> Res
     Err(Refusal::new(Code::WrongToken, detail))
 }
 
+/// Why a token does not speak for anybody.
+#[derive(Debug)]
+pub(super) enum Denied {
+    /// Its runner was removed, which a call is answered as any other reply.
+    Removed,
+    /// For this reason.
+    Refused(Refusal),
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Removed => Self::unauthorized(Refused::removed().detail),
+            Denied::Refused(refusal) => refusal,
+        }
+    }
+}
+
 /// Tells for whom a token speaks.
-pub(super) async fn principal(face: &Inner, token: &Token, peer: Option<Peer>) -> Result<Principal, Refusal> {
+pub(super) async fn principal(face: &Inner, token: &Token, peer: Option<Peer>) -> Result<Principal, Denied> {
     if let Some(retry_after) = face.attempts.wait(peer, token, face.clock.boot()) {
-        return Err(limited(retry_after));
+        return Err(Denied::Refused(limited(retry_after)));
     }
     let authenticated = face.authenticate.authenticate(token.expose()).await;
     match &authenticated {
@@ -57,13 +75,20 @@ pub(super) async fn principal(face: &Inner, token: &Token, peer: Option<Peer>) -
         Err(_) => {}
     }
     authenticated.map_err(|error| match error {
+        AuthenticateError::Removed => Denied::Removed,
+        error => Denied::Refused(refusal(error)),
+    })
+}
+
+fn refusal(error: AuthenticateError) -> Refusal {
+    match error {
         AuthenticateError::Limited { retry_after } => limited(retry_after),
         AuthenticateError::Unavailable(source) => {
             tracing::warn!(error = &*source as &dyn std::error::Error, "tokens cannot be looked up");
             Refusal::unavailable("tokens cannot be looked up now: try again later")
         }
         _ => Refusal::unauthorized("the token is not known, or no longer good: get another one"),
-    })
+    }
 }
 
 fn limited(retry_after: Duration) -> Refusal {

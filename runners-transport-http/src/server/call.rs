@@ -4,7 +4,7 @@ use crate::{
     server::{
         Inner,
         attempts::Peer,
-        authorise,
+        authorise::{self, Denied},
         body::{self, RequestBody},
         refusal::Refusal,
         reply::ReplyBody,
@@ -12,7 +12,7 @@ use crate::{
     wire::{JSON, deadline::within, is_media_type, problem::Code, route::Route},
 };
 use http::{HeaderMap, HeaderValue, Response, header};
-use runners_core::protocol::Request;
+use runners_core::protocol::{Refused, Reply, Request};
 use std::time::Duration;
 
 /// How long the control plane may take beyond the park it was asked for.
@@ -31,7 +31,11 @@ pub(super) async fn answer(
     if !is_media_type(headers.get(header::CONTENT_TYPE), JSON) {
         return Err(Refusal::new(Code::UnsupportedMediaType, format!("send `Content-Type: {JSON}`")));
     }
-    let principal = authorise::principal(face, &token, peer).await?;
+    let principal = match authorise::principal(face, &token, peer).await {
+        Ok(principal) => principal,
+        Err(Denied::Removed) => return Ok(told(&Reply::Refused(Refused::removed()))),
+        Err(Denied::Refused(refusal)) => return Err(refusal),
+    };
     drop(token);
     let bytes = Box::pin(body::whole(body, &headers, route.bytes_max(), &*face.clock)).await?;
     let mut request = decode(route, &bytes)?;
@@ -43,10 +47,14 @@ pub(super) async fn answer(
     let reply = within(&*face.clock, patience, caller.call(request)).await;
     let reply = reply
         .ok_or_else(|| Refusal::unavailable("the control plane did not answer in time: try again"))??;
-    let json = serde_json::to_vec(&reply).expect("invariant: messages are plain data with string keys");
+    Ok(told(&reply))
+}
+
+fn told(reply: &Reply) -> Response<ReplyBody> {
+    let json = serde_json::to_vec(reply).expect("invariant: messages are plain data with string keys");
     let mut response = Response::new(ReplyBody::bytes(json));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
-    Ok(response)
+    response
 }
 
 /// Reads the fields of a request, and tells which one is malformed.
@@ -69,23 +77,23 @@ fn decode(route: Route, bytes: &[u8]) -> Result<Request, Refusal> {
 mod tests {
     use super::*;
 
-    fn told(route: Route, body: &str) -> String {
+    fn problem(route: Route, body: &str) -> String {
         format!("{:?}", decode(route, body.as_bytes()).unwrap_err())
     }
 
     #[test]
     fn the_path_of_a_malformed_field_is_told() {
         let wait = r#"{"job":"job_00000000000000000000000000000001","park_for_ms":"soon"}"#;
-        assert!(told(Route::Wait, wait).contains("`park_for_ms` is malformed"));
+        assert!(problem(Route::Wait, wait).contains("`park_for_ms` is malformed"));
         let submit = r#"{"jobs":[{"spec":"{}"},{"spec":7}]}"#;
-        assert!(told(Route::Submit, submit).contains("`jobs[1].spec` is malformed"));
+        assert!(problem(Route::Submit, submit).contains("`jobs[1].spec` is malformed"));
     }
 
     #[test]
     fn a_body_that_is_no_object_or_has_a_tail_is_refused() {
-        assert!(told(Route::Inspect, "").contains("the body is malformed"));
+        assert!(problem(Route::Inspect, "").contains("the body is malformed"));
         let inspect = r#"{"job":"job_00000000000000000000000000000001"} {}"#;
-        assert!(told(Route::Inspect, inspect).contains("behind the body"));
+        assert!(problem(Route::Inspect, inspect).contains("behind the body"));
     }
 
     #[test]
