@@ -28,6 +28,7 @@ mod lanes;
 mod logs;
 mod measured;
 mod measures;
+mod pins;
 mod readiness;
 mod retention;
 mod route;

@@ -8,6 +8,7 @@ mod artifacts;
 mod credentials;
 mod environments;
 mod events;
+mod explain;
 mod jobs;
 mod pools;
 mod presence;

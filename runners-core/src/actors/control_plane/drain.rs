@@ -124,6 +124,7 @@ impl Plane {
         drop(live);
         session.wake();
         lock(&self.schedule).forget(who.pool, runner);
+        self.give_up_pinned(tenant, who.pool, runner).await?;
         Ok(true)
     }
 

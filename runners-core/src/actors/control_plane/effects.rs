@@ -148,6 +148,7 @@ impl Plane {
                 self.scheduled(|schedule| schedule.gone(lane, &key));
             }
             if ready_now.is_some() {
+                self.look_at_pin(change);
                 self.make_ready(ReadyJob {
                     version: change.version() + 1,
                     record: job.clone(),
