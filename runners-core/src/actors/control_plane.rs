@@ -13,6 +13,7 @@ mod counts;
 mod dependants;
 mod deregister;
 mod direct;
+mod disuse;
 mod drain;
 mod due;
 mod effects;

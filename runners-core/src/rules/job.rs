@@ -208,6 +208,12 @@ impl JobRecord {
         FencingToken { job: self.id, grant: self.grant }
     }
 
+    /// The pools that are open to it, in the order in which it prefers them.
+    pub(crate) fn open_pools(&self) -> impl Iterator<Item = PoolId> + '_ {
+        let further = self.terms.fallbacks.iter().take(self.fallen).map(|opening| opening.pool);
+        std::iter::once(self.terms.pool).chain(further)
+    }
+
     /// The session that the newest grant is held by, while it is live.
     pub(crate) const fn holder(&self) -> Option<SessionRef> {
         match self.state {

@@ -10,6 +10,8 @@ mod events;
 mod explain;
 mod hand;
 mod jobs;
+#[cfg(feature = "testing")]
+mod lanes;
 mod logs;
 mod management;
 #[cfg(feature = "testing")]

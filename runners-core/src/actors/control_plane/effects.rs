@@ -106,6 +106,7 @@ impl Plane {
         changes: &[Change],
         now: Timestamp,
     ) -> Result<Committed, StoreError> {
+        self.wake_lanes(changes).await?;
         changes.iter().for_each(|change| change.write(&mut batch));
         let telling = self.tell_of(changes, &mut batch, now);
         let readied = changes.iter().filter(|change| change.after.ready_key().is_some());

@@ -272,6 +272,15 @@ impl Plane {
             return Ok(());
         }
         let lanes = self.lanes_of(tenant, pool).await?;
+        if lanes.iter().any(|lane| lane.look_at.is_none()) {
+            let plane = Arc::clone(self);
+            self.duties.spawn(async move {
+                if let Err(error) = plane.date_lanes(tenant, pool).await {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(%pool, error, "lanes of an earlier release are not looked at yet");
+                }
+            });
+        }
         let pages = self.scheduled(|schedule| schedule.add_pool(pool, lanes));
         self.read_pages(pages);
         self.read_pool(tenant, pool).await
