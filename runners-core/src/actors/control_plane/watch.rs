@@ -122,7 +122,7 @@ impl Plane {
             State::Ready { .. } => {
                 let fallen = job.terms.fallbacks.iter().take(job.fallen).map(|opening| opening.pool);
                 for pool in std::iter::once(job.terms.pool).chain(fallen) {
-                    self.know_lane(key.tenant, job.lane(), pool).await?;
+                    self.know_lane(job.host(), job.lane(), pool).await?;
                 }
                 self.make_ready(ReadyJob { version: found.version, record: job, payload: None });
             }
