@@ -25,6 +25,7 @@ pub use seams::{
     clock::{Clock, SystemClock, sleep},
     executor::{Attempt, ErasedExecutor, Executor, Executors, Product, Received, Signals},
     facts::{FactsSource, SystemFacts},
+    hosted::{HostedError, HostedExecution, HostedJob, SharedPools},
     lease::{Lease, LeaseError},
     observer::{NoObserver, Notice, Observer},
     random::{Random, SystemRandom},
@@ -49,7 +50,7 @@ pub use values::{
         retention::{Retention, UnnamedArtifacts},
         runner::{Drain, RunnerFilter, RunnerView},
         summary::{FleetSummary, PoolSummary},
-        tenant::{Feature, Rollout, TenantView},
+        tenant::{Feature, Rollout, RolloutView, TenantView},
     },
     id::{
         DeliveryId, IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId,
@@ -79,9 +80,27 @@ pub use values::{
 #[cfg(feature = "fs")]
 pub use seams::{artifact::directory::DirectoryArtifacts, secrets::directory::DirectorySecrets};
 
+#[cfg(feature = "checks")]
+pub use {
+    seams::checks::{CheckListing, Checks, PreparedCheck},
+    values::check::{CheckError, CheckInputError, CheckResult, CheckState, RunCheck},
+};
+
+/// What the inputs of checks are derived with: `#[derive(schemars::JsonSchema)]`.
+#[cfg(feature = "checks")]
+pub mod checks {
+    pub use schemars;
+}
+
 /// What travels between clients, runners and the control plane.
 pub mod protocol {
     pub use crate::values::{explanation::*, reply::*, request::*, sync::*};
+}
+
+/// What became of jobs, in the words that every report shares.
+#[cfg(feature = "report")]
+pub mod report {
+    pub use crate::values::report::*;
 }
 
 /// What most programs use.

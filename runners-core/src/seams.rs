@@ -2,9 +2,12 @@
 
 pub(crate) mod artifact;
 pub(crate) mod authenticate;
+#[cfg(feature = "checks")]
+pub(crate) mod checks;
 pub(crate) mod clock;
 pub(crate) mod executor;
 pub(crate) mod facts;
+pub(crate) mod hosted;
 pub(crate) mod lease;
 pub(crate) mod metrics;
 pub(crate) mod observer;

@@ -25,6 +25,7 @@ mod feed;
 mod fleet;
 mod gauges;
 mod grant;
+mod hosting;
 mod lanes;
 mod logs;
 mod measured;
@@ -66,6 +67,7 @@ use crate::{
 use collect::Unnamed;
 use due::DueSignal;
 use feed::Feed;
+use hosting::Hosting;
 use measures::Measures;
 pub(crate) use session::Session;
 use sessions::Sessions;
@@ -138,6 +140,7 @@ pub(crate) struct Plane {
     /// Tenants that may ask for nothing and are granted nothing.
     pub(crate) suspended: Mutex<BTreeSet<TenantId>>,
     pub(crate) rollout: Rollout,
+    pub(crate) hosting: Hosting,
     pub(crate) subjects: Subjects,
     pub(crate) due: DueSignal,
     pub(crate) feed: Feed,

@@ -194,6 +194,7 @@ fn sync_full() -> SyncRequest {
     ];
     let finish = |outcome| Finish {
         token: TOKEN,
+        tenant: None,
         outcome,
         result: Some(text("{\"ok\":true}")),
         result_artifact: Some(digest()),
@@ -272,6 +273,7 @@ fn enrolled() -> Enrolled {
 fn answer_full() -> SyncAnswer {
     let inline = Offer {
         token: TOKEN,
+        tenant: None,
         attempt: 2,
         start_within: Duration::from_secs(15),
         spec: text("{\"kind\":\"add\"}"),

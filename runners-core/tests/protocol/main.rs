@@ -9,6 +9,7 @@ mod drains;
 mod events;
 mod explain;
 mod hand;
+mod hosted;
 mod jobs;
 #[cfg(feature = "testing")]
 mod lanes;

@@ -1,7 +1,7 @@
 //! What a replay says to a page: scripts, pointer and keys, pictures. One call each, or two.
 
 use super::{BrowserError, Call, Method, Session};
-use crate::flow::Devtools;
+use crate::flow::{Device, Devtools};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -14,10 +14,19 @@ pub(crate) struct Page<'s> {
 }
 
 /// A point in the viewport, in CSS pixels.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, serde::Deserialize)]
 pub(crate) struct Point {
     pub(crate) x: f64,
     pub(crate) y: f64,
+}
+
+/// How a pointer is pressed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Press {
+    pub(crate) device: Device,
+    /// The button, as the DOM numbers them.
+    pub(crate) button: u8,
+    pub(crate) held: Duration,
 }
 
 impl<'s> Page<'s> {
@@ -31,6 +40,38 @@ impl<'s> Page<'s> {
         let chromium =
             ["goog:chromeOptions", "ms:edgeOptions"].iter().any(|key| capabilities.contains_key(*key));
         if chromium { Devtools::Spoken } else { Devtools::Absent }
+    }
+
+    /// The handle of the page that the session is at.
+    pub(crate) async fn window(self) -> Result<String, BrowserError> {
+        Ok(self.get("window").await?.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// The handles of all pages.
+    pub(crate) async fn windows(self) -> Result<Vec<String>, BrowserError> {
+        let handles = self.get("window/handles").await?;
+        let handles = handles.as_array().map(Vec::as_slice).unwrap_or_default();
+        Ok(handles.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
+    /// Turns to another page, without bringing it to the front.
+    pub(crate) async fn show_window(self, handle: &str) -> Result<(), BrowserError> {
+        self.post("window", json!({ "handle": handle })).await.map(drop)
+    }
+
+    /// Turns to a child frame by its element, or to the main frame by null.
+    pub(crate) async fn show_frame(self, element: &Value) -> Result<(), BrowserError> {
+        self.post("frame", json!({ "id": element })).await.map(drop)
+    }
+
+    /// Turns to the frame around the present one.
+    pub(crate) async fn show_parent_frame(self) -> Result<(), BrowserError> {
+        self.post("frame/parent", json!({})).await.map(drop)
+    }
+
+    /// The address of the page.
+    pub(crate) async fn address(self) -> Result<String, BrowserError> {
+        Ok(self.get("url").await?.as_str().unwrap_or_default().to_owned())
     }
 
     /// Starts to load an address; does not wait for it.
@@ -63,26 +104,20 @@ impl<'s> Page<'s> {
 
     /// Moves the mouse to a point.
     pub(crate) async fn point_at(self, to: Point) -> Result<(), BrowserError> {
-        self.act(json!([mouse(&[move_to(to)])])).await
+        self.act(json!([pointer(Device::Mouse, &[move_to(to)])])).await
     }
 
     /// Presses a mouse button at a point, holds it, releases it, as often as told.
-    pub(crate) async fn click(
-        self,
-        at: Point,
-        button: u8,
-        held: Duration,
-        times: u8,
-    ) -> Result<(), BrowserError> {
+    pub(crate) async fn click(self, at: Point, press: Press, times: u8) -> Result<(), BrowserError> {
         let mut actions = vec![move_to(at)];
         for _ in 0..times {
-            actions.push(json!({ "type": "pointerDown", "button": button }));
-            if !held.is_zero() {
-                actions.push(json!({ "type": "pause", "duration": held.as_secs_f64() * 1000.0 }));
+            actions.push(json!({ "type": "pointerDown", "button": press.button }));
+            if !press.held.is_zero() {
+                actions.push(json!({ "type": "pause", "duration": press.held.as_secs_f64() * 1000.0 }));
             }
-            actions.push(json!({ "type": "pointerUp", "button": button }));
+            actions.push(json!({ "type": "pointerUp", "button": press.button }));
         }
-        self.act(json!([mouse(&actions)])).await
+        self.act(json!([pointer(press.device, &actions)])).await
     }
 
     /// Presses a key and leaves it down.
@@ -146,8 +181,13 @@ fn refused(code: &str, message: &str) -> BrowserError {
     BrowserError::Refused { code: code.to_owned(), message: message.to_owned() }
 }
 
-fn mouse(actions: &[Value]) -> Value {
-    json!({ "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" }, "actions": actions })
+fn pointer(device: Device, actions: &[Value]) -> Value {
+    let kind = match device {
+        Device::Mouse => "mouse",
+        Device::Pen => "pen",
+        Device::Touch => "touch",
+    };
+    json!({ "type": "pointer", "id": kind, "parameters": { "pointerType": kind }, "actions": actions })
 }
 
 fn move_to(to: Point) -> Value {

@@ -4,12 +4,18 @@ use super::{
     scope::{Look, Scope},
     trouble::Trouble,
 };
-use crate::browser::{BrowserError, page::Page};
+use crate::{
+    browser::{BrowserError, page::Page},
+    flow::AssertedNavigation,
+};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 
 const LOOK: &str = concat!(include_str!("../scripts/find.js"), include_str!("../scripts/look.js"));
+
+/// Goes there from a frame, once the answer is on its way.
+const GO_TO: &str = "const [to, done] = arguments; setTimeout(() => { location.href = to.url; }); done({});";
 
 /// Where a page was at some moment: which document, and how often it was navigated within.
 #[derive(Clone, Debug, Deserialize)]
@@ -39,6 +45,15 @@ impl Sight {
         &self.mark.url
     }
 
+    /// What is not as a navigation asserts.
+    fn unlike(&self, wanted: &AssertedNavigation) -> Option<String> {
+        let compared = [("address", &wanted.url, self.url()), ("title", &wanted.title, self.title.as_str())];
+        compared.into_iter().find_map(|(what, wanted, is)| {
+            let wanted = wanted.as_deref().filter(|wanted| *wanted != is)?;
+            Some(format!("the page should have the {what} {wanted:?} and has {is:?}"))
+        })
+    }
+
     /// Whether this document is another than the marked one, and there to be used.
     fn replaced(&self, before: &Mark) -> Option<Look<()>> {
         // The same document has the very same number, bit by bit.
@@ -65,7 +80,11 @@ impl Scope<'_> {
             .map_err(|error| Trouble::Failed(format!("{address:?} is not an absolute address: {error}")))?;
         let before = self.mark().await?;
         self.see(&format!("there is no answer from {url}"));
-        self.page.go_to(url.as_str()).await?;
+        if self.frames().is_empty() {
+            self.page.go_to(url.as_str()).await?;
+        } else {
+            self.page.ask::<Value>(GO_TO, &json!({ "url": url.as_str() })).await?;
+        }
         self.loaded(&before, Some(&url)).await
     }
 
@@ -86,6 +105,16 @@ impl Scope<'_> {
                 }
                 Look::Again(format!("the page did not navigate away from {}", before.url))
             }))
+        })
+        .await
+    }
+
+    /// Waits until the page is what one of the navigations says, with the title it is to have.
+    pub(super) async fn arrived(&self, asserted: &[AssertedNavigation]) -> Result<(), Trouble> {
+        self.until(|| async {
+            let now = Sight::of(self.page, false).await?;
+            let differences: Option<Vec<_>> = asserted.iter().map(|wanted| now.unlike(wanted)).collect();
+            Ok(differences.and_then(|mut all| all.pop()).map_or(Look::Done(()), Look::Again))
         })
         .await
     }

@@ -110,7 +110,7 @@ impl Plane {
 
     async fn progress_of(&self, job: &JobRecord) -> Option<String> {
         let holder = job.holder()?;
-        let session = self.sessions.find(job.tenant, holder.runner)?;
+        let session = self.sessions.find(job.host(), holder.runner)?;
         let live = session.live.lock().await;
         live.progress.get(&job.id).map(|(_, text)| text.clone())
     }

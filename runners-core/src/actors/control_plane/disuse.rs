@@ -83,7 +83,7 @@ impl Plane {
             places.filter(|(job, pool)| !schedule.is_awake(job.lane(), *pool)).collect()
         };
         for (job, pool) in asleep {
-            let key = LaneRecord::key_of(job.tenant, job.lane(), pool);
+            let key = LaneRecord::key_of(job.host(), job.lane(), pool);
             let wanted = match self.records.load::<LaneRecord>(key).await? {
                 Some(found) => Some(found.record),
                 None => self.lane_of(job, pool).await?,
@@ -171,8 +171,8 @@ impl Plane {
             return Ok(None);
         };
         let further = job.terms.fallbacks.iter().map(|opening| (opening.pool, opening.after));
-        let preference: Preference =
-            std::iter::once((job.terms.pool, Duration::ZERO)).chain(further).collect();
+        let pools = std::iter::once((job.terms.pool, Duration::ZERO)).chain(further).collect();
+        let preference = Preference { owner: job.host(), pools };
         let lanes = LaneRecord::of(job.tenant, &preference, &spec).into_iter().flatten();
         Ok(lanes.into_iter().find(|lane| lane.id == job.lane() && lane.pool == pool))
     }

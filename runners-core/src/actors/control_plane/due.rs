@@ -227,7 +227,7 @@ impl Plane {
         runner: RunnerId,
         change: impl FnOnce(&mut JobRecord, f64) -> Due,
     ) -> Result<(), StoreError> {
-        let who = Identity { tenant: job.record.tenant, pool: job.record.pool(), runner };
+        let who = Identity { tenant: job.record.host(), pool: job.record.pool(), runner };
         let session = self.session(who);
         let mut live = session.live.lock().await;
         let known = live.mine.get(&job.record.id).filter(|_| live.loaded).map(|mine| mine.job.clone());

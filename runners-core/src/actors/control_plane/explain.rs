@@ -60,11 +60,14 @@ impl Plane {
         if waits {
             let needs = Needs::of(&spec);
             for (at, pool) in pools(&record).into_iter().enumerate() {
-                self.ensure_pool(tenant, pool).await?;
+                self.ensure_pool(record.host(), pool).await?;
                 explanation.pools.push(self.explain_pool(&record, &needs, pool, at, after).await?);
             }
         }
         explanation.obstacle = self.job_obstacle(&record).await?;
+        if record.terms.hosted {
+            hide_the_host(&mut explanation);
+        }
         Ok(Some(explanation))
     }
 
@@ -74,7 +77,7 @@ impl Plane {
         if job.conclusion().is_none() && job.holder().is_none() {
             let pinned = job.terms.runner;
             if let Some(runner) = pinned
-                && self.is_removed(job.tenant, runner).await?
+                && self.is_removed(job.host(), runner).await?
             {
                 return Ok(Some(JobObstacle::RunnerRemoved { runner }));
             }
@@ -114,7 +117,7 @@ impl Plane {
             let held_back = schedule.held_back_by(job.lane()).is_some();
             if held_back { None } else { schedule.position(pool, job.lane(), &key) }
         });
-        let prefix = keys::parent_kind_prefix(job.tenant, pool.as_bytes(), RunnerRecord::KIND);
+        let prefix = keys::parent_kind_prefix(job.host(), pool.as_bytes(), RunnerRecord::KIND);
         let first = after.is_none();
         let after = after.map(|runner| [&prefix[..], runner.as_bytes()].concat().into());
         let limit = PoolExplanation::RUNNERS_MAX;
@@ -134,7 +137,7 @@ impl Plane {
             let obstacle = self.obstacle(needs, &record).await;
             runners.push(RunnerExplanation { runner: record.id, name: record.name, obstacle });
         }
-        let closed = self.allowance(job.tenant, pool).await?.closed;
+        let closed = self.allowance(job.host(), pool).await?.closed;
         let obstacle = pool_obstacle(closed, &runners, first && !more);
         Ok(PoolExplanation { pool, opens_at, obstacle, position, runners, more })
     }
@@ -165,6 +168,21 @@ fn pool_obstacle(closed: Option<Closed>, runners: &[RunnerExplanation], all: boo
         _ if all && runners.iter().all(drains) => Some(PoolObstacle::Draining),
         _ => None,
     }
+}
+
+/// Takes out what a tenant is not to know of the operator's pools: which there are, what runs in them
+/// and how many others wait there.
+fn hide_the_host(explanation: &mut Explanation) {
+    let pools = std::mem::take(&mut explanation.pools);
+    let unsuited = |obstacle: &Obstacle| {
+        matches!(
+            obstacle,
+            Obstacle::Absent | Obstacle::Kind | Obstacle::Wanted { .. } | Obstacle::Refused { .. }
+        )
+    };
+    let suited =
+        pools.iter().flat_map(|pool| &pool.runners).any(|one| !one.obstacle.as_ref().is_some_and(unsuited));
+    explanation.obstacle.get_or_insert(JobObstacle::Hosted { suited });
 }
 
 /// Every pool of a job, in the order in which it prefers them.

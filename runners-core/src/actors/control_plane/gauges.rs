@@ -87,7 +87,7 @@ impl Plane {
             let (rows, _) = self.records.page(query).await?;
             let Some((_, row)) = rows.first() else { break };
             let job = read::<JobRecord>(row)?.record;
-            self.ensure_pool(job.tenant, job.terms.pool).await?;
+            self.ensure_pool(job.host(), job.terms.pool).await?;
             // The next lane: no key of this one is greater.
             after = Some([job.terms.lane.as_bytes().as_slice(), &[u8::MAX; 64]].concat().into());
         }

@@ -47,7 +47,7 @@ impl Plane {
         let job = Versioned { version: change.version() + 1, record: change.after.clone() };
         let plane = Arc::clone(self);
         self.duties.spawn(async move {
-            let done = match plane.is_removed(job.record.tenant, runner).await {
+            let done = match plane.is_removed(job.record.host(), runner).await {
                 Ok(true) => plane.give_up_one(&job, runner).await,
                 Ok(false) => Ok(()),
                 Err(error) => Err(error),

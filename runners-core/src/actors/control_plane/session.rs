@@ -28,7 +28,7 @@ use crate::{
 };
 use bytes::Bytes;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -68,7 +68,10 @@ pub(crate) struct Live {
     pub(crate) follows: bool,
     /// The jobs that are offered to the runner, or that it works on.
     pub(crate) mine: BTreeMap<JobId, Mine>,
+    /// By what the runner knows them by.
     pub(crate) signals: BTreeMap<SignalId, Pending>,
+    /// The jobs that the newest request of a runner of the operator names.
+    pub(crate) named: BTreeSet<JobId>,
     pub(crate) seeker: Option<Seeker>,
     /// The digest under which the runner said what it seeks by.
     pub(crate) facts_told: Option<Digest>,
@@ -151,6 +154,15 @@ impl Live {
         self.mine.get(&token.job).filter(|mine| mine.job.record.token() == token)
     }
 
+    /// Whether the runner may take a job for another one: its tokens do not say of which tenant a job
+    /// is, and two tenants may have chosen the same id.
+    pub(crate) fn confuses(&self, job: &JobRecord) -> bool {
+        match self.mine.get(&job.id) {
+            Some(mine) => mine.job.record.tenant != job.tenant,
+            None => self.named.contains(&job.id),
+        }
+    }
+
     /// What the runner is to do, by itself or by the operator's wish.
     pub(crate) fn mode(&self) -> Mode {
         let desired = self.runner.as_ref().map(|runner| runner.record.desired.mode);
@@ -227,10 +239,21 @@ impl Plane {
                 hide: None,
             };
             let (rows, more) = self.records.page(query).await?;
-            for (_, row) in rows.iter().filter(|(_, row)| row.key.tenant == who.tenant) {
+            for (_, row) in &rows {
+                // The operator's runners work for others too, but nobody else's do.
                 match row.key.kind {
-                    Kind::Job => live.take_job(read(row)?, &known),
-                    Kind::Signal => live.take_signal(read(row)?, &sent),
+                    Kind::Job => {
+                        let job = read::<JobRecord>(row)?;
+                        if job.record.host() == who.tenant {
+                            live.take_job(job, &known);
+                        }
+                    }
+                    Kind::Signal => {
+                        let signal = read::<SignalRecord>(row)?;
+                        if signal.record.host() == who.tenant {
+                            live.take_signal(signal, &sent);
+                        }
+                    }
                     _ => {}
                 }
             }
@@ -331,8 +354,9 @@ impl Live {
     }
 
     fn take_signal(&mut self, signal: Versioned<SignalRecord>, sent: &BTreeMap<SignalId, Pending>) {
-        let sent_at = sent.get(&signal.record.id).and_then(|pending| pending.sent_at);
-        self.signals.insert(signal.record.id, Pending { signal, sent_at });
+        let told_as = signal.record.told_as();
+        let sent_at = sent.get(&told_as).and_then(|pending| pending.sent_at);
+        self.signals.insert(told_as, Pending { signal, sent_at });
     }
 }
 

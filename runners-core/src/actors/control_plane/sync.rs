@@ -16,14 +16,14 @@ use crate::{
     },
     seams::{observer::Notice, store::StoreError},
     values::{
-        id::RunnerId,
+        id::{JobId, RunnerId, TenantId},
         reply::{Refused, Reply, Superseded},
         runner::Mode,
         sync::SyncRequest,
         time::{BootTime, Timestamp},
     },
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// When a request arrived, and until when its answer may be held back.
 #[derive(Clone, Copy, Debug)]
@@ -160,6 +160,7 @@ impl Plane {
         live.intent = request.intent;
         live.free = request.free;
         live.seen_generation = request.seen_generation;
+        live.named = if who.tenant == TenantId::OPERATOR { named(request) } else { BTreeSet::new() };
         if request.intent == Mode::Serve {
             live.told_no_more = false;
         }
@@ -310,6 +311,13 @@ impl Plane {
         }
         Ok(())
     }
+}
+
+/// The jobs that a request tells of.
+fn named(request: &SyncRequest) -> BTreeSet<JobId> {
+    let held = request.held.iter().map(|held| held.token.job);
+    let finished = request.finishes.iter().map(|finish| finish.token.job);
+    held.chain(finished).chain(request.declined.iter().map(|declined| declined.token.job)).collect()
 }
 
 /// What a runner that was removed is told.

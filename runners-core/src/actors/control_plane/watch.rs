@@ -122,7 +122,7 @@ impl Plane {
         match job.state {
             State::Ready { .. } => {
                 for pool in job.open_pools() {
-                    self.know_lane(key.tenant, job.lane(), pool).await?;
+                    self.know_lane(job.host(), job.lane(), pool).await?;
                 }
                 self.make_ready(ReadyJob { version: found.version, record: job, payload: None });
             }
