@@ -145,7 +145,7 @@ fn explanation() -> Explanation {
     let first = PoolExplanation {
         pool: POOL,
         opens_at: None,
-        obstacle: Some(PoolObstacle::Inactive),
+        obstacle: None,
         position: Some(Position { ahead: 3, exact: true }),
         runners: obstacles.into_iter().map(obstacle).collect(),
         more: true,
