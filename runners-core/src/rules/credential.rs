@@ -19,13 +19,22 @@ pub(crate) enum Standing {
     First(Digest),
     /// It was replaced, and nobody should have it any more.
     Retired,
+    /// Its runner was removed, and is to hear of it.
+    Removed,
     /// It is revoked or expired.
     Ended,
 }
 
+/// For how long a runner is told that it was removed: one that was switched off meanwhile hears of
+/// it when it comes back.
+pub(crate) const REMOVED_TOLD_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+
 impl CredentialRecord {
     /// What it is good for at `now`.
     pub(crate) fn standing(&self, now: Timestamp) -> Standing {
+        if self.forgotten_at().is_some_and(|at| now < at) {
+            return Standing::Removed;
+        }
         if self.revoked || self.expires_at.is_some_and(|at| now >= at) {
             return Standing::Ended;
         }
@@ -33,6 +42,21 @@ impl CredentialRecord {
             return Standing::Retired;
         }
         self.replaces.map_or(Standing::Good, Standing::First)
+    }
+
+    /// Its runner is removed: it is good for nothing but to be told so. Whether it was good until
+    /// then; there is no use for one that was not.
+    pub(crate) fn remove(&mut self, now: Timestamp) -> bool {
+        let was_good = matches!(self.standing(now), Standing::Good | Standing::First(_));
+        if was_good {
+            (self.revoked, self.removed_at) = (true, Some(now));
+        }
+        was_good
+    }
+
+    /// When nothing needs to be known of it any more, if its runner was removed.
+    pub(crate) fn forgotten_at(&self) -> Option<Timestamp> {
+        self.removed_at.map(|at| at + REMOVED_TOLD_FOR)
     }
 
     /// How long from `now` it is to be replaced, if it expires: after three quarters of its life.
@@ -102,6 +126,19 @@ mod tests {
         assert_eq!((next.standing(at(79)), old.standing(at(79))), (Standing::Good, Standing::Good));
         old.retire(at(79));
         assert_eq!((next.standing(at(80)), old.standing(at(80))), (Standing::Good, Standing::Retired));
+    }
+
+    #[test]
+    fn a_good_credential_of_a_removed_runner_tells_so_for_a_while_and_any_other_is_of_no_use() {
+        let mut good = credential(1);
+        assert!(good.remove(at(5)));
+        assert_eq!(good.standing(at(6)), Standing::Removed);
+        assert_eq!(good.forgotten_at(), Some(at(5) + REMOVED_TOLD_FOR));
+        assert_eq!(good.standing(at(5) + REMOVED_TOLD_FOR), Standing::Ended);
+        assert!(good.revoked, "an earlier release knows nothing of removals");
+        let mut revoked = CredentialRecord { revoked: true, ..credential(2) };
+        assert!(!revoked.remove(at(5)));
+        assert_eq!(revoked.standing(at(6)), Standing::Ended);
     }
 
     #[test]

@@ -30,9 +30,29 @@ impl Needs {
     }
 }
 
+/// Why nothing of a pool is granted to anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closed {
+    /// The owner of the pool is suspended.
+    Suspended,
+    /// The pool is not active.
+    Inactive,
+}
+
+/// How many jobs each runner of a pool may be granted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Allowance {
+    /// Any number unless limited.
+    pub(crate) slots: Option<u32>,
+    /// Nothing is granted at all.
+    pub(crate) closed: Option<Closed>,
+}
+
 /// What of a runner's session decides how many jobs it may be offered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Presence {
+    /// Why nothing of its pool is granted to anybody.
+    pub(crate) closed: Option<Closed>,
     /// An offer was not confirmed in time, and nothing was heard since.
     pub(crate) suspect: bool,
     /// Until when it is offered nothing because it was started again and again.
@@ -84,6 +104,11 @@ pub(crate) fn suits(needs: &Needs, facts: &Facts) -> Result<(), Obstacle> {
 impl Presence {
     /// How many more jobs the runner may be offered: one at least.
     pub(crate) fn room(&self) -> Result<usize, Obstacle> {
+        match self.closed {
+            Some(Closed::Suspended) => return Err(Obstacle::Suspended),
+            Some(Closed::Inactive) => return Err(Obstacle::Inactive),
+            None => {}
+        }
         if self.mode != Mode::Serve {
             return Err(Obstacle::Draining);
         }

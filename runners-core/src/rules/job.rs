@@ -19,6 +19,7 @@ use crate::{
         lease::FencingToken,
         opaque::Opaque,
         outcome::{Conclusion, Outcome},
+        result::Fault,
         time::Timestamp,
     },
 };
@@ -56,6 +57,9 @@ pub(crate) struct JobRecord {
     /// Other jobs wait for this one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) awaited: bool,
+    /// Why it ended, if none of its attempts tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fault: Option<Fault>,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
 }
@@ -190,6 +194,7 @@ impl JobRecord {
             granted_in: None,
             logs: Vec::new(),
             awaited: false,
+            fault: None,
             unknown: Unknown::new(),
         }
     }
@@ -201,6 +206,12 @@ impl JobRecord {
     /// The newest grant.
     pub(crate) const fn token(&self) -> FencingToken {
         FencingToken { job: self.id, grant: self.grant }
+    }
+
+    /// The pools that are open to it, in the order in which it prefers them.
+    pub(crate) fn open_pools(&self) -> impl Iterator<Item = PoolId> + '_ {
+        let further = self.terms.fallbacks.iter().take(self.fallen).map(|opening| opening.pool);
+        std::iter::once(self.terms.pool).chain(further)
     }
 
     /// The session that the newest grant is held by, while it is live.

@@ -15,6 +15,7 @@ use crate::{
         lease::FencingToken,
         opaque::Opaque,
         outcome::{Conclusion, Outcome},
+        result::Fault,
         sync::Finish,
         time::Timestamp,
     },
@@ -211,6 +212,16 @@ impl JobRecord {
                 true
             }
         }
+    }
+
+    /// Ends a ready job that nobody can take any more. Whether it was one.
+    pub(crate) fn give_up(&mut self, fault: Fault, now: Timestamp) -> bool {
+        let is_ready = matches!(self.state, State::Ready { .. });
+        if is_ready {
+            self.fault = Some(fault);
+            self.conclude(Conclusion::Errored, now);
+        }
+        is_ready
     }
 
     /// One of the jobs that it waits for has ended.

@@ -72,8 +72,8 @@ pub(crate) struct Schedule {
     lanes: BTreeMap<LaneId, Lane>,
     pools: BTreeMap<PoolId, Pool>,
     counters: Counters,
-    /// In which pool a counter is a share.
-    shares: BTreeMap<Key, PoolId>,
+    /// In which pool a counter is a share, and of how many lanes.
+    shares: BTreeMap<Key, (PoolId, usize)>,
     /// Tenants that are granted nothing.
     suspended: BTreeSet<TenantId>,
 }
@@ -258,7 +258,7 @@ impl Schedule {
 
     /// Does what follows from a change of a counter. Which waiting runners are to seek.
     fn turn(&mut self, key: &Key, changed: &Changed) -> Vec<RunnerId> {
-        if let Some(pool) = self.shares.get(key).and_then(|pool| self.pools.get_mut(pool)) {
+        if let Some(pool) = self.shares.get(key).and_then(|(pool, _)| self.pools.get_mut(pool)) {
             pool.order.set_share(key, self.counters.count(key));
         }
         changed.turned.iter().for_each(|lane| self.refresh(*lane));

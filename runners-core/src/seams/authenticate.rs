@@ -57,7 +57,7 @@ pub trait Authenticate: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`AuthenticateError::Unknown`] for a token that is not, or no longer, good: the caller
-    /// learns nothing more.
+    /// learns nothing more. [`AuthenticateError::Removed`] for that of a removed runner, for a while.
     async fn authenticate(&self, token: &str) -> Result<Principal, AuthenticateError>;
 
     /// Waits until a token that was good is so no longer: what was begun with it, and is held back
@@ -90,6 +90,10 @@ pub enum AuthenticateError {
     /// Get another token: this one is not known, revoked or expired.
     #[error("token is not known")]
     Unknown,
+    /// Tell the runner that it was removed, with [`Refused::removed`](crate::protocol::Refused::removed):
+    /// this token was its credential, and is good for nothing else.
+    #[error("runner was removed")]
+    Removed,
     /// Try again, but not before `retry_after`: there were too many failures.
     #[error("too many failed attempts: try again in {} s", retry_after.as_secs())]
     Limited {

@@ -149,12 +149,19 @@ fn explanation() -> Explanation {
     let first = PoolExplanation {
         pool: POOL,
         opens_at: None,
+        obstacle: None,
         position: Some(Position { ahead: 3, exact: true }),
         runners: obstacles.into_iter().map(obstacle).collect(),
         more: true,
     };
-    let later =
-        PoolExplanation { pool: POOL, opens_at: Some(AT), position: None, runners: Vec::new(), more: false };
+    let later = PoolExplanation {
+        pool: POOL,
+        opens_at: Some(AT),
+        obstacle: None,
+        position: None,
+        runners: Vec::new(),
+        more: false,
+    };
     Explanation {
         job: JOB,
         state: StateView::Ready { since: AT },
@@ -353,6 +360,7 @@ fn job_view_bare(state: StateView) -> JobView {
         result_artifact: None,
         artifacts: Vec::new(),
         progress: None,
+        fault: None,
     }
 }
 

@@ -34,6 +34,13 @@ pub enum JobObstacle {
     Concluded,
     /// A runner has it already.
     Granted,
+    /// It is pinned to a runner that was removed. It ends with that fault as soon as it is ready.
+    RunnerRemoved {
+        /// Which one.
+        runner: RunnerId,
+    },
+    /// Its tenant is suspended.
+    Suspended,
     /// It is not due yet.
     NotDue {
         /// When it will be.
@@ -75,6 +82,9 @@ pub struct PoolExplanation {
     )]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::values::schema::Time>"))]
     pub opens_at: Option<Timestamp>,
+    /// What keeps the job from every runner of the pool, if something does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<PoolObstacle>,
     /// How many jobs go before it in the pool, if it could be granted there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
@@ -82,6 +92,20 @@ pub struct PoolExplanation {
     pub runners: Vec<RunnerExplanation>,
     /// Whether there are more runners after these.
     pub more: bool,
+}
+
+/// What keeps a job from every runner of a pool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PoolObstacle {
+    /// The pool is not active.
+    Inactive,
+    /// No runner is registered in it.
+    Empty,
+    /// Every runner of it drains or leaves.
+    Draining,
 }
 
 impl PoolExplanation {
@@ -142,6 +166,10 @@ pub enum Obstacle {
         /// The label.
         label: String,
     },
+    /// The owner of its pool is suspended.
+    Suspended,
+    /// Its pool is not active.
+    Inactive,
     /// It drains or leaves.
     Draining,
     /// It has not confirmed an offer in time, and has not spoken since.
@@ -164,6 +192,10 @@ impl Explanation {
         match &self.obstacle {
             Some(JobObstacle::Concluded) => "it has ended: submit it again".into(),
             Some(JobObstacle::Granted) => "a runner has it".into(),
+            Some(JobObstacle::RunnerRemoved { runner }) => {
+                format!("nothing: {runner}, to which it is pinned, was removed: submit it without the pin")
+            }
+            Some(JobObstacle::Suspended) => "its tenant is suspended: the operator resumes it".into(),
             Some(JobObstacle::NotDue { ready_at }) => format!("it starts from {ready_at} on"),
             Some(JobObstacle::Blocked { on }) => format!("{on} jobs that it waits for must pass first"),
             Some(JobObstacle::Concurrency { key, max }) => {
@@ -184,8 +216,14 @@ impl Explanation {
         let open = || self.pools.iter().filter(|pool| pool.opens_at.is_none());
         let obstacles: Vec<Option<&Obstacle>> =
             open().flat_map(|pool| &pool.runners).map(|runner| runner.obstacle.as_ref()).collect();
-        if obstacles.is_empty() {
-            return "its pool has no runner: start one".into();
+        if obstacles.is_empty() || obstacles.contains(&Some(&Obstacle::Inactive)) {
+            let inactive = open().any(|pool| pool.obstacle == Some(PoolObstacle::Inactive));
+            let advice = if inactive {
+                "its pool is not active: activate it"
+            } else {
+                "its pool has no runner: start one"
+            };
+            return advice.into();
         }
         if obstacles.contains(&None) {
             let ahead = open().filter_map(|pool| pool.position).map(|position| position.ahead).min();
@@ -193,6 +231,15 @@ impl Explanation {
         }
         if obstacles.contains(&Some(&Obstacle::Full)) {
             return "a runner that may take it must end a job first, or be given more slots".into();
+        }
+        let held_back = obstacles.iter().find_map(|obstacle| match obstacle {
+            Some(Obstacle::CrashLoop { until }) => Some(until),
+            _ => None,
+        });
+        if let Some(until) = held_back {
+            return format!(
+                "a runner that may take it starts again and again: it is held back until {until}"
+            );
         }
         if obstacles.contains(&Some(&Obstacle::Draining)) {
             return "a runner that may take it drains: resume it".into();

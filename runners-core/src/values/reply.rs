@@ -117,6 +117,13 @@ impl Refused {
     pub fn new(code: RefusalCode, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into() }
     }
+
+    /// What a runner that was removed is told, whatever it asks: that it is to exit, and not to try
+    /// again.
+    #[must_use]
+    pub fn removed() -> Self {
+        Self::new(RefusalCode::Removed, "this runner was removed: register it again to use it")
+    }
 }
 
 /// Why something is refused. Stable.

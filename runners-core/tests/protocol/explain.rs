@@ -2,13 +2,17 @@
 
 use super::{
     control,
-    hand::{Hand, submit, submit_with, user},
+    hand::{Hand, inspect, operator, submit, submit_with, user},
 };
 use futures::poll;
 use runners_core::{
-    Caller, Client, Concurrency, ControlPlane, Fallback, JobId, JobOptions, Outcome, Principal, RunnerId,
-    TenantId,
-    protocol::{Explanation, JobObstacle, Obstacle, Position},
+    Caller, Client, Clock as _, Conclusion, Concurrency, ControlPlane, Fallback, JobId, JobOptions,
+    MemoryStore, Outcome, PoolId, Principal, RunnerId, TenantId, Timestamp, Transport as _,
+    protocol::{
+        Acceptance, Explanation, JobObstacle, Obstacle, PoolObstacle, Position, RefusalCode, Reply, Request,
+        WaitRequest,
+    },
+    testing::clock::SimClock,
 };
 use std::{pin::pin, time::Duration};
 
@@ -122,4 +126,116 @@ async fn a_job_is_told_when_its_next_pool_opens_and_which_runner_was_removed() {
     operator.remove_runner(runner(1)).await.unwrap();
     assert_eq!(obstacles(&user, 1).await, [], "one that was removed is not told of");
     assert!(Client::new(user.clone()).explain(job(8), None).await.is_err());
+}
+
+fn errored(view: &runners_core::protocol::JobView) -> Option<&str> {
+    assert_eq!(view.conclusion(), Some(Conclusion::Errored), "{view:?}");
+    view.fault().map(|fault| fault.code.as_str())
+}
+
+#[tokio::test]
+async fn a_job_that_is_pinned_to_a_runner_ends_when_the_runner_is_removed_and_no_other_is_accepted() {
+    let control = control().await;
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    hand.next.free = 0;
+    hand.sync().await;
+    let pinned = || JobOptions { runner: Some(runner(1)), ..JobOptions::default() };
+    let later = Timestamp::from_millis(u64::MAX / 4);
+    submit_with(&user, 1, pinned()).await;
+    submit(&user, 2).await;
+    submit_with(&user, 3, JobOptions { start_at: Some(later), ..pinned() }).await;
+    operator(&control).remove_runner(runner(1)).await.unwrap();
+    let view = inspect(&user, job(1)).await;
+    assert_eq!(errored(&view), Some("runner_removed"));
+    assert!(view.attempts.is_empty() && view.fault().unwrap().message.contains(&runner(1).to_string()));
+    assert_eq!(inspect(&user, job(2)).await.conclusion(), None, "anybody may take that one");
+
+    let waits = operator(&control).explain(job(3), None).await.unwrap();
+    assert_eq!(waits.obstacle, Some(JobObstacle::RunnerRemoved { runner: runner(1) }));
+    assert!(waits.advice().contains("submit it without the pin"), "{}", waits.advice());
+    match submit_with(&user, 4, pinned()).await {
+        Acceptance::Refused(refused) => {
+            assert_eq!(refused.code, RefusalCode::NotFound);
+            assert!(refused.detail.starts_with("spec.runner: "), "{refused:?}");
+        }
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+    let other = JobOptions { runner: Some(runner(9)), ..JobOptions::default() };
+    assert!(matches!(submit_with(&user, 5, other).await, Acceptance::Accepted(_)), "it may yet come");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pinned_job_that_becomes_ready_after_its_runner_was_removed_ends_then() {
+    let clock = SimClock::new();
+    let control = ControlPlane::builder(MemoryStore::default()).clock(clock.clone()).start().await.unwrap();
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    let start_at = Some(clock.wall() + Duration::from_secs(3600));
+    let pinned = JobOptions { runner: Some(runner(1)), ..JobOptions::default() };
+    submit_with(&user, 1, pinned.clone()).await;
+    submit_with(&user, 2, JobOptions { start_at, ..pinned }).await;
+    let answer = hand.sync().await;
+    hand.hold(&answer);
+    hand.sync().await;
+    operator(&control).remove_runner(runner(1)).await.unwrap();
+    for number in [1, 2] {
+        let request = WaitRequest { job: job(number), park_for: Duration::from_secs(20) };
+        let mut view = inspect(&user, job(number)).await;
+        while view.conclusion().is_none() {
+            assert!(clock.wall() < start_at.unwrap() + Duration::from_secs(60), "it still waits: {view:?}");
+            let Reply::Job(now) = user.call(Request::Wait(request.clone())).await.unwrap() else {
+                panic!("expected a job")
+            };
+            view = *now;
+        }
+        assert_eq!(errored(&view), Some("runner_removed"));
+    }
+    assert_eq!(inspect(&user, job(1)).await.attempts.len(), 1, "one attempt was lost with the runner");
+}
+
+#[tokio::test]
+async fn a_pool_or_a_tenant_that_is_granted_nothing_is_named() {
+    let control = control().await;
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    let operator = operator(&control);
+    let pool_obstacle = |explanation: &Explanation| explanation.pools[0].obstacle.clone();
+    submit(&user, 1).await;
+    assert_eq!(pool_obstacle(&explain(&user, 1).await), Some(PoolObstacle::Empty));
+    hand.next.intent = runners_core::Mode::Drain;
+    hand.sync().await;
+    assert_eq!(pool_obstacle(&explain(&user, 1).await), Some(PoolObstacle::Draining));
+    hand.next.intent = runners_core::Mode::Serve;
+
+    operator.update_pool(PoolId::DEFAULT, |spec| spec.active = false).await.unwrap();
+    assert!(hand.sync().await.offers.is_empty());
+    let inactive = explain(&user, 1).await;
+    assert_eq!(pool_obstacle(&inactive), Some(PoolObstacle::Inactive));
+    assert_eq!(obstacles(&user, 1).await, [Some(Obstacle::Inactive)]);
+    assert_eq!(inactive.advice(), "its pool is not active: activate it");
+    operator.update_pool(PoolId::DEFAULT, |spec| spec.active = true).await.unwrap();
+
+    let all = control.management(Principal::Operator);
+    all.suspend_tenant(TenantId::DEFAULT, true).await.unwrap();
+    assert!(hand.sync().await.offers.is_empty());
+    let suspended = operator.explain(job(1), None).await.unwrap();
+    assert_eq!(suspended.obstacle, Some(JobObstacle::Suspended));
+    assert_eq!(suspended.pools[0].runners[0].obstacle, Some(Obstacle::Suspended));
+    all.suspend_tenant(TenantId::DEFAULT, false).await.unwrap();
+    assert_eq!(hand.sync().await.offers.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_is_held_back_is_named_and_until_when() {
+    let clock = SimClock::new();
+    let control = ControlPlane::builder(MemoryStore::default()).clock(clock.clone()).start().await.unwrap();
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    hand.sync().await;
+    for _ in 0..2 {
+        hand = hand.restarted();
+        hand.sync().await;
+    }
+    submit(&user, 1).await;
+    assert!(hand.sync().await.offers.is_empty());
+    let held = explain(&user, 1).await;
+    assert!(matches!(held.pools[0].runners[0].obstacle, Some(Obstacle::CrashLoop { .. })), "{held:?}");
+    assert!(held.advice().contains("held back until"), "{}", held.advice());
 }

@@ -11,6 +11,8 @@ mod explain;
 mod hand;
 mod hosted;
 mod jobs;
+#[cfg(feature = "testing")]
+mod lanes;
 mod logs;
 mod management;
 #[cfg(feature = "testing")]

@@ -185,6 +185,33 @@ async fn a_revoked_credential_ends_at_the_next_call_and_with_it_the_one_that_is_
     assert!(admin.api_credentials(&Paging::default()).await.unwrap().items[0].revoked);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_removed_runner_is_told_so_for_a_month_also_after_a_restart_and_then_is_nobody() {
+    let (clock, store) = (SimClock::new(), MemoryStore::default());
+    let start = || ControlPlane::builder(store.clone()).clock(clock.clone()).start();
+    let control = start().await.unwrap();
+    let made = admin(&control).register_runner(PoolId::DEFAULT, "one").await.unwrap();
+    let (retired, current) = (made.token, secret(1));
+    assert!(matches!(rotate(&control, &retired, &current).await, Reply::Rotated(_)));
+    assert!(principal(&control, &current).await.is_some());
+    sleep(&clock, RotateRequest::OVERLAP).await;
+    admin(&control).remove_runner(made.view.id).await.unwrap();
+    control.stop().await.unwrap();
+
+    let control = start().await.unwrap();
+    let told = |token: &Token| {
+        let (control, text) = (control.clone(), token.expose().to_owned());
+        async move { control.authenticator().authenticate(&text).await.unwrap_err() }
+    };
+    assert!(matches!(told(&current).await, AuthenticateError::Removed));
+    assert!(matches!(told(&retired).await, AuthenticateError::Unknown), "that one was not its credential");
+    admin(&control).remove_runner(made.view.id).await.unwrap();
+    sleep(&clock, Duration::from_secs(30 * 24 * 3600 - 120)).await;
+    assert!(matches!(told(&current).await, AuthenticateError::Removed));
+    sleep(&clock, Duration::from_secs(120)).await;
+    assert!(matches!(told(&current).await, AuthenticateError::Unknown));
+}
+
 #[tokio::test]
 async fn nobody_gives_a_scope_that_they_do_not_have() {
     let control = control().await;

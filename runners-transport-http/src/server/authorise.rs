@@ -5,7 +5,7 @@ use crate::{
     wire::problem::Code,
 };
 use http::{HeaderMap, header};
-use runners_core::{AuthenticateError, Peer, Principal, Token, TokenKind};
+use runners_core::{AuthenticateError, Peer, Principal, Token, TokenKind, protocol::Refused};
 
 /// The largest number of bytes in a token.
 const TOKEN_BYTES_MAX: usize = 512;
@@ -44,10 +44,35 @@ pub(super) fn check_kind(token: &Token, wanted: &[TokenKind], what: &str) -> Res
     Err(Refusal::new(Code::WrongToken, detail))
 }
 
+/// Why a token does not speak for anybody.
+#[derive(Debug)]
+pub(super) enum Denied {
+    /// Its runner was removed, which a call is answered as any other reply.
+    Removed,
+    /// For this reason.
+    Refused(Refusal),
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Removed => Self::unauthorized(Refused::removed().detail),
+            Denied::Refused(refusal) => refusal,
+        }
+    }
+}
+
 /// Tells for whom a token speaks.
-pub(super) async fn principal(face: &Inner, token: &Token, peer: Option<Peer>) -> Result<Principal, Refusal> {
+pub(super) async fn principal(face: &Inner, token: &Token, peer: Option<Peer>) -> Result<Principal, Denied> {
     let authenticated = face.attempts.authenticate(&*face.authenticate, token, peer, &*face.clock).await;
     authenticated.map_err(|error| match error {
+        AuthenticateError::Removed => Denied::Removed,
+        error => Denied::Refused(refusal(error)),
+    })
+}
+
+fn refusal(error: AuthenticateError) -> Refusal {
+    match error {
         AuthenticateError::Limited { retry_after } => {
             let detail = "there were too many failed attempts from here: try again later";
             Refusal::new(Code::Limited, detail).retry_after(retry_after)
@@ -57,7 +82,7 @@ pub(super) async fn principal(face: &Inner, token: &Token, peer: Option<Peer>) -
             Refusal::unavailable("tokens cannot be looked up now: try again later")
         }
         _ => Refusal::unauthorized("the token is not known, or no longer good: get another one"),
-    })
+    }
 }
 
 fn named(kind: TokenKind) -> String {

@@ -2,7 +2,8 @@
 
 use crate::{
     server::{
-        Inner, authorise,
+        Inner,
+        authorise::{self, Denied},
         body::{self, RequestBody},
         refusal::Refusal,
         reply::ReplyBody,
@@ -13,7 +14,7 @@ use futures::future::{BoxFuture, Either, FutureExt as _, select};
 use http::{HeaderMap, HeaderValue, Response, header};
 use runners_core::{
     Peer, Principal, TransportError,
-    protocol::{Reply, Request},
+    protocol::{Refused, Reply, Request},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -33,7 +34,11 @@ pub(super) async fn answer(
     if !is_media_type(headers.get(header::CONTENT_TYPE), JSON) {
         return Err(Refusal::new(Code::UnsupportedMediaType, format!("send `Content-Type: {JSON}`")));
     }
-    let principal = authorise::principal(&face, &token, peer).await?;
+    let principal = match authorise::principal(&face, &token, peer).await {
+        Ok(principal) => principal,
+        Err(Denied::Removed) => return Ok(told(&Reply::Refused(Refused::removed()))),
+        Err(Denied::Refused(refusal)) => return Err(refusal),
+    };
     // A runner is told by its own session.
     let is_api = matches!(principal, Principal::Api { .. });
     let ended = is_api.then(|| face.authenticate.ended(token.expose()));
@@ -52,10 +57,14 @@ pub(super) async fn answer(
     let reply = within(&*face.clock, patience, answer).await;
     let reply = reply
         .ok_or_else(|| Refusal::unavailable("the control plane did not answer in time: try again"))??;
-    let json = serde_json::to_vec(&reply).expect("invariant: messages are plain data with string keys");
+    Ok(told(&reply))
+}
+
+fn told(reply: &Reply) -> Response<ReplyBody> {
+    let json = serde_json::to_vec(reply).expect("invariant: messages are plain data with string keys");
     let mut response = Response::new(ReplyBody::bytes(json));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
-    Ok(response)
+    response
 }
 
 /// Waits for an answer for as long as the token is good.
@@ -105,25 +114,25 @@ fn decode_tracked(route: Route, bytes: &[u8]) -> Result<Request, Refusal> {
 mod tests {
     use super::*;
 
-    fn told(route: Route, body: &str) -> String {
+    fn problem(route: Route, body: &str) -> String {
         format!("{:?}", decode(route, body.as_bytes()).unwrap_err())
     }
 
     #[test]
     fn the_path_of_a_malformed_field_is_told() {
         let wait = r#"{"job":"job_00000000000000000000000000000001","park_for_ms":"soon"}"#;
-        assert!(told(Route::Wait, wait).contains("`park_for_ms` is malformed"));
+        assert!(problem(Route::Wait, wait).contains("`park_for_ms` is malformed"));
         let submit = r#"{"jobs":[{"spec":"{}"},{"spec":7}]}"#;
-        assert!(told(Route::Submit, submit).contains("`jobs[1].spec` is malformed"));
+        assert!(problem(Route::Submit, submit).contains("`jobs[1].spec` is malformed"));
     }
 
     #[test]
     fn a_body_that_is_no_object_or_has_a_tail_is_refused() {
         for body in ["", "7", r#"["job_00000000000000000000000000000001"]"#] {
-            assert!(told(Route::Inspect, body).contains("the body is malformed"), "{body}");
+            assert!(problem(Route::Inspect, body).contains("the body is malformed"), "{body}");
         }
         let inspect = r#"{"job":"job_00000000000000000000000000000001"} {}"#;
-        assert!(told(Route::Inspect, inspect).contains("behind the body"));
+        assert!(problem(Route::Inspect, inspect).contains("behind the body"));
     }
 
     #[test]

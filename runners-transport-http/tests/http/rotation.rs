@@ -3,9 +3,9 @@
 
 use crate::support::{HandClock, Running};
 use runners_core::{
-    ControlPlane, MemoryStore, PoolId, Principal, Random as _, Spool, SystemClock, SystemRandom, TenantId,
-    Token, TokenKind, Transport as _, TransportError,
-    protocol::{EnrolRequest, Reply, Request, RotateRequest},
+    ControlPlane, ExitReason, MemoryArtifacts, MemoryStore, PoolId, Principal, Random as _, Runner, Spool,
+    SystemClock, SystemRandom, TenantId, Token, TokenKind, Transport as _, TransportError,
+    protocol::{EnrolRequest, RefusalCode, Reply, Request, RotateRequest},
 };
 use runners_transport_http::{HttpFace, HttpTransport, RotationError, RunnerCredential};
 use std::sync::Arc;
@@ -95,6 +95,41 @@ async fn a_rotation_that_was_cut_short_after_it_was_announced_is_brought_to_its_
     stage.credential.settle(&transport).await.unwrap();
     assert_eq!(stage.current(), next.expose());
     assert!(!stage.credential.is_being_replaced().unwrap());
+}
+
+#[tokio::test]
+async fn a_removed_runner_is_told_so_by_a_control_plane_that_was_started_since() {
+    let (clock, store) = (HandClock::new(), MemoryStore::default());
+    let start = || ControlPlane::builder(store.clone()).clock(clock.clone()).start();
+    let control = start().await.unwrap();
+    let management = control.management(Principal::Operator).within(TenantId::DEFAULT).unwrap();
+    let made = management.register_runner(PoolId::DEFAULT, "one").await.unwrap();
+    management.remove_runner(made.view.id).await.unwrap();
+    control.stop().await.unwrap();
+
+    let control = start().await.unwrap();
+    let authenticator = control.authenticator();
+    let callers = move |principal| Arc::new(control.caller(principal)) as Arc<dyn runners_core::Transport>;
+    let face = HttpFace::builder(authenticator, callers).artifacts(MemoryArtifacts::default());
+    let running = Running::start(face).await;
+    let transport = running.transport(made.token.clone());
+    let request = EnrolRequest { credential: made.token.digest(), name: "-".into() };
+    for request in [crate::support::idle(1), Request::Enrol(request)] {
+        let told = transport.call(request).await.unwrap();
+        assert!(matches!(&told, Reply::Refused(refused) if refused.code == RefusalCode::Removed), "{told:?}");
+    }
+    let url = format!("{}/v1/artifacts/{}", running.url(), runners_core::Digest::of(b"x"));
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let get = client.get(url).bearer_auth(made.token.expose()).header("runners-protocol", "1");
+    let answer = get.send().await.unwrap();
+    assert_eq!(answer.status(), 401, "it has nothing to do with artifacts any more");
+    assert!(answer.text().await.unwrap().contains("was removed"));
+    let runner = Runner::builder(running.transport(made.token)).start();
+    let left = runner.stopped().await;
+    assert!(
+        matches!(&left, ExitReason::Refused(refused) if refused.code == RefusalCode::Removed),
+        "it exits, and does not try again: {left:?}"
+    );
 }
 
 #[tokio::test]

@@ -94,6 +94,7 @@ fn view(state: StateView) -> JobView {
         result_artifact: None,
         artifacts: Vec::new(),
         progress: None,
+        fault: None,
     }
 }
 

@@ -54,8 +54,10 @@ impl Authenticate for RecordsAuthenticator {
         // What is looked up is a digest, so the time a lookup takes tells nothing of the token.
         let digest = Digest::of(token.as_bytes());
         let unavailable = |error: StoreError| AuthenticateError::Unavailable(Box::new(error));
-        if let Some(principal) = self.plane.principal_of(digest).await.map_err(unavailable)? {
-            return Ok(principal);
+        match self.plane.speaker(digest).await.map_err(unavailable)? {
+            Speaker::Somebody(principal) => return Ok(principal),
+            Speaker::Removed => return Err(AuthenticateError::Removed),
+            Speaker::Nobody => {}
         }
         let key = RegistrationRecord::key_of(digest);
         let registration = self.plane.records.load::<RegistrationRecord>(key).await.map_err(unavailable)?;
@@ -75,25 +77,36 @@ impl Authenticate for RecordsAuthenticator {
     }
 }
 
+/// For whom a credential speaks.
+enum Speaker {
+    Somebody(Principal),
+    /// For a runner that was removed.
+    Removed,
+    Nobody,
+}
+
 impl Plane {
-    /// For whom the credential of a digest speaks, if it is good for anything.
-    async fn principal_of(&self, digest: Digest) -> Result<Option<Principal>, StoreError> {
+    /// For whom the credential of a digest speaks.
+    async fn speaker(&self, digest: Digest) -> Result<Speaker, StoreError> {
         for _ in 0..ROUNDS_MAX {
             let key = CredentialRecord::key_of(digest);
-            let Some(found) = self.records.load::<CredentialRecord>(key).await? else { return Ok(None) };
+            let Some(found) = self.records.load::<CredentialRecord>(key).await? else {
+                return Ok(Speaker::Nobody);
+            };
             match found.record.standing(self.now()) {
-                Standing::Good => return Ok(Some(principal(found.record))),
+                Standing::Good => return Ok(Speaker::Somebody(principal(found.record))),
                 Standing::First(old) => match self.promote(found.clone(), old).await {
-                    Ok(()) => return Ok(Some(principal(found.record))),
+                    Ok(()) => return Ok(Speaker::Somebody(principal(found.record))),
                     // Another request under it was faster: it is as that one has left it.
                     Err(StoreError::Conflict(_)) => {}
                     Err(error) => return Err(error),
                 },
                 Standing::Retired => {
                     self.alarm(&found.record);
-                    return Ok(None);
+                    return Ok(Speaker::Nobody);
                 }
-                Standing::Ended => return Ok(None),
+                Standing::Removed => return Ok(Speaker::Removed),
+                Standing::Ended => return Ok(Speaker::Nobody),
             }
         }
         Err(StoreError::Unavailable("the credential changes faster than it can be read".into()))
@@ -165,8 +178,7 @@ impl Plane {
         let now = self.now();
         let runner = RunnerRecord::key_of(who.tenant, who.runner);
         if self.records.load::<RunnerRecord>(runner).await?.is_some_and(|runner| runner.record.removed) {
-            let problem = "this runner was removed: register it again to use it";
-            return Ok(Reply::Refused(Refused::new(RefusalCode::Removed, problem)));
+            return Ok(Reply::Refused(Refused::removed()));
         }
         let credentials = self.credentials_of(who.tenant, who.runner).await?;
         let rotated = |credential: &CredentialRecord| {

@@ -104,6 +104,7 @@ impl Plane {
             result_artifact,
             artifacts,
             progress: self.progress_of(&job).await,
+            fault: job.fault.clone(),
         })))
     }
 

@@ -113,14 +113,7 @@ impl Plane {
         runner: RunnerId,
     ) -> Result<bool, StoreError> {
         let Some(record) = self.mark_removed(tenant, runner).await? else { return Ok(false) };
-        for found in self.credentials_of(tenant, runner).await? {
-            let Versioned { version, record: mut credential } = found;
-            if !std::mem::replace(&mut credential.revoked, true) {
-                let mut batch = Batch::new();
-                batch.put(version, &credential);
-                self.records.commit(batch).await?;
-            }
-        }
+        self.remove_credentials(tenant, runner).await?;
         let who = Identity { tenant, pool: record.pool, runner };
         let session = self.session(who);
         let mut live = session.live.lock().await;
@@ -131,6 +124,7 @@ impl Plane {
         drop(live);
         session.wake();
         lock(&self.schedule).forget(who.pool, runner);
+        self.give_up_pinned(tenant, who.pool, runner).await?;
         Ok(true)
     }
 

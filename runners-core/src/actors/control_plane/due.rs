@@ -198,6 +198,8 @@ impl Plane {
             Kind::Signal => self.due_signal(read(row)?).await,
             Kind::Delivery => self.due_delivery(read(row)?, now).await,
             Kind::Runner => self.due_runner(read(row)?).await,
+            Kind::Credential => self.forget_credential(&read(row)?, now).await,
+            Kind::Lane => self.due_lane(read(row)?, now).await,
             Kind::Run => self.time_out_run(read(row)?, now).await,
             Kind::Repeat => self.forget_repeat(read(row)?).await,
             _ => Ok(()),

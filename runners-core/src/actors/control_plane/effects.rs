@@ -106,6 +106,7 @@ impl Plane {
         changes: &[Change],
         now: Timestamp,
     ) -> Result<Committed, StoreError> {
+        self.wake_lanes(changes).await?;
         changes.iter().for_each(|change| change.write(&mut batch));
         let telling = self.tell_of(changes, &mut batch, now);
         let readied = changes.iter().filter(|change| change.after.ready_key().is_some());
@@ -148,6 +149,7 @@ impl Plane {
                 self.scheduled(|schedule| schedule.gone(lane, &key));
             }
             if ready_now.is_some() {
+                self.look_at_pin(change);
                 self.make_ready(ReadyJob {
                     version: change.version() + 1,
                     record: job.clone(),

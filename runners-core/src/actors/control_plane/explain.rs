@@ -9,14 +9,14 @@ use super::{
 use crate::{
     actors::records::{Versioned, read},
     rules::{
-        eligibility::{Needs, first_obstacle},
+        eligibility::{Closed, Needs, first_obstacle},
         job::{JobRecord, State},
         keys,
         record::{PayloadRecord, Record as _, RunnerRecord},
     },
     seams::store::{Query, StoreError},
     values::{
-        explanation::{Explanation, JobObstacle, Obstacle, PoolExplanation, RunnerExplanation},
+        explanation::{Explanation, JobObstacle, Obstacle, PoolExplanation, PoolObstacle, RunnerExplanation},
         id::{JobId, PoolId, RunnerId, TenantId},
         job::JobSpec,
         key::Index,
@@ -64,14 +64,31 @@ impl Plane {
                 explanation.pools.push(self.explain_pool(&record, &needs, pool, at, after).await?);
             }
         }
-        explanation.obstacle = self.job_obstacle(&record);
+        explanation.obstacle = self.job_obstacle(&record).await?;
         if record.terms.hosted {
             hide_the_host(&mut explanation);
         }
         Ok(Some(explanation))
     }
 
-    fn job_obstacle(&self, job: &JobRecord) -> Option<JobObstacle> {
+    /// The first thing that keeps a job from every runner: what nobody but the operator can change
+    /// goes before what time changes.
+    async fn job_obstacle(&self, job: &JobRecord) -> Result<Option<JobObstacle>, StoreError> {
+        if job.conclusion().is_none() && job.holder().is_none() {
+            let pinned = job.terms.runner;
+            if let Some(runner) = pinned
+                && self.is_removed(job.host(), runner).await?
+            {
+                return Ok(Some(JobObstacle::RunnerRemoved { runner }));
+            }
+            if lock(&self.suspended).contains(&job.tenant) {
+                return Ok(Some(JobObstacle::Suspended));
+            }
+        }
+        Ok(self.obstacle_of_state(job))
+    }
+
+    fn obstacle_of_state(&self, job: &JobRecord) -> Option<JobObstacle> {
         match &job.state {
             State::Concluded { .. } => Some(JobObstacle::Concluded),
             State::Offered { .. } | State::Running { .. } => Some(JobObstacle::Granted),
@@ -101,6 +118,7 @@ impl Plane {
             if held_back { None } else { schedule.position(pool, job.lane(), &key) }
         });
         let prefix = keys::parent_kind_prefix(job.host(), pool.as_bytes(), RunnerRecord::KIND);
+        let first = after.is_none();
         let after = after.map(|runner| [&prefix[..], runner.as_bytes()].concat().into());
         let limit = PoolExplanation::RUNNERS_MAX;
         let query = Query::Range {
@@ -119,7 +137,9 @@ impl Plane {
             let obstacle = self.obstacle(needs, &record).await;
             runners.push(RunnerExplanation { runner: record.id, name: record.name, obstacle });
         }
-        Ok(PoolExplanation { pool, opens_at, position, runners, more })
+        let closed = self.allowance(job.host(), pool).await?.closed;
+        let obstacle = pool_obstacle(closed, &runners, first && !more);
+        Ok(PoolExplanation { pool, opens_at, obstacle, position, runners, more })
     }
 
     /// What keeps jobs with these needs from a runner.
@@ -136,6 +156,17 @@ impl Plane {
         let heard = live.heard_at.is_some_and(|at| self.clock.boot().since(at) <= self.spans.term);
         let Some(seeker) = live.seeker.as_ref().filter(|_| heard) else { return Some(Obstacle::Absent) };
         first_obstacle(needs, runner.id, &seeker.facts, &live.presence(live.mine.len(), self.now())).err()
+    }
+}
+
+/// What keeps a job from every runner of a pool, of which these are `all` or some.
+fn pool_obstacle(closed: Option<Closed>, runners: &[RunnerExplanation], all: bool) -> Option<PoolObstacle> {
+    let drains = |runner: &RunnerExplanation| runner.obstacle == Some(Obstacle::Draining);
+    match closed {
+        Some(Closed::Inactive) => Some(PoolObstacle::Inactive),
+        _ if all && runners.is_empty() => Some(PoolObstacle::Empty),
+        _ if all && runners.iter().all(drains) => Some(PoolObstacle::Draining),
+        _ => None,
     }
 }
 

@@ -39,7 +39,7 @@ impl Plane {
         let lanes = LaneRecord::of(tenant, &preference, spec);
         let missing: Vec<&LaneRecord> = {
             let schedule = lock(&self.schedule);
-            lanes.iter().flatten().filter(|lane| !schedule.knows_lane(lane.id, lane.pool)).collect()
+            lanes.iter().flatten().filter(|lane| !schedule.is_awake(lane.id, lane.pool)).collect()
         };
         if let Some(limit) = missing.iter().find_map(|lane| self.lanes_over(lane)) {
             let problem = format!(
@@ -56,6 +56,9 @@ impl Plane {
     /// The limit on lanes that one more would be over.
     fn lanes_over(&self, lane: &LaneRecord) -> Option<usize> {
         let schedule = lock(&self.schedule);
+        if schedule.knows_lane(lane.id, lane.pool) {
+            return None;
+        }
         let full = schedule.lanes_of(lane.pool) >= LANES_MAX;
         let hosted = lane.of.map_or(0, |tenant| schedule.hosted_lanes_of(lane.pool, tenant));
         if hosted >= HOSTED_LANES_MAX { Some(HOSTED_LANES_MAX) } else { full.then_some(LANES_MAX) }
@@ -99,29 +102,23 @@ impl Plane {
         if missing.is_empty() {
             return Ok(());
         }
+        let mut lanes: Vec<LaneRecord> = missing.iter().map(|lane| (*lane).clone()).collect();
+        lanes.iter_mut().for_each(|lane| lane.wake(self.now(), self.chance()));
         let mut batch = Batch::new();
-        missing.iter().for_each(|lane| batch.put(0, *lane));
+        lanes.iter().for_each(|lane| batch.put(0, lane));
         match self.records.commit(batch).await {
             Ok(_) => {
-                self.scheduled(|schedule| missing.iter().for_each(|lane| schedule.add_new_lane(lane)));
-                return Ok(());
+                self.scheduled(|schedule| lanes.iter().for_each(|lane| schedule.add_new_lane(lane)));
+                lanes.iter().filter_map(|lane| lane.look_at).for_each(|at| self.due.hint(at));
+                Ok(())
             }
-            Err(StoreError::Conflict(_)) => {}
-            Err(error) => return Err(error),
-        }
-        for lane in missing {
-            let mut batch = Batch::new();
-            batch.put(0, *lane);
-            match self.records.commit(batch).await {
-                Ok(_) => self.scheduled(|schedule| schedule.add_new_lane(lane)),
-                Err(StoreError::Conflict(_)) => {
-                    let lanes = vec![(*lane).clone()];
-                    let pages = self.scheduled(|schedule| schedule.add_pool(lane.pool, lanes));
-                    self.read_pages(pages);
+            Err(StoreError::Conflict(_)) => {
+                for lane in lanes {
+                    self.wake_lane(lane).await?;
                 }
-                Err(error) => return Err(error),
+                Ok(())
             }
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use crate::{
         turn::{Turn, Turns},
     },
     rules::{
-        eligibility::Presence,
+        eligibility::{Allowance, Presence},
         job::JobRecord,
         keys,
         record::{
@@ -90,8 +90,8 @@ pub(crate) struct Live {
     /// It is on the list of those who wait for a job.
     pub(crate) waiting: bool,
     pub(crate) told_no_more: bool,
-    /// How many jobs it may be granted by its pool, if that is limited.
-    pub(crate) slots_granted: Option<u32>,
+    /// How many jobs it may be granted by its pool.
+    pub(crate) allowance: Allowance,
     pub(crate) progress: BTreeMap<JobId, (u64, String)>,
 }
 
@@ -173,7 +173,8 @@ impl Live {
     /// The limit on its slots, by the operator's wish or that of its pool.
     pub(crate) fn slots_limit(&self) -> Option<u32> {
         let desired = self.runner.as_ref().and_then(|runner| runner.record.desired.slots);
-        desired.into_iter().chain(self.slots_granted).min()
+        let closed = self.allowance.closed.map(|_| 0);
+        desired.into_iter().chain(self.allowance.slots).chain(closed).min()
     }
 
     /// Until when it is offered nothing because it was started again and again.
@@ -184,6 +185,7 @@ impl Live {
     /// What decides how many more jobs it may be offered at `now` while it holds as many.
     pub(crate) fn presence(&self, held: usize, now: Timestamp) -> Presence {
         Presence {
+            closed: self.allowance.closed,
             suspect: self.suspect,
             held_back_until: self.held_back(now),
             mode: self.mode(),
@@ -223,7 +225,7 @@ impl Plane {
         live.session = self.records.load(SessionRecord::key_of(who.tenant, who.runner)).await?;
         live.runner = self.records.load(RunnerRecord::key_of(who.tenant, who.runner)).await?;
         live.share_facts();
-        live.slots_granted = self.slots_granted(who.tenant, who.pool).await?;
+        live.allowance = self.allowance(who.tenant, who.pool).await?;
         let known = std::mem::take(&mut live.mine);
         let sent = std::mem::take(&mut live.signals);
         let mut after = None;
@@ -294,6 +296,15 @@ impl Plane {
             return Ok(());
         }
         let lanes = self.lanes_of(tenant, pool).await?;
+        if lanes.iter().any(|lane| lane.look_at.is_none()) {
+            let plane = Arc::clone(self);
+            self.duties.spawn(async move {
+                if let Err(error) = plane.date_lanes(tenant, pool).await {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(%pool, error, "lanes of an earlier release are not looked at yet");
+                }
+            });
+        }
         let pages = self.scheduled(|schedule| schedule.add_pool(pool, lanes));
         self.read_pages(pages);
         self.read_pool(tenant, pool).await

@@ -78,6 +78,9 @@ impl Plane {
             Ok(spec) => spec,
             Err(refused) => return Ok(Err(refused)),
         };
+        if let Err(refused) = self.may_pin(tenant, &spec).await? {
+            return Ok(Err(refused));
+        }
         let body = spec.unique.is_some().then(|| submission::body_digest(&spec));
         let hosted = match self.route(tenant, &mut spec).await? {
             Ok(hosted) => hosted,

@@ -17,7 +17,7 @@ use crate::{
     seams::{observer::Notice, store::StoreError},
     values::{
         id::{JobId, RunnerId, TenantId},
-        reply::{RefusalCode, Refused, Reply, Superseded},
+        reply::{Refused, Reply, Superseded},
         runner::Mode,
         sync::SyncRequest,
         time::{BootTime, Timestamp},
@@ -322,9 +322,8 @@ fn named(request: &SyncRequest) -> BTreeSet<JobId> {
 
 /// What a runner that was removed is told.
 fn removed(live: &Live) -> Option<Reply> {
-    let detail = "this runner was removed: register it again to use it";
     let removed = live.runner.as_ref().is_some_and(|runner| runner.record.removed);
-    removed.then(|| Reply::Refused(Refused::new(RefusalCode::Removed, detail)))
+    removed.then(|| Reply::Refused(Refused::removed()))
 }
 
 /// How many jobs are released in one batch: each is up to thirteen writes.

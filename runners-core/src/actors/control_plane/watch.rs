@@ -93,6 +93,7 @@ impl Plane {
                 self.subjects.changed(key);
                 owners.into_iter().for_each(|runner| self.doubt_session(runner));
             }
+            (Kind::Lane, _) => self.heed_lane(key).await?,
             (Kind::Tenant, _) => self.read_suspended().await?,
             (Kind::Pool, Some(id)) => {
                 self.forget_pools();
@@ -120,8 +121,7 @@ impl Plane {
         self.doubt_counters_of(&job);
         match job.state {
             State::Ready { .. } => {
-                let fallen = job.terms.fallbacks.iter().take(job.fallen).map(|opening| opening.pool);
-                for pool in std::iter::once(job.terms.pool).chain(fallen) {
+                for pool in job.open_pools() {
                     self.know_lane(job.host(), job.lane(), pool).await?;
                 }
                 self.make_ready(ReadyJob { version: found.version, record: job, payload: None });

@@ -9,6 +9,7 @@ use crate::{
         records::{Batch, Versioned, read},
     },
     rules::{
+        eligibility::{Allowance, Closed},
         keys,
         record::{PoolRecord, TenantRecord},
         submission,
@@ -236,18 +237,14 @@ impl Plane {
         }
     }
 
-    /// How many jobs each runner of a pool may be granted, if that is limited: none while the pool is not active or its
+    /// How many jobs each runner of a pool may be granted: none while the pool is not active or its
     /// owner is suspended.
-    pub(crate) async fn slots_granted(
-        &self,
-        tenant: TenantId,
-        pool: PoolId,
-    ) -> Result<Option<u32>, StoreError> {
+    pub(crate) async fn allowance(&self, tenant: TenantId, pool: PoolId) -> Result<Allowance, StoreError> {
         if lock(&self.suspended).contains(&tenant) {
-            return Ok(Some(0));
+            return Ok(Allowance { slots: None, closed: Some(Closed::Suspended) });
         }
         let found = self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, pool)).await?;
-        Ok(found.and_then(|found| found.record.slots_granted()))
+        Ok(found.map_or_else(Allowance::default, |found| found.record.allowance()))
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     rules::record::LaneRecord,
     values::{
-        id::{JobId, LaneId, PoolId, RunId},
+        id::{JobId, LaneId, PoolId, RunId, RunnerId},
         job::JobSpec,
         preference::{Concurrency, Fallback},
         retry::RetryPolicy,
@@ -51,6 +51,9 @@ pub(crate) struct Terms {
     pub(crate) trace: Option<TraceParent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unique: Option<String>,
+    /// The only runner that may take it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) runner: Option<RunnerId>,
 }
 
 /// A further pool that opens to a job once it has been ready for some time.
@@ -96,6 +99,7 @@ impl Terms {
             retry_of: spec.retry_of,
             trace: spec.trace,
             unique: spec.unique.clone(),
+            runner: spec.runner,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::{
         job::JobSpec,
         key::{Index, Key, Kind},
         preference::{Concurrency, Fairness},
+        time::Timestamp,
     },
 };
 use bytes::Bytes;
@@ -42,9 +43,21 @@ pub(crate) struct LaneRecord {
     /// How many pools the lane prefers to this one.
     #[serde(default, skip_serializing_if = "is_first")]
     pub(crate) rank: u32,
+    /// When it is looked at whether anybody still uses it. Earlier releases made lanes for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) look_at: Option<Timestamp>,
+    /// No job was ready in it when it was looked at last: whoever makes one ready in it
+    /// [wakes](Self::wake) it first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) idle: bool,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
 }
+
+/// How long nobody must have used a lane: a day, and up to a quarter more, so that lanes that were
+/// made together are not all looked at together. It is far longer than any commit takes, so whoever
+/// looked at a lane before it became idle has long made its job ready before the lane is deleted.
+pub(crate) const QUIET: Duration = Duration::from_secs(24 * 3600);
 
 /// The pools of a job in the order in which it prefers them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +106,10 @@ impl LaneRecord {
             .collect()
     }
 
+    pub(crate) fn key_of(tenant: TenantId, lane: LaneId, pool: PoolId) -> Key {
+        Key::new(tenant, Kind::Lane, keys::pair(lane.as_bytes(), pool.as_bytes()))
+    }
+
     /// What its jobs ask of a runner.
     pub(crate) fn needs(&self) -> Needs {
         Needs {
@@ -101,6 +118,21 @@ impl LaneRecord {
             wanted: self.wanted.clone(),
             refused: self.refused.clone(),
         }
+    }
+
+    /// Somebody is about to make a job ready in it. `chance` is from 0 to 1.
+    pub(crate) fn wake(&mut self, now: Timestamp, chance: f64) {
+        self.idle = false;
+        self.look_at = Some(now + QUIET.mul_f64(1.0 + chance / 4.0));
+    }
+
+    /// Looks at it at `now`. Whether it is to be deleted: nothing is ready in it, as the time before,
+    /// and nobody has woken it since.
+    pub(crate) fn look(&mut self, now: Timestamp, has_ready_jobs: bool, chance: f64) -> bool {
+        let quiet_before = self.idle;
+        self.wake(now, chance);
+        self.idle = !has_ready_jobs;
+        self.idle && quiet_before
     }
 
     /// The owner of its jobs.
@@ -134,6 +166,8 @@ impl LaneRecord {
             fairness: spec.fairness.clone(),
             concurrency,
             rank: 0,
+            look_at: None,
+            idle: false,
             unknown: Unknown::new(),
         }
     }
@@ -158,7 +192,7 @@ fn lane_id(tenant: TenantId, pools: &[(PoolId, Duration)], open: usize, spec: &J
 impl Record for LaneRecord {
     const KIND: Kind = Kind::Lane;
     fn key(&self) -> Key {
-        Key::new(self.tenant, Self::KIND, keys::pair(self.id.as_bytes(), self.pool.as_bytes()))
+        Self::key_of(self.tenant, self.id, self.pool)
     }
     fn with_key(mut self, key: &Key) -> Option<Self> {
         let (lane, pool) = key.id.split_at_checked(16)?;
@@ -169,7 +203,10 @@ impl Record for LaneRecord {
     }
     fn indexes(&self) -> Vec<(Index, Bytes)> {
         let ordinal = u64::from(Self::KIND.number());
-        vec![(Index::Parent, keys::parent(self.tenant, &keys::lanes_of(self.pool), ordinal, &self.key().id))]
+        let key = self.key();
+        let listed = keys::parent(self.tenant, &keys::lanes_of(self.pool), ordinal, &key.id);
+        let due = self.look_at.map(|at| (Index::Due, keys::due(at, &key)));
+        std::iter::once((Index::Parent, listed)).chain(due).collect()
     }
 }
 
@@ -200,6 +237,20 @@ mod tests {
         let content =
             format!(r#"[1,"{tenant}","visit",[["{pool}",0]],[],[],[["a",1],["b",2]],["k",3],null]"#);
         assert_eq!(lanes(options, &[(pool, Duration::ZERO)])[0][0].id, id_of(&content));
+    }
+
+    #[test]
+    fn a_lane_is_deleted_when_it_was_quiet_for_two_looks_and_nobody_woke_it_between() {
+        let mut lane = lanes(JobOptions::default(), &[(PoolId::DEFAULT, Duration::ZERO)])[0][0].clone();
+        let now = Timestamp::from_millis(7);
+        assert!(!lane.look(now, true, 0.0) && !lane.idle, "it has jobs");
+        assert_eq!(lane.look_at, Some(now + QUIET));
+        assert!(!lane.look(now, false, 1.0) && lane.idle, "it has none now, and may a moment later");
+        assert_eq!(lane.look_at, Some(now + QUIET * 5 / 4));
+        lane.wake(now, 0.0);
+        assert!(!lane.look(now, false, 0.0));
+        assert!(lane.look(now, false, 0.0));
+        assert!(!lane.look(now, true, 0.0), "somebody who did not know made a job ready in it");
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use super::{Record, Unknown, id_bytes};
 use crate::{
-    rules::keys,
+    rules::{
+        eligibility::{Allowance, Closed},
+        keys,
+    },
     values::{
         digest::Digest,
         fleet::pool::{PoolSpec, PoolView},
@@ -87,9 +90,10 @@ impl PoolRecord {
         PoolView { id: self.id, tenant: self.tenant, spec: self.spec.clone(), made_at: self.made_at }
     }
 
-    /// How many jobs each of its runners may be granted, if that is limited.
-    pub(crate) fn slots_granted(&self) -> Option<u32> {
-        if self.spec.active { self.spec.slots_per_runner } else { Some(0) }
+    /// How many jobs each of its runners may be granted.
+    pub(crate) fn allowance(&self) -> Allowance {
+        let closed = (!self.spec.active).then_some(Closed::Inactive);
+        Allowance { slots: self.spec.slots_per_runner, closed }
     }
 
     pub(crate) fn key_of(tenant: TenantId, id: PoolId) -> Key {

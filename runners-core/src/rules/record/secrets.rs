@@ -54,6 +54,9 @@ pub(crate) struct CredentialRecord {
     /// The registration token it was exchanged for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) registration: Option<Digest>,
+    /// When its runner was removed, while it was good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) removed_at: Option<Timestamp>,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
 }
@@ -73,6 +76,7 @@ impl CredentialRecord {
             replaces: None,
             retires_at: None,
             registration: None,
+            removed_at: None,
             unknown: Unknown::new(),
         }
     }
@@ -97,7 +101,9 @@ impl Record for CredentialRecord {
             Subject::Api { .. } => keys::api_credentials(),
         };
         let ordinal = u64::from(Self::KIND.number());
-        vec![(Index::Parent, keys::parent(self.tenant, &parent, ordinal, self.digest.as_bytes()))]
+        let listed = (Index::Parent, keys::parent(self.tenant, &parent, ordinal, self.digest.as_bytes()));
+        let due = self.forgotten_at().map(|at| (Index::Due, keys::due(at, &self.key())));
+        std::iter::once(listed).chain(due).collect()
     }
 }
 

@@ -53,6 +53,19 @@ impl Counters {
         }
     }
 
+    /// A lane that it limited is no more, or it is no share any more.
+    pub(super) fn remove(&mut self, key: &Key, limited: Option<(i64, LaneId)>) {
+        let Some(counter) = self.counters.get_mut(key) else { return };
+        if let Some((limit, lane)) = limited {
+            counter.limits.remove(&(limit, lane));
+            counter.ready.remove(&lane);
+        }
+        if counter.limits.is_empty() {
+            self.counters.remove(key);
+            self.wanted.remove(key);
+        }
+    }
+
     /// How many are granted, those under way included.
     pub(super) fn count(&self, key: &Key) -> i64 {
         self.counters.get(key).map_or(0, |counter| counter.stored.unwrap_or(0) + counter.under_way)

@@ -40,6 +40,8 @@ pub(super) struct Place {
     rank: u32,
     pub(super) pool: PoolId,
     pub(super) share: Option<ShareId>,
+    /// Whoever makes a job ready in it wakes it first, as of this version of its record.
+    idle: (u64, bool),
 }
 
 impl Lane {
@@ -121,6 +123,47 @@ impl Schedule {
         self.lanes.get(&lane).is_some_and(|lane| lane.places.iter().any(|place| place.pool == pool))
     }
 
+    /// Whether a lane is known as one of `pool` in which jobs may be made ready as they are.
+    pub(crate) fn is_awake(&self, lane: LaneId, pool: PoolId) -> bool {
+        let places = self.lanes.get(&lane).into_iter().flat_map(|lane| &lane.places);
+        places.into_iter().any(|place| place.pool == pool && !place.idle.1)
+    }
+
+    /// Takes note of whether a lane is idle, as of a version of its record.
+    pub(crate) fn note_lane(&mut self, lane: LaneId, pool: PoolId, version: u64, idle: bool) {
+        let places = self.lanes.get_mut(&lane).into_iter().flat_map(|lane| &mut lane.places);
+        for place in places.filter(|place| place.pool == pool && place.idle.0 <= version) {
+            place.idle = (version, idle);
+        }
+    }
+
+    /// Forgets a lane of `pool` that is deleted.
+    pub(crate) fn remove_lane(&mut self, id: LaneId, pool: PoolId) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(at) = lane.places.iter().position(|place| place.pool == pool) else { return };
+        let place = lane.places.remove(at);
+        if let Some(found) = self.pools.get_mut(&pool) {
+            if let Some(head) = lane.head {
+                found.order.remove(&lane.needs, head, place.share.as_ref());
+            }
+            found.lanes.remove(&id);
+            found.busy.remove(&id);
+        }
+        if let Some((key, _)) = &place.share
+            && let Some((_, lanes)) = self.shares.get_mut(key)
+        {
+            *lanes -= 1;
+            if *lanes == 0 {
+                self.shares.remove(key);
+                self.counters.remove(key, None);
+            }
+        }
+        if lane.places.is_empty() {
+            lane.limits.iter().for_each(|(key, limit)| self.counters.remove(key, Some((*limit, id))));
+            self.lanes.remove(&id);
+        }
+    }
+
     /// How many lanes a pool has.
     pub(crate) fn lanes_of(&self, pool: PoolId) -> usize {
         self.pools.get(&pool).map_or(0, |pool| pool.lanes.len())
@@ -170,7 +213,7 @@ impl Schedule {
         }
         if let Some((key, weight)) = &share {
             self.counters.add(key, None, id);
-            self.shares.insert(key.clone(), record.pool);
+            self.shares.entry(key.clone()).or_insert((record.pool, 0)).1 += 1;
             if let Some(head) = lane.head {
                 let running = self.counters.count(key);
                 pool.order.insert(&lane.needs, head, Some(((key.clone(), *weight), running)));
@@ -178,7 +221,7 @@ impl Schedule {
         } else if let Some(head) = lane.head {
             pool.order.insert(&lane.needs, head, None);
         }
-        lane.places.push(Place { rank: record.rank, pool: record.pool, share });
+        lane.places.push(Place { rank: record.rank, pool: record.pool, share, idle: (0, record.idle) });
         lane.places.sort_by_key(|place| place.rank);
         self.refresh(id);
     }

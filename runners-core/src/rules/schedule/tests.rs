@@ -1,6 +1,7 @@
 //! Tests of the schedule: order, matching, waking, and what may not be passed over.
 
 mod agreement;
+mod removal;
 mod sharing;
 
 use super::*;
@@ -30,6 +31,8 @@ fn lane(number: u8, wanted: &[&str]) -> LaneRecord {
         fairness: None,
         concurrency: Vec::new(),
         rank: 0,
+        look_at: None,
+        idle: false,
         unknown: Unknown::new(),
     }
 }

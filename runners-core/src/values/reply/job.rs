@@ -46,6 +46,9 @@ pub struct JobView {
     /// How far its attempt is, as last heard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<String>,
+    /// Why it ended, if none of its attempts tells: nobody could take it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
 }
 
 impl JobView {
@@ -62,13 +65,14 @@ impl JobView {
         }
     }
 
-    /// The fault of the last attempt that had one.
+    /// Why the job ended without a verdict: its own fault, or that of the last attempt that had one.
     #[must_use]
     pub fn fault(&self) -> Option<&Fault> {
-        self.attempts.iter().rev().find_map(|attempt| match &attempt.outcome {
+        let attempts = self.attempts.iter().rev().find_map(|attempt| match &attempt.outcome {
             Outcome::Errored(fault) => Some(fault),
             _ => None,
-        })
+        });
+        self.fault.as_ref().or(attempts)
     }
 }
 

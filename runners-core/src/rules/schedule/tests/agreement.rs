@@ -2,8 +2,11 @@
 
 use super::*;
 use crate::{
-    rules::eligibility::eligible,
-    values::preference::{Concurrency, Fairness},
+    rules::eligibility::{Closed, Presence, first_obstacle},
+    values::{
+        preference::{Concurrency, Fairness},
+        runner::Mode,
+    },
 };
 use proptest::prelude::*;
 
@@ -15,6 +18,28 @@ fn shape() -> impl Strategy<Value = Shape> {
     let limit = proptest::option::weighted(0.4, (any::<bool>(), 1..4u32));
     let share = proptest::option::weighted(0.6, (0..3u8, 1..4u32));
     (label.clone(), label, limit, share)
+}
+
+/// How a runner is: everything that the grant looks at before it looks at jobs.
+fn presence() -> impl Strategy<Value = Presence> {
+    let closed =
+        proptest::option::weighted(0.2, prop_oneof![Just(Closed::Suspended), Just(Closed::Inactive)]);
+    let mode = prop_oneof![6 => Just(Mode::Serve), 1 => Just(Mode::Drain), 1 => Just(Mode::Leave)];
+    let held_back = proptest::option::weighted(0.1, Just(Timestamp::from_millis(9)));
+    let limit = proptest::option::weighted(0.5, 0..4usize);
+    let suspect = proptest::bool::weighted(0.1);
+    (closed, mode, held_back, limit, suspect, 0..4usize, 0..3usize, 0..2usize).prop_map(
+        |(closed, mode, held_back_until, limit, suspect, free, held, offered)| Presence {
+            closed,
+            suspect,
+            held_back_until,
+            mode,
+            free,
+            limit,
+            held,
+            offered,
+        },
+    )
 }
 
 fn name(which: bool) -> &'static str {
@@ -59,6 +84,7 @@ proptest! {
         shapes in proptest::collection::vec(shape(), 1..6),
         jobs in proptest::collection::vec((any::<usize>(), any::<bool>()), 0..30),
         labels in proptest::collection::vec(any::<bool>(), 0..2),
+        presence in presence(),
     ) {
         let lanes: Vec<LaneRecord> =
             shapes.iter().zip(1..).map(|(shape, number)| shaped(number, shape)).collect();
@@ -68,11 +94,12 @@ proptest! {
         loop {
             let free = |(lane, _): &&(LaneId, Bytes)| {
                 let needs = &schedule.lanes[lane].needs;
-                eligible(needs, seeker.runner, &seeker.facts).is_ok()
+                first_obstacle(needs, seeker.runner, &seeker.facts, &presence).is_ok()
                     && schedule.held_back_by(*lane).is_none()
             };
             let explained: Vec<_> = ready.iter().filter(free).cloned().collect();
-            let granted = key_of(&schedule.seek(POOL, &seeker, wish(1)));
+            let room = presence.room().unwrap_or(0).min(1);
+            let granted = key_of(&schedule.seek(POOL, &seeker, wish(room)));
             let Some(granted) = granted else {
                 prop_assert_eq!(explained, Vec::new());
                 break;

@@ -10,12 +10,12 @@ use std::time::Duration;
 const OTHER_POOL: PoolId = PoolId::from_bytes([6; 16]);
 
 /// A lane of its own for each number.
-fn shared(number: u8, key: &str, weight: u32) -> LaneRecord {
+pub(super) fn shared(number: u8, key: &str, weight: u32) -> LaneRecord {
     let fairness = Some(Fairness { key: key.into(), weight });
     LaneRecord { fairness, ..lane(number, &[]) }
 }
 
-fn limited(number: u8, key: &str, max: u32) -> LaneRecord {
+pub(super) fn limited(number: u8, key: &str, max: u32) -> LaneRecord {
     LaneRecord { concurrency: vec![Concurrency::new(key, max)], ..lane(number, &[]) }
 }
 

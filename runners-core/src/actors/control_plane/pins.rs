@@ -1,0 +1,135 @@
+//! Jobs that are pinned to a runner that was removed: nobody else may take them, so they end at once
+//! with that reason, instead of when their time in the queue is over.
+
+use super::{Plane, effects::Change, sync::RELEASES_PER_BATCH};
+use crate::{
+    actors::records::{Batch, Versioned, read},
+    rules::{job::JobRecord, record::RunnerRecord},
+    seams::store::{Query, StoreError},
+    values::{
+        id::{LaneId, PoolId, RunnerId, TenantId},
+        job::JobSpec,
+        key::Index,
+        reply::{RefusalCode, Refused},
+        result::Fault,
+    },
+};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// How many ready jobs are ended in one batch: each is up to eight writes.
+const JOBS_PER_BATCH: u32 = RELEASES_PER_BATCH as u32;
+
+impl Plane {
+    /// Whether a runner of the tenant was removed. One that nobody has heard of may yet come.
+    pub(super) async fn is_removed(&self, tenant: TenantId, runner: RunnerId) -> Result<bool, StoreError> {
+        let found = self.records.load::<RunnerRecord>(RunnerRecord::key_of(tenant, runner)).await?;
+        Ok(found.is_some_and(|found| found.record.removed))
+    }
+
+    /// Refuses a job that is pinned to a runner that was removed.
+    pub(super) async fn may_pin(
+        &self,
+        tenant: TenantId,
+        spec: &JobSpec,
+    ) -> Result<Result<(), Refused>, StoreError> {
+        let Some(runner) = spec.runner else { return Ok(Ok(())) };
+        if !self.is_removed(tenant, runner).await? {
+            return Ok(Ok(()));
+        }
+        let problem = format!("spec.runner: {runner} was removed: pin the job to another one, or to none");
+        Ok(Err(Refused::new(RefusalCode::NotFound, problem)))
+    }
+
+    /// Looks, beside everything else, whether a job that has become ready can be taken at all.
+    pub(super) fn look_at_pin(self: &Arc<Self>, change: &Change) {
+        let Some(runner) = change.after.terms.runner else { return };
+        let job = Versioned { version: change.version() + 1, record: change.after.clone() };
+        let plane = Arc::clone(self);
+        self.duties.spawn(async move {
+            let done = match plane.is_removed(job.record.host(), runner).await {
+                Ok(true) => plane.give_up_one(&job, runner).await,
+                Ok(false) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = done {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(%runner, error, "a job may wait for a runner that was removed");
+            }
+        });
+    }
+
+    /// Ends the ready jobs of a pool that are pinned to a runner that was removed. Those that become
+    /// ready later end then.
+    pub(super) async fn give_up_pinned(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        pool: PoolId,
+        runner: RunnerId,
+    ) -> Result<(), StoreError> {
+        let lanes = self.lanes_of(tenant, pool).await?;
+        for lane in lanes.iter().filter(|lane| lane.runner == Some(runner)) {
+            self.give_up_lane(lane.id, runner).await?;
+        }
+        Ok(())
+    }
+
+    async fn give_up_lane(self: &Arc<Self>, lane: LaneId, runner: RunnerId) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let query = Query::Range {
+                index: Index::Ready,
+                prefix: Bytes::copy_from_slice(lane.as_bytes()),
+                after: after.take(),
+                until: None,
+                newest_first: false,
+                limit: JOBS_PER_BATCH,
+                hide: None,
+            };
+            let (rows, more) = self.records.page(query).await?;
+            let jobs: Vec<Versioned<JobRecord>> =
+                rows.iter().map(|(_, row)| read(row)).collect::<Result<_, _>>()?;
+            match self.give_up(&jobs, runner).await {
+                // Somebody was faster with one of them.
+                Err(StoreError::Conflict(_)) => {
+                    for job in &jobs {
+                        self.give_up_one(job, runner).await?;
+                    }
+                }
+                done => done?,
+            }
+            match rows.last() {
+                Some((last, _)) if more => after = Some(last.clone()),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// What has changed meanwhile is not ready any more, or is looked at when it becomes so.
+    async fn give_up_one(
+        self: &Arc<Self>,
+        job: &Versioned<JobRecord>,
+        runner: RunnerId,
+    ) -> Result<(), StoreError> {
+        match self.give_up(std::slice::from_ref(job), runner).await {
+            Err(StoreError::Conflict(_)) => Ok(()),
+            done => done,
+        }
+    }
+
+    async fn give_up(
+        self: &Arc<Self>,
+        jobs: &[Versioned<JobRecord>],
+        runner: RunnerId,
+    ) -> Result<(), StoreError> {
+        let now = self.now();
+        let problem = format!("the job is pinned to {runner}, which was removed: submit it without the pin");
+        let fault = Fault::permanent("runner_removed", problem);
+        let ended = |job: &Versioned<JobRecord>| {
+            let mut after = job.record.clone();
+            after.give_up(fault.clone(), now).then(|| Change::of(job, after))
+        };
+        let changes: Vec<Change> = jobs.iter().filter_map(ended).collect();
+        self.commit(Batch::new(), &changes, now).await.map(drop)
+    }
+}
