@@ -28,6 +28,7 @@ mod chaos;
 mod checker;
 mod fleet;
 mod machine;
+mod pairs;
 mod planes;
 mod statistics;
 mod work;
@@ -48,13 +49,14 @@ use crate::{
     values::{
         command::Command,
         digest::Digest,
-        id::{JobId, RunnerId},
+        id::JobId,
         job::{Job, JobOptions, JobSpec},
         opaque::Opaque,
         outcome::Conclusion,
     },
 };
 use checker::Checker;
+use fleet::Member;
 use planes::Spans;
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use work::Simulated;
@@ -72,6 +74,7 @@ type MakeExecutor = Arc<dyn Fn(&Machine) -> Arc<dyn ErasedExecutor> + Send + Syn
 pub struct Simulation {
     seed: u64,
     runners: u8,
+    spare: u8,
     slots: u32,
     planes: usize,
     chaos: Chaos,
@@ -102,6 +105,7 @@ impl Simulation {
         Self {
             seed,
             runners: 4,
+            spare: 0,
             slots: 2,
             planes: 1,
             chaos: Chaos::none(Duration::from_secs(60)),
@@ -123,6 +127,13 @@ impl Simulation {
     pub fn runners(mut self, runners: u8) -> Self {
         assert!(runners > 0, "runners: there must be one at least");
         self.runners = runners;
+        self
+    }
+
+    /// How many of the runners are in a pool of their own, `spare`, to which jobs of
+    /// [`random_jobs`](Self::random_jobs) fall back, or which they prefer. None unless said otherwise.
+    pub fn spare_runners(mut self, spare: u8) -> Self {
+        self.spare = spare;
         self
     }
 
@@ -213,7 +224,7 @@ impl Simulation {
         let checker = Checker::new(self.seed, clock.clone());
         let plan = Plan {
             planes: self.planes,
-            runners: self.runners,
+            members: Member::all(self.runners, self.spare),
             slots: self.slots,
             spans: self.spans,
             chaos: self.chaos.clone(),
@@ -255,7 +266,7 @@ impl Simulation {
 
     /// Every job, with the moment of its submit.
     fn planned(&self, clock: &Machine, random: &SeededRandom) -> Vec<Planned> {
-        let runners: Vec<_> = (1..=self.runners).map(|number| RunnerId::from_bytes([number; 16])).collect();
+        let runners = Member::all(self.runners, self.spare);
         let wall = clock.wall();
         // Some are submitted when all is well again, to see how soon they are granted.
         let within = self.chaos.lasts.mul_f64(1.4) + CALM_SUBMITS;
@@ -281,6 +292,7 @@ impl fmt::Debug for Simulation {
         f.debug_struct("Simulation")
             .field("seed", &self.seed)
             .field("runners", &self.runners)
+            .field("spare_runners", &self.spare)
             .field("slots", &self.slots)
             .field("control_planes", &self.planes)
             .field("chaos", &self.chaos)

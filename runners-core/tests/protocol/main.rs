@@ -10,6 +10,7 @@ mod events;
 mod explain;
 mod hand;
 mod jobs;
+mod late;
 mod logs;
 mod management;
 #[cfg(feature = "testing")]
