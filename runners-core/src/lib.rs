@@ -25,6 +25,7 @@ pub use seams::{
     clock::{Clock, SystemClock, sleep},
     executor::{Attempt, ErasedExecutor, Executor, Executors, Product, Received, Signals},
     facts::{FactsSource, SystemFacts},
+    hosted::{HostedError, HostedExecution, HostedJob, SharedPools},
     lease::{Lease, LeaseError},
     observer::{NoObserver, Notice, Observer},
     random::{Random, SystemRandom},

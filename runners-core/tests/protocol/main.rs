@@ -9,6 +9,7 @@ mod drains;
 mod events;
 mod explain;
 mod hand;
+mod hosted;
 mod jobs;
 mod late;
 mod logs;
@@ -19,6 +20,8 @@ mod parked;
 mod planes;
 mod retention;
 mod runs;
+#[cfg(feature = "testing")]
+mod sessions;
 #[cfg(feature = "testing")]
 mod sharing;
 mod signals;

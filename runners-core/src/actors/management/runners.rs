@@ -3,7 +3,6 @@
 use super::{Management, ROUNDS_MAX, not_found, refused};
 use crate::{
     actors::{
-        control_plane::lock,
         error::Error,
         records::{Batch, Versioned},
     },
@@ -25,7 +24,7 @@ use crate::{
         runner::{Desired, Mode},
     },
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 impl Management {
     /// Lists the runners of the tenant, oldest first.
@@ -200,7 +199,7 @@ impl Management {
 
     /// Has the session of a runner go by its new record at once.
     async fn tell(&self, runner: RunnerId, changed: Versioned<RunnerRecord>) {
-        let session = lock(&self.plane.sessions).get(&runner).cloned();
+        let session = self.plane.sessions.find(changed.record.tenant, runner);
         if let Some(session) = session {
             let mut live = session.live.lock().await;
             // A later change may have been told before this one.
@@ -231,6 +230,6 @@ pub(super) fn view(runner: RunnerRecord) -> RunnerView {
         made_at: runner.made_at,
         drain_by: runner.drain_by,
         retiring: runner.retiring,
-        facts: runner.facts.map(|(_, facts)| facts),
+        facts: runner.facts.map(|(_, facts)| Arc::unwrap_or_clone(facts)),
     }
 }

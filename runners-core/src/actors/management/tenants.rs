@@ -28,7 +28,7 @@ use crate::{
         reply::{RefusalCode, Refused},
     },
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// The state under which suspended tenants are listed.
 const SUSPENDED: u8 = 1;
@@ -146,7 +146,7 @@ impl Plane {
     }
 
     /// Reads which tenants are suspended, and has their runners go by it.
-    pub(crate) async fn read_suspended(&self) -> Result<(), StoreError> {
+    pub(crate) async fn read_suspended(self: &Arc<Self>) -> Result<(), StoreError> {
         let mut suspended = BTreeSet::new();
         let mut after = None;
         loop {
@@ -169,15 +169,15 @@ impl Plane {
             }
         }
         let before = std::mem::replace(&mut *lock(&self.suspended), suspended.clone());
+        self.rescheduled(|schedule| schedule.suspend(suspended.clone()));
         self.doubt_sessions(|tenant, _| before.contains(&tenant) != suspended.contains(&tenant));
         Ok(())
     }
 
     /// Has everything of some runners read again before it is used.
     pub(crate) fn doubt_sessions(&self, of: impl Fn(TenantId, PoolId) -> bool) {
-        for session in
-            lock(&self.sessions).values().filter(|session| of(session.who.tenant, session.who.pool))
-        {
+        let all = self.sessions.all();
+        for session in all.iter().filter(|session| of(session.who.tenant, session.who.pool)) {
             session.doubt();
             session.wake();
         }

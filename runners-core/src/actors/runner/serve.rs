@@ -325,7 +325,7 @@ impl Serving {
     }
 
     fn start(&mut self, order: Order) {
-        let token = order.token;
+        let (token, tenant) = (order.token, order.tenant);
         let Some(executor) = self.executors.get(&order.spec.kind) else { return };
         let (stop, stops) = watch::channel(None);
         self.stops.insert(token, stop);
@@ -344,8 +344,8 @@ impl Serving {
             if AssertUnwindSafe(driver.drive()).catch_unwind().await.is_err() {
                 let fault = Fault::retryable("panicked", "the runner's own code panicked");
                 let outcome = Outcome::Errored(fault);
-                let finish =
-                    Finish { token, outcome, result: None, result_artifact: None, missing: Vec::new() };
+                let missing = Vec::new();
+                let finish = Finish { token, tenant, outcome, result: None, result_artifact: None, missing };
                 shared.with(|session, now| session.finish(finish, now));
             }
             token
