@@ -30,6 +30,7 @@ mod fleet;
 mod machine;
 mod pairs;
 mod planes;
+mod reader;
 mod statistics;
 mod work;
 mod workload;
@@ -77,6 +78,7 @@ pub struct Simulation {
     spare: u8,
     slots: u32,
     planes: usize,
+    kept_for: Option<Duration>,
     chaos: Chaos,
     executors: BTreeMap<String, MakeExecutor>,
     commands: Vec<(String, Vec<u8>, JobOptions)>,
@@ -108,6 +110,7 @@ impl Simulation {
             spare: 0,
             slots: 2,
             planes: 1,
+            kept_for: None,
             chaos: Chaos::none(Duration::from_secs(60)),
             executors: BTreeMap::new(),
             commands: Vec::new(),
@@ -150,6 +153,13 @@ impl Simulation {
     pub fn control_planes(mut self, planes: usize) -> Self {
         assert!(planes > 0, "control planes: there must be one at least");
         self.planes = planes;
+        self
+    }
+
+    /// How long ended jobs are kept: longer than a submit may be repeated, or it makes its job anew.
+    /// For ever unless said otherwise.
+    pub fn kept_for(mut self, span: Duration) -> Self {
+        self.kept_for = Some(span);
         self
     }
 
@@ -227,6 +237,7 @@ impl Simulation {
             members: Member::all(self.runners, self.spare),
             slots: self.slots,
             spans: self.spans,
+            kept_for: self.kept_for,
             chaos: self.chaos.clone(),
             executors: self.all_executors(),
             jobs: self.planned(&clock, &random.fork()),
@@ -295,6 +306,7 @@ impl fmt::Debug for Simulation {
             .field("spare_runners", &self.spare)
             .field("slots", &self.slots)
             .field("control_planes", &self.planes)
+            .field("kept_for", &self.kept_for)
             .field("chaos", &self.chaos)
             .finish_non_exhaustive()
     }

@@ -2,6 +2,7 @@
 //! How jobs share runners is left to `sharing`, what they tell to `history`.
 
 mod history;
+mod pruning;
 mod sharing;
 
 use super::{checker::Checker, fleet::Member, workload::Planned};
@@ -30,7 +31,10 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 /// Compares what a store holds with what was seen.
 #[derive(Debug)]
@@ -41,6 +45,8 @@ pub(super) struct Audit {
     checker: Checker,
     jobs: Vec<JobId>,
     members: Vec<Member>,
+    /// Every job as it was seen last.
+    seen: Mutex<BTreeMap<JobId, JobRecord>>,
 }
 
 const TENANT: TenantId = TenantId::DEFAULT;
@@ -57,13 +63,16 @@ impl Audit {
     ) -> Self {
         let jobs = planned.iter().map(|job| job.spec.job).collect();
         let records = Records::new(Arc::new(store.clone()));
-        Self { records, store, artifacts, checker, jobs, members: members.to_vec() }
+        let members = members.to_vec();
+        Self { records, store, artifacts, checker, jobs, members, seen: Mutex::default() }
     }
 
     /// Every job that was planned, as it is stored now.
     async fn jobs(&self) -> Vec<Option<Versioned<JobRecord>>> {
         let keys = self.jobs.iter().map(|job| JobRecord::key_of(TENANT, *job)).collect();
-        self.records.load_all(keys).await.expect("a store in memory answers")
+        let jobs = self.records.load_all(keys).await.expect("a store in memory answers");
+        self.see(&jobs);
+        jobs
     }
 
     /// The jobs that have not ended, or are not there yet.
@@ -71,7 +80,7 @@ impl Audit {
         let stored = self.jobs().await;
         let open = |job: JobId, stored: &Option<Versioned<JobRecord>>| match stored {
             Some(stored) => stored.record.conclusion().is_none(),
-            None => !self.checker.is_another_one(job),
+            None => !self.checker.is_another_one(job) && !self.was_seen(job),
         };
         self.jobs
             .iter()
@@ -100,17 +109,22 @@ impl Audit {
         for index in [Index::Ready, Index::Due, Index::Owner] {
             self.check_empty(index).await;
         }
-        for stored in self.jobs().await.into_iter().flatten() {
-            let job = stored.record;
+        let there: Vec<_> = self.jobs().await.into_iter().flatten().map(|job| job.record).collect();
+        let pruned = self.pruned(&there);
+        for job in there.iter().chain(&pruned) {
             if let Some(conclusion) = job.conclusion() {
                 conclusions.insert(job.id, conclusion);
-                self.count(&job, conclusion);
+                self.count(job, conclusion);
             }
-            self.check_attempts(&job);
-            self.check_result(&job).await;
-            self.check_history(&job).await;
+            self.check_attempts(job);
+            if pruned.contains(job) {
+                self.check_pruned(job).await;
+                continue;
+            }
+            self.check_result(job).await;
+            self.check_history(job).await;
             for grant in 1..=job.grant {
-                self.check_log(&job, FencingToken { job: job.id, grant }).await;
+                self.check_log(job, FencingToken { job: job.id, grant }).await;
             }
         }
         conclusions

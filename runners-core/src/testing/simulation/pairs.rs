@@ -32,11 +32,14 @@ pub(super) struct Pairs {
 impl Pairs {
     /// No pair is there for longer than a wake-up takes.
     pub(super) async fn check(&mut self, world: &World, now: BootTime) {
+        let parked = world.checker.parked();
+        if parked.values().all(|parked| parked.free == 0) {
+            return self.since.clear();
+        }
         let ready = world.audit.ready().await;
         if ready.is_empty() {
             return self.since.clear();
         }
-        let parked = world.checker.parked();
         let mut present = BTreeMap::new();
         for node in &world.runners {
             let free = parked.get(&node.id).is_some_and(|parked| parked.free > 0)

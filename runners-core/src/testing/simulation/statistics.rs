@@ -108,6 +108,12 @@ statistics! {
     unique_repeated,
     /// Times that it was explained why a job was where it was.
     explained,
+    /// Events that somebody read who followed them.
+    events_read,
+    /// Ended jobs that were removed.
+    pruned,
+    /// Logs of those that were collected.
+    collected,
     /// Jobs that ended passed or flaky.
     passed,
     /// Jobs that ended failed.

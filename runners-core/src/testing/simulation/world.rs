@@ -8,6 +8,7 @@ use super::{
     machine::Machine,
     pairs::Pairs,
     planes::{Planes, Route, Spans},
+    reader::Reader,
     workload::{Planned, Submitter},
 };
 use crate::{
@@ -39,6 +40,8 @@ pub(super) struct World {
     pub(super) planes: Arc<Planes>,
     pub(super) runners: Vec<RunnerNode>,
     pub(super) spans: Spans,
+    /// Ended jobs are removed.
+    pub(super) prunes: bool,
     /// Submitters and strokes.
     pub(super) duties: TaskTracker,
     shared_wall: Option<Machine>,
@@ -54,6 +57,7 @@ pub(super) struct Plan {
     pub(super) members: Vec<Member>,
     pub(super) slots: u32,
     pub(super) spans: Spans,
+    pub(super) kept_for: Option<Duration>,
     pub(super) chaos: Chaos,
     pub(super) executors: Executors,
     pub(super) jobs: Vec<Planned>,
@@ -69,6 +73,8 @@ const PAIR_EVERY: Duration = Duration::from_millis(50);
 const CALM_AFTER: Duration = Duration::from_secs(30);
 /// Within which time every job has ended after everything is well.
 const END_WITHIN: Duration = Duration::from_secs(1500);
+/// How long it takes at most until everything that was told can be read.
+const SETTLE: Duration = Duration::from_secs(12);
 /// Within which time every runner has left.
 const LEAVE_WITHIN: Duration = Duration::from_secs(60);
 
@@ -83,7 +89,8 @@ impl World {
             Some(wall) => store.with_clock(wall.clone()),
             None => store.silent(),
         };
-        let planes = Planes::new(plan.planes, store.clone(), random.fork(), checker.clone(), plan.spans);
+        let (spans, kept_for) = (plan.spans, plan.kept_for);
+        let planes = Planes::new(plan.planes, store.clone(), random.fork(), checker.clone(), spans, kept_for);
         let planes = Arc::new(planes);
         let kinds = (plan.executors)(&clock, &checker).into_keys().collect();
         let common = Common {
@@ -93,7 +100,7 @@ impl World {
             executors: plan.executors,
             faults: plan.chaos.network.clone(),
             slots: plan.slots,
-            spans: plan.spans,
+            spans,
         };
         let audit = Audit::new(memory, planes.artifacts.clone(), checker.clone(), &plan.jobs, &plan.members);
         let runners =
@@ -108,7 +115,8 @@ impl World {
             store,
             planes,
             runners,
-            spans: plan.spans,
+            spans,
+            prunes: kept_for.is_some(),
             duties: TaskTracker::new(),
             shared_wall,
             kinds,
@@ -135,18 +143,29 @@ impl World {
         }
         self.runners.iter().for_each(RunnerNode::start);
         self.submit_all();
-        let asks = random.fork();
+        let reader = Reader::default();
+        let (asks, reads) = (random.fork(), random.fork());
+        let all = async {
+            tokio::select! {
+                biased;
+                () = strike(self, chaos, random) => {}
+                () = self.look() => {}
+                () = self.ask_why(&asks) => {}
+            }
+            self.calm(chaos).await;
+            self.end(chaos).await;
+            self.leave().await;
+            // What a control plane has told last is read only when no other can tell anything before it.
+            sleep(&self.clock, SETTLE).await;
+        };
         tokio::select! {
             biased;
-            () = strike(self, chaos, random) => {}
-            () = self.look() => {}
-            () = self.ask_why(&asks) => {}
+            () = all => {}
+            () = reader.follow(self, &reads) => {}
         }
-        self.calm(chaos).await;
-        self.end(chaos).await;
-        self.leave().await;
         self.planes.end().await;
         self.audit.check_counters().await;
+        self.audit.check_read(&reader).await;
         self.audit.check_end().await
     }
 
@@ -266,10 +285,11 @@ impl World {
         let from = self.clock.boot();
         let calm_from = from + chaos.network.delay_max + CALM_AFTER;
         let mut pairs = Pairs::default();
+        let mut are_open = true;
         for round in 0u32.. {
             sleep(&self.clock, PAIR_EVERY).await;
             let now = self.clock.boot();
-            if now > calm_from {
+            if are_open && now > calm_from {
                 pairs.check(self, now).await;
             }
             if round.is_multiple_of(AUDIT_EVERY) {
@@ -281,8 +301,9 @@ impl World {
             }
             self.audit.check_counters().await;
             let open = self.audit.open().await;
-            // What the network has delayed may yet arrive.
-            let settled = now > from + chaos.network.delay_max;
+            are_open = !open.is_empty();
+            // A submit that the network has delayed may yet make a job.
+            let settled = !self.may_come_late() || now > from + chaos.network.delay_max;
             if settled && open.is_empty() && self.duties.is_empty() && self.audit.is_sealed().await {
                 return;
             }
@@ -303,6 +324,11 @@ impl World {
                 return std::future::pending().await;
             }
         }
+    }
+
+    /// Whether a repeated submit may make a job of what was another one before.
+    fn may_come_late(&self) -> bool {
+        self.jobs.iter().any(|planned| self.checker.is_another_one(planned.spec.job))
     }
 
     /// Every runner leaves when it is told to.

@@ -3,6 +3,7 @@
 use super::{Audit, TENANT};
 use crate::{
     rules::{history::read_line, job::JobRecord, keys},
+    testing::simulation::reader::Reader,
     values::{
         event::{Event, Happening},
         id::RunnerId,
@@ -29,8 +30,21 @@ impl Audit {
         self.check_waits(job, &events);
     }
 
+    /// Whoever followed the feed has read what each job tells in its own history.
+    pub(in super::super) async fn check_read(&self, reader: &Reader) {
+        for stored in self.jobs().await.into_iter().flatten() {
+            let job = stored.record;
+            let told: Vec<u64> = self.events(&job).await.iter().map(|event| event.sequence).collect();
+            let read = reader.of_job(job.id);
+            if read != told {
+                let detail = format!("{} has told {told:?}, and {read:?} were read", job.id);
+                self.checker.violate("nobody who follows events misses one", Some(job.id), detail);
+            }
+        }
+    }
+
     /// What a job has told, as its own history says.
-    pub(super) async fn events(&self, job: &JobRecord) -> Vec<Event> {
+    async fn events(&self, job: &JobRecord) -> Vec<Event> {
         let lines = self.stream(keys::events(TENANT, job.id)).await;
         let read = |(sequence, line): &(u64, Bytes)| read_line(job.id, job.terms.run, *sequence, line);
         lines.iter().filter_map(read).collect()

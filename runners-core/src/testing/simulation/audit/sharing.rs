@@ -1,8 +1,8 @@
 //! How jobs share runners, as it stands in the store: counters, limits and unique keys.
 
-use super::{Audit, ROWS_MAX, TENANT, job_of};
+use super::{Audit, ROWS_MAX, TENANT};
 use crate::{
-    actors::records::Batch,
+    actors::records::{Batch, read},
     rules::{
         job::JobRecord,
         keys,
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 impl Audit {
     /// Makes the pool of the runners that others fall back to.
@@ -104,18 +104,20 @@ impl Audit {
     /// The jobs that are ready now and that no limit holds back.
     pub(in super::super) async fn ready(&self) -> Vec<JobRecord> {
         let page = self.store.scan(Query::range(Index::Ready, Bytes::new(), ROWS_MAX)).await;
-        let ready: BTreeSet<JobId> = match page.expect("a store in memory answers") {
-            Page::Rows { rows, .. } => rows.iter().filter_map(|(_, row)| job_of(&row.key)).collect(),
-            _ => BTreeSet::new(),
+        let ready: Vec<JobRecord> = match page.expect("a store in memory answers") {
+            Page::Rows { rows, .. } => {
+                let jobs = rows.iter().filter(|(_, row)| row.key.kind == Kind::Job);
+                jobs.filter_map(|(_, row)| Some(read::<JobRecord>(row).ok()?.record)).collect()
+            }
+            _ => Vec::new(),
         };
         if ready.is_empty() {
-            return Vec::new();
+            return ready;
         }
         let counters = self.counters().await;
         let is_full = |(counter, max): (Key, Option<i64>)| {
             max.is_some_and(|max| counters.get(&counter).is_some_and(|count| *count >= max))
         };
-        let jobs = self.jobs().await.into_iter().flatten().map(|job| job.record);
-        jobs.filter(|job| ready.contains(&job.id) && !job.counters().into_iter().any(is_full)).collect()
+        ready.into_iter().filter(|job| !job.counters().into_iter().any(is_full)).collect()
     }
 }
