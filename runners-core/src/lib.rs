@@ -3,6 +3,8 @@
 #![doc = include_str!("../README.md")]
 
 mod actors;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod rules;
 mod seams;
 #[cfg(any(test, feature = "testing"))]
@@ -50,7 +52,7 @@ pub use values::{
         retention::{Retention, UnnamedArtifacts},
         runner::{Drain, RunnerFilter, RunnerView},
         summary::{FleetSummary, PoolSummary},
-        tenant::{Feature, Rollout, TenantView},
+        tenant::{Feature, Rollout, RolloutView, TenantView},
     },
     id::{
         DeliveryId, IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId,
@@ -80,9 +82,27 @@ pub use values::{
 #[cfg(feature = "fs")]
 pub use seams::{artifact::directory::DirectoryArtifacts, secrets::directory::DirectorySecrets};
 
+#[cfg(feature = "checks")]
+pub use {
+    seams::checks::{CheckListing, Checks, PreparedCheck},
+    values::check::{CheckError, CheckInputError, CheckResult, CheckState, RunCheck},
+};
+
+/// What the inputs of checks are derived with: `#[derive(schemars::JsonSchema)]`.
+#[cfg(feature = "checks")]
+pub mod checks {
+    pub use schemars;
+}
+
 /// What travels between clients, runners and the control plane.
 pub mod protocol {
     pub use crate::values::{explanation::*, reply::*, request::*, sync::*};
+}
+
+/// What became of jobs, in the words that every report shares.
+#[cfg(feature = "report")]
+pub mod report {
+    pub use crate::values::report::*;
 }
 
 /// What most programs use.

@@ -1,5 +1,7 @@
 //! What the texts of ids, times and digests look like, for the description of the API.
 
+use runners_core::JobOptions;
+use std::borrow::Cow;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -25,7 +27,12 @@ macro_rules! texts {
             }
         }
 
-        impl ToSchema for $name {}
+        impl ToSchema for $name {
+            // The things themselves have the plain names.
+            fn name() -> Cow<'static, str> {
+                concat!(stringify!($name), "Text").into()
+            }
+        }
     )*};
 }
 
@@ -42,6 +49,10 @@ texts! {
     Run, "^run_[0-9a-f]{32}$", "run_019a00000000700080000000000000ab", "The id of a run.";
     /// The text of a signal's id.
     Signal, "^signal_[0-9a-f]{32}$", "signal_019a00000000700080000000000000ab", "The id of a signal.";
+    /// The text of a webhook's id.
+    Webhook, "^webhook_[0-9a-f]{32}$", "webhook_019a00000000700080000000000000ab", "The id of a webhook.";
+    /// The text of a delivery's id.
+    Delivery, "^delivery_[0-9a-f]{32}$", "delivery_019a00000000700080000000000000ab", "The id of a delivery.";
     /// The text of a token's id.
     Token, "^token_[0-9a-f]{32}$", "token_00112233445566778899aabbccddeeff", "The id of a token, which is no secret.";
     /// A SHA-256 in hex digits.
@@ -64,3 +75,22 @@ impl PartialSchema for Time {
 }
 
 impl ToSchema for Time {}
+
+/// The text of a name.
+#[derive(Debug)]
+pub(crate) enum Name {}
+
+impl PartialSchema for Name {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .min_length(Some(1))
+            .max_length(Some(JobOptions::NAME_BYTES_MAX))
+            .pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]*$"))
+            .description(Some("A name: at most 100 bytes, and no control characters."))
+            .examples(["eu-1"])
+            .into()
+    }
+}
+
+impl ToSchema for Name {}

@@ -211,13 +211,16 @@ impl Management {
         }
     }
 
+    /// The record of a runner of the tenant. One that was removed is there only for itself, to be
+    /// told so.
     pub(crate) async fn runner_record(
         &self,
         tenant: TenantId,
         runner: RunnerId,
     ) -> Result<Versioned<RunnerRecord>, Error> {
-        let found = self.plane.records.load(RunnerRecord::key_of(tenant, runner)).await;
-        found.map_err(Error::Store)?.ok_or_else(|| not_found("runner", runner))
+        let found = self.plane.records.load::<RunnerRecord>(RunnerRecord::key_of(tenant, runner)).await;
+        let found = found.map_err(Error::Store)?.filter(|found| !found.record.removed);
+        found.ok_or_else(|| not_found("runner", runner))
     }
 }
 

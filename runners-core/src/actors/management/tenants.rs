@@ -20,7 +20,7 @@ use crate::{
     values::{
         fleet::{
             listing::{Listing, Paging},
-            tenant::{Feature, TenantView},
+            tenant::{Feature, RolloutView, TenantView},
         },
         id::{PoolId, TenantId},
         key::{Index, Kind},
@@ -87,6 +87,52 @@ impl Management {
     /// [`Error::Refused`] (`forbidden`) for everybody but the operator, or as [`Management`] says.
     pub async fn suspend_tenant(&self, tenant: TenantId, suspended: bool) -> Result<TenantView, Error> {
         self.change_tenant(tenant, |record| record.suspended = suspended).await
+    }
+
+    /// What the tenant has of what is rolled out. Whom something is rolled out to is said where the
+    /// control plane is built.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn rollout(&self) -> Result<RolloutView, Error> {
+        let tenant = self.with(Scope::Read)?;
+        Ok(self.plane.rollout.of(tenant))
+    }
+
+    /// The same view of the tenant that `text` names, by its id or by a name that no other has.
+    /// Only the operator works for others: whoever else names one, even one that is there, is
+    /// answered as if there were none; their own is found by its id.
+    ///
+    /// An id is taken as it is, as [`Management::within`] does: hosts keep tenants of their own.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] (`not_found`) if there is no such tenant, (`conflict`) if several have the
+    /// name, or as [`Management`] says.
+    pub async fn within_named(&self, text: &str) -> Result<Self, Error> {
+        let nobody = || not_found("tenant", text);
+        if let Ok(id) = text.parse::<TenantId>() {
+            return self.within(id).map_err(|_| nobody());
+        }
+        if self.principal != Principal::Operator {
+            return Err(nobody());
+        }
+        let (mut named, mut paging) = (Vec::new(), Paging { after: None, limit: Paging::LIMIT_MAX });
+        loop {
+            let page = self.tenants(&paging).await?;
+            named.extend(page.items.into_iter().filter(|tenant| tenant.name == text));
+            paging.after = page.next;
+            if paging.after.is_none() || named.len() > 1 {
+                break;
+            }
+        }
+        match named.as_slice() {
+            [] => Err(nobody()),
+            [one] => self.within(one.id),
+            _ => {
+                let problem = format!("tenant: several are called {text:?}: name one by its id");
+                Err(refused(RefusalCode::Conflict, problem))
+            }
+        }
     }
 
     async fn change_tenant(
