@@ -187,6 +187,8 @@ impl World {
         let Ok(_hands) = node.hands.try_lock() else { return };
         let Some(runner) = node.runner() else { return };
         match stroke {
+            // A copy that is heard before the runner itself was is what is displaced, at work.
+            Stroke::Copy if self.checker.incarnation(node.id).is_none() => return,
             Stroke::Copy => {
                 let copy = node.start_copy();
                 sleep(&self.clock, span).await;
