@@ -17,7 +17,7 @@ use std::{
 };
 
 /// The fixed seeds are 1 to this.
-const FIXED: u64 = 200;
+const FIXED: u64 = 275;
 /// How many fresh seeds are played unless said otherwise.
 const FRESH: usize = 50;
 
