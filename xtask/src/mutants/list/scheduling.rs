@@ -66,8 +66,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "job granted in the batch that changes it",
         file: "runners-core/src/actors/control_plane/grant.rs",
-        search: "taken.lose_all(|job| changes.contains(&job) || live.mine.contains_key(&job));",
-        replacement: "taken.lose_all(|job| changes.contains(&job) && changes.is_empty());",
+        search: "mine || changes.contains(&job.key())",
+        replacement: "mine && changes.contains(&job.key()) && changes.is_empty()",
         test: ALONG,
     },
     Mutant {

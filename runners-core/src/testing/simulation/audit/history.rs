@@ -58,16 +58,16 @@ impl Audit {
     /// be unfit for it.
     fn check_waits(&self, job: &JobRecord, events: &[Event]) {
         let mut ready_at = job.submitted_at;
-        let mut was_offered = false;
+        let mut was_running = false;
         for event in events {
             match &event.what {
-                // An offer that lapses costs a job nothing of its age.
-                Happening::Ready { .. } if !was_offered => ready_at = ready_at.max(event.at),
+                // What was due before it was seen to be ready, or goes back, loses nothing of its age.
+                Happening::Ready { .. } if was_running => ready_at = event.at,
                 Happening::Scheduled { ready_at: at, .. } => ready_at = *at,
                 Happening::Offered { runner, .. } => self.check_offer(job, *runner, event.at, ready_at),
                 _ => {}
             }
-            was_offered = matches!(event.what, Happening::Offered { .. });
+            was_running = matches!(event.what, Happening::Running { .. } | Happening::Stopping { .. });
         }
     }
 
