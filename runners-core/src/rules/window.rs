@@ -101,6 +101,8 @@ impl<T> Window<T> {
         if self.entries.len() > size {
             let (last, _) = self.entries.pop_last().expect("it has more than `size` entries");
             let horizon = self.entries.keys().next_back().cloned();
+            // A page that is being read begins after the horizon as it was.
+            self.doubted |= self.reading;
             self.horizon = horizon.map_or(Horizon::Start, Horizon::At);
             return last != key;
         }
@@ -222,6 +224,23 @@ mod tests {
         assert_eq!(window.begin_reading(4), Some(None));
         window.page(vec![(key(1), 1), (key(5), 5)], false);
         assert_eq!(window.pop(), Some((key(1), 1)));
+    }
+
+    #[test]
+    fn a_horizon_that_is_drawn_in_while_a_page_is_read_leaves_nothing_out() {
+        let mut window = Window::unread();
+        window.begin_reading(4);
+        window.page(vec![(key(4), 4)], true);
+        assert_eq!(window.begin_reading(4), Some(Some(key(4))));
+        for number in [0, 1, 2, 3] {
+            window.insert(key(number), number, 4);
+        }
+        window.page(vec![(key(5), 5)], false);
+        for number in [0, 1, 2, 3] {
+            assert_eq!(window.pop(), Some((key(number), number)));
+        }
+        assert!(!window.is_surely_empty(), "the fourth went beyond the horizon");
+        assert_eq!(window.begin_reading(4), Some(Some(key(3))));
     }
 
     #[test]

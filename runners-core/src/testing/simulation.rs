@@ -28,7 +28,9 @@ mod chaos;
 mod checker;
 mod fleet;
 mod machine;
+mod pairs;
 mod planes;
+mod reader;
 mod statistics;
 mod work;
 mod workload;
@@ -48,13 +50,14 @@ use crate::{
     values::{
         command::Command,
         digest::Digest,
-        id::{JobId, RunnerId},
+        id::JobId,
         job::{Job, JobOptions, JobSpec},
         opaque::Opaque,
         outcome::Conclusion,
     },
 };
 use checker::Checker;
+use fleet::Member;
 use planes::Spans;
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use work::Simulated;
@@ -72,8 +75,10 @@ type MakeExecutor = Arc<dyn Fn(&Machine) -> Arc<dyn ErasedExecutor> + Send + Syn
 pub struct Simulation {
     seed: u64,
     runners: u8,
+    spare: u8,
     slots: u32,
     planes: usize,
+    kept_for: Option<Duration>,
     chaos: Chaos,
     executors: BTreeMap<String, MakeExecutor>,
     commands: Vec<(String, Vec<u8>, JobOptions)>,
@@ -102,8 +107,10 @@ impl Simulation {
         Self {
             seed,
             runners: 4,
+            spare: 0,
             slots: 2,
             planes: 1,
+            kept_for: None,
             chaos: Chaos::none(Duration::from_secs(60)),
             executors: BTreeMap::new(),
             commands: Vec::new(),
@@ -126,6 +133,13 @@ impl Simulation {
         self
     }
 
+    /// How many of the runners are in a pool of their own, `spare`, to which jobs of
+    /// [`random_jobs`](Self::random_jobs) fall back, or which they prefer. None unless said otherwise.
+    pub fn spare_runners(mut self, spare: u8) -> Self {
+        self.spare = spare;
+        self
+    }
+
     /// How many jobs each runner executes at once.
     pub fn slots(mut self, slots: u32) -> Self {
         self.slots = slots;
@@ -139,6 +153,13 @@ impl Simulation {
     pub fn control_planes(mut self, planes: usize) -> Self {
         assert!(planes > 0, "control planes: there must be one at least");
         self.planes = planes;
+        self
+    }
+
+    /// How long ended jobs are kept: longer than a submit may be repeated, or it makes its job anew.
+    /// For ever unless said otherwise.
+    pub fn kept_for(mut self, span: Duration) -> Self {
+        self.kept_for = Some(span);
         self
     }
 
@@ -213,9 +234,10 @@ impl Simulation {
         let checker = Checker::new(self.seed, clock.clone());
         let plan = Plan {
             planes: self.planes,
-            runners: self.runners,
+            members: Member::all(self.runners, self.spare),
             slots: self.slots,
             spans: self.spans,
+            kept_for: self.kept_for,
             chaos: self.chaos.clone(),
             executors: self.all_executors(),
             jobs: self.planned(&clock, &random.fork()),
@@ -255,7 +277,7 @@ impl Simulation {
 
     /// Every job, with the moment of its submit.
     fn planned(&self, clock: &Machine, random: &SeededRandom) -> Vec<Planned> {
-        let runners: Vec<_> = (1..=self.runners).map(|number| RunnerId::from_bytes([number; 16])).collect();
+        let runners = Member::all(self.runners, self.spare);
         let wall = clock.wall();
         // Some are submitted when all is well again, to see how soon they are granted.
         let within = self.chaos.lasts.mul_f64(1.4) + CALM_SUBMITS;
@@ -281,8 +303,10 @@ impl fmt::Debug for Simulation {
         f.debug_struct("Simulation")
             .field("seed", &self.seed)
             .field("runners", &self.runners)
+            .field("spare_runners", &self.spare)
             .field("slots", &self.slots)
             .field("control_planes", &self.planes)
+            .field("kept_for", &self.kept_for)
             .field("chaos", &self.chaos)
             .finish_non_exhaustive()
     }

@@ -10,7 +10,7 @@ use crate::{
     values::{key::Key, time::BootTime},
 };
 use async_trait::async_trait;
-use futures::stream::BoxStream;
+use futures::{StreamExt as _, stream::BoxStream};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -35,6 +35,11 @@ pub struct StoreFaults {
     pub slow: f64,
     /// The longest that a call may take.
     pub delay_max: Duration,
+    /// The call is carried out a moment later and its answer arrives a moment later, each up to
+    /// `late_max`, while others go on: what it read is old by then, and what it wrote was seen.
+    pub late: f64,
+    /// The longest moment.
+    pub late_max: Duration,
 }
 
 impl StoreFaults {
@@ -47,13 +52,24 @@ impl StoreFaults {
             unknown_dropped: 0.0,
             slow: 0.0,
             delay_max: Duration::ZERO,
+            late: 0.0,
+            late_max: Duration::ZERO,
         }
     }
 
-    /// A bad store: 2 % unavailable, 1 % unknown each way, and 5 % as slow as `delay_max` at worst.
+    /// A bad store: 2 % unavailable, 1 % unknown each way, 5 % as slow as `delay_max` at worst, and
+    /// 30 % late by up to 300 ms each way.
     #[must_use]
     pub const fn bad(delay_max: Duration) -> Self {
-        Self { unavailable: 0.02, unknown_applied: 0.01, unknown_dropped: 0.01, slow: 0.05, delay_max }
+        Self {
+            unavailable: 0.02,
+            unknown_applied: 0.01,
+            unknown_dropped: 0.01,
+            slow: 0.05,
+            delay_max,
+            late: 0.3,
+            late_max: Duration::from_millis(300),
+        }
     }
 }
 
@@ -69,6 +85,10 @@ pub struct StoreFaultCounts {
     pub unknown_dropped: u64,
     /// Calls that took longer.
     pub slow: u64,
+    /// Calls that were carried out and answered a moment later.
+    pub late: u64,
+    /// Batches that the store refused because they are malformed, which is a bug of the caller.
+    pub broken: u64,
 }
 
 /// A store that goes wrong as a seed says. Clones share everything; a [`handle`](Self::handle)
@@ -81,6 +101,7 @@ pub struct FaultyStore {
     inner: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     wall: Option<Arc<dyn Clock>>,
+    is_silent: bool,
     random: SeededRandom,
     trouble: Arc<Mutex<Trouble>>,
     crashed: CancellationToken,
@@ -118,6 +139,7 @@ impl FaultyStore {
             inner: Arc::new(inner),
             clock: Arc::new(clock),
             wall: None,
+            is_silent: false,
             random,
             trouble: Arc::new(Mutex::new(trouble)),
             crashed: CancellationToken::new(),
@@ -129,6 +151,13 @@ impl FaultyStore {
     #[must_use]
     pub fn with_clock(mut self, wall: impl Clock) -> Self {
         self.wall = Some(Arc::new(wall));
+        self
+    }
+
+    /// Says nothing of what is written, as a store does that has one owner.
+    #[must_use]
+    pub const fn silent(mut self) -> Self {
+        self.is_silent = true;
         self
     }
 
@@ -183,6 +212,7 @@ impl FaultyStore {
         let faults = trouble.faults.clone();
         let (chance, slow, part, late) =
             (self.random.unit(), self.random.unit(), self.random.unit(), self.random.unit());
+        let moment = self.moment(&faults);
         let down = trouble.down_until.is_some_and(|until| now < until);
         let counts = &mut trouble.counts;
         let (applied, dropped) =
@@ -201,9 +231,17 @@ impl FaultyStore {
         };
         let is_slow = slow < faults.slow;
         counts.slow += u64::from(is_slow);
+        counts.late += u64::from(moment.is_some());
         let delay = if is_slow { faults.delay_max.mul_f64(part) } else { Duration::ZERO };
         let before = delay.mul_f64(late);
-        Fate { before, after: delay.saturating_sub(before), ends }
+        let (sooner, later) = moment.unwrap_or_default();
+        Fate { before: before + sooner, after: delay.saturating_sub(before) + later, ends }
+    }
+
+    /// How much later a call is carried out, and how much later it is answered.
+    fn moment(&self, faults: &StoreFaults) -> Option<(Duration, Duration)> {
+        let (chance, before, after) = (self.random.unit(), self.random.unit(), self.random.unit());
+        (chance < faults.late).then(|| (faults.late_max.mul_f64(before), faults.late_max.mul_f64(after)))
     }
 
     /// Asks the inner store, unless it is unavailable or this handle crashes.
@@ -236,6 +274,9 @@ impl FaultyStore {
                 Err(error) => Err(error),
             },
         };
+        if matches!(committed, Err(StoreError::Broken(_))) {
+            self.trouble().counts.broken += 1;
+        }
         sleep(&*self.clock, fate.after).await;
         committed
     }
@@ -267,7 +308,7 @@ impl Store for FaultyStore {
     }
 
     fn watch(&self) -> BoxStream<'static, Hint> {
-        self.inner.watch()
+        if self.is_silent { futures::stream::pending().boxed() } else { self.inner.watch() }
     }
 
     fn clock(&self) -> Option<Arc<dyn Clock>> {
@@ -316,6 +357,26 @@ mod tests {
         assert!(matches!(faulty.commit(put(1)).await, Err(StoreError::Unavailable(_))));
         sleep(&*faulty.clock, Duration::from_secs(5)).await;
         faulty.commit(put(1)).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_late_batch_wrote_is_seen_before_its_answer() {
+        let store = MemoryStore::default();
+        let faults = StoreFaults { late: 1.0, late_max: Duration::from_secs(9), ..StoreFaults::none() };
+        let faulty = faulty(&store, faults);
+        let mut committing = std::pin::pin!(faulty.commit(put(1)));
+        let seen = async {
+            while !is_there(&store, 1).await {
+                sleep(&*faulty.clock, Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = &mut committing => panic!("it was answered before it could be seen"),
+            () = seen => {}
+        }
+        committing.await.unwrap();
+        assert_eq!(faulty.counts().late, 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -13,6 +13,7 @@ mod hosted;
 mod jobs;
 #[cfg(feature = "testing")]
 mod lanes;
+mod late;
 mod logs;
 mod management;
 #[cfg(feature = "testing")]

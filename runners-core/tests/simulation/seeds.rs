@@ -39,7 +39,19 @@ fn world(seed: u64) -> Simulation {
     };
     let planes = if seed.is_multiple_of(3) { 2 } else { 1 };
     let slots = 1 + (seed % 2) as u32;
-    Simulation::new(seed).runners(4).slots(slots).control_planes(planes).chaos(chaos).random_jobs(20)
+    let spare = (seed / 2 % 2) as u8;
+    let simulation = if seed % 5 == 1 {
+        Simulation::new(seed).kept_for(Duration::from_secs(180))
+    } else {
+        Simulation::new(seed)
+    };
+    simulation
+        .runners(4)
+        .spare_runners(spare)
+        .slots(slots)
+        .control_planes(planes)
+        .chaos(chaos)
+        .random_jobs(20)
 }
 
 /// Plays a seed twice; it must do the same.

@@ -1,7 +1,9 @@
 //! What follows from a commit: who is woken, what is remembered, what is observed.
 
 use super::{
-    Plane, lock,
+    Plane,
+    feed::SETTLE,
+    lock,
     session::{Live, Mine},
 };
 use crate::{
@@ -14,6 +16,7 @@ use crate::{
         schedule::{PageWanted, ReadyJob},
     },
     seams::{
+        clock::sleep,
         observer::Notice,
         store::{Committed, Query, StoreError},
     },
@@ -25,7 +28,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 /// A job that a batch changes.
 #[derive(Clone, Debug)]
@@ -229,6 +232,14 @@ impl Plane {
         self.read_pages(page.into_iter().collect());
     }
 
+    /// Has the ready jobs of lanes read again, and counters.
+    fn doubt_all(self: &Arc<Self>, lanes: &[LaneId], counters: &[Key]) {
+        lanes.iter().for_each(|lane| self.doubt(*lane));
+        if !counters.is_empty() {
+            self.scheduled(|schedule| schedule.doubt_counters(counters));
+        }
+    }
+
     /// Reads pages of lanes beside everything else.
     pub(crate) fn read_pages(self: &Arc<Self>, pages: Vec<PageWanted>) {
         for page in pages {
@@ -280,7 +291,7 @@ impl Plane {
 /// A commit of which it is not known whether it was applied: nobody waits for it any more, or the
 /// store does not tell. The lanes in which it may have made jobs ready are read again, and the
 /// counters that it may have changed, or those jobs would wait until this control plane is started
-/// again.
+/// again: at once, and when the commit must have arrived if it ever does.
 pub(super) struct Unsure<'a> {
     pub(super) plane: &'a Arc<Plane>,
     pub(super) lanes: Vec<LaneId>,
@@ -297,10 +308,19 @@ impl Unsure<'_> {
 
 impl Drop for Unsure<'_> {
     fn drop(&mut self) {
-        self.lanes.drain(..).for_each(|lane| self.plane.doubt(lane));
-        if !self.counters.is_empty() {
-            self.plane.scheduled(|schedule| schedule.doubt_counters(&self.counters));
+        let (lanes, counters) = (mem::take(&mut self.lanes), mem::take(&mut self.counters));
+        if lanes.is_empty() && counters.is_empty() {
+            return;
         }
+        self.plane.doubt_all(&lanes, &counters);
+        let plane = Arc::clone(self.plane);
+        self.plane.duties.spawn(async move {
+            tokio::select! {
+                biased;
+                () = plane.stopping.cancelled() => {}
+                () = sleep(&*plane.clock, SETTLE) => plane.doubt_all(&lanes, &counters),
+            }
+        });
     }
 }
 

@@ -129,6 +129,7 @@ impl Plane {
         let mut page = EventPage { events: Vec::new(), next: after };
         for (first, chunk) in chunks {
             if first >= horizon {
+                self.feed.found(first);
                 return Ok((page, true));
             }
             let events = history::events_in(first, &chunk);

@@ -62,8 +62,17 @@ impl Feed {
         let boot = self.clock.boot();
         let mut numbers = lock(&self.numbers);
         numbers.open.retain(|_, given_up| given_up.is_none_or(|since| boot.since(since) < SETTLE));
-        let own = numbers.open.first_key_value().map_or(u64::MAX, |(first, _)| *first);
+        // A commit that begins while what is below is read gets a number from here on.
+        numbers.last = numbers.last.max((wall.as_millis() << NUMBER_BITS).saturating_sub(1));
+        let own = numbers.open.first_key_value().map_or(numbers.last + 1, |(first, _)| *first);
         if self.shared { own.min((wall - SETTLE).as_millis() << NUMBER_BITS) } else { own }
+    }
+
+    /// A number stands in the store that an earlier start gave, whose wall was ahead. Later ones
+    /// go after it.
+    pub(super) fn found(&self, number: u64) {
+        let mut numbers = lock(&self.numbers);
+        numbers.last = numbers.last.max(number);
     }
 
     fn close(&self, first: u64, given_up: Option<BootTime>) {
@@ -123,11 +132,21 @@ mod tests {
     async fn nobody_reads_past_a_commit_that_is_under_way() {
         let feed = feed(false);
         let (slow, quick) = (feed.begin(1, WALL), feed.begin(1, WALL));
-        let first = slow.first;
+        let (first, last) = (slow.first, quick.first);
         quick.settled();
         assert_eq!(feed.horizon(WALL), first);
         slow.settled();
-        assert_eq!(feed.horizon(WALL), u64::MAX);
+        assert!(feed.horizon(WALL) > last);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_begins_after_a_look_goes_after_what_was_looked_at() {
+        let feed = feed(false);
+        let horizon = feed.horizon(WALL);
+        assert!(feed.begin(1, WALL - Duration::from_secs(9)).first >= horizon);
+        let ahead = horizon << 1;
+        feed.found(ahead);
+        assert!(feed.begin(1, WALL).first > ahead);
     }
 
     #[tokio::test(start_paused = true)]
@@ -139,7 +158,7 @@ mod tests {
         sleep(&*feed.clock, SETTLE / 2).await;
         assert_eq!(feed.horizon(WALL), first);
         sleep(&*feed.clock, SETTLE).await;
-        assert_eq!(feed.horizon(WALL), u64::MAX);
+        assert!(feed.horizon(WALL) > first);
     }
 
     #[tokio::test(start_paused = true)]

@@ -162,7 +162,7 @@ impl Plane {
     }
 
     /// What is known of a runner's session may be old: it is read again before it is used.
-    fn doubt_session(&self, runner: RunnerId) {
+    pub(crate) fn doubt_session(&self, runner: RunnerId) {
         for session in self.sessions.of_runner(runner) {
             session.doubt();
             session.wake();

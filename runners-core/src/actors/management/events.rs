@@ -16,7 +16,10 @@ impl Management {
     ///
     /// Every event is told at least once to whoever goes on from [`EventPage::next`], or from the
     /// place that stood beside the last event it has dealt with. The events of one job are in
-    /// order. A job's events are kept as long as the job, a tenant's as long as its retention says.
+    /// order, but for what several control planes tell of it within a millisecond, which stands in
+    /// any order in the events of its run and tenant: `sequence` is in order. What a control plane
+    /// tells that was started with its wall clock set back stands before what was told until
+    /// then. A job's events are kept as long as the job, a tenant's as long as its retention says.
     ///
     /// # Errors
     /// As [`Management`] says.

@@ -187,7 +187,11 @@ impl Management {
                     return Ok(());
                 }
                 Err(StoreError::Conflict(_)) => {}
-                Err(error) => return Err(Error::Store(error)),
+                Err(error) => {
+                    // It may have been changed all the same.
+                    plane.doubt_session(runner);
+                    return Err(Error::Store(error));
+                }
             }
         }
         Err(Error::Store(StoreError::Unavailable("the runner changes faster than it can be told".into())))
@@ -198,7 +202,10 @@ impl Management {
         let session = self.plane.sessions.find(changed.record.tenant, runner);
         if let Some(session) = session {
             let mut live = session.live.lock().await;
-            live.runner = Some(changed);
+            // A later change may have been told before this one.
+            if live.runner.as_ref().is_none_or(|known| known.version < changed.version) {
+                live.runner = Some(changed);
+            }
             drop(live);
             session.wake();
         }

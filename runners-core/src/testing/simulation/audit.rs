@@ -1,6 +1,11 @@
 //! What a simulation's store must hold: read past every fault, and compared with what was seen.
+//! How jobs share runners is left to `sharing`, what they tell to `history`.
 
-use super::{checker::Checker, workload::Planned};
+mod history;
+mod pruning;
+mod sharing;
+
+use super::{checker::Checker, fleet::Member, workload::Planned};
 use crate::{
     actors::records::{Records, Versioned},
     rules::{
@@ -16,7 +21,7 @@ use crate::{
     },
     values::{
         digest::Digest,
-        id::{JobId, RunId, RunnerId, TenantId},
+        id::{JobId, RunnerId, TenantId},
         key::{Index, Key},
         lease::FencingToken,
         outcome::{Conclusion, Outcome},
@@ -26,7 +31,10 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 /// Compares what a store holds with what was seen.
 #[derive(Debug)]
@@ -35,7 +43,10 @@ pub(super) struct Audit {
     artifacts: MemoryArtifacts,
     records: Records,
     checker: Checker,
-    jobs: Vec<(JobId, Option<RunId>)>,
+    jobs: Vec<JobId>,
+    members: Vec<Member>,
+    /// Every job as it was seen last.
+    seen: Mutex<BTreeMap<JobId, JobRecord>>,
 }
 
 const TENANT: TenantId = TenantId::DEFAULT;
@@ -48,39 +59,41 @@ impl Audit {
         artifacts: MemoryArtifacts,
         checker: Checker,
         planned: &[Planned],
+        members: &[Member],
     ) -> Self {
-        let jobs = planned.iter().map(|job| (job.spec.job, job.run.as_ref().map(|run| run.run))).collect();
-        Self { records: Records::new(Arc::new(store.clone())), store, artifacts, checker, jobs }
+        let jobs = planned.iter().map(|job| job.spec.job).collect();
+        let records = Records::new(Arc::new(store.clone()));
+        let members = members.to_vec();
+        Self { records, store, artifacts, checker, jobs, members, seen: Mutex::default() }
     }
 
     /// Every job that was planned, as it is stored now.
     async fn jobs(&self) -> Vec<Option<Versioned<JobRecord>>> {
-        let keys = self.jobs.iter().map(|(job, _)| JobRecord::key_of(TENANT, *job)).collect();
-        self.records.load_all(keys).await.expect("a store in memory answers")
+        let keys = self.jobs.iter().map(|job| JobRecord::key_of(TENANT, *job)).collect();
+        let jobs = self.records.load_all(keys).await.expect("a store in memory answers");
+        self.see(&jobs);
+        jobs
     }
 
     /// The jobs that have not ended, or are not there yet.
     pub(super) async fn open(&self) -> Vec<JobId> {
         let stored = self.jobs().await;
-        let open = |stored: &Option<Versioned<JobRecord>>| {
-            stored.as_ref().is_none_or(|job| job.record.conclusion().is_none())
+        let open = |job: JobId, stored: &Option<Versioned<JobRecord>>| match stored {
+            Some(stored) => stored.record.conclusion().is_none(),
+            None => !self.checker.is_another_one(job) && !self.was_seen(job),
         };
-        self.jobs.iter().zip(&stored).filter(|(_, stored)| open(stored)).map(|((job, _), _)| *job).collect()
+        self.jobs
+            .iter()
+            .zip(&stored)
+            .filter(|(job, stored)| open(**job, stored))
+            .map(|(job, _)| *job)
+            .collect()
     }
 
     /// How a job stands in the store, for people.
     pub(super) async fn describe(&self, job: JobId) -> String {
         let found = self.records.load::<JobRecord>(JobRecord::key_of(TENANT, job)).await;
         format!("{:?}", found.expect("a store in memory answers").map(|found| found.record))
-    }
-
-    /// The jobs that are ready now.
-    pub(super) async fn ready(&self) -> Vec<JobId> {
-        let page = self.store.scan(Query::range(Index::Ready, Bytes::new(), ROWS_MAX)).await;
-        match page.expect("a store in memory answers") {
-            Page::Rows { rows, .. } => rows.iter().filter_map(|(_, row)| job_of(&row.key)).collect(),
-            _ => Vec::new(),
-        }
     }
 
     /// Whether a runner is offered nothing because it was started again and again.
@@ -90,46 +103,28 @@ impl Audit {
         session.is_some_and(|session| session.record.starts.held_back(now).is_some())
     }
 
-    /// Each run's counter is the number of its jobs that have not ended, at every instant.
-    pub(super) async fn check_counters(&self) {
-        let mut open: BTreeMap<RunId, i64> = BTreeMap::new();
-        for ((_, run), stored) in self.jobs.iter().zip(self.jobs().await) {
-            let is_open = stored.is_some_and(|job| job.record.conclusion().is_none());
-            if let Some(run) = run {
-                *open.entry(*run).or_default() += i64::from(is_open);
-            }
-        }
-        for (run, expected) in open {
-            let prefix = keys::open_jobs(TENANT, run);
-            let page = self.store.scan(Query::Counters { prefix, limit: 1 }).await;
-            let found = match page.expect("a store in memory answers") {
-                Page::Counters(counters) => counters.first().map_or(0, |(_, count)| *count),
-                _ => 0,
-            };
-            if found != expected {
-                let detail = format!("{run} has {expected} open jobs, and its counter says {found}");
-                self.checker.violate("a counter is what it counts", None, detail);
-            }
-        }
-    }
-
     /// Nothing is owned or due any more, and every job ended as its attempts say.
     pub(super) async fn check_end(&self) -> BTreeMap<JobId, Conclusion> {
         let mut conclusions = BTreeMap::new();
         for index in [Index::Ready, Index::Due, Index::Owner] {
             self.check_empty(index).await;
         }
-        for stored in self.jobs().await.into_iter().flatten() {
-            let job = stored.record;
+        let there: Vec<_> = self.jobs().await.into_iter().flatten().map(|job| job.record).collect();
+        let pruned = self.pruned(&there);
+        for job in there.iter().chain(&pruned) {
             if let Some(conclusion) = job.conclusion() {
                 conclusions.insert(job.id, conclusion);
-                self.count(&job, conclusion);
+                self.count(job, conclusion);
             }
-            self.check_attempts(&job);
-            self.check_result(&job).await;
-            self.check_history(&job).await;
+            self.check_attempts(job);
+            if pruned.contains(job) {
+                self.check_pruned(job).await;
+                continue;
+            }
+            self.check_result(job).await;
+            self.check_history(job).await;
             for grant in 1..=job.grant {
-                self.check_log(&job, FencingToken { job: job.id, grant }).await;
+                self.check_log(job, FencingToken { job: job.id, grant }).await;
             }
         }
         conclusions
@@ -235,24 +230,6 @@ impl Audit {
         if found != expected {
             let detail = format!("{} keeps another result than its last attempt left", job.id);
             self.checker.violate("a job's result is of its last attempt", Some(job.id), detail);
-        }
-    }
-
-    /// The history tells one conclusion, and nothing after it.
-    async fn check_history(&self, job: &JobRecord) {
-        let lines = self.stream(keys::events(TENANT, job.id)).await;
-        let lines: Vec<serde_json::Value> =
-            lines.iter().filter_map(|(_, line)| serde_json::from_slice(line).ok()).collect();
-        self.checker.count(|count| {
-            count.direct_grants += u64::from(lines.first().is_some_and(|line| line["event"] == "offered"));
-        });
-        let after: Vec<_> = lines.iter().skip_while(|line| line["event"] != "concluded").collect();
-        let same = after
-            .windows(2)
-            .all(|pair| pair[1]["event"] == "concluded" && pair[0]["conclusion"] == pair[1]["conclusion"]);
-        if after.is_empty() || !same {
-            let detail = format!("{} has the history {lines:?}", job.id);
-            self.checker.violate("a job has exactly one conclusion", Some(job.id), detail);
         }
     }
 

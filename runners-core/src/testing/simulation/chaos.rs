@@ -172,7 +172,9 @@ impl World {
             }
             Stroke::StepWall => {
                 let millis = (random.number() % 240_000) as i64 - 120_000;
-                let millis = if random.unit() < 0.5 { millis / 30 } else { millis };
+                // What is kept by the wall is not to be removed by a step of it.
+                let small = random.unit() < 0.5 || self.prunes;
+                let millis = if small { millis / 30 } else { millis };
                 self.checker.trace(None, format_args!("the wall clock moves by {millis} ms"));
                 self.checker.count(|count| count.wall_steps += 1);
                 self.wall().step_wall(millis);
@@ -185,6 +187,8 @@ impl World {
         let Ok(_hands) = node.hands.try_lock() else { return };
         let Some(runner) = node.runner() else { return };
         match stroke {
+            // A copy that is heard before the runner itself was is what is displaced, at work.
+            Stroke::Copy if self.checker.incarnation(node.id).is_none() => return,
             Stroke::Copy => {
                 let copy = node.start_copy();
                 sleep(&self.clock, span).await;

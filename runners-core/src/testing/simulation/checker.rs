@@ -78,13 +78,18 @@ struct State {
     live: BTreeMap<FencingToken, Live>,
     produced: BTreeMap<FencingToken, Product>,
     returned: BTreeMap<FencingToken, BootTime>,
-    recorded: BTreeMap<FencingToken, BootTime>,
+    /// When the end of an attempt was recorded, and by which start of its runner it was told.
+    recorded: BTreeMap<FencingToken, (BootTime, Incarnation)>,
     logs: BTreeMap<FencingToken, String>,
     concluded: BTreeMap<JobId, Conclusion>,
-    offered: BTreeSet<FencingToken>,
+    offered: BTreeMap<FencingToken, Incarnation>,
     sessions: BTreeMap<RunnerId, Seen>,
     parked: BTreeMap<RunnerId, Parked>,
     statistics: Statistics,
+    /// Jobs that were answered to be another one.
+    another: BTreeSet<JobId>,
+    /// Runners that were said to be unfit for a job.
+    ruled_out: BTreeSet<(JobId, RunnerId)>,
     /// What users and strokes are at.
     doing: BTreeMap<u64, String>,
     doings: u64,
@@ -198,11 +203,14 @@ impl Checker {
         self.state().produced.get(&token).cloned()
     }
 
-    /// Whether the end of an attempt was recorded soon after it: later, its log is not waited for.
+    /// Whether the end of an attempt was recorded soon after it: later, its log is not waited for,
+    /// and a later start of its runner does not have it.
     pub(super) fn is_recorded_soon(&self, token: FencingToken) -> bool {
         let state = self.state();
-        let times = state.returned.get(&token).zip(state.recorded.get(&token));
-        times.is_some_and(|(returned, recorded)| recorded.since(*returned) < LOG_FLUSH_WITHIN)
+        let returned = state.returned.get(&token);
+        returned.zip(state.recorded.get(&token)).is_some_and(|(returned, (recorded, by))| {
+            recorded.since(*returned) < LOG_FLUSH_WITHIN && state.offered.get(&token) == Some(by)
+        })
     }
 
     /// What an attempt logged, if it is known.
@@ -212,6 +220,27 @@ impl Checker {
 
     pub(super) fn logs(&self, token: FencingToken, text: &str) {
         self.state().logs.insert(token, text.to_owned());
+    }
+
+    /// A job was answered to be `other`, and is not there itself.
+    pub(super) fn is_another(&self, job: JobId, other: JobId) {
+        self.trace(Some(job), format_args!("{job} is {other} by its unique key"));
+        self.count(|count| count.unique_repeated += 1);
+        self.state().another.insert(job);
+    }
+
+    /// Whether a job was answered to be another one.
+    pub(super) fn is_another_one(&self, job: JobId) -> bool {
+        self.state().another.contains(&job)
+    }
+
+    /// A runner was said to be unfit for a job.
+    pub(super) fn rule_out(&self, job: JobId, runner: RunnerId) {
+        self.state().ruled_out.insert((job, runner));
+    }
+
+    pub(super) fn is_ruled_out(&self, job: JobId, runner: RunnerId) -> bool {
+        self.state().ruled_out.contains(&(job, runner))
     }
 
     /// The newest unanswered request of every runner.

@@ -34,6 +34,37 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+/// A runner of a simulation, and what decides on its jobs.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) id: RunnerId,
+    pub(super) labels: BTreeSet<String>,
+    pub(super) pool: PoolId,
+    pub(super) pool_name: &'static str,
+}
+
+/// The pool of most runners.
+pub(super) const DEFAULT_POOL: &str = "default";
+/// The pool of those that others fall back to.
+pub(super) const SPARE_POOL: &str = "spare";
+/// The id of [`SPARE_POOL`].
+pub(super) const SPARE: PoolId = PoolId::from_bytes([0x5a; 16]);
+
+impl Member {
+    /// Every runner, of which the last ones are spare.
+    pub(super) fn all(runners: u8, spare: u8) -> Vec<Self> {
+        let member = |number: u8| {
+            let is_spare = number > runners.saturating_sub(spare);
+            let (pool, pool_name) =
+                if is_spare { (SPARE, SPARE_POOL) } else { (PoolId::DEFAULT, DEFAULT_POOL) };
+            let parity = if number.is_multiple_of(2) { "even" } else { "odd" };
+            let labels = [parity.to_owned()].into();
+            Self { id: RunnerId::from_bytes([number; 16]), labels, pool, pool_name }
+        };
+        (1..=runners).map(member).collect()
+    }
+}
+
 /// Makes the executors of one start of a runner.
 pub(super) type Executors =
     Arc<dyn Fn(&Machine, &Checker) -> BTreeMap<String, Arc<dyn ErasedExecutor>> + Send + Sync>;
@@ -41,8 +72,8 @@ pub(super) type Executors =
 /// A runner over all its starts.
 pub(super) struct RunnerNode {
     pub(super) id: RunnerId,
+    pub(super) member: Member,
     pub(super) machine: Machine,
-    pub(super) labels: BTreeSet<String>,
     pub(super) network: FaultyTransport,
     /// Held by whoever starts, stops or kills it.
     pub(super) hands: tokio::sync::Mutex<()>,
@@ -67,17 +98,16 @@ pub(super) struct Common {
 }
 
 impl RunnerNode {
-    pub(super) fn new(number: u8, common: &Common, random: &SeededRandom) -> Self {
-        let id = RunnerId::from_bytes([number; 16]);
-        let caller = Principal::Runner { tenant: TenantId::DEFAULT, pool: PoolId::DEFAULT, runner: id };
+    pub(super) fn new(member: Member, common: &Common, random: &SeededRandom) -> Self {
+        let id = member.id;
+        let caller = Principal::Runner { tenant: TenantId::DEFAULT, pool: member.pool, runner: id };
         let checker = common.checker.clone();
         let route = Route::new(common.planes.clone(), caller, checker.clone(), random.fork());
         let network = FaultyTransport::new(route, common.world.clone(), random.fork(), common.faults.clone());
-        let parity = if number.is_multiple_of(2) { "even" } else { "odd" };
         Self {
             id,
+            member,
             machine: Machine::new(),
-            labels: [parity.to_owned()].into(),
             network,
             hands: tokio::sync::Mutex::new(()),
             slots: common.slots,
@@ -122,7 +152,7 @@ impl RunnerNode {
         let mut builder = Runner::builder(card)
             .name(self.id.to_string())
             .slots(self.slots)
-            .labels(self.labels.iter().cloned())
+            .labels(self.member.labels.iter().cloned())
             .spool(spool)
             .park_for(self.spans.park)
             .clock(self.machine.clone())

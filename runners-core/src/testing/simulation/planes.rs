@@ -12,7 +12,10 @@ use crate::{
         transport::{Transport, TransportError},
     },
     testing::{random::SeededRandom, store::FaultyStore},
-    values::{id::RunnerId, principal::Principal, reply::Reply, request::Request, sync::SyncRequest},
+    values::{
+        fleet::retention::Retention, id::RunnerId, principal::Principal, reply::Reply, request::Request,
+        sync::SyncRequest,
+    },
 };
 use async_trait::async_trait;
 use std::{
@@ -37,6 +40,7 @@ pub(super) struct Planes {
     random: SeededRandom,
     checker: Checker,
     spans: Spans,
+    retention: Retention,
     pub(super) artifacts: MemoryArtifacts,
     stopping: TaskTracker,
 }
@@ -56,6 +60,8 @@ struct Up {
     crashed: CancellationToken,
 }
 
+/// How long an artifact is kept that nothing names.
+const ARTIFACT_GRACE: Duration = Duration::from_secs(40);
 /// How long a control plane that could not start waits.
 const START_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -66,12 +72,14 @@ impl Planes {
         random: SeededRandom,
         checker: Checker,
         spans: Spans,
+        kept_for: Option<Duration>,
     ) -> Self {
+        let retention = Retention { concluded_for: kept_for, ..Retention::FOREVER };
         let node =
             || Node { machine: Machine::new(), up: Mutex::new(None), starting: tokio::sync::Mutex::new(()) };
         let nodes = (0..count).map(|_| node()).collect();
         let artifacts = MemoryArtifacts::default();
-        Self { nodes, store, random, checker, spans, artifacts, stopping: TaskTracker::new() }
+        Self { nodes, store, random, checker, spans, retention, artifacts, stopping: TaskTracker::new() }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -105,6 +113,8 @@ impl Planes {
                 .clock(node.machine.clone())
                 .random(self.random.fork())
                 .artifacts(self.artifacts.clone())
+                .artifact_grace(ARTIFACT_GRACE)
+                .retention(self.retention)
                 .observer(PlaneWitness { checker: self.checker.clone(), plane })
                 .term(self.spans.term)
                 .start_within(self.spans.start_within)

@@ -92,10 +92,28 @@ statistics! {
     store_outages,
     /// Batches of which nobody knew whether they were applied.
     store_unknown,
+    /// Calls of the store that were carried out and answered a moment later.
+    store_late,
     /// Requests and replies that the network lost.
     network_losses,
     /// Requests that arrived twice.
     duplicates,
+    /// Granted jobs that were seen while their limit was reached.
+    limits_reached,
+    /// Offers to runners of a further pool.
+    fallen_back,
+    /// Submits that were refused because another job had their unique key.
+    unique_refused,
+    /// Submits that were answered with the job that had their unique key.
+    unique_repeated,
+    /// Times that it was explained why a job was where it was.
+    explained,
+    /// Events that somebody read who followed them.
+    events_read,
+    /// Ended jobs that were removed.
+    pruned,
+    /// Logs of those that were collected.
+    collected,
     /// Jobs that ended passed or flaky.
     passed,
     /// Jobs that ended failed.

@@ -1,27 +1,27 @@
-//! The jobs of a simulation: drawn from its seed, and how they get to a control plane.
+//! The jobs of a simulation, and how they get to a control plane. What they are is drawn from its
+//! seed, in `draw`.
 
-use super::{
-    checker::Checker,
-    work::{Bad, KIND, OnCancel, Plan},
-};
+mod draw;
+mod sharing;
+
+pub(super) use draw::Draw;
+
+use super::checker::Checker;
 use crate::{
     seams::{
         clock::{Clock, sleep},
         transport::{Transport, TransportError},
     },
-    testing::random::SeededRandom,
     values::{
-        id::{JobId, RunId, RunnerId},
-        job::{DisconnectPolicy, JobOptions, JobSpec},
+        id::JobId,
+        job::JobSpec,
         opaque::Opaque,
         reply::{Acceptance, Answered, RefusalCode, Refused, Reply},
         request::{
             AnswerRequest, CancelRequest, CancelTarget, Request, RunSpec, SignalRequest, Submission,
             SubmitRequest,
         },
-        retry::RetryPolicy,
         sync::SignalOutcome,
-        time::Timestamp,
     },
 };
 use std::time::Duration;
@@ -43,125 +43,6 @@ pub(super) struct Planned {
 /// How long a submitter waits before it tries again.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
-/// Draws the jobs of a simulation.
-pub(super) struct Draw<'a> {
-    pub(super) random: &'a SeededRandom,
-    pub(super) wall: Timestamp,
-    pub(super) within: Duration,
-    pub(super) runners: &'a [RunnerId],
-    pub(super) term: Duration,
-}
-
-impl Draw<'_> {
-    pub(super) fn jobs(&self, count: usize) -> Vec<Planned> {
-        let mut jobs: Vec<Planned> = Vec::with_capacity(count);
-        let mut run: Option<(RunSpec, Duration, Vec<JobId>)> = None;
-        for _ in 0..count {
-            if run.as_ref().is_some_and(|(_, _, jobs)| jobs.len() >= 4) || self.happens(0.2) {
-                run = None;
-            }
-            if run.is_none() && self.happens(0.3) {
-                let timeout = self.happens(0.2).then(|| self.span(self.term * 2));
-                let spec = RunSpec { run: RunId::new(self.wall, self.bytes()), timeout };
-                run = Some((spec, self.span(self.within), Vec::new()));
-            }
-            let at = run.as_ref().map_or_else(|| self.span(self.within), |(_, at, _)| *at);
-            let mut options = self.options(at);
-            if let Some((spec, _, earlier)) = &run {
-                options.run = Some(spec.run);
-                if self.happens(0.5) {
-                    options.after = earlier.iter().rev().take(2).copied().collect();
-                }
-            }
-            let payload = Opaque::from(serde_json::to_vec(&self.plan()).expect("a plan is plain data"));
-            let job = JobId::new(self.wall, self.bytes());
-            let spec = JobSpec::new(job, KIND, payload.as_bytes(), options);
-            let target = match &run {
-                Some((spec, ..)) if self.happens(0.3) => CancelTarget::Run(spec.run),
-                _ => CancelTarget::Job(job),
-            };
-            let cancel = self.happens(0.12).then(|| (self.span(self.term), target));
-            let again = self.happens(0.1).then(|| self.span(self.term));
-            if let Some((_, _, jobs)) = &mut run {
-                jobs.push(job);
-            }
-            let run = run.as_ref().map(|(spec, ..)| spec.clone());
-            jobs.push(Planned { spec, payload, run, at, again, cancel });
-        }
-        jobs.sort_by_key(|job| job.at);
-        jobs
-    }
-
-    fn options(&self, at: Duration) -> JobOptions {
-        let retry = RetryPolicy {
-            attempts_max: 1 + self.below(3),
-            losses_max: if self.happens(0.3) { self.below(3) } else { 100 },
-            failed: self.happens(0.5),
-            backoff: self.span(Duration::from_secs(3)),
-            backoff_max: Duration::from_secs(10),
-        };
-        let mut options = JobOptions {
-            priority: [0, 100, 100, 100, 255][self.below(5) as usize],
-            timeout: if self.happens(0.1) { self.term / 6 } else { self.term * 5 },
-            grace: self.span(Duration::from_secs(10)),
-            retry,
-            ..JobOptions::default()
-        };
-        if self.happens(0.15) {
-            let labels = if self.happens(0.5) { &mut options.wanted } else { &mut options.refused };
-            labels.insert(if self.happens(0.5) { "even" } else { "odd" }.to_owned());
-        } else if self.happens(0.05) {
-            // Pinned and labelled, it might be for nobody.
-            options.runner = self.runners.get(self.below(self.runners.len() as u32) as usize).copied();
-        }
-        if self.happens(0.1) {
-            options.start_at = Some(self.wall + at + self.span(self.term * 2));
-        }
-        if self.happens(0.1) {
-            options.queue_ttl = Some(self.span(self.term) + Duration::from_secs(1));
-        }
-        if self.happens(0.1) {
-            options.on_disconnect = DisconnectPolicy::GoOn { for_: self.term };
-        }
-        options
-    }
-
-    fn plan(&self) -> Plan {
-        let takes = [0, 0, 5, 300, 3_000, 20_000, 70_000, 150_000][self.below(8) as usize];
-        let after_ms = u64::from(self.below(12_000));
-        Plan {
-            takes_ms: takes,
-            bad_attempts: if self.happens(0.6) { 0 } else { 1 + self.below(3) },
-            bad: [Bad::Failed, Bad::Fault, Bad::Fault, Bad::Permanent][self.below(4) as usize],
-            on_cancel: match self.below(4) {
-                0 => OnCancel::Finishes { after_ms },
-                1 => OnCancel::GoesOn,
-                _ => OnCancel::Returns { after_ms },
-            },
-            log_lines: self.below(4),
-            result_bytes: if self.happens(0.1) { 3000 } else { 0 },
-        }
-    }
-
-    fn happens(&self, chance: f64) -> bool {
-        self.random.unit() < chance
-    }
-
-    fn below(&self, limit: u32) -> u32 {
-        (self.random.number() % u64::from(limit)) as u32
-    }
-
-    fn span(&self, max: Duration) -> Duration {
-        Duration::from_millis((max.as_millis() as f64 * self.random.unit()) as u64)
-    }
-
-    fn bytes(&self) -> [u8; 10] {
-        let mut bytes = [0; 10];
-        bytes[..8].copy_from_slice(&self.random.number().to_be_bytes());
-        bytes
-    }
-}
-
 /// Gets jobs to a control plane, however often it takes.
 #[derive(Clone, Debug)]
 pub(super) struct Submitter<T, C> {
@@ -171,8 +52,8 @@ pub(super) struct Submitter<T, C> {
 }
 
 impl<T: Transport, C: Clock> Submitter<T, C> {
-    /// Submits a job until it is accepted.
-    pub(super) async fn submit(&self, job: &Planned) {
+    /// Submits a job until it is accepted. Another job, if that is the same one by its unique key.
+    pub(super) async fn submit(&self, job: &Planned) -> Option<JobId> {
         let spec = Opaque::from(serde_json::to_vec(&job.spec).expect("a specification is plain data"));
         let payload = Some(job.payload.clone());
         let submission = Submission { spec, signature: None, payload, payload_artifact: None };
@@ -184,17 +65,25 @@ impl<T: Transport, C: Clock> Submitter<T, C> {
                 _ => None,
             };
             match acceptance {
-                Some(Acceptance::Accepted(_) | Acceptance::Repeated(_)) => return,
+                Some(Acceptance::Accepted(taken) | Acceptance::Repeated(taken)) => {
+                    return (taken != job.spec.job).then_some(taken);
+                }
                 Some(Acceptance::Refused(Refused { code: RefusalCode::Invalid, detail }))
                     if detail.starts_with("spec.after") =>
                 {
                     // What it waits for is on its way.
                     sleep(&self.clock, AGAIN_AFTER).await;
                 }
+                Some(Acceptance::Refused(Refused { code: RefusalCode::Conflict, detail }))
+                    if detail.starts_with("spec.unique") =>
+                {
+                    self.checker.count(|count| count.unique_refused += 1);
+                    sleep(&self.clock, AGAIN_AFTER * 4).await;
+                }
                 other => {
                     let detail = format!("{} was answered {other:?}", job.spec.job);
                     self.checker.violate("a well-formed job is accepted", Some(job.spec.job), detail);
-                    return;
+                    return None;
                 }
             }
         }

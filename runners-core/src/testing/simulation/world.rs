@@ -4,14 +4,15 @@ use super::{
     audit::Audit,
     chaos::{Chaos, strike},
     checker::Checker,
-    fleet::{Common, Executors, RunnerNode},
+    fleet::{Common, Executors, Member, RunnerNode},
     machine::Machine,
+    pairs::Pairs,
     planes::{Planes, Route, Spans},
+    reader::Reader,
     workload::{Planned, Submitter},
 };
 use crate::{
     ControlPlane, Management,
-    rules::eligibility::{Needs, eligible},
     seams::{
         clock::{Clock as _, sleep},
         store::MemoryStore,
@@ -22,10 +23,10 @@ use crate::{
         transport::{Faults, FaultyTransport},
     },
     values::{
-        id::{JobId, RunnerId, TenantId},
+        id::{JobId, TenantId},
+        job::JobSpec,
         principal::{Principal, Scope},
-        runner::{Facts, Mode},
-        time::BootTime,
+        runner::Mode,
     },
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -39,21 +40,24 @@ pub(super) struct World {
     pub(super) planes: Arc<Planes>,
     pub(super) runners: Vec<RunnerNode>,
     pub(super) spans: Spans,
+    /// Ended jobs are removed.
+    pub(super) prunes: bool,
     /// Submitters and strokes.
     pub(super) duties: TaskTracker,
     shared_wall: Option<Machine>,
-    kinds: Vec<String>,
+    pub(super) kinds: Vec<String>,
     user: FaultyTransport,
-    audit: Audit,
-    jobs: Vec<Planned>,
+    pub(super) audit: Audit,
+    pub(super) jobs: Vec<Planned>,
 }
 
 /// What a world is made of.
 pub(super) struct Plan {
     pub(super) planes: usize,
-    pub(super) runners: u8,
+    pub(super) members: Vec<Member>,
     pub(super) slots: u32,
     pub(super) spans: Spans,
+    pub(super) kept_for: Option<Duration>,
     pub(super) chaos: Chaos,
     pub(super) executors: Executors,
     pub(super) jobs: Vec<Planned>,
@@ -65,12 +69,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const AUDIT_EVERY: u32 = 20;
 /// How often it looks for ready jobs beside free slots.
 const PAIR_EVERY: Duration = Duration::from_millis(50);
-/// How long an eligible ready job and a free slot may coexist.
-const PAIR_MAX: Duration = Duration::from_millis(100);
 /// How long after everything is well the time from ready to granted is measured.
 const CALM_AFTER: Duration = Duration::from_secs(30);
 /// Within which time every job has ended after everything is well.
 const END_WITHIN: Duration = Duration::from_secs(1500);
+/// How long it takes at most until everything that was told can be read.
+const SETTLE: Duration = Duration::from_secs(12);
 /// Within which time every runner has left.
 const LEAVE_WITHIN: Duration = Duration::from_secs(60);
 
@@ -81,10 +85,12 @@ impl World {
             FaultyStore::new(memory.clone(), clock.clone(), random.fork(), plan.chaos.store.clone());
         // Several control planes must agree on the time that is stored.
         let shared_wall = (plan.planes > 1).then(Machine::new);
-        if let Some(wall) = &shared_wall {
-            store = store.with_clock(wall.clone());
-        }
-        let planes = Planes::new(plan.planes, store.clone(), random.fork(), checker.clone(), plan.spans);
+        store = match &shared_wall {
+            Some(wall) => store.with_clock(wall.clone()),
+            None => store.silent(),
+        };
+        let (spans, kept_for) = (plan.spans, plan.kept_for);
+        let planes = Planes::new(plan.planes, store.clone(), random.fork(), checker.clone(), spans, kept_for);
         let planes = Arc::new(planes);
         let kinds = (plan.executors)(&clock, &checker).into_keys().collect();
         let common = Common {
@@ -94,21 +100,23 @@ impl World {
             executors: plan.executors,
             faults: plan.chaos.network.clone(),
             slots: plan.slots,
-            spans: plan.spans,
+            spans,
         };
-        let runners = (1..=plan.runners).map(|number| RunnerNode::new(number, &common, random)).collect();
+        let audit = Audit::new(memory, planes.artifacts.clone(), checker.clone(), &plan.jobs, &plan.members);
+        let runners =
+            plan.members.into_iter().map(|member| RunnerNode::new(member, &common, random)).collect();
         let scopes = [Scope::Submit, Scope::Read, Scope::Admin].into();
         let principal = Principal::Api { tenant: TenantId::DEFAULT, scopes };
         let route = Route::new(planes.clone(), principal, checker.clone(), random.fork());
         let user = FaultyTransport::new(route, clock.clone(), random.fork(), plan.chaos.network.clone());
-        let audit = Audit::new(memory, planes.artifacts.clone(), checker.clone(), &plan.jobs);
         Arc::new(Self {
             clock,
             checker,
             store,
             planes,
             runners,
-            spans: plan.spans,
+            spans,
+            prunes: kept_for.is_some(),
             duties: TaskTracker::new(),
             shared_wall,
             kinds,
@@ -129,21 +137,35 @@ impl World {
         chaos: &Chaos,
         random: &SeededRandom,
     ) -> BTreeMap<JobId, crate::Conclusion> {
+        self.audit.make_pools(random.unit() < 0.5).await;
         for plane in 0..self.planes.len() {
             self.planes.start(plane).await;
         }
         self.runners.iter().for_each(RunnerNode::start);
         self.submit_all();
+        let reader = Reader::default();
+        let (asks, reads) = (random.fork(), random.fork());
+        let all = async {
+            tokio::select! {
+                biased;
+                () = strike(self, chaos, random) => {}
+                () = self.look() => {}
+                () = self.ask_why(&asks) => {}
+            }
+            self.calm(chaos).await;
+            self.end(chaos).await;
+            self.leave().await;
+            // What a control plane has told last is read only when no other can tell anything before it.
+            sleep(&self.clock, SETTLE).await;
+        };
         tokio::select! {
             biased;
-            () = strike(self, chaos, random) => {}
-            () = self.look() => {}
+            () = all => {}
+            () = reader.follow(self, &reads) => {}
         }
-        self.calm(chaos).await;
-        self.end(chaos).await;
-        self.leave().await;
         self.planes.end().await;
         self.audit.check_counters().await;
+        self.audit.check_read(&reader).await;
         self.audit.check_end().await
     }
 
@@ -157,17 +179,33 @@ impl World {
         self.jobs.get(at).map(|planned| planned.spec.job)
     }
 
-    fn submit_all(&self) {
+    /// Submits a job, which may be another one by its unique key.
+    async fn submit(&self, submitter: &Submitter<FaultyTransport, Machine>, job: &Planned) {
+        let Some(other) = submitter.submit(job).await else { return };
+        let known = self.jobs.iter().find(|planned| planned.spec.job == other);
+        let is_same = known.is_some_and(|known| {
+            let spec = JobSpec { job: job.spec.job, ..known.spec.clone() };
+            spec.unique.is_some() && spec == job.spec
+        });
+        if !is_same {
+            let detail = format!("{} was answered {other}, which asks for something else", job.spec.job);
+            self.checker.violate("the same under a unique key is the same job", Some(job.spec.job), detail);
+        }
+        self.checker.is_another(job.spec.job, other);
+    }
+
+    fn submit_all(self: &Arc<Self>) {
         for job in self.jobs.clone() {
+            let world = Arc::clone(self);
             let submitter = self.submitter();
             let clock = self.clock.clone();
             self.duties.spawn(async move {
                 sleep(&clock, job.at).await;
-                submitter.submit(&job).await;
+                world.submit(&submitter, &job).await;
                 let again = async {
                     if let Some(after) = job.again {
                         sleep(&clock, after).await;
-                        submitter.submit(&job).await;
+                        world.submit(&submitter, &job).await;
                     }
                 };
                 let cancel = async {
@@ -186,9 +224,17 @@ impl World {
         for round in 0u32.. {
             sleep(&self.clock, LOOK_EVERY).await;
             self.checker.check_live();
+            self.check_broken();
             if round.is_multiple_of(AUDIT_EVERY) {
                 self.audit.check_counters().await;
             }
+        }
+    }
+
+    /// The control planes never ask the store for what is no batch.
+    fn check_broken(&self) {
+        if self.store.counts().broken > 0 {
+            self.checker.violate("no batch is malformed", None, "the store refused one");
         }
     }
 
@@ -238,14 +284,16 @@ impl World {
     async fn end(&self, chaos: &Chaos) {
         let from = self.clock.boot();
         let calm_from = from + chaos.network.delay_max + CALM_AFTER;
-        let mut pairs: BTreeMap<(JobId, RunnerId), BootTime> = BTreeMap::new();
+        let mut pairs = Pairs::default();
+        let mut are_open = true;
         for round in 0u32.. {
             sleep(&self.clock, PAIR_EVERY).await;
             let now = self.clock.boot();
-            if now > calm_from {
-                self.check_pairs(&mut pairs, now).await;
+            if are_open && now > calm_from {
+                pairs.check(self, now).await;
             }
             if round.is_multiple_of(AUDIT_EVERY) {
+                self.check_broken();
                 self.checker.check_live();
             }
             if !round.is_multiple_of(AUDIT_EVERY * 10) {
@@ -253,7 +301,10 @@ impl World {
             }
             self.audit.check_counters().await;
             let open = self.audit.open().await;
-            if open.is_empty() && self.duties.is_empty() && self.audit.is_sealed().await {
+            are_open = !open.is_empty();
+            // A submit that the network has delayed may yet make a job.
+            let settled = !self.may_come_late() || now > from + chaos.network.delay_max;
+            if settled && open.is_empty() && self.duties.is_empty() && self.audit.is_sealed().await {
                 return;
             }
             if now > from + END_WITHIN {
@@ -275,35 +326,9 @@ impl World {
         }
     }
 
-    async fn check_pairs(&self, pairs: &mut BTreeMap<(JobId, RunnerId), BootTime>, now: BootTime) {
-        let ready = self.audit.ready().await;
-        if ready.is_empty() {
-            return pairs.clear();
-        }
-        let parked = self.checker.parked();
-        let mut present = BTreeMap::new();
-        for job in self.jobs.iter().filter(|job| ready.contains(&job.spec.job)) {
-            let needs = Needs::of(&job.spec);
-            for node in &self.runners {
-                let free = parked.get(&node.id).is_some_and(|parked| parked.free > 0)
-                    && !self.audit.is_held_back(node.id, self.wall().wall()).await;
-                let facts = Facts {
-                    kinds: self.kinds.iter().cloned().collect(),
-                    labels: node.labels.clone(),
-                    ..Facts::default()
-                };
-                let pair = (job.spec.job, node.id);
-                if free && eligible(&needs, node.id, &facts).is_ok() {
-                    present.insert(pair, pairs.get(&pair).copied().unwrap_or(now));
-                }
-            }
-        }
-        let late = present.iter().find(|(_, since)| now.since(**since) > PAIR_MAX);
-        if let Some(((job, runner), _)) = late {
-            let detail = format!("{job} is ready, and {runner} is parked with a free slot");
-            self.checker.violate("a ready job and a free slot do not coexist", Some(*job), detail);
-        }
-        *pairs = present;
+    /// Whether a repeated submit may make a job of what was another one before.
+    fn may_come_late(&self) -> bool {
+        self.jobs.iter().any(|planned| self.checker.is_another_one(planned.spec.job))
     }
 
     /// Every runner leaves when it is told to.
@@ -329,6 +354,7 @@ impl World {
         let store = self.store.counts();
         self.checker.count(|count| {
             count.store_unknown += store.unknown_applied + store.unknown_dropped;
+            count.store_late += store.late;
             for network in self.runners.iter().map(|runner| &runner.network).chain([&self.user]) {
                 let counts = network.counts();
                 count.network_losses += counts.lost_requests + counts.lost_replies;

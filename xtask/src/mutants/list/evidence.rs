@@ -34,4 +34,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         replacement: "",
         test: &["--package", "runners-core", "--lib", "--", "values::address::"],
     },
+    Mutant {
+        name: "event that is told while its feed is read missed",
+        file: "runners-core/src/actors/control_plane/feed.rs",
+        search: "map_or(numbers.last + 1, |(first, _)| *first)",
+        replacement: "map_or(u64::MAX, |(first, _)| *first)",
+        test: &["--package", "runners-core", "--lib", "--", "actors::control_plane::feed::"],
+    },
 ];

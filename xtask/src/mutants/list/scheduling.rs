@@ -16,6 +16,17 @@ const SHARING: &[&str] =
 const UNIQUE: &[&str] =
     &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "unique::"];
 
+/// The ready jobs that are kept in memory.
+const WINDOW: &[&str] = &["--package", "runners-core", "--lib", "--", "rules::window::"];
+
+/// A store that answers late, driven by hand.
+const LATE: &[&str] =
+    &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "late::"];
+
+/// What is granted in the batch that applies a sync, driven by hand.
+const ALONG: &[&str] =
+    &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "along::"];
+
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "fairness ignored",
@@ -51,5 +62,33 @@ pub(super) const MUTANTS: &[Mutant] = &[
         search: "batch.delete(UniqueRecord::job_key(self.after.tenant, unique), UNIQUE_VERSION);",
         replacement: "let _ = (unique, UNIQUE_VERSION, UniqueRecord::job_key);",
         test: UNIQUE,
+    },
+    Mutant {
+        name: "job granted in the batch that changes it",
+        file: "runners-core/src/actors/control_plane/grant.rs",
+        search: "mine || changes.contains(&job.key())",
+        replacement: "mine && changes.contains(&job.key()) && changes.is_empty()",
+        test: ALONG,
+    },
+    Mutant {
+        name: "horizon drawn in under a page that is being read",
+        file: "runners-core/src/rules/window.rs",
+        search: "self.doubted |= self.reading;",
+        replacement: "",
+        test: WINDOW,
+    },
+    Mutant {
+        name: "commit that arrives after its caller hung up not looked for",
+        file: EFFECTS,
+        search: "=> plane.doubt_all(&lanes, &counters),",
+        replacement: "=> {}",
+        test: LATE,
+    },
+    Mutant {
+        name: "older change of a runner told after a later one",
+        file: "runners-core/src/actors/management/runners.rs",
+        search: "is_none_or(|known| known.version < changed.version)",
+        replacement: "is_none_or(|known| known.version != changed.version)",
+        test: LATE,
     },
 ];

@@ -72,8 +72,8 @@ impl Checker {
         for offer in &answer.offers {
             let token = offer.token;
             self.trace(Some(token.job), format_args!("{token} is offered to {runner} {incarnation}"));
-            let first = self.state().offered.insert(token);
-            self.count(|count| count.offered_again += u64::from(!first));
+            let before = self.state().offered.insert(token, incarnation);
+            self.count(|count| count.offered_again += u64::from(before.is_some()));
         }
         for token in &answer.fenced {
             self.trace(Some(token.job), format_args!("{token} is fenced, as told by {runner} {incarnation}"));
@@ -90,7 +90,7 @@ impl Checker {
         let now = self.clock.boot();
         let mut state = self.state();
         for token in &answer.recorded {
-            state.recorded.entry(*token).or_insert(now);
+            state.recorded.entry(*token).or_insert((now, incarnation));
         }
         state.statistics.fenced += answer.fenced.len() as u64;
         state.statistics.recorded += answer.recorded.len() as u64;
