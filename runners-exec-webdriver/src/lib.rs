@@ -4,19 +4,25 @@
 #![doc = include_str!("../README.md")]
 
 mod browser;
+#[cfg(feature = "checks")]
+mod check;
 mod driver;
 mod executor;
 mod flow;
+mod page;
 mod replay;
 mod result;
 mod within;
 
 pub use browser::{Browser, BrowserError, Call, Method, OpenError, Session};
+#[cfg(feature = "checks")]
+pub use check::{CheckExecutor, CheckFleet, CheckFleetBuilder, FleetError};
 pub use driver::{Driver, DriverOptions};
 pub use executor::FlowExecutor;
 pub use flow::{
     Action, BrowserFlow, Chain, Click, Flow, Mode, Operator, Problem, Problems, Selector, Selectors, Step,
     Viewport, WaitForElement,
 };
+pub use page::{Expect, Locator, Page, PageError, Subject, expect};
 pub use replay::{Evidence, FlowObserver, Replay, ReplayOptions, Screenshots};
 pub use result::{FlowResult, StepResult, StepState};

@@ -4,6 +4,7 @@
 mod aria;
 mod element;
 mod evidence;
+pub(crate) mod hand;
 mod keys;
 mod navigation;
 mod observer;

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::needless_pass_by_value, reason = "steps are written where they are passed")]
 
+#[cfg(feature = "checks")]
+mod checks;
 mod elements;
 mod failures;
 mod forms;
