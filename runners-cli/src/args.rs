@@ -6,7 +6,7 @@ mod guard;
 pub(crate) use groups::{ApiArgs, BrowserArgs, HostArgs, OutputArgs, TrustArgs};
 pub(crate) use guard::{GuardArgs, KeyCommand, KeyGenerateArgs, SignArgs, TenureArgs};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use runners_core::{JobId, Runner, RunnerId};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -198,6 +198,9 @@ pub(crate) struct FlowRunArgs {
     /// Flows, as the browser's Recorder panel exports them.
     #[arg(required = true, value_name = "FLOW.json")]
     pub(crate) flows: Vec<PathBuf>,
+    /// How closely the steps are looked at, whatever the flows say.
+    #[arg(long)]
+    pub(crate) mode: Option<FlowMode>,
     /// How many flows are replayed at once.
     #[arg(long, default_value_t = 1, env = "MAX_CONCURRENCY", value_parser = slots())]
     pub(crate) slots: u32,
@@ -205,6 +208,15 @@ pub(crate) struct FlowRunArgs {
     pub(crate) browser: BrowserArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// How closely the steps of a flow are looked at.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FlowMode {
+    /// As the reference replayer behaves.
+    Compat,
+    /// A click has to reach its element, a page has to be what was asserted.
+    Strict,
 }
 
 #[derive(Debug, Args)]

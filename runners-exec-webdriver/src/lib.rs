@@ -20,8 +20,8 @@ pub use check::{CheckExecutor, CheckFleet, CheckFleetBuilder, FleetError};
 pub use driver::{Driver, DriverOptions};
 pub use executor::FlowExecutor;
 pub use flow::{
-    Action, BrowserFlow, Chain, Click, Flow, Mode, Operator, Problem, Problems, Selector, Selectors, Step,
-    Viewport, WaitForElement,
+    Action, AssertedNavigation, BrowserFlow, Chain, Click, Device, Flow, Mode, Operator, Problem, Problems,
+    Selector, Selectors, Step, Viewport, WaitForElement,
 };
 pub use page::{Expect, Locator, Page, PageError, Subject, expect};
 pub use replay::{Evidence, FlowObserver, Replay, ReplayOptions, Screenshots};
