@@ -1,15 +1,18 @@
 //! Browser flows: the JSON that the Recorder panel of Chrome exports, as typed values and as a
 //! command. Nothing here touches a browser.
 
+mod export;
 mod key;
 mod parse;
 mod problem;
 mod reader;
+mod schema;
 mod secret;
 mod selector;
 mod step;
 mod support;
 
+pub use export::ExportedFlow;
 pub(crate) use key::{Bare, Key, typed};
 pub use problem::{Problem, Problems};
 pub use selector::{Chain, Selector, Selectors};

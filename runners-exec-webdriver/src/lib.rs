@@ -12,6 +12,7 @@ mod flow;
 mod page;
 mod replay;
 mod result;
+mod selenium;
 mod within;
 
 pub use browser::{Browser, BrowserError, Call, Method, OpenError, Session};
@@ -20,9 +21,10 @@ pub use check::{CheckExecutor, CheckFleet, CheckFleetBuilder, FleetError};
 pub use driver::{Driver, DriverOptions};
 pub use executor::FlowExecutor;
 pub use flow::{
-    Action, AssertedNavigation, BrowserFlow, Chain, Click, Device, Flow, Mode, Operator, Problem, Problems,
-    Selector, Selectors, Step, Viewport, WaitForElement,
+    Action, AssertedNavigation, BrowserFlow, Chain, Click, Device, ExportedFlow, Flow, Mode, Operator,
+    Problem, Problems, Selector, Selectors, Step, Viewport, WaitForElement,
 };
 pub use page::{Expect, Locator, Page, PageError, Subject, expect};
 pub use replay::{Evidence, FlowObserver, Replay, ReplayOptions, Screenshots};
 pub use result::{FlowResult, StepResult, StepState};
+pub use selenium::{ImportError, ImportedFlow, LeftOut, SeleniumImport};

@@ -90,7 +90,8 @@ impl Hand {
 
     /// Does what one step of a flow does.
     pub(crate) async fn perform(&self, action: Action, limit: Duration) -> Result<(), PageError> {
-        let step = Step { action, timeout: None, asserts_navigation: false, target: None, frame: Vec::new() };
+        let step =
+            Step { action, timeout: None, asserted_navigations: Vec::new(), target: None, frame: Vec::new() };
         let scope = self.scope();
         let performed = within(&*self.clock, limit, scope.perform(&step)).await;
         Ok(performed.unwrap_or_else(|| Err(Trouble::Failed(scope.late(limit))))?)
