@@ -62,7 +62,7 @@ fn tell(project: &Path, path: &Path, flow: &ImportedFlow) {
 
 /// Writes a flow as the Recorder panel opens it.
 pub(super) fn export(arguments: &FlowExportArgs) -> Result<Exit> {
-    let findings = Findings::of(&arguments.flow);
+    let findings = Findings::of(&arguments.flow, None);
     let Some(flow) = findings.flow() else {
         findings.tell();
         return Ok(Exit::CouldNotRun);

@@ -82,11 +82,11 @@ impl Translator {
             "open" => self.open(command),
             "setWindowSize" => self.set_window_size(command),
             "close" => plain(json!({ "type": "close" })),
-            "click" => self.on(command, |selectors| click("click", selectors)),
-            "doubleClick" => self.on(command, |selectors| click("doubleClick", selectors)),
+            "click" => self.on(command, |selectors| click("click", &selectors)),
+            "doubleClick" => self.on(command, |selectors| click("doubleClick", &selectors)),
             "clickAt" | "doubleClickAt" => {
                 let kind = name.trim_end_matches("At");
-                let mut translated = self.on(command, |selectors| click(kind, selectors))?;
+                let mut translated = self.on(command, |selectors| click(kind, &selectors))?;
                 translated.note = Some("the place within the element is another".to_owned());
                 Ok(translated)
             }
@@ -161,7 +161,7 @@ impl Translator {
 
     fn send_keys(&self, command: &Command) -> Answer {
         let presses = self.variables.presses(&command.value)?;
-        let mut translated = self.on(command, |selectors| click("click", selectors))?;
+        let mut translated = self.on(command, |selectors| click("click", &selectors))?;
         for Press(key) in presses {
             translated.steps.push(json!({ "type": "keyDown", "key": key }));
             translated.steps.push(json!({ "type": "keyUp", "key": key }));
@@ -299,7 +299,7 @@ fn stored(command: &Command) -> Option<&str> {
     (stores || (executes && !variable.trim().is_empty())).then_some(variable)
 }
 
-fn click(kind: &str, selectors: Value) -> Value {
+fn click(kind: &str, selectors: &Value) -> Value {
     json!({ "type": kind, "selectors": selectors, "offsetX": OFFSET, "offsetY": OFFSET })
 }
 
