@@ -105,6 +105,7 @@ impl Host {
         let facts = [
             ("listens on", self.url.clone()),
             ("management", format!("{0}{MANAGEMENT}, described at {0}{MANAGEMENT}/docs", self.url)),
+            ("protocol", format!("described at {}/docs", self.url)),
             ("queue", self.data.database().display().to_string()),
             ("tokens", format!("{}, {}", registration.display(), api.display())),
         ];
@@ -133,7 +134,10 @@ impl Host {
             let control = control.clone();
             move |principal| Arc::new(control.caller(principal)) as Arc<dyn runners_core::Transport>
         };
-        let face = HttpFace::builder(control.authenticator(), callers).artifacts(self.artifacts).build();
+        let face = HttpFace::builder(control.authenticator(), callers)
+            .artifacts(self.artifacts)
+            .documented()
+            .build();
         let management = ManagementFace::builder(&control, control.authenticator()).build();
         let faces = Faces::new(face, management.into_router());
         let stopped = async {
