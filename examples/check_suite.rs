@@ -8,7 +8,7 @@
 
 use axum::{Router, response::Html, routing::get};
 use runners_core::{CheckError, CheckState, Checks, checks::schemars::JsonSchema};
-use runners_exec_webdriver::{CheckFleet, FleetError, Page, expect};
+use runners_exec_webdriver::{CheckFleet, Page, expect};
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::oneshot};
 
@@ -81,7 +81,7 @@ async fn test(url: &str) -> anyhow::Result<()> {
 #[tokio::test]
 async fn what_is_asked_wrongly_is_told_before_a_browser_starts() -> anyhow::Result<()> {
     let fleet = match CheckFleet::start(checks()).await {
-        Err(error @ FleetError::NoBrowser(_)) => {
+        Err(error @ runners_exec_webdriver::FleetError::NoBrowser(_)) => {
             println!("skipped: {error}");
             return Ok(());
         }

@@ -13,7 +13,6 @@ impl Flow {
     /// as the format has it.
     #[must_use]
     pub fn schema() -> Value {
-        let steps: Vec<Value> = TYPES.iter().map(|name| step(name)).collect();
         json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "title": "Browser flow",
@@ -39,63 +38,69 @@ impl Flow {
                     "items": { "$ref": "#/$defs/step" },
                 },
             },
-            "$defs": {
-                "step": {
-                    "type": "object",
-                    "required": ["type"],
-                    "properties": {
-                        "type": { "enum": TYPES },
-                        "timeout": timeout("The time limit of the step."),
-                        "target": {
-                            "description": "\"main\", or the exact address of another page or frame.",
-                            "type": "string",
-                        },
-                        "frame": {
-                            "description": "Indices of child frames, from the main frame.",
-                            "type": "array",
-                            "items": { "type": "integer" },
-                        },
-                        "assertedEvents": {
-                            "description": "What the step must cause.",
-                            "type": "array",
-                            "items": { "$ref": "#/$defs/navigation" },
-                        },
-                    },
-                    "oneOf": steps,
-                },
-                "navigation": {
-                    "type": "object",
-                    "required": ["type"],
-                    "properties": {
-                        "type": { "const": "navigation" },
-                        "url": { "type": "string" },
-                        "title": { "type": "string" },
-                    },
-                },
-                "selector": {
-                    "description": "CSS, or aria/…, text/…, xpath/…, pierce/….",
-                    "type": "string",
-                },
-                "selectors": {
-                    "description": "Alternatives; each is a selector, or a chain of which every part is inside of the one before.",
-                    "type": "array",
-                    "minItems": 1,
-                    "maxItems": Selectors::ALTERNATIVES_MAX,
-                    "items": {
-                        "anyOf": [
-                            { "$ref": "#/$defs/selector" },
-                            {
-                                "type": "array",
-                                "minItems": 1,
-                                "maxItems": Chain::SELECTORS_MAX,
-                                "items": { "$ref": "#/$defs/selector" },
-                            },
-                        ],
-                    },
-                },
-            },
+            "$defs": definitions(),
         })
     }
+}
+
+/// What the schema refers to by name.
+fn definitions() -> Value {
+    let steps: Vec<Value> = TYPES.iter().map(|name| step(name)).collect();
+    json!({
+        "step": {
+            "type": "object",
+            "required": ["type"],
+            "properties": {
+                "type": { "enum": TYPES },
+                "timeout": timeout("The time limit of the step."),
+                "target": {
+                    "description": "\"main\", or the exact address of another page or frame.",
+                    "type": "string",
+                },
+                "frame": {
+                    "description": "Indices of child frames, from the main frame.",
+                    "type": "array",
+                    "items": { "type": "integer" },
+                },
+                "assertedEvents": {
+                    "description": "What the step must cause.",
+                    "type": "array",
+                    "items": { "$ref": "#/$defs/navigation" },
+                },
+            },
+            "oneOf": steps,
+        },
+        "navigation": {
+            "type": "object",
+            "required": ["type"],
+            "properties": {
+                "type": { "const": "navigation" },
+                "url": { "type": "string" },
+                "title": { "type": "string" },
+            },
+        },
+        "selector": {
+            "description": "CSS, or aria/…, text/…, xpath/…, pierce/….",
+            "type": "string",
+        },
+        "selectors": {
+            "description": "Alternatives; each is a selector, or a chain of which every part is inside of the one before.",
+            "type": "array",
+            "minItems": 1,
+            "maxItems": Selectors::ALTERNATIVES_MAX,
+            "items": {
+                "anyOf": [
+                    { "$ref": "#/$defs/selector" },
+                    {
+                        "type": "array",
+                        "minItems": 1,
+                        "maxItems": Chain::SELECTORS_MAX,
+                        "items": { "$ref": "#/$defs/selector" },
+                    },
+                ],
+            },
+        },
+    })
 }
 
 fn timeout(description: &str) -> Value {
