@@ -70,11 +70,6 @@ impl Findings {
         findings
     }
 
-    /// The flow, if the document is one, whether or not it can be replayed here.
-    pub(crate) const fn flow(&self) -> Option<&BrowserFlow> {
-        self.flow.as_ref()
-    }
-
     pub(crate) fn is_good(&self) -> bool {
         self.problems.is_empty()
     }

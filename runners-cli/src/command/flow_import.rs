@@ -3,12 +3,12 @@
 
 use crate::{
     args::{FlowExportArgs, FlowImportArgs},
-    documents::{Findings, unique_names},
+    documents::unique_names,
     exit::Exit,
     terminal,
 };
 use anyhow::{Context as _, Result, bail};
-use runners_exec_webdriver::{ImportedFlow, LeftOut, SeleniumImport};
+use runners_exec_webdriver::{BrowserFlow, ImportedFlow, LeftOut, SeleniumImport};
 use serde_json::json;
 use std::{
     fs,
@@ -62,10 +62,17 @@ fn tell(project: &Path, path: &Path, flow: &ImportedFlow) {
 
 /// Writes a flow as the Recorder panel opens it.
 pub(super) fn export(arguments: &FlowExportArgs) -> Result<Exit> {
-    let findings = Findings::of(&arguments.flow, None);
-    let Some(flow) = findings.flow() else {
-        findings.tell();
-        return Ok(Exit::CouldNotRun);
+    let path = arguments.flow.display();
+    let text = fs::read_to_string(&arguments.flow).with_context(|| format!("{path} could not be read"))?;
+    let flow = match BrowserFlow::parse(&text) {
+        Ok(flow) => flow,
+        Err(problems) => {
+            let error = terminal::error_style();
+            problems.iter().for_each(|problem| {
+                terminal::note(format!("{} {path}: {problem}", error.apply_to("error:")));
+            });
+            return Ok(Exit::CouldNotRun);
+        }
     };
     let exported = flow.export();
     match &arguments.output {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     browser::{BrowserError, Call, Method, Session, page::Page},
-    flow::{Action, Mode, Selector, Selectors, Step},
+    flow::{Action, BrowserFlow, Mode, Selector, Selectors, Step},
     page::PageError,
     within::within,
 };
@@ -35,6 +35,8 @@ pub(crate) struct Hand {
     clock: Arc<dyn Clock>,
     emulated: Emulated,
     place: Place,
+    /// A step that says nothing but its type.
+    bare: Step,
 }
 
 /// What a look is for, beside how many there are and how the first one is.
@@ -73,7 +75,9 @@ pub(crate) struct Element {
 
 impl Hand {
     pub(crate) fn new(session: Arc<dyn Session>, clock: Arc<dyn Clock>) -> Self {
-        Self { session, clock, emulated: Emulated::default(), place: Place::default() }
+        let flow = BrowserFlow::parse(r#"{"title": "", "steps": [{"type": "close"}]}"#);
+        let bare = flow.expect("invariant: this is a flow").flow().steps[0].clone();
+        Self { session, clock, emulated: Emulated::default(), place: Place::default(), bare }
     }
 
     pub(crate) fn page(&self) -> Page<'_> {
@@ -90,8 +94,7 @@ impl Hand {
 
     /// Does what one step of a flow does.
     pub(crate) async fn perform(&self, action: Action, limit: Duration) -> Result<(), PageError> {
-        let step =
-            Step { action, timeout: None, asserted_navigations: Vec::new(), target: None, frame: Vec::new() };
+        let step = Step { action, ..self.bare.clone() };
         let scope = self.scope();
         let performed = within(&*self.clock, limit, scope.perform(&step)).await;
         Ok(performed.unwrap_or_else(|| Err(Trouble::Failed(scope.late(limit))))?)
