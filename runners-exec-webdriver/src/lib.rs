@@ -21,8 +21,9 @@ pub use check::{CheckExecutor, CheckFleet, CheckFleetBuilder, FleetError};
 pub use driver::{Driver, DriverOptions};
 pub use executor::FlowExecutor;
 pub use flow::{
-    Action, AssertedNavigation, BrowserFlow, Chain, Click, Device, ExportedFlow, Flow, Mode, Operator,
-    Problem, Problems, Selector, Selectors, Step, Viewport, WaitForElement,
+    Action, AssertedNavigation, BrowserFlow, Chain, Click, Cookie, Device, ExportedFlow, Extension, Flow,
+    Mode, Operator, Parameter, ParameterKind, Problem, Problems, Selector, Selectors, Step, StoredOrigin,
+    UploadedFile, Viewport, WaitForElement,
 };
 pub use page::{Expect, Locator, Page, PageError, Subject, expect};
 pub use replay::{Evidence, FlowObserver, Replay, ReplayOptions, Screenshots};

@@ -4,9 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::needless_pass_by_value, reason = "steps are written where they are passed")]
 
+mod bad_input;
+mod canonical;
 #[cfg(feature = "checks")]
 mod checks;
 mod elements;
+mod extensions;
 mod failures;
 mod forms;
 mod keys;
