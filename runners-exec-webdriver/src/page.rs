@@ -235,7 +235,15 @@ impl Page {
     /// # Errors
     /// [`PageError`], also when none is open.
     pub async fn dismiss_dialog(&self) -> Result<(), PageError> {
-        self.in_time("dismiss the dialog", async { Ok(self.hand.page().dismiss_dialog().await?) }).await
+        self.in_time("dismiss the dialog", async { Ok(self.hand.page().answer_dialog(false).await?) }).await
+    }
+
+    /// Accepts the dialog that is open.
+    ///
+    /// # Errors
+    /// [`PageError`], also when none is open.
+    pub async fn accept_dialog(&self) -> Result<(), PageError> {
+        self.in_time("accept the dialog", async { Ok(self.hand.page().answer_dialog(true).await?) }).await
     }
 
     /// Closes the session and its browser.
