@@ -113,6 +113,18 @@ pub(crate) enum FlowCommand {
     #[command(after_help = "Example:
   runners flow validate flows/*.json")]
     Validate(FlowValidateArgs),
+    /// Make flows of projects of Selenium IDE, one for each test.
+    ///
+    /// What cannot be carried over is told line by line; the flow has the rest.
+    #[command(after_help = "Example:
+  runners flow import shop.side --output flows")]
+    Import(FlowImportArgs),
+    /// Write a flow as the Recorder panel of the browser opens it.
+    #[command(after_help = "Example:
+  runners flow export flows/checkout.json --output checkout.json")]
+    Export(FlowExportArgs),
+    /// Print the JSON Schema of flows, for editors.
+    Schema,
 }
 
 #[derive(Debug, Args)]
@@ -246,6 +258,35 @@ pub(crate) struct FlowValidateArgs {
     /// Print JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FlowImportArgs {
+    /// Projects, as Selenium IDE saves them.
+    #[arg(required = true, value_name = "PROJECT.side")]
+    pub(crate) projects: Vec<PathBuf>,
+    /// Where the flows go, a file for each test.
+    #[arg(short, long, value_name = "DIR", default_value = "flows")]
+    pub(crate) output: PathBuf,
+    /// Replace files that are there already.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FlowExportArgs {
+    /// A flow.
+    #[arg(value_name = "FLOW.json")]
+    pub(crate) flow: PathBuf,
+    /// The file to write [default: standard output].
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace the file if it is there already.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! What each command does, one file each.
 
 mod dev;
+mod flow_import;
 mod flow_run;
 mod flow_validate;
 mod follow;
@@ -29,6 +30,12 @@ pub(crate) async fn execute(command: Command, telemetry: &Telemetry) -> Result<E
         Command::Submit(arguments) => submit::execute(arguments).await,
         Command::Flow(FlowCommand::Run(arguments)) => flow_run::execute(arguments).await,
         Command::Flow(FlowCommand::Validate(arguments)) => Ok(flow_validate::execute(&arguments)),
+        Command::Flow(FlowCommand::Import(arguments)) => flow_import::import(&arguments),
+        Command::Flow(FlowCommand::Export(arguments)) => flow_import::export(&arguments),
+        Command::Flow(FlowCommand::Schema) => {
+            terminal::print_json(&runners_exec_webdriver::Flow::schema());
+            Ok(Exit::Passed)
+        }
         Command::Key(KeyCommand::Generate(arguments)) => key::generate(&arguments),
         Command::Ping(arguments) => jobs::ping(arguments).await,
         Command::Job(arguments) => jobs::show(arguments).await,

@@ -140,11 +140,20 @@ fn problem(message: &str) -> Problem {
         .expect("invariant: a problem is these three texts")
 }
 
+/// Names that are fit to be files, none of them twice.
+pub(crate) fn unique_names<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {
+    let mut taken = BTreeSet::new();
+    names.map(|name| unique(&plain(name), &mut taken)).collect()
+}
+
 /// A name of letters, digits, hyphens and underscores.
 fn slug(path: &Path) -> String {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    plain(&path.file_stem().unwrap_or_default().to_string_lossy())
+}
+
+fn plain(name: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() || c == '_' { c } else { '-' };
-    let slug: String = stem.chars().map(plain).take(80).collect();
+    let slug: String = name.chars().map(plain).take(80).collect();
     let slug = slug.trim_matches('-');
     if slug.is_empty() { "flow".to_owned() } else { slug.to_owned() }
 }

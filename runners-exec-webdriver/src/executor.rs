@@ -1,7 +1,7 @@
 //! Executes flows: a session for each, the replay in it, and the session closed whatever comes.
 
 use crate::{
-    browser::{Browser, OpenError},
+    browser::{Browser, OpenError, Session},
     flow::{BrowserFlow, Step},
     replay::{Evidence, FlowObserver, Replay, ReplayOptions},
     result::{FlowResult, StepResult},
@@ -62,16 +62,7 @@ impl FlowExecutor {
         let replay = Replay::new(flow, self.options).with_clock(Arc::clone(&self.clock));
         replay.check()?;
         let mut cancelled = pin!(cancelled);
-        let session = match select(cancelled.as_mut(), self.browser.open()).await {
-            Either::Right((opened, _)) => opened.map_err(|error| not_opened(&error))?,
-            Either::Left((_, opening)) => {
-                // A browser that is starting is easier to close than to find.
-                if let Some(Ok(session)) = within(&*self.clock, OPENING_TIMEOUT, opening).await {
-                    session.close().await;
-                }
-                return Err(Fault::permanent("cancelled", "cancelled before the first step"));
-            }
-        };
+        let session = open(&*self.browser, &*self.clock, cancelled.as_mut()).await?;
         let result = replay.run(&*session, observer, cancelled).await;
         session.close().await;
         result
@@ -115,6 +106,24 @@ impl FlowObserver for Reported {
         }
         if let Err(error) = self.attempt.attach(evidence.name, evidence.media_type, evidence.bytes).await {
             self.attempt.log(format!("{name} could not be kept: {error}\n"));
+        }
+    }
+}
+
+/// Opens a session, unless that is cancelled before.
+pub(crate) async fn open(
+    browser: &dyn Browser,
+    clock: &dyn Clock,
+    cancelled: impl Future<Output = ()> + Unpin,
+) -> Result<Box<dyn Session>, Fault> {
+    match select(cancelled, browser.open()).await {
+        Either::Right((opened, _)) => opened.map_err(|error| not_opened(&error)),
+        Either::Left((_, opening)) => {
+            // A browser that is starting is easier to close than to find.
+            if let Some(Ok(session)) = within(clock, OPENING_TIMEOUT, opening).await {
+                session.close().await;
+            }
+            Err(Fault::permanent("cancelled", "cancelled before the first step"))
         }
     }
 }

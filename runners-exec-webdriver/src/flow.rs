@@ -1,6 +1,7 @@
 //! Browser flows: the JSON that the Recorder panel of Chrome exports, as typed values and as a
 //! command. Nothing here touches a browser.
 
+mod export;
 mod extension;
 mod include;
 mod key;
@@ -8,11 +9,13 @@ mod parameters;
 mod parse;
 mod problem;
 mod reader;
+mod schema;
 mod secret;
 mod selector;
 mod step;
 mod support;
 
+pub use export::ExportedFlow;
 pub use extension::{Cookie, Extension, StoredOrigin, UploadedFile};
 pub(crate) use key::{Bare, Key, typed};
 pub use parameters::{Parameter, ParameterKind};

@@ -5,6 +5,7 @@ mod aria;
 mod element;
 mod evidence;
 mod extension;
+pub(crate) mod hand;
 mod keys;
 mod navigation;
 mod observer;

@@ -3,6 +3,25 @@
 use crate::stage::{Stage, has_browser, page};
 
 #[test]
+fn a_selenium_project_becomes_flows_and_what_is_left_out_is_told() {
+    let stage = Stage::new();
+    let project = r#"{"id": "p", "version": "3.0", "name": "shop", "url": "https://shop.example", "tests": [{"id": "t",
+        "name": "buy it", "commands": [
+        {"id": "c1", "command": "open", "target": "/", "value": ""},
+        {"id": "c2", "command": "dragAndDropToObject", "target": "id=a", "value": "id=b"}]}]}"#;
+    stage.write("shop.side", project);
+    let ended = stage.run(&["flow", "import", "shop.side"]);
+    ended.expect(0, "shop.side:4: not imported: \"buy it\", command 2: dragAndDropToObject | id=a | id=b:");
+    assert!(ended.stdout().contains("1 command carried over, 1 not imported"), "{}", ended.stdout());
+    stage.run(&["flow", "validate", "flows/buy-it.json"]).expect(0, "");
+    stage.run(&["flow", "import", "shop.side"]).expect(2, "is there already");
+    let ended = stage.run(&["flow", "export", "flows/buy-it.json"]);
+    ended.expect(0, "");
+    assert_eq!(ended.json()["steps"][0]["url"], "https://shop.example/");
+    assert_eq!(stage.run(&["flow", "schema"]).json()["title"], "Browser flow");
+}
+
+#[test]
 fn every_problem_of_every_flow_is_told_by_its_place() {
     let stage = Stage::new();
     stage.write("bad.json", r#"{"steps": [{"type": "navigate"}, {"type": "fly"}]}"#);

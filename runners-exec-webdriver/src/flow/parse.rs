@@ -13,11 +13,11 @@ use super::{
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-const BUTTONS: &[&str] = &["primary", "auxiliary", "secondary", "back", "forward"];
-const DEVICES: &[&str] = &["mouse", "pen", "touch"];
-const MODES: &[&str] = &["compat", "strict"];
-const OPERATORS: &[&str] = &[">=", "==", "<="];
-const TYPES: &[&str] = &[
+pub(super) const BUTTONS: &[&str] = &["primary", "auxiliary", "secondary", "back", "forward"];
+pub(super) const DEVICES: &[&str] = &["mouse", "pen", "touch"];
+pub(super) const MODES: &[&str] = &["compat", "strict"];
+pub(super) const OPERATORS: &[&str] = &[">=", "==", "<="];
+pub(super) const TYPES: &[&str] = &[
     "change",
     "click",
     "close",

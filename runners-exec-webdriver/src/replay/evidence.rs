@@ -102,7 +102,7 @@ impl<'r> Keeper<'r> {
     }
 }
 
-fn describe(sight: &Sight) -> String {
+pub(super) fn describe(sight: &Sight) -> String {
     let labels: Vec<_> = sight.labels.iter().map(|label| format!("{label:?}")).collect();
     let shows = if labels.is_empty() { String::new() } else { format!(" and has {}", labels.join(", ")) };
     one_line(&format!("the page is {:?} at {}{shows}", sight.title, sight.url()), SEEN_CHARACTERS_MAX)

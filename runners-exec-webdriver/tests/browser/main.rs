@@ -6,6 +6,8 @@
 
 mod bad_input;
 mod canonical;
+#[cfg(feature = "checks")]
+mod checks;
 mod elements;
 mod extensions;
 mod failures;

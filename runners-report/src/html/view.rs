@@ -68,7 +68,10 @@ impl<'r> JobView<'r> {
         let mut steps = Vec::with_capacity(job.steps.len());
         for (index, step) in job.steps.iter().enumerate() {
             let pictures = pictures_of(step, job, shelf, &mut shown);
-            steps.push(StepView::new(index, step, percent(before, total), pictures, total));
+            let mut view = StepView::new(index, step, percent(before, total), pictures, total);
+            // It is told above already.
+            view.reason.take_if(|reason| job.failure.as_deref() == Some(reason));
+            steps.push(view);
             before += step.duration;
         }
         let mut pictures = Vec::new();

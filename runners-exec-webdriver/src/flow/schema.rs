@@ -1,0 +1,205 @@
+//! The JSON Schema of flows, for editors and for those who write flows by program. It is made of the
+//! same lists as the reader in `parse`, which has the last word: a schema cannot say everything.
+
+use super::{
+    Flow,
+    parse::{BUTTONS, DEVICES, MODES, OPERATORS, TYPES},
+    selector::{Chain, Selectors},
+};
+use serde_json::{Map, Value, json};
+
+impl Flow {
+    /// The JSON Schema (draft 2020-12) of a flow document. Members that it does not know are allowed,
+    /// as the format has it.
+    #[must_use]
+    pub fn schema() -> Value {
+        json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": "Browser flow",
+            "description": "A recorded browser script, as the Recorder panel of Chrome exports it.",
+            "type": "object",
+            "required": ["title", "steps"],
+            "properties": {
+                "$schema": { "type": "string" },
+                "title": { "type": "string", "description": "What its author called it." },
+                "timeout": timeout("The time limit of steps that have none of their own; 5000 if absent."),
+                "selectorAttribute": { "type": "string" },
+                "runners": {
+                    "description": "What only this project knows; the Recorder panel leaves it out.",
+                    "type": "object",
+                    "properties": {
+                        "mode": { "description": "How closely the steps are looked at.", "enum": MODES },
+                    },
+                },
+                "steps": {
+                    "description": "What to do, in order.",
+                    "type": "array",
+                    "maxItems": Flow::STEPS_MAX,
+                    "items": { "$ref": "#/$defs/step" },
+                },
+            },
+            "$defs": definitions(),
+        })
+    }
+}
+
+/// What the schema refers to by name.
+fn definitions() -> Value {
+    let steps: Vec<Value> = TYPES.iter().map(|name| step(name)).collect();
+    json!({
+        "step": {
+            "type": "object",
+            "required": ["type"],
+            "properties": {
+                "type": { "enum": TYPES },
+                "timeout": timeout("The time limit of the step."),
+                "target": {
+                    "description": "\"main\", or the exact address of another page or frame.",
+                    "type": "string",
+                },
+                "frame": {
+                    "description": "Indices of child frames, from the main frame.",
+                    "type": "array",
+                    "items": { "type": "integer" },
+                },
+                "assertedEvents": {
+                    "description": "What the step must cause.",
+                    "type": "array",
+                    "items": { "$ref": "#/$defs/navigation" },
+                },
+            },
+            "oneOf": steps,
+        },
+        "navigation": {
+            "type": "object",
+            "required": ["type"],
+            "properties": {
+                "type": { "const": "navigation" },
+                "url": { "type": "string" },
+                "title": { "type": "string" },
+            },
+        },
+        "selector": {
+            "description": "CSS, or aria/…, text/…, xpath/…, pierce/….",
+            "type": "string",
+        },
+        "selectors": {
+            "description": "Alternatives; each is a selector, or a chain of which every part is inside of the one before.",
+            "type": "array",
+            "minItems": 1,
+            "maxItems": Selectors::ALTERNATIVES_MAX,
+            "items": {
+                "anyOf": [
+                    { "$ref": "#/$defs/selector" },
+                    {
+                        "type": "array",
+                        "minItems": 1,
+                        "maxItems": Chain::SELECTORS_MAX,
+                        "items": { "$ref": "#/$defs/selector" },
+                    },
+                ],
+            },
+        },
+    })
+}
+
+fn timeout(description: &str) -> Value {
+    json!({ "description": description, "type": "number", "minimum": 1, "maximum": 30_000 })
+}
+
+/// What a step of this type has beside what all have.
+fn step(name: &str) -> Value {
+    let (text, number, truth) =
+        (json!({ "type": "string" }), json!({ "type": "number" }), json!({ "type": "boolean" }));
+    let selectors = json!({ "$ref": "#/$defs/selectors" });
+    let click = || {
+        vec![
+            ("selectors", selectors.clone(), true),
+            ("offsetX", number.clone(), true),
+            ("offsetY", number.clone(), true),
+            ("button", json!({ "enum": BUTTONS, "default": "primary" }), false),
+            ("deviceType", json!({ "enum": DEVICES, "default": "mouse" }), false),
+            ("duration", json!({ "type": "number", "description": "Milliseconds." }), false),
+        ]
+    };
+    let members = match name {
+        "change" => vec![("selectors", selectors, true), ("value", text, true)],
+        "click" | "doubleClick" => click(),
+        "customStep" => vec![("name", text, true), ("parameters", json!(true), false)],
+        "emulateNetworkConditions" => {
+            vec![
+                ("download", number.clone(), true),
+                ("upload", number.clone(), true),
+                ("latency", number, true),
+            ]
+        }
+        "hover" => vec![("selectors", selectors, true)],
+        "keyDown" | "keyUp" => vec![("key", text, true)],
+        "navigate" => vec![("url", text, true)],
+        "scroll" => {
+            vec![("selectors", selectors, false), ("x", number.clone(), false), ("y", number, false)]
+        }
+        "setViewport" => vec![
+            ("width", number.clone(), true),
+            ("height", number.clone(), true),
+            ("deviceScaleFactor", number, true),
+            ("isMobile", truth.clone(), true),
+            ("hasTouch", truth.clone(), true),
+            ("isLandscape", truth, true),
+        ],
+        "waitForElement" => vec![
+            ("selectors", selectors, true),
+            ("operator", json!({ "enum": OPERATORS, "default": ">=" }), false),
+            ("count", json!({ "type": "number", "default": 1 }), false),
+            ("visible", json!({ "type": "boolean", "default": true }), false),
+            ("properties", json!({ "type": "object" }), false),
+            ("attributes", json!({ "type": "object", "additionalProperties": { "type": "string" } }), false),
+        ],
+        "waitForExpression" => vec![("expression", text, true)],
+        _ => Vec::new(),
+    };
+    let required: Vec<_> =
+        members.iter().filter(|(_, _, required)| *required).map(|(name, _, _)| *name).collect();
+    let mut properties: Map<String, Value> =
+        members.iter().map(|(name, schema, _)| ((*name).to_owned(), schema.clone())).collect();
+    properties.insert("type".to_owned(), json!({ "const": name }));
+    json!({ "properties": properties, "required": required })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The file that is published beside the crate.
+    const PUBLISHED: &str = include_str!("../../schema/flow.schema.json");
+
+    #[test]
+    fn the_published_schema_is_the_one_of_the_code() {
+        let written = format!("{:#}\n", Flow::schema());
+        if written != PUBLISHED {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/flow.schema.json");
+            if std::env::var_os("RUNNERS_WRITE_SCHEMA").is_some() {
+                std::fs::write(path, &written).unwrap();
+            }
+            panic!("{path} is of another time: run this test with RUNNERS_WRITE_SCHEMA=1, and look at it");
+        }
+    }
+
+    #[test]
+    fn what_the_schema_requires_the_reader_misses() {
+        for schema in Flow::schema()["$defs"]["step"]["oneOf"].as_array().unwrap() {
+            let name = schema["properties"]["type"]["const"].as_str().unwrap();
+            let document = json!({ "title": "t", "steps": [{ "type": name }] }).to_string();
+            let missed: Vec<String> = match super::super::BrowserFlow::parse(&document) {
+                Ok(_) => Vec::new(),
+                Err(problems) => problems.iter().map(|problem| problem.pointer.clone()).collect(),
+            };
+            let required = schema["required"].as_array().unwrap();
+            assert_eq!(missed.len(), required.len(), "{name}: {missed:?}");
+            for member in required {
+                let pointer = format!("/steps/0/{}", member.as_str().unwrap());
+                assert!(missed.contains(&pointer), "{name}: {pointer} is not in {missed:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Reads projects of Selenium IDE (`.side`) as flows, test by test, and says of every command that it
+//! leaves out which it was and why. What a single command becomes is in `command`.
+
+mod command;
+mod locator;
+mod text;
+
+use crate::flow::Flow;
+use command::Translator;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use url::Url;
+
+/// The time limit of the steps of an imported flow, as long as Selenium IDE's own.
+const TIMEOUT_MILLIS: u64 = 15_000;
+/// How deep tests may run each other.
+const NESTED_MAX: usize = 10;
+
+/// The tests of a project, as flows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SeleniumImport {
+    /// What the project is called.
+    pub project: String,
+    /// A flow for each test, in the order of the project.
+    pub flows: Vec<ImportedFlow>,
+}
+
+/// One test of a project, as a flow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ImportedFlow {
+    /// What the test is called.
+    pub name: String,
+    /// The flow, a JSON document that replays, and that the Recorder panel opens.
+    pub document: String,
+    /// How many commands were carried over.
+    pub carried: usize,
+    /// What was not carried over, or not quite.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A command that was not carried over, or not quite.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LeftOut {
+    /// The line of the file where the command stands, from 1; 0 if it cannot be told.
+    pub line: usize,
+    /// Its place in its test, from 1.
+    pub number: usize,
+    /// The command, its target and its value, as the editor shows them.
+    pub command: String,
+    /// Why.
+    pub reason: String,
+    /// Whether a step stands for it all the same.
+    pub carried: bool,
+}
+
+/// A file that is no project of Selenium IDE.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// Import another file, or mend this one.
+    #[error("it is no project of Selenium IDE")]
+    Unreadable(#[source] serde_json::Error),
+    /// Open it in a newer Selenium IDE and save it.
+    #[error("projects of version {found:?} are not known; 1.0, 1.1, 2.0 and 3.0 are")]
+    Version {
+        /// The version of the project.
+        found: String,
+    },
+    /// Split the project.
+    #[error("{bytes} bytes are more than the limit of {}", Flow::BYTES_MAX)]
+    TooLarge {
+        /// How many it has.
+        bytes: usize,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+struct Project {
+    #[serde(default)]
+    version: Option<String>,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    url: String,
+    tests: Vec<Test>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Test {
+    #[serde(default)]
+    name: String,
+    commands: Vec<Command>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Command {
+    #[serde(default)]
+    id: String,
+    command: String,
+    #[serde(default)]
+    target: String,
+    #[serde(default)]
+    value: String,
+    #[serde(default)]
+    skip: bool,
+    #[serde(default, rename = "opensWindow")]
+    opens_window: bool,
+}
+
+impl SeleniumImport {
+    /// Reads a project.
+    ///
+    /// # Errors
+    /// [`ImportError`] if it is none. A command that cannot be carried over is no error.
+    pub fn parse(text: &str) -> Result<Self, ImportError> {
+        if text.len() > Flow::BYTES_MAX {
+            return Err(ImportError::TooLarge { bytes: text.len() });
+        }
+        let project: Project = serde_json::from_str(text).map_err(ImportError::Unreadable)?;
+        let version = project.version.as_deref().unwrap_or("1.0");
+        if !["1.0", "1.1", "2.0", "3.0"].contains(&version) {
+            return Err(ImportError::Version { found: version.to_owned() });
+        }
+        let base = Url::parse(&project.url).ok();
+        let flows = project.tests.iter().map(|test| import(test, &project, base.as_ref(), text));
+        Ok(Self { flows: flows.collect(), project: project.name.clone() })
+    }
+}
+
+fn import(test: &Test, project: &Project, base: Option<&Url>, text: &str) -> ImportedFlow {
+    let mut steps = Steps::new(project, text, base);
+    steps.take(test, 0);
+    let document = json!({
+        "title": test.name,
+        "timeout": TIMEOUT_MILLIS,
+        "steps": steps.steps,
+    });
+    ImportedFlow {
+        name: test.name.clone(),
+        document: format!("{document:#}\n"),
+        carried: steps.carried,
+        left_out: steps.left_out,
+    }
+}
+
+/// The steps of a flow that is being made.
+struct Steps<'p> {
+    project: &'p Project,
+    text: &'p str,
+    translator: Translator,
+    steps: Vec<Value>,
+    carried: usize,
+    left_out: Vec<LeftOut>,
+}
+
+impl<'p> Steps<'p> {
+    fn new(project: &'p Project, text: &'p str, base: Option<&Url>) -> Self {
+        let translator = Translator::new(base);
+        Self { project, text, translator, steps: Vec::new(), carried: 0, left_out: Vec::new() }
+    }
+
+    fn take(&mut self, test: &Test, depth: usize) {
+        let mut block: Vec<String> = Vec::new();
+        for (index, command) in test.commands.iter().enumerate() {
+            let name = command.command.trim();
+            if name.is_empty() || name.starts_with("//") || command.skip {
+                continue;
+            }
+            // What is inside of a block happens if, or as often as, an expression says.
+            if let Some(opened) = opens(name) {
+                self.leave_out(command, index, &format!("flows have no `{opened}`"), false);
+                block.push(opened.to_owned());
+            } else if name == "end" || name == "repeatIf" {
+                block.pop();
+            } else if let Some(around) = block.last() {
+                if !matches!(name, "else" | "elseIf") {
+                    self.leave_out(command, index, &format!("it is inside of `{around}`"), false);
+                }
+            } else if name == "run" {
+                self.run(command, index, depth);
+            } else {
+                self.translate(command, index);
+            }
+        }
+    }
+
+    /// Puts the commands of another test in place of this one.
+    fn run(&mut self, command: &Command, index: usize, depth: usize) {
+        let project = self.project;
+        match project.tests.iter().find(|test| test.name == command.target.trim()) {
+            Some(test) if depth < NESTED_MAX => self.take(test, depth + 1),
+            Some(_) => {
+                let reason = format!("tests run each other more than {NESTED_MAX} deep");
+                self.leave_out(command, index, &reason, false);
+            }
+            None => self.leave_out(command, index, "there is no such test", false),
+        }
+    }
+
+    fn translate(&mut self, command: &Command, index: usize) {
+        match self.translator.translate(command) {
+            Ok(translated) => {
+                if self.steps.len() + translated.steps.len() > Flow::STEPS_MAX {
+                    let reason = format!("a flow has at most {} steps", Flow::STEPS_MAX);
+                    return self.leave_out(command, index, &reason, false);
+                }
+                self.carried += 1;
+                self.steps.extend(translated.steps);
+                if let Some(note) = translated.note {
+                    self.leave_out(command, index, &note, true);
+                }
+            }
+            Err(reason) => self.leave_out(command, index, &reason, false),
+        }
+    }
+
+    fn leave_out(&mut self, command: &Command, index: usize, reason: &str, carried: bool) {
+        let parts = [&command.command, &command.target, &command.value];
+        let said: Vec<_> =
+            parts.into_iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect();
+        self.left_out.push(LeftOut {
+            line: line_of(command, self.text),
+            number: index + 1,
+            command: crate::flow::one_line(&said.join(" | "), 200),
+            reason: reason.to_owned(),
+            carried,
+        });
+    }
+}
+
+/// The block that a command opens.
+fn opens(name: &str) -> Option<&str> {
+    matches!(name, "if" | "while" | "times" | "do" | "forEach").then_some(name)
+}
+
+/// Where a command stands, by its id, which no other has.
+fn line_of(command: &Command, text: &str) -> usize {
+    let id = serde_json::to_string(&command.id).expect("invariant: a text is JSON");
+    match text.find(&id) {
+        Some(at) if !command.id.is_empty() => text[..at].matches('\n').count() + 1,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;

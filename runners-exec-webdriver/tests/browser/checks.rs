@@ -1,0 +1,189 @@
+//! Checks over pages: what a page does for them, how it fails, and how they travel as jobs.
+
+use crate::stage::{SHORT_MILLIS, Site, Stage, driver_options};
+use runners_core::{CheckError, CheckResult, CheckState, Checks, Conclusion, RunCheck};
+use runners_exec_webdriver::{CheckFleet, Driver, Page, PageError, expect};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::time::Duration;
+
+const SHOP: &str = "<h1>Shop</h1><form onsubmit='event.preventDefault(); done()'>
+  <label>Name <input id=name></label>
+  <label>Colour <select id=colour><option value=r>Red<option value=b>Blue</select></label>
+  <label><input type=checkbox id=gift> Gift</label>
+  <button id=submit data-testid=order>Order now</button></form>
+  <p id=said hidden></p>
+<script>
+  const the = id => document.getElementById(id);
+  function done() {
+    setTimeout(() => {
+      the('said').textContent = `${the('name').value},   ${the('colour').value}, ${the('gift').checked}`;
+      the('said').hidden = false;
+      document.title = 'Ordered';
+      history.pushState({}, '', '/ordered');
+    }, 300);
+  }
+</script>";
+
+const SHORT: Duration = Duration::from_millis(SHORT_MILLIS);
+
+fn message(result: Result<(), PageError>) -> String {
+    match result.unwrap_err() {
+        PageError::Failed { message } => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_acted_on_and_expected_of() {
+    let Some(stage) = Stage::open().await else { return };
+    let url = stage.page(SHOP);
+    let page = Page::new(stage.session);
+    page.goto(&url).await.unwrap();
+    page.by_label("Name").fill("Ada").await.unwrap();
+    page.locator("#colour").select("b").await.unwrap();
+    page.locator("form").locator("aria/Gift").check().await.unwrap();
+    expect(&page.locator("#gift")).to_be_checked().await.unwrap();
+    expect(&page.locator("#said")).to_be_hidden().await.unwrap();
+    assert!(!page.locator("#said").is_visible().await.unwrap());
+    page.by_role("button", "Order now").click().await.unwrap();
+    expect(&page.locator("#said")).to_have_text("Ada, b, true").await.unwrap();
+    expect(&page.locator("#said")).to_contain_text("Ada").await.unwrap();
+    expect(&page).to_have_title("Ordered").await.unwrap();
+    expect(&page).to_have_url_containing("/ordered").await.unwrap();
+    expect(&page.locator("label")).to_have_count(3).await.unwrap();
+    expect(&page.by_test_id("order")).to_have_attribute("id", "submit").await.unwrap();
+
+    page.locator("#name").press("Control+a").await.unwrap();
+    page.press("Delete").await.unwrap();
+    page.locator("#name").press("x").await.unwrap();
+    expect(&page.locator("#name")).to_have_value("x").await.unwrap();
+    page.locator("#name").press("Enter").await.unwrap();
+    expect(&page.locator("#said")).to_have_text("x, b, true").await.unwrap();
+
+    let sum: i64 =
+        page.evaluate("return args.one + await Promise.resolve(2)", &json!({ "one": 1 })).await.unwrap();
+    assert_eq!(sum, 3);
+    let thrown = page.evaluate::<()>("throw new Error('no')", &()).await.unwrap_err();
+    assert!(thrown.to_string().contains("evaluate: javascript error: no"), "{thrown}");
+    assert!(page.screenshot("shop.png").await.unwrap().starts_with(b"\x89PNG"));
+    page.close().await;
+    stage.driver.stop().await;
+}
+
+#[tokio::test]
+async fn a_failure_says_what_was_there_instead_and_what_is_like_it() {
+    let Some(stage) = Stage::open().await else { return };
+    let url = stage.page(SHOP);
+    let page = Page::new(stage.session).with_timeout(SHORT);
+    page.with_timeout(Page::TIMEOUT).goto(&url).await.unwrap();
+    let missed = message(page.locator("#sumbit").click().await);
+    let begins = format!(
+        "click #sumbit: no element matches #sumbit, for 1500 ms; nearest are \"#submit\"; \
+         the page is \"Test page\" at {url} and has \"Shop\", \"Name\","
+    );
+    assert!(missed.starts_with(&begins), "{missed}");
+    let missed = message(page.by_role("button", "Order").click().await);
+    assert!(missed.contains("nearest are \"Order now\""), "{missed}");
+    let missed = message(page.by_test_id("ordr").click().await);
+    assert!(missed.contains("nearest are \"order\""), "{missed}");
+    let wrong = message(expect(&page.locator("h1")).to_have_text("Cart").await);
+    assert!(wrong.starts_with("expected of h1: wanted \"Cart\", and it is \"Shop\", for 1500 ms"), "{wrong}");
+    let wrong = message(expect(&page).to_have_title("Cart").await);
+    assert!(
+        wrong.starts_with("expected of the title of the page: wanted \"Cart\", and it is \"Test page\""),
+        "{wrong}"
+    );
+    let wrong = message(page.locator("#colour").select("g").await);
+    assert!(wrong.contains("it has \"r\", \"b\""), "{wrong}");
+    let broken = message(page.locator("[[").click().await);
+    assert!(broken.contains("no valid selector"), "{broken}");
+    let broken = message(page.locator("aria/[colour=\"x\"]").click().await);
+    assert!(broken.contains("unknown attribute"), "{broken}");
+    page.close().await;
+    stage.driver.stop().await;
+}
+
+#[tokio::test]
+async fn an_element_is_acted_on_once_it_is_visible_and_enabled() {
+    let Some(stage) = Stage::open().await else { return };
+    let url = stage.page(
+        "<button id=late disabled hidden onclick='this.textContent = \"clicked\"'>Late</button>
+         <button id=never disabled>Never</button><button id=unseen style='visibility:hidden'>Unseen</button>
+         <script>setTimeout(() => late.hidden = false, 200); setTimeout(() => late.disabled = false, 500)</script>",
+    );
+    let page = Page::new(stage.session);
+    page.goto(&url).await.unwrap();
+    page.locator("#late").click().await.unwrap();
+    expect(&page.locator("#late")).to_have_text("clicked").await.unwrap();
+    let page = page.with_timeout(SHORT);
+    assert!(message(page.locator("#never").click().await).contains("#never is disabled, for 1500 ms"));
+    assert!(message(page.locator("#unseen").click().await).contains("#unseen is not visible, for 1500 ms"));
+    page.close().await;
+    stage.driver.stop().await;
+}
+
+#[derive(Serialize, Deserialize, runners_core::checks::schemars::JsonSchema)]
+#[schemars(crate = "runners_core::checks::schemars")]
+struct Greeting {
+    url: String,
+    #[serde(default = "shop")]
+    heading: String,
+}
+
+fn shop() -> String {
+    "Shop".to_owned()
+}
+
+async fn greets(page: Page, wanted: Greeting) -> Result<String, CheckError> {
+    page.goto(&wanted.url).await?;
+    page.screenshot("there.png").await?;
+    expect(&page.locator("h1")).within(SHORT).to_have_text(&wanted.heading).await?;
+    Ok(page.title().await?)
+}
+
+async fn breaks(_: Page, (): ()) -> Result<(), CheckError> {
+    panic!("by mistake")
+}
+
+async fn dies(page: Page, (): ()) -> Result<(), CheckError> {
+    page.close().await;
+    page.goto("about:blank").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn checks_travel_as_jobs_and_leave_what_they_kept() {
+    let state = tempfile::tempdir().unwrap();
+    let Some(options) = driver_options(&state) else { return };
+    let checks = Checks::new().with("greets", greets).with("breaks", breaks).with("dies", dies);
+    let fleet = CheckFleet::builder(checks).driver(Driver::new(options)).start().await.unwrap();
+    let site = Site::open();
+    let url = site.serve("/shop", SHOP);
+
+    let passed = fleet.run("greets", &json!({ "url": url })).await.unwrap();
+    assert_eq!(
+        (passed.state, passed.details_as::<serde_json::Value>().unwrap()),
+        (CheckState::Passed, json!({ "value": "Test page" }))
+    );
+    assert_eq!(passed.artifacts, ["there.png"]);
+
+    let command = RunCheck::new("greets", &Greeting { url, heading: "Cart".to_owned() }).unwrap();
+    let job = fleet.submit(&command).await.unwrap();
+    let failed: CheckResult = job.result().await.unwrap();
+    assert_eq!((failed.name.as_str(), failed.state), ("greets", CheckState::Failed));
+    assert!(failed.message.unwrap().contains("wanted \"Cart\", and it is \"Shop\""));
+    assert_eq!(failed.artifacts, ["failed.html", "failed.png", "there.png"]);
+    let view = job.wait().await.unwrap();
+    assert_eq!((view.conclusion(), view.artifacts.len()), (Some(Conclusion::Failed), 3));
+
+    let broken = fleet.run("breaks", &()).await.unwrap();
+    assert_eq!((broken.name.as_str(), broken.state), ("breaks", CheckState::Errored));
+    assert_eq!(broken.message.as_deref(), Some("the check panicked: by mistake"));
+
+    let lost = fleet.run("dies", &()).await.unwrap_err();
+    assert!(format!("{lost:?}").contains("browser_lost"), "{lost:?}");
+    let unknown = fleet.run("greats", &()).await.unwrap_err();
+    assert!(format!("{unknown:?}").contains("breaks, dies, greets"), "{unknown:?}");
+    fleet.stop().await.unwrap();
+}
