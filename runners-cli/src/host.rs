@@ -2,6 +2,7 @@
 //! it is told to stop.
 
 use crate::{
+    accounts::Accounts,
     args::HostArgs,
     faces::{Faces, MANAGEMENT},
     rollout,
@@ -30,6 +31,7 @@ pub(crate) struct Host {
     pub(crate) data: DataDirectory,
     /// Admits runners to the pool `default`.
     pub(crate) registration: Token,
+    accounts: Accounts,
     listener: TcpListener,
     /// Speaks https with it, if there is one.
     identity: Option<TlsIdentity>,
@@ -74,7 +76,11 @@ impl Host {
             .iter()
             .fold(AddressPolicy::default(), |policy, network| policy.allow(*network));
         let webhooks = HttpWebhooks::new(policy).context("could not set up calls to webhooks")?;
-        let control = ControlPlane::builder(store)
+        let mut builder = ControlPlane::builder(store);
+        if let Some(term) = arguments.term {
+            builder = builder.term(term);
+        }
+        let control = builder
             .webhooks(webhooks)
             .artifacts(artifacts.clone())
             .rollout(rollout)
@@ -83,9 +89,10 @@ impl Host {
             .start()
             .await?;
         let registration = admit(&control, &data).await?;
+        let accounts = Accounts::new(&control, &data.operator()?);
         let metrics = MetricsPort::open(telemetry, arguments.metrics_listen).await?;
         let json = arguments.json;
-        Ok(Self { control, artifacts, data, registration, listener, identity, url, json, metrics })
+        Ok(Self { control, artifacts, data, registration, accounts, listener, identity, url, json, metrics })
     }
 
     /// Says where it is and what to do next.
@@ -96,6 +103,7 @@ impl Host {
             terminal::print_json(&json!({
                 "event": "listening", "url": self.url, "database": self.data.database(),
                 "registration_token_file": registration, "api_token_file": api,
+                "operator_token_file": self.data.operator_file(),
                 "metrics_url": self.metrics.as_ref().map(|metrics| &metrics.url),
             }));
             return;
@@ -107,6 +115,7 @@ impl Host {
             ("management", format!("{0}{MANAGEMENT}, described at {0}{MANAGEMENT}/docs", self.url)),
             ("queue", self.data.database().display().to_string()),
             ("tokens", format!("{}, {}", registration.display(), api.display())),
+            ("operator", self.data.operator_file().display().to_string()),
         ];
         let metrics = self.metrics.as_ref().map(|metrics| ("metrics", metrics.url.clone()));
         let faint = console::Style::new().dim();
@@ -133,8 +142,8 @@ impl Host {
             let control = control.clone();
             move |principal| Arc::new(control.caller(principal)) as Arc<dyn runners_core::Transport>
         };
-        let face = HttpFace::builder(control.authenticator(), callers).artifacts(self.artifacts).build();
-        let management = ManagementFace::builder(&control, control.authenticator()).build();
+        let face = HttpFace::builder(self.accounts.clone(), callers).artifacts(self.artifacts).build();
+        let management = ManagementFace::builder(&control, self.accounts).build();
         let faces = Faces::new(face, management.into_router());
         let stopped = async {
             stop.cancelled().await;

@@ -3,6 +3,7 @@
 //! Nothing is decided here. What may be asked is in `args`, what is done in `command`; the rest is
 //! how it looks (`terminal`, `progress`, `table`) and what it leaves (`report`, `output`), and who else may look on (`telemetry`).
 
+mod accounts;
 mod args;
 mod command;
 mod connection;

@@ -35,6 +35,10 @@ pub(crate) struct HostArgs {
     /// it can read them.
     #[arg(long, value_name = "ADDRESS", value_parser = metrics_address)]
     pub(crate) metrics_listen: Option<SocketAddr>,
+    /// How long a lease is good for without a word from its runner, such as 90s [default: 180s]. The
+    /// shorter, the sooner lost work is tried again; the longer an outage that running work survives.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) term: Option<Duration>,
     /// Print one JSON object a line instead of text.
     #[arg(long)]
     pub(crate) json: bool,
