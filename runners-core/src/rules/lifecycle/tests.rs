@@ -86,7 +86,7 @@ fn concluded() -> JobRecord {
 /// The finish that the holder of the newest grant sends.
 fn finish(job: &JobRecord, outcome: Outcome) -> Finish {
     let result = Some(Opaque::from(b"42".to_vec()));
-    Finish { token: job.token(), outcome, result, result_artifact: None, missing: Vec::new() }
+    Finish { token: job.token(), outcome, result, result_artifact: None, missing: Vec::new(), log_end: None }
 }
 
 /// Checks that `change` is fenced and leaves the record as it was.
