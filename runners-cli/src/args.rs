@@ -3,10 +3,11 @@
 mod groups;
 mod guard;
 
-pub(crate) use groups::{ApiArgs, BrowserArgs, HostArgs, OutputArgs, TrustArgs};
+pub(crate) use groups::{ApiArgs, BrowserArgs, GivenSettings, HostArgs, OutputArgs, TrustArgs};
 pub(crate) use guard::{GuardArgs, KeyCommand, KeyGenerateArgs, SignArgs, TenureArgs};
 
-use clap::{Args, Parser, Subcommand};
+use crate::settings::{Settings, Sources};
+use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use runners_core::{JobId, Runner, RunnerId};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -32,6 +33,26 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
+impl Arguments {
+    /// Reads the command line; what is wrong with it is told, and ends the process. The settings of
+    /// a server are completed by the file and by `environment`.
+    ///
+    /// # Errors
+    /// What is wrong with the file or a variable.
+    pub(crate) fn read(environment: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
+        let matches = Self::command().get_matches();
+        let mut arguments = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let host = match &mut arguments.command {
+            Command::Server(server) => &mut server.host,
+            Command::Dev(dev) => &mut dev.host,
+            _ => return Ok(arguments),
+        };
+        let sources = matches.subcommand().map(|(_, given): (_, &ArgMatches)| Sources::of(given));
+        host.settings = Settings::resolve(&host.given, &sources.unwrap_or_default(), environment)?;
+        Ok(arguments)
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start a control plane and one runner in this process, to try things out.
@@ -46,9 +67,9 @@ pub(crate) enum Command {
     /// the files. Ctrl-C stops it: runners go on with what they hold and come back when it does.
     #[command(after_help = "Example:
   runners server --data /var/lib/runners --listen 127.0.0.1:7878
-
-There is no TLS here: put a proxy that has it in front, or stay on this machine.")]
-    Server(HostArgs),
+  runners server --config runners.toml      # the same names: listen = \"127.0.0.1:7878\"
+  runners server --print-config             # what counts, and where it comes from")]
+    Server(ServerArgs),
     /// Start a runner in the foreground. It only connects out.
     ///
     /// The first start exchanges the registration token for a credential that is made here and never
@@ -112,6 +133,15 @@ pub(crate) enum FlowCommand {
     #[command(after_help = "Example:
   runners flow validate flows/*.json")]
     Validate(FlowValidateArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+    /// Print the settings that count, each with where it comes from, and start nothing.
+    #[arg(long)]
+    pub(crate) print_config: bool,
 }
 
 #[derive(Debug, Args)]
@@ -245,7 +275,6 @@ fn slots() -> clap::builder::RangedI64ValueParser<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent() {
