@@ -12,10 +12,12 @@ mod logs;
 mod page;
 mod pools;
 mod probes;
+mod retention;
 mod runners;
 mod signals;
 mod tenants;
 mod tokens;
+mod webhooks;
 
 pub(crate) use caller::API_KEY;
 
@@ -150,14 +152,20 @@ fn calls() -> OpenApiRouter<Face> {
         .routes(routes!(runners::list_runners))
         .routes(routes!(runners::get_runner, runners::change_runner, runners::remove_runner))
         .routes(routes!(runners::drain_runner))
+        .routes(routes!(runners::shut_down_runner))
         .routes(routes!(runners::resume_runner))
+        .routes(routes!(runners::get_runner_system))
         .routes(routes!(credentials::list_credentials, credentials::create_credential))
         .routes(routes!(credentials::revoke_credential))
         .merge(calls_of_jobs())
         .routes(routes!(fleet::summarize_fleet))
         .routes(routes!(tenants::list_tenants, tenants::create_tenant))
         .routes(routes!(tenants::get_own_tenant))
+        .routes(routes!(tenants::get_rollout))
         .routes(routes!(tenants::change_tenant))
+        .routes(routes!(retention::get_retention, retention::set_retention))
+        .routes(routes!(retention::list_unnamed_artifacts))
+        .merge(calls_of_webhooks())
         .routes(routes!(environments::list_environments))
         .routes(routes!(
             environments::get_environment,
@@ -171,6 +179,7 @@ fn calls_of_jobs() -> OpenApiRouter<Face> {
     OpenApiRouter::new()
         .routes(routes!(jobs::list_jobs, jobs::submit_jobs))
         .routes(routes!(jobs::get_job))
+        .routes(routes!(jobs::explain_job))
         .routes(routes!(jobs::cancel_job))
         .routes(routes!(jobs::retry_job))
         .routes(routes!(jobs::cancel_run))
@@ -182,6 +191,16 @@ fn calls_of_jobs() -> OpenApiRouter<Face> {
         .routes(routes!(events::follow_events))
         .routes(routes!(events::follow_job_events))
         .routes(routes!(events::follow_run_events))
+}
+
+/// The calls about webhooks and what they were not told.
+fn calls_of_webhooks() -> OpenApiRouter<Face> {
+    OpenApiRouter::new()
+        .routes(routes!(webhooks::list_webhooks, webhooks::create_webhook))
+        .routes(routes!(webhooks::get_webhook, webhooks::delete_webhook))
+        .routes(routes!(webhooks::rotate_webhook_secret))
+        .routes(routes!(webhooks::list_deliveries))
+        .routes(routes!(webhooks::redeliver))
 }
 
 fn described() -> OpenApi {

@@ -25,6 +25,7 @@ pub use seams::{
     clock::{Clock, SystemClock, sleep},
     executor::{Attempt, ErasedExecutor, Executor, Executors, Product, Received, Signals},
     facts::{FactsSource, SystemFacts},
+    hosted::{HostedError, HostedExecution, HostedJob, SharedPools},
     lease::{Lease, LeaseError},
     observer::{NoObserver, Notice, Observer},
     random::{Random, SystemRandom},
@@ -49,7 +50,7 @@ pub use values::{
         retention::{Retention, UnnamedArtifacts},
         runner::{Drain, RunnerFilter, RunnerView},
         summary::{FleetSummary, PoolSummary},
-        tenant::{Feature, Rollout, TenantView},
+        tenant::{Feature, Rollout, RolloutView, TenantView},
     },
     id::{
         DeliveryId, IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId,

@@ -7,6 +7,7 @@ pub(crate) mod crash_loop;
 pub(crate) mod credential;
 pub(crate) mod eligibility;
 pub(crate) mod history;
+pub(crate) mod hosting;
 pub(crate) mod job;
 pub(crate) mod keys;
 pub(crate) mod lifecycle;

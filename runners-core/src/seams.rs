@@ -5,6 +5,7 @@ pub(crate) mod authenticate;
 pub(crate) mod clock;
 pub(crate) mod executor;
 pub(crate) mod facts;
+pub(crate) mod hosted;
 pub(crate) mod lease;
 pub(crate) mod metrics;
 pub(crate) mod observer;

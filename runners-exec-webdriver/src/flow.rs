@@ -10,7 +10,7 @@ mod selector;
 mod step;
 mod support;
 
-pub(crate) use key::{Key, typed};
+pub(crate) use key::{Bare, Key, typed};
 pub use problem::{Problem, Problems};
 pub use selector::{Chain, Selector, Selectors};
 pub(crate) use step::one_line;
@@ -33,8 +33,32 @@ pub struct Flow {
     pub timeout: Option<Duration>,
     /// What to do, in order.
     pub steps: Vec<Step>,
-    /// Whether the document asks for `mode: "strict"`.
-    pub strict: bool,
+    /// How closely the steps are looked at.
+    pub mode: Mode,
+}
+
+/// How closely the steps of a flow are looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a third way would be another format")]
+pub enum Mode {
+    /// As the reference replayer behaves. For recordings as they come.
+    #[default]
+    Compat,
+    /// As the format says: a click has to reach its element, a page has to be where and what it was
+    /// asserted to be, an element that is waited for has to be seen, and nothing is skipped.
+    /// For documents with a member `runners`, unless its `mode` says otherwise.
+    Strict,
+}
+
+impl Mode {
+    /// The word that documents and command lines write.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Compat => "compat",
+            Self::Strict => "strict",
+        }
+    }
 }
 
 impl Flow {
@@ -82,6 +106,13 @@ impl BrowserFlow {
     #[must_use]
     pub fn document(&self) -> &str {
         self.document.get()
+    }
+
+    /// Looks at the steps in another way than the document says. The document stays as it is.
+    #[must_use]
+    pub fn with_mode(mut self, mode: Mode) -> Self {
+        Arc::make_mut(&mut self.flow).mode = mode;
+        self
     }
 
     /// The document as typed values.

@@ -15,7 +15,7 @@ pub use browser::{Browser, BrowserError, Call, Method, OpenError, Session};
 pub use driver::{Driver, DriverOptions};
 pub use executor::FlowExecutor;
 pub use flow::{
-    Action, BrowserFlow, Chain, Click, Flow, Operator, Problem, Problems, Selector, Selectors, Step,
+    Action, BrowserFlow, Chain, Click, Flow, Mode, Operator, Problem, Problems, Selector, Selectors, Step,
     Viewport, WaitForElement,
 };
 pub use replay::{Evidence, FlowObserver, Replay, ReplayOptions, Screenshots};

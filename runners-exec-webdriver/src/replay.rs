@@ -7,6 +7,7 @@ mod evidence;
 mod keys;
 mod navigation;
 mod observer;
+mod place;
 mod scope;
 mod step;
 mod trouble;
@@ -22,6 +23,7 @@ use crate::{
 };
 use evidence::Keeper;
 use futures::future::{Either, select};
+use place::Place;
 use runners_core::{Clock, Fault, SystemClock, Verdict};
 use scope::Scope;
 use std::{
@@ -118,7 +120,14 @@ impl Replay {
         self.check()?;
         let page = Page::new(session);
         refuse(&self.flow.flow().unsupported_without(page.devtools()))?;
-        let run = Run { replay: self, flow: self.flow.flow(), page, observer, emulated: Emulated::default() };
+        let run = Run {
+            replay: self,
+            flow: self.flow.flow(),
+            page,
+            observer,
+            emulated: Emulated::default(),
+            place: Place::default(),
+        };
         let at = Mutex::new(None);
         // The cancel is looked at first, so that a flow that was cancelled before it starts does
         // not touch the browser.
@@ -140,6 +149,7 @@ struct Run<'r> {
     page: Page<'r>,
     observer: &'r dyn FlowObserver,
     emulated: Emulated,
+    place: Place,
 }
 
 impl Run<'_> {
@@ -164,6 +174,7 @@ impl Run<'_> {
             artifacts.extend(self.keeper().picture("final.png").await);
         }
         let duration_ms = millis(clock.boot().since(began));
+        self.place.leave(self.page, clock).await;
         Ok(FlowResult {
             title: one_line(&self.flow.title, TITLE_CHARACTERS_MAX),
             verdict,
@@ -182,7 +193,7 @@ impl Run<'_> {
         let clock = &*self.replay.clock;
         let began = clock.boot();
         let limit = self.limit(step);
-        let scope = Scope::new(self.page, clock, &self.emulated);
+        let scope = Scope::new(self.page, clock, &self.emulated, &self.place, self.flow.mode);
         let ended = within(clock, limit, scope.perform(step)).await;
         result.duration_ms = millis(clock.boot().since(began));
         let trouble = match ended {

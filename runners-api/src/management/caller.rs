@@ -19,11 +19,13 @@ pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// The largest number of bytes in a token.
 const TOKEN_BYTES_MAX: usize = 512;
 
+/// The header with which the operator works for one tenant.
+pub(crate) const TENANT: HeaderName = HeaderName::from_static("runners-tenant");
+
 /// What the caller may see and change.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) management: Management,
-    pub(crate) principal: Principal,
 }
 
 /// Finds out who calls before anything else is looked at.
@@ -36,15 +38,18 @@ pub(super) async fn authenticate(
     check_kind(&token)?;
     let principal = principal(&face, &token).await?;
     drop(token);
-    let management = face.control().management(principal.clone());
-    request.extensions_mut().insert(Caller { management, principal });
+    let mut management = face.control().management(principal);
+    if let Some(name) = tenant(request.headers())? {
+        management = management.within_named(name).await?;
+    }
+    request.extensions_mut().insert(Caller { management });
     Ok(next.run(request).await)
 }
 
 impl Caller {
     /// Asks the control plane as any client does.
-    pub(crate) async fn call(&self, face: &Face, request: Request) -> Result<Reply, Problem> {
-        match face.control().caller(self.principal.clone()).call(request).await {
+    pub(crate) async fn call(&self, request: Request) -> Result<Reply, Problem> {
+        match self.management.caller().call(request).await {
             Ok(Reply::Refused(refused)) => Err(refused.into()),
             Ok(reply) => Ok(reply),
             Err(TransportError::Busy { retry_after }) => {
@@ -83,6 +88,19 @@ fn token(headers: &HeaderMap) -> Result<Token, Problem> {
         Some(_) => Err(Problem::unauthorized("the header X-API-Key is malformed: send a token and no more")),
         None => Err(Problem::unauthorized("send `Authorization: Bearer` and a token, or `X-API-Key`")),
     }
+}
+
+/// The id or the name of the tenant to work for, if one is named.
+fn tenant(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let mut values = headers.get_all(TENANT).iter();
+    let text = match (values.next(), values.next()) {
+        (None, _) => return Ok(None),
+        // The name may have any letters.
+        (Some(value), None) => std::str::from_utf8(value.as_bytes()).ok().filter(|text| !text.is_empty()),
+        _ => None,
+    };
+    let detail = "Runners-Tenant: send it once, with the id of a tenant or its name";
+    text.map(Some).ok_or_else(|| Problem::new(Code::Invalid, detail).at("Runners-Tenant"))
 }
 
 /// The value of a header that may be there once.

@@ -42,14 +42,16 @@ const TAGS: &[(&str, &str)] = &[
     ("Environments", "Names that route jobs to hosted execution or to a pool."),
     ("Credentials", "What this API is called with."),
     ("Events", "The history of jobs and runs as it happens."),
-    ("Webhooks", "Where events are delivered to."),
+    ("Webhooks", "Where events are delivered to, and what could not be."),
+    ("Retention", "What is kept, and for how long."),
 ];
 
 const DESCRIPTION: &str = "Manages a fleet of runners: machines that only connect out, and are granted jobs.
 
 Every call takes an API credential, as `Authorization: Bearer …` or as `X-API-Key: …`. Reading takes the scope \
 `read`, submitting and cancelling jobs `submit`, and everything else `admin`. What belongs to another tenant is \
-answered as what does not exist.
+answered as what does not exist. The operator works for one tenant with the header `Runners-Tenant`, which has the \
+tenant's id or its name; for anybody else, another tenant than their own does not exist.
 
 Bodies are JSON in camel case, and times are UTC as of RFC 3339. A member that is not known, of another type or \
 over its limit is refused with the path of the member. Errors are problems (RFC 9457) with a stable `code`.

@@ -19,9 +19,11 @@ use runners_core::{
 use serde::{Deserialize, Serialize};
 
 mod detail;
+mod explain;
 mod submit;
 
 pub(crate) use detail::JobDetail;
+pub(crate) use explain::{__path_explain_job, explain_job};
 pub(crate) use submit::{__path_submit_jobs, submit_jobs};
 
 /// A job, as it is listed.
@@ -167,13 +169,9 @@ pub(super) async fn list_jobs(
 #[utoipa::path(get, path = "/jobs/{id}", tag = "Jobs",
     params(("id" = inline(text::Job), Path, description = "The job.")),
     responses((status = 200, description = "The job.", body = JobDetail)))]
-pub(super) async fn get_job(
-    Given(face): Given<Face>,
-    caller: Caller,
-    Path(job): Path<JobId>,
-) -> Result<Json<JobDetail>, Problem> {
+pub(super) async fn get_job(caller: Caller, Path(job): Path<JobId>) -> Result<Json<JobDetail>, Problem> {
     let line = caller.management.job(job).await?;
-    match caller.call(&face, Request::Inspect(InspectRequest { job })).await? {
+    match caller.call(Request::Inspect(InspectRequest { job })).await? {
         Reply::Job(view) => Ok(Json(JobDetail::new(line, *view))),
         _ => Err(Problem::unexpected()),
     }
@@ -187,11 +185,10 @@ pub(super) async fn get_job(
     params(("id" = inline(text::Job), Path, description = "The job.")),
     responses((status = 202, description = "It is told to stop.", body = Cancelled)))]
 pub(super) async fn cancel_job(
-    Given(face): Given<Face>,
     caller: Caller,
     Path(job): Path<JobId>,
 ) -> Result<(http::StatusCode, Json<Cancelled>), Problem> {
-    cancel(&face, &caller, CancelTarget::Job(job)).await
+    cancel(&caller, CancelTarget::Job(job)).await
 }
 
 /// Cancels every job of a run that has not ended.
@@ -199,11 +196,10 @@ pub(super) async fn cancel_job(
     params(("id" = inline(text::Run), Path, description = "The run.")),
     responses((status = 202, description = "They are told to stop.", body = Cancelled)))]
 pub(super) async fn cancel_run(
-    Given(face): Given<Face>,
     caller: Caller,
     Path(run): Path<RunId>,
 ) -> Result<(http::StatusCode, Json<Cancelled>), Problem> {
-    cancel(&face, &caller, CancelTarget::Run(run)).await
+    cancel(&caller, CancelTarget::Run(run)).await
 }
 
 /// Queues a job that has ended once more.
@@ -227,11 +223,10 @@ pub(super) async fn retry_job(
 }
 
 async fn cancel(
-    face: &Face,
     caller: &Caller,
     target: CancelTarget,
 ) -> Result<(http::StatusCode, Json<Cancelled>), Problem> {
-    match caller.call(face, Request::Cancel(CancelRequest { target })).await? {
+    match caller.call(Request::Cancel(CancelRequest { target })).await? {
         Reply::Cancelled(cancelled) => {
             Ok((http::StatusCode::ACCEPTED, Json(Cancelled { jobs: cancelled.jobs })))
         }
@@ -241,25 +236,20 @@ async fn cancel(
 
 impl From<JobLine> for Job {
     fn from(line: JobLine) -> Self {
-        let (mut conclusion, mut runner_id, mut is_stopping) = (None, None, false);
-        let (state, state_at) = match line.state {
-            StateView::Scheduled { ready_at } => (WireState::Scheduled, Some(ready_at)),
-            StateView::Blocked { .. } => (WireState::Blocked, None),
-            StateView::Ready { since } => (WireState::Ready, Some(since)),
-            StateView::Offered { runner, .. } => {
-                runner_id = Some(runner);
-                (WireState::Offered, None)
-            }
+        let (mut conclusion, mut runner_id, mut is_stopping, mut state_at) = (None, None, false, None);
+        let state = WireState::of(&line.state);
+        match line.state {
+            StateView::Scheduled { ready_at } => state_at = Some(ready_at),
+            StateView::Ready { since } => state_at = Some(since),
+            StateView::Offered { runner, .. } => runner_id = Some(runner),
             StateView::Running { runner, since, cancelling, .. } => {
-                (runner_id, is_stopping) = (Some(runner), cancelling);
-                (WireState::Running, Some(since))
+                (runner_id, is_stopping, state_at) = (Some(runner), cancelling, Some(since));
             }
             StateView::Concluded { conclusion: how, at } => {
-                conclusion = Some(how.into());
-                (WireState::Concluded, Some(at))
+                (conclusion, state_at) = (Some(how.into()), Some(at));
             }
-            _ => (WireState::Ready, None),
-        };
+            _ => {}
+        }
         Self {
             id: line.job,
             kind: line.kind,
@@ -274,6 +264,20 @@ impl From<JobLine> for Job {
             is_stopping,
             submitted_at: line.submitted_at,
             state_at,
+        }
+    }
+}
+
+impl WireState {
+    const fn of(state: &StateView) -> Self {
+        match state {
+            StateView::Scheduled { .. } => Self::Scheduled,
+            StateView::Blocked { .. } => Self::Blocked,
+            StateView::Offered { .. } => Self::Offered,
+            StateView::Running { .. } => Self::Running,
+            StateView::Concluded { .. } => Self::Concluded,
+            // One of a newer core waits for something.
+            _ => Self::Ready,
         }
     }
 }

@@ -60,12 +60,11 @@ struct Piece<'a> {
     params(("id" = inline(text::Job), Path, description = "The job."), LogQuery),
     responses((status = 200, description = "A piece of the log.", body = String, content_type = "text/plain; charset=utf-8")))]
 pub(super) async fn read_log(
-    State(face): State<Face>,
     caller: Caller,
     Path(job): Path<JobId>,
     Query(query): Query<LogQuery>,
 ) -> Result<Response, Problem> {
-    let page = page(&face, &caller, job, query, Duration::ZERO).await?;
+    let page = page(&caller, job, query, Duration::ZERO).await?;
     let mut text = String::new();
     for piece in pieces(&page) {
         match (piece.text, piece.missing) {
@@ -102,7 +101,7 @@ pub(super) async fn follow_log(
         Some(id) => resumed(id).ok_or_else(|| malformed("Last-Event-ID", "is no id of this stream"))?,
         None => query,
     };
-    page(&face, &caller, job, query, Duration::ZERO).await?;
+    page(&caller, job, query, Duration::ZERO).await?;
     let until = face.clock().boot() + STREAM_MAX;
     let events = stream::unfold(Some(query), move |query| {
         let (face, caller) = (face.clone(), caller.clone());
@@ -111,7 +110,7 @@ pub(super) async fn follow_log(
             if face.clock().boot() >= until || face.control().is_stopping() {
                 return None;
             }
-            let page = page(&face, &caller, job, query, PARK_FOR).await.ok()?;
+            let page = page(&caller, job, query, PARK_FOR).await.ok()?;
             let mut told: String =
                 pieces(&page).map(|piece| sse::event(&place(&page, &piece), "log", &piece)).collect();
             if page.ended {
@@ -135,13 +134,12 @@ pub(super) async fn follow_log(
 }
 
 async fn page(
-    face: &Face,
     caller: &Caller,
     job: JobId,
     LogQuery { grant, from }: LogQuery,
     park_for: Duration,
 ) -> Result<LogPage, Problem> {
-    match caller.call(face, Request::ReadLog(ReadLogRequest { job, grant, from, park_for })).await? {
+    match caller.call(Request::ReadLog(ReadLogRequest { job, grant, from, park_for })).await? {
         Reply::Log(page) => Ok(page),
         _ => Err(Problem::unexpected()),
     }

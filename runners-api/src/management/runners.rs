@@ -2,19 +2,28 @@
 
 use super::{
     caller::Caller,
+    jobs::malformed,
     page::{self, PageQuery},
     pools::given,
 };
 use crate::wire::{
-    json::{Asked, Json},
+    json::{Asked, Json, JsonOrNothing},
     path::{Path, Query},
     problem::Problem,
     text, time,
 };
 use axum::response::Response;
 use http::StatusCode;
-use runners_core::{Mode, PoolId, Presence, RunnerFilter, RunnerId, RunnerView, Timestamp};
+use runners_core::{Drain, Mode, PoolId, Presence, RunnerFilter, RunnerId, RunnerView, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+mod system;
+
+pub(crate) use system::{__path_get_runner_system, get_runner_system};
+
+/// How long a runner that is removed gently may take, unless said otherwise: one hour.
+const RETIRE_WITHIN: Duration = Duration::from_secs(3600);
 
 /// A runner.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -37,6 +46,20 @@ pub(crate) struct Runner {
     #[serde(rename = "lastHeartbeatUtc", with = "time::optional")]
     #[schema(value_type = Option<text::Time>)]
     synced_at: Option<Timestamp>,
+    /// Why it drains, if somebody said so.
+    note: Option<String>,
+    /// Whether it has drained: it holds nothing, and is offered nothing.
+    is_drained: bool,
+    /// Whether it is removed once it has drained.
+    is_retiring: bool,
+    /// When what it still holds is taken from it, while it drains.
+    #[serde(rename = "drainByUtc", with = "time::optional")]
+    #[schema(value_type = Option<text::Time>)]
+    drain_by: Option<Timestamp>,
+    /// Until when it is offered nothing because it was started again and again.
+    #[serde(rename = "heldBackUntilUtc", with = "time::optional")]
+    #[schema(value_type = Option<text::Time>)]
+    held_back_until: Option<Timestamp>,
     #[serde(rename = "createdAtUtc", with = "time")]
     #[schema(value_type = text::Time)]
     made_at: Timestamp,
@@ -82,6 +105,34 @@ pub(crate) struct RunnerChange {
 }
 
 impl Asked for RunnerChange {}
+
+/// How a runner is drained.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Draining {
+    /// Why, for people.
+    #[schema(max_length = 500)]
+    note: Option<String>,
+    /// When what it still runs is taken from it, and goes on elsewhere at no cost. It may take as
+    /// long as it likes unless given; 30 days at most.
+    #[schema(maximum = 2_592_000)]
+    within_seconds: Option<u64>,
+}
+
+impl Asked for Draining {}
+
+/// How a runner is removed.
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RemoveQuery {
+    /// Whether it is removed at once, and what it holds is lost: `true` unless said otherwise. With
+    /// `false` it drains first, and is removed then.
+    force: Option<bool>,
+    /// How long it may drain with `force=false`: one hour unless said otherwise, 30 days at most.
+    #[param(maximum = 2_592_000)]
+    within_seconds: Option<u64>,
+}
 
 /// Lists the runners.
 ///
@@ -136,14 +187,26 @@ pub(super) async fn change_runner(
 
 /// Removes a runner.
 ///
-/// Its credential is good no longer, and its next sync is told so.
+/// Its credential is good no longer, and its next sync is told so. What it holds is lost, unless
+/// `force=false` has it drain before.
 #[utoipa::path(delete, path = "/self-hosted/runners/{id}", tag = "Runners",
-    params(("id" = inline(text::Runner), Path, description = "The runner.")),
-    responses((status = 204, description = "It is removed.")))]
+    params(("id" = inline(text::Runner), Path, description = "The runner."), RemoveQuery),
+    responses(
+        (status = 202, description = "It drains, and is removed then."),
+        (status = 204, description = "It is removed.")))]
 pub(super) async fn remove_runner(
     caller: Caller,
     Path(runner): Path<RunnerId>,
+    Query(query): Query<RemoveQuery>,
 ) -> Result<StatusCode, Problem> {
+    let within = query.within_seconds.map(Duration::from_secs);
+    if query.force == Some(false) {
+        caller.management.retire_runner(runner, within.unwrap_or(RETIRE_WITHIN)).await?;
+        return Ok(StatusCode::ACCEPTED);
+    }
+    if within.is_some() {
+        return Err(malformed("withinSeconds", "what is removed at once takes no time: add `force=false`"));
+    }
     caller.management.remove_runner(runner).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -152,13 +215,31 @@ pub(super) async fn remove_runner(
 ///
 /// It takes nothing new, finishes what it holds, and stays connected.
 #[utoipa::path(post, path = "/self-hosted/runners/{id}/drain", tag = "Runners",
+    request_body(content = Option<Draining>),
     params(("id" = inline(text::Runner), Path, description = "The runner.")),
     responses((status = 204, description = "It drains, now and after any restart.")))]
 pub(super) async fn drain_runner(
     caller: Caller,
     Path(runner): Path<RunnerId>,
+    JsonOrNothing(asked): JsonOrNothing<Draining>,
 ) -> Result<StatusCode, Problem> {
-    caller.management.set_mode(runner, Mode::Drain).await?;
+    caller.management.drain_runner(runner, &asked.into()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Has a runner drain and exit.
+///
+/// One that is started again leaves again, until it is resumed.
+#[utoipa::path(post, path = "/self-hosted/runners/{id}/shut-down", tag = "Runners",
+    request_body(content = Option<Draining>),
+    params(("id" = inline(text::Runner), Path, description = "The runner.")),
+    responses((status = 204, description = "It leaves, now and after any restart.")))]
+pub(super) async fn shut_down_runner(
+    caller: Caller,
+    Path(runner): Path<RunnerId>,
+    JsonOrNothing(asked): JsonOrNothing<Draining>,
+) -> Result<StatusCode, Problem> {
+    caller.management.shut_down_runner(runner, &asked.into()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -170,7 +251,7 @@ pub(super) async fn resume_runner(
     caller: Caller,
     Path(runner): Path<RunnerId>,
 ) -> Result<StatusCode, Problem> {
-    caller.management.set_mode(runner, Mode::Serve).await?;
+    caller.management.resume_runner(runner).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -195,7 +276,18 @@ impl Runner {
             slots: presence.slots,
             free: if presence.online { presence.free } else { 0 },
             synced_at: presence.synced_at,
+            note: runner.desired.note,
+            is_drained: presence.drained,
+            is_retiring: runner.retiring,
+            drain_by: runner.drain_by,
+            held_back_until: presence.held_back_until,
             made_at: runner.made_at,
         }
+    }
+}
+
+impl From<Draining> for Drain {
+    fn from(asked: Draining) -> Self {
+        Self { note: asked.note, within: asked.within_seconds.map(Duration::from_secs) }
     }
 }

@@ -119,7 +119,7 @@ pub(super) async fn send_signal(
         payload: payload.into(),
         expires_in,
     };
-    match caller.call(&face, Request::Signal(request)).await? {
+    match caller.call(Request::Signal(request)).await? {
         Reply::Signalled(sent) => Ok((StatusCode::ACCEPTED, Json(SentSignal { id: sent.signal }))),
         _ => Err(Problem::unexpected()),
     }
@@ -130,7 +130,6 @@ pub(super) async fn send_signal(
     params(("id" = inline(text::Signal), Path, description = "The signal."), AnswerQuery),
     responses((status = 200, description = "What is known.", body = Answer)))]
 pub(super) async fn await_answer(
-    State(face): State<Face>,
     caller: Caller,
     Path(signal): Path<SignalId>,
     Query(query): Query<AnswerQuery>,
@@ -139,7 +138,7 @@ pub(super) async fn await_answer(
     if park_for > WAIT_MAX {
         return Err(malformed("waitMs", "must be at most 20000"));
     }
-    let answered = match caller.call(&face, Request::Answer(AnswerRequest { signal, park_for })).await? {
+    let answered = match caller.call(Request::Answer(AnswerRequest { signal, park_for })).await? {
         Reply::Answered(answered) => answered,
         _ => return Err(Problem::unexpected()),
     };

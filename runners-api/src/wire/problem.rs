@@ -198,6 +198,10 @@ fn on_the_wire(field: &str) -> String {
         "runners_max" => "maxRunners",
         "uses_max" => "maxUses",
         "expires_in" => "expiresInSeconds",
+        "within" => "withinSeconds",
+        "concluded_for" => "concludedForSeconds",
+        "artifacts_for" => "artifactsForSeconds",
+        "events_for" => "eventsForSeconds",
         _ => "",
     };
     if !known.is_empty() {

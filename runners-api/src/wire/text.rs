@@ -42,6 +42,10 @@ texts! {
     Run, "^run_[0-9a-f]{32}$", "run_019a00000000700080000000000000ab", "The id of a run.";
     /// The text of a signal's id.
     Signal, "^signal_[0-9a-f]{32}$", "signal_019a00000000700080000000000000ab", "The id of a signal.";
+    /// The text of a webhook's id.
+    Webhook, "^webhook_[0-9a-f]{32}$", "webhook_019a00000000700080000000000000ab", "The id of a webhook.";
+    /// The text of a delivery's id.
+    Delivery, "^delivery_[0-9a-f]{32}$", "delivery_019a00000000700080000000000000ab", "The id of a delivery.";
     /// The text of a token's id.
     Token, "^token_[0-9a-f]{32}$", "token_00112233445566778899aabbccddeeff", "The id of a token, which is no secret.";
     /// A SHA-256 in hex digits.

@@ -4,6 +4,10 @@
 mod access;
 mod contract;
 mod description;
+mod fleet;
 mod jobs;
+mod runners;
 mod stage;
 mod strictness;
+mod tenants;
+mod webhooks;

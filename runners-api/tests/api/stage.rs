@@ -1,14 +1,16 @@
 //! What the tests share: a control plane, a server, credentials and calls.
 
+use async_trait::async_trait;
 use reqwest::{Client, Method, Response};
 use runners_api::ManagementFace;
 use runners_core::{
-    ControlPlane, Digest, MemoryStore, PoolId, Principal, Runner, Scope, TenantId, Token, TokenKind,
-    Transport,
+    Authenticate, AuthenticateError, ControlPlane, Digest, MemoryArtifacts, MemoryStore, PoolId, Principal,
+    RecordsAuthenticator, Runner, Scope, TenantId, Token, TokenKind, Transport, WebhookCall, WebhookError,
+    WebhookSender,
     protocol::{EnrolRequest, Reply, Request},
 };
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::{net::TcpListener, task::JoinSet};
 
 /// A tenant that has nothing.
@@ -17,6 +19,9 @@ pub(crate) const OTHER: TenantId = TenantId::from_bytes([9; 16]);
 /// A control plane behind a server, for as long as this lives.
 pub(crate) struct Stage {
     pub(crate) control: ControlPlane,
+    pub(crate) store: MemoryStore,
+    pub(crate) artifacts: MemoryArtifacts,
+    pub(crate) hooks: Refusing,
     pub(crate) url: String,
     client: Client,
     _server: JoinSet<()>,
@@ -27,10 +32,40 @@ pub(crate) fn token(letter: u8) -> Token {
     Token::new(TokenKind::Api, [letter; Token::RANDOM_BYTES])
 }
 
+/// The control plane's own credentials, and one of its operator, which it keeps none of.
+#[derive(Debug)]
+struct WithOperator(RecordsAuthenticator);
+
+#[async_trait]
+impl Authenticate for WithOperator {
+    async fn authenticate(&self, text: &str) -> Result<Principal, AuthenticateError> {
+        if text == token(b'z').expose() {
+            return Ok(Principal::Operator);
+        }
+        self.0.authenticate(text).await
+    }
+}
+
+/// Keeps every call to a webhook, and answers that it cannot be taken.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Refusing(pub(crate) Arc<Mutex<Vec<WebhookCall>>>);
+
+#[async_trait]
+impl WebhookSender for Refusing {
+    async fn send(&self, call: WebhookCall) -> Result<u16, WebhookError> {
+        self.0.lock().unwrap().push(call);
+        Ok(503)
+    }
+}
+
 impl Stage {
-    /// `a` may do everything, `r` only reads, `s` only submits, and `o` is of another tenant.
+    /// `a` may do everything, `r` only reads, `s` only submits, `o` is of another tenant, and `z` is
+    /// the operator.
     pub(crate) async fn open() -> Self {
-        let control = ControlPlane::builder(MemoryStore::default()).start().await.unwrap();
+        let (store, artifacts, hooks) =
+            (MemoryStore::default(), MemoryArtifacts::default(), Refusing::default());
+        let control = ControlPlane::builder(store.clone()).artifacts(artifacts.clone());
+        let control = control.webhooks(hooks.clone()).start().await.unwrap();
         let everything = [Scope::Submit, Scope::Read, Scope::Admin];
         for (letter, tenant, scopes) in [
             (b'a', TenantId::DEFAULT, &everything[..]),
@@ -41,13 +76,16 @@ impl Stage {
             let scopes = scopes.iter().copied();
             control.admit_api_credential(token(letter).digest(), tenant, scopes).await.unwrap();
         }
-        let face = ManagementFace::builder(&control, control.authenticator()).build();
+        let face = ManagementFace::builder(&control, WithOperator(control.authenticator())).build();
         let app = axum::Router::new().nest("/api", face.into_router());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/api", listener.local_addr().unwrap());
         let server = async move { axum::serve(listener, app).await.unwrap() };
         Self {
             control,
+            store,
+            artifacts,
+            hooks,
             url,
             client: Client::builder().build().unwrap(),
             _server: [server].into_iter().collect(),

@@ -27,6 +27,11 @@ pub(super) struct TenantArtifacts {
 }
 
 impl TenantArtifacts {
+    /// The same store as the tenant sees it that a job is of, if it is of another one.
+    pub(super) fn of(&self, tenant: Option<TenantId>) -> Self {
+        Self { tenant: tenant.unwrap_or(self.tenant), store: Arc::clone(&self.store) }
+    }
+
     /// Puts bytes and answers their digest.
     pub(super) async fn put(&self, bytes: &Bytes, clock: &dyn Clock) -> Result<Digest, ArtifactError> {
         let key = ArtifactKey { tenant: self.tenant, digest: Digest::of(bytes) };

@@ -24,6 +24,7 @@ mod feed;
 mod fleet;
 mod gauges;
 mod grant;
+mod hosting;
 mod lanes;
 mod logs;
 mod measured;
@@ -32,6 +33,7 @@ mod readiness;
 mod retention;
 mod route;
 mod session;
+mod sessions;
 mod signals;
 mod spans;
 mod subjects;
@@ -63,8 +65,10 @@ use crate::{
 use collect::Unnamed;
 use due::DueSignal;
 use feed::Feed;
+use hosting::Hosting;
 use measures::Measures;
 pub(crate) use session::Session;
+use sessions::Sessions;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -129,11 +133,12 @@ pub(crate) struct Plane {
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) spans: Spans,
     pub(crate) schedule: Mutex<Schedule>,
-    pub(crate) sessions: Mutex<BTreeMap<RunnerId, Arc<Session>>>,
+    pub(crate) sessions: Sessions,
     pub(crate) pools: Mutex<BTreeMap<(TenantId, String), PoolId>>,
     /// Tenants that may ask for nothing and are granted nothing.
     pub(crate) suspended: Mutex<BTreeSet<TenantId>>,
     pub(crate) rollout: Rollout,
+    pub(crate) hosting: Hosting,
     pub(crate) subjects: Subjects,
     pub(crate) due: DueSignal,
     pub(crate) feed: Feed,
@@ -166,9 +171,7 @@ impl Plane {
 
     /// Has the sync that a runner is parked with looked at again.
     pub(crate) fn wake(&self, runner: RunnerId) {
-        if let Some(session) = lock(&self.sessions).get(&runner) {
-            session.wake();
-        }
+        self.sessions.of_runner(runner).iter().for_each(|session| session.wake());
     }
 
     pub(crate) fn wake_all(&self, runners: Vec<RunnerId>) {

@@ -20,7 +20,7 @@ mod webhooks;
 
 use crate::{
     actors::{
-        control_plane::{ControlPlane, Plane},
+        control_plane::{Caller, ControlPlane, Plane},
         error::Error,
         records::{Versioned, read},
     },
@@ -80,6 +80,12 @@ impl Management {
             return Err(not_found("tenant", tenant));
         }
         Ok(Self { tenant, ..self.clone() })
+    }
+
+    /// A transport that speaks for the same principal, about the tenant that is managed.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        Caller::new(&self.plane, self.principal.clone(), self.tenant)
     }
 
     /// The tenant that is managed.

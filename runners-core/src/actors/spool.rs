@@ -336,6 +336,7 @@ mod tests {
         let mut kept = Kept::default();
         let mut finishes = [1, 2, 3].map(|grant| Finish {
             token: FencingToken { job: crate::values::id::JobId::from_bytes([7; 16]), grant },
+            tenant: None,
             outcome: crate::values::outcome::Outcome::Passed,
             result: Some(b"1234".to_vec().into()),
             result_artifact: None,

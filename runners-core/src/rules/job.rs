@@ -178,7 +178,7 @@ impl JobRecord {
         };
         let terms = Terms::of(lanes, spec, now);
         Self {
-            tenant: lane.tenant,
+            tenant: lane.owner_of_jobs(),
             id: spec.job,
             fallen: terms.open_at_once(),
             terms,
@@ -216,6 +216,11 @@ impl JobRecord {
         self.granted_in.unwrap_or(self.terms.pool)
     }
 
+    /// The owner of its pools, and of the runners that execute it.
+    pub(crate) const fn host(&self) -> TenantId {
+        if self.terms.hosted { TenantId::OPERATOR } else { self.tenant }
+    }
+
     /// The lane that it is in now.
     pub(crate) fn lane(&self) -> LaneId {
         match self.fallen.checked_sub(1).and_then(|at| self.terms.fallbacks.get(at)) {
@@ -236,11 +241,14 @@ impl JobRecord {
 
     /// How many counters it counts in while it is granted.
     pub(crate) fn counters_count(&self) -> usize {
-        self.terms.concurrency.len() + usize::from(self.terms.fairness.is_some())
+        self.terms.concurrency.len() + usize::from(self.terms.hosted || self.terms.fairness.is_some())
     }
 
-    /// The counter of its fairness key in the pool of the runner that holds it.
+    /// The counter of whom it takes turns with in the pool of the runner that holds it.
     pub(crate) fn share(&self) -> Option<Key> {
+        if self.terms.hosted {
+            return Some(keys::tenant_share(self.tenant, self.pool()));
+        }
         self.terms.fairness.as_ref().map(|key| keys::share(self.tenant, self.pool(), key))
     }
 

@@ -189,6 +189,12 @@ pub(crate) fn share(tenant: TenantId, pool: PoolId, key: &str) -> Key {
     Key::new(tenant, Kind::Limit, Bytes::copy_from_slice(&text(&["share", &pool.to_string(), key])))
 }
 
+/// The counter of the granted jobs of a tenant in a pool that is shared with it. No fairness key of
+/// a tenant stands there.
+pub(crate) fn tenant_share(tenant: TenantId, pool: PoolId) -> Key {
+    Key::new(tenant, Kind::Limit, Bytes::copy_from_slice(&text(&["tenant share", &pool.to_string()])))
+}
+
 /// The stream of a job's history.
 pub(crate) fn events(tenant: TenantId, job: JobId) -> Key {
     Key::new(tenant, Kind::Events, Bytes::copy_from_slice(job.as_bytes()))

@@ -18,7 +18,7 @@ use crate::{
     rules::{job::JobRecord, record::PayloadRecord},
     values::{
         fleet::pool::Placement,
-        id::{LaneId, PoolId, RunnerId},
+        id::{LaneId, PoolId, RunnerId, TenantId},
         key::Key,
     },
 };
@@ -74,6 +74,8 @@ pub(crate) struct Schedule {
     counters: Counters,
     /// In which pool a counter is a share.
     shares: BTreeMap<Key, PoolId>,
+    /// Tenants that are granted nothing.
+    suspended: BTreeSet<TenantId>,
 }
 
 #[derive(Debug, Default)]
@@ -288,7 +290,7 @@ impl Schedule {
     /// Puts a lane where its first job belongs, if that might be granted.
     fn refresh(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
-        let first = lane.window.first().and_then(|key| lanes::head_of(key, id));
+        let first = lane.window.first().and_then(|key| lane.head_of(key, id));
         for (key, limit) in &lane.limits {
             self.counters.set_ready(key, *limit, id, first.is_some());
         }

@@ -25,12 +25,24 @@ pub trait SecretSource: Debug + Send + Sync + 'static {
     /// # Cancel safety
     /// Dropping the future has no effect. It is dropped when the attempt has to stop.
     async fn secret(&self, name: &str, spec: &JobSpec) -> Result<Secret, SecretError>;
+
+    /// Whether it looks at [`JobSpec::tenant`], and gives each tenant nothing but its own. `false`
+    /// unless said otherwise: a runner of a pool that several tenants share then does not ask it on
+    /// behalf of another tenant than the runner's own. In such a job the tenant is always given, as
+    /// the control plane tells it.
+    fn tells_tenants_apart(&self) -> bool {
+        false
+    }
 }
 
 #[async_trait]
 impl<S: SecretSource + ?Sized> SecretSource for Arc<S> {
     async fn secret(&self, name: &str, spec: &JobSpec) -> Result<Secret, SecretError> {
         (**self).secret(name, spec).await
+    }
+
+    fn tells_tenants_apart(&self) -> bool {
+        (**self).tells_tenants_apart()
     }
 }
 

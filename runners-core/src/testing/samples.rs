@@ -187,6 +187,7 @@ fn sync_full() -> SyncRequest {
     ];
     let finish = |outcome| Finish {
         token: TOKEN,
+        tenant: None,
         outcome,
         result: Some(text("{\"ok\":true}")),
         result_artifact: Some(digest()),
@@ -266,6 +267,7 @@ fn enrolled() -> Enrolled {
 fn answer_full() -> SyncAnswer {
     let inline = Offer {
         token: TOKEN,
+        tenant: None,
         attempt: 2,
         start_within: Duration::from_secs(15),
         spec: text("{\"kind\":\"add\"}"),

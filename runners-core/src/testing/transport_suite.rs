@@ -358,6 +358,7 @@ fn submit_of(bytes: usize) -> Request {
 fn sync_of(bytes: usize) -> Request {
     let finish = Finish {
         token: FencingToken { job: JobId::from_bytes([1; 16]), grant: 1 },
+        tenant: None,
         outcome: Outcome::Passed,
         result: Some(Opaque::from(vec![b'x'; bytes])),
         result_artifact: None,

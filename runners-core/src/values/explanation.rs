@@ -18,7 +18,8 @@ pub struct Explanation {
     /// What keeps it from every runner, if something does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub obstacle: Option<JobObstacle>,
-    /// The pools whose runners may take it, now or later, in the order in which it prefers them.
+    /// The pools whose runners may take it, now or later, in the order in which it prefers them. None
+    /// are told of a job that is hosted.
     pub pools: Vec<PoolExplanation>,
 }
 
@@ -41,6 +42,11 @@ pub enum JobObstacle {
     Blocked {
         /// How many.
         on: u32,
+    },
+    /// It waits for a runner of the operator. Which ones there are is not told.
+    Hosted {
+        /// Whether one is there that may take it, when it is its turn.
+        suited: bool,
     },
     /// As many jobs of a concurrency key are granted as may be.
     Concurrency {
@@ -153,6 +159,13 @@ impl Explanation {
             Some(JobObstacle::Blocked { on }) => format!("{on} jobs that it waits for must pass first"),
             Some(JobObstacle::Concurrency { key, max }) => {
                 format!("one of the {max} jobs of {key:?} that are granted must end first")
+            }
+            Some(JobObstacle::Hosted { suited: true }) => {
+                "it waits for its turn on the operator's runners".into()
+            }
+            Some(JobObstacle::Hosted { suited: false }) => {
+                "the operator has no runner here that may take it: ask for one with its kind and labels"
+                    .into()
             }
             None => self.advice_on_runners(),
         }

@@ -186,7 +186,7 @@ pub struct JobView {
     pub job: JobId,
     /// The kind of its command.
     pub kind: String,
-    /// The name of its pool.
+    /// The name of its pool, or [`JobView::HOSTED_POOL`] if it is hosted by the operator.
     pub pool: String,
     /// Its run, if it is of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -214,6 +214,10 @@ pub struct JobView {
 }
 
 impl JobView {
+    /// What stands for the name of the pool of a job that is hosted: those of the operator are its own
+    /// business.
+    pub const HOSTED_POOL: &str = "hosted";
+
     /// How the job ended, once it has.
     #[must_use]
     pub const fn conclusion(&self) -> Option<Conclusion> {

@@ -5,7 +5,7 @@
 
 use crate::values::{
     digest::Digest,
-    id::SignalId,
+    id::{SignalId, TenantId},
     lease::FencingToken,
     opaque::Opaque,
     outcome::Outcome,
@@ -118,6 +118,9 @@ pub struct Declined {
 pub struct Finish {
     /// The grant.
     pub token: FencingToken,
+    /// Whose job it is, if the [offer](Offer::tenant) said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<TenantId>,
     /// How it ended.
     pub outcome: Outcome,
     /// Its result, if there is one and it is small enough.
@@ -303,6 +306,9 @@ pub struct Attached {
 pub struct Offer {
     /// The grant.
     pub token: FencingToken,
+    /// Whose job it is, if it is hosted: not of the tenant that the runner belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<TenantId>,
     /// The number of the attempt it becomes when it is confirmed.
     pub attempt: u32,
     /// How long the offer stands.

@@ -25,8 +25,13 @@ impl Hand {
 
     /// As [`new`](Self::new), of another pool.
     pub(crate) fn in_pool(control: &ControlPlane, number: u8, pool: PoolId) -> Self {
+        Self::of(control, number, TenantId::DEFAULT, pool)
+    }
+
+    /// As [`new`](Self::new), of another tenant and pool.
+    pub(crate) fn of(control: &ControlPlane, number: u8, tenant: TenantId, pool: PoolId) -> Self {
         let runner = RunnerId::from_bytes([number; 16]);
-        let principal = Principal::Runner { tenant: TenantId::DEFAULT, pool, runner };
+        let principal = Principal::Runner { tenant, pool, runner };
         let facts = Facts { kinds: ["visit".to_owned()].into(), slots: 2, ..Facts::default() };
         let next = SyncRequest {
             incarnation: Incarnation { boots: 1, random: 1 },
@@ -88,6 +93,7 @@ impl Hand {
         let result = result.map(|text| Opaque::new(text.as_bytes().to_vec()));
         self.next.finishes.push(Finish {
             token,
+            tenant: None,
             outcome,
             result,
             result_artifact: None,

@@ -9,6 +9,7 @@ mod drains;
 mod events;
 mod explain;
 mod hand;
+mod hosted;
 mod jobs;
 mod logs;
 mod management;
@@ -18,6 +19,8 @@ mod parked;
 mod planes;
 mod retention;
 mod runs;
+#[cfg(feature = "testing")]
+mod sessions;
 #[cfg(feature = "testing")]
 mod sharing;
 mod signals;

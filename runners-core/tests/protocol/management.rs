@@ -205,7 +205,7 @@ async fn an_environment_that_leads_nowhere_is_told_clearly() {
     let Acceptance::Refused(refused) = submit_through(&control, 1, "cloud").await else {
         panic!("expected it to be refused")
     };
-    assert!(refused.detail.contains("hosted execution, which is not set up here"), "{refused:?}");
+    assert!(refused.detail.contains("hosted execution, and no pool of the operator serves"), "{refused:?}");
     let blue = admin.create_pool(PoolSpec::new("blue")).await.unwrap().id;
     admin.route_environment("lab", Route::Pool(blue)).await.unwrap();
     admin.delete_pool(blue).await.unwrap();

@@ -218,6 +218,8 @@ async fn ask(management: &Management, ids: &Ids, told: &mut BTreeMap<String, Str
         create_tenant("mine");
         tenants(all);
         own_tenant();
+        rollout();
+        within_named(&ids.tenant.to_string());
         rename_tenant(ids.tenant, "mine");
         suspend_tenant(ids.tenant, true);
         environments(all);
@@ -286,6 +288,9 @@ async fn ask_work(management: &Management, ids: &Ids, note: &mut impl FnMut(&str
     note("fleet_summary", plain(management.fleet_summary().await));
     note("artifact_length", plain(management.artifact_length(ids.artifact).await));
     note("webhooks", plain(management.webhooks(&Paging::default()).await));
+    note("explain", plain(management.explain(ids.job, None).await));
+    note("webhook", plain(management.webhook(ids.webhook).await));
+    note("rotate_webhook_secret", plain(management.rotate_webhook_secret(ids.webhook, None).await));
     note("delete_webhook", plain(management.delete_webhook(ids.webhook).await));
     note("deliveries", plain(management.deliveries(true, &Paging::default()).await));
     note("redeliver", plain(management.redeliver(ids.delivery).await));

@@ -14,7 +14,7 @@ pub(crate) struct Page<'s> {
 }
 
 /// A point in the viewport, in CSS pixels.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, serde::Deserialize)]
 pub(crate) struct Point {
     pub(crate) x: f64,
     pub(crate) y: f64,
@@ -31,6 +31,38 @@ impl<'s> Page<'s> {
         let chromium =
             ["goog:chromeOptions", "ms:edgeOptions"].iter().any(|key| capabilities.contains_key(*key));
         if chromium { Devtools::Spoken } else { Devtools::Absent }
+    }
+
+    /// The handle of the page that the session is at.
+    pub(crate) async fn window(self) -> Result<String, BrowserError> {
+        Ok(self.get("window").await?.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// The handles of all pages.
+    pub(crate) async fn windows(self) -> Result<Vec<String>, BrowserError> {
+        let handles = self.get("window/handles").await?;
+        let handles = handles.as_array().map(Vec::as_slice).unwrap_or_default();
+        Ok(handles.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
+    /// Turns to another page, without bringing it to the front.
+    pub(crate) async fn show_window(self, handle: &str) -> Result<(), BrowserError> {
+        self.post("window", json!({ "handle": handle })).await.map(drop)
+    }
+
+    /// Turns to a child frame by its element, or to the main frame by null.
+    pub(crate) async fn show_frame(self, element: &Value) -> Result<(), BrowserError> {
+        self.post("frame", json!({ "id": element })).await.map(drop)
+    }
+
+    /// Turns to the frame around the present one.
+    pub(crate) async fn show_parent_frame(self) -> Result<(), BrowserError> {
+        self.post("frame/parent", json!({})).await.map(drop)
+    }
+
+    /// The address of the page.
+    pub(crate) async fn address(self) -> Result<String, BrowserError> {
+        Ok(self.get("url").await?.as_str().unwrap_or_default().to_owned())
     }
 
     /// Starts to load an address; does not wait for it.

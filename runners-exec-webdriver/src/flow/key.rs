@@ -6,9 +6,21 @@ pub(crate) enum Key {
     /// A code point that a key action takes.
     Point(char),
     /// A known key for which WebDriver has no code point.
-    Unmapped,
+    Unmapped(Bare),
     /// A name that no keyboard has.
     Unknown,
+}
+
+/// A key as a page reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bare {
+    pub(crate) key: &'static str,
+    pub(crate) code: &'static str,
+    pub(crate) key_code: u16,
+}
+
+const fn bare(key: &'static str, code: &'static str, key_code: u16) -> Bare {
+    Bare { key, code, key_code }
 }
 
 impl Key {
@@ -23,8 +35,7 @@ impl Key {
         }
         match lettered(name) {
             Some(point) => Self::Point(point),
-            None if UNMAPPED.contains(&name) || is_function_key(name) => Self::Unmapped,
-            None => Self::Unknown,
+            None => unmapped(name).map_or(Self::Unknown, Self::Unmapped),
         }
     }
 }
@@ -57,11 +68,17 @@ fn single(text: &str) -> Option<char> {
     characters.next().filter(|_| characters.next().is_none())
 }
 
-fn is_function_key(name: &str) -> bool {
-    name.strip_prefix('F')
-        .and_then(|number| number.parse::<u32>().ok())
-        .is_some_and(|n| (13..=24).contains(&n))
+fn unmapped(name: &str) -> Option<Bare> {
+    if let Ok(at) = UNMAPPED.binary_search_by_key(&name, |(name, _)| name) {
+        return Some(UNMAPPED[at].1);
+    }
+    let at = HIGH_FUNCTION_KEYS.iter().position(|key| *key == name)?;
+    Some(bare(HIGH_FUNCTION_KEYS[at], HIGH_FUNCTION_KEYS[at], 124 + u16::try_from(at).ok()?))
 }
+
+/// They follow each other by their `keyCode` as well.
+const HIGH_FUNCTION_KEYS: [&str; 12] =
+    ["F13", "F14", "F15", "F16", "F17", "F18", "F19", "F20", "F21", "F22", "F23", "F24"];
 
 /// Sorted by name. The two names of a modifier without a side mean the left one.
 const POINTS: &[(&str, char)] = &[
@@ -116,45 +133,46 @@ const POINTS: &[(&str, char)] = &[
     ("Tab", '\u{E004}'),
 ];
 
-const UNMAPPED: &[&str] = &[
-    "Abort",
-    "Accept",
-    "AltGraph",
-    "Attn",
-    "AudioVolumeDown",
-    "AudioVolumeMute",
-    "AudioVolumeUp",
-    "Call",
-    "Camera",
-    "CapsLock",
-    "ContextMenu",
-    "Convert",
-    "CrSel",
-    "Eject",
-    "EndCall",
-    "EraseEof",
-    "ExSel",
-    "Execute",
-    "MediaPlayPause",
-    "MediaStop",
-    "MediaTrackNext",
-    "MediaTrackPrevious",
-    "ModeChange",
-    "NonConvert",
-    "NumLock",
-    "Open",
-    "Play",
-    "Power",
-    "Print",
-    "PrintScreen",
-    "Props",
-    "ScrollLock",
-    "Select",
-    "SoftLeft",
-    "SoftRight",
-    "VolumeDown",
-    "VolumeUp",
-    "ZoomOut",
+/// Sorted by name: what a page reads of a key as `key`, `code` and `keyCode`. F13 to F24 are beside it.
+const UNMAPPED: &[(&str, Bare)] = &[
+    ("Abort", bare("Cancel", "Abort", 3)),
+    ("Accept", bare("Accept", "Accept", 30)),
+    ("AltGraph", bare("AltGraph", "AltGraph", 225)),
+    ("Attn", bare("Attn", "Attn", 246)),
+    ("AudioVolumeDown", bare("AudioVolumeDown", "AudioVolumeDown", 174)),
+    ("AudioVolumeMute", bare("AudioVolumeMute", "AudioVolumeMute", 173)),
+    ("AudioVolumeUp", bare("AudioVolumeUp", "AudioVolumeUp", 175)),
+    ("Call", bare("Call", "Call", 0)),
+    ("Camera", bare("Camera", "Camera", 0)),
+    ("CapsLock", bare("CapsLock", "CapsLock", 20)),
+    ("ContextMenu", bare("ContextMenu", "ContextMenu", 93)),
+    ("Convert", bare("Convert", "Convert", 28)),
+    ("CrSel", bare("CrSel", "Props", 247)),
+    ("Eject", bare("Eject", "Eject", 0)),
+    ("EndCall", bare("EndCall", "EndCall", 95)),
+    ("EraseEof", bare("EraseEof", "EraseEof", 249)),
+    ("ExSel", bare("ExSel", "ExSel", 248)),
+    ("Execute", bare("Execute", "Open", 43)),
+    ("MediaPlayPause", bare("MediaPlayPause", "MediaPlayPause", 179)),
+    ("MediaStop", bare("MediaStop", "MediaStop", 178)),
+    ("MediaTrackNext", bare("MediaTrackNext", "MediaTrackNext", 176)),
+    ("MediaTrackPrevious", bare("MediaTrackPrevious", "MediaTrackPrevious", 177)),
+    ("ModeChange", bare("ModeChange", "ModeChange", 31)),
+    ("NonConvert", bare("NonConvert", "NonConvert", 29)),
+    ("NumLock", bare("NumLock", "NumLock", 144)),
+    ("Open", bare("Execute", "Open", 43)),
+    ("Play", bare("Play", "Play", 250)),
+    ("Power", bare("Power", "Power", 0)),
+    ("Print", bare("Print", "Print", 42)),
+    ("PrintScreen", bare("PrintScreen", "PrintScreen", 44)),
+    ("Props", bare("CrSel", "Props", 247)),
+    ("ScrollLock", bare("ScrollLock", "ScrollLock", 145)),
+    ("Select", bare("Select", "Select", 41)),
+    ("SoftLeft", bare("SoftLeft", "SoftLeft", 0)),
+    ("SoftRight", bare("SoftRight", "SoftRight", 0)),
+    ("VolumeDown", bare("VolumeDown", "VolumeDown", 182)),
+    ("VolumeUp", bare("VolumeUp", "VolumeUp", 183)),
+    ("ZoomOut", bare("ZoomOut", "ZoomOut", 251)),
 ];
 
 #[cfg(test)]
@@ -164,6 +182,7 @@ mod tests {
     #[test]
     fn the_table_is_sorted_so_that_the_search_finds_all_of_it() {
         assert!(POINTS.is_sorted());
+        assert!(UNMAPPED.is_sorted_by_key(|(name, _)| name));
         for (name, point) in POINTS {
             assert_eq!(Key::of(name), Key::Point(*point), "{name}");
         }
@@ -184,8 +203,10 @@ mod tests {
 
     #[test]
     fn a_key_without_a_code_point_is_told_from_a_wrong_name() {
-        assert_eq!(Key::of("F13"), Key::Unmapped);
-        assert_eq!(Key::of("CapsLock"), Key::Unmapped);
+        assert_eq!(Key::of("F13"), Key::Unmapped(bare("F13", "F13", 124)));
+        assert_eq!(Key::of("F24"), Key::Unmapped(bare("F24", "F24", 135)));
+        assert_eq!(Key::of("CapsLock"), Key::Unmapped(bare("CapsLock", "CapsLock", 20)));
+        assert_eq!(Key::of("Execute"), Key::Unmapped(bare("Execute", "Open", 43)));
         assert_eq!(Key::of("F25"), Key::Unknown);
         assert_eq!(Key::of("Entr"), Key::Unknown);
     }

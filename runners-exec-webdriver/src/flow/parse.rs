@@ -1,7 +1,7 @@
 //! Reads a flow document: every rule of the format, every violation of it at once.
 
 use super::{
-    Flow,
+    Flow, Mode,
     problem::Problem,
     reader::{Reader, kind},
     selector::{Chain, Selector, Selectors},
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 const BUTTONS: &[&str] = &["primary", "auxiliary", "secondary", "back", "forward"];
 const DEVICES: &[&str] = &["mouse", "pen", "touch"];
+const MODES: &[&str] = &["compat", "strict"];
 const OPERATORS: &[&str] = &[">=", "==", "<="];
 const TYPES: &[&str] = &[
     "change",
@@ -44,9 +45,19 @@ pub(super) fn flow(document: &Value, problems: &mut Vec<Problem>) -> Option<Flow
     }
     let timeout = timeout(&reader, problems);
     let steps = steps(&reader, problems);
-    let runners = reader.get("runners").and_then(|runners| runners.get("mode"));
-    let strict = runners.is_some_and(|mode| mode == "strict");
-    problems.is_empty().then(|| Flow { title: title.unwrap_or_default(), timeout, steps, strict })
+    let mode = mode(&reader, problems);
+    problems.is_empty().then(|| Flow { title: title.unwrap_or_default(), timeout, steps, mode })
+}
+
+/// What is written for this replayer is meant as it says.
+fn mode(flow: &Reader<'_>, problems: &mut Vec<Problem>) -> Mode {
+    let Some(runners) = flow.get("runners") else { return Mode::Compat };
+    let Some(members) = runners.as_object() else {
+        flow.wrong("runners", "an object", problems);
+        return Mode::Strict;
+    };
+    let chosen = Reader::new(members, "/runners").choice("mode", MODES, problems);
+    if chosen == Some(0) { Mode::Compat } else { Mode::Strict }
 }
 
 fn steps(flow: &Reader<'_>, problems: &mut Vec<Problem>) -> Vec<Step> {

@@ -1,12 +1,11 @@
 //! What this replayer cannot do with a flow, found before a browser starts.
 
 use super::{
-    Flow,
+    Flow, Mode,
     key::Key,
     problem::Problem,
     step::{Action, Step},
 };
-use crate::flow::selector::{Selector, Selectors};
 use url::Url;
 
 /// Whether the browser also speaks the DevTools protocol through its driver.
@@ -22,12 +21,8 @@ impl Flow {
     #[must_use]
     pub fn unsupported(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if self.strict {
-            let message = "mode \"strict\" is not supported";
-            problems.push(Problem::new("/runners/mode", message, "leave it out for \"compat\""));
-        }
         for (index, step) in self.steps.iter().enumerate() {
-            unsupported_step(step, &format!("/steps/{index}"), &mut problems);
+            unsupported_step(step, self.mode, &format!("/steps/{index}"), &mut problems);
         }
         problems
     }
@@ -52,42 +47,29 @@ impl Flow {
     }
 }
 
-fn unsupported_step(step: &Step, pointer: &str, problems: &mut Vec<Problem>) {
-    if matches!(&step.target, Some(target) if target != "main") {
-        let message = "a target other than \"main\" is not supported";
-        problems.push(Problem::new(format!("{pointer}/target"), message, ""));
-    }
-    if !step.frame.is_empty() {
-        problems.push(Problem::new(format!("{pointer}/frame"), "a child frame is not supported", ""));
-    }
-    match &step.action {
-        Action::EmulateNetworkConditions { .. } => {
-            let message = "the step `emulateNetworkConditions` is not supported";
-            problems.push(Problem::new(format!("{pointer}/type"), message, ""));
-        }
-        Action::CustomStep { name, .. } if name.starts_with("runners.") => {
-            let message = format!("the custom step {name:?} is not supported");
-            problems.push(Problem::new(format!("{pointer}/name"), message, ""));
-        }
-        _ => {}
-    }
+fn unsupported_step(step: &Step, mode: Mode, pointer: &str, problems: &mut Vec<Problem>) {
+    let Action::CustomStep { name, .. } = &step.action else { return };
+    let (message, hint) = if name.starts_with("runners.") {
+        (format!("the custom step {name:?} is not supported"), "")
+    } else if mode == Mode::Strict {
+        let message = format!("nothing here understands the custom step {name:?}");
+        (message, "leave it out, or use mode \"compat\" to skip it")
+    } else {
+        return;
+    };
+    problems.push(Problem::new(format!("{pointer}/name"), message, hint));
 }
 
 fn needs_devtools(step: &Step) -> Option<(&'static str, &'static str)> {
-    if matches!(step.action, Action::SetViewport(_)) {
-        return Some(("/type", "the step `setViewport`"));
+    match step.action {
+        Action::SetViewport(_) => return Some(("/type", "the step `setViewport`")),
+        Action::EmulateNetworkConditions { .. } => {
+            return Some(("/type", "the step `emulateNetworkConditions`"));
+        }
+        _ => {}
     }
-    if let Action::KeyDown { key } | Action::KeyUp { key } = &step.action {
-        return (Key::of(key) == Key::Unmapped).then_some(("/key", "this key"));
-    }
-    let only_aria = |selectors: &Selectors| {
-        let aria = |selector: &Selector| matches!(selector, Selector::Aria { .. });
-        selectors.alternatives().iter().all(|chain| chain.selectors().iter().any(aria))
-    };
-    step.action
-        .selectors()
-        .filter(|selectors| only_aria(selectors))
-        .map(|_| ("/selectors", "an aria selector"))
+    let (Action::KeyDown { key } | Action::KeyUp { key }) = &step.action else { return None };
+    matches!(Key::of(key), Key::Unmapped(_)).then_some(("/key", "this key"))
 }
 
 fn warning(step: &Step, index: usize) -> Option<Problem> {

@@ -132,20 +132,31 @@ fn asserted_events_are_navigations_and_anything_but_an_array_is_dropped() {
 
 #[test]
 fn what_is_valid_but_not_replayed_is_named_by_its_place() {
-    let document = json!({"title": "t", "runners": {"mode": "strict"}, "steps": [
-        {"type": "close", "target": "main", "frame": []},
+    let document = json!({"title": "t", "steps": [
         {"type": "close", "target": "https://example.com/"},
-        {"type": "scroll", "frame": [0, 1]},
-        {"type": "emulateNetworkConditions", "download": 1, "upload": 1, "latency": 1},
-        {"type": "customStep", "name": "runners.assertText"},
+        {"type": "customStep", "name": "runners.fly"},
         {"type": "customStep", "name": "other"},
     ]});
     let command = BrowserFlow::parse(&document.to_string()).unwrap();
-    let pointers: Vec<_> = command.flow().unsupported().into_iter().map(|problem| problem.pointer).collect();
-    assert_eq!(
-        pointers,
-        ["/runners/mode", "/steps/1/target", "/steps/2/frame", "/steps/3/type", "/steps/4/name"]
-    );
+    let unsupported = |command: &BrowserFlow| {
+        command.flow().unsupported().into_iter().map(|problem| problem.pointer).collect::<Vec<_>>()
+    };
+    assert_eq!(unsupported(&command), ["/steps/1/name"]);
+    assert_eq!(unsupported(&command.with_mode(Mode::Strict)), ["/steps/1/name", "/steps/2/name"]);
+}
+
+#[test]
+fn a_document_written_for_this_replayer_is_strict_unless_it_says_otherwise() {
+    let mode = |runners: Value| {
+        let document = json!({"title": "t", "steps": [], "runners": runners});
+        BrowserFlow::parse(&document.to_string()).map(|flow| flow.flow().mode)
+    };
+    assert_eq!(flow_of(&json!({"type": "close"})).mode, Mode::Compat);
+    assert_eq!(mode(json!({})), Ok(Mode::Strict));
+    assert_eq!(mode(json!({"mode": "strict"})), Ok(Mode::Strict));
+    assert_eq!(mode(json!({"mode": "compat"})), Ok(Mode::Compat));
+    assert!(mode(json!({"mode": "loose"})).unwrap_err().to_string().starts_with("/runners/mode"));
+    assert!(mode(json!("strict")).is_err());
 }
 
 #[test]
@@ -161,7 +172,7 @@ fn only_steps_that_cannot_do_without_devtools_need_it() {
     let flow = BrowserFlow::parse(&document.to_string()).unwrap().flow().clone();
     let pointers: Vec<_> =
         flow.unsupported_without(Devtools::Absent).into_iter().map(|problem| problem.pointer).collect();
-    assert_eq!(pointers, ["/steps/1/selectors", "/steps/3/key", "/steps/4/type"]);
+    assert_eq!(pointers, ["/steps/3/key", "/steps/4/type"]);
     assert!(flow.unsupported_without(Devtools::Spoken).is_empty());
 }
 

@@ -9,14 +9,22 @@ use super::{
 };
 use crate::{
     browser::{BrowserError, page::Point},
-    flow::{Chain, Click, Devtools, Selector, Selectors, WaitForElement, typed},
+    flow::{Chain, Click, Devtools, Mode, Selector, Selectors, WaitForElement, typed},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::{sync::atomic::Ordering, time::Duration};
 
-const ACT: &str = concat!(include_str!("../scripts/find.js"), include_str!("../scripts/act.js"));
-const COUNT: &str = concat!(include_str!("../scripts/find.js"), include_str!("../scripts/count.js"));
+const ACT: &str = concat!(
+    include_str!("../scripts/find.js"),
+    include_str!("../scripts/names.js"),
+    include_str!("../scripts/act.js")
+);
+const COUNT: &str = concat!(
+    include_str!("../scripts/find.js"),
+    include_str!("../scripts/names.js"),
+    include_str!("../scripts/count.js")
+);
 const EXPRESSION: &str =
     concat!(include_str!("../scripts/find.js"), include_str!("../scripts/expression.js"));
 
@@ -64,7 +72,7 @@ impl Scope<'_> {
     /// Acts on the first element that the selectors find, once it is ready for it. Answers where
     /// the page was just before.
     pub(super) async fn act(&self, selectors: &Selectors, act: Act<'_>) -> Result<Mark, Trouble> {
-        let alternatives = self.raced(selectors);
+        let alternatives = raced(selectors);
         self.until(|| self.act_once(&alternatives, act)).await
     }
 
@@ -86,14 +94,27 @@ impl Scope<'_> {
         if let Some(why) = answer.again {
             return Ok(if answer.hopeless { Look::Hopeless(why) } else { Look::Again(why) });
         }
-        match (act, answer.point, answer.left_to_type) {
+        let mut point = answer.point;
+        if let Some(inner) = point {
+            point = match self.surface(inner).await? {
+                Look::Done(at) => Some(at),
+                Look::Again(why) => return Ok(Look::Again(why)),
+                Look::Hopeless(why) => return Ok(Look::Hopeless(why)),
+            };
+        }
+        let acted = match (act, point, answer.left_to_type) {
             (Act::Click(click, times), Some(at), _) => {
-                self.page.click(at, click.button, click.duration, times).await?;
+                self.page.click(at, click.button, click.duration, times).await
             }
-            (Act::Hover, Some(at), _) => self.page.point_at(at).await?,
-            (Act::Fill(_), Some(at), _) => self.page.click(at, 0, Duration::ZERO, 1).await?,
-            (Act::Fill(_), None, Some(text)) => self.page.type_points(text.chars().map(typed)).await?,
-            _ => {}
+            (Act::Hover, Some(at), _) => self.page.point_at(at).await,
+            (Act::Fill(_), Some(at), _) => self.page.click(at, 0, Duration::ZERO, 1).await,
+            (Act::Fill(_), None, Some(text)) => self.page.type_points(text.chars().map(typed)).await,
+            _ => Ok(()),
+        };
+        match acted {
+            // What it did has opened a dialog. Whether that is in the way, the next step finds out.
+            Err(BrowserError::Dialog { .. }) => {}
+            acted => acted?,
         }
         let before = answer.before.ok_or_else(|| BrowserError::Refused {
             code: "javascript error".to_owned(),
@@ -103,7 +124,7 @@ impl Scope<'_> {
     }
 
     pub(super) async fn wait_for_element(&self, wait: &WaitForElement) -> Result<(), Trouble> {
-        let alternatives = self.in_order(&wait.selectors);
+        let alternatives = in_order(&wait.selectors);
         let request = json!({
             "operator": wait.operator.sign(),
             "count": wait.count,
@@ -159,6 +180,10 @@ impl Scope<'_> {
         let token = self.token();
         request.insert("token".to_owned(), json!(token));
         request.insert("rootsMax".to_owned(), json!(aria::ROOTS_MAX));
+        // The accessibility tree of a child frame may be in another process, out of reach.
+        let has_tree = self.page.devtools() == Devtools::Spoken && self.frames().is_empty();
+        request.insert("tree".to_owned(), json!(has_tree));
+        request.insert("strict".to_owned(), json!(self.mode == Mode::Strict));
         request.insert("alternatives".to_owned(), json!(alternatives));
         for _ in 0..ARIA_LOOKUPS_MAX {
             let answer: Answer = self.page.ask(script, &request).await?;
@@ -176,23 +201,17 @@ impl Scope<'_> {
         let again = format!("the accessibility tree was asked for {ARIA_LOOKUPS_MAX} times in vain");
         Ok(Answer { again: Some(again), ..Answer::default() })
     }
+}
 
-    /// The alternatives in the order in which they are raced: those first that need no second
-    /// look. Without the DevTools protocol those that need it are left out.
-    fn raced<'s>(&self, selectors: &'s Selectors) -> Vec<Alternative<'s>> {
-        let mut alternatives: Vec<&Chain> = self.possible(selectors).collect();
-        alternatives.sort_by_key(|chain| chain.has_aria());
-        alternatives.into_iter().map(alternative).collect()
-    }
+/// The alternatives in the order in which they are raced: those first that need no second look.
+fn raced(selectors: &Selectors) -> Vec<Alternative<'_>> {
+    let mut alternatives: Vec<&Chain> = selectors.alternatives().iter().collect();
+    alternatives.sort_by_key(|chain| chain.has_aria());
+    alternatives.into_iter().map(alternative).collect()
+}
 
-    fn in_order<'s>(&self, selectors: &'s Selectors) -> Vec<Alternative<'s>> {
-        self.possible(selectors).map(alternative).collect()
-    }
-
-    fn possible<'s>(&self, selectors: &'s Selectors) -> impl Iterator<Item = &'s Chain> {
-        let devtools = self.page.devtools();
-        selectors.alternatives().iter().filter(move |chain| devtools == Devtools::Spoken || !chain.has_aria())
-    }
+fn in_order(selectors: &Selectors) -> Vec<Alternative<'_>> {
+    selectors.alternatives().iter().map(alternative).collect()
 }
 
 impl Act<'_> {

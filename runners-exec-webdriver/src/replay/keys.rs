@@ -1,7 +1,10 @@
 //! Keys that are pressed and released by steps of their own.
 
 use super::{scope::Scope, trouble::Trouble};
-use crate::{browser::BrowserError, flow::Key};
+use crate::{
+    browser::BrowserError,
+    flow::{Bare, Key, Mode},
+};
 use runners_core::sleep;
 use serde_json::json;
 use std::time::Duration;
@@ -13,26 +16,38 @@ impl Scope<'_> {
     pub(super) async fn key_down(&self, key: &str) -> Result<(), Trouble> {
         match Key::of(key) {
             Key::Point(point) => self.page.key_down(point).await?,
-            Key::Unmapped => self.bare_key("rawKeyDown", key).await?,
+            Key::Unmapped(bare) => self.bare_key("rawKeyDown", bare).await?,
             Key::Unknown => return Err(unknown(key)),
         }
-        sleep(self.clock, KEY_PAUSE).await;
+        self.key_pause().await;
         Ok(())
     }
 
     pub(super) async fn key_up(&self, key: &str) -> Result<(), Trouble> {
         match Key::of(key) {
             Key::Point(point) => self.page.key_up(point).await?,
-            Key::Unmapped => self.bare_key("keyUp", key).await?,
+            Key::Unmapped(bare) => self.bare_key("keyUp", bare).await?,
             Key::Unknown => return Err(unknown(key)),
         }
-        sleep(self.clock, KEY_PAUSE).await;
+        self.key_pause().await;
         Ok(())
     }
 
+    /// In `strict` mode what comes next waits for what it needs, and not for the clock.
+    async fn key_pause(&self) {
+        if self.mode == Mode::Compat {
+            sleep(self.clock, KEY_PAUSE).await;
+        }
+    }
+
     /// A key for which WebDriver has no code point.
-    async fn bare_key(&self, event: &str, key: &str) -> Result<(), BrowserError> {
-        let event = json!({ "type": event, "key": key, "code": key });
+    async fn bare_key(&self, event: &str, bare: Bare) -> Result<(), BrowserError> {
+        let event = json!({
+            "type": event,
+            "key": bare.key,
+            "code": bare.code,
+            "windowsVirtualKeyCode": bare.key_code,
+        });
         self.page.devtools_call("Input.dispatchKeyEvent", event).await.map(drop)
     }
 }

@@ -6,10 +6,13 @@ use super::{
 };
 use crate::browser::{BrowserError, page::Page};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 
 const LOOK: &str = concat!(include_str!("../scripts/find.js"), include_str!("../scripts/look.js"));
+
+/// Goes there from a frame, once the answer is on its way.
+const GO_TO: &str = "const [to, done] = arguments; setTimeout(() => { location.href = to.url; }); done({});";
 
 /// Where a page was at some moment: which document, and how often it was navigated within.
 #[derive(Clone, Debug, Deserialize)]
@@ -65,7 +68,11 @@ impl Scope<'_> {
             .map_err(|error| Trouble::Failed(format!("{address:?} is not an absolute address: {error}")))?;
         let before = self.mark().await?;
         self.see(&format!("there is no answer from {url}"));
-        self.page.go_to(url.as_str()).await?;
+        if self.frames().is_empty() {
+            self.page.go_to(url.as_str()).await?;
+        } else {
+            self.page.ask::<Value>(GO_TO, &json!({ "url": url.as_str() })).await?;
+        }
         self.loaded(&before, Some(&url)).await
     }
 

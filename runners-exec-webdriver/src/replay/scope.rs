@@ -1,15 +1,15 @@
 //! What one step works with: the page, the time, and what was seen last. All waiting of a step
 //! goes through `until`.
 
-use super::{trouble::Trouble, viewport::Emulated};
+use super::{place::Place, trouble::Trouble, viewport::Emulated};
 use crate::{
     browser::{BrowserError, page::Page},
-    flow::one_line,
+    flow::{Mode, one_line},
 };
 use runners_core::{Clock, sleep};
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -37,24 +37,57 @@ pub(super) struct Scope<'r> {
     pub(super) page: Page<'r>,
     pub(super) clock: &'r dyn Clock,
     pub(super) emulated: &'r Emulated,
+    pub(super) place: &'r Place,
+    pub(super) mode: Mode,
     pub(super) was_shown: AtomicBool,
+    /// Whether the target of the step is a frame.
+    pub(super) is_frame_target: AtomicBool,
+    /// The path of the frame that the step happens in.
+    frames: Mutex<Vec<usize>>,
     seen: Mutex<Option<String>>,
     tokens: AtomicU64,
 }
 
 impl<'r> Scope<'r> {
-    pub(super) fn new(page: Page<'r>, clock: &'r dyn Clock, emulated: &'r Emulated) -> Self {
-        let (was_shown, seen, tokens) = (AtomicBool::new(false), Mutex::new(None), AtomicU64::new(0));
-        Self { page, clock, emulated, was_shown, seen, tokens }
+    pub(super) fn new(
+        page: Page<'r>,
+        clock: &'r dyn Clock,
+        emulated: &'r Emulated,
+        place: &'r Place,
+        mode: Mode,
+    ) -> Self {
+        Self {
+            page,
+            clock,
+            emulated,
+            place,
+            mode,
+            was_shown: AtomicBool::new(false),
+            is_frame_target: AtomicBool::new(false),
+            frames: Mutex::default(),
+            seen: Mutex::default(),
+            tokens: AtomicU64::new(0),
+        }
     }
 
-    /// Looks again and again until a look ends it. Whoever bounds the step bounds this.
+    /// The path of the frame that the step happens in; empty for the main frame.
+    pub(super) fn frames(&self) -> MutexGuard<'_, Vec<usize>> {
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks again and again until a look ends it, in the frame of the step. Whoever bounds the step
+    /// bounds this.
     pub(super) async fn until<T, F>(&self, look: impl Fn() -> F) -> Result<T, Trouble>
     where
         F: Future<Output = Result<Look<T>, BrowserError>>,
     {
         loop {
-            match look().await {
+            let looked = match self.descend().await {
+                Ok(None) => look().await,
+                Ok(Some(why)) => Ok(Look::Again(why)),
+                Err(error) => Err(error),
+            };
+            match looked {
                 Ok(Look::Done(value)) => return Ok(value),
                 Ok(Look::Hopeless(why)) => {
                     return Err(Trouble::Failed(one_line(&why, REASON_CHARACTERS_MAX)));

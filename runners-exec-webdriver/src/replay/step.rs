@@ -1,12 +1,19 @@
 //! Performs one step, whatever its type.
 
-use super::{element::Act, navigation::Mark, scope::Scope, trouble::Trouble};
+use super::{
+    element::Act,
+    navigation::Mark,
+    scope::{Look, Scope},
+    trouble::Trouble,
+};
 use crate::flow::{Action, Step};
 use serde_json::json;
+use std::sync::atomic::Ordering;
 
 impl Scope<'_> {
     /// Does what the step says and waits for the navigation that it asserts.
     pub(super) async fn perform(&self, step: &Step) -> Result<(), Trouble> {
+        self.enter(step).await?;
         let before = match step.action.selectors() {
             Some(_) if !matches!(step.action, Action::WaitForElement(_)) => None,
             _ if step.asserts_navigation => Some(self.mark().await?),
@@ -40,12 +47,14 @@ impl Scope<'_> {
             Action::Scroll { selectors: None, x, y } => self.scroll_page(*x, *y).await?,
             Action::KeyDown { key } => self.key_down(key).await?,
             Action::KeyUp { key } => self.key_up(key).await?,
-            Action::Close => self.page.close().await?,
+            Action::Close if self.is_frame_target.load(Ordering::Relaxed) => {}
+            Action::Close => self.place.close(self.page).await?,
             Action::WaitForElement(wait) => self.wait_for_element(wait).await?,
             Action::WaitForExpression { expression } => self.wait_for_expression(expression).await?,
-            Action::EmulateNetworkConditions { .. } | Action::CustomStep { .. } => {
-                unreachable!("refused or skipped before the first step")
+            Action::EmulateNetworkConditions { download, upload, latency } => {
+                self.set_network(*download, *upload, *latency).await?;
             }
+            Action::CustomStep { .. } => unreachable!("refused or skipped before the first step"),
         }
         Ok(None)
     }
@@ -54,7 +63,10 @@ impl Scope<'_> {
         const SCROLL: &str =
             "const [to, done] = arguments; scrollTo({ ...to, behavior: 'instant' }); done({});";
         let to = json!({ "left": x, "top": y });
-        self.page.ask::<serde_json::Value>(SCROLL, &to).await?;
-        Ok(())
+        self.until(|| async {
+            self.page.ask::<serde_json::Value>(SCROLL, &to).await?;
+            Ok(Look::Done(()))
+        })
+        .await
     }
 }

@@ -24,6 +24,7 @@ reply(async () => {
 
   const before = mark();
   const place = () => point(element, request.offset);
+  const over = at => (request.strict && at ? covering(element, at, found.name) : null);
   switch (request.action) {
     case 'fill':
       return { ...fill(element, request.value, place, found.name), before };
@@ -32,6 +33,8 @@ reply(async () => {
       return { done: true, before };
     default: {
       const at = place();
+      const covered = over(at);
+      if (covered) return { again: covered };
       return at ? { point: at, before } : { again: `${found.name} has no place to click` };
     }
   }

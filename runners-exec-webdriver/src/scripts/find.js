@@ -40,11 +40,11 @@ function all(chain, alternative) {
   for (const [position, selector] of chain.entries()) {
     const inside = position === 0 ? roots : roots.map(root => root.shadowRoot ?? root);
     const known = state.found[`${request.token}/${alternative}/${position}`];
-    if (selector.kind === 'aria') {
+    if (selector.kind === 'aria' && request.tree) {
       if (!known) throw new AriaWanted(alternative, position, inside);
       roots = known.filter(node => node.isConnected);
     } else {
-      roots = [...new Set(inside.flatMap(root => [...FINDERS[selector.kind](root, selector.text)]))];
+      roots = [...new Set(inside.flatMap(root => [...FINDERS[selector.kind](root, selector.text, selector)]))];
     }
     if (roots.length === 0) break;
   }
@@ -119,6 +119,32 @@ function isField(node) {
 
 function isReadable(node) {
   return !['SCRIPT', 'STYLE'].includes(node.nodeName) && !document.head?.contains(node);
+}
+
+/** What lies over a point that should be the element's, if it says so. */
+function covering(element, { x, y }, name) {
+  const isWithin = (inner, outer) => {
+    for (let node = inner; node; node = node.assignedSlot ?? node.parentNode ?? node.host) {
+      if (node === outer) return true;
+    }
+    return false;
+  };
+  let hit = document.elementFromPoint(x, y);
+  while (hit?.shadowRoot) {
+    const deeper = hit.shadowRoot.elementFromPoint(x, y);
+    if (!deeper || deeper === hit) break;
+    hit = deeper;
+  }
+  if (!hit) return `${name} is outside of the viewport there`;
+  if (isWithin(hit, element) || hit.closest('label')?.control === element) return null;
+  return `${name} is covered by ${tag(hit)}`;
+}
+
+/** An element as its start tag, in short. */
+function tag(element) {
+  const attributes = ['id', 'class', 'role', 'name'].filter(name => element.getAttribute(name));
+  const written = attributes.map(name => ` ${name}="${element.getAttribute(name).slice(0, 40)}"`);
+  return `<${element.localName}${written.join('')}>`;
 }
 
 /** Runs a script and answers, whatever happens. */

@@ -87,6 +87,14 @@ async fn a_click_lands_at_its_offset_with_its_button() {
     );
     let log = stage.logged(CLICKABLE, click(json!({ "button": "auxiliary", "duration": 20 }))).await;
     assert_eq!(log, json!(["mousedown 1 1", "mouseup 1 1", "auxclick 1 1"]));
+    // Unless the page keeps it, the browser goes back or forward.
+    let keeps =
+        format!("{CLICKABLE}<script>target.addEventListener('mouseup', e => e.preventDefault())</script>");
+    for (button, number) in [("back", 3), ("forward", 4)] {
+        let log = stage.logged(&keeps, click(json!({ "button": button }))).await;
+        assert_eq!(log[0], json!(format!("mousedown 1 {number}")));
+        assert_eq!(log[1], json!(format!("mouseup 1 {number}")));
+    }
     let log = stage.logged(CLICKABLE, click(json!({ "button": "secondary" }))).await;
     assert!(
         log.as_array().unwrap().contains(&json!("contextmenu 1 2")) || log[1] == "contextmenu 0 2",

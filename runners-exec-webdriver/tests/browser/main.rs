@@ -11,5 +11,7 @@ mod keys;
 #[cfg(target_os = "linux")]
 mod life;
 mod pages;
+mod places;
 mod stage;
+mod strict;
 mod waits;

@@ -158,3 +158,33 @@ async fn a_popup_does_not_take_the_steps_away_from_the_page() {
     stage.passes(json!([click("#then")])).await;
     stage.close().await;
 }
+
+#[tokio::test]
+async fn an_emulated_network_is_slow_or_away_until_it_is_changed() {
+    let Some(stage) = Stage::open().await else { return };
+    stage.site.serve("/other", "other");
+    let url = stage.page("<p>Here</p>");
+    let network = |download: f64, latency| json!({ "type": "emulateNetworkConditions", "download": download, "upload": download, "latency": latency });
+    let fetched = |outcome: &str| {
+        let expression = format!(
+            "fetch('/other?' + Math.random()).then(() => true, () => false).then(ok => ok === {outcome})"
+        );
+        json!({ "type": "waitForExpression", "expression": expression })
+    };
+    let took = |compared: &str| {
+        let expression = format!(
+            "(async () => {{ const from = performance.now(); await fetch('/other?' + Math.random());
+                return performance.now() - from {compared} }})()"
+        );
+        json!({ "type": "waitForExpression", "expression": expression })
+    };
+    stage
+        .passes(json!([
+            { "type": "navigate", "url": url },
+            network(0.0, 0), fetched("false"),
+            network(1e6, 400), fetched("true"), took(">= 400"),
+            network(-1.0, 0), took("< 400"),
+        ]))
+        .await;
+    stage.close().await;
+}

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use runners_core::{Fault, Verdict};
 use runners_exec_webdriver::{
     Browser as _, BrowserError, BrowserFlow, Call, Driver, DriverOptions, Evidence, FlowObserver, FlowResult,
-    Method, Replay, ReplayOptions, Session, Step, StepResult,
+    Method, Mode, Replay, ReplayOptions, Session, Step, StepResult,
 };
 use serde_json::{Map, Value, json};
 use std::{
@@ -50,9 +50,12 @@ impl Stage {
     }
 
     pub(crate) async fn replay(&self, steps: Value) -> Result<(FlowResult, Vec<Evidence>), Fault> {
-        let document = json!({ "title": "a test", "timeout": LIMIT_MILLIS, "steps": steps }).to_string();
+        self.replay_flow(flow(steps)).await
+    }
+
+    pub(crate) async fn replay_flow(&self, flow: BrowserFlow) -> Result<(FlowResult, Vec<Evidence>), Fault> {
         let (watcher, mut kept) = Watcher::new();
-        let replay = Replay::new(BrowserFlow::parse(&document).unwrap(), self.options);
+        let replay = Replay::new(flow, self.options);
         let result = replay.run(&*self.session, &watcher, std::future::pending()).await?;
         drop(watcher);
         let mut evidence = Vec::new();
@@ -71,11 +74,21 @@ impl Stage {
         result
     }
 
+    /// Replays steps that must pass in `strict` mode.
+    pub(crate) async fn passes_strictly(&self, steps: Value) -> FlowResult {
+        let (result, _) = self.replay_flow(flow(steps).with_mode(Mode::Strict)).await.unwrap();
+        assert_eq!(result.verdict, Verdict::Passed, "{:?}", result.failure());
+        result
+    }
+
     /// Replays steps of which one must fail, and answers why.
     pub(crate) async fn fails(&self, steps: Value) -> String {
-        let (result, _) = self.replay(steps).await.unwrap();
-        assert_eq!(result.verdict, Verdict::Failed, "{result:?}");
-        result.failure().unwrap().reason.clone().unwrap()
+        failure(&self.replay(steps).await.unwrap().0)
+    }
+
+    /// Replays steps of which one must fail in `strict` mode, and answers why.
+    pub(crate) async fn fails_strictly(&self, steps: Value) -> String {
+        failure(&self.replay_flow(flow(steps).with_mode(Mode::Strict)).await.unwrap().0)
     }
 
     /// Goes to a page with this body, does one step there and answers what the page logged.
@@ -95,6 +108,17 @@ impl Stage {
         self.session.close().await;
         self.driver.stop().await;
     }
+}
+
+/// A flow of these steps, whose limits suit a busy machine.
+pub(crate) fn flow(steps: Value) -> BrowserFlow {
+    let document = json!({ "title": "a test", "timeout": LIMIT_MILLIS, "steps": steps });
+    BrowserFlow::parse(&document.to_string()).unwrap()
+}
+
+fn failure(result: &FlowResult) -> String {
+    assert_eq!(result.verdict, Verdict::Failed, "{result:?}");
+    result.failure().unwrap().reason.clone().unwrap()
 }
 
 /// Options with a state directory of the test's own.

@@ -201,7 +201,7 @@ impl Plane {
             }
             pending.sent_at = Some(boot);
             signals.push(SignalDelivery {
-                id: record.id,
+                id: record.told_as(),
                 kind: record.kind.clone(),
                 payload: record.payload.clone(),
                 // Counted from when the runner sent the request, like every span on this wire.

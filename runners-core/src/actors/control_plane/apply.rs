@@ -19,7 +19,7 @@ use crate::{
     },
     seams::store::StoreError,
     values::{
-        id::{JobId, PoolId},
+        id::{JobId, PoolId, TenantId},
         lease::FencingToken,
         sync::{Attached, Attachment, Declined, Finish, LogTail, Logged, SignalAnswer, SyncRequest},
         time::Timestamp,
@@ -66,7 +66,8 @@ struct Work {
     jobs: BTreeMap<JobId, (Versioned<JobRecord>, JobRecord)>,
     answered: Vec<Versioned<SignalRecord>>,
     told: Told,
-    grown: Vec<FencingToken>,
+    /// Whose, and which.
+    grown: Vec<(TenantId, FencingToken)>,
 }
 
 /// How many writes a batch of items has at most, beside what is granted along with it.
@@ -174,7 +175,7 @@ impl Plane {
             }
         }
         let Work { mut batch, now, jobs, answered, told, grown, .. } = work;
-        let touched = jobs.keys().copied().collect();
+        let touched = jobs.values().map(|(_, job)| job.key()).collect();
         let mut changes: Vec<Change> = Vec::with_capacity(jobs.len());
         for (before, after) in jobs.into_values() {
             if before.record == after {
@@ -197,12 +198,11 @@ impl Plane {
         live.session = renewed.or(live.session.take());
         live.loaded = true;
         for signal in answered {
-            live.signals.remove(&signal.record.id);
+            live.signals.remove(&signal.record.told_as());
             self.subjects.changed(&signal.record.key());
         }
-        let tenant = live.session.as_ref().map(|session| session.record.tenant);
-        for (token, tenant) in grown.into_iter().zip(std::iter::repeat(tenant)) {
-            tenant.iter().for_each(|tenant| self.subjects.changed(&log_subject_of(*tenant, token)));
+        for (tenant, token) in grown {
+            self.subjects.changed(&log_subject_of(tenant, token));
         }
         Ok(told)
     }
@@ -234,8 +234,10 @@ impl Plane {
             return Ok(());
         }
         // It may have been recorded by a request whose reply was lost.
-        let tenant = live.session.as_ref().map(|session| session.record.tenant);
-        let Some(tenant) = tenant else { return Ok(()) };
+        let own = live.session.as_ref().map(|session| session.record.tenant);
+        let Some(own) = own else { return Ok(()) };
+        // Only the operator's runners work for others.
+        let tenant = finish.tenant.filter(|_| own == TenantId::OPERATOR).unwrap_or(own);
         let stored = self.records.load::<JobRecord>(JobRecord::key_of(tenant, finish.token.job)).await?;
         let before = stored.is_some_and(|stored| {
             let mut job = stored.record;
@@ -311,7 +313,8 @@ impl Work {
 
     fn tail(&mut self, live: &Live, tail: &LogTail) {
         let Some(job) = self.job(live, tail.token) else { return };
-        let stream = keys::log(job.tenant, tail.token);
+        let tenant = job.tenant;
+        let stream = keys::log(tenant, tail.token);
         let length = tail.bytes.len();
         let kept = job.log_tail(tail.token, tail.offset, length as u64);
         let within = |offset: u64| usize::try_from(offset - tail.offset).map_or(length, |at| at.min(length));
@@ -319,7 +322,7 @@ impl Work {
             let bytes = tail.bytes.as_bytes().slice(within(kept.start)..within(kept.end));
             self.batch.append(stream, kept.start, bytes);
         }
-        self.grown.push(tail.token);
+        self.grown.push((tenant, tail.token));
         let end = tail.offset.saturating_add(length as u64);
         self.told.logged.push(Logged { token: tail.token, offset: end });
     }

@@ -1,8 +1,9 @@
 //! Setting up a control plane, starting its duties, and stopping it.
 
 use super::{
-    ControlPlane, Plane, Spans, collect::Unnamed, due::DueSignal, feed::Feed, measured::Measured,
-    measures::Measures, subjects::Subjects, watch::Written, webhooks::Webhooks,
+    ControlPlane, Plane, Spans, collect::Unnamed, due::DueSignal, feed::Feed, hosting::Hosting,
+    measured::Measured, measures::Measures, sessions::Sessions, subjects::Subjects, watch::Written,
+    webhooks::Webhooks,
 };
 use crate::{
     actors::{
@@ -16,6 +17,7 @@ use crate::{
     seams::{
         artifact::{ArtifactStore, memory::MemoryArtifacts},
         clock::{Clock, SystemClock},
+        hosted::{HostedExecution, SharedPools},
         metrics::{Metrics, NoMetrics},
         observer::{NoObserver, Observer},
         random::{self, Random, SystemRandom},
@@ -52,6 +54,7 @@ pub struct ControlPlaneBuilder {
     retention: Retention,
     artifact_grace: Duration,
     webhooks: Option<Arc<dyn WebhookSender>>,
+    hosted: Arc<dyn HostedExecution>,
 }
 
 impl ControlPlaneBuilder {
@@ -76,6 +79,7 @@ impl ControlPlaneBuilder {
             retention: Retention::default(),
             artifact_grace: Duration::from_secs(6 * 60 * 60),
             webhooks: None,
+            hosted: Arc::new(SharedPools),
         }
     }
 
@@ -99,6 +103,13 @@ impl ControlPlaneBuilder {
     /// Calls webhooks with `sender`. Tenants can have none unless it is given.
     pub fn webhooks(mut self, sender: impl WebhookSender) -> Self {
         self.webhooks = Some(Arc::new(sender));
+        self
+    }
+
+    /// Has `hosted` say on which of the operator's pools the jobs of other tenants run whose environment
+    /// leads to [`Route::Hosted`](crate::Route::Hosted). [`SharedPools`] unless said otherwise.
+    pub fn hosted_execution(mut self, hosted: impl HostedExecution) -> Self {
+        self.hosted = Arc::new(hosted);
         self
     }
 
@@ -208,10 +219,11 @@ impl ControlPlaneBuilder {
             artifacts: self.artifacts.unwrap_or_else(|| Arc::new(MemoryArtifacts::default())),
             spans: self.spans,
             schedule: Mutex::new(Schedule::default()),
-            sessions: Mutex::default(),
+            sessions: Sessions::default(),
             pools: Mutex::default(),
             suspended: Mutex::default(),
             rollout: self.rollout,
+            hosting: Hosting::new(self.hosted),
             subjects: Subjects::default(),
             due: DueSignal::default(),
             webhooks: Webhooks::new(self.webhooks),

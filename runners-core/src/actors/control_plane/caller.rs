@@ -22,22 +22,29 @@ use std::{sync::Arc, time::Duration};
 pub struct Caller {
     plane: Arc<Plane>,
     principal: Principal,
+    /// For which tenant the operator speaks.
+    within: TenantId,
 }
 
 impl ControlPlane {
     /// A transport that speaks for `principal`, whoever calls it.
     #[must_use]
     pub fn caller(&self, principal: Principal) -> Caller {
-        Caller { plane: Arc::clone(&self.plane), principal }
+        Caller::new(&self.plane, principal, TenantId::OPERATOR)
     }
 }
 
 impl Caller {
+    /// Speaks for `principal`, and for the tenant `within` if that is the operator.
+    pub(crate) fn new(plane: &Arc<Plane>, principal: Principal, within: TenantId) -> Self {
+        Self { plane: Arc::clone(plane), principal, within }
+    }
+
     /// The tenant it speaks for with a scope, if it may.
     fn api(&self, needed: Scope) -> Option<TenantId> {
         match &self.principal {
             Principal::Api { tenant, scopes } if scopes.contains(&needed) => Some(*tenant),
-            Principal::Operator => Some(TenantId::OPERATOR),
+            Principal::Operator => Some(self.within),
             _ => None,
         }
     }
@@ -145,7 +152,7 @@ impl Transport for LocalRunnerCaller {
             return Ok(Reply::Refused(Refused::new(RefusalCode::NotFound, detail)));
         };
         let principal = Principal::Runner { tenant: self.tenant, pool, runner: self.runner };
-        Caller { plane: Arc::clone(&self.plane), principal }.call(request).await
+        Caller::new(&self.plane, principal, self.tenant).call(request).await
     }
 }
 

@@ -109,7 +109,7 @@ impl Plane {
 
     async fn progress_of(&self, job: &JobRecord) -> Option<String> {
         let holder = job.holder()?;
-        let session = super::lock(&self.sessions).get(&holder.runner).cloned()?;
+        let session = self.sessions.find(job.host(), holder.runner)?;
         let live = session.live.lock().await;
         live.progress.get(&job.id).map(|(_, text)| text.clone())
     }

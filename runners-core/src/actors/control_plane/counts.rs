@@ -27,7 +27,7 @@ impl Plane {
     }
 
     /// As [`scheduled`](Self::scheduled), and wakes the runners that are to seek.
-    pub(super) fn rescheduled(self: &Arc<Self>, act: impl FnOnce(&mut Schedule) -> Vec<RunnerId>) {
+    pub(crate) fn rescheduled(self: &Arc<Self>, act: impl FnOnce(&mut Schedule) -> Vec<RunnerId>) {
         let woken = self.scheduled(act);
         self.wake_all(woken);
     }

@@ -22,7 +22,7 @@ impl Plane {
             return None;
         }
         let (pool, runner) = lock(&self.schedule).direct(prepared.change.after.lane())?;
-        let session = lock(&self.sessions).get(&runner).cloned()?;
+        let session = self.sessions.find_in(pool, runner)?;
         // It was taken off the list of those who wait; when it looks again, it is put back.
         let _wake = WakeOnDrop { session: &session };
         let mut live = session.live.try_lock().ok()?;
@@ -30,7 +30,8 @@ impl Plane {
         let home = live.session.as_ref().is_some_and(|session| session.record.home == self.me);
         let takes = live.loaded && live.parked && home && live.mode() == Mode::Serve && me == session.who;
         let held = live.mine.len();
-        if !takes || live.room(held, self.now()) == 0 {
+        let confused = live.confuses(&prepared.change.after);
+        if !takes || confused || live.room(held, self.now()) == 0 {
             return None;
         }
         let mut after = prepared.change.after.clone();

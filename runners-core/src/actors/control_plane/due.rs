@@ -6,6 +6,7 @@ use super::{
     effects::Change,
     lock,
     session::{Identity, Live},
+    sessions::Sweep,
     sync::RELEASES_PER_BATCH,
 };
 use crate::{
@@ -111,6 +112,7 @@ impl Plane {
     /// Does what is due, until the control plane stops.
     pub(super) async fn serve_due(self: Arc<Self>) {
         let mut gate = ReapGate::new(&*self.clock, &*self.wall, self.spans.term);
+        let mut sweep = Sweep::default();
         while !self.stopping.is_cancelled() {
             self.due.begin();
             let reap = gate.is_open(&*self.clock, &*self.wall, self.spans.term);
@@ -129,6 +131,7 @@ impl Plane {
                 }
             };
             self.read_wanted_pages();
+            self.sessions.sweep(&mut sweep, self.clock.boot(), self.spans.term);
             let deadline = self.clock.boot() + sleep;
             tokio::select! {
                 biased;
@@ -222,7 +225,7 @@ impl Plane {
         runner: RunnerId,
         change: impl FnOnce(&mut JobRecord, f64) -> Due,
     ) -> Result<(), StoreError> {
-        let who = Identity { tenant: job.record.tenant, pool: job.record.pool(), runner };
+        let who = Identity { tenant: job.record.host(), pool: job.record.pool(), runner };
         let session = self.session(who);
         let mut live = session.live.lock().await;
         let known = live.mine.get(&job.record.id).filter(|_| live.loaded).map(|mine| mine.job.clone());
@@ -248,7 +251,7 @@ impl Plane {
     /// Gives up a session of which nothing was heard for a whole term: what it held is lost.
     async fn reap(self: &Arc<Self>, stored: Versioned<SessionRecord>) -> Result<(), StoreError> {
         let (tenant, runner) = (stored.record.tenant, stored.record.runner);
-        let known = lock(&self.sessions).get(&runner).cloned();
+        let known = self.sessions.find(tenant, runner);
         let mut unknown_live = Live::default();
         let mut guard = None;
         let who = match &known {

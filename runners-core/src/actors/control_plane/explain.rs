@@ -60,11 +60,14 @@ impl Plane {
         if waits {
             let needs = Needs::of(&spec);
             for (at, pool) in pools(&record).into_iter().enumerate() {
-                self.ensure_pool(tenant, pool).await?;
+                self.ensure_pool(record.host(), pool).await?;
                 explanation.pools.push(self.explain_pool(&record, &needs, pool, at, after).await?);
             }
         }
         explanation.obstacle = self.job_obstacle(&record);
+        if record.terms.hosted {
+            hide_the_host(&mut explanation);
+        }
         Ok(Some(explanation))
     }
 
@@ -97,7 +100,7 @@ impl Plane {
             let held_back = schedule.held_back_by(job.lane()).is_some();
             if held_back { None } else { schedule.position(pool, job.lane(), &key) }
         });
-        let prefix = keys::parent_kind_prefix(job.tenant, pool.as_bytes(), RunnerRecord::KIND);
+        let prefix = keys::parent_kind_prefix(job.host(), pool.as_bytes(), RunnerRecord::KIND);
         let after = after.map(|runner| [&prefix[..], runner.as_bytes()].concat().into());
         let limit = PoolExplanation::RUNNERS_MAX;
         let query = Query::Range {
@@ -124,7 +127,7 @@ impl Plane {
         if let Some(to) = needs.runner.filter(|to| *to != runner.id) {
             return Some(Obstacle::Pinned { to });
         }
-        let session = lock(&self.sessions).get(&runner.id).cloned();
+        let session = self.sessions.find(runner.tenant, runner.id);
         let Some(session) = session else { return Some(Obstacle::Absent) };
         let live = session.live.lock().await;
         if live.session.as_ref().is_some_and(|session| session.record.home != self.me) {
@@ -134,6 +137,21 @@ impl Plane {
         let Some(seeker) = live.seeker.as_ref().filter(|_| heard) else { return Some(Obstacle::Absent) };
         first_obstacle(needs, runner.id, &seeker.facts, &live.presence(live.mine.len(), self.now())).err()
     }
+}
+
+/// Takes out what a tenant is not to know of the operator's pools: which there are, what runs in them
+/// and how many others wait there.
+fn hide_the_host(explanation: &mut Explanation) {
+    let pools = std::mem::take(&mut explanation.pools);
+    let unsuited = |obstacle: &Obstacle| {
+        matches!(
+            obstacle,
+            Obstacle::Absent | Obstacle::Kind | Obstacle::Wanted { .. } | Obstacle::Refused { .. }
+        )
+    };
+    let suited =
+        pools.iter().flat_map(|pool| &pool.runners).any(|one| !one.obstacle.as_ref().is_some_and(unsuited));
+    explanation.obstacle.get_or_insert(JobObstacle::Hosted { suited });
 }
 
 /// Every pool of a job, in the order in which it prefers them.

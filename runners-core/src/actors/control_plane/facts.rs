@@ -21,9 +21,10 @@ impl Plane {
         }
         let stored = live.runner.as_ref().and_then(|runner| runner.record.facts.as_ref());
         let stored = stored.filter(|(told, _)| *told == request.facts_digest).map(|(_, facts)| facts);
-        live.seeker = request.facts.as_ref().or(stored).map(|facts| {
+        let told = request.facts.as_ref().map(|facts| Arc::new(facts.clone()));
+        live.seeker = told.or_else(|| stored.cloned()).map(|facts| {
             // Others are grouped by it, so it is counted here, whatever the runner says that it is.
-            Seeker { runner: who.runner, facts_digest: facts.digest(), facts: Arc::new(facts.clone()) }
+            Seeker { runner: who.runner, facts_digest: facts.digest(), facts }
         });
         live.facts_told = live.seeker.is_some().then_some(request.facts_digest);
     }
@@ -36,7 +37,7 @@ impl Plane {
             return Ok(());
         }
         let (version, mut record) = (runner.version, runner.record.clone());
-        record.facts = Some((told, (*seeker.facts).clone()));
+        record.facts = Some((told, Arc::clone(&seeker.facts)));
         let mut batch = Batch::new();
         batch.put(version, &record);
         match self.records.commit(batch).await {

@@ -21,11 +21,21 @@ impl ControlPlane {
     /// Describes a runner of the tenant `default` in this very process. A pool that does not exist
     /// is told by the runner's end: make it with [`create_pool`](Self::create_pool) first.
     pub fn local_runner(&self, pool: &str) -> RunnerBuilder {
+        self.runner_of(TenantId::DEFAULT, pool)
+    }
+
+    /// As [`local_runner`](Self::local_runner), of the operator: in a pool that is
+    /// [shared](crate::Sharing), it executes what is [hosted](crate::HostedExecution) for others.
+    pub fn hosted_runner(&self, pool: &str) -> RunnerBuilder {
+        self.runner_of(TenantId::OPERATOR, pool)
+    }
+
+    fn runner_of(&self, tenant: TenantId, pool: &str) -> RunnerBuilder {
         let plane = &self.plane;
         let id = random::id(&*plane.random, plane.now(), RunnerId::new);
-        let caller = LocalRunnerCaller::new(Arc::clone(plane), TenantId::DEFAULT, pool, id);
+        let caller = LocalRunnerCaller::new(Arc::clone(plane), tenant, pool, id);
         Runner::builder(caller)
-            .artifacts(TenantId::DEFAULT, Arc::clone(&plane.artifacts))
+            .artifacts(tenant, Arc::clone(&plane.artifacts))
             .clock(Arc::clone(&plane.clock))
             .random(Arc::clone(&plane.random))
             .observer(Arc::clone(&plane.observer))

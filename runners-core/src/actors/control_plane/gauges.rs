@@ -39,6 +39,7 @@ struct Seen {
     free: usize,
     busy: usize,
     beside: Duration,
+    sessions: usize,
 }
 
 /// What was seen of one session.
@@ -86,7 +87,7 @@ impl Plane {
             let (rows, _) = self.records.page(query).await?;
             let Some((_, row)) = rows.first() else { break };
             let job = read::<JobRecord>(row)?.record;
-            self.ensure_pool(job.tenant, job.terms.pool).await?;
+            self.ensure_pool(job.host(), job.terms.pool).await?;
             // The next lane: no key of this one is greater.
             after = Some([job.terms.lane.as_bytes().as_slice(), &[u8::MAX; 64]].concat().into());
         }
@@ -101,9 +102,10 @@ impl Plane {
             seen.oldest = oldest.into_iter().chain(seen.oldest).min();
         }
         let until = self.clock.boot() + LOOK_WITHIN;
-        let sessions: Vec<Arc<Session>> = lock(&self.sessions).values().cloned().collect();
+        let sessions: Vec<Arc<Session>> = self.sessions.all();
         let mut beside = BTreeSet::new();
         for session in sessions {
+            seen.entry(self.measures.label(session.who.pool)).or_default().sessions += 1;
             let Some(glance) = self.glance(&session, until).await else { continue };
             let seen = seen.entry(self.measures.label(session.who.pool)).or_default();
             seen.online += u32::from(glance.online);
@@ -144,6 +146,7 @@ impl Plane {
         for (instrument, value) in [
             (&instruments::QUEUE_DEPTH, seen.depth as f64),
             (&instruments::QUEUE_AGE, age.as_secs_f64()),
+            (&instruments::SESSIONS_KEPT, seen.sessions as f64),
             (&instruments::RUNNERS_ONLINE, f64::from(seen.online)),
             (&instruments::SLOTS_FREE, seen.free as f64),
             (&instruments::SLOTS_BUSY, seen.busy as f64),

@@ -63,6 +63,10 @@ impl Plane {
                 break;
             }
             let mut taken = Taken { plane: self, pool, jobs: sought.taken };
+            taken.leave_to_others(live);
+            if taken.jobs.is_empty() {
+                break;
+            }
             self.fetch_payloads(&mut taken.jobs).await?;
             taken.fit(WRITES_PER_BATCH);
             let now = self.now();
@@ -95,7 +99,7 @@ impl Plane {
         self: &Arc<Self>,
         live: &Live,
         along: Option<(PoolId, &SyncRequest)>,
-        changes: &BTreeSet<JobId>,
+        changes: &BTreeSet<Key>,
     ) -> Result<Taken<'_>, StoreError> {
         let pool = along.map_or(PoolId::DEFAULT, |(pool, _)| pool);
         let mut taken = Taken { plane: self, pool, jobs: Vec::new() };
@@ -109,7 +113,11 @@ impl Plane {
         let sought = self.scheduled(|schedule| schedule.seek(pool, seeker, wish));
         self.read_pages(sought.pages);
         taken.jobs = sought.taken;
-        taken.lose_all(|job| changes.contains(&job) || live.mine.contains_key(&job));
+        taken.lose_all(|job| {
+            let mine = live.mine.get(&job.id).is_some_and(|mine| mine.job.record.tenant == job.tenant);
+            mine || changes.contains(&job.key())
+        });
+        taken.leave_to_others(live);
         self.fetch_payloads(&mut taken.jobs).await?;
         taken.fit(WRITES_ALONG_MAX);
         Ok(taken)
@@ -248,6 +256,7 @@ fn offer_of(mine: &Mine, payload: &PayloadRecord, arrival: Arrival) -> Option<Of
     let State::Offered { start_by, .. } = job.state else { return None };
     Some(Offer {
         token: job.token(),
+        tenant: (job.host() != job.tenant).then_some(job.tenant),
         attempt: job.next_attempt(),
         start_within: start_by.since(arrival.at),
         spec: payload.spec.clone(),
@@ -289,10 +298,21 @@ impl Taken<'_> {
 
     /// Takes out jobs that are not ready any more. The schedule may learn that a job is ready when
     /// the job has long been granted: the commit that made it ready was seen before it was answered.
-    fn lose_all(&mut self, is_lost: impl Fn(JobId) -> bool) {
-        for job in self.jobs.extract_if(.., |job| is_lost(job.record.id)) {
+    fn lose_all(&mut self, is_lost: impl Fn(&JobRecord) -> bool) {
+        for job in self.jobs.extract_if(.., |job| is_lost(&job.record)) {
             self.plane.settled(job.record.lane(), self.pool);
         }
+    }
+
+    /// Gives back what the session's runner would take for another job, and what it would so take
+    /// of the rest. Ids are drawn at random, so it may well wait for its next sync.
+    fn leave_to_others(&mut self, live: &Live) {
+        let mut seen = BTreeSet::new();
+        let confused: Vec<ReadyJob> = self
+            .jobs
+            .extract_if(.., |job| live.confuses(&job.record) || !seen.insert(job.record.id))
+            .collect();
+        confused.into_iter().for_each(|job| self.give_back(job));
     }
 
     fn give_back(&self, job: ReadyJob) {

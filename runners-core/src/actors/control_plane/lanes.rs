@@ -1,6 +1,6 @@
 //! The lanes that a submitted job goes through: found, or made when it is the first of its kind.
 
-use super::{Plane, lock};
+use super::{Plane, hosting::HOSTED_LANES_MAX, lock};
 use crate::{
     actors::records::Batch,
     rules::{
@@ -24,22 +24,26 @@ impl Plane {
         self: &Arc<Self>,
         tenant: TenantId,
         spec: &JobSpec,
+        hosted: Option<Preference>,
     ) -> Result<Result<Vec<Vec<LaneRecord>>, Refused>, StoreError> {
-        let preference = match self.preference(tenant, spec).await? {
-            Ok(preference) => preference,
-            Err(refused) => return Ok(Err(refused)),
+        let preference = match hosted {
+            Some(preference) => preference,
+            None => match self.preference(tenant, spec).await? {
+                Ok(preference) => preference,
+                Err(refused) => return Ok(Err(refused)),
+            },
         };
-        for (pool, _) in &preference {
-            self.ensure_pool(tenant, *pool).await?;
+        for (pool, _) in &preference.pools {
+            self.ensure_pool(preference.owner, *pool).await?;
         }
         let lanes = LaneRecord::of(tenant, &preference, spec);
         let missing: Vec<&LaneRecord> = {
             let schedule = lock(&self.schedule);
             lanes.iter().flatten().filter(|lane| !schedule.knows_lane(lane.id, lane.pool)).collect()
         };
-        if missing.iter().any(|lane| lock(&self.schedule).lanes_of(lane.pool) >= LANES_MAX) {
+        if let Some(limit) = missing.iter().find_map(|lane| self.lanes_over(lane)) {
             let problem = format!(
-                "spec: the pool has {LANES_MAX} different combinations of kind, labels, keys, pools and runner, \
+                "spec: the pool has {limit} different combinations of kind, labels, keys, pools and runner, \
                  which is the limit"
             );
             return Ok(Err(Refused::new(RefusalCode::Exhausted, problem)));
@@ -47,6 +51,14 @@ impl Plane {
         self.make_lanes(&missing).await?;
         self.read_limits(&missing).await;
         Ok(Ok(lanes))
+    }
+
+    /// The limit on lanes that one more would be over.
+    fn lanes_over(&self, lane: &LaneRecord) -> Option<usize> {
+        let schedule = lock(&self.schedule);
+        let full = schedule.lanes_of(lane.pool) >= LANES_MAX;
+        let hosted = lane.of.map_or(0, |tenant| schedule.hosted_lanes_of(lane.pool, tenant));
+        if hosted >= HOSTED_LANES_MAX { Some(HOSTED_LANES_MAX) } else { full.then_some(LANES_MAX) }
     }
 
     /// The pools that a job names, in the order in which it prefers them.
@@ -57,25 +69,26 @@ impl Plane {
     ) -> Result<Result<Preference, Refused>, StoreError> {
         let first = ("spec.pool", &spec.pool, Duration::ZERO);
         let further = spec.fallbacks.iter().map(|one| ("spec.fallbacks.pool", &one.pool, one.after));
-        let mut preference = Preference::with_capacity(1 + spec.fallbacks.len());
+        let mut pools = Vec::with_capacity(1 + spec.fallbacks.len());
         for (field, name, after) in std::iter::once(first).chain(further) {
             let Some(pool) = self.pool_by_name(tenant, name).await? else {
                 let problem = format!("{field}: there is no pool {name:?}");
                 return Ok(Err(Refused::new(RefusalCode::NotFound, problem)));
             };
-            if preference.iter().any(|(other, _)| *other == pool) {
+            if pools.iter().any(|(other, _)| *other == pool) {
                 let problem = format!("{field}: {name:?} is named twice, or is where the environment leads");
                 return Ok(Err(Refused::new(RefusalCode::Invalid, problem)));
             }
-            preference.push((pool, after));
+            pools.push((pool, after));
         }
-        Ok(Ok(preference))
+        Ok(Ok(Preference { owner: tenant, pools }))
     }
 
     /// Reads the counters of lanes that are new here, so that their first job is granted as any
     /// other.
     async fn read_limits(self: &Arc<Self>, lanes: &[&LaneRecord]) {
-        let limits = lanes.iter().flat_map(|lane| lane.concurrency.iter().map(|one| (lane.tenant, one)));
+        let limits =
+            lanes.iter().flat_map(|lane| lane.concurrency.iter().map(|one| (lane.owner_of_jobs(), one)));
         let keys: BTreeSet<Key> = limits.map(|(tenant, one)| keys::granted(tenant, &one.key)).collect();
         self.read_counters(keys.into_iter().collect()).await;
     }

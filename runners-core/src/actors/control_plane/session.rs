@@ -28,11 +28,12 @@ use crate::{
 };
 use bytes::Bytes;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 use tokio::sync::Mutex;
 
@@ -63,13 +64,14 @@ pub(crate) struct Live {
     pub(crate) runner: Option<Versioned<RunnerRecord>>,
     /// The newest request that was seen of this incarnation.
     pub(crate) last: Option<(Incarnation, u64)>,
-    /// When it arrived.
-    pub(crate) synced_at: Option<Timestamp>,
     /// The newest request followed the one before it: the runner has not missed an answer.
     pub(crate) follows: bool,
     /// The jobs that are offered to the runner, or that it works on.
     pub(crate) mine: BTreeMap<JobId, Mine>,
+    /// By what the runner knows them by.
     pub(crate) signals: BTreeMap<SignalId, Pending>,
+    /// The jobs that the newest request of a runner of the operator names.
+    pub(crate) named: BTreeSet<JobId>,
     pub(crate) seeker: Option<Seeker>,
     /// The digest under which the runner said what it seeks by.
     pub(crate) facts_told: Option<Digest>,
@@ -109,8 +111,15 @@ pub(crate) struct Pending {
 }
 
 impl Session {
-    fn new(who: Identity) -> Self {
+    pub(super) fn new(who: Identity) -> Self {
         Self { who, live: Mutex::default(), woken: Turn::default(), doubted: AtomicBool::new(false) }
+    }
+
+    /// Whether the runner holds nothing, waits for nothing, and was not heard of for a term. Nobody
+    /// else may have the session in hand.
+    pub(super) fn is_gone(&self, now: BootTime, term: Duration) -> bool {
+        let Ok(live) = self.live.try_lock() else { return false };
+        live.mine.is_empty() && !live.parked && live.heard_at.is_none_or(|at| now.since(at) > term)
     }
 
     /// Has the parked sync looked at again.
@@ -143,6 +152,15 @@ impl Live {
     /// A job of this session, if `token` is its live grant.
     pub(crate) fn job(&self, token: FencingToken) -> Option<&Mine> {
         self.mine.get(&token.job).filter(|mine| mine.job.record.token() == token)
+    }
+
+    /// Whether the runner may take a job for another one: its tokens do not say of which tenant a job
+    /// is, and two tenants may have chosen the same id.
+    pub(crate) fn confuses(&self, job: &JobRecord) -> bool {
+        match self.mine.get(&job.id) {
+            Some(mine) => mine.job.record.tenant != job.tenant,
+            None => self.named.contains(&job.id),
+        }
     }
 
     /// What the runner is to do, by itself or by the operator's wish.
@@ -190,8 +208,12 @@ impl Mine {
 impl Plane {
     /// The session of a runner, made when there is none.
     pub(crate) fn session(&self, who: Identity) -> Arc<Session> {
-        let mut sessions = super::lock(&self.sessions);
-        sessions.entry(who.runner).or_insert_with(|| Arc::new(Session::new(who))).clone()
+        self.sessions.of(who)
+    }
+
+    /// When the runner spoke last, as far as this control plane has heard it.
+    pub(crate) fn synced_at(&self, live: &Live) -> Option<Timestamp> {
+        live.heard_at.map(|at| self.now() - self.clock.boot().since(at))
     }
 
     /// Reads everything of a runner anew.
@@ -199,6 +221,7 @@ impl Plane {
         live.loaded = false;
         live.session = self.records.load(SessionRecord::key_of(who.tenant, who.runner)).await?;
         live.runner = self.records.load(RunnerRecord::key_of(who.tenant, who.runner)).await?;
+        live.share_facts();
         live.slots_granted = self.slots_granted(who.tenant, who.pool).await?;
         let known = std::mem::take(&mut live.mine);
         let sent = std::mem::take(&mut live.signals);
@@ -214,10 +237,21 @@ impl Plane {
                 hide: None,
             };
             let (rows, more) = self.records.page(query).await?;
-            for (_, row) in rows.iter().filter(|(_, row)| row.key.tenant == who.tenant) {
+            for (_, row) in &rows {
+                // The operator's runners work for others too, but nobody else's do.
                 match row.key.kind {
-                    Kind::Job => live.take_job(read(row)?, &known),
-                    Kind::Signal => live.take_signal(read(row)?, &sent),
+                    Kind::Job => {
+                        let job = read::<JobRecord>(row)?;
+                        if job.record.host() == who.tenant {
+                            live.take_job(job, &known);
+                        }
+                    }
+                    Kind::Signal => {
+                        let signal = read::<SignalRecord>(row)?;
+                        if signal.record.host() == who.tenant {
+                            live.take_signal(signal, &sent);
+                        }
+                    }
                     _ => {}
                 }
             }
@@ -291,6 +325,16 @@ impl Plane {
 }
 
 impl Live {
+    /// Keeps what the runner says of itself once, however often it was read.
+    fn share_facts(&mut self) {
+        let kept = self.runner.as_mut().and_then(|runner| runner.record.facts.as_mut());
+        if let (Some((_, kept)), Some(seeker)) = (kept, &self.seeker)
+            && *kept == seeker.facts
+        {
+            *kept = Arc::clone(&seeker.facts);
+        }
+    }
+
     fn take_job(&mut self, job: Versioned<JobRecord>, known: &BTreeMap<JobId, Mine>) {
         let before = known.get(&job.record.id).filter(|mine| mine.job.record.grant == job.record.grant);
         let payload = before.and_then(|mine| mine.payload.clone());
@@ -299,7 +343,21 @@ impl Live {
     }
 
     fn take_signal(&mut self, signal: Versioned<SignalRecord>, sent: &BTreeMap<SignalId, Pending>) {
-        let sent_at = sent.get(&signal.record.id).and_then(|pending| pending.sent_at);
-        self.signals.insert(signal.record.id, Pending { signal, sent_at });
+        let told_as = signal.record.told_as();
+        let sent_at = sent.get(&told_as).and_then(|pending| pending.sent_at);
+        self.signals.insert(told_as, Pending { signal, sent_at });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How large a session may be before it holds anything: there may be ten thousand idle ones.
+    const SESSION_BYTES_MAX: usize = 768;
+
+    #[test]
+    fn a_session_is_small() {
+        assert!(size_of::<Session>() <= SESSION_BYTES_MAX, "{} bytes", size_of::<Session>());
     }
 }

@@ -36,6 +36,8 @@ fn refused(code: RefusalCode, detail: impl Into<String>) -> Reply {
 /// Where a signal goes.
 struct Recipient {
     runner: RunnerId,
+    /// The owner of the runner.
+    host: TenantId,
     /// The attempt, and the job's version at which it ran.
     attempt: Option<(FencingToken, u64)>,
 }
@@ -56,7 +58,7 @@ impl Plane {
         }
         for _ in 0..ROUNDS_MAX {
             let recipient = match request.to {
-                SignalTarget::Runner(runner) => Recipient { runner, attempt: None },
+                SignalTarget::Runner(runner) => Recipient { runner, host: tenant, attempt: None },
                 SignalTarget::Job(job) => match self.attempt_of(tenant, job).await? {
                     Ok(recipient) => recipient,
                     // A repeat is the same signal, whatever has become of the attempt.
@@ -80,7 +82,7 @@ impl Plane {
         let why = match found.record.state {
             State::Running { by, .. } => {
                 let attempt = Some((found.record.token(), found.version));
-                return Ok(Ok(Recipient { runner: by.runner, attempt }));
+                return Ok(Ok(Recipient { runner: by.runner, host: found.record.host(), attempt }));
             }
             State::Concluded { .. } => "has ended",
             _ => "does not run yet: wait until it does",
@@ -94,8 +96,8 @@ impl Plane {
         request: &SignalRequest,
         recipient: Recipient,
     ) -> Result<Reply, StoreError> {
-        let to = recipient.runner;
-        let runner = self.records.load::<RunnerRecord>(RunnerRecord::key_of(tenant, to)).await?;
+        let Recipient { runner: to, host, attempt } = recipient;
+        let runner = self.records.load::<RunnerRecord>(RunnerRecord::key_of(host, to)).await?;
         let Some(runner) = runner.filter(|runner| !runner.record.removed) else {
             return Ok(refused(RefusalCode::NotFound, format!("to: there is no runner {to}")));
         };
@@ -103,7 +105,8 @@ impl Plane {
             tenant,
             id: request.id,
             to,
-            attempt: recipient.attempt.map(|(token, _)| token),
+            attempt: attempt.map(|(token, _)| token),
+            hosted: host != tenant,
             kind: request.kind.clone(),
             payload: request.payload.clone(),
             expires_at: self.now() + request.expires_in.min(SignalRequest::EXPIRES_IN_MAX),
@@ -111,15 +114,16 @@ impl Plane {
             forget_at: None,
             unknown: Unknown::new(),
         };
-        let session = self.session(Identity { tenant, pool: runner.record.pool, runner: to });
+        let session = self.session(Identity { tenant: host, pool: runner.record.pool, runner: to });
         let mut live = session.live.lock().await;
-        if live.signals.len() >= WAITING_MAX && !live.signals.contains_key(&request.id) {
+        let told_as = record.told_as();
+        if live.signals.len() >= WAITING_MAX && !live.signals.contains_key(&told_as) {
             let problem = format!("to: {WAITING_MAX} signals wait for {to}, which is the limit: try later");
             return Ok(refused(RefusalCode::Exhausted, problem));
         }
         let mut batch = Batch::new();
         batch.put(0, &record);
-        if let Some((token, version)) = recipient.attempt {
+        if let Some((token, version)) = attempt {
             batch.expect(JobRecord::key_of(tenant, token.job), version);
         }
         match self.records.commit(batch).await {
@@ -133,7 +137,7 @@ impl Plane {
         }
         self.due.hint(record.expires_at);
         let id = record.id;
-        live.signals.insert(id, Pending { signal: Versioned { version: 1, record }, sent_at: None });
+        live.signals.insert(told_as, Pending { signal: Versioned { version: 1, record }, sent_at: None });
         drop(live);
         session.wake();
         Ok(Reply::Signalled(Signalled { signal: id }))
@@ -177,7 +181,7 @@ impl Plane {
         self.records.commit(batch).await?;
         live.loaded = loaded;
         for Versioned { record, .. } in ended {
-            live.signals.remove(&record.id);
+            live.signals.remove(&record.told_as());
             self.subjects.changed(&record.key());
         }
         Ok(())

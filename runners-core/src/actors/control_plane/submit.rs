@@ -79,10 +79,11 @@ impl Plane {
             Err(refused) => return Ok(Err(refused)),
         };
         let body = spec.unique.is_some().then(|| submission::body_digest(&spec));
-        if let Err(refused) = self.route(tenant, &mut spec).await? {
-            return Ok(Err(refused));
-        }
-        let lanes = match self.lanes(tenant, &spec).await? {
+        let hosted = match self.route(tenant, &mut spec).await? {
+            Ok(hosted) => hosted,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let lanes = match self.lanes(tenant, &spec, hosted).await? {
             Ok(lanes) => lanes,
             Err(refused) => return Ok(Err(refused)),
         };

@@ -16,14 +16,14 @@ use crate::{
     },
     seams::{observer::Notice, store::StoreError},
     values::{
-        id::RunnerId,
+        id::{JobId, RunnerId, TenantId},
         reply::{RefusalCode, Refused, Reply, Superseded},
         runner::Mode,
         sync::SyncRequest,
         time::{BootTime, Timestamp},
     },
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// When a request arrived, and until when its answer may be held back.
 #[derive(Clone, Copy, Debug)]
@@ -154,13 +154,13 @@ impl Plane {
             self.observer.observe(&Notice::RunnerArrived { runner: who.runner });
         }
         live.last = Some((request.incarnation, request.seq));
-        live.synced_at = Some(self.now());
         live.follows = follows && live.session.as_ref().is_some_and(|session| session.record.home == self.me);
         live.heard_at = Some(self.clock.boot());
         live.suspect = false;
         live.intent = request.intent;
         live.free = request.free;
         live.seen_generation = request.seen_generation;
+        live.named = if who.tenant == TenantId::OPERATOR { named(request) } else { BTreeSet::new() };
         if request.intent == Mode::Serve {
             live.told_no_more = false;
         }
@@ -228,7 +228,7 @@ impl Plane {
         mut batch: Batch,
         expect: &[(crate::values::key::Key, u64)],
     ) -> Result<(), StoreError> {
-        record.synced_at = live.synced_at.unwrap_or_default().max(record.synced_at);
+        record.synced_at = self.synced_at(live).unwrap_or_default().max(record.synced_at);
         batch.put(version, &record);
         expect.iter().for_each(|(key, version)| batch.expect(key.clone(), *version));
         live.loaded = false;
@@ -311,6 +311,13 @@ impl Plane {
         }
         Ok(())
     }
+}
+
+/// The jobs that a request tells of.
+fn named(request: &SyncRequest) -> BTreeSet<JobId> {
+    let held = request.held.iter().map(|held| held.token.job);
+    let finished = request.finishes.iter().map(|finish| finish.token.job);
+    held.chain(finished).chain(request.declined.iter().map(|declined| declined.token.job)).collect()
 }
 
 /// What a runner that was removed is told.

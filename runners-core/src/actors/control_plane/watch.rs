@@ -122,7 +122,7 @@ impl Plane {
             State::Ready { .. } => {
                 let fallen = job.terms.fallbacks.iter().take(job.fallen).map(|opening| opening.pool);
                 for pool in std::iter::once(job.terms.pool).chain(fallen) {
-                    self.know_lane(key.tenant, job.lane(), pool).await?;
+                    self.know_lane(job.host(), job.lane(), pool).await?;
                 }
                 self.make_ready(ReadyJob { version: found.version, record: job, payload: None });
             }
@@ -163,8 +163,7 @@ impl Plane {
 
     /// What is known of a runner's session may be old: it is read again before it is used.
     fn doubt_session(&self, runner: RunnerId) {
-        let session = lock(&self.sessions).get(&runner).cloned();
-        if let Some(session) = session {
+        for session in self.sessions.of_runner(runner) {
             session.doubt();
             session.wake();
         }
@@ -172,8 +171,7 @@ impl Plane {
 
     /// Anything may have changed.
     fn heed_all(self: &Arc<Self>) {
-        let runners: Vec<RunnerId> = lock(&self.sessions).keys().copied().collect();
-        runners.into_iter().for_each(|runner| self.doubt_session(runner));
+        self.doubt_sessions(|_, _| true);
         let lanes = lock(&self.schedule).all_lanes();
         lanes.into_iter().for_each(|lane| self.doubt(lane));
         self.scheduled(Schedule::doubt_all_counters);
@@ -189,7 +187,7 @@ impl Plane {
             return Ok(());
         }
         let pools: BTreeSet<(TenantId, PoolId)> =
-            lock(&self.sessions).values().map(|session| (session.who.tenant, session.who.pool)).collect();
+            self.sessions.all().iter().map(|session| (session.who.tenant, session.who.pool)).collect();
         for (tenant, pool) in pools {
             let listed = self.lanes_of(tenant, pool).await;
             let mut lanes = listed.inspect_err(|_| self.lanes_doubted.store(true, Ordering::Release))?;

@@ -4,7 +4,6 @@
 use super::{Management, not_found, refused};
 use crate::{
     actors::{
-        control_plane::lock,
         error::Error,
         records::{Batch, Versioned},
     },
@@ -94,7 +93,7 @@ impl Management {
                 self.revoke(found).await?;
             }
         }
-        let session = lock(&self.plane.sessions).get(&runner).cloned();
+        let session = self.plane.sessions.find(tenant, runner);
         if let Some(session) = session {
             let mut live = session.live.lock().await;
             live.loaded = false;

@@ -1,4 +1,4 @@
-//! Jobs: submitted, listed newest first, and tried again by somebody's wish.
+//! Jobs: submitted, listed newest first, explained, and tried again by somebody's wish.
 
 use super::{Management, not_found, refused};
 use crate::{
@@ -14,11 +14,12 @@ use crate::{
     },
     seams::store::{Query, Stored},
     values::{
+        explanation::Explanation,
         fleet::{
             job::{JobFilter, JobLine, JobState},
             listing::{Cursor, Listing, Paging},
         },
-        id::{JobId, TenantId},
+        id::{JobId, RunnerId, TenantId},
         job::JobSpec,
         key::{Index, Kind},
         principal::Scope,
@@ -95,6 +96,18 @@ impl Management {
     pub async fn job(&self, job: JobId) -> Result<JobLine, Error> {
         let tenant = self.with(Scope::Read)?;
         self.job_record(tenant, job).await.map(|record| line(&record))
+    }
+
+    /// Why a job is where it is: what keeps it from every runner, or from each. At most
+    /// [`PoolExplanation::RUNNERS_MAX`](crate::protocol::PoolExplanation::RUNNERS_MAX) runners of a
+    /// pool are told of, those after `runners_after`.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn explain(&self, job: JobId, runners_after: Option<RunnerId>) -> Result<Explanation, Error> {
+        let tenant = self.with(Scope::Read)?;
+        let explained = self.plane.explanation(tenant, job, runners_after).await.map_err(Error::Store)?;
+        explained.ok_or_else(|| not_found("job", job))
     }
 
     /// Queues a job that has ended once more: a new job with the id `again`, the same command and

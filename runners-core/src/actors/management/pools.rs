@@ -164,12 +164,15 @@ impl Plane {
         let mut batch = Batch::new();
         batch.put(0, &UniqueRecord::of_pool(&pool));
         batch.put(0, &pool);
-        self.records.commit(batch).await.map(|_| pool)
+        self.records.commit(batch).await?;
+        self.hosting.doubt();
+        Ok(pool)
     }
 
     /// Has the names of pools read again: one may lead elsewhere now.
     pub(crate) fn forget_pools(&self) {
         lock(&self.pools).clear();
+        self.hosting.doubt();
     }
 
     /// Whether there is anything below a prefix of an index.
@@ -188,7 +191,7 @@ impl Plane {
 }
 
 fn view(pool: PoolRecord) -> PoolView {
-    PoolView { id: pool.id, tenant: pool.tenant, spec: pool.spec, made_at: pool.made_at }
+    pool.view()
 }
 
 fn name_taken() -> Error {

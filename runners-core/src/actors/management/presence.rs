@@ -2,11 +2,7 @@
 
 use super::Management;
 use crate::{
-    actors::{
-        control_plane::{Plane, lock},
-        error::Error,
-        records::Versioned,
-    },
+    actors::{control_plane::Plane, error::Error, records::Versioned},
     rules::record::SessionRecord,
     seams::store::StoreError,
     values::{
@@ -30,8 +26,8 @@ impl Management {
         let tenant = self.with(Scope::Read)?;
         let mut found = Vec::with_capacity(runners.len());
         for runner in runners {
-            let session = lock(&self.plane.sessions).get(runner).cloned();
-            found.push(match session.filter(|session| session.who.tenant == tenant) {
+            let session = self.plane.sessions.find(tenant, *runner);
+            found.push(match session {
                 Some(session) => self.plane.presence_of(&session).await,
                 None => self.plane.absence_of(tenant, *runner).await.map_err(Error::Store)?,
             });

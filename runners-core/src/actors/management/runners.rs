@@ -3,7 +3,6 @@
 use super::{Management, ROUNDS_MAX, not_found, refused};
 use crate::{
     actors::{
-        control_plane::lock,
         error::Error,
         records::{Batch, Versioned},
     },
@@ -25,7 +24,7 @@ use crate::{
         runner::{Desired, Mode},
     },
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 impl Management {
     /// Lists the runners of the tenant, oldest first.
@@ -196,7 +195,7 @@ impl Management {
 
     /// Has the session of a runner go by its new record at once.
     async fn tell(&self, runner: RunnerId, changed: Versioned<RunnerRecord>) {
-        let session = lock(&self.plane.sessions).get(&runner).cloned();
+        let session = self.plane.sessions.find(changed.record.tenant, runner);
         if let Some(session) = session {
             let mut live = session.live.lock().await;
             live.runner = Some(changed);
@@ -205,13 +204,16 @@ impl Management {
         }
     }
 
+    /// The record of a runner of the tenant. One that was removed is there only for itself, to be
+    /// told so.
     pub(crate) async fn runner_record(
         &self,
         tenant: TenantId,
         runner: RunnerId,
     ) -> Result<Versioned<RunnerRecord>, Error> {
-        let found = self.plane.records.load(RunnerRecord::key_of(tenant, runner)).await;
-        found.map_err(Error::Store)?.ok_or_else(|| not_found("runner", runner))
+        let found = self.plane.records.load::<RunnerRecord>(RunnerRecord::key_of(tenant, runner)).await;
+        let found = found.map_err(Error::Store)?.filter(|found| !found.record.removed);
+        found.ok_or_else(|| not_found("runner", runner))
     }
 }
 
@@ -224,6 +226,6 @@ pub(super) fn view(runner: RunnerRecord) -> RunnerView {
         made_at: runner.made_at,
         drain_by: runner.drain_by,
         retiring: runner.retiring,
-        facts: runner.facts.map(|(_, facts)| facts),
+        facts: runner.facts.map(|(_, facts)| Arc::unwrap_or_clone(facts)),
     }
 }

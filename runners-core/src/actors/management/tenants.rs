@@ -20,7 +20,7 @@ use crate::{
     values::{
         fleet::{
             listing::{Listing, Paging},
-            tenant::{Feature, TenantView},
+            tenant::{Feature, RolloutView, TenantView},
         },
         id::{PoolId, TenantId},
         key::{Index, Kind},
@@ -28,7 +28,7 @@ use crate::{
         reply::{RefusalCode, Refused},
     },
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// The state under which suspended tenants are listed.
 const SUSPENDED: u8 = 1;
@@ -89,6 +89,52 @@ impl Management {
         self.change_tenant(tenant, |record| record.suspended = suspended).await
     }
 
+    /// What the tenant has of what is rolled out. Whom something is rolled out to is said where the
+    /// control plane is built.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn rollout(&self) -> Result<RolloutView, Error> {
+        let tenant = self.with(Scope::Read)?;
+        Ok(self.plane.rollout.of(tenant))
+    }
+
+    /// The same view of the tenant that `text` names, by its id or by a name that no other has.
+    /// Only the operator works for others: whoever else names one, even one that is there, is
+    /// answered as if there were none; their own is found by its id.
+    ///
+    /// An id is taken as it is, as [`Management::within`] does: hosts keep tenants of their own.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] (`not_found`) if there is no such tenant, (`conflict`) if several have the
+    /// name, or as [`Management`] says.
+    pub async fn within_named(&self, text: &str) -> Result<Self, Error> {
+        let nobody = || not_found("tenant", text);
+        if let Ok(id) = text.parse::<TenantId>() {
+            return self.within(id).map_err(|_| nobody());
+        }
+        if self.principal != Principal::Operator {
+            return Err(nobody());
+        }
+        let (mut named, mut paging) = (Vec::new(), Paging { after: None, limit: Paging::LIMIT_MAX });
+        loop {
+            let page = self.tenants(&paging).await?;
+            named.extend(page.items.into_iter().filter(|tenant| tenant.name == text));
+            paging.after = page.next;
+            if paging.after.is_none() || named.len() > 1 {
+                break;
+            }
+        }
+        match named.as_slice() {
+            [] => Err(nobody()),
+            [one] => self.within(one.id),
+            _ => {
+                let problem = format!("tenant: several are called {text:?}: name one by its id");
+                Err(refused(RefusalCode::Conflict, problem))
+            }
+        }
+    }
+
     async fn change_tenant(
         &self,
         tenant: TenantId,
@@ -146,7 +192,7 @@ impl Plane {
     }
 
     /// Reads which tenants are suspended, and has their runners go by it.
-    pub(crate) async fn read_suspended(&self) -> Result<(), StoreError> {
+    pub(crate) async fn read_suspended(self: &Arc<Self>) -> Result<(), StoreError> {
         let mut suspended = BTreeSet::new();
         let mut after = None;
         loop {
@@ -169,15 +215,15 @@ impl Plane {
             }
         }
         let before = std::mem::replace(&mut *lock(&self.suspended), suspended.clone());
+        self.rescheduled(|schedule| schedule.suspend(suspended.clone()));
         self.doubt_sessions(|tenant, _| before.contains(&tenant) != suspended.contains(&tenant));
         Ok(())
     }
 
     /// Has everything of some runners read again before it is used.
     pub(crate) fn doubt_sessions(&self, of: impl Fn(TenantId, PoolId) -> bool) {
-        for session in
-            lock(&self.sessions).values().filter(|session| of(session.who.tenant, session.who.pool))
-        {
+        let all = self.sessions.all();
+        for session in all.iter().filter(|session| of(session.who.tenant, session.who.pool)) {
             session.doubt();
             session.wake();
         }

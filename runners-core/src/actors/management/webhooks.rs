@@ -1,18 +1,22 @@
-//! Webhooks: made, listed and deleted, and the deliveries that did not succeed.
+//! Webhooks: made, listed, given another secret and deleted, and the deliveries that did not succeed.
 
-use super::{Management, not_found, refused};
+use super::{Management, ROUNDS_MAX, not_found, refused};
 use crate::{
-    actors::{error::Error, records::Batch},
+    actors::{
+        control_plane::Plane,
+        error::Error,
+        records::{Batch, Versioned},
+    },
     rules::{
         keys,
-        record::{DeliveryRecord, DeliveryState, Unknown, WebhookRecord},
+        record::{DeliveryRecord, DeliveryState, Record as _, Unknown, WebhookRecord},
         webhook,
     },
     seams::{random, store::StoreError},
     values::{
         event::EventCursor,
         fleet::listing::{Listing, Paging},
-        id::{DeliveryId, WebhookId},
+        id::{DeliveryId, TenantId, WebhookId},
         key::{Index, Kind},
         principal::Scope,
         reply::RefusalCode,
@@ -48,16 +52,7 @@ impl Management {
             return Err(refused(RefusalCode::Invalid, problem));
         }
         webhook::check(&spec)?;
-        if secret.as_ref().is_some_and(|secret| !SECRET_BYTES.contains(&secret.expose().len())) {
-            let (least, most) = SECRET_BYTES.into_inner();
-            let problem = format!("secret: must have from {least} to {most} bytes, or be left out");
-            return Err(refused(RefusalCode::Invalid, problem));
-        }
-        let secret = secret.unwrap_or_else(|| {
-            let mut bytes = [0; 32];
-            plane.random.fill(&mut bytes);
-            Secret::from_text(format!("whsec_{}", hex::encode(bytes)))
-        });
+        let secret = self.plane.webhook_secret(secret)?;
         let now = plane.now();
         let record = WebhookRecord {
             tenant,
@@ -96,18 +91,56 @@ impl Management {
         Ok(page.map(|found| view(found.record)))
     }
 
+    /// One webhook of the tenant.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn webhook(&self, webhook: WebhookId) -> Result<WebhookView, Error> {
+        let tenant = self.with(Scope::Read)?;
+        self.webhook_record(tenant, webhook).await.map(|found| view(found.record))
+    }
+
+    /// Replaces the secret of a webhook. Every call from now on is signed with the new one, also
+    /// those that are tried again. Give one that the receiver takes already, and nothing is refused
+    /// meanwhile; without one it is made, and shown in the answer this once.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] (`invalid`) for a secret that is too short or too long, or as
+    /// [`Management`] says.
+    pub async fn rotate_webhook_secret(
+        &self,
+        webhook: WebhookId,
+        secret: Option<Secret>,
+    ) -> Result<NewWebhook, Error> {
+        let tenant = self.with(Scope::Admin)?;
+        let secret = self.plane.webhook_secret(secret)?;
+        for _ in 0..ROUNDS_MAX {
+            let Versioned { version, mut record } = self.webhook_record(tenant, webhook).await?;
+            secret.expose().clone_into(&mut record.secret);
+            let mut batch = Batch::new();
+            batch.put(version, &record);
+            match self.plane.records.commit(batch).await {
+                Ok(_) => return Ok(NewWebhook { webhook: view(record), secret }),
+                // It was moved on to the next event.
+                Err(StoreError::Conflict(_)) => {}
+                Err(error) => return Err(Error::Store(error)),
+            }
+        }
+        Err(Error::Store(StoreError::Unavailable(
+            "events come faster than its secret can be replaced".into(),
+        )))
+    }
+
     /// Deletes a webhook, and what it has not been told.
     ///
     /// # Errors
     /// As [`Management`] says.
     pub async fn delete_webhook(&self, webhook: WebhookId) -> Result<(), Error> {
         let tenant = self.with(Scope::Admin)?;
-        for _ in 0..super::ROUNDS_MAX {
-            let key = WebhookRecord::key_of(tenant, webhook);
-            let found = self.plane.records.load::<WebhookRecord>(key.clone()).await.map_err(Error::Store)?;
-            let found = found.ok_or_else(|| not_found("webhook", webhook))?;
+        for _ in 0..ROUNDS_MAX {
+            let found = self.webhook_record(tenant, webhook).await?;
             let mut batch = Batch::new();
-            batch.delete(key, found.version);
+            batch.delete(found.record.key(), found.version);
             batch.add(WebhookRecord::count(tenant), -1, None);
             match self.plane.records.commit(batch).await {
                 Ok(_) => return Ok(()),
@@ -158,6 +191,34 @@ impl Management {
             Err(error) => return Err(Error::Store(error)),
         }
         Ok(())
+    }
+
+    async fn webhook_record(
+        &self,
+        tenant: TenantId,
+        webhook: WebhookId,
+    ) -> Result<Versioned<WebhookRecord>, Error> {
+        let found = self.plane.records.load(WebhookRecord::key_of(tenant, webhook)).await;
+        found.map_err(Error::Store)?.ok_or_else(|| not_found("webhook", webhook))
+    }
+}
+
+impl Plane {
+    /// The secret that was given, if it is one that may be, or else a new one.
+    fn webhook_secret(&self, given: Option<Secret>) -> Result<Secret, Error> {
+        let (least, most) = SECRET_BYTES.into_inner();
+        match given {
+            Some(secret) if SECRET_BYTES.contains(&secret.expose().len()) => Ok(secret),
+            Some(_) => {
+                let problem = format!("secret: must have from {least} to {most} bytes, or be left out");
+                Err(refused(RefusalCode::Invalid, problem))
+            }
+            None => {
+                let mut bytes = [0; 32];
+                self.random.fill(&mut bytes);
+                Ok(Secret::from_text(format!("whsec_{}", hex::encode(bytes))))
+            }
+        }
     }
 }
 

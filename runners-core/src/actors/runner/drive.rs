@@ -70,7 +70,8 @@ impl Driver {
             kind: self.order.spec.kind.clone(),
         });
         let started = self.shared.clock.boot();
-        let link = SessionLink::new(self.shared.clone(), token, self.outfit.clone(), self.observer.clone());
+        let (outfit, observer) = (self.outfit.clone(), self.observer.clone());
+        let link = SessionLink::new(self.shared.clone(), token, self.order.tenant, outfit, observer);
         let link = Arc::new(link);
         let (why, execution) = self.supervise(link.clone()).await;
         link.finish_log();
@@ -185,6 +186,7 @@ async fn finish(link: &SessionLink, outcome: Outcome, product: Option<Product>) 
     }
     Finish {
         token: link.token(),
+        tenant: link.tenant(),
         outcome,
         result,
         result_artifact,

@@ -38,12 +38,14 @@ pub(super) struct Execution {
 
 impl Execution {
     /// Executes the order, if it is what it should be.
-    pub(super) async fn execute(self, attempt: Attempt) -> Result<Product, Fault> {
+    pub(super) async fn execute(mut self, attempt: Attempt) -> Result<Product, Fault> {
         if let Some(spool) = &self.outfit.single_use {
             let kept = spool.keep_used(true).await;
             kept.map_err(|error| Fault::retryable("state_not_kept", with_causes(&error)))?;
         }
         self.check_signature()?;
+        // Only now: a tenant that is filled in was not signed.
+        self.order.spec.tenant = self.order.spec.tenant.or(self.order.tenant);
         let payload = self.payload().await?;
         let secrets = self.secrets().await?;
         self.link.redact_by(Redactor::new(secrets.values().map(Secret::expose)));
@@ -71,7 +73,7 @@ impl Execution {
                 };
                 let unavailable =
                     |error: ArtifactError| Fault::retryable("payload_unavailable", error.to_string());
-                artifacts.get(digest, &*self.shared.clock).await.map_err(unavailable)?
+                artifacts.of(self.order.tenant).get(digest, &*self.shared.clock).await.map_err(unavailable)?
             }
         };
         if Digest::of(&bytes) != expected {
@@ -101,7 +103,9 @@ impl Execution {
         if !Secret::is_name(name) {
             return Err(Fault::permanent("secret", format!("{name:?} is no name of a secret")));
         }
-        for source in &self.outfit.secrets {
+        // What is kept for the runner's own tenant is nobody else's.
+        let hosted = self.order.tenant.is_some();
+        for source in self.outfit.secrets.iter().filter(|source| !hosted || source.tells_tenants_apart()) {
             match source.secret(name, &self.order.spec).await {
                 Ok(secret) => return fitting(name, secret),
                 Err(SecretError::Unknown) => {}

@@ -8,7 +8,9 @@ use crate::{
         executor::{AttemptLink, RawSignal},
         observer::{Notice, Observer},
     },
-    values::{digest::Digest, lease::FencingToken, outcome::Outcome, result::Fault, sync::Attachment},
+    values::{
+        digest::Digest, id::TenantId, lease::FencingToken, outcome::Outcome, result::Fault, sync::Attachment,
+    },
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -28,6 +30,8 @@ const PROGRESS_BYTES_MAX: usize = 1000;
 pub(super) struct SessionLink {
     shared: Arc<Shared>,
     token: FencingToken,
+    /// Whose job it is, if it is hosted.
+    tenant: Option<TenantId>,
     outfit: Arc<Outfit>,
     observer: Arc<dyn Observer>,
     names: Mutex<Names>,
@@ -44,10 +48,11 @@ impl SessionLink {
     pub(super) fn new(
         shared: Arc<Shared>,
         token: FencingToken,
+        tenant: Option<TenantId>,
         outfit: Arc<Outfit>,
         observer: Arc<dyn Observer>,
     ) -> Self {
-        Self { shared, token, outfit, observer, names: Mutex::default(), redactor: Mutex::default() }
+        Self { shared, token, tenant, outfit, observer, names: Mutex::default(), redactor: Mutex::default() }
     }
 
     /// From now on, nothing that is told holds what `redactor` takes out.
@@ -80,11 +85,15 @@ impl SessionLink {
         self.token
     }
 
+    pub(super) const fn tenant(&self) -> Option<TenantId> {
+        self.tenant
+    }
+
     /// Puts bytes that are too large to travel with a finish.
     pub(super) async fn put(&self, bytes: &Bytes) -> Result<Digest, ArtifactError> {
         let none = || ArtifactError::Unavailable("this runner was given no artifact store".into());
         let artifacts = self.outfit.artifacts.as_ref().ok_or_else(none)?;
-        artifacts.put(bytes, &*self.shared.clock).await
+        artifacts.of(self.tenant).put(bytes, &*self.shared.clock).await
     }
 
     /// Names something that could not be put.

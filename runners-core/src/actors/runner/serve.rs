@@ -325,7 +325,7 @@ impl Serving {
     }
 
     fn start(&mut self, order: Order) {
-        let token = order.token;
+        let (token, tenant) = (order.token, order.tenant);
         let Some(executor) = self.executors.get(&order.spec.kind) else { return };
         let (stop, stops) = watch::channel(None);
         self.stops.insert(token, stop);
@@ -346,6 +346,7 @@ impl Serving {
                 let outcome = Outcome::Errored(fault);
                 let finish = Finish {
                     token,
+                    tenant,
                     outcome,
                     result: None,
                     result_artifact: None,

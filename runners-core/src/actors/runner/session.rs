@@ -17,6 +17,7 @@ pub(super) use tenure::Tenure;
 use super::{ExitReason, pacing::Pacing, signals::Signals};
 use crate::values::{
     digest::Digest,
+    id::TenantId,
     lease::FencingToken,
     outcome::Outcome,
     runner::{Desired, Facts, Incarnation, Mode},
@@ -71,6 +72,8 @@ pub(super) struct Session {
 #[derive(Clone, Copy, Debug)]
 struct HeldAttempt {
     phase: Phase,
+    /// Whose job it is, if it is hosted.
+    tenant: Option<TenantId>,
     view: LeaseView,
     confirmed: bool,
 }
@@ -199,6 +202,7 @@ impl Session {
         if held.confirmed {
             let finish = Finish {
                 token,
+                tenant: held.tenant,
                 outcome: Outcome::Lapsed,
                 result: None,
                 result_artifact: None,

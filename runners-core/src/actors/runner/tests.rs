@@ -191,6 +191,7 @@ pub(super) fn offer(options: JobOptions) -> Offer {
     let spec = JobSpec::new(token().job, "scripted", payload, options);
     Offer {
         token: token(),
+        tenant: None,
         attempt: 1,
         start_within: Duration::from_secs(15),
         spec: serde_json::to_vec(&spec).unwrap().into(),

@@ -239,6 +239,7 @@ mod tests {
     fn finish(grant: u64) -> Finish {
         Finish {
             token: FencingToken { job: JobId::from_bytes([7; 16]), grant },
+            tenant: None,
             outcome: Outcome::Passed,
             result: Some(b"1".to_vec().into()),
             result_artifact: None,

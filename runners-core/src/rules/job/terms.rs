@@ -20,6 +20,9 @@ pub(crate) struct Terms {
     pub(crate) kind: String,
     pub(crate) pool: PoolId,
     pub(crate) pool_name: String,
+    /// Its pools belong to the operator, who is not its owner.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) hosted: bool,
     pub(crate) lane: LaneId,
     /// Where it goes while it waits, in that order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -79,6 +82,7 @@ impl Terms {
             kind: spec.kind.clone(),
             pool: lane.pool,
             pool_name: spec.pool.clone(),
+            hosted: lane.of.is_some(),
             lane: lane.id,
             fallbacks: openings(lanes, spec),
             fairness: spec.fairness.as_ref().map(|fairness| fairness.key.clone()),

@@ -10,7 +10,7 @@ mod waiting;
 
 use super::*;
 use crate::{
-    rules::record::LaneRecord,
+    rules::record::{LaneRecord, Preference},
     values::{
         id::{JobId, PoolId, RunnerId, TenantId},
         job::{JobOptions, JobSpec},
@@ -46,7 +46,8 @@ fn at(seconds: u64) -> Timestamp {
 fn submitted(options: JobOptions) -> JobRecord {
     let options = JobOptions { timeout: TIMEOUT, grace: GRACE, ..options };
     let spec = JobSpec::new(JobId::from_bytes([9; 16]), "visit", b"{}", options);
-    let preference = vec![(PoolId::from_bytes([5; 16]), Duration::ZERO)];
+    let pools = vec![(PoolId::from_bytes([5; 16]), Duration::ZERO)];
+    let preference = Preference { owner: TenantId::DEFAULT, pools };
     let lanes = LaneRecord::of(TenantId::DEFAULT, &preference, &spec);
     JobRecord::submitted(&lanes, &spec, START)
 }
@@ -86,7 +87,8 @@ fn concluded() -> JobRecord {
 /// The finish that the holder of the newest grant sends.
 fn finish(job: &JobRecord, outcome: Outcome) -> Finish {
     let result = Some(Opaque::from(b"42".to_vec()));
-    Finish { token: job.token(), outcome, result, result_artifact: None, missing: Vec::new(), log_end: None }
+    let (result_artifact, missing) = (None, Vec::new());
+    Finish { token: job.token(), tenant: None, outcome, result, result_artifact, missing, log_end: None }
 }
 
 /// Checks that `change` is fenced and leaves the record as it was.

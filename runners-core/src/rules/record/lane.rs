@@ -18,8 +18,12 @@ use std::{collections::BTreeSet, time::Duration};
 /// A lane as one of its pools lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LaneRecord {
+    /// The owner of the pool.
     #[serde(skip, default = "no_tenant")]
     pub(crate) tenant: TenantId,
+    /// Whose jobs are in it, if they are hosted: of another tenant than the owner of the pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) of: Option<TenantId>,
     #[serde(skip, default = "no_lane")]
     pub(crate) id: LaneId,
     #[serde(skip, default = "no_pool")]
@@ -42,9 +46,14 @@ pub(crate) struct LaneRecord {
     pub(crate) unknown: Unknown,
 }
 
-/// The pools of a job in the order in which it prefers them, each with how long it must have been
-/// ready.
-pub(crate) type Preference = Vec<(PoolId, Duration)>;
+/// The pools of a job in the order in which it prefers them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Preference {
+    /// The owner of the pools: the operator if the job is hosted, or else that of the job.
+    pub(crate) owner: TenantId,
+    /// Each with how long the job must have been ready.
+    pub(crate) pools: Vec<(PoolId, Duration)>,
+}
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
 const fn is_first(rank: &u32) -> bool {
@@ -67,13 +76,19 @@ impl LaneRecord {
     /// The lanes that a job goes through while it waits, one for each number of pools that are
     /// open to it, each as every one of those pools lists it. The first one is that of its submit.
     pub(crate) fn of(tenant: TenantId, preference: &Preference, spec: &JobSpec) -> Vec<Vec<Self>> {
-        let open_at_once = preference.iter().take_while(|(_, after)| after.is_zero()).count();
-        let stages = open_at_once..=preference.len();
+        let Preference { owner, pools } = preference;
+        let open_at_once = pools.iter().take_while(|(_, after)| after.is_zero()).count();
+        let stages = open_at_once..=pools.len();
         stages
             .map(|open| {
-                let id = lane_id(tenant, preference, open, spec);
-                let ranked = (0..).zip(&preference[..open]);
-                ranked.map(|(rank, (pool, _))| Self::listed(tenant, id, *pool, rank, spec)).collect()
+                let id = lane_id(tenant, pools, open, spec);
+                let of = (tenant != *owner).then_some(tenant);
+                let listed = |(rank, (pool, _)): (u32, &(PoolId, Duration))| Self {
+                    of,
+                    rank,
+                    ..Self::listed(*owner, id, *pool, spec)
+                };
+                (0..).zip(&pools[..open]).map(listed).collect()
             })
             .collect()
     }
@@ -88,11 +103,28 @@ impl LaneRecord {
         }
     }
 
-    fn listed(tenant: TenantId, id: LaneId, pool: PoolId, rank: u32, spec: &JobSpec) -> Self {
+    /// The owner of its jobs.
+    pub(crate) fn owner_of_jobs(&self) -> TenantId {
+        self.of.unwrap_or(self.tenant)
+    }
+
+    /// The counter of whom its jobs take turns with in its pool, and the weight of that. In a pool
+    /// that is shared, tenants take turns, whatever a job says.
+    pub(crate) fn share(&self) -> Option<(Key, u32)> {
+        match (self.of, &self.fairness) {
+            (Some(tenant), _) => Some((keys::tenant_share(tenant, self.pool), 1)),
+            (None, fairness) => fairness
+                .as_ref()
+                .map(|fairness| (keys::share(self.tenant, self.pool, &fairness.key), fairness.weight)),
+        }
+    }
+
+    fn listed(tenant: TenantId, id: LaneId, pool: PoolId, spec: &JobSpec) -> Self {
         let mut concurrency = spec.concurrency.clone();
         concurrency.sort();
         Self {
             tenant,
+            of: None,
             id,
             pool,
             kind: spec.kind.clone(),
@@ -101,7 +133,7 @@ impl LaneRecord {
             runner: spec.runner,
             fairness: spec.fairness.clone(),
             concurrency,
-            rank,
+            rank: 0,
             unknown: Unknown::new(),
         }
     }
@@ -110,11 +142,11 @@ impl LaneRecord {
 /// The first 16 bytes of the SHA-256 of everything that decides where the job may run: `[1,
 /// tenant, kind, [[pool, wait]…], wanted, refused, [[key, max]…], fairness, runner]`, where the
 /// first `open` pools are not waited for any more.
-fn lane_id(tenant: TenantId, preference: &Preference, open: usize, spec: &JobSpec) -> LaneId {
+fn lane_id(tenant: TenantId, pools: &[(PoolId, Duration)], open: usize, spec: &JobSpec) -> LaneId {
     let wait = |(at, (pool, after)): (usize, &(PoolId, Duration))| {
         (*pool, if at < open { 0 } else { after.as_millis() })
     };
-    let pools: Vec<(PoolId, u128)> = preference.iter().enumerate().map(wait).collect();
+    let pools: Vec<(PoolId, u128)> = pools.iter().enumerate().map(wait).collect();
     let mut limits: Vec<(&str, u32)> = spec.concurrency.iter().map(|one| (&*one.key, one.max)).collect();
     limits.sort_unstable();
     let fairness = spec.fairness.as_ref().map(|fairness| (&fairness.key, fairness.weight));
@@ -146,9 +178,10 @@ mod tests {
     use super::*;
     use crate::values::{id::JobId, job::JobOptions, preference::Fallback};
 
-    fn lanes(options: JobOptions, preference: &Preference) -> Vec<Vec<LaneRecord>> {
+    fn lanes(options: JobOptions, pools: &[(PoolId, Duration)]) -> Vec<Vec<LaneRecord>> {
         let spec = JobSpec::new(JobId::from_bytes([1; 16]), "visit", b"{}", options);
-        LaneRecord::of(TenantId::DEFAULT, preference, &spec)
+        let preference = Preference { owner: TenantId::DEFAULT, pools: pools.to_vec() };
+        LaneRecord::of(TenantId::DEFAULT, &preference, &spec)
     }
 
     fn id_of(content: &str) -> LaneId {
@@ -158,7 +191,7 @@ mod tests {
     #[test]
     fn a_lane_is_named_by_its_content_whatever_the_order_of_its_keys() {
         let (tenant, pool) = (TenantId::DEFAULT, PoolId::DEFAULT);
-        let plain = lanes(JobOptions::default(), &vec![(pool, Duration::ZERO)]);
+        let plain = lanes(JobOptions::default(), &[(pool, Duration::ZERO)]);
         let content = format!(r#"[1,"{tenant}","visit",[["{pool}",0]],[],[],[],null,null]"#);
         assert_eq!(plain[0][0].id, id_of(&content));
         let concurrency = vec![Concurrency::new("b", 2), Concurrency::new("a", 1)];
@@ -166,14 +199,14 @@ mod tests {
         let options = JobOptions { concurrency, fairness, ..JobOptions::default() };
         let content =
             format!(r#"[1,"{tenant}","visit",[["{pool}",0]],[],[],[["a",1],["b",2]],["k",3],null]"#);
-        assert_eq!(lanes(options, &vec![(pool, Duration::ZERO)])[0][0].id, id_of(&content));
+        assert_eq!(lanes(options, &[(pool, Duration::ZERO)])[0][0].id, id_of(&content));
     }
 
     #[test]
     fn a_job_goes_through_a_lane_for_each_number_of_pools_that_are_open_to_it() {
         let pools = [1, 2, 3].map(|number| PoolId::from_bytes([number; 16]));
         let (now, later) = (Duration::ZERO, Duration::from_secs(9));
-        let preference = vec![(pools[0], now), (pools[1], now), (pools[2], later)];
+        let preference = [(pools[0], now), (pools[1], now), (pools[2], later)];
         let fallbacks = vec![Fallback::new("two", now), Fallback::new("three", later)];
         let lanes = lanes(JobOptions { fallbacks, ..JobOptions::default() }, &preference);
         let listed = |lane: &Vec<LaneRecord>| lane.iter().map(|one| (one.rank, one.pool)).collect::<Vec<_>>();

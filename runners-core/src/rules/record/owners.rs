@@ -5,7 +5,7 @@ use crate::{
     rules::keys,
     values::{
         digest::Digest,
-        fleet::pool::PoolSpec,
+        fleet::pool::{PoolSpec, PoolView},
         id::{JobId, PoolId, TenantId},
         key::{Index, Key, Kind},
         time::Timestamp,
@@ -80,6 +80,11 @@ const fn no_pool() -> PoolId {
 impl PoolRecord {
     pub(crate) const fn new(tenant: TenantId, id: PoolId, spec: PoolSpec, made_at: Timestamp) -> Self {
         Self { tenant, id, spec, made_at, unknown: Unknown::new() }
+    }
+
+    /// The pool, as its owner sees it.
+    pub(crate) fn view(&self) -> PoolView {
+        PoolView { id: self.id, tenant: self.tenant, spec: self.spec.clone(), made_at: self.made_at }
     }
 
     /// How many jobs each of its runners may be granted, if that is limited.

@@ -13,6 +13,7 @@ use crate::{
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// A process that executes, over all its starts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,7 +42,7 @@ pub(crate) struct RunnerRecord {
     pub(crate) retiring: bool,
     /// What it last said of itself, and the digest that it said it under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) facts: Option<(Digest, Facts)>,
+    pub(crate) facts: Option<(Digest, Arc<Facts>)>,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
 }

@@ -38,6 +38,9 @@ pub(crate) struct SignalRecord {
     /// The attempt it is for, if it is not for the runner itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) attempt: Option<FencingToken>,
+    /// The attempt is by a runner of the operator, for a job of somebody else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) hosted: bool,
     pub(crate) kind: String,
     pub(crate) payload: Opaque,
     pub(crate) expires_at: Timestamp,
@@ -73,6 +76,20 @@ impl SignalRecord {
     pub(crate) fn attempt_ended() -> SignalState {
         let message = "the attempt ended before it answered";
         SignalState::Answered(SignalOutcome::Fault(Fault::permanent("attempt_ended", message)))
+    }
+
+    /// The owner of the runner.
+    pub(crate) const fn host(&self) -> TenantId {
+        if self.hosted { TenantId::OPERATOR } else { self.tenant }
+    }
+
+    /// What its runner knows it by. Several tenants may send signals to one that is hosted, and may
+    /// have chosen the same id.
+    pub(crate) fn told_as(&self) -> SignalId {
+        if !self.hosted {
+            return self.id;
+        }
+        SignalId::from_bytes(keys::text(&["signal", &self.tenant.to_string(), &self.id.to_string()]))
     }
 
     pub(crate) fn key_of(tenant: TenantId, id: SignalId) -> Key {

@@ -3,7 +3,7 @@
 
 use super::{
     Schedule,
-    lanes::{Lane, head_of},
+    lanes::Lane,
     order::{Head, Order},
 };
 use crate::values::{
@@ -72,7 +72,7 @@ impl Rehearsal<'_> {
     /// The key and the place of a lane's first job that is left.
     fn head(&self, lane: &Lane, id: LaneId, at: usize) -> Option<(Bytes, Head)> {
         let key = lane.window.keys().nth(at)?.clone();
-        let head = head_of(&key, id)?;
+        let head = lane.head_of(&key, id)?;
         Some((key, head))
     }
 

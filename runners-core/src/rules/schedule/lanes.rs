@@ -9,18 +9,22 @@ use crate::{
     rules::{eligibility::Needs, keys, record::LaneRecord, window::Window},
     values::{
         fleet::pool::Placement,
-        id::{LaneId, PoolId, RunnerId},
+        id::{LaneId, PoolId, RunnerId, TenantId},
         key::Key,
         preference::Concurrency,
     },
 };
 use bytes::Bytes;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What is known of a lane.
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) needs: Arc<Needs>,
+    /// Whose jobs are in it, if it is hosted.
+    of: Option<TenantId>,
+    /// That tenant is granted nothing.
+    suspended: bool,
     /// The pools it is in, by its preference.
     pub(super) places: Vec<Place>,
     /// The counters that hold it back, with its limits.
@@ -40,14 +44,31 @@ pub(super) struct Place {
 
 impl Lane {
     fn new(record: &LaneRecord, window: Window<ReadyJob>) -> Self {
-        let limit = |one: &Concurrency| (keys::granted(record.tenant, &one.key), i64::from(one.max));
+        let of = record.owner_of_jobs();
+        let limit = |one: &Concurrency| (keys::granted(of, &one.key), i64::from(one.max));
         let limits = record.concurrency.iter().map(limit).collect();
-        Self { needs: Arc::new(record.needs()), places: Vec::new(), limits, window, head: None }
+        Self {
+            needs: Arc::new(record.needs()),
+            of: record.of,
+            suspended: false,
+            places: Vec::new(),
+            limits,
+            window,
+            head: None,
+        }
     }
 
-    /// Whether a counter holds it back.
+    /// Whether a counter holds it back, or the suspension of its tenant.
     pub(super) fn is_held_back(&self, counters: &Counters) -> bool {
-        self.limits.iter().any(|(key, limit)| counters.is_full(key, *limit))
+        self.suspended || self.limits.iter().any(|(key, limit)| counters.is_full(key, *limit))
+    }
+
+    /// The place of its job with this key of the ready index. Where tenants share a pool, the
+    /// priorities that they give to their own jobs put none before another.
+    pub(super) fn head_of(&self, key: &[u8], id: LaneId) -> Option<Head> {
+        let class = if self.of.is_some() { HOSTED_CLASS } else { *key.get(16)? };
+        let at = u64::from_be_bytes(key.get(17..25)?.try_into().ok()?);
+        Some((class, at, id))
     }
 
     /// Its fairness key in `pool`.
@@ -105,6 +126,30 @@ impl Schedule {
         self.pools.get(&pool).map_or(0, |pool| pool.lanes.len())
     }
 
+    /// How many hosted lanes of `tenant` a pool has.
+    pub(crate) fn hosted_lanes_of(&self, pool: PoolId, tenant: TenantId) -> usize {
+        let lanes = self.pools.get(&pool).into_iter().flat_map(|pool| &pool.lanes);
+        lanes.filter(|lane| self.lanes[lane].of == Some(tenant)).count()
+    }
+
+    /// Grants nothing hosted to these tenants, and to all others again. Which waiting runners are to
+    /// seek.
+    pub(crate) fn suspend(&mut self, tenants: BTreeSet<TenantId>) -> Vec<RunnerId> {
+        self.suspended = tenants;
+        let mut wake = Vec::new();
+        let hosted = self.lanes.iter().filter_map(|(id, lane)| Some((*id, lane.of?, lane.suspended)));
+        let turned = hosted.filter(|(_, of, was)| self.suspended.contains(of) != *was);
+        let turned: Vec<(LaneId, bool)> = turned.map(|(id, _, was)| (id, was)).collect();
+        for (id, was) in turned {
+            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            lane.suspended = !was;
+            let ready = lane.window.len();
+            self.refresh(id);
+            wake.extend((0..ready).map_while(|_| self.waiter_for(id)));
+        }
+        wake
+    }
+
     /// Takes a lane that was just made in its pool. If it is in no other, it has no jobs.
     pub(crate) fn add_new_lane(&mut self, lane: &LaneRecord) {
         self.add_lane(lane, Window::empty());
@@ -118,10 +163,8 @@ impl Schedule {
         let pool = self.pools.entry(record.pool).or_default();
         pool.lanes.insert(id);
         let lane = self.lanes.entry(id).or_insert_with(|| Lane::new(record, window));
-        let share = record
-            .fairness
-            .as_ref()
-            .map(|fairness| (keys::share(record.tenant, record.pool, &fairness.key), fairness.weight));
+        lane.suspended = record.of.is_some_and(|tenant| self.suspended.contains(&tenant));
+        let share = record.share();
         for (key, limit) in &lane.limits {
             self.counters.add(key, Some(*limit), id);
         }
@@ -195,9 +238,5 @@ impl Schedule {
     }
 }
 
-/// The place of the job with this key of the ready index.
-pub(super) fn head_of(key: &[u8], lane: LaneId) -> Option<Head> {
-    let class = *key.get(16)?;
-    let at = u64::from_be_bytes(key.get(17..25)?.try_into().ok()?);
-    Some((class, at, lane))
-}
+/// The class of every hosted job: that of the priority that is given unless said otherwise.
+const HOSTED_CLASS: u8 = 255 - 100;

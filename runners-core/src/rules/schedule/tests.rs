@@ -20,6 +20,7 @@ const POOL: PoolId = PoolId::from_bytes([5; 16]);
 fn lane(number: u8, wanted: &[&str]) -> LaneRecord {
     LaneRecord {
         tenant: TenantId::DEFAULT,
+        of: None,
         id: LaneId::from_bytes([number; 16]),
         pool: POOL,
         kind: "visit".into(),

@@ -124,6 +124,14 @@ pub static RUNNERS_ONLINE: Instrument = Instrument::new(
     "{runner}",
     "Tells how many runners were heard of lately, by `pool`.",
 );
+/// Tells of how many runners this control plane keeps something in memory, by `pool`: those that are online, and those that were until a while ago.
+pub static SESSIONS_KEPT: Instrument = Instrument::new(
+    Meter::ControlPlane,
+    Measure::Gauge,
+    "self_hosted.sessions.kept",
+    "{session}",
+    "Tells of how many runners this control plane keeps something in memory, by `pool`: those that are online, and those that were until a while ago.",
+);
 /// Tells how many more jobs the runners that are online would take, by `pool`.
 pub static SLOTS_FREE: Instrument = Instrument::new(
     Meter::ControlPlane,
@@ -206,6 +214,7 @@ pub static ALL: &[&Instrument] = &[
     &QUEUE_DEPTH,
     &QUEUE_AGE,
     &RUNNERS_ONLINE,
+    &SESSIONS_KEPT,
     &SLOTS_FREE,
     &SLOTS_BUSY,
     &ELIGIBLE_AND_FREE,

@@ -27,6 +27,25 @@ pub struct Rollout {
     pub relay: Feature,
 }
 
+/// What one tenant has of what is rolled out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RolloutView {
+    /// Whether it may have pools and runners of its own.
+    pub self_hosted: bool,
+    /// Whether it may see live views of what its own runners do.
+    pub relay: bool,
+}
+
+impl Rollout {
+    /// What `tenant` has of it.
+    #[must_use]
+    pub fn of(&self, tenant: TenantId) -> RolloutView {
+        let Self { self_hosted, relay } = self;
+        RolloutView { self_hosted: self_hosted.is_on_for(tenant), relay: relay.is_on_for(tenant) }
+    }
+}
+
 /// Something that can be rolled out to some tenants first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "hosts build it from their configuration")]

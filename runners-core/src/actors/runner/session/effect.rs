@@ -3,7 +3,9 @@
 use crate::{
     actors::{keeper::Trust, runner::respond::Ask},
     seams::observer::Notice,
-    values::{digest::Digest, job::JobSpec, lease::FencingToken, opaque::Opaque, time::BootTime},
+    values::{
+        digest::Digest, id::TenantId, job::JobSpec, lease::FencingToken, opaque::Opaque, time::BootTime,
+    },
 };
 use std::time::Duration;
 
@@ -59,6 +61,8 @@ pub(in super::super) enum StopReason {
 #[derive(Clone, Debug)]
 pub(in super::super) struct Order {
     pub(in super::super) token: FencingToken,
+    /// Whose job it is, if it is hosted.
+    pub(in super::super) tenant: Option<TenantId>,
     pub(in super::super) attempt: u32,
     pub(in super::super) spec: JobSpec,
     /// The exact bytes that the specification was read from, which a signature is over.

@@ -212,7 +212,8 @@ impl Session {
         match self.taken(offer, trust, executors, now) {
             Ok(order) => {
                 let view = LeaseView { trust, renewed_by: 0 };
-                self.held.insert(token, HeldAttempt { phase: Phase::Running, view, confirmed: false });
+                let (phase, tenant) = (Phase::Running, order.tenant);
+                self.held.insert(token, HeldAttempt { phase, tenant, view, confirmed: false });
                 self.effects.push(Effect::Start(Box::new(order)));
                 self.used(now);
             }
@@ -234,6 +235,11 @@ impl Session {
         if spec.job != offer.token.job {
             return Err(format!("specification is of {}", spec.job));
         }
+        if let (Some(told), Some(named)) = (offer.tenant, spec.tenant)
+            && told != named
+        {
+            return Err(format!("specification is of {named}, and the offer of {told}"));
+        }
         if executors.get(&spec.kind).is_none() {
             return Err(format!("no executor for the kind {:?}", spec.kind));
         }
@@ -247,6 +253,7 @@ impl Session {
         }
         Ok(Order {
             token: offer.token,
+            tenant: offer.tenant,
             attempt: offer.attempt,
             spec,
             spec_bytes: offer.spec,

@@ -120,6 +120,7 @@ pub(super) fn offer_of(number: u8, grant: u64, kind: &str) -> Offer {
     let spec = JobSpec::new(token.job, kind, b"[1,2]", JobOptions::default());
     Offer {
         token,
+        tenant: None,
         attempt: 1,
         start_within: START_WITHIN,
         spec: serde_json::to_vec(&spec).unwrap().into(),
@@ -153,6 +154,7 @@ pub(super) fn answer(seq: u64) -> SyncAnswer {
 pub(super) fn finish(token: FencingToken) -> Finish {
     Finish {
         token,
+        tenant: None,
         outcome: Outcome::Passed,
         result: Some(Opaque::new(&b"3"[..])),
         result_artifact: None,

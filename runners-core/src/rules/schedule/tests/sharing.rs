@@ -176,7 +176,8 @@ fn a_grant_looks_at_no_lane_that_a_limit_holds_back() {
 
 #[test]
 fn a_lane_of_two_pools_is_granted_once_and_prefers_the_first() {
-    let preference: Preference = vec![(POOL, Duration::ZERO), (OTHER_POOL, Duration::ZERO)];
+    let pools = vec![(POOL, Duration::ZERO), (OTHER_POOL, Duration::ZERO)];
+    let preference = Preference { owner: TenantId::DEFAULT, pools };
     let fallbacks = vec![Fallback::new("other", Duration::ZERO)];
     let options = JobOptions { fallbacks, ..JobOptions::default() };
     let spec = JobSpec::new(JobId::from_bytes([1; 16]), "visit", b"{}", options);

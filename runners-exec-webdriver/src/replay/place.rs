@@ -1,0 +1,279 @@
+//! Where a step happens: which page, and which frame of it. A step goes there before it looks, and
+//! back to the surface before it points. What it does there is in `element` and its neighbours.
+
+use super::{
+    scope::{Look, Scope},
+    trouble::Trouble,
+};
+use crate::{
+    browser::{
+        BrowserError,
+        page::{Page, Point},
+    },
+    flow::{Action, Mode, Step},
+    within::within,
+};
+use runners_core::Clock;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    time::Duration,
+};
+
+const FRAME: &str = concat!(include_str!("../scripts/find.js"), include_str!("../scripts/frame.js"));
+
+/// How long the way back to the page that the flow started with may take.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
+/// The most pages among which a target is looked for.
+const PAGES_MAX: usize = 50;
+/// The most frames of one page among which a target is looked for.
+const FRAMES_MAX: usize = 50;
+/// How deep frames may lie in each other for that.
+const DEPTH_MAX: usize = 8;
+
+/// The page and the frame that the session is at. It outlives a step.
+#[derive(Debug, Default)]
+pub(super) struct Place(Mutex<Here>);
+
+#[derive(Debug, Default)]
+struct Here {
+    /// The page that the flow started with, once there was a need to know.
+    main: Option<String>,
+    window: Window,
+    /// Whether the session may be in a child frame.
+    in_frame: bool,
+}
+
+/// The page that the session is at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Window {
+    #[default]
+    Main,
+    Other(String),
+    /// A change of page was given up half-way.
+    Unknown,
+}
+
+/// A child frame as its parent sees it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Outside {
+    element: Option<Value>,
+    count: usize,
+    url: String,
+    point: Option<Point>,
+    covered: Option<String>,
+}
+
+impl Place {
+    /// What tells the page apart that the session is at; the first one is `None`.
+    pub(super) fn page(&self) -> Option<String> {
+        match &self.here().window {
+            Window::Other(handle) => Some(handle.clone()),
+            Window::Main | Window::Unknown => None,
+        }
+    }
+
+    /// Closes the page, and goes on with the one that the flow started with.
+    pub(super) async fn close(&self, page: Page<'_>) -> Result<(), BrowserError> {
+        page.close().await?;
+        let is_main = self.here().window == Window::Main;
+        if is_main {
+            return Ok(());
+        }
+        self.here().window = Window::Unknown;
+        self.show_main(page).await
+    }
+
+    /// Goes back to where the flow started, for whoever uses the session next. Trouble with that is
+    /// theirs to see.
+    pub(super) async fn leave(&self, page: Page<'_>, clock: &dyn Clock) {
+        let back = async {
+            self.show_main(page).await?;
+            self.surface(page).await
+        };
+        if let Some(Err(error)) = within(clock, LEAVE_TIMEOUT, back).await {
+            tracing::debug!(%error, "the session stays where the flow ended");
+        }
+    }
+
+    /// Goes to the page that the flow started with.
+    async fn show_main(&self, page: Page<'_>) -> Result<(), BrowserError> {
+        let main = self.here().main.clone();
+        match main {
+            Some(main) => self.show(page, &main).await,
+            // Nobody ever left it.
+            None => Ok(()),
+        }
+    }
+
+    /// Goes to a page.
+    async fn show(&self, page: Page<'_>, handle: &str) -> Result<(), BrowserError> {
+        let window = {
+            let mut here = self.here();
+            let is_main = here.main.as_deref() == Some(handle);
+            let window = if is_main { Window::Main } else { Window::Other(handle.to_owned()) };
+            if here.window == window {
+                return Ok(());
+            }
+            here.window = Window::Unknown;
+            window
+        };
+        page.show_window(handle).await?;
+        let mut here = self.here();
+        (here.window, here.in_frame) = (window, false);
+        Ok(())
+    }
+
+    /// All pages, the one that the flow started with first.
+    async fn pages(&self, page: Page<'_>) -> Result<Vec<String>, BrowserError> {
+        if self.here().main.is_none() {
+            let main = page.window().await?;
+            self.here().main = Some(main);
+        }
+        let main = self.here().main.clone();
+        let mut pages = page.windows().await?;
+        pages.sort_by_key(|handle| Some(handle) != main.as_ref());
+        pages.truncate(PAGES_MAX);
+        Ok(pages)
+    }
+
+    /// Leaves the frames.
+    pub(super) async fn surface(&self, page: Page<'_>) -> Result<(), BrowserError> {
+        if self.here().in_frame {
+            page.show_frame(&Value::Null).await?;
+            self.here().in_frame = false;
+        }
+        Ok(())
+    }
+
+    /// Goes from the surface along a path of frames; says why if there is no such frame.
+    async fn descend(&self, page: Page<'_>, path: &[usize]) -> Result<Option<String>, BrowserError> {
+        self.surface(page).await?;
+        for (depth, index) in path.iter().enumerate() {
+            let request = json!({ "index": index });
+            let outside: Outside = page.ask(FRAME, &request).await?;
+            let Some(element) = outside.element else {
+                let (path, count) = (&path[..=depth], outside.count);
+                return Ok(Some(format!(
+                    "there is no frame {path:?}: {} has {count} child frames",
+                    outside.url
+                )));
+            };
+            self.here().in_frame = true;
+            page.show_frame(&element).await?;
+        }
+        Ok(None)
+    }
+
+    fn here(&self) -> MutexGuard<'_, Here> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Scope<'_> {
+    /// Goes to the page that the step is for, and learns in which frame of it the step happens.
+    pub(super) async fn enter(&self, step: &Step) -> Result<(), Trouble> {
+        let is_input = matches!(
+            step.action,
+            Action::KeyDown { .. } | Action::KeyUp { .. } | Action::EmulateNetworkConditions { .. }
+        );
+        let is_of_page = is_input || matches!(step.action, Action::SetViewport(_) | Action::Close);
+        let is_always_main = is_input && self.mode == Mode::Compat;
+        let target = step.target.as_deref().filter(|target| *target != "main" && !is_always_main);
+        let mut path = match target {
+            Some(url) => self.until(|| self.find(url)).await?,
+            None => {
+                self.place.show_main(self.page).await?;
+                Vec::new()
+            }
+        };
+        self.is_frame_target.store(!path.is_empty(), Ordering::Relaxed);
+        if !is_of_page {
+            for index in &step.frame {
+                let index = usize::try_from(*index)
+                    .map_err(|_| Trouble::Failed(format!("there is no frame {:?}", step.frame)))?;
+                path.push(index);
+            }
+        }
+        self.place.surface(self.page).await?;
+        *self.frames() = path;
+        Ok(())
+    }
+
+    /// Goes to the frame of the step; says why if it is not there.
+    pub(super) async fn descend(&self) -> Result<Option<String>, BrowserError> {
+        let path = self.frames().clone();
+        self.place.descend(self.page, &path).await
+    }
+
+    /// Leaves the frame of the step, and says where a point of it is in the page. In `strict` mode
+    /// nothing may lie over it.
+    pub(super) async fn surface(&self, mut at: Point) -> Result<Look<Point>, BrowserError> {
+        let path = self.frames().clone();
+        for index in path.iter().rev() {
+            self.page.show_parent_frame().await?;
+            let request = json!({ "index": index, "point": at, "strict": self.mode == Mode::Strict });
+            let outside: Outside = self.page.ask(FRAME, &request).await?;
+            if let Some(covered) = outside.covered {
+                return Ok(Look::Again(covered));
+            }
+            let Some(outer) = outside.point else {
+                return Ok(Look::Again("the frame was taken out of the page".to_owned()));
+            };
+            at = outer;
+        }
+        self.place.surface(self.page).await?;
+        Ok(Look::Done(at))
+    }
+
+    /// The page at this address, or the path to the frame that is.
+    async fn find(&self, url: &str) -> Result<Look<Vec<usize>>, BrowserError> {
+        let pages = self.place.pages(self.page).await?;
+        let mut open = Vec::new();
+        for handle in &pages {
+            match self.address_of(handle).await {
+                Ok(address) if address == url => return Ok(Look::Done(Vec::new())),
+                Ok(address) => open.push(address),
+                Err(BrowserError::Closed) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        for handle in &pages {
+            match self.frame_at(handle, url).await {
+                Ok(Some(path)) => return Ok(Look::Done(path)),
+                Ok(None) | Err(BrowserError::Closed | BrowserError::Refused { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.place.show_main(self.page).await?;
+        Ok(Look::Again(format!("no page and no frame is at {url}; there is {}", open.join(", "))))
+    }
+
+    async fn address_of(&self, handle: &str) -> Result<String, BrowserError> {
+        self.place.show(self.page, handle).await?;
+        self.page.address().await
+    }
+
+    /// The path to the first frame of a page that is at this address.
+    async fn frame_at(&self, handle: &str, url: &str) -> Result<Option<Vec<usize>>, BrowserError> {
+        self.place.show(self.page, handle).await?;
+        let (mut paths, mut next) = (vec![Vec::new()], 0);
+        while next < paths.len().min(FRAMES_MAX) {
+            let path = paths[next].clone();
+            next += 1;
+            if self.place.descend(self.page, &path).await?.is_some() {
+                continue;
+            }
+            let inside: Outside = self.page.ask(FRAME, &json!({})).await?;
+            if !path.is_empty() && inside.url == url {
+                return Ok(Some(path));
+            }
+            if path.len() < DEPTH_MAX {
+                paths.extend((0..inside.count).map(|index| [&path[..], &[index]].concat()));
+            }
+        }
+        Ok(None)
+    }
+}
