@@ -7,7 +7,7 @@ pub(crate) use groups::{ApiArgs, BrowserArgs, GivenSettings, HostArgs, OutputArg
 pub(crate) use guard::{GuardArgs, KeyCommand, KeyGenerateArgs, SignArgs, TenureArgs};
 
 use crate::settings::{Settings, Sources};
-use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use runners_core::{JobId, Runner, RunnerId};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -86,8 +86,9 @@ enrolled, and stays in your shell's history: --token-file and RUNNERS_TOKEN are 
     /// Submit recorded flows, and with --wait see them through.
     ///
     /// All flows are validated before anything is sent. With --wait, progress is shown, then a table;
-    /// screenshots, page sources and report.json are written below --output. Ctrl-C cancels what was
-    /// submitted; a second one leaves it running and ends.
+    /// screenshots, page sources and reports are written below --output: report.html for people, and
+    /// one of each flow in its directory; junit.xml and ctrf.json for CI servers; report.json for
+    /// scripts. Ctrl-C cancels what was submitted; a second one leaves it running and ends.
     #[command(after_help = "Examples:
   runners submit checkout.json --wait
   runners submit flows/*.json --wait --json -s https://runners.example.com --token-file api-token
@@ -227,6 +228,9 @@ pub(crate) struct FlowRunArgs {
     /// Flows, as the browser's Recorder panel exports them.
     #[arg(required = true, value_name = "FLOW.json")]
     pub(crate) flows: Vec<PathBuf>,
+    /// How closely the steps are looked at, whatever the flows say.
+    #[arg(long)]
+    pub(crate) mode: Option<FlowMode>,
     /// How many flows are replayed at once.
     #[arg(long, default_value_t = 1, env = "MAX_CONCURRENCY", value_parser = slots())]
     pub(crate) slots: u32,
@@ -234,6 +238,15 @@ pub(crate) struct FlowRunArgs {
     pub(crate) browser: BrowserArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// How closely the steps of a flow are looked at.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FlowMode {
+    /// As the reference replayer behaves.
+    Compat,
+    /// A click has to reach its element, a page has to be what was asserted.
+    Strict,
 }
 
 #[derive(Debug, Args)]

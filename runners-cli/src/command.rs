@@ -62,6 +62,6 @@ fn conclude(report: &Report, output: &OutputDirectory, arguments: &OutputArgs) -
     let left: usize = report.flows.iter().map(|flow| flow.artifacts.len()).sum();
     let beside =
         if left == 0 { String::new() } else { format!(", {} beside it", terminal::count(left, "artifact")) };
-    terminal::print(format!("report: {}{beside}", output.report().display()));
+    terminal::print(format!("report: {}{beside}", output.page().display()));
     Ok(report.exit())
 }

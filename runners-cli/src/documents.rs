@@ -1,7 +1,7 @@
 //! Flow documents: read, validated, and named for the output directory.
 
 use crate::terminal;
-use runners_exec_webdriver::{BrowserFlow, Flow, Problem};
+use runners_exec_webdriver::{BrowserFlow, Flow, Mode, Problem};
 use serde::Serialize;
 use std::{
     collections::BTreeSet,
@@ -39,8 +39,8 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// Reads one document and looks for everything that is wrong with it.
-    pub(crate) fn of(path: &Path) -> Self {
+    /// Reads one document and looks for everything that is in the way of a replay in that mode.
+    pub(crate) fn of(path: &Path, mode: Option<Mode>) -> Self {
         let mut findings = Self {
             file: path.to_owned(),
             title: None,
@@ -58,6 +58,7 @@ impl Findings {
         };
         match BrowserFlow::parse(&text) {
             Ok(flow) => {
+                let flow = mode.into_iter().fold(flow, BrowserFlow::with_mode);
                 findings.title = Some(flow.flow().title.clone());
                 findings.steps = Some(flow.flow().steps.len());
                 findings.problems = flow.flow().unsupported();
@@ -90,8 +91,9 @@ impl Findings {
     }
 }
 
-/// Reads and validates all documents, and says what is wrong. `None` when any cannot be replayed.
-pub(crate) fn read_all(paths: &[PathBuf]) -> Option<Vec<Document>> {
+/// Reads and validates all documents, in another mode than theirs if one is given, and says what is
+/// wrong. `None` when any cannot be replayed.
+pub(crate) fn read_all(paths: &[PathBuf], mode: Option<Mode>) -> Option<Vec<Document>> {
     if paths.len() > FLOWS_MAX {
         let (given, style) = (paths.len(), terminal::error_style());
         let error = style.apply_to("error:");
@@ -100,7 +102,7 @@ pub(crate) fn read_all(paths: &[PathBuf]) -> Option<Vec<Document>> {
         ));
         return None;
     }
-    let findings: Vec<_> = paths.iter().map(|path| Findings::of(path)).collect();
+    let findings: Vec<_> = paths.iter().map(|path| Findings::of(path, mode)).collect();
     findings.iter().for_each(Findings::tell);
     if !findings.iter().all(Findings::is_good) {
         return None;
@@ -173,11 +175,15 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_file_is_a_finding() {
         let directory = tempfile::tempdir().unwrap();
-        assert!(Findings::of(directory.path()).problems[0].message.contains("is a directory"));
-        assert!(Findings::of(&directory.path().join("no")).problems[0].message.contains("could not be read"));
+        assert!(Findings::of(directory.path(), None).problems[0].message.contains("is a directory"));
+        assert!(
+            Findings::of(&directory.path().join("no"), None).problems[0]
+                .message
+                .contains("could not be read")
+        );
         let file = directory.path().join("bad.json");
         std::fs::write(&file, r#"{"steps": [{"type": "navigate"}, {"type": "fly"}]}"#).unwrap();
-        let findings = Findings::of(&file);
+        let findings = Findings::of(&file, None);
         let pointers: Vec<_> = findings.problems.iter().map(|problem| problem.pointer.as_str()).collect();
         assert_eq!(pointers, ["/title", "/steps/0/url", "/steps/1/type"]);
     }

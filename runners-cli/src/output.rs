@@ -1,15 +1,19 @@
-//! The output directory: `report.json`, and what each flow left in a directory of its name.
+//! The output directory: the reports, and what each flow left in a directory of its name.
 //!
 //! The names of artifacts come from runners, so they are only used where they stay inside.
 
 use crate::{
-    report::{ArtifactReport, Report},
+    report::{self, Report},
     terminal,
 };
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
-use runners_core::{ArtifactSource, Digest};
+use runners_core::{
+    ArtifactSource, Digest,
+    report::{ArtifactReport, RunReport},
+};
+use runners_report::Html;
 use serde_json::Value;
 use std::{
     fs,
@@ -19,6 +23,10 @@ use tokio::io::AsyncWriteExt as _;
 
 /// The name of the report.
 const REPORT: &str = "report.json";
+/// Its page, and that of each flow in the flow's own directory.
+const PAGE: &str = "report.html";
+const JUNIT: &str = "junit.xml";
+const CTRF: &str = "ctrf.json";
 
 /// The largest report of an earlier time that is read to clean up after it.
 const REPORT_BYTES_MAX: u64 = 256 << 20;
@@ -51,7 +59,7 @@ impl OutputDirectory {
         name: &str,
         media_type: &str,
         bytes: impl futures::Stream<Item = Result<Bytes, ArtifactSource>> + Send,
-    ) -> Result<ArtifactReport> {
+    ) -> Result<report::ArtifactReport> {
         let inside = Path::new(flow).join(part.unwrap_or_default()).join(inside(name));
         let path = self.0.join(&inside);
         let told = || format!("could not write {}", path.display());
@@ -71,7 +79,7 @@ impl OutputDirectory {
         file.flush().await.with_context(told)?;
         drop(file);
         tokio::fs::rename(&partial, &path).await.with_context(told)?;
-        Ok(ArtifactReport {
+        Ok(report::ArtifactReport {
             name: name.to_owned(),
             path: inside,
             media_type: media_type.to_owned(),
@@ -87,18 +95,46 @@ impl OutputDirectory {
         name: &str,
         media_type: &str,
         bytes: Bytes,
-    ) -> Result<ArtifactReport> {
+    ) -> Result<report::ArtifactReport> {
         self.write(flow, None, name, media_type, stream::iter([Ok(bytes)])).await
     }
 
-    /// Writes the report.
+    /// The page of the report.
+    pub(crate) fn page(&self) -> PathBuf {
+        self.0.join(PAGE)
+    }
+
+    /// Writes the report, as JSON and in the forms that others read.
     pub(crate) fn finish(&self, report: &Report) -> Result<()> {
-        let path = self.report();
         let mut text = serde_json::to_string_pretty(report).expect("invariant: a report is plain data");
         text.push('\n');
-        let partial = partial(&path);
+        // It comes first: it lists what the next time removes.
+        self.write_report(&self.report(), &text)?;
+        let run = report.to_run();
+        self.write_report(&self.0.join(JUNIT), &runners_report::junit(&run))?;
+        self.write_report(&self.0.join(CTRF), &runners_report::ctrf(&run))?;
+        let read = |artifact: &ArtifactReport| self.picture(artifact);
+        self.write_report(&self.page(), &Html::of(&run).with_artifacts(&read).render())?;
+        for job in &run.jobs {
+            let mut alone = RunReport::new(&*job.title, run.started_at, job.duration);
+            alone.jobs.push(job.clone());
+            let page = Html::of(&alone).with_prefix("../").with_artifacts(&read).render();
+            fs::create_dir_all(self.0.join(&job.name))
+                .with_context(|| format!("could not make {}", self.0.join(&job.name).display()))?;
+            self.write_report(&self.0.join(&job.name).join(PAGE), &page)?;
+        }
+        Ok(())
+    }
+
+    /// The bytes of an artifact that was written here.
+    fn picture(&self, artifact: &ArtifactReport) -> Option<Vec<u8>> {
+        fs::read(self.0.join(artifact.path.as_ref()?)).ok()
+    }
+
+    fn write_report(&self, path: &Path, text: &str) -> Result<()> {
+        let partial = partial(path);
         fs::write(&partial, text)
-            .and_then(|()| fs::rename(&partial, &path))
+            .and_then(|()| fs::rename(&partial, path))
             .with_context(|| format!("could not write {}", path.display()))
     }
 
@@ -116,6 +152,9 @@ impl OutputDirectory {
                 let _ = fs::remove_file(self.0.join(kept));
             }
         }
+        for page in pages(&earlier) {
+            let _ = fs::remove_file(self.0.join(page));
+        }
         if let Err(error) = fs::remove_file(&path) {
             terminal::note(format!("an earlier {} could not be removed: {error}", path.display()));
         }
@@ -127,6 +166,16 @@ fn listed(report: &Value) -> impl Iterator<Item = &str> {
     flows
         .flat_map(|flow| flow["artifacts"].as_array().into_iter().flatten())
         .filter_map(|one| one["path"].as_str())
+}
+
+/// What was written beside an earlier report. Names of flows are directories of ours.
+fn pages(report: &Value) -> impl Iterator<Item = PathBuf> {
+    let flows = report["flows"].as_array().into_iter().flatten();
+    let names = flows.filter_map(|flow| flow["name"].as_str());
+    let plain =
+        |name: &&str| matches!(&*Path::new(name).components().collect::<Vec<_>>(), [Component::Normal(_)]);
+    let pages = names.filter(plain).map(|name| Path::new(name).join(PAGE));
+    [PAGE, JUNIT, CTRF].into_iter().map(PathBuf::from).chain(pages)
 }
 
 /// The name of an artifact as a path that stays where it is put.
@@ -168,15 +217,25 @@ mod tests {
         let outer = directory.path();
         let root = outer.join("output");
         fs::create_dir_all(root.join("shop")).unwrap();
-        for file in ["output/shop/old.png", "output/shop/mine.txt", "outside.txt"] {
+        for file in [
+            "output/shop/old.png",
+            "output/shop/mine.txt",
+            "output/shop/report.html",
+            "output/junit.xml",
+            "outside.txt",
+            "report.html",
+        ] {
             fs::write(outer.join(file), "x").unwrap();
         }
         let listed = json!([{ "path": "shop/old.png" }, { "path": "../outside.txt" }]);
-        let report = json!({ "version": 1, "flows": [{ "artifacts": listed }] });
+        let report =
+            json!({ "version": 1, "flows": [{ "name": "shop", "artifacts": listed }, { "name": ".." }] });
         fs::write(root.join(REPORT), report.to_string()).unwrap();
         OutputDirectory::open(&root).unwrap();
         let there = |file: &str| outer.join(file).exists();
         assert!(!there("output/shop/old.png") && !there("output/report.json"));
+        assert!(!there("output/shop/report.html") && !there("output/junit.xml"));
+        assert!(there("report.html"), "a name that leads out is not followed");
         assert!(there("output/shop/mine.txt") && there("outside.txt"));
     }
 }

@@ -2,7 +2,10 @@
 //! is told by `runners submit --help`; later versions only add members.
 
 use crate::exit::Exit;
-use runners_core::{Conclusion, JobId, Timestamp};
+use runners_core::{
+    Conclusion, JobId, Timestamp,
+    report::{self, AttemptReport, JobReport, RunReport, StepReport},
+};
 use runners_exec_webdriver::{FlowResult, StepResult, StepState};
 use serde::Serialize;
 use std::{path::PathBuf, time::Duration};
@@ -19,6 +22,8 @@ pub(crate) struct Report {
     pub(crate) duration_ms: u64,
     pub(crate) counts: Counts,
     pub(crate) flows: Vec<FlowReport>,
+    #[serde(skip)]
+    started: Timestamp,
 }
 
 /// What everything together came to.
@@ -50,6 +55,9 @@ pub(crate) struct FlowReport {
     pub(crate) job: Option<JobId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) attempts: Option<usize>,
+    /// How each attempt went; the other reports have it.
+    #[serde(skip)]
+    pub(crate) tries: Vec<AttemptReport>,
     /// The first failure, or the trouble that was in the way, in one line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<String>,
@@ -90,6 +98,7 @@ impl Report {
             duration_ms: millis(ended_at.since(started_at)),
             counts,
             flows,
+            started: started_at,
         };
         report.conclusion = match report.exit() {
             Exit::Passed => Overall::Passed,
@@ -102,6 +111,17 @@ impl Report {
     pub(crate) fn exit(&self) -> Exit {
         Exit::of(self.flows.iter().map(|flow| flow.conclusion))
     }
+
+    /// The same in the words of every report.
+    pub(crate) fn to_run(&self) -> RunReport {
+        let title = match &self.flows[..] {
+            [flow] => flow.title.clone(),
+            flows => crate::terminal::count(flows.len(), "flow"),
+        };
+        let mut run = RunReport::new(title, self.started, Duration::from_millis(self.duration_ms));
+        run.jobs = self.flows.iter().map(FlowReport::to_job).collect();
+        run
+    }
 }
 
 impl FlowReport {
@@ -113,6 +133,19 @@ impl FlowReport {
         self.steps = result.steps;
     }
 
+    fn to_job(&self) -> JobReport {
+        let mut job = JobReport::new(&*self.name, &*self.title, self.conclusion);
+        job.file = Some(self.file.display().to_string());
+        job.job = self.job;
+        job.duration = self.duration();
+        job.failure.clone_from(&self.failure);
+        job.attempts.clone_from(&self.tries);
+        job.steps = self.steps.iter().map(step).collect();
+        job.artifacts = self.artifacts.iter().map(artifact).collect();
+        job.missing.clone_from(&self.missing);
+        job
+    }
+
     pub(crate) fn duration(&self) -> Duration {
         Duration::from_millis(self.duration_ms)
     }
@@ -122,6 +155,24 @@ impl FlowReport {
         let passed = self.steps.iter().filter(|step| step.state == StepState::Passed).count();
         (passed, self.steps.len())
     }
+}
+
+fn step(step: &StepResult) -> StepReport {
+    let state = match step.state {
+        StepState::Passed => report::StepState::Passed,
+        StepState::Failed => report::StepState::Failed,
+        StepState::Skipped => report::StepState::Skipped,
+        _ => report::StepState::NotRun,
+    };
+    let mut report = StepReport::new(&*step.description, state, Duration::from_millis(step.duration_ms));
+    report.reason.clone_from(&step.reason);
+    report.artifacts.clone_from(&step.artifacts);
+    report
+}
+
+fn artifact(artifact: &ArtifactReport) -> report::ArtifactReport {
+    let parts: Vec<_> = artifact.path.iter().map(|part| part.to_string_lossy()).collect();
+    report::ArtifactReport::new(&*artifact.name, Some(parts.join("/")), &*artifact.media_type, artifact.bytes)
 }
 
 /// Why a step failed, in one line.

@@ -80,9 +80,27 @@ pub use values::{
 #[cfg(feature = "fs")]
 pub use seams::{artifact::directory::DirectoryArtifacts, secrets::directory::DirectorySecrets};
 
+#[cfg(feature = "checks")]
+pub use {
+    seams::checks::{CheckListing, Checks, PreparedCheck},
+    values::check::{CheckError, CheckInputError, CheckResult, CheckState, RunCheck},
+};
+
+/// What the inputs of checks are derived with: `#[derive(schemars::JsonSchema)]`.
+#[cfg(feature = "checks")]
+pub mod checks {
+    pub use schemars;
+}
+
 /// What travels between clients, runners and the control plane.
 pub mod protocol {
     pub use crate::values::{explanation::*, reply::*, request::*, sync::*};
+}
+
+/// What became of jobs, in the words that every report shares.
+#[cfg(feature = "report")]
+pub mod report {
+    pub use crate::values::report::*;
 }
 
 /// What most programs use.

@@ -2,6 +2,8 @@
 
 pub(crate) mod artifact;
 pub(crate) mod authenticate;
+#[cfg(feature = "checks")]
+pub(crate) mod checks;
 pub(crate) mod clock;
 pub(crate) mod executor;
 pub(crate) mod facts;

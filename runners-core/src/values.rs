@@ -1,6 +1,8 @@
 //! Plain values: what everything else is said in. Nothing here knows a rule, a seam or an actor.
 
 pub(crate) mod address;
+#[cfg(feature = "checks")]
+pub(crate) mod check;
 pub(crate) mod command;
 pub(crate) mod digest;
 pub(crate) mod event;
@@ -15,6 +17,8 @@ pub(crate) mod outcome;
 pub(crate) mod preference;
 pub(crate) mod principal;
 pub(crate) mod reply;
+#[cfg(feature = "report")]
+pub(crate) mod report;
 pub(crate) mod request;
 pub(crate) mod result;
 pub(crate) mod retry;

@@ -14,7 +14,7 @@ pub(crate) use key::{Bare, Key, typed};
 pub use problem::{Problem, Problems};
 pub use selector::{Chain, Selector, Selectors};
 pub(crate) use step::one_line;
-pub use step::{Action, Click, Operator, Step, Viewport, WaitForElement};
+pub use step::{Action, AssertedNavigation, Click, Device, Operator, Step, Viewport, WaitForElement};
 pub(crate) use support::Devtools;
 
 use crate::result::FlowResult;

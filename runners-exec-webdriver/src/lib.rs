@@ -15,8 +15,8 @@ pub use browser::{Browser, BrowserError, Call, Method, OpenError, Session};
 pub use driver::{Driver, DriverOptions};
 pub use executor::FlowExecutor;
 pub use flow::{
-    Action, BrowserFlow, Chain, Click, Flow, Mode, Operator, Problem, Problems, Selector, Selectors, Step,
-    Viewport, WaitForElement,
+    Action, AssertedNavigation, BrowserFlow, Chain, Click, Device, Flow, Mode, Operator, Problem, Problems,
+    Selector, Selectors, Step, Viewport, WaitForElement,
 };
 pub use replay::{Evidence, FlowObserver, Replay, ReplayOptions, Screenshots};
 pub use result::{FlowResult, StepResult, StepState};

@@ -229,7 +229,7 @@ impl Run<'_> {
     }
 
     fn limit(&self, step: &Step) -> Duration {
-        if matches!(step.action, Action::Navigate { .. }) && !step.asserts_navigation {
+        if matches!(step.action, Action::Navigate { .. }) && !step.asserts_navigation() {
             return self.replay.options.load_timeout;
         }
         step.timeout.or(self.flow.timeout).unwrap_or(STEP_TIMEOUT)

@@ -138,7 +138,7 @@ impl From<Pictures> for Screenshots {
 /// What is shown and left of flows that were seen through.
 #[derive(Debug, Args)]
 pub(crate) struct OutputArgs {
-    /// Where screenshots, page sources and report.json go.
+    /// Where screenshots, page sources and the reports go.
     #[arg(short, long, value_name = "DIR", default_value = "runners-output")]
     pub(crate) output: PathBuf,
     /// Show every step with its time.

@@ -2,7 +2,7 @@
 
 use super::conclude;
 use crate::{
-    args::FlowRunArgs,
+    args::{FlowMode, FlowRunArgs},
     documents::{self, Document},
     exit::Exit,
     interrupts::Interrupts,
@@ -16,12 +16,14 @@ use anyhow::Result;
 use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use runners_core::{Clock as _, Conclusion, Fault, JobResult as _, Secret, SystemClock, Verdict};
-use runners_exec_webdriver::{Evidence, FlowObserver, Step};
+use runners_exec_webdriver::{Evidence, FlowObserver, Mode, Step};
 use std::sync::{Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 pub(super) async fn execute(arguments: FlowRunArgs) -> Result<Exit> {
-    let Some(documents) = documents::read_all(&arguments.flows) else { return Ok(Exit::CouldNotRun) };
+    let Some(documents) = documents::read_all(&arguments.flows, arguments.mode.map(mode)) else {
+        return Ok(Exit::CouldNotRun);
+    };
     let mut interrupts = Interrupts::listen()?;
     let browser = LocalBrowser::new(&arguments.browser)?;
     let output = OutputDirectory::open(&arguments.output.output)?;
@@ -82,6 +84,7 @@ impl Replaying {
             duration_ms: 0,
             job: None,
             attempts: None,
+            tries: Vec::new(),
             failure: None,
             steps: Vec::new(),
             artifacts: Vec::new(),
@@ -121,6 +124,13 @@ impl Replaying {
 
     const fn watcher<'w>(&'w self, flow: &'w str) -> Watcher<'w> {
         Watcher { replaying: self, flow }
+    }
+}
+
+const fn mode(given: FlowMode) -> Mode {
+    match given {
+        FlowMode::Compat => Mode::Compat,
+        FlowMode::Strict => Mode::Strict,
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{args::FlowValidateArgs, documents::Findings, exit::Exit, terminal};
 use serde_json::json;
 
 pub(super) fn execute(arguments: &FlowValidateArgs) -> Exit {
-    let findings: Vec<_> = arguments.flows.iter().map(|path| Findings::of(path)).collect();
+    let findings: Vec<_> = arguments.flows.iter().map(|path| Findings::of(path, None)).collect();
     if arguments.json {
         terminal::print_json(&json!({ "version": 1, "flows": findings }));
     } else {

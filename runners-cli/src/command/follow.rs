@@ -12,7 +12,8 @@ use anyhow::{Context as _, Result};
 use futures::TryStreamExt as _;
 use runners_core::{
     ArtifactKey, ArtifactStore as _, Conclusion, Followed, JobHandle, TenantId,
-    protocol::{ArtifactView, JobView, Refused, StateView},
+    protocol::{ArtifactView, AttemptView, JobView, Refused, StateView},
+    report::AttemptReport,
 };
 use runners_exec_webdriver::FlowResult;
 
@@ -39,6 +40,7 @@ pub(super) async fn follow(
         duration_ms: 0,
         job: handle.as_ref().ok().map(JobHandle::id),
         attempts: None,
+        tries: Vec::new(),
         failure: None,
         steps: Vec::new(),
         artifacts: Vec::new(),
@@ -78,6 +80,7 @@ async fn follow_job(
     let view = handle.wait().await.map_err(|error| connection.explain(error))?;
     report.conclusion = view.conclusion().unwrap_or(Conclusion::Errored);
     report.attempts = Some(view.attempts.len());
+    report.tries = view.attempts.iter().map(tried).collect();
     if let Some(last) = view.attempts.last() {
         report.duration_ms = millis(last.ended_at.since(last.started_at));
         report.missing =
@@ -95,6 +98,11 @@ async fn follow_job(
         }
     }
     Ok(())
+}
+
+fn tried(attempt: &AttemptView) -> AttemptReport {
+    let duration = attempt.ended_at.since(attempt.started_at);
+    AttemptReport::new(attempt.number, attempt.outcome.clone(), duration)
 }
 
 /// Fetches what the attempts left. The last one's is in the flow's directory, that of earlier ones

@@ -28,7 +28,7 @@ use serde_json::json;
 const FOLLOWED_MAX: usize = 64;
 
 pub(super) async fn execute(arguments: SubmitArgs) -> Result<Exit> {
-    let Some(documents) = documents::read_all(&arguments.flows) else { return Ok(Exit::CouldNotRun) };
+    let Some(documents) = documents::read_all(&arguments.flows, None) else { return Ok(Exit::CouldNotRun) };
     let connection = Connection::signing(&arguments.api, &arguments.sign)?;
     let mut interrupts = Interrupts::listen()?;
     let output = if arguments.wait { Some(OutputDirectory::open(&arguments.output.output)?) } else { None };

@@ -70,10 +70,24 @@ fn flows_are_replayed_here_and_leave_a_report() {
     let bytes = std::fs::read(stage.path("runners-output").join(picture)).unwrap();
     assert!(bytes.starts_with(b"\x89PNG") && bad["artifacts"][1]["bytes"] == bytes.len());
 
+    // The other reports tell the same, each in its form.
+    let page = stage.read("runners-output/report.html");
+    assert!(
+        page.contains("1 passed") && page.contains("data:image/png;base64,") && page.contains("step 2 (")
+    );
+    assert!(stage.read("runners-output/bad/report.html").contains("href=\"./../bad/steps/02-failed.html\""));
+    let xml = stage.read("runners-output/junit.xml");
+    assert!(
+        xml.contains("failures=\"1\"") && xml.contains("[[ATTACHMENT|bad/steps/02-failed.png]]"),
+        "{xml}"
+    );
+    assert!(stage.read("runners-output/ctrf.json").contains("\"failed\": 1"));
+
     // The next time, what the first left is gone, and what it did not leave is there.
     let ended = stage.run(&["flow", "run", "good.json", "--json"]);
     ended.expect(0, "");
     assert_eq!(ended.json(), stage.report());
     assert!(!stage.path("runners-output/bad/steps/02-failed.png").exists());
+    assert!(!stage.path("runners-output/bad/report.html").exists());
     assert_eq!(stage.read("runners-output/mine.txt"), "mine");
 }

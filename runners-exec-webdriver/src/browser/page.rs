@@ -1,7 +1,7 @@
 //! What a replay says to a page: scripts, pointer and keys, pictures. One call each, or two.
 
 use super::{BrowserError, Call, Method, Session};
-use crate::flow::Devtools;
+use crate::flow::{Device, Devtools};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -18,6 +18,15 @@ pub(crate) struct Page<'s> {
 pub(crate) struct Point {
     pub(crate) x: f64,
     pub(crate) y: f64,
+}
+
+/// How a pointer is pressed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Press {
+    pub(crate) device: Device,
+    /// The button, as the DOM numbers them.
+    pub(crate) button: u8,
+    pub(crate) held: Duration,
 }
 
 impl<'s> Page<'s> {
@@ -95,26 +104,20 @@ impl<'s> Page<'s> {
 
     /// Moves the mouse to a point.
     pub(crate) async fn point_at(self, to: Point) -> Result<(), BrowserError> {
-        self.act(json!([mouse(&[move_to(to)])])).await
+        self.act(json!([pointer(Device::Mouse, &[move_to(to)])])).await
     }
 
     /// Presses a mouse button at a point, holds it, releases it, as often as told.
-    pub(crate) async fn click(
-        self,
-        at: Point,
-        button: u8,
-        held: Duration,
-        times: u8,
-    ) -> Result<(), BrowserError> {
+    pub(crate) async fn click(self, at: Point, press: Press, times: u8) -> Result<(), BrowserError> {
         let mut actions = vec![move_to(at)];
         for _ in 0..times {
-            actions.push(json!({ "type": "pointerDown", "button": button }));
-            if !held.is_zero() {
-                actions.push(json!({ "type": "pause", "duration": held.as_secs_f64() * 1000.0 }));
+            actions.push(json!({ "type": "pointerDown", "button": press.button }));
+            if !press.held.is_zero() {
+                actions.push(json!({ "type": "pause", "duration": press.held.as_secs_f64() * 1000.0 }));
             }
-            actions.push(json!({ "type": "pointerUp", "button": button }));
+            actions.push(json!({ "type": "pointerUp", "button": press.button }));
         }
-        self.act(json!([mouse(&actions)])).await
+        self.act(json!([pointer(press.device, &actions)])).await
     }
 
     /// Presses a key and leaves it down.
@@ -178,8 +181,13 @@ fn refused(code: &str, message: &str) -> BrowserError {
     BrowserError::Refused { code: code.to_owned(), message: message.to_owned() }
 }
 
-fn mouse(actions: &[Value]) -> Value {
-    json!({ "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" }, "actions": actions })
+fn pointer(device: Device, actions: &[Value]) -> Value {
+    let kind = match device {
+        Device::Mouse => "mouse",
+        Device::Pen => "pen",
+        Device::Touch => "touch",
+    };
+    json!({ "type": "pointer", "id": kind, "parameters": { "pointerType": kind }, "actions": actions })
 }
 
 fn move_to(to: Point) -> Value {

@@ -5,7 +5,7 @@ use super::{
     problem::Problem,
     reader::{Reader, kind},
     selector::{Chain, Selector, Selectors},
-    step::{Action, Click, Operator, Step, Viewport, WaitForElement},
+    step::{Action, AssertedNavigation, Click, Device, Operator, Step, Viewport, WaitForElement},
 };
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -87,11 +87,11 @@ fn step(value: &Value, pointer: String, problems: &mut Vec<Problem>) -> Option<S
     let reader = Reader::new(members, pointer);
     let name = reader.required_string("type", problems);
     let timeout = timeout(&reader, problems);
-    let asserts_navigation = asserted_events(&reader, problems);
+    let asserted_navigations = asserted_events(&reader, problems);
     let frame = frame(&reader, problems);
     let action = action(&name?, &reader, problems)?;
     let target = reader.get("target").and_then(Value::as_str).map(str::to_owned);
-    Some(Step { action, timeout, asserts_navigation, target, frame })
+    Some(Step { action, timeout, asserted_navigations, target, frame })
 }
 
 /// A timeout that is no number is dropped by the format; of a flow it was refused before.
@@ -106,10 +106,11 @@ fn timeout(reader: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<Duration>
 }
 
 /// A value that is no array is dropped by the format.
-fn asserted_events(reader: &Reader<'_>, problems: &mut Vec<Problem>) -> bool {
+fn asserted_events(reader: &Reader<'_>, problems: &mut Vec<Problem>) -> Vec<AssertedNavigation> {
     let Some(events) = reader.get("assertedEvents").and_then(Value::as_array) else {
-        return false;
+        return Vec::new();
     };
+    let mut asserted = Vec::new();
     for (index, event) in events.iter().enumerate() {
         let pointer = format!("{}/{index}", reader.at("assertedEvents"));
         let Some(members) = event.as_object() else {
@@ -121,10 +122,11 @@ fn asserted_events(reader: &Reader<'_>, problems: &mut Vec<Problem>) -> bool {
         if event.required_string("type", problems).is_some() {
             event.choice("type", &["navigation"], problems);
         }
-        event.string("url", problems);
-        event.string("title", problems);
+        // A recorder writes an empty text for what it did not know yet.
+        let mut text = |name| event.string(name, problems).filter(|text| !text.is_empty());
+        asserted.push(AssertedNavigation { url: text("url"), title: text("title") });
     }
-    !events.is_empty()
+    asserted
 }
 
 fn frame(reader: &Reader<'_>, problems: &mut Vec<Problem>) -> Vec<i64> {
@@ -192,7 +194,7 @@ fn click(step: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<Click> {
     let offset_x = step.required_number("offsetX", problems);
     let offset_y = step.required_number("offsetY", problems);
     let button = step.choice("button", BUTTONS, problems).unwrap_or(0);
-    step.choice("deviceType", DEVICES, problems);
+    let device = step.choice("deviceType", DEVICES, problems).unwrap_or(0);
     let held = step.number("duration", problems).unwrap_or(0.0);
     if !(0.0..=30_000.0).contains(&held) {
         let message = format!("a duration of {held} ms is not between 0 and 30000 ms");
@@ -205,6 +207,7 @@ fn click(step: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<Click> {
         offset_y: offset_y?,
         button: u8::try_from(button).expect("there are five buttons"),
         duration: Duration::from_secs_f64(held / 1000.0),
+        device: [Device::Mouse, Device::Pen, Device::Touch][device],
     })
 }
 

@@ -12,12 +12,22 @@ pub struct Step {
     pub action: Action,
     /// Its own time limit, if it has one; 1 ms to 30 s.
     pub timeout: Option<Duration>,
-    /// Whether the step must cause a navigation, for which it waits.
-    pub asserts_navigation: bool,
+    /// The navigations that the step must cause, for which it waits.
+    pub asserted_navigations: Vec<AssertedNavigation>,
     /// The page the step is for; absent and `main` are the page the flow started with.
     pub target: Option<String>,
     /// The path of child frames from the main frame; empty for the main frame.
     pub frame: Vec<i64>,
+}
+
+/// A navigation that a step must cause. What it says of the page is compared in `strict` mode only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AssertedNavigation {
+    /// The exact address of the page that it ends at.
+    pub url: Option<String>,
+    /// The exact title of that page.
+    pub title: Option<String>,
 }
 
 /// What a step does: the fourteen types of the format.
@@ -125,6 +135,21 @@ pub struct Click {
     pub button: u8,
     /// How long the button is held.
     pub duration: Duration,
+    /// What the pointer is. In `compat` mode it is always a mouse.
+    pub device: Device,
+}
+
+/// What a pointer is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the format has these three")]
+pub enum Device {
+    /// A mouse, the default.
+    #[default]
+    Mouse,
+    /// A pen.
+    Pen,
+    /// A finger.
+    Touch,
 }
 
 /// What to wait for.
@@ -137,11 +162,12 @@ pub struct WaitForElement {
     pub operator: Operator,
     /// How many; 1 by default.
     pub count: f64,
-    /// False turns the whole condition round. No visibility is measured.
+    /// False turns the whole condition round. Visibility is measured in `strict` mode only.
     pub visible: bool,
-    /// What every element found must have; nested objects match in part.
+    /// What every element found must have, in `strict` mode every one that counts; nested objects
+    /// match in part.
     pub properties: Option<Map<String, Value>>,
-    /// The exact attributes of every element found.
+    /// The exact attributes of every element found, in `strict` mode of every one that counts.
     pub attributes: Option<Map<String, Value>>,
 }
 
@@ -205,6 +231,12 @@ impl Action {
 }
 
 impl Step {
+    /// Whether the step must cause a navigation.
+    #[must_use]
+    pub const fn asserts_navigation(&self) -> bool {
+        !self.asserted_navigations.is_empty()
+    }
+
     /// The longest description in characters.
     pub const DESCRIPTION_CHARACTERS_MAX: usize = 160;
 

@@ -123,10 +123,11 @@ fn every_required_member_is_required() {
 fn asserted_events_are_navigations_and_anything_but_an_array_is_dropped() {
     let step = |events: Value| json!({"type": "close", "assertedEvents": events});
     assert!(
-        flow_of(&step(json!([{"type": "navigation", "url": "u", "title": "t"}]))).steps[0].asserts_navigation
+        flow_of(&step(json!([{"type": "navigation", "url": "u", "title": "t"}]))).steps[0]
+            .asserts_navigation()
     );
-    assert!(!flow_of(&step(json!("navigation"))).steps[0].asserts_navigation);
-    assert!(!flow_of(&step(json!([]))).steps[0].asserts_navigation);
+    assert!(!flow_of(&step(json!("navigation"))).steps[0].asserts_navigation());
+    assert!(!flow_of(&step(json!([]))).steps[0].asserts_navigation());
     assert_eq!(found(&with_step(&step(json!([{"type": "load"}, 1, {}])))).len(), 3);
 }
 

@@ -8,8 +8,11 @@ use super::{
     trouble::Trouble,
 };
 use crate::{
-    browser::{BrowserError, page::Point},
-    flow::{Chain, Click, Devtools, Mode, Selector, Selectors, WaitForElement, typed},
+    browser::{
+        BrowserError,
+        page::{Point, Press},
+    },
+    flow::{Chain, Click, Device, Devtools, Mode, Selector, Selectors, WaitForElement, typed},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -104,10 +107,12 @@ impl Scope<'_> {
         }
         let acted = match (act, point, answer.left_to_type) {
             (Act::Click(click, times), Some(at), _) => {
-                self.page.click(at, click.button, click.duration, times).await
+                let device = if self.mode == Mode::Strict { click.device } else { Device::Mouse };
+                let press = Press { device, button: click.button, held: click.duration };
+                self.page.click(at, press, times).await
             }
             (Act::Hover, Some(at), _) => self.page.point_at(at).await,
-            (Act::Fill(_), Some(at), _) => self.page.click(at, 0, Duration::ZERO, 1).await,
+            (Act::Fill(_), Some(at), _) => self.page.click(at, Press::default(), 1).await,
             (Act::Fill(_), None, Some(text)) => self.page.type_points(text.chars().map(typed)).await,
             _ => Ok(()),
         };
@@ -138,7 +143,12 @@ impl Scope<'_> {
             wait.operator.sign(),
             wait.count,
             wait.selectors,
-            if wait.visible { "" } else { " not to be there" }
+            match (wait.visible, self.mode) {
+                (true, Mode::Compat) => "",
+                (false, Mode::Compat) => " not to be there",
+                (true, Mode::Strict) => " to be seen",
+                (false, Mode::Strict) => " not to be seen",
+            }
         );
         self.until(|| async {
             let answer = self.look(COUNT, &alternatives, request.clone()).await?;

@@ -4,7 +4,10 @@ use super::{
     scope::{Look, Scope},
     trouble::Trouble,
 };
-use crate::browser::{BrowserError, page::Page};
+use crate::{
+    browser::{BrowserError, page::Page},
+    flow::AssertedNavigation,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
@@ -40,6 +43,15 @@ impl Sight {
 
     pub(super) fn url(&self) -> &str {
         &self.mark.url
+    }
+
+    /// What is not as a navigation asserts.
+    fn unlike(&self, wanted: &AssertedNavigation) -> Option<String> {
+        let compared = [("address", &wanted.url, self.url()), ("title", &wanted.title, self.title.as_str())];
+        compared.into_iter().find_map(|(what, wanted, is)| {
+            let wanted = wanted.as_deref().filter(|wanted| *wanted != is)?;
+            Some(format!("the page should have the {what} {wanted:?} and has {is:?}"))
+        })
     }
 
     /// Whether this document is another than the marked one, and there to be used.
@@ -93,6 +105,16 @@ impl Scope<'_> {
                 }
                 Look::Again(format!("the page did not navigate away from {}", before.url))
             }))
+        })
+        .await
+    }
+
+    /// Waits until the page is what one of the navigations says, with the title it is to have.
+    pub(super) async fn arrived(&self, asserted: &[AssertedNavigation]) -> Result<(), Trouble> {
+        self.until(|| async {
+            let now = Sight::of(self.page, false).await?;
+            let differences: Option<Vec<_>> = asserted.iter().map(|wanted| now.unlike(wanted)).collect();
+            Ok(differences.and_then(|mut all| all.pop()).map_or(Look::Done(()), Look::Again))
         })
         .await
     }

@@ -6,7 +6,7 @@ use super::{
     scope::{Look, Scope},
     trouble::Trouble,
 };
-use crate::flow::{Action, Step};
+use crate::flow::{Action, Mode, Step};
 use serde_json::json;
 use std::sync::atomic::Ordering;
 
@@ -16,14 +16,17 @@ impl Scope<'_> {
         self.enter(step).await?;
         let before = match step.action.selectors() {
             Some(_) if !matches!(step.action, Action::WaitForElement(_)) => None,
-            _ if step.asserts_navigation => Some(self.mark().await?),
+            _ if step.asserts_navigation() => Some(self.mark().await?),
             _ => None,
         };
         let seen = self.action(&step.action).await?;
-        if step.asserts_navigation && !matches!(step.action, Action::Close) {
+        if step.asserts_navigation() && !matches!(step.action, Action::Close) {
             let before =
                 before.or(seen).expect("a step that acts on an element marks the page before it does");
             self.navigated(before).await?;
+            if self.mode == Mode::Strict {
+                self.arrived(&step.asserted_navigations).await?;
+            }
         }
         Ok(())
     }

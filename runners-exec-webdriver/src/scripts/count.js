@@ -12,13 +12,26 @@ reply(() => {
     return wanted(reason);
   }
   const { operator, count, properties, attributes } = request;
-  const enough = { '>=': nodes.length >= count, '==': nodes.length === count, '<=': nodes.length <= count }[operator];
+  const compare = number => ({ '>=': number >= count, '==': number === count, '<=': number <= count })[operator];
+  if (request.strict) return counted(nodes, compare);
+  const enough = compare(nodes.length);
   const unlike = enough ? nodes.map(node => difference(node, properties, attributes)).find(Boolean) : null;
   const holds = enough && !unlike;
   if (holds === request.visible) return { done: true };
   const state = `${nodes.length} found`;
   return { again: unlike ? `${state}, and ${unlike}` : state };
 });
+
+/** Those count that are seen and as described; the others are told apart. */
+function counted(nodes, compare) {
+  const { properties, attributes, visible } = request;
+  const seen = nodes.filter(isVisible);
+  const like = seen.filter(node => !difference(node, properties, attributes));
+  if (compare(like.length) === visible) return { done: true };
+  const unlike = seen.map(node => difference(node, properties, attributes)).find(Boolean);
+  const state = `${nodes.length} found, ${seen.length} of them to be seen`;
+  return { again: unlike ? `${state}, and ${unlike}` : state };
+}
 
 function difference(node, properties, attributes) {
   for (const [name, value] of Object.entries(attributes ?? {})) {

@@ -121,6 +121,15 @@ function isReadable(node) {
   return !['SCRIPT', 'STYLE'].includes(node.nodeName) && !document.head?.contains(node);
 }
 
+/** Whether there is something to be seen of an element, if one scrolls there. */
+function isVisible(node) {
+  const element = node instanceof Element ? node : node.parentElement;
+  if (!element?.isConnected) return false;
+  const { width, height } = element.getBoundingClientRect();
+  const hasBox = width > 0 && height > 0 || [...element.getClientRects()].some(box => box.width > 0 && box.height > 0);
+  return hasBox && getComputedStyle(element).visibility === 'visible';
+}
+
 /** What lies over a point that should be the element's, if it says so. */
 function covering(element, { x, y }, name) {
   const isWithin = (inner, outer) => {

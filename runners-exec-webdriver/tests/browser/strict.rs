@@ -63,3 +63,98 @@ async fn an_overlay_of_a_frame_is_found_from_the_page_around_it() {
     stage.passes_strictly(json!([{ "type": "navigate", "url": url }, inside])).await;
     stage.close().await;
 }
+
+#[tokio::test]
+async fn an_asserted_address_and_title_are_compared() {
+    let Some(stage) = Stage::open().await else { return };
+    stage.site.serve("/next", "<script>setTimeout(() => document.title = 'Late', 300)</script>");
+    let url = stage.page("<a id=it href='/next'>Go</a>");
+    let next = format!("{}/next", stage.site.origin);
+    let asserting = |url: &str, title: &str| {
+        let mut step = click("#it");
+        step["assertedEvents"] = json!([{ "type": "navigation", "url": url, "title": title }]);
+        step
+    };
+    let to = json!({ "type": "navigate", "url": url });
+    stage.passes_strictly(json!([to, asserting(&next, "Late")])).await;
+    stage.passes_strictly(json!([to, asserting("", "")])).await;
+    let reason = stage.fails_strictly(json!([to, asserting(&url, "")])).await;
+    assert!(
+        reason.contains(&format!("the page should have the address {url:?} and has {next:?}, for")),
+        "{reason}"
+    );
+    let reason = stage.fails_strictly(json!([to, asserting(&next, "Early")])).await;
+    assert!(reason.contains("the page should have the title \"Early\" and has \"Late\""), "{reason}");
+    stage.passes(json!([to, asserting("http://elsewhere/", "Early")])).await;
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn an_element_that_is_waited_for_has_to_be_seen() {
+    let Some(stage) = Stage::open().await else { return };
+    let url = stage.page(
+        "<ul><li class=a>1<li class=a hidden>2<li class=b>3<li style='visibility:hidden'>4</ul>
+        <p id=none></p><p id=away style='display:none'>x</p>",
+    );
+    let wait = |selector: &str, more: Value| {
+        let mut step = json!({ "type": "waitForElement", "selectors": [selector], "timeout": SHORT_MILLIS });
+        step.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        step
+    };
+    stage
+        .passes_strictly(json!([
+            { "type": "navigate", "url": url },
+            wait("li", json!({ "operator": "==", "count": 2 })),
+            wait("li", json!({ "operator": "==", "count": 1, "attributes": { "class": "a" } })),
+            wait("li", json!({ "operator": "==", "count": 1, "properties": { "innerText": "3" } })),
+            wait("#away", json!({ "visible": false })),
+            wait("#gone", json!({ "visible": false })),
+        ]))
+        .await;
+    for (step, why) in [
+        (wait("#away", json!({})), "waited for >= 1 of #away to be seen: 1 found, 0 of them to be seen"),
+        (wait("#none", json!({})), "1 found, 0 of them to be seen"),
+        (
+            wait("li", json!({ "operator": "==", "count": 3 })),
+            "waited for == 3 of li to be seen: 4 found, 2 of them to be seen",
+        ),
+        (
+            wait("li", json!({ "attributes": { "class": "c" } })),
+            "2 of them to be seen, and the attribute class of one is \"a\"",
+        ),
+        (wait(".b", json!({ "visible": false })), "waited for >= 1 of .b not to be seen: 1 found"),
+    ] {
+        let reason = stage.fails_strictly(json!([step])).await;
+        assert!(reason.contains(why), "{reason}");
+    }
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_select_has_the_value_or_the_step_fails_and_says_what_it_has() {
+    let Some(stage) = Stage::open().await else { return };
+    let url = stage.page("<select id=it><option value=s>S<option value=m>M</select>");
+    let change = json!({ "type": "change", "selectors": ["#it"], "value": "xl", "timeout": SHORT_MILLIS });
+    let reason = stage.fails_strictly(json!([{ "type": "navigate", "url": url }, change])).await;
+    let why = "#it has no option with the value \"xl\"; it has \"s\", \"m\"";
+    assert!(reason.contains(why), "{reason}");
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_click_is_made_by_the_device_that_it_says() {
+    let Some(stage) = Stage::open().await else { return };
+    let url =
+        stage.page("<button id=it>Go</button><script>logEvents(it, e => e.pointerType, 'click')</script>");
+    let by = |device: &str| {
+        let mut step = click("#it");
+        step["deviceType"] = json!(device);
+        step
+    };
+    let steps = json!([{ "type": "navigate", "url": url }, by("touch"), by("pen"), by("mouse")]);
+    stage.passes_strictly(steps.clone()).await;
+    assert_eq!(stage.js("return log").await, json!(["touch", "pen", "mouse"]));
+    stage.passes(steps).await;
+    assert_eq!(stage.js("return log").await, json!(["mouse", "mouse", "mouse"]));
+    stage.close().await;
+}

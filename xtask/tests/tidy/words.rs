@@ -12,13 +12,14 @@ const NOT_OURS: &[(&str, &str)] = &[
     ("status", "it is a state, an outcome or a conclusion"),
 ];
 
-/// Names that belong to others: Tokio's, and those of HTTP and of processes.
+/// Names that belong to others: Tokio's, and those of HTTP, of processes and of JUnit.
 const FOREIGN_NAMES: &[&str] = &[
     "TaskTracker",
     "TaskTrackerToken",
     "StatusCode",
     "status_code",
     "ExitStatus",
+    "TestCaseStatus",
     "user_agent",
     "USER_AGENT",
     "UserAgent",

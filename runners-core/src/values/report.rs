@@ -1,0 +1,249 @@
+//! What became of jobs, in the words that every report shares. How a report looks is for those who
+//! write one; where the bytes of an artifact are is for those who keep them.
+
+use crate::values::{
+    id::JobId,
+    outcome::{Conclusion, Outcome},
+    time::{Timestamp, millis, rfc3339},
+};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What became of a run: some jobs that belong together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RunReport {
+    /// What it is called, for people.
+    pub title: String,
+    /// When the first of it started.
+    #[serde(with = "rfc3339")]
+    pub started_at: Timestamp,
+    /// From then to the end of the last.
+    #[serde(rename = "duration_ms", with = "millis")]
+    pub duration: Duration,
+    /// Every job, in the order of the submit.
+    pub jobs: Vec<JobReport>,
+}
+
+/// What became of one job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct JobReport {
+    /// Names it within its run: unique, and fit to be a file.
+    pub name: String,
+    /// What it is called, for people.
+    pub title: String,
+    /// Where its command was read from, if from a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Its id, if it was queued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobId>,
+    /// How it ended.
+    pub conclusion: Conclusion,
+    /// How long its last attempt took.
+    #[serde(rename = "duration_ms", with = "millis")]
+    pub duration: Duration,
+    /// The first failure, or the trouble that was in the way, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// Every attempt, the first one first; none if it was not queued, or never started.
+    #[serde(default)]
+    pub attempts: Vec<AttemptReport>,
+    /// The steps of the last attempt, if it has any.
+    #[serde(default)]
+    pub steps: Vec<StepReport>,
+    /// What its attempts left.
+    #[serde(default)]
+    pub artifacts: Vec<ArtifactReport>,
+    /// What could not be kept, and why.
+    #[serde(default)]
+    pub missing: Vec<String>,
+}
+
+/// How one attempt went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AttemptReport {
+    /// Which it was, from 1.
+    pub number: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it took.
+    #[serde(rename = "duration_ms", with = "millis")]
+    pub duration: Duration,
+}
+
+/// How one step of an attempt went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StepReport {
+    /// What it does, in one line.
+    pub title: String,
+    /// How it ended.
+    pub state: StepState,
+    /// How long it took.
+    #[serde(rename = "duration_ms", with = "millis")]
+    pub duration: Duration,
+    /// Why it failed or was skipped, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The names of the artifacts that it left.
+    #[serde(default)]
+    pub artifacts: Vec<String>,
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StepState {
+    /// It did what it says.
+    Passed,
+    /// It did not.
+    Failed,
+    /// It was left out.
+    Skipped,
+    /// The attempt ended before it.
+    NotRun,
+}
+
+/// Named bytes that an attempt left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ArtifactReport {
+    /// Its name, such as `steps/03-failed.png`.
+    pub name: String,
+    /// Where it is, relative to the report of the run, with `/` between its parts; absent if it is
+    /// not at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// What the bytes are.
+    pub media_type: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+}
+
+/// How many jobs came to what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Passed at once.
+    pub passed: usize,
+    /// Passed after an attempt with a failed verdict.
+    pub flaky: usize,
+    /// Failed, or timed out.
+    pub failed: usize,
+    /// Ended without a verdict: errored, cancelled or expired.
+    pub could_not_run: usize,
+}
+
+impl RunReport {
+    /// A report without jobs.
+    #[must_use]
+    pub fn new(title: impl Into<String>, started_at: Timestamp, duration: Duration) -> Self {
+        Self { title: title.into(), started_at, duration, jobs: Vec::new() }
+    }
+
+    /// How many jobs came to what.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for job in &self.jobs {
+            *match job.conclusion {
+                Conclusion::Passed => &mut counts.passed,
+                Conclusion::Flaky => &mut counts.flaky,
+                Conclusion::Failed | Conclusion::TimedOut => &mut counts.failed,
+                Conclusion::Errored | Conclusion::Cancelled | Conclusion::Expired => {
+                    &mut counts.could_not_run
+                }
+            } += 1;
+        }
+        counts
+    }
+}
+
+impl JobReport {
+    /// A report of a job of which no more is known than how it ended.
+    #[must_use]
+    pub fn new(name: impl Into<String>, title: impl Into<String>, conclusion: Conclusion) -> Self {
+        Self {
+            name: name.into(),
+            title: title.into(),
+            file: None,
+            job: None,
+            conclusion,
+            duration: Duration::ZERO,
+            failure: None,
+            attempts: Vec::new(),
+            steps: Vec::new(),
+            artifacts: Vec::new(),
+            missing: Vec::new(),
+        }
+    }
+}
+
+impl AttemptReport {
+    /// Takes what is known of an attempt.
+    #[must_use]
+    pub const fn new(number: u32, outcome: Outcome, duration: Duration) -> Self {
+        Self { number, outcome, duration }
+    }
+}
+
+impl StepReport {
+    /// A step that gave no reason and left nothing.
+    #[must_use]
+    pub fn new(title: impl Into<String>, state: StepState, duration: Duration) -> Self {
+        Self { title: title.into(), state, duration, reason: None, artifacts: Vec::new() }
+    }
+}
+
+impl StepState {
+    /// The words for people: `not run`.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::NotRun => "not run",
+        }
+    }
+}
+
+impl ArtifactReport {
+    /// Takes what is known of an artifact.
+    #[must_use]
+    pub fn new(
+        name: impl Into<String>,
+        path: Option<String>,
+        media_type: impl Into<String>,
+        bytes: u64,
+    ) -> Self {
+        Self { name: name.into(), path, media_type: media_type.into(), bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_conclusion_is_counted_once() {
+        let mut run = RunReport::new("all", Timestamp::from_millis(0), Duration::ZERO);
+        let all = [
+            Conclusion::Passed,
+            Conclusion::Flaky,
+            Conclusion::Failed,
+            Conclusion::TimedOut,
+            Conclusion::Errored,
+            Conclusion::Cancelled,
+            Conclusion::Expired,
+        ];
+        run.jobs.extend(all.map(|conclusion| JobReport::new("job", "job", conclusion)));
+        assert_eq!(run.counts(), Counts { passed: 1, flaky: 1, failed: 2, could_not_run: 3 });
+        let text = serde_json::to_string(&run).unwrap();
+        assert_eq!(serde_json::from_str::<RunReport>(&text).unwrap(), run);
+    }
+}

@@ -1,0 +1,146 @@
+//! One HTML page of a run or of a job that needs nothing beside it: styles and pictures are in it, it
+//! runs no script, and a policy in its head forbids whatever else it might load. What it shows of a
+//! job is in `view`; how it looks, in `templates`.
+
+mod view;
+
+use askama::Template;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use runners_core::{
+    Digest,
+    report::{ArtifactReport, RunReport},
+};
+use std::{cell::Cell, fmt};
+use view::{CountView, JobView};
+
+const STYLE: &str = include_str!("../templates/report.css");
+
+/// Gives the bytes of an artifact, if they are at hand.
+type Read<'r> = dyn Fn(&ArtifactReport) -> Option<Vec<u8>> + 'r;
+
+/// A page about a run, or about a job if the run has only one.
+pub struct Html<'r> {
+    run: &'r RunReport,
+    prefix: &'r str,
+    read: Option<&'r Read<'r>>,
+}
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'r> {
+    title: &'r str,
+    policy: String,
+    style: &'static str,
+    class: &'static str,
+    verdict: String,
+    started_at: String,
+    span: String,
+    counts: Vec<CountView>,
+    jobs: Vec<JobView<'r>>,
+    alone: bool,
+}
+
+impl<'r> Html<'r> {
+    /// The largest picture that is put into a page; a larger one is linked.
+    pub const PICTURE_BYTES_MAX: usize = 2 * 1024 * 1024;
+    /// How many bytes of pictures are put into a page. The pictures of failures come first.
+    pub const PICTURES_BYTES_MAX: usize = 32 * 1024 * 1024;
+    /// The longest text of one place, in characters; a longer one is cut.
+    pub const TEXT_CHARACTERS_MAX: usize = 4_000;
+
+    /// A page without pictures, in the directory that the paths of artifacts start from.
+    #[must_use]
+    pub const fn of(run: &'r RunReport) -> Self {
+        Self { run, prefix: "", read: None }
+    }
+
+    /// Puts this before the path of each artifact, such as `../` for a page in a directory of its own.
+    #[must_use]
+    pub const fn with_prefix(mut self, prefix: &'r str) -> Self {
+        self.prefix = prefix;
+        self
+    }
+
+    /// Puts pictures into the page, as far as the limits allow. What `read` does not give is linked.
+    #[must_use]
+    pub const fn with_artifacts(mut self, read: &'r Read<'r>) -> Self {
+        self.read = Some(read);
+        self
+    }
+
+    /// Writes the page.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let shelf = Shelf { html: self, left: Cell::new(Self::PICTURES_BYTES_MAX) };
+        let mut order: Vec<usize> = (0..self.run.jobs.len()).collect();
+        order.sort_by_key(|at| self.run.jobs[*at].conclusion.is_passed());
+        let mut jobs: Vec<_> =
+            order.into_iter().map(|at| (at, JobView::new(at, &self.run.jobs[at], &shelf))).collect();
+        jobs.sort_by_key(|(at, _)| *at);
+        let counts = view::counts(self.run.counts());
+        let (class, verdict) = view::verdict(self.run);
+        let page = Page {
+            title: &self.run.title,
+            policy: policy(),
+            style: STYLE,
+            class,
+            verdict,
+            started_at: self.run.started_at.to_string(),
+            span: crate::words::span(self.run.duration),
+            counts,
+            alone: jobs.len() == 1,
+            jobs: jobs.into_iter().map(|(_, job)| job).collect(),
+        };
+        page.render().expect("invariant: text in memory takes every write")
+    }
+}
+
+impl fmt::Debug for Html<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Html").field("run", &self.run.title).field("prefix", &self.prefix).finish()
+    }
+}
+
+/// Nothing but pictures in the page itself, and this very style.
+fn policy() -> String {
+    let style = STANDARD.encode(Digest::of(STYLE.as_bytes()).as_bytes());
+    format!(
+        "default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
+    )
+}
+
+/// Where pictures come from, until the page has enough of them.
+struct Shelf<'h, 'r> {
+    html: &'h Html<'r>,
+    left: Cell<usize>,
+}
+
+impl Shelf<'_, '_> {
+    /// A picture as an address that holds it.
+    fn picture(&self, artifact: &ArtifactReport) -> Option<String> {
+        let kind = ["image/png", "image/jpeg", "image/webp"]
+            .into_iter()
+            .find(|kind| artifact.media_type.eq_ignore_ascii_case(kind))?;
+        let fits = |length: usize| length <= Html::PICTURE_BYTES_MAX && length <= self.left.get();
+        if !usize::try_from(artifact.bytes).is_ok_and(fits) {
+            return None;
+        }
+        let bytes = (self.html.read?)(artifact).filter(|bytes| fits(bytes.len()))?;
+        self.left.set(self.left.get() - bytes.len());
+        Some(format!("data:{kind};base64,{}", STANDARD.encode(bytes)))
+    }
+
+    /// Where an artifact is, as a relative address that cannot be anything else.
+    fn address(&self, artifact: &ArtifactReport) -> Option<String> {
+        let path = artifact.path.as_ref()?;
+        let mut address = format!("./{}", self.html.prefix);
+        for byte in path.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+                address.push(char::from(byte));
+            } else {
+                address.push_str(&format!("%{byte:02X}"));
+            }
+        }
+        Some(address)
+    }
+}

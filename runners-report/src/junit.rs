@@ -1,0 +1,83 @@
+//! JUnit XML, as CI servers read it: a suite for the run, a case for each job.
+
+use quick_junit::{FlakyOrRerun, NonSuccessKind, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
+use runners_core::{
+    Conclusion, Outcome,
+    report::{JobReport, RunReport, StepState},
+};
+use std::fmt::Write as _;
+
+/// Writes a run as JUnit XML.
+///
+/// A failed verdict and a timeout are a `failure`, trouble without a verdict is an `error`, and what
+/// was cancelled or has expired is `skipped`. A flaky job passed, and has its failed attempts as
+/// `flakyFailure`. The steps are in `system-out`, and behind them a line `[[ATTACHMENT|path]]` for
+/// each artifact, from which several CI servers make a link.
+#[must_use]
+pub fn junit(run: &RunReport) -> String {
+    let mut suite = TestSuite::new(run.title.as_str());
+    suite.timestamp = run.started_at.to_string().parse().ok();
+    suite.set_time(run.duration).add_test_cases(run.jobs.iter().map(case));
+    let mut report = Report::new("runners");
+    report.timestamp = suite.timestamp;
+    report.set_time(run.duration).add_test_suite(suite);
+    report.to_string().expect("invariant: text in memory takes every write")
+}
+
+fn case(job: &JobReport) -> TestCase {
+    let mut case = TestCase::new(job.title.as_str(), state(job));
+    case.set_classname(job.file.as_deref().unwrap_or(&job.name)).set_time(job.duration);
+    if let Some(id) = job.job {
+        case.add_property(("job", id.to_string().as_str()));
+    }
+    case.add_property(("conclusion", job.conclusion.words()));
+    let said = said(job);
+    if !said.is_empty() {
+        case.set_system_out(said);
+    }
+    case
+}
+
+fn state(job: &JobReport) -> TestCaseStatus {
+    let mut state = match job.conclusion {
+        Conclusion::Passed | Conclusion::Flaky => TestCaseStatus::success(),
+        Conclusion::Failed | Conclusion::TimedOut => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Conclusion::Cancelled | Conclusion::Expired => TestCaseStatus::skipped(),
+        _ => TestCaseStatus::non_success(NonSuccessKind::Error),
+    };
+    if !job.conclusion.is_passed() {
+        state.set_message(job.failure.as_deref().unwrap_or_else(|| job.conclusion.words()));
+        state.set_type(job.conclusion.words());
+    }
+    let earlier = job.attempts.len().saturating_sub(1);
+    let flaky = job.conclusion == Conclusion::Flaky;
+    if flaky || job.conclusion == Conclusion::Failed {
+        state.add_reruns(job.attempts.iter().take(earlier).map(|attempt| {
+            let mut rerun = TestRerun::new(match attempt.outcome {
+                Outcome::Failed | Outcome::TimedOut => NonSuccessKind::Failure,
+                _ => NonSuccessKind::Error,
+            });
+            rerun.set_time(attempt.duration).set_message(format!(
+                "attempt {}: {}",
+                attempt.number,
+                crate::words::outcome(&attempt.outcome)
+            ));
+            rerun
+        }));
+        state.set_rerun_kind(if flaky { FlakyOrRerun::Flaky } else { FlakyOrRerun::Rerun });
+    }
+    state
+}
+
+fn said(job: &JobReport) -> String {
+    let mut text = String::new();
+    for (index, step) in job.steps.iter().enumerate() {
+        let (state, ms) = (step.state.words(), step.duration.as_millis());
+        let what = step.reason.as_ref().filter(|_| step.state != StepState::NotRun).unwrap_or(&step.title);
+        let _ = writeln!(text, "{:>3}  {state:<7} {ms:>6} ms  {what}", index + 1);
+    }
+    for artifact in job.artifacts.iter().filter_map(|artifact| artifact.path.as_ref()) {
+        let _ = writeln!(text, "[[ATTACHMENT|{artifact}]]");
+    }
+    text
+}

@@ -1,0 +1,153 @@
+//! What the three reports say, and what they let nobody else say.
+
+use quick_junit::Report;
+use runners_core::{
+    Conclusion, Fault, Outcome, Timestamp,
+    report::{ArtifactReport, AttemptReport, JobReport, RunReport, StepReport, StepState},
+};
+use runners_report::{Html, ctrf, junit};
+use serde_json::Value;
+use std::time::Duration;
+
+const EVIL: &str = "</style><script>alert(1)</script>\"'&\u{1}";
+
+fn picture(name: &str, bytes: u64) -> ArtifactReport {
+    ArtifactReport::new(name, Some(format!("shop/{name}")), "image/png", bytes)
+}
+
+fn run_of(jobs: Vec<JobReport>) -> RunReport {
+    let mut run =
+        RunReport::new("nightly", Timestamp::from_millis(1_800_000_000_000), Duration::from_secs(9));
+    run.jobs = jobs;
+    run
+}
+
+fn failed() -> JobReport {
+    let mut job = JobReport::new("shop", "the shop opens", Conclusion::Failed);
+    job.file = Some("flows/shop.json".to_owned());
+    job.failure = Some("step 2: no element matches #pay".to_owned());
+    job.duration = Duration::from_millis(5_310);
+    let mut step = StepReport::new("click \"Pay\"", StepState::Failed, Duration::from_secs(5));
+    step.reason = job.failure.clone();
+    step.artifacts = vec!["steps/02-failed.png".to_owned()];
+    job.steps = vec![StepReport::new("go there", StepState::Passed, Duration::from_millis(310)), step];
+    job.artifacts = vec![
+        picture("steps/02-failed.png", 3),
+        ArtifactReport::new("steps/02 #1.html", Some("shop/steps/02 #1.html".into()), "text/html", 20_480),
+    ];
+    job
+}
+
+#[test]
+fn a_page_holds_its_pictures_and_links_the_rest() {
+    let run = run_of(vec![failed()]);
+    let read = |artifact: &ArtifactReport| (artifact.name == "steps/02-failed.png").then(|| vec![1, 2, 3]);
+    let page = Html::of(&run).with_prefix("../").with_artifacts(&read).render();
+    assert!(page.contains("data:image/png;base64,AQID"), "{page}");
+    assert!(page.contains("href=\"./../shop/steps/02%20%231.html\""), "{page}");
+    assert!(page.contains("20 kB"), "{page}");
+    let without = Html::of(&run).render();
+    assert!(!without.contains("data:image") && without.contains("./shop/steps/02-failed.png"), "{without}");
+}
+
+#[test]
+fn pictures_have_a_limit_each_and_together_and_failures_come_first() {
+    let large = u64::try_from(Html::PICTURE_BYTES_MAX).unwrap();
+    let many = Html::PICTURES_BYTES_MAX / Html::PICTURE_BYTES_MAX;
+    let mut passed = JobReport::new("passed", "passed", Conclusion::Passed);
+    passed.artifacts = vec![picture("passed.png", large)];
+    let mut failed = JobReport::new("failed", "failed", Conclusion::Failed);
+    failed.artifacts = (0..many).map(|number| picture(&format!("{number}.png"), large)).collect();
+    failed.artifacts.push(picture("too-large.png", large + 1));
+    let run = run_of(vec![passed, failed]);
+    let asked = std::cell::RefCell::new(Vec::new());
+    let read = |artifact: &ArtifactReport| {
+        asked.borrow_mut().push(artifact.name.clone());
+        Some(vec![0; Html::PICTURE_BYTES_MAX])
+    };
+    let page = Html::of(&run).with_artifacts(&read).render();
+    assert_eq!(page.matches("<img ").count(), many);
+    assert!(page.contains("./shop/passed.png") && page.contains("./shop/too-large.png"));
+    assert!(!asked.borrow().iter().any(|name| name == "passed.png" || name == "too-large.png"));
+}
+
+#[test]
+fn what_a_page_under_test_says_stays_text() {
+    let mut job = failed();
+    job.title = EVIL.to_owned();
+    job.failure = Some(EVIL.to_owned());
+    job.steps[1].reason = Some(EVIL.to_owned());
+    job.missing = vec![EVIL.to_owned()];
+    job.artifacts[0].path = Some("javascript:alert(1)//\"".to_owned());
+    job.file = Some(EVIL.to_owned());
+    let run = run_of(vec![job]);
+    let page = Html::of(&run).render();
+    assert!(!page.contains("<script") && !page.contains("javascript:"), "{page}");
+    assert!(page.contains("default-src &#39;none&#39;") && page.contains("sha256-"), "{page}");
+    assert_eq!(page.matches("</style>").count(), 1);
+    let xml = junit(&run);
+    assert!(!xml.contains("<script") && !xml.contains('\u{1}'), "{xml}");
+    Report::deserialize_from_str(&xml).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Value>(&ctrf(&run)).unwrap()["results"]["tests"][0]["message"],
+        EVIL,
+        "JSON quotes by itself"
+    );
+}
+
+#[test]
+fn a_long_text_is_cut_and_a_long_run_is_closed_where_it_passed() {
+    let mut job = failed();
+    job.failure = Some("x".repeat(Html::TEXT_CHARACTERS_MAX + 1));
+    let run = run_of(vec![job, JobReport::new("good", "good", Conclusion::Passed)]);
+    let page = Html::of(&run).render();
+    assert!(page.contains("x…"), "cut");
+    assert_eq!(page.matches(" open>").count(), 1, "what passed can be opened");
+    assert!(page.contains("1 passed") && page.contains("1 failed"));
+}
+
+#[test]
+fn junit_tells_failures_errors_skips_and_flakes_apart() {
+    let fault = Fault::retryable("browser_lost", "the browser was lost");
+    let mut flaky = JobReport::new("flaky", "flaky", Conclusion::Flaky);
+    flaky.attempts = vec![
+        AttemptReport::new(1, Outcome::Failed, Duration::from_secs(1)),
+        AttemptReport::new(2, Outcome::Passed, Duration::from_secs(1)),
+    ];
+    let mut errored = JobReport::new("errored", "errored", Conclusion::Errored);
+    errored.attempts = vec![AttemptReport::new(1, Outcome::Errored(fault), Duration::from_secs(1))];
+    let conclusions = [Conclusion::TimedOut, Conclusion::Cancelled, Conclusion::Expired];
+    let others = conclusions.map(|conclusion| JobReport::new(conclusion.words(), "x", conclusion));
+    let run = run_of([failed(), flaky, errored].into_iter().chain(others).collect());
+    let xml = junit(&run);
+    let read = Report::deserialize_from_str(&xml).unwrap();
+    assert_eq!((read.tests, read.failures, read.errors, read.skipped), (6, 2, 1, 2), "{xml}");
+    assert!(
+        xml.contains("<flakyFailure") && xml.contains("[[ATTACHMENT|shop/steps/02-failed.png]]"),
+        "{xml}"
+    );
+    assert!(xml.contains("timestamp=\"2027-01-15T08:00:00.000+00:00\""), "{xml}");
+    assert_eq!(read.test_suites[0].test_cases[0].name.as_str(), "the shop opens");
+}
+
+#[test]
+fn ctrf_has_what_its_schema_requires_and_counts_what_it_lists() {
+    let run = run_of(vec![
+        failed(),
+        JobReport::new("good", "", Conclusion::Passed),
+        JobReport::new("lost", "lost", Conclusion::Errored),
+        JobReport::new("stopped", "stopped", Conclusion::Cancelled),
+    ]);
+    let document: Value = serde_json::from_str(&ctrf(&run)).unwrap();
+    assert_eq!((&document["reportFormat"], &document["specVersion"]), (&"CTRF".into(), &"0.0.0".into()));
+    let summary = &document["results"]["summary"];
+    let numbers = ["tests", "passed", "failed", "skipped", "pending", "other"]
+        .map(|name| summary[name].as_u64().unwrap());
+    assert_eq!(numbers, [4, 1, 1, 1, 0, 1]);
+    assert_eq!(summary["stop"].as_u64().unwrap() - summary["start"].as_u64().unwrap(), 9_000);
+    let tests = document["results"]["tests"].as_array().unwrap();
+    assert_eq!(tests[0]["steps"][1]["status"], "failed");
+    assert_eq!(tests[0]["attachments"][0]["contentType"], "image/png");
+    assert_eq!(tests[1]["name"], "good", "a name is never empty");
+    assert_eq!(tests[2]["rawStatus"], "errored");
+}
