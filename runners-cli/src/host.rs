@@ -102,6 +102,7 @@ impl Host {
         let facts = [
             ("listens on", self.url.clone()),
             ("management", format!("{0}{MANAGEMENT}, described at {0}{MANAGEMENT}/docs", self.url)),
+            ("protocol", format!("described at {}/docs", self.url)),
             ("queue", self.data.database().display().to_string()),
             ("tokens", format!("{}, {}", registration.display(), api.display())),
             ("operator", self.data.operator_file().display().to_string()),
@@ -131,7 +132,8 @@ impl Host {
             let control = control.clone();
             move |principal| Arc::new(control.caller(principal)) as Arc<dyn runners_core::Transport>
         };
-        let face = HttpFace::builder(self.accounts.clone(), callers).artifacts(self.artifacts).build();
+        let face =
+            HttpFace::builder(self.accounts.clone(), callers).artifacts(self.artifacts).documented().build();
         let management = ManagementFace::builder(&control, self.accounts).build();
         let faces = Faces::new(face, management.into_router());
         let stopped = async {

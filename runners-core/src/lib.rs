@@ -3,6 +3,8 @@
 #![doc = include_str!("../README.md")]
 
 mod actors;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod rules;
 mod seams;
 #[cfg(any(test, feature = "testing"))]

@@ -23,6 +23,8 @@ pub(crate) mod request;
 pub(crate) mod result;
 pub(crate) mod retry;
 pub(crate) mod runner;
+#[cfg(feature = "schema")]
+pub(crate) mod schema;
 pub(crate) mod secret;
 pub(crate) mod signal;
 pub(crate) mod signature;

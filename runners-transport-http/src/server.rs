@@ -9,6 +9,8 @@ mod authorise;
 mod body;
 mod call;
 mod carry;
+#[cfg(feature = "openapi")]
+mod description;
 mod exchange;
 pub(crate) mod listen;
 mod peer;
@@ -57,6 +59,8 @@ struct Inner {
     park_max: Duration,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    #[cfg(feature = "openapi")]
+    documentation: Option<runners_core::openapi::Documentation>,
 }
 
 impl HttpFace {
@@ -79,7 +83,16 @@ impl HttpFace {
             park_max: SyncRequest::PARK_MAX,
             clock: Arc::new(SystemClock::default()),
             random: Arc::new(SystemRandom::default()),
+            #[cfg(feature = "openapi")]
+            documentation: None,
         })
+    }
+
+    /// The description of every call, as an OpenAPI 3.1 document in JSON.
+    #[cfg(feature = "openapi")]
+    #[must_use]
+    pub fn openapi() -> String {
+        description::json()
     }
 
     /// The face as a router, to be merged or nested.
@@ -161,6 +174,15 @@ impl HttpFaceBuilder {
     #[must_use]
     pub fn park_max(mut self, park_max: Duration) -> Self {
         self.0.park_max = park_max.min(SyncRequest::PARK_MAX);
+        self
+    }
+
+    /// Serves what the calls are, too: a page at `docs`, and what it is made from at `openapi.json`.
+    /// Neither takes a token. They are not served unless this is said.
+    #[cfg(feature = "openapi")]
+    #[must_use]
+    pub fn documented(mut self) -> Self {
+        self.0.documentation = Some(description::files());
         self
     }
 

@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: everything that a change must pass, step by step, and a table at the end.
 
 use crate::{
-    browser, examples, extras, features, mutants,
+    browser, contract, examples, extras, features, mutants,
     process::{self, Skipped, cargo, find},
     stopwatch::{Elapsed, Stopwatch},
     tally::Counts,
@@ -88,6 +88,7 @@ fn quick(workspace: &Workspace, progress: &mut Progress) -> Result<(), Stopped> 
         process::run(&mut command)
     })?;
     progress.step("examples", || examples::run(workspace))?;
+    progress.step("contract", || contract::run(workspace))?;
     progress.step("features", || features::each_alone(workspace))?;
     progress.step("package", || package(workspace))
 }

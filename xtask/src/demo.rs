@@ -3,7 +3,7 @@
 //! One of the three flows fails, because the shop has a real fault. The demo succeeds exactly when
 //! the flows came to what is expected of them.
 
-mod program;
+pub(crate) mod program;
 mod proof;
 mod shop;
 

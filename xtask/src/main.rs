@@ -3,6 +3,7 @@
 
 mod browser;
 mod ci;
+mod contract;
 mod demo;
 mod examples;
 mod extras;
@@ -49,6 +50,10 @@ enum Verb {
     ///
     /// Example: cargo xtask mutants --only finish
     Mutants(mutants::Options),
+    /// Send a running server requests that are drawn from what it says of itself.
+    ///
+    /// Example: cargo xtask contract
+    Contract,
     /// Show the whole way: recorded flows through queue, runner and browser to a report.
     ///
     /// Example: cargo xtask demo
@@ -61,6 +66,7 @@ fn main() -> ExitCode {
         Verb::Test => test::command(&workspace),
         Verb::Ci(options) => ci::command(&workspace, &options),
         Verb::Mutants(options) => mutants::command(&workspace, &options),
+        Verb::Contract => contract::run(&workspace),
         Verb::Demo => demo::command(&workspace),
     });
     match done {

@@ -33,7 +33,7 @@ pub(crate) enum WireScope {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct NewCredential {
     /// Who holds it, for people.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = text::Name)]
     name: String,
     /// What it may do: at least one thing, and no more than whoever makes it.
     #[schema(value_type = Vec<WireScope>, min_items = 1)]

@@ -1,7 +1,5 @@
 //! What the API says of itself: an OpenAPI document made from the code, and a page made from that.
 
-mod page;
-
 use super::Face;
 use crate::wire::{
     exchange::REQUEST_ID,
@@ -12,8 +10,9 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use bytes::Bytes;
 use http::{HeaderValue, header};
+use runners_core::openapi::{Documentation, DocumentationFile};
+use serde_json::Value;
 use utoipa::{
     PartialSchema as _, ToSchema as _,
     openapi::{
@@ -24,10 +23,6 @@ use utoipa::{
         tag::{Tag, TagBuilder},
     },
 };
-
-/// What the page may load: its own style and script, and nothing from anywhere else.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; form-action 'none'; \
-                      frame-ancestors 'none'; base-uri 'none'";
 
 /// What groups of calls are about, in the order in which they are shown.
 const TAGS: &[(&str, &str)] = &[
@@ -61,33 +56,49 @@ its own.";
 
 /// The routes of the document and of the page.
 pub(super) fn routes(document: OpenApi) -> Router<Face> {
-    let document = completed(document);
-    let page = Bytes::from(page::render(&document));
-    let document = Bytes::from(json(&document));
-    let fixed = |media_type: &'static str, bytes: Bytes| get(async move || answer(media_type, bytes.clone()));
-    Router::new()
-        .route("/openapi.json", fixed("application/json", document))
-        .route("/docs", fixed("text/html; charset=utf-8", page))
-        .route("/docs.css", fixed("text/css; charset=utf-8", Bytes::from_static(page::STYLE)))
-        .route("/docs.js", fixed("text/javascript; charset=utf-8", Bytes::from_static(page::SCRIPT)))
+    let files = Documentation::new(json(&completed(document))).expect("invariant: it was just written");
+    Documentation::PATHS.iter().fold(Router::new(), |router, path| {
+        let file = files.file(path).expect("invariant: it has a file at each of its paths");
+        router.route(path, get(async move || answer(file.clone())))
+    })
 }
 
-fn answer(media_type: &'static str, bytes: Bytes) -> Response {
+fn answer(file: DocumentationFile) -> Response {
     let fixed = HeaderValue::from_static;
     let headers = [
-        (header::CONTENT_TYPE, fixed(media_type)),
-        (header::CONTENT_SECURITY_POLICY, fixed(POLICY)),
+        (header::CONTENT_TYPE, fixed(file.media_type)),
+        (header::CONTENT_SECURITY_POLICY, fixed(Documentation::POLICY)),
         (header::REFERRER_POLICY, fixed("no-referrer")),
         (header::CACHE_CONTROL, fixed("no-cache")),
     ];
-    (headers, bytes).into_response()
+    (headers, file.bytes).into_response()
 }
 
 /// The document as text, with a line for each member so that its changes can be read.
 pub(super) fn json(document: &OpenApi) -> String {
-    let mut text = serde_json::to_string_pretty(document).expect("invariant: the document is plain data");
+    let mut document = serde_json::to_value(document).expect("invariant: the document is plain data");
+    bound(&mut document);
+    let mut text = serde_json::to_string_pretty(&document).expect("invariant: the document is plain data");
     text.push('\n');
     text
+}
+
+/// Names integers that are not negative by what they are, and the largest: their derive knows `int32`
+/// and `int64` only, which end earlier.
+fn bound(value: &mut Value) {
+    if let Some(all) = value.as_array_mut() {
+        all.iter_mut().for_each(bound);
+    }
+    let Some(members) = value.as_object_mut() else { return };
+    let (format, maximum) = match members.get("format").and_then(Value::as_str) {
+        Some("int32") => ("uint32", u64::from(u32::MAX)),
+        Some("int64") => ("uint64", u64::MAX),
+        _ => return members.values_mut().for_each(bound),
+    };
+    if members.get("minimum").is_some_and(|minimum| minimum.as_u64().is_some()) {
+        members.insert("format".to_owned(), format.into());
+        members.entry("maximum").or_insert_with(|| maximum.into());
+    }
 }
 
 /// Adds what holds for every call to what is said of each.

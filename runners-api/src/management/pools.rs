@@ -57,7 +57,7 @@ pub(crate) enum WirePlacement {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct NewPool {
     /// What jobs call it: unique within its tenant.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = text::Name)]
     name: String,
     #[schema(max_length = 1000)]
     description: Option<String>,
@@ -71,7 +71,7 @@ pub(crate) struct NewPool {
     scale_set_resource_id: Option<String>,
     #[schema(maximum = 1_000_000)]
     min_runners: Option<u32>,
-    #[schema(maximum = 1_000_000)]
+    #[schema(minimum = 1, maximum = 1_000_000)]
     max_runners: Option<u32>,
     #[schema(minimum = 1, maximum = 1_000_000)]
     slots_per_runner: Option<u32>,
@@ -84,7 +84,7 @@ impl Asked for NewPool {}
 #[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PoolChange {
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = Option<text::Name>)]
     name: Option<String>,
     #[schema(max_length = 1000)]
     description: Option<String>,
@@ -102,7 +102,7 @@ pub(crate) struct PoolChange {
     #[schema(maximum = 1_000_000)]
     min_runners: Option<u32>,
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<u32>, maximum = 1_000_000)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000_000)]
     max_runners: Option<Option<u32>>,
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000_000)]

@@ -96,7 +96,7 @@ pub(crate) struct RunnersQuery {
 #[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RunnerChange {
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = Option<text::Name>)]
     name: Option<String>,
     /// How many jobs it executes at once at most, below its own limit; `null` lifts it.
     #[serde(default, deserialize_with = "given")]

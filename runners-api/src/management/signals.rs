@@ -35,7 +35,7 @@ pub(crate) struct NewSignal {
     #[schema(value_type = Option<text::Job>)]
     job_id: Option<JobId>,
     /// The kind of command, such as `runners.ping`.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = text::Name)]
     kind: String,
     /// The command. `null` unless given.
     #[schema(value_type = Option<Object>)]

@@ -32,7 +32,7 @@ pub(crate) struct Tenant {
 #[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewTenant {
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = text::Name)]
     name: String,
 }
 
@@ -42,7 +42,7 @@ impl Asked for NewTenant {}
 #[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct TenantChange {
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = Option<text::Name>)]
     name: Option<String>,
     is_suspended: Option<bool>,
 }

@@ -83,7 +83,7 @@ pub(crate) struct RegistrationToken {
 #[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewRunner {
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = text::Name)]
     name: String,
 }
 
@@ -93,7 +93,7 @@ impl Asked for NewRunner {}
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct IssuedRunner {
     /// What the runner is to be started with. Nobody can show it again.
-    #[schema(examples("rrun_…"))]
+    #[schema(examples("rcrd_…"))]
     token: String,
     runner: Runner,
 }
@@ -102,7 +102,7 @@ pub(crate) struct IssuedRunner {
 ///
 /// Its text is in the answer, and is never shown again.
 #[utoipa::path(post, path = "/self-hosted/pools/{id}/registration-tokens", tag = "Registration tokens",
-    request_body = NewRegistrationToken,
+    request_body(content = Option<NewRegistrationToken>),
     params(("id" = inline(text::Pool), Path, description = "The pool.")),
     responses((status = 201, description = "The token.", body = IssuedRegistrationToken)))]
 pub(super) async fn create_registration_token(

@@ -71,6 +71,10 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// Reads JSON to its end. A fault is told with the path of the member that it is in.
 fn parse<T: DeserializeOwned>(content: &[u8]) -> Result<T, Problem> {
+    // A list would be read as the members of a struct in their order.
+    if content.trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
+        return Err(Problem::new(Code::Invalid, "invalid type: expected an object"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(content);
     let read = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();

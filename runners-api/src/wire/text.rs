@@ -1,5 +1,7 @@
 //! What the texts of ids, times and digests look like, for the description of the API.
 
+use runners_core::JobOptions;
+use std::borrow::Cow;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -25,7 +27,12 @@ macro_rules! texts {
             }
         }
 
-        impl ToSchema for $name {}
+        impl ToSchema for $name {
+            // The things themselves have the plain names.
+            fn name() -> Cow<'static, str> {
+                concat!(stringify!($name), "Text").into()
+            }
+        }
     )*};
 }
 
@@ -68,3 +75,22 @@ impl PartialSchema for Time {
 }
 
 impl ToSchema for Time {}
+
+/// The text of a name.
+#[derive(Debug)]
+pub(crate) enum Name {}
+
+impl PartialSchema for Name {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .min_length(Some(1))
+            .max_length(Some(JobOptions::NAME_BYTES_MAX))
+            .pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]*$"))
+            .description(Some("A name: at most 100 bytes, and no control characters."))
+            .examples(["eu-1"])
+            .into()
+    }
+}
+
+impl ToSchema for Name {}

@@ -113,6 +113,21 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Digest {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Digest".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        crate::values::schema::text(
+            "^[0-9a-f]{64}$",
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "The SHA-256 of some bytes, in hex digits.",
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a job is where it is. It is what the scheduler itself goes by, at that moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
 pub struct Explanation {
     /// The job.
@@ -25,6 +26,7 @@ pub struct Explanation {
 
 /// What keeps a job from every runner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum JobObstacle {
@@ -36,6 +38,7 @@ pub enum JobObstacle {
     NotDue {
         /// When it will be.
         #[serde(with = "rfc3339")]
+        #[cfg_attr(feature = "schema", schemars(with = "crate::values::schema::Time"))]
         ready_at: Timestamp,
     },
     /// It waits for other jobs.
@@ -59,6 +62,7 @@ pub enum JobObstacle {
 
 /// How a job stands in one of its pools.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
 pub struct PoolExplanation {
     /// The pool.
@@ -69,6 +73,7 @@ pub struct PoolExplanation {
         default,
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::values::schema::Time>"))]
     pub opens_at: Option<Timestamp>,
     /// How many jobs go before it in the pool, if it could be granted there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,6 +91,7 @@ impl PoolExplanation {
 
 /// How many jobs go before a job, if one runner after the other could take any of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
 pub struct Position {
     /// How many.
@@ -96,6 +102,7 @@ pub struct Position {
 
 /// How a job stands with one runner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
 pub struct RunnerExplanation {
     /// The runner.
@@ -110,6 +117,7 @@ pub struct RunnerExplanation {
 
 /// The first thing that keeps a job from a runner, in the order in which they are looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Obstacle {
@@ -142,6 +150,7 @@ pub enum Obstacle {
     CrashLoop {
         /// Until when.
         #[serde(with = "rfc3339")]
+        #[cfg_attr(feature = "schema", schemars(with = "crate::values::schema::Time"))]
         until: Timestamp,
     },
     /// It has no free slot, by its own limit, the operator's or the pool's.

@@ -7,6 +7,7 @@ use std::fmt;
 /// Names one grant of one job. The number grows with every offer, started or not, so that a
 /// stale holder is told apart from the present one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "a token is these two numbers and nothing else")]
 pub struct FencingToken {
     /// The job.

@@ -83,6 +83,32 @@ impl<'de> Deserialize<'de> for Opaque {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Opaque {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Opaque".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Bytes that nothing on their way may change: their text if they are valid UTF-8, \
+                            else an object with their base64 (RFC 4648, section 4, padded).",
+            "oneOf": [
+                { "type": "string" },
+                {
+                    "type": "object",
+                    "properties": { "base64": { "type": "string", "pattern": BASE64, "examples": ["AP8="] } },
+                    "required": ["base64"],
+                },
+            ],
+        })
+    }
+}
+
+/// Padded base64 whose last digit has no bits to spare.
+#[cfg(feature = "schema")]
+const BASE64: &str = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
+
 struct OpaqueVisitor;
 
 impl<'de> Visitor<'de> for OpaqueVisitor {

@@ -1,21 +1,22 @@
 //! Everything that a control plane answers.
 
+mod job;
+
+pub use job::*;
+
 use crate::values::{
-    digest::Digest,
     explanation::Explanation,
-    id::{JobId, PoolId, RunId, RunnerId, SignalId, TenantId},
-    lease::FencingToken,
+    id::{JobId, PoolId, RunnerId, SignalId, TenantId},
     opaque::Opaque,
-    outcome::{Conclusion, Outcome},
-    result::Fault,
     sync::{SignalOutcome, SyncAnswer},
-    time::{Timestamp, millis, optional_millis, rfc3339},
+    time::{millis, optional_millis},
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
 
 /// What a control plane answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reply {
@@ -51,6 +52,7 @@ pub enum Reply {
 
 /// The credential is good from now on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
 pub struct Enrolled {
     /// The runner that the credential speaks for.
@@ -69,31 +71,37 @@ pub struct Enrolled {
         skip_serializing_if = "Option::is_none",
         with = "optional_millis"
     )]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
     pub rotate_in: Option<Duration>,
 }
 
 /// The next credential is known: use it from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
 pub struct Rotated {
     /// How long from now the next credential is to be replaced in its turn.
     #[serde(rename = "rotate_in_ms", with = "millis")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub rotate_in: Duration,
 }
 
 /// A later sync has overtaken this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "gateways of other protocols read it")]
 pub struct Superseded {
     /// The request it answers.
     pub seq: u64,
     /// Over how long to spread reconnects.
     #[serde(rename = "spread_ms", with = "millis")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub spread: Duration,
 }
 
 /// The caller may not do this, or names what is not there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[error("{code}: {detail}")]
 #[expect(clippy::exhaustive_structs, reason = "gateways of other protocols build it")]
 pub struct Refused {
@@ -113,6 +121,7 @@ impl Refused {
 
 /// Why something is refused. Stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RefusalCode {
@@ -159,6 +168,7 @@ impl fmt::Display for RefusalCode {
 
 /// What became of each job, in the order they were submitted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
 pub struct Submitted {
     /// One entry for each job.
@@ -167,6 +177,7 @@ pub struct Submitted {
 
 /// What became of a submitted job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Acceptance {
@@ -178,159 +189,9 @@ pub enum Acceptance {
     Refused(Refused),
 }
 
-/// How a job is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
-pub struct JobView {
-    /// The job.
-    pub job: JobId,
-    /// The kind of its command.
-    pub kind: String,
-    /// The name of its pool, or [`JobView::HOSTED_POOL`] if it is hosted by the operator.
-    pub pool: String,
-    /// Its run, if it is of one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run: Option<RunId>,
-    /// How it is now.
-    pub state: StateView,
-    /// When it was submitted.
-    #[serde(with = "rfc3339")]
-    pub submitted_at: Timestamp,
-    /// Its attempts that ended, oldest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub attempts: Vec<AttemptView>,
-    /// The result of its last attempt, if there is one and it is small enough.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub result: Option<Opaque>,
-    /// The result of its last attempt, if it is an artifact.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub result_artifact: Option<Digest>,
-    /// What its attempts left, oldest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub artifacts: Vec<ArtifactView>,
-    /// How far its attempt is, as last heard.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub progress: Option<String>,
-}
-
-impl JobView {
-    /// What stands for the name of the pool of a job that is hosted: those of the operator are its own
-    /// business.
-    pub const HOSTED_POOL: &str = "hosted";
-
-    /// How the job ended, once it has.
-    #[must_use]
-    pub const fn conclusion(&self) -> Option<Conclusion> {
-        match self.state {
-            StateView::Concluded { conclusion, .. } => Some(conclusion),
-            _ => None,
-        }
-    }
-
-    /// The fault of the last attempt that had one.
-    #[must_use]
-    pub fn fault(&self) -> Option<&Fault> {
-        self.attempts.iter().rev().find_map(|attempt| match &attempt.outcome {
-            Outcome::Errored(fault) => Some(fault),
-            _ => None,
-        })
-    }
-}
-
-/// How a job is now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum StateView {
-    /// Not yet due, a wait before another attempt included.
-    Scheduled {
-        /// When it will be ready.
-        #[serde(with = "rfc3339")]
-        ready_at: Timestamp,
-    },
-    /// Waiting for other jobs.
-    Blocked {
-        /// How many.
-        on: u32,
-    },
-    /// Waiting for a runner.
-    Ready {
-        /// Since when.
-        #[serde(with = "rfc3339")]
-        since: Timestamp,
-    },
-    /// Offered to a runner that has not started it.
-    Offered {
-        /// The runner.
-        runner: RunnerId,
-        /// The grant.
-        token: FencingToken,
-    },
-    /// Being executed.
-    Running {
-        /// The runner.
-        runner: RunnerId,
-        /// The grant.
-        token: FencingToken,
-        /// The number of the attempt.
-        attempt: u32,
-        /// When it was confirmed.
-        #[serde(with = "rfc3339")]
-        since: Timestamp,
-        /// Whether it was told to stop.
-        cancelling: bool,
-    },
-    /// Ended.
-    Concluded {
-        /// How.
-        conclusion: Conclusion,
-        /// When.
-        #[serde(with = "rfc3339")]
-        at: Timestamp,
-    },
-}
-
-/// An attempt that ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
-pub struct AttemptView {
-    /// Its number, from 1.
-    pub number: u32,
-    /// Its grant.
-    pub grant: u64,
-    /// Its runner.
-    pub runner: RunnerId,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// When it was confirmed.
-    #[serde(with = "rfc3339")]
-    pub started_at: Timestamp,
-    /// When its end was recorded.
-    #[serde(with = "rfc3339")]
-    pub ended_at: Timestamp,
-    /// Names of artifacts that it could not put.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub missing: Vec<String>,
-}
-
-/// An artifact that an attempt left.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
-pub struct ArtifactView {
-    /// The grant of the attempt.
-    pub grant: u64,
-    /// A relative path.
-    pub name: String,
-    /// The SHA-256 of its bytes.
-    pub digest: Digest,
-    /// How many bytes it has.
-    pub length: u64,
-    /// Its media type.
-    pub media_type: String,
-}
-
 /// The job or run is told to stop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
 pub struct Cancelled {
     /// How many jobs had not ended before.
@@ -339,6 +200,7 @@ pub struct Cancelled {
 
 /// A signal is on its way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
 pub struct Signalled {
     /// The signal.
@@ -347,6 +209,7 @@ pub struct Signalled {
 
 /// What is known of the answer to a signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Answered {
@@ -360,6 +223,7 @@ pub enum Answered {
 
 /// A piece of a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
 pub struct LogPage {
     /// The grant whose log it is.
@@ -377,6 +241,7 @@ pub struct LogPage {
 
 /// A chunk of a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
 pub struct LogChunk {
     /// Where in the log the bytes stand.
@@ -387,6 +252,7 @@ pub struct LogChunk {
 
 /// Bytes of a log that were lost: on the runner, on their way, or over a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports read it")]
 pub struct LogGap {
     /// Where in the log they would stand.

@@ -92,6 +92,7 @@ impl Request {
 ///
 /// Keep the new one on disk before. A repeat with the same hash is answered the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
 pub struct RotateRequest {
     /// The SHA-256 of the next credential's text.
@@ -106,6 +107,7 @@ impl RotateRequest {
 /// Exchanges a registration token, which the transport presents, for a credential whose secret
 /// stays with the runner. A repeat with the same hash is answered the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
 pub struct EnrolRequest {
     /// The SHA-256 of the credential's text.
@@ -118,11 +120,13 @@ pub struct EnrolRequest {
 /// from then on. What it still holds is lost. A repeat is answered the same, if it still comes
 /// through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
 pub struct DeregisterRequest {}
 
 /// Queues jobs. Each is accepted or refused by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
 pub struct SubmitRequest {
     /// At most [`SubmitRequest::JOBS_MAX`] jobs.
@@ -148,11 +152,13 @@ impl SubmitRequest {
 
 /// One job to queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
 pub struct Submission {
     /// The exact bytes of the [`JobSpec`](crate::JobSpec).
     pub spec: Opaque,
     /// The submitter's signature over them, as [`SigningKey::sign`](crate::SigningKey::sign) makes it.
+    #[cfg_attr(feature = "schema", schemars(description = crate::values::schema::SIGNATURE))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
     /// The payload, if it is small enough.
@@ -165,6 +171,7 @@ pub struct Submission {
 
 /// Jobs submitted together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
 pub struct RunSpec {
     /// Chosen by the submitter.
@@ -176,11 +183,13 @@ pub struct RunSpec {
         skip_serializing_if = "Option::is_none",
         with = "optional_millis"
     )]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
     pub timeout: Option<Duration>,
 }
 
 /// Asks how a job is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
 pub struct InspectRequest {
     /// The job.
@@ -189,6 +198,7 @@ pub struct InspectRequest {
 
 /// Asks why a job is where it is, and what would start it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
 pub struct ExplainRequest {
     /// The job.
@@ -200,17 +210,20 @@ pub struct ExplainRequest {
 
 /// Waits until a job is concluded, and answers how it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
 pub struct WaitRequest {
     /// The job.
     pub job: JobId,
     /// How long the answer may be held back.
     #[serde(rename = "park_for_ms", with = "millis")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub park_for: Duration,
 }
 
 /// Has a job, or every job of a run, stopped. A repeat is answered the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
 pub struct CancelRequest {
     /// What to stop.
@@ -219,6 +232,7 @@ pub struct CancelRequest {
 
 /// What to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CancelTarget {
@@ -231,6 +245,7 @@ pub enum CancelTarget {
 /// Sends a command that expects an answer to a runner, or to the attempt of a job that runs now. A
 /// repeat is the same signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
 pub struct SignalRequest {
     /// Chosen by the sender.
@@ -243,6 +258,7 @@ pub struct SignalRequest {
     pub payload: Opaque,
     /// How long an answer is waited for. At most [`SignalRequest::EXPIRES_IN_MAX`].
     #[serde(rename = "expires_in_ms", with = "millis")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub expires_in: Duration,
 }
 
@@ -255,17 +271,20 @@ impl SignalRequest {
 
 /// Waits for the answer to a signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
 pub struct AnswerRequest {
     /// The signal.
     pub signal: SignalId,
     /// How long the answer may be held back.
     #[serde(rename = "park_for_ms", with = "millis")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub park_for: Duration,
 }
 
 /// Reads the log of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
 pub struct ReadLogRequest {
     /// The job.
@@ -277,5 +296,6 @@ pub struct ReadLogRequest {
     pub from: u64,
     /// How long the answer may be held back while there is nothing beyond `from`.
     #[serde(rename = "park_for_ms", with = "millis")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub park_for: Duration,
 }

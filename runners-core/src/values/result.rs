@@ -53,6 +53,7 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> JobResult for Option<T> {
 /// Trouble that prevented a verdict. Faults are retried up to the job's limit, unless they say
 /// that another attempt would meet the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[error("{message}")]
 #[non_exhaustive]
 pub struct Fault {

@@ -33,7 +33,7 @@ impl fmt::Debug for Incarnation {
 
 /// Why a text is not an incarnation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an incarnation is the number of a start, a hyphen and 16 hex digits")]
+#[error("an incarnation is the number of a start, a hyphen and 16 lowercase hex digits")]
 #[non_exhaustive]
 pub struct IncarnationError;
 
@@ -41,13 +41,12 @@ impl FromStr for Incarnation {
     type Err = IncarnationError;
     fn from_str(text: &str) -> Result<Self, IncarnationError> {
         let (boots, random) = text.split_once('-').ok_or(IncarnationError)?;
-        if random.len() != 16 {
-            return Err(IncarnationError);
-        }
-        Ok(Self {
+        let read = Self {
             boots: boots.parse().map_err(|_| IncarnationError)?,
             random: u64::from_str_radix(random, 16).map_err(|_| IncarnationError)?,
-        })
+        };
+        // One start has one text: no sign, no upper case, no zeros in front.
+        if read.to_string() == text { Ok(read) } else { Err(IncarnationError) }
     }
 }
 
@@ -64,9 +63,26 @@ impl<'de> Deserialize<'de> for Incarnation {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Incarnation {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Incarnation".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        crate::values::schema::text(
+            "^(0|[1-9][0-9]{0,18})-[0-9a-f]{16}$",
+            "7-00000000000000ab",
+            "One start of a runner: how often it was started, and what was drawn at this start. The later \
+             start has the larger number.",
+        )
+    }
+}
+
 /// What a runner says of itself. Only its digest travels with every sync; the whole is sent at
 /// the first one and when it is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 #[expect(clippy::exhaustive_structs, reason = "gateways of other protocols build it")]
 pub struct Facts {
@@ -139,6 +155,7 @@ pub struct Load {
 
 /// What a runner means to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "both sides of the protocol decide on every one")]
 pub enum Mode {
@@ -154,6 +171,7 @@ pub enum Mode {
 /// What an operator wants of a runner. Restated in every reply until the runner has seen its
 /// generation; it never expires.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "gateways of other protocols read it")]
 pub struct Desired {
     /// Grows with every change.
@@ -183,6 +201,8 @@ mod tests {
         let late = Incarnation { boots: 2, random: 0 };
         assert!(early < late);
         assert_eq!(late.to_string().parse(), Ok(late));
-        assert!("2-1".parse::<Incarnation>().is_err());
+        for other in ["2-1", "02-0000000000000000", "+2-0000000000000000", "2-000000000000000A"] {
+            assert!(other.parse::<Incarnation>().is_err(), "{other}");
+        }
     }
 }

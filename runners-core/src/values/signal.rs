@@ -65,6 +65,21 @@ impl<'de> Deserialize<'de> for SignalTarget {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for SignalTarget {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SignalTarget".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        crate::values::schema::text(
+            "^(runner|job)_[0-9a-f]{32}$",
+            "runner_019a00000000700080000000000000ab",
+            "To whom a signal is sent: a runner, or the attempt of a job that runs now.",
+        )
+    }
+}
+
 /// Asks a runner for a sign of life.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "users build it")]

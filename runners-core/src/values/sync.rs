@@ -18,6 +18,7 @@ use std::time::Duration;
 
 /// What a runner tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "gateways of other protocols build it")]
 pub struct SyncRequest {
     /// Which start of the runner speaks.
@@ -26,6 +27,7 @@ pub struct SyncRequest {
     pub seq: u64,
     /// How long the answer may be held back while there is nothing to say.
     #[serde(rename = "park_for_ms", with = "millis")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub park_for: Duration,
     /// The digest of the runner's facts.
     pub facts_digest: Digest,
@@ -81,6 +83,7 @@ impl SyncRequest {
 
 /// An attempt that a runner works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "gateways of other protocols build it")]
 pub struct Held {
     /// The grant.
@@ -92,6 +95,7 @@ pub struct Held {
 
 /// How an attempt is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "both sides of the protocol decide on every one")]
 pub enum Phase {
@@ -104,6 +108,7 @@ pub enum Phase {
 
 /// An offer that a runner does not take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "gateways of other protocols build it")]
 pub struct Declined {
     /// The grant.
@@ -114,6 +119,7 @@ pub struct Declined {
 
 /// An attempt that ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "gateways of other protocols build it")]
 pub struct Finish {
     /// The grant.
@@ -141,6 +147,7 @@ pub struct Finish {
 
 /// A runner's answer to a signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "gateways of other protocols build it")]
 pub struct SignalAnswer {
     /// The signal.
@@ -151,6 +158,7 @@ pub struct SignalAnswer {
 
 /// What came of a signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SignalOutcome {
@@ -162,6 +170,7 @@ pub enum SignalOutcome {
 
 /// Bytes of an attempt's log. A chunk once sent is sent again unchanged until it is logged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "gateways of other protocols build it")]
 pub struct LogTail {
     /// The grant.
@@ -174,6 +183,7 @@ pub struct LogTail {
 
 /// An artifact that an attempt leaves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "gateways of other protocols build it")]
 pub struct Attachment {
     /// The grant.
@@ -197,6 +207,7 @@ impl Attachment {
 
 /// How far an attempt is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "gateways of other protocols build it")]
 pub struct Progress {
     /// The grant.
@@ -209,6 +220,7 @@ pub struct Progress {
 
 /// What a runner is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "gateways of other protocols read it")]
 pub struct SyncAnswer {
     /// The request it answers.
@@ -220,6 +232,7 @@ pub struct SyncAnswer {
         skip_serializing_if = "Option::is_none",
         with = "crate::values::time::optional_millis"
     )]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
     pub term: Option<Duration>,
     /// Grants that are gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -259,20 +272,24 @@ pub struct SyncAnswer {
     pub no_more: bool,
     /// Over how long to spread reconnects.
     #[serde(rename = "spread_ms", with = "millis")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub spread: Duration,
     /// The longest park that is granted.
     #[serde(rename = "park_max_ms", with = "millis")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub park_max: Duration,
 }
 
 /// An attempt that is to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "gateways of other protocols read it")]
 pub struct CancelNotice {
     /// The grant.
     pub token: FencingToken,
     /// How long it may still take.
     #[serde(rename = "grace_ms", with = "millis")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub grace: Duration,
     /// Only the attempt is to stop: its job goes on elsewhere, unless it reaches a verdict within
     /// the grace.
@@ -282,6 +299,7 @@ pub struct CancelNotice {
 
 /// Up to where a log is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "gateways of other protocols read it")]
 pub struct Logged {
     /// The grant.
@@ -292,6 +310,7 @@ pub struct Logged {
 
 /// An artifact that is attached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "gateways of other protocols read it")]
 pub struct Attached {
     /// The grant.
@@ -302,6 +321,7 @@ pub struct Attached {
 
 /// A job to start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "gateways of other protocols read it")]
 pub struct Offer {
     /// The grant.
@@ -313,10 +333,12 @@ pub struct Offer {
     pub attempt: u32,
     /// How long the offer stands.
     #[serde(rename = "start_within_ms", with = "millis")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub start_within: Duration,
     /// The exact bytes of the [`JobSpec`](crate::JobSpec).
     pub spec: Opaque,
     /// The submitter's signature over them.
+    #[cfg_attr(feature = "schema", schemars(description = crate::values::schema::SIGNATURE))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
     /// The payload, if it is small enough.
@@ -329,6 +351,7 @@ pub struct Offer {
 
 /// A command to answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "gateways of other protocols read it")]
 pub struct SignalDelivery {
     /// Names it; one that was seen is not carried out again.
@@ -339,6 +362,7 @@ pub struct SignalDelivery {
     pub payload: Opaque,
     /// How long an answer is waited for.
     #[serde(rename = "expires_in_ms", with = "millis")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub expires_in: Duration,
     /// The attempt it is for; it is for the runner itself unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]

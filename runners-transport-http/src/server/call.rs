@@ -51,6 +51,10 @@ pub(super) async fn answer(
 
 /// Reads the fields of a request, and tells which one is malformed.
 fn decode(route: Route, bytes: &[u8]) -> Result<Request, Refusal> {
+    // A list would be read as the fields of a struct in their order.
+    if bytes.trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
+        return Err(Refusal::new(Code::Invalid, "the body is malformed: send a JSON object"));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let mut track = serde_path_to_error::Track::new();
     let fields = serde_path_to_error::Deserializer::new(&mut json, &mut track);
@@ -83,7 +87,9 @@ mod tests {
 
     #[test]
     fn a_body_that_is_no_object_or_has_a_tail_is_refused() {
-        assert!(told(Route::Inspect, "").contains("the body is malformed"));
+        for body in ["", "7", r#"["job_00000000000000000000000000000001"]"#] {
+            assert!(told(Route::Inspect, body).contains("the body is malformed"), "{body}");
+        }
         let inspect = r#"{"job":"job_00000000000000000000000000000001"} {}"#;
         assert!(told(Route::Inspect, inspect).contains("behind the body"));
     }

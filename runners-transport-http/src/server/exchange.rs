@@ -1,6 +1,8 @@
 //! One exchange from its first to its last byte: where a path leads, what holds for every
 //! request, and what every answer carries.
 
+#[cfg(feature = "openapi")]
+use crate::server::description;
 use crate::{
     server::{Inner, artifacts, body::RequestBody, call, refusal::Refusal, reply::ReplyBody},
     wire::{PROTOCOL, PROTOCOL_MAX, PROTOCOL_MIN, REQUEST_ID, problem::Code, route::Route},
@@ -22,6 +24,8 @@ enum Place {
     Health,
     Call(Route),
     Artifact(Digest),
+    #[cfg(feature = "openapi")]
+    File(runners_core::openapi::DocumentationFile),
 }
 
 /// Answers a request, whatever comes of it.
@@ -64,6 +68,8 @@ async fn carry_out(face: &Inner, head: Parts, body: RequestBody) -> Result<Respo
     check_method(&place, &head.method)?;
     match place {
         Place::Health => Ok(healthy()),
+        #[cfg(feature = "openapi")]
+        Place::File(file) => Ok(description::answer(file)),
         Place::Call(route) => {
             check_protocol(&head.headers)?;
             let peer = head.extensions.get().copied();
@@ -93,6 +99,10 @@ fn place(face: &Inner, path: &str) -> Result<Place, Refusal> {
     if rest == "/healthz" {
         return Ok(Place::Health);
     }
+    #[cfg(feature = "openapi")]
+    if let Some(file) = face.documentation.as_ref().and_then(|files| files.file(rest)) {
+        return Ok(Place::File(file));
+    }
     let rest = rest.strip_prefix("/v1/").ok_or_else(unknown)?;
     if let Some(digest) = rest.strip_prefix("artifacts/") {
         let malformed = |error| Refusal::new(Code::NotFound, format!("this is not an artifact: {error}"));
@@ -104,6 +114,8 @@ fn place(face: &Inner, path: &str) -> Result<Place, Refusal> {
 fn check_method(place: &Place, method: &Method) -> Result<(), Refusal> {
     let allowed: (&[Method], &'static str) = match place {
         Place::Health => (&[Method::GET, Method::HEAD], "GET, HEAD"),
+        #[cfg(feature = "openapi")]
+        Place::File(_) => (&[Method::GET, Method::HEAD], "GET, HEAD"),
         Place::Call(_) => (&[Method::POST], "POST"),
         Place::Artifact(_) => {
             (&[Method::GET, Method::HEAD, Method::PUT, Method::DELETE], "GET, HEAD, PUT, DELETE")

@@ -8,6 +8,7 @@ const TYPE_PREFIX: &str = "urn:runners:problem:";
 
 /// Why a request was not carried out, as it stands in the body of the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(crate) struct Problem {
     /// [`TYPE_PREFIX`] and the code.
     #[serde(rename = "type")]
@@ -73,7 +74,7 @@ macro_rules! codes {
                 }
             }
 
-            const fn title(self) -> &'static str {
+            pub(crate) const fn title(self) -> &'static str {
                 match self {
                     $(Self::$variant => $title,)*
                 }

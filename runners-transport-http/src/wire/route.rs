@@ -21,8 +21,8 @@ macro_rules! routes {
         }
 
         impl Route {
-            #[cfg(test)]
-            const ALL: &[Self] = &[$(Self::$variant,)*];
+            #[cfg(any(test, feature = "openapi"))]
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// The route at `name`, the last segment of a path.
             pub(crate) fn at(name: &str) -> Option<Self> {

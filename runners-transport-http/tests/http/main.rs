@@ -6,6 +6,8 @@ mod artifacts;
 mod faults;
 mod golden;
 mod limits;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod parks;
 mod proxy;
 mod rotation;

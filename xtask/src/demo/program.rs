@@ -18,7 +18,7 @@ const LOG_LINES_MAX: usize = 20;
 
 /// A program that was started. Dropping it kills it.
 #[derive(Debug)]
-pub(super) struct Program {
+pub(crate) struct Program {
     name: &'static str,
     id: u32,
     log: Option<PathBuf>,
@@ -29,7 +29,7 @@ pub(super) struct Program {
 
 impl Program {
     /// Starts a program that prints events as JSON, with whatever else it says in the file `log`.
-    pub(super) fn start(name: &'static str, command: &mut Command, log: &Path) -> Result<Self> {
+    pub(crate) fn start(name: &'static str, command: &mut Command, log: &Path) -> Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(log)?);
         let mut program = Self::spawn(name, command)?;
         program.log = Some(log.to_owned());
@@ -37,7 +37,7 @@ impl Program {
     }
 
     /// Starts a program that talks to whoever looks at the demo.
-    pub(super) fn watch(name: &'static str, mut command: Command) -> Result<Self> {
+    pub(crate) fn watch(name: &'static str, mut command: Command) -> Result<Self> {
         command.stdin(Stdio::null());
         Self::spawn(name, &mut command)
     }
@@ -56,12 +56,12 @@ impl Program {
         Ok(Self { name, id, log: None, events, exit, has_ended: false })
     }
 
-    pub(super) const fn id(&self) -> u32 {
+    pub(crate) const fn id(&self) -> u32 {
         self.id
     }
 
     /// Waits for an event, `bound` at most for each one before it.
-    pub(super) fn wait_for(&self, event: &str, bound: Duration) -> Result<Value> {
+    pub(crate) fn wait_for(&self, event: &str, bound: Duration) -> Result<Value> {
         loop {
             match self.events.recv_timeout(bound) {
                 Ok(told) if told["event"] == event => return Ok(told),
@@ -75,7 +75,7 @@ impl Program {
     }
 
     /// Waits for the end.
-    pub(super) fn wait(mut self, bound: Duration) -> Result<ExitStatus> {
+    pub(crate) fn wait(mut self, bound: Duration) -> Result<ExitStatus> {
         match self.exit.recv_timeout(bound) {
             Ok(exit) => {
                 self.has_ended = true;
@@ -86,7 +86,7 @@ impl Program {
     }
 
     /// Asks it to end, and waits for that.
-    pub(super) fn stop(self, bound: Duration) -> Result<ExitStatus> {
+    pub(crate) fn stop(self, bound: Duration) -> Result<ExitStatus> {
         signal(self.id, "-TERM");
         self.wait(bound)
     }

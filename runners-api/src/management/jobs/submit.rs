@@ -51,15 +51,16 @@ pub(crate) struct NewJob {
     #[schema(value_type = Option<text::Job>)]
     id: Option<JobId>,
     /// The kind of command, such as `flow`.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = text::Name)]
     kind: String,
     /// The command. It reaches the runner as the very bytes that stand here.
     #[schema(value_type = Object)]
     payload: Box<RawValue>,
     /// The name of the pool whose runners may take it: `default` unless said otherwise.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = Option<text::Name>)]
     pool: Option<String>,
     /// Higher goes first: 100 unless said otherwise.
+    #[schema(maximum = 255)]
     priority: Option<u8>,
     /// Labels that a runner must have.
     #[serde(default)]

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 use std::fmt::Write as _;
-use utoipa::openapi::OpenApi;
 
 /// How the page looks.
 pub(super) const STYLE: &[u8] = include_bytes!("page.css");
@@ -13,9 +12,8 @@ pub(super) const SCRIPT: &[u8] = include_bytes!("page.js");
 const DEPTH_MAX: usize = 6;
 
 /// Renders the document.
-pub(super) fn render(document: &OpenApi) -> String {
-    let document = serde_json::to_value(document).expect("invariant: the document is plain data");
-    let page = Page { document: &document };
+pub(super) fn render(document: &Value) -> String {
+    let page = Page { document };
     let mut out = String::new();
     page.whole(&mut out).expect("invariant: a text takes whatever is written to it");
     out
@@ -80,7 +78,7 @@ impl<'a> Page<'a> {
         for tag in self.document["tags"].as_array().into_iter().flatten() {
             let mut calls: Vec<Call<'a>> = Vec::new();
             for (path, item) in self.document["paths"].as_object().into_iter().flatten() {
-                for method in ["get", "post", "put", "patch", "delete"] {
+                for method in ["get", "head", "post", "put", "patch", "delete"] {
                     let call = &item[method];
                     if call["tags"].as_array().is_some_and(|tags| tags.contains(&tag["name"])) {
                         calls.push((method, path, call));
@@ -141,6 +139,7 @@ impl<'a> Page<'a> {
             .as_object()
             .into_iter()
             .flatten()
+            .map(|(code, response)| (code, self.resolved(response)))
             .partition(|(code, _)| code.starts_with(['1', '2', '3']));
         for (code, response) in good {
             write!(out, "<p><b class=\"code\">{code}</b> {}", marked(text(&response["description"])))?;
@@ -207,6 +206,9 @@ impl<'a> Page<'a> {
     fn kind(&self, schema: &Value) -> String {
         let reference = text(&schema["$ref"]).rsplit('/').next().unwrap_or_default().to_owned();
         let schema = self.resolved(schema);
+        if !schema["const"].is_null() {
+            return schema["const"].to_string();
+        }
         if let Some(values) = schema["enum"].as_array() {
             let values: Vec<String> = values.iter().map(ToString::to_string).collect();
             return values.join(" | ");
