@@ -16,6 +16,7 @@ mod interrupts;
 mod keys;
 mod local;
 mod machine;
+mod management;
 mod narrator;
 mod output;
 mod progress;

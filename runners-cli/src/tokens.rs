@@ -12,6 +12,9 @@ use std::{
 /// The data directory unless said otherwise, below the current one.
 pub(crate) const DATA: &str = "runners-data";
 
+/// The file of the operator's credential in a data directory.
+const OPERATOR: &str = "operator-token";
+
 /// The largest file that is read as a token.
 const FILE_BYTES_MAX: u64 = 4096;
 
@@ -47,7 +50,12 @@ impl DataDirectory {
 
     /// The file of the operator's credential.
     pub(crate) fn operator_file(&self) -> PathBuf {
-        self.0.join("operator-token")
+        self.0.join(OPERATOR)
+    }
+
+    /// The same in the data directory of a server that was started here.
+    pub(crate) fn operator_file_here() -> PathBuf {
+        Path::new(DATA).join(OPERATOR)
     }
 
     /// The token of a kind: the one in its file, or a new one that is written there first. Call it
