@@ -154,8 +154,8 @@ Exit codes: 0 all passed; 1 one failed or timed out; 2 one could not run, was ca
     Jobs(JobsCommand),
     /// Send a command to a runner, or to the attempt of a job, and print what it answers.
     #[command(after_help = "Examples:
-  runners signal rack-7 runners.ping
-  runners signal rack-7 runners.diagnostics --json")]
+  runners signal rack-7 runners.diagnostics --json
+  runners signal rack-7 runners.ping '{\"text\": \"hello\"}'")]
     Signal(SignalArgs),
     /// Ask a runner for a sign of life.
     Ping(PingArgs),

@@ -122,7 +122,8 @@ pub(crate) struct RevokeTokenArgs {
     /// The pool, by its id or name.
     pub(crate) pool: String,
     /// The token, by the id that `list` shows.
-    pub(crate) token: TokenId,
+    #[arg(value_name = "TOKEN")]
+    pub(crate) revoked: TokenId,
     #[command(flatten)]
     pub(crate) fleet: FleetArgs,
 }
@@ -307,7 +308,7 @@ pub(crate) struct SignalArgs {
     /// The kind of command, such as runners.ping or runners.diagnostics.
     pub(crate) kind: String,
     /// The command, as JSON.
-    #[arg(default_value = "null", value_name = "JSON")]
+    #[arg(default_value = "{}", value_name = "JSON")]
     pub(crate) payload: String,
     /// How long an answer is waited for.
     #[arg(long, value_name = "TIME", default_value = "1m")]

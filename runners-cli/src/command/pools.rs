@@ -116,7 +116,7 @@ pub(super) async fn tokens(command: TokensCommand) -> Result<Exit> {
         TokensCommand::Revoke(arguments) => {
             let management = Management::new(&arguments.fleet)?;
             let pool = management.pool(&arguments.pool).await?;
-            let token = arguments.token;
+            let token = arguments.revoked;
             management.delete(&format!("/self-hosted/pools/{pool}/registration-tokens/{token}")).await?;
             done(&arguments.fleet, &json!({ "revoked": token }), &format!("{token} admits nobody any more"))
         }

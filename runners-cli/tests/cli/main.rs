@@ -12,4 +12,5 @@ mod secured;
 mod servers;
 mod stage;
 mod trust;
+mod verbs;
 mod whole_way;
