@@ -163,6 +163,7 @@ impl<U: Transport, R: Transport> Traveller<U, R> {
             result: Some(Opaque::new(&b"42"[..])),
             result_artifact: None,
             missing: Vec::new(),
+            log_end: None,
         });
     }
 }

@@ -1,12 +1,19 @@
 //! What may be asked on the command line. What is made of it is in `command`.
 
+mod fleet;
 mod groups;
 mod guard;
 
-pub(crate) use groups::{ApiArgs, BrowserArgs, HostArgs, OutputArgs, TrustArgs};
+pub(crate) use fleet::{
+    CreatePoolArgs, CreateTenantArgs, CreateTokenArgs, DrainArgs, EnvironmentsCommand, FleetArgs,
+    JobsCommand, ListJobsArgs, ListRunnersArgs, OneJobArgs, PoolsCommand, RemoveArgs, RenameArgs, RunnerArgs,
+    SetEnvironmentArgs, SignalArgs, SlotsArgs, SlotsLimit, TenantsCommand, TokensCommand,
+};
+pub(crate) use groups::{ApiArgs, BrowserArgs, GivenSettings, HostArgs, OutputArgs, TrustArgs};
 pub(crate) use guard::{GuardArgs, KeyCommand, KeyGenerateArgs, SignArgs, TenureArgs};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use crate::settings::{Settings, Sources};
+use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use runners_core::{JobId, Runner, RunnerId};
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -32,6 +39,26 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
+impl Arguments {
+    /// Reads the command line; what is wrong with it is told, and ends the process. The settings of
+    /// a server are completed by the file and by `environment`.
+    ///
+    /// # Errors
+    /// What is wrong with the file or a variable.
+    pub(crate) fn read(environment: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
+        let matches = Self::command().get_matches();
+        let mut arguments = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let host = match &mut arguments.command {
+            Command::Server(server) => &mut server.host,
+            Command::Dev(dev) => &mut dev.host,
+            _ => return Ok(arguments),
+        };
+        let sources = matches.subcommand().map(|(_, given): (_, &ArgMatches)| Sources::of(given));
+        host.settings = Settings::resolve(&host.given, &sources.unwrap_or_default(), environment)?;
+        Ok(arguments)
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start a control plane and one runner in this process, to try things out.
@@ -46,9 +73,9 @@ pub(crate) enum Command {
     /// the files. Ctrl-C stops it: runners go on with what they hold and come back when it does.
     #[command(after_help = "Example:
   runners server --data /var/lib/runners --listen 127.0.0.1:7878
-
-There is no TLS here: put a proxy that has it in front, or stay on this machine.")]
-    Server(HostArgs),
+  runners server --config runners.toml      # the same names: listen = \"127.0.0.1:7878\"
+  runners server --print-config             # what counts, and where it comes from")]
+    Server(ServerArgs),
     /// Start a runner in the foreground. It only connects out.
     ///
     /// The first start exchanges the registration token for a credential that is made here and never
@@ -92,6 +119,44 @@ Exit codes: 0 all passed; 1 one failed or timed out; 2 one could not run, was ca
     /// Make keys, so that runners execute what you signed and nothing else.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// List the runners, and how they are.
+    #[command(after_help = "Example:\n  runners list --pool lab")]
+    List(ListRunnersArgs),
+    /// Have a runner take nothing new and finish what it holds. It stays, and can be resumed.
+    #[command(after_help = "Example:\n  runners drain rack-7 --note \"new disk\" --within 30m")]
+    Drain(DrainArgs),
+    /// Have a runner that drains serve again.
+    #[command(after_help = "Example:\n  runners resume rack-7")]
+    Resume(RunnerArgs),
+    /// Remove a runner: its credential is good for nothing afterwards.
+    #[command(after_help = "Examples:\n  runners remove rack-7\n  runners remove rack-7 --force")]
+    Remove(RemoveArgs),
+    /// Limit how many jobs a runner executes at once.
+    #[command(after_help = "Examples:\n  runners slots rack-7 2\n  runners slots rack-7 own")]
+    Slots(SlotsArgs),
+    /// Call a runner something else.
+    #[command(after_help = "Example:\n  runners rename rack-7 rack-8")]
+    Rename(RenameArgs),
+    /// Make, list and delete pools.
+    #[command(subcommand)]
+    Pools(PoolsCommand),
+    /// Make, list and revoke tokens that admit runners.
+    #[command(subcommand)]
+    Tokens(TokensCommand),
+    /// Say where environments lead.
+    #[command(subcommand)]
+    Environments(EnvironmentsCommand),
+    /// Make and list tenants, as the operator.
+    #[command(subcommand)]
+    Tenants(TenantsCommand),
+    /// Look at the queue: list, inspect, cancel, retry and explain jobs.
+    #[command(subcommand)]
+    Jobs(JobsCommand),
+    /// Send a command to a runner, or to the attempt of a job, and print what it answers.
+    #[command(after_help = "Examples:
+  runners signal rack-7 runners.diagnostics --json
+  runners signal rack-7 runners.ping '{\"text\": \"hello\"}'")]
+    Signal(SignalArgs),
     /// Ask a runner for a sign of life.
     Ping(PingArgs),
     /// Show how a job is, and why.
@@ -125,6 +190,15 @@ pub(crate) enum FlowCommand {
     Export(FlowExportArgs),
     /// Print the JSON Schema of flows, for editors.
     Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+    /// Print the settings that count, each with where it comes from, and start nothing.
+    #[arg(long)]
+    pub(crate) print_config: bool,
 }
 
 #[derive(Debug, Args)]
@@ -318,7 +392,6 @@ fn slots() -> clap::builder::RangedI64ValueParser<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -1,12 +1,15 @@
 //! What each command does, one file each.
 
 mod dev;
+mod fleet;
 mod flow_import;
 mod flow_run;
 mod flow_validate;
 mod follow;
 mod jobs;
 mod key;
+mod pools;
+mod queue;
 mod run;
 mod server;
 mod submit;
@@ -37,6 +40,18 @@ pub(crate) async fn execute(command: Command, telemetry: &Telemetry) -> Result<E
             Ok(Exit::Passed)
         }
         Command::Key(KeyCommand::Generate(arguments)) => key::generate(&arguments),
+        Command::List(arguments) => fleet::list(arguments).await,
+        Command::Drain(arguments) => fleet::drain(arguments).await,
+        Command::Resume(arguments) => fleet::resume(arguments).await,
+        Command::Remove(arguments) => fleet::remove(arguments).await,
+        Command::Slots(arguments) => fleet::slots(arguments).await,
+        Command::Rename(arguments) => fleet::rename(arguments).await,
+        Command::Pools(command) => pools::pools(command).await,
+        Command::Tokens(command) => pools::tokens(command).await,
+        Command::Environments(command) => pools::environments(command).await,
+        Command::Tenants(command) => fleet::tenants(command).await,
+        Command::Jobs(command) => queue::jobs(command).await,
+        Command::Signal(arguments) => queue::signal(arguments).await,
         Command::Ping(arguments) => jobs::ping(arguments).await,
         Command::Job(arguments) => jobs::show(arguments).await,
         Command::Cancel(arguments) => jobs::cancel(arguments).await,

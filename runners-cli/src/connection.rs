@@ -164,7 +164,7 @@ pub(crate) fn certificate_advice(chain: &str) -> Option<&'static str> {
 }
 
 /// Whether a URL leads to this machine.
-fn is_here(server: &str) -> bool {
+pub(crate) fn is_here(server: &str) -> bool {
     let rest = server.split_once("://").map_or(server, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = match authority.strip_prefix('[') {

@@ -2,9 +2,9 @@
 //! it is told to stop.
 
 use crate::{
+    accounts::Accounts,
     args::HostArgs,
     faces::{Faces, MANAGEMENT},
-    rollout,
     telemetry::MetricsPort,
     terminal,
     tokens::{self, DataDirectory},
@@ -18,7 +18,7 @@ use runners_otel::Telemetry;
 use runners_store_sqlite::SqliteStore;
 use runners_transport_http::{HttpFace, HttpWebhooks, Server, TlsIdentity};
 use serde_json::json;
-use std::{env, ffi::OsString, io::ErrorKind, path::Path, sync::Arc};
+use std::{io::ErrorKind, path::Path, sync::Arc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +30,7 @@ pub(crate) struct Host {
     pub(crate) data: DataDirectory,
     /// Admits runners to the pool `default`.
     pub(crate) registration: Token,
+    accounts: Accounts,
     listener: TcpListener,
     /// Speaks https with it, if there is one.
     identity: Option<TlsIdentity>,
@@ -41,21 +42,18 @@ pub(crate) struct Host {
 impl Host {
     /// Claims the address, opens the store, starts the control plane, and makes sure of the tokens.
     pub(crate) async fn open(arguments: &HostArgs, telemetry: &Telemetry) -> Result<Self> {
-        let listen = arguments.listen;
-        let identity = match (&arguments.tls_cert, &arguments.tls_key) {
-            (Some(certificate), Some(key)) => Some(TlsIdentity::open(certificate, key).await?),
-            _ => None,
+        let settings = &arguments.settings;
+        let listen = settings.listen();
+        let identity = match settings.tls() {
+            Some((certificate, key)) => Some(TlsIdentity::open(certificate, key).await?),
+            None => None,
         };
-        if !listen.ip().to_canonical().is_loopback() && identity.is_none() && !arguments.insecure_http {
+        if !listen.ip().to_canonical().is_loopback() && identity.is_none() && !settings.insecure_http() {
             bail!(
                 "on {listen} the tokens would travel over plain http for all to read: give --tls-cert and \
                  --tls-key, listen on 127.0.0.1 behind a proxy with TLS, or allow it with --insecure-http"
             );
         }
-        // A variable that is not Unicode is none of these.
-        let unicode =
-            |(name, value): (OsString, OsString)| name.into_string().ok().zip(value.into_string().ok());
-        let rollout = rollout::read(env::vars_os().filter_map(unicode))?;
         let listener = TcpListener::bind(listen).await.map_err(|error| match error.kind() {
             ErrorKind::AddrInUse => anyhow::Error::from(error).context(format!(
                 "could not listen on {listen}: stop what listens there, or choose another --listen"
@@ -64,28 +62,26 @@ impl Host {
         })?;
         let scheme = if identity.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{}", listener.local_addr().context("the listener has no address")?);
-        let data = DataDirectory::open(&arguments.data)?;
+        let data = DataDirectory::open(settings.data())?;
         let store = SqliteStore::open(data.database()).await?;
         let artifacts = DirectoryArtifacts::open(data.artifacts())
             .await
             .with_context(|| format!("could not open {}", data.artifacts().display()))?;
-        let policy = arguments
-            .webhook_allow
-            .iter()
-            .fold(AddressPolicy::default(), |policy, network| policy.allow(*network));
+        let policy = settings.webhook_allow().fold(AddressPolicy::default(), AddressPolicy::allow);
         let webhooks = HttpWebhooks::new(policy).context("could not set up calls to webhooks")?;
-        let control = ControlPlane::builder(store)
+        let control = settings
+            .apply(ControlPlane::builder(store))
             .webhooks(webhooks)
             .artifacts(artifacts.clone())
-            .rollout(rollout)
             .metrics(telemetry.metrics())
             .traces(telemetry.traces())
             .start()
             .await?;
         let registration = admit(&control, &data).await?;
-        let metrics = MetricsPort::open(telemetry, arguments.metrics_listen).await?;
+        let accounts = Accounts::new(&control, &data.operator()?);
+        let metrics = MetricsPort::open(telemetry, settings.metrics_listen()).await?;
         let json = arguments.json;
-        Ok(Self { control, artifacts, data, registration, listener, identity, url, json, metrics })
+        Ok(Self { control, artifacts, data, registration, accounts, listener, identity, url, json, metrics })
     }
 
     /// Says where it is and what to do next.
@@ -96,6 +92,7 @@ impl Host {
             terminal::print_json(&json!({
                 "event": "listening", "url": self.url, "database": self.data.database(),
                 "registration_token_file": registration, "api_token_file": api,
+                "operator_token_file": self.data.operator_file(),
                 "metrics_url": self.metrics.as_ref().map(|metrics| &metrics.url),
             }));
             return;
@@ -108,6 +105,7 @@ impl Host {
             ("protocol", format!("described at {}/docs", self.url)),
             ("queue", self.data.database().display().to_string()),
             ("tokens", format!("{}, {}", registration.display(), api.display())),
+            ("operator", self.data.operator_file().display().to_string()),
         ];
         let metrics = self.metrics.as_ref().map(|metrics| ("metrics", metrics.url.clone()));
         let faint = console::Style::new().dim();
@@ -134,11 +132,9 @@ impl Host {
             let control = control.clone();
             move |principal| Arc::new(control.caller(principal)) as Arc<dyn runners_core::Transport>
         };
-        let face = HttpFace::builder(control.authenticator(), callers)
-            .artifacts(self.artifacts)
-            .documented()
-            .build();
-        let management = ManagementFace::builder(&control, control.authenticator()).build();
+        let face =
+            HttpFace::builder(self.accounts.clone(), callers).artifacts(self.artifacts).documented().build();
+        let management = ManagementFace::builder(&control, self.accounts).build();
         let faces = Faces::new(face, management.into_router());
         let stopped = async {
             stop.cancelled().await;

@@ -3,6 +3,7 @@
 //! Nothing is decided here. What may be asked is in `args`, what is done in `command`; the rest is
 //! how it looks (`terminal`, `progress`, `table`) and what it leaves (`report`, `output`), and who else may look on (`telemetry`).
 
+mod accounts;
 mod args;
 mod command;
 mod connection;
@@ -15,21 +16,23 @@ mod interrupts;
 mod keys;
 mod local;
 mod machine;
+mod management;
 mod narrator;
 mod output;
 mod progress;
 mod report;
 mod rollout;
+mod settings;
+mod span;
 mod table;
 mod telemetry;
 mod terminal;
 mod tokens;
 
 use anyhow::Context as _;
-use clap::Parser as _;
 use exit::Exit;
 use runners_otel::Telemetry;
-use std::{process::ExitCode, time::Duration};
+use std::{env, ffi::OsString, process::ExitCode, time::Duration};
 use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// A control plane takes and gives back memory on many threads, which the allocators of most
@@ -41,8 +44,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
-    let arguments = args::Arguments::parse();
-    match execute(arguments.command) {
+    // A variable that is not Unicode is none of these.
+    let unicode = |(name, value): (OsString, OsString)| name.into_string().ok().zip(value.into_string().ok());
+    let arguments = args::Arguments::read(env::vars_os().filter_map(unicode));
+    match arguments.and_then(|arguments| execute(arguments.command)) {
         Ok(exit) => exit.into(),
         Err(error) => {
             terminal::print_error(&error);

@@ -3,35 +3,37 @@
 //! `SelfHosted__RelayEnabledTenants` are ids of tenants, with commas between them, or one each in
 //! variables that end in `__0`, `__1` and so on. Everybody has what is on if no tenant is named.
 
+use crate::settings::{Features, SelfHosted};
 use anyhow::{Result, anyhow, bail};
-use runners_core::{Feature, Rollout, TenantId};
-use std::collections::BTreeSet;
+use runners_core::TenantId;
 
-/// Reads the roll-out from the variables of an environment.
-pub(crate) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Result<Rollout> {
+/// Reads what the variables of an environment say of the roll-out.
+pub(crate) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Result<(Features, SelfHosted)> {
     let variables: Vec<(String, String)> = variables
         .into_iter()
         .filter(|(name, _)| name.starts_with("Features__") || name.starts_with("SelfHosted__"))
         .collect();
-    let feature = |switch: &str, tenants: &str| -> Result<Feature> {
-        Ok(Feature { enabled: enabled(&variables, switch)?, tenants: named(&variables, tenants)? })
+    let features = Features {
+        self_hosted_runners_enabled: enabled(&variables, "Features__SelfHostedRunnersEnabled")?,
+        self_hosted_relay_enabled: enabled(&variables, "Features__SelfHostedRelayEnabled")?,
     };
-    Ok(Rollout {
-        self_hosted: feature("Features__SelfHostedRunnersEnabled", "SelfHosted__EnabledTenants")?,
-        relay: feature("Features__SelfHostedRelayEnabled", "SelfHosted__RelayEnabledTenants")?,
-    })
+    let self_hosted = SelfHosted {
+        enabled_tenants: named(&variables, "SelfHosted__EnabledTenants")?,
+        relay_enabled_tenants: named(&variables, "SelfHosted__RelayEnabledTenants")?,
+    };
+    Ok((features, self_hosted))
 }
 
-fn enabled(variables: &[(String, String)], switch: &str) -> Result<bool> {
+fn enabled(variables: &[(String, String)], switch: &str) -> Result<Option<bool>> {
     match variables.iter().find(|(name, _)| name == switch) {
-        None => Ok(true),
-        Some((_, value)) if value.eq_ignore_ascii_case("true") => Ok(true),
-        Some((_, value)) if value.eq_ignore_ascii_case("false") => Ok(false),
+        None => Ok(None),
+        Some((_, value)) if value.eq_ignore_ascii_case("true") => Ok(Some(true)),
+        Some((_, value)) if value.eq_ignore_ascii_case("false") => Ok(Some(false)),
         Some((_, value)) => bail!("{switch} is {value:?}: set it to true or false"),
     }
 }
 
-fn named(variables: &[(String, String)], list: &str) -> Result<BTreeSet<TenantId>> {
+fn named(variables: &[(String, String)], list: &str) -> Result<Option<Vec<TenantId>>> {
     let is_of_list = |name: &str| {
         let rest = name.strip_prefix(list);
         rest.is_some_and(|rest| {
@@ -39,10 +41,11 @@ fn named(variables: &[(String, String)], list: &str) -> Result<BTreeSet<TenantId
             rest.is_empty() || (!index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()))
         })
     };
-    let mut tenants = BTreeSet::new();
+    let mut tenants = None;
     for (name, value) in variables.iter().filter(|(name, _)| is_of_list(name)) {
+        let tenants: &mut Vec<TenantId> = tenants.get_or_insert_default();
         for text in value.split(',').map(str::trim).filter(|text| !text.is_empty()) {
-            tenants.insert(text.parse().map_err(|error| anyhow!("{name}: {error}"))?);
+            tenants.push(text.parse().map_err(|error| anyhow!("{name}: {error}"))?);
         }
     }
     Ok(tenants)
@@ -52,28 +55,30 @@ fn named(variables: &[(String, String)], list: &str) -> Result<BTreeSet<TenantId
 mod tests {
     use super::*;
 
-    fn read_all(variables: &[(&str, &str)]) -> Result<Rollout> {
+    fn read_all(variables: &[(&str, &str)]) -> Result<(Features, SelfHosted)> {
         read(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
     }
 
     #[test]
-    fn everything_is_on_for_everybody_unless_said_otherwise() {
-        assert_eq!(read_all(&[("PATH", "/bin")]).unwrap(), Rollout::default());
+    fn an_environment_that_says_nothing_changes_nothing() {
+        assert_eq!(read_all(&[("PATH", "/bin")]).unwrap(), Default::default());
     }
 
     #[test]
     fn what_is_off_and_who_is_named_is_read() {
         let (one, two) = (TenantId::from_bytes([1; 16]), TenantId::from_bytes([2; 16]));
         let both = format!("{one}, {two}");
-        let rollout = read_all(&[
+        let (features, self_hosted) = read_all(&[
             ("Features__SelfHostedRunnersEnabled", "True"),
             ("SelfHosted__EnabledTenants", &both),
             ("Features__SelfHostedRelayEnabled", "false"),
             ("SelfHosted__RelayEnabledTenants__0", &two.to_string()),
         ])
         .unwrap();
-        assert_eq!(rollout.self_hosted, Feature { enabled: true, tenants: [one, two].into() });
-        assert_eq!(rollout.relay, Feature { enabled: false, tenants: [two].into() });
+        assert_eq!(features.self_hosted_runners_enabled, Some(true));
+        assert_eq!(features.self_hosted_relay_enabled, Some(false));
+        assert_eq!(self_hosted.enabled_tenants, Some(vec![one, two]));
+        assert_eq!(self_hosted.relay_enabled_tenants, Some(vec![two]));
     }
 
     #[test]

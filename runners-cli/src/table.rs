@@ -30,6 +30,19 @@ pub(crate) fn print(report: &Report, with_steps: bool) {
     terminal::print(flows(report).trim_fmt());
 }
 
+/// Prints a list: a title for each column, and its rows.
+pub(crate) fn list<const COLUMNS: usize>(
+    titles: [&str; COLUMNS],
+    rows: impl IntoIterator<Item = [String; COLUMNS]>,
+) {
+    let mut table = table(RULED);
+    table.set_header(titles.map(|title| styled(Cell::new(title), None, true)));
+    for row in rows {
+        table.add_row(row);
+    }
+    terminal::print(table.trim_fmt());
+}
+
 fn flows(report: &Report) -> Table {
     let mut table = table(RULED);
     let header = ["flow", "conclusion", "steps", "time", "first failure"];

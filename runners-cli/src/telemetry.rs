@@ -13,8 +13,8 @@ const SHUTDOWN_MAX: Duration = Duration::from_secs(3);
 /// Sets up what the command line and the `OTEL_*` variables ask for.
 pub(crate) fn open(command: &Command) -> Result<Telemetry> {
     let (service, listen) = match command {
-        Command::Server(arguments) => ("runners-server", arguments.metrics_listen),
-        Command::Dev(arguments) => ("runners-dev", arguments.host.metrics_listen),
+        Command::Server(arguments) => ("runners-server", arguments.host.settings.metrics_listen()),
+        Command::Dev(arguments) => ("runners-dev", arguments.host.settings.metrics_listen()),
         Command::Run(arguments) => ("runners-run", arguments.metrics_listen),
         Command::Submit(_) => ("runners-submit", None),
         // Short questions, whose spans nobody looks for.

@@ -12,6 +12,9 @@ use std::{
 /// The data directory unless said otherwise, below the current one.
 pub(crate) const DATA: &str = "runners-data";
 
+/// The file of the operator's credential in a data directory.
+const OPERATOR: &str = "operator-token";
+
 /// The largest file that is read as a token.
 const FILE_BYTES_MAX: u64 = 4096;
 
@@ -45,20 +48,39 @@ impl DataDirectory {
         self.0.join(file_name(kind))
     }
 
+    /// The file of the operator's credential.
+    pub(crate) fn operator_file(&self) -> PathBuf {
+        self.0.join(OPERATOR)
+    }
+
+    /// The same in the data directory of a server that was started here.
+    pub(crate) fn operator_file_here() -> PathBuf {
+        Path::new(DATA).join(OPERATOR)
+    }
+
     /// The token of a kind: the one in its file, or a new one that is written there first. Call it
     /// once the database is open: its lock keeps a second process out.
     pub(crate) fn token(&self, kind: TokenKind) -> Result<Token> {
-        let path = self.token_file(kind);
-        if path.exists() {
-            let token = read(&path)?;
-            check_kind(&token, &[kind]).with_context(|| format!("wrong text in {}", path.display()))?;
-            return Ok(token);
-        }
-        let token = draw(kind);
-        write_private(&path, token.expose())
-            .with_context(|| format!("could not write {}: free the disk or its rights", path.display()))?;
-        Ok(token)
+        kept(&self.token_file(kind), kind)
     }
+
+    /// The operator's credential, made as the other tokens are.
+    pub(crate) fn operator(&self) -> Result<Token> {
+        kept(&self.operator_file(), TokenKind::Api)
+    }
+}
+
+/// The token in a file, or a new one that is written there first.
+fn kept(path: &Path, kind: TokenKind) -> Result<Token> {
+    if path.exists() {
+        let token = read(path)?;
+        check_kind(&token, &[kind]).with_context(|| format!("wrong text in {}", path.display()))?;
+        return Ok(token);
+    }
+    let token = draw(kind);
+    write_private(path, token.expose())
+        .with_context(|| format!("could not write {}: free the disk or its rights", path.display()))?;
+    Ok(token)
 }
 
 /// Draws a token.
@@ -143,11 +165,13 @@ mod tests {
         let first = data.token(TokenKind::Api).unwrap();
         assert_eq!(data.token(TokenKind::Api).unwrap().expose(), first.expose());
         assert_ne!(data.token(TokenKind::Registration).unwrap().expose(), first.expose());
+        assert_ne!(data.operator().unwrap().expose(), first.expose());
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
             let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
             assert_eq!(mode(&data.token_file(TokenKind::Api)), 0o600);
+            assert_eq!(mode(&data.operator_file()), 0o600);
             assert_eq!(mode(&directory.path().join("a/b")), 0o700);
         }
     }

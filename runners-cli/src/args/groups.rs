@@ -1,5 +1,6 @@
 //! Groups of arguments that several commands take.
 
+use crate::{settings::Settings, span::Span};
 use clap::{Args, ValueEnum};
 use runners_exec_webdriver::Screenshots;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -10,34 +11,65 @@ pub(super) const SERVER: &str = "http://127.0.0.1:7878";
 /// How a control plane is hosted.
 #[derive(Debug, Args)]
 pub(crate) struct HostArgs {
-    /// Where the queue, the artifacts and the tokens are kept.
-    #[arg(long, value_name = "DIR", default_value = crate::tokens::DATA)]
-    pub(crate) data: PathBuf,
-    /// Where to listen; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878")]
-    pub(crate) listen: SocketAddr,
-    /// Speak https with this certificate: a PEM file with the chain, the server's own first. It is
-    /// read again when it changes.
-    #[arg(long, value_name = "FILE", requires = "tls_key", conflicts_with = "insecure_http")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// The private key of --tls-cert: a PEM file.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
-    /// Allow listening beyond this machine with plain http, where everybody on the way can read the
-    /// tokens.
-    #[arg(long)]
-    pub(crate) insecure_http: bool,
-    /// Let webhooks call this network too, such as 10.0.0.0/8; may be given several times. Public
-    /// addresses can always be called.
-    #[arg(long, value_name = "NETWORK")]
-    pub(crate) webhook_allow: Vec<runners_core::Network>,
-    /// Serve metrics as Prometheus text on this address, or on this port of 127.0.0.1. Whoever reaches
-    /// it can read them.
-    #[arg(long, value_name = "ADDRESS", value_parser = metrics_address)]
-    pub(crate) metrics_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) given: GivenSettings,
     /// Print one JSON object a line instead of text.
     #[arg(long)]
     pub(crate) json: bool,
+    /// What was given, with what the file says and what is usual.
+    #[arg(skip)]
+    pub(crate) settings: Settings,
+}
+
+/// Settings of a control plane, as far as they are given. The file may say the same, under the same
+/// names without the dashes before; a flag goes before the environment, and that before the file.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Settings")]
+pub(crate) struct GivenSettings {
+    /// A file of settings: TOML, or JSON if its name ends so. Its keys are the flags below, and
+    /// Features.SelfHostedRunnersEnabled, Features.SelfHostedRelayEnabled, SelfHosted.EnabledTenants
+    /// and SelfHosted.RelayEnabledTenants.
+    #[arg(long, value_name = "FILE", env = "RUNNERS_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the queue, the artifacts and the tokens are kept [default: runners-data].
+    #[arg(long, value_name = "DIR", env = "RUNNERS_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:7878].
+    #[arg(long, value_name = "ADDRESS", env = "RUNNERS_LISTEN")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Speak https with this certificate: a PEM file with the chain, the server's own first. It is
+    /// read again when it changes.
+    #[arg(long, value_name = "FILE", env = "RUNNERS_TLS_CERT")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert: a PEM file.
+    #[arg(long, value_name = "FILE", env = "RUNNERS_TLS_KEY")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Allow listening beyond this machine with plain http, where everybody on the way can read the
+    /// tokens.
+    #[arg(long, env = "RUNNERS_INSECURE_HTTP")]
+    pub(crate) insecure_http: bool,
+    /// Let webhooks call this network too, such as 10.0.0.0/8; may be given several times. Public
+    /// addresses can always be called.
+    #[arg(long, value_name = "NETWORK", env = "RUNNERS_WEBHOOK_ALLOW", value_delimiter = ',')]
+    pub(crate) webhook_allow: Vec<runners_core::Network>,
+    /// Serve metrics as Prometheus text on this address, or on this port of 127.0.0.1. Whoever reaches
+    /// it can read them.
+    #[arg(long, value_name = "ADDRESS", value_parser = metrics_address, env = "RUNNERS_METRICS_LISTEN")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// How long a lease is good for without a word from its runner [default: 3m]. The shorter, the
+    /// sooner lost work is tried again, and the shorter an outage that running work survives.
+    #[arg(long, value_name = "TIME", env = "RUNNERS_TERM")]
+    pub(crate) term: Option<Span>,
+    /// How long the credential of a runner is good for; it renews it by itself [default: 90d].
+    #[arg(long, value_name = "TIME", env = "RUNNERS_CREDENTIAL_LIFE")]
+    pub(crate) credential_life: Option<Span>,
+    /// How long bytes that nothing names stay among the artifacts [default: 6h].
+    #[arg(long, value_name = "TIME", env = "RUNNERS_ARTIFACT_GRACE")]
+    pub(crate) artifact_grace: Option<Span>,
+    /// How long ended jobs are kept, with what they left, unless their tenant says otherwise
+    /// [default: 30d].
+    #[arg(long, value_name = "TIME", env = "RUNNERS_KEEP_JOBS")]
+    pub(crate) keep_jobs: Option<Span>,
 }
 
 /// Which servers a credential is sent to. Proxies are those that HTTPS_PROXY and NO_PROXY name.
@@ -133,21 +165,11 @@ pub(super) fn parameter(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Reads a time such as `90s`, `5m`, `1h` or `500ms`.
+/// Reads how long an attempt may take, such as `90s`, `5m` or `1h`.
 pub(super) fn time(text: &str) -> Result<Duration, String> {
-    let malformed = || format!("{text:?} is not a time: write a number and ms, s, m or h, such as 90s");
-    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(malformed)?;
-    let number: u64 = text[..digits].parse().map_err(|_| malformed())?;
-    let unit = match &text[digits..] {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60 * 1000,
-        "h" => 3600 * 1000,
-        _ => return Err(malformed()),
-    };
-    match number.checked_mul(unit).map(Duration::from_millis) {
-        Some(span) if !span.is_zero() && span <= runners_core::JobOptions::TIMEOUT_MAX => Ok(span),
-        _ => Err(format!("{text:?} is not between 1ms and 168h, which is the limit")),
+    match text.parse()? {
+        Span(span) if span <= runners_core::JobOptions::TIMEOUT_MAX => Ok(span),
+        Span(_) => Err(format!("{text:?} is not between 1ms and 168h, which is the limit")),
     }
 }
 
@@ -165,11 +187,10 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_a_number_with_a_unit() {
+    fn an_attempt_has_a_week_at_most() {
         assert_eq!(time("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(time("168h"), Ok(Duration::from_secs(168 * 3600)));
-        for bad in ["", "90", "s", "-1s", "1.5s", "0s", "169h", "99999999999999999999h", "1d"] {
+        assert_eq!(time("168h"), time("7d"));
+        for bad in ["", "90", "0s", "169h"] {
             assert!(time(bad).is_err(), "{bad}");
         }
     }

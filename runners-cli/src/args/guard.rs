@@ -1,5 +1,6 @@
 //! Arguments that say how long a runner stays, whose jobs it executes, and which secrets it knows.
 
+use crate::span::Span;
 use clap::{Args, Subcommand};
 use runners_core::TenantId;
 use std::{path::PathBuf, str::FromStr, time::Duration};
@@ -44,6 +45,12 @@ pub(crate) struct SignArgs {
     /// The tenant that is signed for: the one that the token speaks for [default: the first one].
     #[arg(long, value_name = "TENANT", requires = "sign_key")]
     pub(crate) tenant: Option<TenantId>,
+    /// A pool or environment that the signature is for; may be repeated [default: the pool].
+    #[arg(long = "audience", value_name = "NAME", requires = "sign_key")]
+    pub(crate) audience: Vec<String>,
+    /// How long the signature is good for [default: 7d].
+    #[arg(long, value_name = "TIME", requires = "sign_key")]
+    pub(crate) good_for: Option<Span>,
 }
 
 /// A file with a public key, and for whom it speaks.

@@ -1,16 +1,20 @@
 //! `runners server`: a control plane in the foreground.
 
-use crate::{args::HostArgs, exit::Exit, host::Host, interrupts::Interrupts, terminal};
+use crate::{args::ServerArgs, exit::Exit, host::Host, interrupts::Interrupts, terminal};
 use anyhow::Result;
 use runners_core::TokenKind;
 use runners_otel::Telemetry;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-pub(super) async fn execute(arguments: HostArgs, telemetry: &Telemetry) -> Result<Exit> {
+pub(super) async fn execute(arguments: ServerArgs, telemetry: &Telemetry) -> Result<Exit> {
+    let json = arguments.host.json;
+    if arguments.print_config {
+        arguments.host.settings.print(json);
+        return Ok(Exit::Passed);
+    }
     let mut interrupts = Interrupts::listen()?;
-    let json = arguments.json;
-    let host = Host::open(&arguments, telemetry).await?;
+    let host = Host::open(&arguments.host, telemetry).await?;
     let next = [
         ("a runner", host.command_line("run", TokenKind::Registration)),
         ("a flow", host.command_line("submit FLOW.json --wait", TokenKind::Api)),

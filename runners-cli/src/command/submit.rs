@@ -39,6 +39,8 @@ pub(super) async fn execute(arguments: SubmitArgs) -> Result<Exit> {
         pool: arguments.pool.clone(),
         wanted: arguments.labels.iter().cloned().collect(),
         timeout: arguments.timeout,
+        audience: arguments.sign.audience.iter().cloned().collect(),
+        not_after: arguments.sign.good_for.map(|span| SystemClock::default().wall() + span.0),
         ..JobOptions::default()
     };
     let run = connection.client.new_run();

@@ -13,4 +13,5 @@ mod secured;
 mod servers;
 mod stage;
 mod trust;
+mod verbs;
 mod whole_way;

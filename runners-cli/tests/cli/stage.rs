@@ -49,6 +49,9 @@ impl Stage {
             "RUNNERS_API_TOKEN",
             "RUNNERS_SERVER",
             "RUNNERS_CA_FILE",
+            "RUNNERS_CONFIG",
+            "RUNNERS_DATA",
+            "RUNNERS_LISTEN",
             "MAX_CONCURRENCY",
             "RUST_LOG",
         ] {

@@ -341,6 +341,7 @@ mod tests {
             result: Some(b"1234".to_vec().into()),
             result_artifact: None,
             missing: Vec::new(),
+            log_end: None,
         });
         finishes.iter_mut().for_each(|finish| kept.insert(finish, 10));
         let results: Vec<_> = kept.finishes.values().map(|finish| finish.result.is_some()).collect();

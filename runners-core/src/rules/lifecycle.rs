@@ -146,6 +146,9 @@ impl JobRecord {
         if by != session {
             return Err(Fenced);
         }
+        if let Some(end) = finish.log_end {
+            self.log_ended(finish.token, end);
+        }
         let beside = self.keep_result(finish);
         let outcome = finish.outcome.clone();
         let missing = finish.missing.clone();

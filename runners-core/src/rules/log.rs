@@ -48,15 +48,26 @@ impl JobRecord {
         let others: u64 = others.map(|log| log.end.min(SyncRequest::LOG_BYTES_MAX)).sum();
         let room = SyncRequest::LOG_JOB_BYTES_MAX.saturating_sub(others);
         let limit = room.min(SyncRequest::LOG_BYTES_MAX);
-        let at = match self.logs.iter().position(|log| log.grant == token.grant) {
-            Some(at) => at,
-            None => {
-                let log = AttemptLog { grant: token.grant, end: 0, gaps: Vec::new(), sealed: None };
-                self.logs.push(log);
-                self.logs.len() - 1
-            }
-        };
-        self.logs[at].take(offset, length, limit)
+        self.log_mut(token.grant).take(offset, length, limit)
+    }
+
+    /// Takes note of how many bytes the log of `token` has had: those that are not here by now are
+    /// missing.
+    pub(crate) fn log_ended(&mut self, token: FencingToken, end: u64) {
+        let end = end.min(SyncRequest::LOG_BYTES_MAX);
+        if end > self.log_of(token.grant).map_or(0, |log| log.end) {
+            let log = self.log_mut(token.grant);
+            log.miss(log.end, end);
+            log.end = end;
+        }
+    }
+
+    fn log_mut(&mut self, grant: u64) -> &mut AttemptLog {
+        let at = self.logs.iter().position(|log| log.grant == grant).unwrap_or_else(|| {
+            self.logs.push(AttemptLog { grant, end: 0, gaps: Vec::new(), sealed: None });
+            self.logs.len() - 1
+        });
+        &mut self.logs[at]
     }
 
     /// The log of one attempt, if it has logged anything.

@@ -203,6 +203,7 @@ fn sync_full() -> SyncRequest {
         result: Some(text("{\"ok\":true}")),
         result_artifact: Some(digest()),
         missing: vec!["shots/1.png".into()],
+        log_end: None,
     };
     SyncRequest {
         facts: Some(facts()),

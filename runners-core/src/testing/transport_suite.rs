@@ -363,6 +363,7 @@ fn sync_of(bytes: usize) -> Request {
         result: Some(Opaque::from(vec![b'x'; bytes])),
         result_artifact: None,
         missing: Vec::new(),
+        log_end: None,
     };
     Request::Sync(Box::new(SyncRequest { finishes: vec![finish], ..samples::sync_idle(1) }))
 }

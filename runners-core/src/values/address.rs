@@ -2,6 +2,7 @@
 //! unless the operator says so.
 
 use std::{
+    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     str::FromStr,
 };
@@ -57,6 +58,12 @@ impl Network {
 #[error("a network is an address with a number of bits, such as 10.0.0.0/8 or fd00::/8")]
 #[non_exhaustive]
 pub struct NetworkError;
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.bits)
+    }
+}
 
 impl FromStr for Network {
     type Err = NetworkError;

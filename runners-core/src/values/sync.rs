@@ -138,6 +138,11 @@ pub struct Finish {
     /// Names of artifacts that could not be put. They change no verdict.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+    /// How many bytes its log has, if the runner knows. Those that did not come before the finish, or
+    /// along with it, are marked as missing: a finish outlives a crash of its runner, and what was not
+    /// sent of the log does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_end: Option<u64>,
 }
 
 /// A runner's answer to a signal.

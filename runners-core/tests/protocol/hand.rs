@@ -98,6 +98,7 @@ impl Hand {
             result,
             result_artifact: None,
             missing: Vec::new(),
+            log_end: None,
         });
     }
 }

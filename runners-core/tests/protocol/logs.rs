@@ -157,6 +157,22 @@ async fn a_log_is_whole_wherever_its_sealing_was_cut_short() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_crash_of_the_runner_took_of_a_log_is_marked() {
+    let world = World::new();
+    let control = world.start(PLENTY).await;
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    let token = running(&user, &mut hand).await;
+    log(&mut hand, token, 0, b"one".to_vec()).await;
+    // It kept the finish over the crash, and not what it had not sent of the log.
+    hand.finish(token, Outcome::Passed, None);
+    hand.next.finishes[0].log_end = Some(10);
+    hand.sync().await;
+    let page = read(&user, token.job, 0).await;
+    assert_eq!(page.gaps, [LogGap { offset: 3, bytes: 7 }]);
+    assert!(page.ended && page.next == 10, "{page:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reader_is_held_until_the_log_grows_and_told_of_its_end() {
     let world = World::new();
     let control = world.start(PLENTY).await;

@@ -81,7 +81,8 @@ impl Driver {
             let (outcome, product) = outcome(why, execution);
             let outcome = link.redacted(outcome);
             self.observer.observe(&Notice::AttemptEnded { token, outcome: outcome.clone() });
-            let finish = finish(&link, outcome, product).await;
+            let mut finish = finish(&link, outcome, product).await;
+            finish.log_end = self.shared.with(|session, _| session.end_log(token));
             if let Err(error) = self.spool.keep(finish.clone()).await {
                 tracing::warn!(%token, %error, "a finish is told, but not kept over a crash");
             }
@@ -190,6 +191,7 @@ async fn finish(link: &SessionLink, outcome: Outcome, product: Option<Product>) 
         result,
         result_artifact,
         missing: link.all_missing(),
+        log_end: None,
     }
 }
 

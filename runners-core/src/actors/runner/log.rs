@@ -49,6 +49,11 @@ impl LogBuffer {
         self.missing = 0;
     }
 
+    /// How many bytes it has, with what marks those that are missing.
+    pub(super) const fn end(&self) -> u64 {
+        self.written
+    }
+
     /// The chunk to send: the one that was sent already, until it is known to be kept.
     pub(super) fn chunk(&mut self) -> Option<(u64, Bytes)> {
         if self.frozen.is_none() && !self.unsent.is_empty() {

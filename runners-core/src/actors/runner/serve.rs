@@ -344,8 +344,15 @@ impl Serving {
             if AssertUnwindSafe(driver.drive()).catch_unwind().await.is_err() {
                 let fault = Fault::retryable("panicked", "the runner's own code panicked");
                 let outcome = Outcome::Errored(fault);
-                let missing = Vec::new();
-                let finish = Finish { token, tenant, outcome, result: None, result_artifact: None, missing };
+                let finish = Finish {
+                    token,
+                    tenant,
+                    outcome,
+                    result: None,
+                    result_artifact: None,
+                    missing: Vec::new(),
+                    log_end: None,
+                };
                 shared.with(|session, now| session.finish(finish, now));
             }
             token

@@ -207,6 +207,7 @@ impl Session {
                 result: None,
                 result_artifact: None,
                 missing: Vec::new(),
+                log_end: None,
             };
             self.finishes.insert(token, Ended { finish, answers: 0, spooled: false });
         } else {

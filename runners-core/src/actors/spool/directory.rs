@@ -244,6 +244,7 @@ mod tests {
             result: Some(b"1".to_vec().into()),
             result_artifact: None,
             missing: Vec::new(),
+            log_end: None,
         }
     }
 

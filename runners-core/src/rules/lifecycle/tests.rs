@@ -87,7 +87,8 @@ fn concluded() -> JobRecord {
 /// The finish that the holder of the newest grant sends.
 fn finish(job: &JobRecord, outcome: Outcome) -> Finish {
     let result = Some(Opaque::from(b"42".to_vec()));
-    Finish { token: job.token(), tenant: None, outcome, result, result_artifact: None, missing: Vec::new() }
+    let (result_artifact, missing) = (None, Vec::new());
+    Finish { token: job.token(), tenant: None, outcome, result, result_artifact, missing, log_end: None }
 }
 
 /// Checks that `change` is fenced and leaves the record as it was.

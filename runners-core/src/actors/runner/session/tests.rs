@@ -159,6 +159,7 @@ pub(super) fn finish(token: FencingToken) -> Finish {
         result: Some(Opaque::new(&b"3"[..])),
         result_artifact: None,
         missing: Vec::new(),
+        log_end: None,
     }
 }
 

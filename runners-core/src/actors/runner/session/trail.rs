@@ -19,6 +19,13 @@ pub(super) struct Trail {
 
 /// Whatever comes after its lease is gone is dropped.
 impl Session {
+    /// Nothing more is logged of an attempt. How many bytes its log has, if it has one.
+    pub(in super::super) fn end_log(&mut self, token: FencingToken) -> Option<u64> {
+        let trail = self.trails.get_mut(&token)?;
+        trail.log.close();
+        Some(trail.log.end())
+    }
+
     pub(in super::super) fn log(&mut self, token: FencingToken, text: &[u8], now: BootTime) {
         if let Some(trail) = self.trail(token) {
             trail.log.append(text);

@@ -1,0 +1,169 @@
+//! `runners list`, `drain`, `resume`, `remove`, `slots`, `rename`, and `tenants`: the runners there
+//! are, what is wanted of them, and whose they are.
+
+use super::pools::{done, keep, shown};
+use crate::{
+    args::{
+        CreateTenantArgs, DrainArgs, ListRunnersArgs, RemoveArgs, RenameArgs, RunnerArgs, SlotsArgs,
+        SlotsLimit, TenantsCommand,
+    },
+    exit::Exit,
+    management::{Management, read},
+    table,
+};
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use serde_json::json;
+
+/// The credential in a new tenant that may do everything.
+const FIRST: &str = "first";
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Runner {
+    id: String,
+    name: String,
+    status: String,
+    max_concurrency: u32,
+    available_slots: u32,
+    last_heartbeat_utc: Option<String>,
+    #[serde(default)]
+    note: Option<String>,
+    #[serde(default)]
+    is_drained: bool,
+    #[serde(default)]
+    is_retiring: bool,
+    #[serde(default)]
+    held_back_until_utc: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Tenant {
+    id: String,
+    name: String,
+    is_suspended: bool,
+    created_at_utc: String,
+}
+
+pub(super) async fn list(arguments: ListRunnersArgs) -> Result<Exit> {
+    let management = Management::new(&arguments.fleet)?;
+    let path = match &arguments.pool {
+        Some(pool) => format!("/self-hosted/runners?poolId={}", management.pool(pool).await?),
+        None => "/self-hosted/runners".to_owned(),
+    };
+    let answer = management.get(&path).await?;
+    shown(&arguments.fleet, answer, |answer| {
+        let runners: Vec<Runner> = read(answer)?;
+        let rows = runners.into_iter().map(|runner| {
+            let free = format!("{} of {}", runner.available_slots, runner.max_concurrency);
+            let spoke = runner.last_heartbeat_utc.clone().unwrap_or_default();
+            let remark = remark(&runner);
+            [runner.name, runner.status.to_lowercase(), free, spoke, remark, runner.id]
+        });
+        table::list(["runner", "state", "free", "last spoke", "", "id"], rows);
+        Ok(())
+    })
+}
+
+pub(super) async fn drain(arguments: DrainArgs) -> Result<Exit> {
+    let management = Management::new(&arguments.fleet)?;
+    let runner = management.runner(&arguments.runner).await?;
+    let mut asked = json!({});
+    if let Some(note) = &arguments.note {
+        asked["note"] = note.as_str().into();
+    }
+    if let Some(span) = arguments.within {
+        asked["withinSeconds"] = span.0.as_secs().into();
+    }
+    management.post(&format!("/self-hosted/runners/{runner}/drain"), Some(asked)).await?;
+    let text = format!("{} takes nothing new, and finishes what it holds", arguments.runner);
+    done(&arguments.fleet, &json!({ "draining": runner }), &text)
+}
+
+pub(super) async fn resume(arguments: RunnerArgs) -> Result<Exit> {
+    let management = Management::new(&arguments.fleet)?;
+    let runner = management.runner(&arguments.runner).await?;
+    management.post(&format!("/self-hosted/runners/{runner}/resume"), None).await?;
+    done(&arguments.fleet, &json!({ "resumed": runner }), &format!("{} serves again", arguments.runner))
+}
+
+pub(super) async fn remove(arguments: RemoveArgs) -> Result<Exit> {
+    let management = Management::new(&arguments.fleet)?;
+    let runner = management.runner(&arguments.runner).await?;
+    let within = arguments.within.map(|span| format!("&withinSeconds={}", span.0.as_secs()));
+    let query = format!("force={}{}", arguments.force, within.unwrap_or_default());
+    management.delete(&format!("/self-hosted/runners/{runner}?{query}")).await?;
+    let how = if arguments.force { "is removed" } else { "drains, and is removed then" };
+    let answer = json!({ "removed": runner, "force": arguments.force });
+    done(&arguments.fleet, &answer, &format!("{} {how}", arguments.runner))
+}
+
+pub(super) async fn slots(arguments: SlotsArgs) -> Result<Exit> {
+    let management = Management::new(&arguments.fleet)?;
+    let runner = management.runner(&arguments.runner).await?;
+    let SlotsLimit(limit) = arguments.slots;
+    let changed =
+        management.patch(&format!("/self-hosted/runners/{runner}"), json!({ "slots": limit })).await?;
+    let limit = limit.map_or("as many jobs at once as it was started with".to_owned(), |limit| {
+        format!("{} at once at most", crate::terminal::count(limit as usize, "job"))
+    });
+    done(&arguments.fleet, &changed, &format!("{} executes {limit}", arguments.runner))
+}
+
+pub(super) async fn rename(arguments: RenameArgs) -> Result<Exit> {
+    let management = Management::new(&arguments.fleet)?;
+    let runner = management.runner(&arguments.runner).await?;
+    let asked = json!({ "name": arguments.name });
+    let changed = management.patch(&format!("/self-hosted/runners/{runner}"), asked).await?;
+    done(&arguments.fleet, &changed, &format!("{runner} is called {} now", arguments.name))
+}
+
+pub(super) async fn tenants(command: TenantsCommand) -> Result<Exit> {
+    match command {
+        TenantsCommand::List(arguments) => {
+            let all = Management::of_operator(&arguments)?.all("/tenants").await?;
+            shown(&arguments, all.into(), |answer| {
+                let tenants: Vec<Tenant> = read(answer)?;
+                let rows = tenants.into_iter().map(|tenant| {
+                    let state = if tenant.is_suspended { "suspended" } else { "" };
+                    [tenant.name, state.to_owned(), tenant.created_at_utc, tenant.id]
+                });
+                table::list(["tenant", "", "made", "id"], rows);
+                Ok(())
+            })
+        }
+        TenantsCommand::Create(arguments) => create_tenant(arguments).await,
+    }
+}
+
+async fn create_tenant(arguments: CreateTenantArgs) -> Result<Exit> {
+    let management = Management::of_operator(&arguments.fleet)?;
+    let mut made = management.post("/tenants", Some(json!({ "name": arguments.name }))).await?;
+    let id = made["id"].as_str().context("the server has answered without an id")?.to_owned();
+    let Some(file) = &arguments.credential_file else {
+        return done(&arguments.fleet, &made, &format!("{} is {id}", arguments.name));
+    };
+    let scopes = json!({ "name": FIRST, "scopes": ["submit", "read", "admin"] });
+    let mut credential = management.within(id.clone()).post("/credentials", Some(scopes)).await?;
+    keep(file, &mut credential)?;
+    made["credential"] = credential;
+    let text = format!("{} is {id}; {} may do everything in it", arguments.name, file.display());
+    done(&arguments.fleet, &made, &text)
+}
+
+/// What else is to be said of a runner.
+fn remark(runner: &Runner) -> String {
+    let mut remarks = Vec::new();
+    if let Some(until) = &runner.held_back_until_utc {
+        remarks.push(format!("started again and again: held back until {until}"));
+    }
+    if runner.is_drained {
+        remarks.push("drained".to_owned());
+    }
+    if runner.is_retiring {
+        remarks.push("removed once drained".to_owned());
+    }
+    remarks.extend(runner.note.clone());
+    remarks.join(", ")
+}

@@ -1,0 +1,233 @@
+//! `runners pools`, `tokens` and `environments`: where jobs go, and who is admitted there.
+
+use crate::{
+    args::{
+        CreatePoolArgs, CreateTokenArgs, EnvironmentsCommand, FleetArgs, PoolsCommand, SetEnvironmentArgs,
+        TokensCommand,
+    },
+    exit::Exit,
+    management::{Management, read},
+    table, terminal, tokens,
+};
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Pool {
+    id: String,
+    name: String,
+    is_active: bool,
+    cloud_region: Option<String>,
+    min_runners: u32,
+    max_runners: Option<u32>,
+    slots_per_runner: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Registration {
+    id: String,
+    name: String,
+    uses: u32,
+    max_uses: Option<u32>,
+    is_revoked: bool,
+    expires_at_utc: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Environment {
+    name: String,
+    execution_target: String,
+    runner_pool_id: Option<String>,
+}
+
+pub(super) async fn pools(command: PoolsCommand) -> Result<Exit> {
+    match command {
+        PoolsCommand::List(arguments) => {
+            let answer = Management::new(&arguments)?.get("/self-hosted/pools").await?;
+            shown(&arguments, answer, |answer| {
+                let pools: Vec<Pool> = read(answer)?;
+                let text = |number: Option<u32>| number.map(|number| number.to_string()).unwrap_or_default();
+                let rows = pools.into_iter().map(|pool| {
+                    let state = if pool.is_active { "active" } else { "inactive" };
+                    let runners = match pool.max_runners {
+                        Some(most) => format!("{} to {most}", pool.min_runners),
+                        None => format!("{} or more", pool.min_runners),
+                    };
+                    let region = pool.cloud_region.unwrap_or_default();
+                    [pool.name, state.to_owned(), runners, text(pool.slots_per_runner), region, pool.id]
+                });
+                table::list(["pool", "state", "runners", "slots each", "region", "id"], rows);
+                Ok(())
+            })
+        }
+        PoolsCommand::Create(arguments) => create_pool(arguments).await,
+        PoolsCommand::Delete(arguments) => {
+            let management = Management::new(&arguments.fleet)?;
+            let pool = management.pool(&arguments.name).await?;
+            management.delete(&format!("/self-hosted/pools/{pool}")).await?;
+            done(&arguments.fleet, &json!({ "deleted": pool }), &format!("{} is deleted", arguments.name))
+        }
+    }
+}
+
+async fn create_pool(arguments: CreatePoolArgs) -> Result<Exit> {
+    let mut asked = json!({ "name": arguments.name });
+    let mut given = |key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            asked[key] = value;
+        }
+    };
+    given("description", arguments.description.map(Value::from));
+    given("cloudRegion", arguments.region.map(Value::from));
+    given("minRunners", arguments.min_runners.map(Value::from));
+    given("maxRunners", arguments.max_runners.map(Value::from));
+    given("slotsPerRunner", arguments.slots_per_runner.map(Value::from));
+    given("placement", arguments.pack.then(|| "pack".into()));
+    given("isShared", arguments.shared.then(|| true.into()));
+    let made = Management::new(&arguments.fleet)?.post("/self-hosted/pools", Some(asked)).await?;
+    let next = "`runners tokens create` makes a token that admits runners to it";
+    let text = format!("{} is there: {next}", arguments.name);
+    done(&arguments.fleet, &made, &text)
+}
+
+pub(super) async fn tokens(command: TokensCommand) -> Result<Exit> {
+    match command {
+        TokensCommand::List(arguments) => {
+            let management = Management::new(&arguments.fleet)?;
+            let pool = management.pool(&arguments.pool).await?;
+            let all = management.all(&format!("/self-hosted/pools/{pool}/registration-tokens")).await?;
+            shown(&arguments.fleet, all.into(), |answer| {
+                let registrations: Vec<Registration> = read(answer)?;
+                let rows = registrations.into_iter().map(|token| {
+                    let most = token.max_uses.map_or("any number".to_owned(), |most| most.to_string());
+                    let state = if token.is_revoked { "revoked" } else { "" };
+                    let expires = token.expires_at_utc.unwrap_or_default();
+                    [token.name, format!("{} of {most}", token.uses), expires, state.to_owned(), token.id]
+                });
+                table::list(["name", "used", "expires", "", "id"], rows);
+                Ok(())
+            })
+        }
+        TokensCommand::Create(arguments) => create_token(arguments).await,
+        TokensCommand::Revoke(arguments) => {
+            let management = Management::new(&arguments.fleet)?;
+            let pool = management.pool(&arguments.pool).await?;
+            let token = arguments.revoked;
+            management.delete(&format!("/self-hosted/pools/{pool}/registration-tokens/{token}")).await?;
+            done(&arguments.fleet, &json!({ "revoked": token }), &format!("{token} admits nobody any more"))
+        }
+    }
+}
+
+async fn create_token(arguments: CreateTokenArgs) -> Result<Exit> {
+    let management = Management::new(&arguments.fleet)?;
+    let pool = management.pool(&arguments.pool).await?;
+    let mut asked = json!({ "maxUses": arguments.uses.unwrap_or(1) });
+    if let Some(name) = arguments.name {
+        asked["name"] = name.into();
+    }
+    if let Some(span) = arguments.expires_in {
+        asked["expiresInSeconds"] = span.0.as_secs().into();
+    }
+    let mut made =
+        management.post(&format!("/self-hosted/pools/{pool}/registration-tokens"), Some(asked)).await?;
+    let Some(file) = &arguments.file else {
+        let text = made["token"].as_str().unwrap_or_default().to_owned();
+        return done(&arguments.fleet, &made, &text);
+    };
+    keep(file, &mut made)?;
+    let text = format!("{} is written: runners run --token-file {0}", file.display());
+    done(&arguments.fleet, &made, &text)
+}
+
+pub(super) async fn environments(command: EnvironmentsCommand) -> Result<Exit> {
+    match command {
+        EnvironmentsCommand::List(arguments) => {
+            let all = Management::new(&arguments)?.all("/environments").await?;
+            shown(&arguments, all.into(), |answer| {
+                let environments: Vec<Environment> = read(answer)?;
+                let rows = environments
+                    .into_iter()
+                    .map(|one| [one.name, one.execution_target, one.runner_pool_id.unwrap_or_default()]);
+                table::list(["environment", "leads to", "pool"], rows);
+                Ok(())
+            })
+        }
+        EnvironmentsCommand::Set(arguments) => set_environment(arguments).await,
+        EnvironmentsCommand::Delete(arguments) => {
+            let name = &arguments.name;
+            Management::new(&arguments.fleet)?.delete(&format!("/environments/{}", segment(name))).await?;
+            done(&arguments.fleet, &json!({ "deleted": name }), &format!("{name} is deleted"))
+        }
+    }
+}
+
+async fn set_environment(arguments: SetEnvironmentArgs) -> Result<Exit> {
+    let management = Management::new(&arguments.fleet)?;
+    let (asked, leads) = match &arguments.pool {
+        Some(pool) => {
+            let id = management.pool(pool).await?;
+            (json!({ "executionTarget": "self_hosted", "runnerPoolId": id }), pool.as_str())
+        }
+        None => (json!({ "executionTarget": "cloud_managed" }), "the operator's runners"),
+    };
+    let name = &arguments.name;
+    let set = management.put(&format!("/environments/{}", segment(name)), asked).await?;
+    done(&arguments.fleet, &set, &format!("{name} leads to {leads} from now on"))
+}
+
+/// Shows an answer: as it is for machines, or as a table.
+pub(super) fn shown(
+    arguments: &FleetArgs,
+    answer: Value,
+    table: impl FnOnce(Value) -> Result<()>,
+) -> Result<Exit> {
+    if arguments.json {
+        terminal::print_json(&answer);
+    } else {
+        table(answer)?;
+    }
+    Ok(Exit::Passed)
+}
+
+/// Says what was done.
+pub(super) fn done(arguments: &FleetArgs, answer: &Value, text: &str) -> Result<Exit> {
+    if arguments.json {
+        terminal::print_json(answer);
+    } else {
+        terminal::print(text);
+    }
+    Ok(Exit::Passed)
+}
+
+/// Moves the token of an answer into a file that only its owner can read.
+pub(super) fn keep(file: &std::path::Path, made: &mut Value) -> Result<()> {
+    let token = made["token"].take();
+    let token = token.as_str().context("the server has answered without a token")?;
+    made["tokenFile"] = file.display().to_string().into();
+    tokens::write_private(file, token)
+        .with_context(|| format!("could not write {}: the token is lost, revoke it", file.display()))
+}
+
+/// A text as one segment of a path.
+pub(super) fn segment(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_leads_nowhere_else() {
+        assert_eq!(segment("pre-prod"), "pre-prod");
+        assert_eq!(segment("a/../b?c é"), "a%2F..%2Fb%3Fc%20%C3%A9");
+    }
+}

@@ -1,0 +1,204 @@
+//! `runners jobs` and `runners signal`: the queue as the management API tells it.
+
+use super::pools::{done, shown};
+use crate::{
+    args::{JobsCommand, ListJobsArgs, OneJobArgs, SignalArgs},
+    exit::Exit,
+    management::{Management, read},
+    table, terminal,
+};
+use anyhow::{Context as _, Result, bail};
+use runners_core::{Clock as _, SystemClock};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How long one call waits for the answer to a signal.
+const WAIT: Duration = Duration::from_secs(20);
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Job {
+    id: String,
+    kind: String,
+    pool: String,
+    state: String,
+    conclusion: Option<String>,
+    attempts_ended: u32,
+    submitted_at_utc: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct JobDetail {
+    #[serde(flatten)]
+    job: Job,
+    progress: Option<String>,
+    attempts: Vec<Attempt>,
+    artifacts: Vec<Artifact>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Attempt {
+    number: u32,
+    runner_id: String,
+    outcome: String,
+    fault: Option<Fault>,
+    started_at_utc: String,
+    ended_at_utc: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Fault {
+    message: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Artifact {
+    name: String,
+    length: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Explanation {
+    state: String,
+    advice: String,
+    pools: Vec<ExplainedPool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ExplainedPool {
+    pool_id: String,
+    jobs_ahead: Option<u32>,
+    runners: Vec<ExplainedRunner>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ExplainedRunner {
+    name: String,
+    obstacle: Option<Value>,
+}
+
+pub(super) async fn jobs(command: JobsCommand) -> Result<Exit> {
+    match command {
+        JobsCommand::List(arguments) => list(arguments).await,
+        JobsCommand::Inspect(arguments) => inspect(arguments).await,
+        JobsCommand::Explain(arguments) => explain(arguments).await,
+        JobsCommand::Cancel(OneJobArgs { job, fleet }) => {
+            let cancelled = Management::new(&fleet)?.post(&format!("/jobs/{job}/cancel"), None).await?;
+            let told = cancelled["jobs"].as_u64().is_some_and(|jobs| jobs > 0);
+            let what = if told { "is told to stop" } else { "had ended before" };
+            done(&fleet, &cancelled, &format!("{job} {what}"))
+        }
+        JobsCommand::Retry(OneJobArgs { job, fleet }) => {
+            let queued = Management::new(&fleet)?.post(&format!("/jobs/{job}/retry"), None).await?;
+            let again = queued["id"].as_str().unwrap_or_default().to_owned();
+            done(&fleet, &queued, &format!("{job} is queued again as {again}"))
+        }
+    }
+}
+
+async fn list(arguments: ListJobsArgs) -> Result<Exit> {
+    let mut query = format!("limit={}", arguments.limit);
+    let filters =
+        [("state", &arguments.state), ("conclusion", &arguments.conclusion), ("pool", &arguments.pool)];
+    for (name, value) in filters {
+        if let Some(value) = value {
+            query.push_str(&format!("&{name}={}", super::pools::segment(value)));
+        }
+    }
+    let page = Management::new(&arguments.fleet)?.get(&format!("/jobs?{query}")).await?;
+    shown(&arguments.fleet, page, |mut page| {
+        let jobs: Vec<Job> = read(page["items"].take())?;
+        let rows = jobs.into_iter().map(|job| {
+            let state = job.conclusion.unwrap_or(job.state);
+            [job.id, job.kind, job.pool, state, job.attempts_ended.to_string(), job.submitted_at_utc]
+        });
+        table::list(["job", "kind", "pool", "state", "attempts", "submitted"], rows);
+        if !page["next"].is_null() {
+            terminal::note("there are more: raise --limit, or filter");
+        }
+        Ok(())
+    })
+}
+
+async fn inspect(OneJobArgs { job, fleet }: OneJobArgs) -> Result<Exit> {
+    let answer = Management::new(&fleet)?.get(&format!("/jobs/{job}")).await?;
+    shown(&fleet, answer, |answer| {
+        let JobDetail { job, progress, attempts, artifacts } = read(answer)?;
+        let state = job.conclusion.unwrap_or(job.state);
+        terminal::print(format!("{} is {state}: {} in {}", job.id, job.kind, job.pool));
+        terminal::print(format!("submitted {}", job.submitted_at_utc));
+        progress.into_iter().for_each(terminal::print);
+        let rows = attempts.into_iter().map(|attempt| {
+            let fault = attempt.fault.map(|fault| fault.message).unwrap_or_default();
+            let (number, from, to) =
+                (attempt.number.to_string(), attempt.started_at_utc, attempt.ended_at_utc);
+            [number, attempt.outcome, from, to, attempt.runner_id, fault]
+        });
+        table::list(["attempt", "outcome", "started", "ended", "runner", "fault"], rows);
+        if !artifacts.is_empty() {
+            let rows = artifacts.into_iter().map(|artifact| [artifact.name, artifact.length.to_string()]);
+            table::list(["artifact", "bytes"], rows);
+        }
+        Ok(())
+    })
+}
+
+async fn explain(OneJobArgs { job, fleet }: OneJobArgs) -> Result<Exit> {
+    let answer = Management::new(&fleet)?.get(&format!("/jobs/{job}/explain")).await?;
+    shown(&fleet, answer, |answer| {
+        let explanation: Explanation = read(answer)?;
+        terminal::print(format!("{job} is {}: {}", explanation.state, explanation.advice));
+        let rows = explanation.pools.into_iter().flat_map(|pool| {
+            let ahead = pool.jobs_ahead.map(|jobs| jobs.to_string()).unwrap_or_default();
+            let of_pool = move |runner: ExplainedRunner| {
+                let code = |obstacle: Value| obstacle["code"].as_str().unwrap_or_default().to_owned();
+                let obstacle = runner.obstacle.map_or("when it is its turn".to_owned(), code);
+                [pool.pool_id.clone(), ahead.clone(), runner.name, obstacle]
+            };
+            pool.runners.into_iter().map(of_pool)
+        });
+        table::list(["pool", "jobs ahead", "runner", "what keeps it from that"], rows);
+        Ok(())
+    })
+}
+
+pub(super) async fn signal(arguments: SignalArgs) -> Result<Exit> {
+    let payload: Value = serde_json::from_str(&arguments.payload)
+        .with_context(|| format!("the command {:?} is not JSON", arguments.payload))?;
+    let management = Management::new(&arguments.fleet)?;
+    let within = u64::try_from(arguments.within.0.as_millis()).unwrap_or(u64::MAX);
+    let mut asked = json!({ "kind": arguments.kind, "payload": payload, "expiresInMs": within });
+    if arguments.to.starts_with("job_") {
+        asked["jobId"] = arguments.to.as_str().into();
+    } else {
+        asked["runnerId"] = management.runner(&arguments.to).await?.into();
+    }
+    let sent = management.post("/signals", Some(asked)).await?;
+    let signal = sent["id"].as_str().context("the server has answered without an id")?;
+    let clock = SystemClock::default();
+    let give_up_at = clock.boot() + arguments.within.0;
+    loop {
+        let wait = give_up_at.since(clock.boot()).min(WAIT).as_millis();
+        let answer = management.get(&format!("/signals/{signal}?waitMs={wait}")).await?;
+        match answer["state"].as_str() {
+            Some("answered") if arguments.fleet.json => {
+                terminal::print_json(&answer);
+                return Ok(Exit::Passed);
+            }
+            Some("answered") => {
+                terminal::print(format!("{:#}", answer["result"]));
+                return Ok(Exit::Passed);
+            }
+            Some("faulted") => {
+                bail!("{}", answer["message"].as_str().unwrap_or("it was answered with trouble"))
+            }
+            Some("waiting") if wait > 0 => {}
+            _ => bail!("{} has not answered within {}", arguments.to, arguments.within),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The settings of a server: from flags, the environment, a file and what is usual, in this order.
+//! Each is told with where it comes from; none is a secret.
+
+mod document;
+mod layer;
+
+pub(crate) use layer::{Features, SelfHosted, Sources};
+
+use crate::{args::GivenSettings, rollout, span::Span, terminal};
+use anyhow::{Context as _, Result, bail};
+use layer::Layer;
+use runners_core::{ControlPlaneBuilder, Feature, Network, Retention, Rollout, TenantId};
+use serde_json::{Map, json};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+/// The settings of a server, each as it counts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    layer: Layer,
+    /// Where each that is set comes from, by its key.
+    origins: BTreeMap<String, Origin>,
+}
+
+/// Where a setting comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Origin {
+    Flag,
+    Environment,
+    File(PathBuf),
+    Default,
+}
+
+impl Settings {
+    /// Puts together what was given on the command line and in `environment`, and what the file says
+    /// that those name.
+    pub(crate) fn resolve(
+        given: &GivenSettings,
+        sources: &Sources,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self> {
+        let mut layers = vec![(Origin::Default, Layer::usual())];
+        if let Some(path) = &given.config {
+            layers.push((Origin::File(path.clone()), document::read(path)?));
+        }
+        let (features, self_hosted) = rollout::read(environment)?;
+        let variables =
+            Layer { features, self_hosted, ..Layer::given(given, |id| sources.in_environment(id)) };
+        layers.push((Origin::Environment, variables));
+        layers.push((Origin::Flag, Layer::given(given, |id| sources.on_command_line(id))));
+        let settings = Self::merge(layers)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// What stands in a later layer counts.
+    fn merge(layers: Vec<(Origin, Layer)>) -> Result<Self> {
+        let (mut merged, mut origins) = (Map::new(), BTreeMap::new());
+        for (origin, layer) in layers {
+            for (key, value) in layer.entries() {
+                origins.insert(key.clone(), origin.clone());
+                layer::put(&mut merged, &key, value);
+            }
+        }
+        let layer = serde_json::from_value(merged.into()).context("the settings do not fit together")?;
+        Ok(Self { layer, origins })
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.layer.tls_cert.is_some() != self.layer.tls_key.is_some() {
+            bail!("of tls-cert and tls-key there is one without the other: give both, or neither");
+        }
+        if self.tls().is_some() && self.insecure_http() {
+            bail!("there is a certificate, and insecure-http allows to go without: leave one of them out");
+        }
+        Ok(())
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        self.layer.data.as_deref().unwrap_or(Path::new(crate::tokens::DATA))
+    }
+
+    pub(crate) fn listen(&self) -> SocketAddr {
+        self.layer.listen.unwrap_or(layer::LISTEN)
+    }
+
+    /// The certificate and its key.
+    pub(crate) fn tls(&self) -> Option<(&Path, &Path)> {
+        self.layer.tls_cert.as_deref().zip(self.layer.tls_key.as_deref())
+    }
+
+    pub(crate) fn insecure_http(&self) -> bool {
+        self.layer.insecure_http.unwrap_or_default()
+    }
+
+    pub(crate) fn webhook_allow(&self) -> impl Iterator<Item = Network> {
+        self.layer.webhook_allow.iter().flatten().map(|network| network.0)
+    }
+
+    pub(crate) fn metrics_listen(&self) -> Option<SocketAddr> {
+        self.layer.metrics_listen
+    }
+
+    /// Gives a control plane its limits and what is rolled out.
+    pub(crate) fn apply(&self, mut builder: ControlPlaneBuilder) -> ControlPlaneBuilder {
+        if let Some(Span(term)) = self.layer.term {
+            builder = builder.term(term);
+        }
+        if let Some(Span(life)) = self.layer.credential_life {
+            builder = builder.credential_life(life);
+        }
+        if let Some(Span(grace)) = self.layer.artifact_grace {
+            builder = builder.artifact_grace(grace);
+        }
+        if let Some(Span(kept)) = self.layer.keep_jobs {
+            builder = builder.retention(Retention { concluded_for: Some(kept), ..Retention::default() });
+        }
+        builder.rollout(self.rollout())
+    }
+
+    fn rollout(&self) -> Rollout {
+        let (features, tenants) = (&self.layer.features, &self.layer.self_hosted);
+        let feature = |enabled: Option<bool>, tenants: &Option<Vec<TenantId>>| Feature {
+            enabled: enabled.unwrap_or(true),
+            tenants: tenants.iter().flatten().copied().collect(),
+        };
+        Rollout {
+            self_hosted: feature(features.self_hosted_runners_enabled, &tenants.enabled_tenants),
+            relay: feature(features.self_hosted_relay_enabled, &tenants.relay_enabled_tenants),
+        }
+    }
+
+    /// Prints every setting with where it comes from: as a file that says the same, or as JSON.
+    pub(crate) fn print(&self, as_json: bool) {
+        if as_json {
+            let each = self.layer.entries().into_iter().map(|(key, value)| {
+                let origin = self.origins.get(&key).map(ToString::to_string);
+                (key, json!({ "value": value, "source": origin }))
+            });
+            return terminal::print_json(&each.collect::<Map<_, _>>());
+        }
+        let mut section = "";
+        let keys = layer::keys();
+        for key in &keys {
+            let (above, name) = key.rsplit_once('.').unwrap_or(("", key));
+            if above != std::mem::replace(&mut section, above) {
+                terminal::print(format!("\n[{above}]"));
+            }
+            terminal::print(self.line(key, name));
+        }
+    }
+
+    fn line(&self, key: &str, name: &str) -> String {
+        let value = self.layer.entries().into_iter().find(|(set, _)| set == key).map(|(_, value)| value);
+        match (value.and_then(|value| toml::Value::try_from(value).ok()), self.origins.get(key)) {
+            (Some(value), Some(origin)) => format!("{:<40} # {origin}", format!("{name} = {value}")),
+            _ => format!("# {name} is not set"),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("flag"),
+            Self::Environment => f.write_str("environment"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! What one source says of the settings of a server; most say little. The names of the fields are the
+//! keys of the file and, but for what is rolled out, the names of the flags.
+
+use crate::{args::GivenSettings, span::Span};
+use clap::{ArgMatches, parser::ValueSource};
+use runners_core::{Network, TenantId};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde_json::{Map, Value};
+use std::{
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    path::PathBuf,
+    time::Duration,
+};
+
+/// Where a server listens unless said otherwise.
+pub(super) const LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7878));
+
+/// What one source says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Layer {
+    pub(super) data: Option<PathBuf>,
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) tls_cert: Option<PathBuf>,
+    pub(super) tls_key: Option<PathBuf>,
+    pub(super) insecure_http: Option<bool>,
+    pub(super) webhook_allow: Option<Vec<Allowed>>,
+    pub(super) metrics_listen: Option<SocketAddr>,
+    pub(super) term: Option<Span>,
+    pub(super) credential_life: Option<Span>,
+    pub(super) artifact_grace: Option<Span>,
+    pub(super) keep_jobs: Option<Span>,
+    #[serde(rename = "Features")]
+    pub(super) features: Features,
+    #[serde(rename = "SelfHosted")]
+    pub(super) self_hosted: SelfHosted,
+}
+
+/// What is rolled out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub(crate) struct Features {
+    pub(crate) self_hosted_runners_enabled: Option<bool>,
+    pub(crate) self_hosted_relay_enabled: Option<bool>,
+}
+
+/// To whom it is rolled out: to everybody if nobody is named.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub(crate) struct SelfHosted {
+    pub(crate) enabled_tenants: Option<Vec<TenantId>>,
+    pub(crate) relay_enabled_tenants: Option<Vec<TenantId>>,
+}
+
+/// A network that webhooks may call too.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Allowed(pub(super) Network);
+
+/// Where each argument was given.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sources(Vec<(String, ValueSource)>);
+
+impl Layer {
+    /// What counts unless anybody says otherwise.
+    pub(super) fn usual() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        Self {
+            data: Some(crate::tokens::DATA.into()),
+            listen: Some(LISTEN),
+            insecure_http: Some(false),
+            webhook_allow: Some(Vec::new()),
+            term: Some(Span(Duration::from_secs(180))),
+            credential_life: Some(Span(90 * DAY)),
+            artifact_grace: Some(Span(DAY / 4)),
+            keep_jobs: Some(Span(30 * DAY)),
+            features: Features {
+                self_hosted_runners_enabled: Some(true),
+                self_hosted_relay_enabled: Some(true),
+            },
+            self_hosted: SelfHosted {
+                enabled_tenants: Some(Vec::new()),
+                relay_enabled_tenants: Some(Vec::new()),
+            },
+            ..Self::default()
+        }
+    }
+
+    /// Of the arguments, those of which `of` says so.
+    pub(super) fn given(given: &GivenSettings, of: impl Fn(&str) -> bool) -> Self {
+        let allowed = || given.webhook_allow.iter().copied().map(Allowed).collect();
+        Self {
+            data: given.data.clone().filter(|_| of("data")),
+            listen: given.listen.filter(|_| of("listen")),
+            tls_cert: given.tls_cert.clone().filter(|_| of("tls_cert")),
+            tls_key: given.tls_key.clone().filter(|_| of("tls_key")),
+            insecure_http: of("insecure_http").then_some(given.insecure_http),
+            webhook_allow: of("webhook_allow").then(allowed),
+            metrics_listen: given.metrics_listen.filter(|_| of("metrics_listen")),
+            term: given.term.filter(|_| of("term")),
+            credential_life: given.credential_life.filter(|_| of("credential_life")),
+            artifact_grace: given.artifact_grace.filter(|_| of("artifact_grace")),
+            keep_jobs: given.keep_jobs.filter(|_| of("keep_jobs")),
+            ..Self::default()
+        }
+    }
+
+    /// What it says, each by its key: those of a section have a point between.
+    pub(super) fn entries(&self) -> Vec<(String, Value)> {
+        let mut entries = flat(self);
+        entries.retain(|(_, value)| !value.is_null());
+        entries
+    }
+}
+
+impl Sources {
+    /// Where each of these arguments was given.
+    pub(crate) fn of(matches: &ArgMatches) -> Self {
+        let each = matches.ids().filter_map(|id| Some((id.to_string(), matches.value_source(id.as_str())?)));
+        Self(each.collect())
+    }
+
+    pub(super) fn on_command_line(&self, id: &str) -> bool {
+        self.is(id, ValueSource::CommandLine)
+    }
+
+    pub(super) fn in_environment(&self, id: &str) -> bool {
+        self.is(id, ValueSource::EnvVariable)
+    }
+
+    fn is(&self, id: &str, source: ValueSource) -> bool {
+        self.0.iter().any(|(argument, from)| argument == id && *from == source)
+    }
+}
+
+impl Serialize for Allowed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Allowed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// Every key that there is.
+pub(super) fn keys() -> Vec<String> {
+    flat(&Layer::default()).into_iter().map(|(key, _)| key).collect()
+}
+
+/// Puts a value where its key says.
+pub(super) fn put(map: &mut Map<String, Value>, key: &str, value: Value) {
+    match key.split_once('.') {
+        None => drop(map.insert(key.to_owned(), value)),
+        Some((section, rest)) => {
+            let below = map.entry(section).or_insert_with(|| Map::new().into());
+            if let Value::Object(below) = below {
+                put(below, rest, value);
+            }
+        }
+    }
+}
+
+fn flat(layer: &Layer) -> Vec<(String, Value)> {
+    let Ok(Value::Object(map)) = serde_json::to_value(layer) else {
+        unreachable!("invariant: settings are plain data with named fields")
+    };
+    let each = |(key, value): (String, Value)| match value {
+        Value::Object(below) => {
+            below.into_iter().map(|(name, value)| (format!("{key}.{name}"), value)).collect()
+        }
+        value => vec![(key, value)],
+    };
+    // Those of sections come last, as a file has to have them.
+    let mut all: Vec<_> = map.into_iter().flat_map(each).collect();
+    all.sort_by_key(|(key, _)| key.contains('.'));
+    all
+}

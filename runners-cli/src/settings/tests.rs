@@ -1,0 +1,83 @@
+//! What counts, and what is said to a file that is wrong.
+
+use super::*;
+use clap::{Args as _, Command, FromArgMatches as _};
+
+fn resolve(arguments: &[&str], file: &str) -> Result<Settings> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("runners.toml");
+    std::fs::write(&path, file).unwrap();
+    let command = GivenSettings::augment_args(Command::new("server"));
+    let all = ["server", "--config", path.to_str().unwrap()].into_iter().chain(arguments.iter().copied());
+    let matches = command.get_matches_from(all);
+    let given = GivenSettings::from_arg_matches(&matches).unwrap();
+    Settings::resolve(&given, &Sources::of(&matches), [])
+}
+
+fn origin(settings: &Settings, key: &str) -> String {
+    settings.origins[key].to_string()
+}
+
+#[test]
+fn a_flag_goes_before_the_file_and_the_file_before_what_is_usual() {
+    let file = "term = \"90s\"\nlisten = \"127.0.0.1:1\"\n[Features]\nSelfHostedRelayEnabled = false\n";
+    let settings = resolve(&["--listen", "127.0.0.1:2"], file).unwrap();
+    assert_eq!(settings.listen().port(), 2);
+    assert_eq!(origin(&settings, "listen"), "flag");
+    assert_eq!(settings.layer.term, Some("90s".parse().unwrap()));
+    assert!(origin(&settings, "term").starts_with("file "));
+    assert_eq!(origin(&settings, "data"), "default");
+    assert!(!settings.rollout().relay.enabled && settings.rollout().self_hosted.enabled);
+}
+
+#[test]
+fn the_environment_goes_before_the_file() {
+    let one = TenantId::from_bytes([1; 16]);
+    let file = "[SelfHosted]\nEnabledTenants = []\n[Features]\nSelfHostedRunnersEnabled = true\n";
+    let layer = document::parse(file, false).unwrap();
+    let variables = [("SelfHosted__EnabledTenants".to_owned(), one.to_string())];
+    let (features, self_hosted) = rollout::read(variables).unwrap();
+    let variables = Layer { features, self_hosted, ..Layer::default() };
+    let layers = vec![(Origin::File("a".into()), layer), (Origin::Environment, variables)];
+    let settings = Settings::merge(layers).unwrap();
+    assert_eq!(settings.rollout().self_hosted.tenants, [one].into());
+    assert_eq!(origin(&settings, "SelfHosted.EnabledTenants"), "environment");
+    assert_eq!(origin(&settings, "Features.SelfHostedRunnersEnabled"), "file a");
+}
+
+#[test]
+fn a_key_that_is_not_known_is_told_with_the_nearest() {
+    let told = |file: &str| format!("{:#}", document::parse(file, false).unwrap_err());
+    assert_eq!(told("lisen = \"\""), "lisen: there is no such setting; did you mean listen?");
+    assert!(
+        told("[Features]\nSelfHostedRunnerEnabled = true").contains("Features.SelfHostedRunnersEnabled?")
+    );
+    assert!(told("tls_cert = \"a\"").contains("did you mean tls-cert?"));
+    assert!(told("zzz = 1").contains("--print-config"));
+    assert!(told("[Feature]\nx = 1").contains("Feature: there is no such setting"));
+}
+
+#[test]
+fn a_value_of_another_type_is_told_with_its_key() {
+    let told = |file: &str| format!("{:#}", document::parse(file, false).unwrap_err());
+    assert!(told("listen = 7878").starts_with("listen: "), "{}", told("listen = 7878"));
+    assert!(told("term = \"90\"").contains("term: \"90\" is not a time"), "{}", told("term = \"90\""));
+    assert!(
+        told("[Features]\nSelfHostedRelayEnabled = \"yes\"").starts_with("Features.SelfHostedRelayEnabled: ")
+    );
+    assert!(told("[SelfHosted]\nEnabledTenants = [\"acme\"]").starts_with("SelfHosted.EnabledTenants[0]: "));
+    assert!(told("listen =").contains("is not TOML"));
+}
+
+#[test]
+fn json_says_the_same() {
+    let toml = document::parse("webhook-allow = [\"10.0.0.0/8\"]\nkeep-jobs = \"1d\"", false).unwrap();
+    let json = document::parse(r#"{"webhook-allow": ["10.0.0.0/8"], "keep-jobs": "1d"}"#, true).unwrap();
+    assert_eq!(toml, json);
+}
+
+#[test]
+fn half_of_a_certificate_is_refused() {
+    let told = resolve(&[], "tls-cert = \"a.pem\"").unwrap_err().to_string();
+    assert!(told.contains("give both, or neither"), "{told}");
+}
