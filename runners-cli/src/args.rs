@@ -8,7 +8,7 @@ pub(crate) use guard::{GuardArgs, KeyCommand, KeyGenerateArgs, SignArgs, TenureA
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use runners_core::{JobId, Runner, RunnerId};
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 /// Run recorded browser flows on machines that only connect out.
 #[derive(Debug, Parser)]
@@ -188,6 +188,8 @@ pub(crate) struct SubmitArgs {
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = groups::time)]
     pub(crate) timeout: Duration,
     #[command(flatten)]
+    pub(crate) parameters: ParameterArgs,
+    #[command(flatten)]
     pub(crate) sign: SignArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
@@ -201,6 +203,8 @@ pub(crate) struct FlowRunArgs {
     /// How closely the steps are looked at, whatever the flows say.
     #[arg(long)]
     pub(crate) mode: Option<FlowMode>,
+    #[command(flatten)]
+    pub(crate) parameters: ParameterArgs,
     /// How many flows are replayed at once.
     #[arg(long, default_value_t = 1, env = "MAX_CONCURRENCY", value_parser = slots())]
     pub(crate) slots: u32,
@@ -208,6 +212,21 @@ pub(crate) struct FlowRunArgs {
     pub(crate) browser: BrowserArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// What the flows have to be filled in.
+#[derive(Debug, Args)]
+pub(crate) struct ParameterArgs {
+    /// A value for a parameter that the flows declare; may be repeated.
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = groups::parameter)]
+    given: Vec<(String, String)>,
+}
+
+impl ParameterArgs {
+    /// The values by name; the last one of a name counts.
+    pub(crate) fn by_name(&self) -> BTreeMap<String, String> {
+        self.given.iter().cloned().collect()
+    }
 }
 
 /// How closely the steps of a flow are looked at.

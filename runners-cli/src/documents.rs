@@ -4,7 +4,7 @@ use crate::terminal;
 use runners_exec_webdriver::{BrowserFlow, Flow, Mode, Problem};
 use serde::Serialize;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::Read as _,
     path::{Path, PathBuf},
@@ -12,6 +12,15 @@ use std::{
 
 /// The most flows in one command.
 pub(crate) const FLOWS_MAX: usize = 10_000;
+
+/// What is chosen for all flows of a command.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Choices {
+    /// Another mode than theirs.
+    pub(crate) mode: Option<Mode>,
+    /// Other values than the defaults of their parameters.
+    pub(crate) parameters: BTreeMap<String, String>,
+}
 
 /// A flow document that can be replayed.
 #[derive(Clone, Debug)]
@@ -39,8 +48,8 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// Reads one document and looks for everything that is in the way of a replay in that mode.
-    pub(crate) fn of(path: &Path, mode: Option<Mode>) -> Self {
+    /// Reads one document and looks for everything that is in the way of such a replay.
+    pub(crate) fn of(path: &Path, choices: &Choices) -> Self {
         let mut findings = Self {
             file: path.to_owned(),
             title: None,
@@ -56,9 +65,10 @@ impl Findings {
                 return findings;
             }
         };
-        match BrowserFlow::parse(&text) {
+        let parsed = BrowserFlow::parse(&text);
+        match parsed.and_then(|flow| flow.with_parameters(&choices.parameters)) {
             Ok(flow) => {
-                let flow = mode.into_iter().fold(flow, BrowserFlow::with_mode);
+                let flow = choices.mode.into_iter().fold(flow, BrowserFlow::with_mode);
                 findings.title = Some(flow.flow().title.clone());
                 findings.steps = Some(flow.flow().steps.len());
                 findings.problems = flow.flow().unsupported();
@@ -91,9 +101,8 @@ impl Findings {
     }
 }
 
-/// Reads and validates all documents, in another mode than theirs if one is given, and says what is
-/// wrong. `None` when any cannot be replayed.
-pub(crate) fn read_all(paths: &[PathBuf], mode: Option<Mode>) -> Option<Vec<Document>> {
+/// Reads and validates all documents, and says what is wrong. `None` when any cannot be replayed.
+pub(crate) fn read_all(paths: &[PathBuf], choices: &Choices) -> Option<Vec<Document>> {
     if paths.len() > FLOWS_MAX {
         let (given, style) = (paths.len(), terminal::error_style());
         let error = style.apply_to("error:");
@@ -102,7 +111,7 @@ pub(crate) fn read_all(paths: &[PathBuf], mode: Option<Mode>) -> Option<Vec<Docu
         ));
         return None;
     }
-    let findings: Vec<_> = paths.iter().map(|path| Findings::of(path, mode)).collect();
+    let findings: Vec<_> = paths.iter().map(|path| Findings::of(path, choices)).collect();
     findings.iter().for_each(Findings::tell);
     if !findings.iter().all(Findings::is_good) {
         return None;
@@ -175,15 +184,19 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_file_is_a_finding() {
         let directory = tempfile::tempdir().unwrap();
-        assert!(Findings::of(directory.path(), None).problems[0].message.contains("is a directory"));
         assert!(
-            Findings::of(&directory.path().join("no"), None).problems[0]
+            Findings::of(directory.path(), &Choices::default()).problems[0]
+                .message
+                .contains("is a directory")
+        );
+        assert!(
+            Findings::of(&directory.path().join("no"), &Choices::default()).problems[0]
                 .message
                 .contains("could not be read")
         );
         let file = directory.path().join("bad.json");
         std::fs::write(&file, r#"{"steps": [{"type": "navigate"}, {"type": "fly"}]}"#).unwrap();
-        let findings = Findings::of(&file, None);
+        let findings = Findings::of(&file, &Choices::default());
         let pointers: Vec<_> = findings.problems.iter().map(|problem| problem.pointer.as_str()).collect();
         assert_eq!(pointers, ["/title", "/steps/0/url", "/steps/1/type"]);
     }

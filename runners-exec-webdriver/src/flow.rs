@@ -1,7 +1,10 @@
 //! Browser flows: the JSON that the Recorder panel of Chrome exports, as typed values and as a
 //! command. Nothing here touches a browser.
 
+mod extension;
+mod include;
 mod key;
+mod parameters;
 mod parse;
 mod problem;
 mod reader;
@@ -10,7 +13,9 @@ mod selector;
 mod step;
 mod support;
 
+pub use extension::{Cookie, Extension, StoredOrigin, UploadedFile};
 pub(crate) use key::{Bare, Key, typed};
+pub use parameters::{Parameter, ParameterKind};
 pub use problem::{Problem, Problems};
 pub use selector::{Chain, Selector, Selectors};
 pub(crate) use step::one_line;
@@ -31,10 +36,12 @@ pub struct Flow {
     pub title: String,
     /// The time limit of steps that have none of their own; 5 s if absent.
     pub timeout: Option<Duration>,
-    /// What to do, in order.
+    /// What to do, in order; the steps of flows that are used stand in their place.
     pub steps: Vec<Step>,
     /// How closely the steps are looked at.
     pub mode: Mode,
+    /// What the flow declares to be filled in.
+    pub parameters: Vec<Parameter>,
 }
 
 /// How closely the steps of a flow are looked at.

@@ -15,8 +15,9 @@ pub use browser::{Browser, BrowserError, Call, Method, OpenError, Session};
 pub use driver::{Driver, DriverOptions};
 pub use executor::FlowExecutor;
 pub use flow::{
-    Action, AssertedNavigation, BrowserFlow, Chain, Click, Device, Flow, Mode, Operator, Problem, Problems,
-    Selector, Selectors, Step, Viewport, WaitForElement,
+    Action, AssertedNavigation, BrowserFlow, Chain, Click, Cookie, Device, Extension, Flow, Mode, Operator,
+    Parameter, ParameterKind, Problem, Problems, Selector, Selectors, Step, StoredOrigin, UploadedFile,
+    Viewport, WaitForElement,
 };
 pub use replay::{Evidence, FlowObserver, Replay, ReplayOptions, Screenshots};
 pub use result::{FlowResult, StepResult, StepState};

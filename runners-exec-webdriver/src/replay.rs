@@ -4,6 +4,7 @@
 mod aria;
 mod element;
 mod evidence;
+mod extension;
 mod keys;
 mod navigation;
 mod observer;
@@ -17,7 +18,7 @@ pub use observer::{Evidence, FlowObserver};
 
 use crate::{
     browser::{Session, page::Page},
-    flow::{Action, BrowserFlow, Flow, Problem, Step, one_line},
+    flow::{Action, BrowserFlow, Extension, Flow, Problem, Step, one_line},
     result::{FlowResult, StepResult, StepState},
     within::within,
 };
@@ -95,9 +96,11 @@ impl Replay {
     /// Says whether this version can replay the flow at all, without a browser.
     ///
     /// # Errors
-    /// A permanent fault: `unsupported`, which names the steps, or `secret`, which names the one that
+    /// A permanent fault: `unsupported`, which names the steps, `parameter`, which names the one that has
+    /// no value, or `secret`, which names the one that
     /// was not [filled in](BrowserFlow::with_secrets).
     pub fn check(&self) -> Result<(), Fault> {
+        self.flow.check_parameters()?;
         self.flow.check_secrets()?;
         refuse(&self.flow.flow().unsupported())
     }
@@ -193,24 +196,33 @@ impl Run<'_> {
         let clock = &*self.replay.clock;
         let began = clock.boot();
         let limit = self.limit(step);
-        let scope = Scope::new(self.page, clock, &self.emulated, &self.place, self.flow.mode);
-        let ended = within(clock, limit, scope.perform(step)).await;
-        result.duration_ms = millis(clock.boot().since(began));
-        let trouble = match ended {
-            Some(Ok(())) => None,
-            Some(Err(trouble)) => Some(trouble),
-            None => Some(Trouble::Failed(scope.late(limit))),
+        let ended = loop {
+            let scope = Scope::new(self.page, clock, &self.emulated, &self.place, self.flow.mode);
+            let ended = within(clock, limit, scope.perform(step)).await;
+            let ended = ended.unwrap_or_else(|| Err(Trouble::Failed(scope.late(limit))));
+            match ended {
+                Err(Trouble::Failed(_)) if result.retries < step.retries => result.retries += 1,
+                ended => break ended,
+            }
         };
-        match trouble {
-            None => self.passed(result).await,
-            Some(trouble) => self.failed(result, trouble).await?,
+        result.duration_ms = millis(clock.boot().since(began));
+        match ended {
+            Ok(()) => self.passed(step, result).await,
+            Err(trouble) => self.failed(result, trouble).await?,
+        }
+        if result.state == StepState::Failed && step.optional {
+            result.state = StepState::Excused;
         }
         Ok(())
     }
 
-    async fn passed(&self, result: &mut StepResult) {
+    async fn passed(&self, step: &Step, result: &mut StepResult) {
         result.state = StepState::Passed;
-        if self.replay.options.screenshots == Screenshots::OfEveryStep {
+        if let Action::Extension(Extension::Screenshot { name }) = &step.action {
+            let name = format!("screenshots/{name}.png");
+            result.artifacts.extend(self.keeper().picture(&name).await);
+        }
+        if step.screenshot || self.replay.options.screenshots == Screenshots::OfEveryStep {
             let name = format!("steps/{:02}.png", result.index + 1);
             result.artifacts.extend(self.keeper().picture(&name).await);
         }
@@ -243,6 +255,8 @@ impl Run<'_> {
 fn not_run((index, step): (usize, &Step)) -> StepResult {
     StepResult {
         index,
+        id: step.id.clone(),
+        retries: 0,
         kind: step.action.name().to_owned(),
         description: step.description(),
         state: StepState::NotRun,

@@ -27,6 +27,9 @@ pub struct FlowResult {
 pub struct StepResult {
     /// Its place in the flow, from 0.
     pub index: usize,
+    /// What its author calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// Its type as the format writes it, such as `click`.
     #[serde(rename = "type")]
     pub kind: String,
@@ -34,9 +37,12 @@ pub struct StepResult {
     pub description: String,
     /// How it ended.
     pub state: StepState,
-    /// How long it took, in milliseconds.
+    /// How often it was tried again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: u32,
+    /// How long it took, in milliseconds, with all retries.
     pub duration_ms: u64,
-    /// Why it failed or was skipped, in one line.
+    /// Why it failed, was excused or was skipped, in one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The address of the page on which it failed.
@@ -56,6 +62,8 @@ pub enum StepState {
     Passed,
     /// It did not, and the flow ended there.
     Failed,
+    /// It did not, but it is optional, and the flow went on.
+    Excused,
     /// It is of a type that nothing here understands, and was left out.
     Skipped,
     /// The flow ended before it.
@@ -87,11 +95,17 @@ impl fmt::Display for StepResult {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 impl fmt::Display for StepState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Passed => "passed",
             Self::Failed => "failed",
+            Self::Excused => "excused",
             Self::Skipped => "skipped",
             Self::NotRun => "not run",
         })

@@ -124,6 +124,15 @@ pub(super) fn metrics_address(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| format!("{text:?} is not an address: write a port, such as 9464, or 127.0.0.1:9464"))
 }
 
+/// Reads `NAME=VALUE`.
+pub(super) fn parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        // What was written may be a secret that was meant for another place.
+        _ => Err("write NAME=VALUE, such as user=ada".to_owned()),
+    }
+}
+
 /// Reads a time such as `90s`, `5m`, `1h` or `500ms`.
 pub(super) fn time(text: &str) -> Result<Duration, String> {
     let malformed = || format!("{text:?} is not a time: write a number and ms, s, m or h, such as 90s");

@@ -3,7 +3,7 @@
 use super::conclude;
 use crate::{
     args::{FlowMode, FlowRunArgs},
-    documents::{self, Document},
+    documents::{self, Choices, Document},
     exit::Exit,
     interrupts::Interrupts,
     keys::SECRETS_PREFIX,
@@ -21,7 +21,8 @@ use std::sync::{Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 pub(super) async fn execute(arguments: FlowRunArgs) -> Result<Exit> {
-    let Some(documents) = documents::read_all(&arguments.flows, arguments.mode.map(mode)) else {
+    let choices = Choices { mode: arguments.mode.map(mode), parameters: arguments.parameters.by_name() };
+    let Some(documents) = documents::read_all(&arguments.flows, &choices) else {
         return Ok(Exit::CouldNotRun);
     };
     let mut interrupts = Interrupts::listen()?;

@@ -1,10 +1,16 @@
 //! `runners flow validate`: everything that is wrong with flows, without a browser.
 
-use crate::{args::FlowValidateArgs, documents::Findings, exit::Exit, terminal};
+use crate::{
+    args::FlowValidateArgs,
+    documents::{Choices, Findings},
+    exit::Exit,
+    terminal,
+};
 use serde_json::json;
 
 pub(super) fn execute(arguments: &FlowValidateArgs) -> Exit {
-    let findings: Vec<_> = arguments.flows.iter().map(|path| Findings::of(path, None)).collect();
+    let findings: Vec<_> =
+        arguments.flows.iter().map(|path| Findings::of(path, &Choices::default())).collect();
     if arguments.json {
         terminal::print_json(&json!({ "version": 1, "flows": findings }));
     } else {

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     args::SubmitArgs,
     connection::Connection,
-    documents::{self, Document},
+    documents::{self, Choices, Document},
     exit::Exit,
     interrupts::Interrupts,
     output::OutputDirectory,
@@ -28,7 +28,10 @@ use serde_json::json;
 const FOLLOWED_MAX: usize = 64;
 
 pub(super) async fn execute(arguments: SubmitArgs) -> Result<Exit> {
-    let Some(documents) = documents::read_all(&arguments.flows, None) else { return Ok(Exit::CouldNotRun) };
+    let choices = Choices { parameters: arguments.parameters.by_name(), ..Choices::default() };
+    let Some(documents) = documents::read_all(&arguments.flows, &choices) else {
+        return Ok(Exit::CouldNotRun);
+    };
     let connection = Connection::signing(&arguments.api, &arguments.sign)?;
     let mut interrupts = Interrupts::listen()?;
     let output = if arguments.wait { Some(OutputDirectory::open(&arguments.output.output)?) } else { None };

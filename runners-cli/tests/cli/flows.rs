@@ -35,12 +35,18 @@ fn validation_speaks_json_too() {
 #[test]
 fn what_this_version_cannot_replay_is_refused_before_a_browser_starts() {
     let stage = Stage::new();
-    let step = r#"{"type": "emulateNetworkConditions", "download": 1, "upload": 1, "latency": 1}"#;
-    stage.write("slow.json", format!(r#"{{"title": "t", "steps": [{step}]}}"#));
+    let step = r#"{"type": "customStep", "name": "runners.fly", "parameters": {}}"#;
+    stage.write("fly.json", format!(r#"{{"title": "t", "steps": [{step}]}}"#));
     for verb in [["flow", "run"], ["flow", "validate"]] {
-        let ended = stage.run(&[verb[0], verb[1], "slow.json"]);
-        ended.expect(2, "/steps/0/type: the step `emulateNetworkConditions` is not supported");
+        let ended = stage.run(&[verb[0], verb[1], "fly.json"]);
+        ended.expect(2, "/steps/0/name: the custom step \"runners.fly\" is not supported");
     }
+    let step = r#"{"type": "customStep", "name": "other"}"#;
+    stage.write("other.json", format!(r#"{{"title": "t", "steps": [{step}]}}"#));
+    stage.run(&["flow", "run", "other.json", "--mode", "strict"]).expect(2, "/steps/0/name: nothing here");
+    let ended = stage.run(&["flow", "run", "other.json", "--param", "user=ada"]);
+    ended.expect(2, "the flow has no parameter \"user\" (it has none)");
+    stage.run(&["flow", "run", "other.json", "--param", "hunter2"]).expect(2, "write NAME=VALUE");
     assert!(!stage.path("runners-output").exists());
 }
 

@@ -159,9 +159,32 @@ impl<'s> Page<'s> {
         self.session.call(Call::new(Method::Delete, "window", Value::Null)).await.map(drop)
     }
 
-    /// Closes the dialog that is open, as if it was cancelled.
-    pub(crate) async fn dismiss_dialog(self) -> Result<(), BrowserError> {
-        self.post("alert/dismiss", json!({})).await.map(drop)
+    /// What the dialog says that is open, if one is.
+    pub(crate) async fn dialog(self) -> Result<Option<String>, BrowserError> {
+        match self.get("alert/text").await {
+            Ok(text) => Ok(Some(text.as_str().unwrap_or_default().to_owned())),
+            Err(BrowserError::Refused { code, .. }) if code == "no such alert" => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) async fn type_into_dialog(self, text: &str) -> Result<(), BrowserError> {
+        self.post("alert/text", json!({ "text": text })).await.map(drop)
+    }
+
+    pub(crate) async fn answer_dialog(self, accept: bool) -> Result<(), BrowserError> {
+        let path = if accept { "alert/accept" } else { "alert/dismiss" };
+        self.post(path, json!({})).await.map(drop)
+    }
+
+    /// Sets a cookie of the page's domain.
+    pub(crate) async fn set_cookie(self, cookie: Value) -> Result<(), BrowserError> {
+        self.post("cookie", json!({ "cookie": cookie })).await.map(drop)
+    }
+
+    /// Clears the cookies of the page's domain.
+    pub(crate) async fn clear_cookies(self) -> Result<(), BrowserError> {
+        self.session.call(Call::new(Method::Delete, "cookie", Value::Null)).await.map(drop)
     }
 
     async fn act(self, actions: Value) -> Result<(), BrowserError> {

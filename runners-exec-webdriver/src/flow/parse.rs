@@ -2,6 +2,9 @@
 
 use super::{
     Flow, Mode,
+    extension::{Extension, custom_step},
+    include::Steps,
+    parameters::declared,
     problem::Problem,
     reader::{Reader, kind},
     selector::{Chain, Selector, Selectors},
@@ -44,23 +47,28 @@ pub(super) fn flow(document: &Value, problems: &mut Vec<Problem>) -> Option<Flow
         reader.wrong("timeout", "a number of milliseconds", problems);
     }
     let timeout = timeout(&reader, problems);
-    let steps = steps(&reader, problems);
-    let mode = mode(&reader, problems);
-    problems.is_empty().then(|| Flow { title: title.unwrap_or_default(), timeout, steps, mode })
+    let runners = runners(&reader, problems);
+    let mode = mode(runners.as_ref(), problems);
+    let parameters = runners.as_ref().map(|runners| declared(runners, problems)).unwrap_or_default();
+    let steps = steps(&reader, Steps::new(&parameters, runners.as_ref()), problems);
+    problems.is_empty().then(|| Flow { title: title.unwrap_or_default(), timeout, steps, mode, parameters })
 }
 
 /// What is written for this replayer is meant as it says.
-fn mode(flow: &Reader<'_>, problems: &mut Vec<Problem>) -> Mode {
-    let Some(runners) = flow.get("runners") else { return Mode::Compat };
-    let Some(members) = runners.as_object() else {
-        flow.wrong("runners", "an object", problems);
-        return Mode::Strict;
-    };
-    let chosen = Reader::new(members, "/runners").choice("mode", MODES, problems);
-    if chosen == Some(0) { Mode::Compat } else { Mode::Strict }
+fn mode(runners: Option<&Reader<'_>>, problems: &mut Vec<Problem>) -> Mode {
+    let Some(runners) = runners else { return Mode::Compat };
+    if runners.choice("mode", MODES, problems) == Some(0) { Mode::Compat } else { Mode::Strict }
 }
 
-fn steps(flow: &Reader<'_>, problems: &mut Vec<Problem>) -> Vec<Step> {
+fn runners<'v>(flow: &Reader<'v>, problems: &mut Vec<Problem>) -> Option<Reader<'v>> {
+    let members = flow.get("runners")?.as_object();
+    if members.is_none() {
+        flow.wrong("runners", "an object", problems);
+    }
+    Some(Reader::new(members?, "/runners"))
+}
+
+fn steps(flow: &Reader<'_>, read: Steps<'_>, problems: &mut Vec<Problem>) -> Vec<Step> {
     let Some(steps) = flow.get("steps") else {
         flow.missing("steps", "write an array of steps; it may be empty", problems);
         return Vec::new();
@@ -74,11 +82,10 @@ fn steps(flow: &Reader<'_>, problems: &mut Vec<Problem>) -> Vec<Step> {
         problems.push(Problem::new("/steps", message, "split the flow"));
         return Vec::new();
     }
-    let read = |(index, value)| step(value, format!("/steps/{index}"), problems);
-    steps.iter().enumerate().filter_map(read).collect()
+    read.of(steps, problems)
 }
 
-fn step(value: &Value, pointer: String, problems: &mut Vec<Problem>) -> Option<Step> {
+pub(super) fn step(value: &Value, pointer: String, problems: &mut Vec<Problem>) -> Option<Step> {
     let Some(members) = value.as_object() else {
         let message = format!("a step must be an object, and this is {}", kind(value));
         problems.push(Problem::new(pointer, message, ""));
@@ -89,9 +96,51 @@ fn step(value: &Value, pointer: String, problems: &mut Vec<Problem>) -> Option<S
     let timeout = timeout(&reader, problems);
     let asserted_navigations = asserted_events(&reader, problems);
     let frame = frame(&reader, problems);
+    let (id, optional, retries) = ours(&reader, problems);
+    let screenshot = reader.get("screenshot").and_then(Value::as_bool).unwrap_or(false);
     let action = action(&name?, &reader, problems)?;
+    let pointer = reader.pointer().to_owned();
+    if asserts_over_dialog(&action, &asserted_navigations) {
+        let hint = "leave it out, and look at the address with runners.assertUrl";
+        problems.push(Problem::new(reader.at("assertedEvents"), "a dialog hides the page", hint));
+    }
     let target = reader.get("target").and_then(Value::as_str).map(str::to_owned);
-    Some(Step { action, timeout, asserted_navigations, target, frame })
+    Some(Step {
+        action,
+        pointer,
+        id,
+        optional,
+        retries,
+        screenshot,
+        timeout,
+        asserted_navigations,
+        target,
+        frame,
+    })
+}
+
+/// The members that this replayer adds to every step.
+fn ours(reader: &Reader<'_>, problems: &mut Vec<Problem>) -> (Option<String>, bool, u32) {
+    let id = reader.string("id", problems);
+    if id.as_ref().is_some_and(|id| id.is_empty() || id.len() > Step::ID_BYTES_MAX) {
+        let message = format!("an `id` has 1 to {} bytes", Step::ID_BYTES_MAX);
+        problems.push(Problem::new(reader.at("id"), message, ""));
+    }
+    let optional = reader.bool("optional", problems).unwrap_or(false);
+    let most = f64::from(Step::RETRIES_MAX);
+    let retries = reader.number("retries", problems).unwrap_or(0.0);
+    if !(0.0..=most).contains(&retries) || retries.fract() != 0.0 {
+        let message = format!("{retries} retries are not a whole number from 0 to {most}");
+        problems.push(Problem::new(reader.at("retries"), message, ""));
+        return (id, optional, 0);
+    }
+    let count = (0..=Step::RETRIES_MAX).find(|count| f64::from(*count) == retries);
+    (id, optional, count.unwrap_or(0))
+}
+
+/// While a dialog is open, nobody can see whether the page behind it goes somewhere.
+fn asserts_over_dialog(action: &Action, asserted: &[AssertedNavigation]) -> bool {
+    matches!(action, Action::Extension(Extension::Dialog { .. })) && !asserted.is_empty()
 }
 
 /// A timeout that is no number is dropped by the format; of a flow it was refused before.
@@ -164,10 +213,7 @@ fn action(name: &str, step: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<
         "waitForExpression" => {
             Action::WaitForExpression { expression: step.required_string("expression", problems)? }
         }
-        "customStep" => Action::CustomStep {
-            name: step.required_string("name", problems)?,
-            parameters: step.get("parameters").cloned().unwrap_or_default(),
-        },
+        "customStep" => custom_step(step, problems)?,
         _ => {
             step.choice("type", TYPES, problems);
             return None;
@@ -247,7 +293,7 @@ fn object(step: &Reader<'_>, name: &str, problems: &mut Vec<Problem>) -> Option<
     value.as_object().cloned()
 }
 
-fn selectors(step: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<Selectors> {
+pub(super) fn selectors(step: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<Selectors> {
     let Some(value) = step.get("selectors") else {
         step.missing("selectors", "write at least one selector", problems);
         return None;

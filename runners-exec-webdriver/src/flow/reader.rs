@@ -20,6 +20,10 @@ impl<'v> Reader<'v> {
         self.members.get(name)
     }
 
+    pub(super) fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
     pub(super) fn at(&self, name: &str) -> String {
         format!("{}/{}", self.pointer, escaped(name))
     }

@@ -1,7 +1,7 @@
-//! Secrets in flows: `${secret:NAME}` in the value of a `change` step stands for one that the runner
+//! Secrets in flows: `${secret:NAME}` in a value that is typed or stored stands for one that the runner
 //! knows, so that no password is in a recording.
 
-use super::{Action, BrowserFlow};
+use super::BrowserFlow;
 use runners_core::{Fault, Secret};
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -14,11 +14,14 @@ impl BrowserFlow {
     /// [`JobOptions::secrets`](runners_core::JobOptions::secrets).
     #[must_use]
     pub fn secrets(&self) -> BTreeSet<String> {
-        let values = self.flow.steps.iter().filter_map(|step| match &step.action {
-            Action::Change { value, .. } => Some(value),
-            _ => None,
-        });
-        values.flat_map(|value| pieces(value)).filter_map(|(_, name)| name).map(str::to_owned).collect()
+        let mut names = BTreeSet::new();
+        for step in &self.flow.steps {
+            let mut action = step.action.clone();
+            let values = action.values_mut();
+            let asked = values.iter().flat_map(|value| pieces(value)).filter_map(|(_, name)| name);
+            names.extend(asked.map(str::to_owned));
+        }
+        names
     }
 
     /// The flow with its secrets filled in. The document stays as it was written.
@@ -28,7 +31,7 @@ impl BrowserFlow {
     pub fn with_secrets(mut self, secret: impl Fn(&str) -> Option<Secret>) -> Result<Self, Fault> {
         let mut flow = (*self.flow).clone();
         for step in &mut flow.steps {
-            if let Action::Change { value, .. } = &mut step.action {
+            for value in step.action.values_mut() {
                 *value = filled(value, &secret)?;
             }
         }
@@ -81,6 +84,7 @@ fn pieces(value: &str) -> Vec<(&str, Option<&str>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::Action;
     use serde_json::json;
 
     fn flow(value: &str) -> BrowserFlow {

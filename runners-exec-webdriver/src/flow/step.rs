@@ -1,6 +1,6 @@
 //! The steps of a flow as typed values: what the format calls them and what they carry.
 
-use super::selector::Selectors;
+use super::{extension::Extension, selector::Selectors};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -10,6 +10,16 @@ use std::time::Duration;
 pub struct Step {
     /// What the step does.
     pub action: Action,
+    /// Where it is in the document, as a JSON pointer such as `/steps/3`.
+    pub pointer: String,
+    /// What its author calls it, so that results of several versions of a flow can be compared.
+    pub id: Option<String>,
+    /// Whether the flow goes on if the step fails.
+    pub optional: bool,
+    /// How often it is tried again before it fails, with its whole time limit each time.
+    pub retries: u32,
+    /// Whether a picture is kept once it has passed.
+    pub screenshot: bool,
     /// Its own time limit, if it has one; 1 ms to 30 s.
     pub timeout: Option<Duration>,
     /// The navigations that the step must cause, for which it waits.
@@ -94,6 +104,8 @@ pub enum Action {
         /// The expression; a promise is awaited.
         expression: String,
     },
+    /// One of the steps that this replayer adds to the format.
+    Extension(Extension),
     /// Something only an extension of the replayer understands.
     CustomStep {
         /// The name of the step.
@@ -213,7 +225,7 @@ impl Action {
             Self::EmulateNetworkConditions { .. } => "emulateNetworkConditions",
             Self::WaitForElement(_) => "waitForElement",
             Self::WaitForExpression { .. } => "waitForExpression",
-            Self::CustomStep { .. } => "customStep",
+            Self::Extension(_) | Self::CustomStep { .. } => "customStep",
         }
     }
 
@@ -225,7 +237,17 @@ impl Action {
             Self::Hover { selectors } | Self::Change { selectors, .. } => Some(selectors),
             Self::Scroll { selectors, .. } => selectors.as_ref(),
             Self::WaitForElement(wait) => Some(&wait.selectors),
+            Self::Extension(extension) => extension.selectors(),
             _ => None,
+        }
+    }
+
+    /// The values in which secrets may stand: those that are typed or stored.
+    pub(super) fn values_mut(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::Change { value, .. } => vec![value],
+            Self::Extension(extension) => extension.values_mut(),
+            _ => Vec::new(),
         }
     }
 }
@@ -237,6 +259,10 @@ impl Step {
         !self.asserted_navigations.is_empty()
     }
 
+    /// The most retries of a step.
+    pub const RETRIES_MAX: u32 = 10;
+    /// The longest id in bytes.
+    pub const ID_BYTES_MAX: usize = 100;
     /// The longest description in characters.
     pub const DESCRIPTION_CHARACTERS_MAX: usize = 160;
 
@@ -260,6 +286,7 @@ impl Step {
             Action::EmulateNetworkConditions { .. } => "emulate a network".to_owned(),
             Action::WaitForElement(wait) => describe_wait(wait),
             Action::WaitForExpression { expression } => format!("wait until {expression}"),
+            Action::Extension(extension) => extension.description(),
             Action::CustomStep { name, .. } => format!("custom step {name}"),
         };
         one_line(&line, Self::DESCRIPTION_CHARACTERS_MAX)

@@ -21,8 +21,8 @@ impl Flow {
     #[must_use]
     pub fn unsupported(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        for (index, step) in self.steps.iter().enumerate() {
-            unsupported_step(step, self.mode, &format!("/steps/{index}"), &mut problems);
+        for step in &self.steps {
+            unsupported_step(step, self.mode, &mut problems);
         }
         problems
     }
@@ -32,10 +32,10 @@ impl Flow {
         if devtools == Devtools::Spoken {
             return Vec::new();
         }
-        let needing = self.steps.iter().enumerate().filter_map(|(index, step)| {
+        let needing = self.steps.iter().filter_map(|step| {
             let (member, what) = needs_devtools(step)?;
             let message = format!("{what} needs a driver with `goog/cdp/execute`");
-            Some(Problem::new(format!("/steps/{index}{member}"), message, "use Chromium, Chrome or Edge"))
+            Some(Problem::new(format!("{}{member}", step.pointer), message, "use Chromium, Chrome or Edge"))
         });
         needing.collect()
     }
@@ -43,11 +43,11 @@ impl Flow {
     /// What is valid and replayed, but probably not what its author meant.
     #[must_use]
     pub fn warnings(&self) -> Vec<Problem> {
-        self.steps.iter().enumerate().filter_map(|(index, step)| warning(step, index)).collect()
+        self.steps.iter().filter_map(warning).collect()
     }
 }
 
-fn unsupported_step(step: &Step, mode: Mode, pointer: &str, problems: &mut Vec<Problem>) {
+fn unsupported_step(step: &Step, mode: Mode, problems: &mut Vec<Problem>) {
     let Action::CustomStep { name, .. } = &step.action else { return };
     let (message, hint) = if name.starts_with("runners.") {
         (format!("the custom step {name:?} is not supported"), "")
@@ -57,7 +57,7 @@ fn unsupported_step(step: &Step, mode: Mode, pointer: &str, problems: &mut Vec<P
     } else {
         return;
     };
-    problems.push(Problem::new(format!("{pointer}/name"), message, hint));
+    problems.push(Problem::new(format!("{}/name", step.pointer), message, hint));
 }
 
 fn needs_devtools(step: &Step) -> Option<(&'static str, &'static str)> {
@@ -72,23 +72,23 @@ fn needs_devtools(step: &Step) -> Option<(&'static str, &'static str)> {
     matches!(Key::of(key), Key::Unmapped(_)).then_some(("/key", "this key"))
 }
 
-fn warning(step: &Step, index: usize) -> Option<Problem> {
+fn warning(step: &Step) -> Option<Problem> {
     match &step.action {
         Action::KeyDown { key } | Action::KeyUp { key } if Key::of(key) == Key::Unknown => {
             let hint = "such as \"a\", \"Enter\", \"KeyA\" or \"ArrowDown\"";
             Some(Problem::new(
-                format!("/steps/{index}/key"),
+                format!("{}/key", step.pointer),
                 format!("no keyboard has the key {key:?}"),
                 hint,
             ))
         }
         Action::Navigate { url } if Url::parse(url).is_err() => {
             let message = format!("{url:?} is not an absolute address");
-            Some(Problem::new(format!("/steps/{index}/url"), message, "such as https://example.com/"))
+            Some(Problem::new(format!("{}/url", step.pointer), message, "such as https://example.com/"))
         }
         Action::CustomStep { name, .. } if !name.starts_with("runners.") => {
             let message = format!("the custom step {name:?} will be skipped");
-            Some(Problem::new(format!("/steps/{index}/name"), message, ""))
+            Some(Problem::new(format!("{}/name", step.pointer), message, ""))
         }
         _ => None,
     }

@@ -1,5 +1,7 @@
 //! The rules of the format, each with what breaks it.
 
+mod extension;
+
 use super::*;
 use serde_json::{Value, json};
 

@@ -54,7 +54,7 @@ pub(super) enum Act<'s> {
 /// What a script answers.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Answer {
+pub(super) struct Answer {
     again: Option<String>,
     hopeless: bool,
     hidden: bool,
@@ -66,7 +66,7 @@ struct Answer {
 }
 
 #[derive(Debug, Serialize)]
-struct Alternative<'s> {
+pub(super) struct Alternative<'s> {
     name: String,
     selectors: &'s [Selector],
 }
@@ -152,11 +152,7 @@ impl Scope<'_> {
         );
         self.until(|| async {
             let answer = self.look(COUNT, &alternatives, request.clone()).await?;
-            Ok(match answer.again {
-                None => Look::Done(()),
-                Some(why) if answer.hopeless => Look::Hopeless(why),
-                Some(why) => Look::Again(format!("waited for {wanted}: {why}")),
-            })
+            Ok(answer.ended(|why| format!("waited for {wanted}: {why}")))
         })
         .await
     }
@@ -181,7 +177,7 @@ impl Scope<'_> {
     }
 
     /// Runs a script, with the accessibility tree at hand if it needs it.
-    async fn look(
+    pub(super) async fn look(
         &self,
         script: &str,
         alternatives: &[Alternative<'_>],
@@ -220,8 +216,19 @@ fn raced(selectors: &Selectors) -> Vec<Alternative<'_>> {
     alternatives.into_iter().map(alternative).collect()
 }
 
-fn in_order(selectors: &Selectors) -> Vec<Alternative<'_>> {
+pub(super) fn in_order(selectors: &Selectors) -> Vec<Alternative<'_>> {
     selectors.alternatives().iter().map(alternative).collect()
+}
+
+impl Answer {
+    /// What an answer means that says no more than whether it is so.
+    pub(super) fn ended(self, why: impl FnOnce(String) -> String) -> Look<()> {
+        match self.again {
+            None => Look::Done(()),
+            Some(again) if self.hopeless => Look::Hopeless(again),
+            Some(again) => Look::Again(why(again)),
+        }
+    }
 }
 
 impl Act<'_> {

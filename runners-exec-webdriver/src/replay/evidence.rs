@@ -89,7 +89,7 @@ impl<'r> Keeper<'r> {
     async fn sight(self) -> Result<Sight, BrowserError> {
         match Sight::of(self.page, true).await {
             Err(BrowserError::Dialog { .. }) => {
-                self.page.dismiss_dialog().await?;
+                self.page.answer_dialog(false).await?;
                 Sight::of(self.page, true).await
             }
             other => other,

@@ -10,7 +10,7 @@ use crate::{
         BrowserError,
         page::{Page, Point},
     },
-    flow::{Action, Mode, Step},
+    flow::{Action, Extension, Mode, Step},
     within::within,
 };
 use runners_core::Clock;
@@ -179,7 +179,11 @@ impl Scope<'_> {
             step.action,
             Action::KeyDown { .. } | Action::KeyUp { .. } | Action::EmulateNetworkConditions { .. }
         );
-        let is_of_page = is_input || matches!(step.action, Action::SetViewport(_) | Action::Close);
+        let is_of_page = is_input
+            || matches!(
+                step.action,
+                Action::SetViewport(_) | Action::Close | Action::Extension(Extension::Dialog { .. })
+            );
         let is_always_main = is_input && self.mode == Mode::Compat;
         let target = step.target.as_deref().filter(|target| *target != "main" && !is_always_main);
         let mut path = match target {

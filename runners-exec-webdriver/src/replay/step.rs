@@ -15,7 +15,7 @@ impl Scope<'_> {
     pub(super) async fn perform(&self, step: &Step) -> Result<(), Trouble> {
         self.enter(step).await?;
         let before = match step.action.selectors() {
-            Some(_) if !matches!(step.action, Action::WaitForElement(_)) => None,
+            Some(_) if !matches!(step.action, Action::WaitForElement(_) | Action::Extension(_)) => None,
             _ if step.asserts_navigation() => Some(self.mark().await?),
             _ => None,
         };
@@ -57,6 +57,7 @@ impl Scope<'_> {
             Action::EmulateNetworkConditions { download, upload, latency } => {
                 self.set_network(*download, *upload, *latency).await?;
             }
+            Action::Extension(extension) => self.extension(extension).await?,
             Action::CustomStep { .. } => unreachable!("refused or skipped before the first step"),
         }
         Ok(None)

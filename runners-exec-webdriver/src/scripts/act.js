@@ -40,23 +40,6 @@ reply(async () => {
   }
 });
 
-/** The first element of the first alternative that has one. */
-function first() {
-  const broken = [];
-  for (const [alternative, { name, selectors }] of request.alternatives.entries()) {
-    try {
-      const node = all(selectors, alternative)[0];
-      if (node) return { node, name };
-    } catch (reason) {
-      if (reason instanceof AriaWanted) throw reason;
-      broken.push(`${name} is no valid selector`);
-    }
-  }
-  const hopeless = broken.length === request.alternatives.length;
-  const names = request.alternatives.map(({ name }) => name).join(' or ');
-  return { problem: hopeless ? broken.join('; ') : `no element matches ${names}`, hopeless };
-}
-
 function isInView(element) {
   const seen = element instanceof SVGElement ? element.ownerSVGElement ?? element : element;
   return new Promise(resolve => {
@@ -163,9 +146,4 @@ function assign(element, value) {
   else element[member] = value;
   tell(element);
   return { done: true };
-}
-
-function tell(element) {
-  element.dispatchEvent(new Event('input', { bubbles: true }));
-  element.dispatchEvent(new Event('change', { bubbles: true }));
 }

@@ -51,6 +51,23 @@ function all(chain, alternative) {
   return roots;
 }
 
+/** The first element of the first alternative that has one. */
+function first() {
+  const broken = [];
+  for (const [alternative, { name, selectors }] of request.alternatives.entries()) {
+    try {
+      const node = all(selectors, alternative)[0];
+      if (node) return { node, name };
+    } catch (reason) {
+      if (reason instanceof AriaWanted) throw reason;
+      broken.push(`${name} is no valid selector`);
+    }
+  }
+  const hopeless = broken.length === request.alternatives.length;
+  const names = request.alternatives.map(({ name }) => name).join(' or ');
+  return { problem: hopeless ? broken.join('; ') : `no element matches ${names}`, hopeless };
+}
+
 /** Asks for the accessibility tree if that is why the search stopped. */
 function wanted(reason) {
   if (!(reason instanceof AriaWanted)) throw reason;
@@ -154,6 +171,12 @@ function tag(element) {
   const attributes = ['id', 'class', 'role', 'name'].filter(name => element.getAttribute(name));
   const written = attributes.map(name => ` ${name}="${element.getAttribute(name).slice(0, 40)}"`);
   return `<${element.localName}${written.join('')}>`;
+}
+
+/** Tells the page that a person has changed it. */
+function tell(element) {
+  element.dispatchEvent(new Event('input', { bubbles: true }));
+  element.dispatchEvent(new Event('change', { bubbles: true }));
 }
 
 /** Runs a script and answers, whatever happens. */

@@ -4,7 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::needless_pass_by_value, reason = "steps are written where they are passed")]
 
+mod bad_input;
+mod canonical;
 mod elements;
+mod extensions;
 mod failures;
 mod forms;
 mod keys;

@@ -185,8 +185,9 @@ impl Session for Counted<'_> {
     }
 }
 
-/// A loopback server of pages. A path that ends in `/silent` is never answered, and
-/// the pages of one that ends in `/strict` may not run scripts.
+/// A loopback server of pages. A path that ends in `/silent` is never answered, one that ends in
+/// `/redirect` leads to itself, one that ends in `/broken` is no UTF-8, and the pages of one that ends
+/// in `/strict` may not run scripts.
 pub(crate) struct Site {
     pub(crate) origin: String,
     pages: Arc<Mutex<HashMap<String, String>>>,
@@ -240,6 +241,15 @@ fn answer(mut stream: TcpStream, pages: &Mutex<HashMap<String, String>>) {
     if path.ends_with("/silent") {
         // Held open until the other end gives up.
         let _ = reader.read_line(&mut String::new());
+        return;
+    }
+    if path.ends_with("/redirect") {
+        let _ = write!(stream, "HTTP/1.1 302 Found\r\nLocation: /redirect\r\nContent-Length: 0\r\n\r\n");
+        return;
+    }
+    if path.ends_with("/broken") {
+        let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close\r\n\r\n";
+        let _ = stream.write_all(&[&head[..], b"<h1>a\xFFb</h1>"].concat());
         return;
     }
     let page = pages.lock().unwrap().get(&path).cloned();

@@ -1,0 +1,158 @@
+//! What is added to the format, each rule with what breaks it.
+
+use super::*;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+fn parsed(runners: &Value, steps: &Value) -> Result<BrowserFlow, Problems> {
+    BrowserFlow::parse(&json!({ "title": "t", "runners": runners, "steps": steps }).to_string())
+}
+
+fn found(runners: &Value, steps: &Value) -> Vec<String> {
+    parsed(runners, steps).unwrap_err().iter().map(|problem| problem.pointer.clone()).collect()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "parameters are written where they are passed")]
+fn custom(name: &str, parameters: Value) -> Value {
+    json!({ "type": "customStep", "name": name, "parameters": parameters })
+}
+
+#[test]
+fn each_added_step_names_what_is_wrong_with_it() {
+    let steps = json!([
+        custom("runners.assertText", json!({ "selectors": [] })),
+        custom("runners.assertUrl", json!({ "exact": 1 })),
+        custom("runners.screenshot", json!({ "name": "../up" })),
+        custom("runners.upload", json!({ "selectors": ["#a"], "files": [{ "name": "a" }, 1] })),
+        custom("runners.upload", json!({ "selectors": ["#a"], "files": [{ "name": "a", "base64": "?" }] })),
+        custom("runners.cookies", json!({ "set": [{ "name": "a", "value": "b", "sameSite": "lax" }] })),
+        { "type": "customStep", "name": "runners.dialog" },
+        {
+            "type": "customStep", "name": "runners.dialog", "parameters": {},
+            "assertedEvents": [{ "type": "navigation" }], "retries": 11, "optional": "yes", "id": "",
+        },
+    ]);
+    assert_eq!(
+        found(&json!({}), &steps),
+        [
+            "/steps/0/parameters/text",
+            "/steps/0/parameters/selectors",
+            "/steps/1/parameters/exact",
+            "/steps/1/parameters/url",
+            "/steps/2/parameters/name",
+            "/steps/3/parameters/files/0/text",
+            "/steps/3/parameters/files/1",
+            "/steps/4/parameters/files/0/base64",
+            "/steps/5/parameters/set/0/sameSite",
+            "/steps/6/parameters",
+            "/steps/7/id",
+            "/steps/7/optional",
+            "/steps/7/retries",
+            "/steps/7/assertedEvents",
+        ]
+    );
+}
+
+#[test]
+fn what_may_be_a_session_is_in_no_description_and_no_debug_output() {
+    let steps = json!([
+        custom("runners.cookies", json!({ "set": [{ "name": "a", "value": "hunter2" }] })),
+        custom("runners.dialog", json!({ "value": "hunter2" })),
+        custom(
+            "runners.storageState",
+            json!({ "origins": [
+            { "origin": "https://a", "localStorage": [{ "name": "a", "value": "hunter2" }] }
+        ] })
+        ),
+    ]);
+    let flow = parsed(&json!({}), &steps).unwrap();
+    for step in &flow.flow().steps {
+        assert!(!step.description().contains("hunter2"), "{}", step.description());
+    }
+    let Action::Extension(cookies) = &flow.flow().steps[0].action else { panic!("an added step") };
+    assert!(!format!("{cookies:?}").contains("hunter2"));
+    let Action::Extension(state) = &flow.flow().steps[2].action else { panic!("an added step") };
+    assert!(!format!("{state:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_used_flow_stands_in_the_place_of_its_step_and_keeps_its_own() {
+    let close = json!({ "type": "close" });
+    let uses = |name: &str| custom("runners.use", json!({ "flow": name }));
+    let runners = json!({ "flows": {
+        "a/b": { "steps": [close, uses("inner")] },
+        "inner": { "steps": [{ "type": "scroll" }] },
+        "loop": { "steps": [uses("loop")] },
+        "empty": { "steps": [] },
+    } });
+    let flow = parsed(&runners, &json!([uses("a/b"), close])).unwrap();
+    let pointers: Vec<_> = flow.flow().steps.iter().map(|step| step.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/runners/flows/a~1b/steps/0", "/runners/flows/inner/steps/0", "/steps/1"]);
+    assert_eq!(found(&runners, &json!([uses("none")])), ["/steps/0/parameters/flow"]);
+    assert_eq!(found(&runners, &json!([custom("runners.use", json!({}))])), ["/steps/0/parameters/flow"]);
+    let problems = parsed(&runners, &json!([uses("loop")])).unwrap_err();
+    assert!(problems.to_string().contains("more than 10 deep (does one use itself?)"), "{problems}");
+    let often = Value::from(vec![uses("empty"); 1_100]);
+    let problems = parsed(&runners, &often).unwrap_err();
+    assert!(problems.to_string().contains("more often than 1000 times"), "{problems}");
+    let many = json!({ "flows": { "many": { "steps": vec![close; 100] } } });
+    let problems = parsed(&many, &Value::from(vec![uses("many"); 60])).unwrap_err();
+    assert!(problems.to_string().contains("more than 5000 steps"), "{problems}");
+}
+
+#[test]
+fn parameters_are_declared_filled_in_and_checked() {
+    let runners = json!({ "params": {
+        "host": { "default": "a.example" }, "count": { "type": "number", "default": 3 }, "on": { "type": "boolean" },
+    } });
+    let steps = json!([
+        { "type": "navigate", "url": "https://${params.host}/?n=${params.count}&x=${params.${y}" },
+    ]);
+    let url = |flow: &BrowserFlow| match &flow.flow().steps[0].action {
+        Action::Navigate { url } => url.clone(),
+        other => panic!("{other:?}"),
+    };
+    let flow = parsed(&runners, &steps).unwrap();
+    assert_eq!(url(&flow), "https://a.example/?n=3&x=${params.${y}");
+    let given = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
+    let other = flow.clone().with_mode(Mode::Compat).with_parameters(&given("count", "4.5")).unwrap();
+    assert_eq!(url(&other), "https://a.example/?n=4.5&x=${params.${y}");
+    assert_eq!(other.flow().mode, Mode::Compat, "it was chosen");
+    let again = BrowserFlow::parse(other.document()).unwrap();
+    assert_eq!(url(&again), url(&other), "the value travels in the document");
+    assert_eq!(flow.check_parameters().unwrap_err().code, "parameter");
+    flow.clone().with_parameters(&given("on", "true")).unwrap().check_parameters().unwrap();
+    for (name, value, why) in [
+        ("count", "four", "must be a number"),
+        ("on", "yes", "must be true or false"),
+        ("hots", "x", "no parameter \"hots\" (it has count, host, on)"),
+    ] {
+        let problems = flow.clone().with_parameters(&given(name, value)).unwrap_err();
+        assert!(problems.to_string().contains(why), "{problems}");
+    }
+    let plain =
+        BrowserFlow::parse(r#"{"title":"t","steps":[{"type":"navigate","url":"${params.x}"}]}"#).unwrap();
+    assert_eq!(url(&plain), "${params.x}", "a recording that declares none means its texts");
+}
+
+#[test]
+fn a_secret_parameter_stands_only_where_it_is_not_told() {
+    let runners = json!({ "params": { "word": { "secret": true } } });
+    let change = json!({ "type": "change", "selectors": ["#a"], "value": "<${params.word}>" });
+    let flow = parsed(&runners, &json!([change])).unwrap();
+    assert_eq!(flow.secrets().into_iter().collect::<Vec<_>>(), ["word"]);
+    flow.check_parameters().unwrap();
+    let told = json!([{ "type": "navigate", "url": "https://a/?${params.word}" }]);
+    assert_eq!(found(&runners, &told), ["/steps/0/url"]);
+    let given = BTreeMap::from([("word".to_owned(), "x".to_owned())]);
+    assert!(flow.with_parameters(&given).unwrap_err().to_string().contains("is a secret"));
+    for (declared, pointer) in [
+        (json!({ "a": { "secret": true, "default": "x" } }), "/runners/params/a/default"),
+        (json!({ "a": { "type": "number", "default": "x" } }), "/runners/params/a/default"),
+        (json!({ "a b": {} }), "/runners/params/a b"),
+        (json!({ "a": "x" }), "/runners/params/a"),
+    ] {
+        assert_eq!(found(&json!({ "params": declared }), &json!([])), [pointer]);
+    }
+    assert_eq!(found(&runners, &json!([{ "type": "navigate", "url": "${params.other}" }])), ["/steps/0/url"]);
+}
