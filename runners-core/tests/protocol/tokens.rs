@@ -191,7 +191,7 @@ async fn a_removed_runner_is_told_so_for_a_month_also_after_a_restart_and_then_i
     let start = || ControlPlane::builder(store.clone()).clock(clock.clone()).start();
     let control = start().await.unwrap();
     let made = admin(&control).register_runner(PoolId::DEFAULT, "one").await.unwrap();
-    let (retired, current) = (made.token, secret(1));
+    let (retired, current) = (made.token.clone().unwrap(), secret(1));
     assert!(matches!(rotate(&control, &retired, &current).await, Reply::Rotated(_)));
     assert!(principal(&control, &current).await.is_some());
     sleep(&clock, RotateRequest::OVERLAP).await;

@@ -123,7 +123,7 @@ impl Plane {
             let look_at = match self.records.load::<CredentialRecord>(key.clone()).await {
                 Ok(None) => return pending().await,
                 Ok(Some(Versioned { record, .. })) => match record.standing(now) {
-                    Standing::Ended | Standing::Retired => return,
+                    Standing::Ended | Standing::Removed | Standing::Retired => return,
                     Standing::Good | Standing::First(_) => {
                         record.expires_at.into_iter().chain(record.retires_at).min()
                     }

@@ -12,8 +12,15 @@ const TENANT: TenantId = TenantId::from_bytes([0x60; 16]);
 /// A sync of a runner of the operator that has executed a job of somebody else.
 pub(super) fn sync() -> SyncRequest {
     let (outcome, tenant) = (Outcome::Passed, Some(TENANT));
-    let finish =
-        Finish { token: TOKEN, tenant, outcome, result: None, result_artifact: None, missing: Vec::new() };
+    let finish = Finish {
+        token: TOKEN,
+        tenant,
+        outcome,
+        result: None,
+        result_artifact: None,
+        missing: Vec::new(),
+        log_end: None,
+    };
     SyncRequest { finishes: vec![finish], ..sync_idle(4) }
 }
 
