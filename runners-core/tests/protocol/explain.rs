@@ -169,10 +169,10 @@ async fn a_pinned_job_that_becomes_ready_after_its_runner_was_removed_ends_then(
     let clock = SimClock::new();
     let control = ControlPlane::builder(MemoryStore::default()).clock(clock.clone()).start().await.unwrap();
     let (user, mut hand) = (user(&control), Hand::new(&control, 1));
-    let start_at = Some(clock.wall() + Duration::from_secs(3600));
+    let start_at = clock.wall() + Duration::from_secs(3600);
     let pinned = JobOptions { runner: Some(runner(1)), ..JobOptions::default() };
     submit_with(&user, 1, pinned.clone()).await;
-    submit_with(&user, 2, JobOptions { start_at, ..pinned }).await;
+    submit_with(&user, 2, JobOptions { start_at: Some(start_at), ..pinned }).await;
     let answer = hand.sync().await;
     hand.hold(&answer);
     hand.sync().await;
@@ -181,7 +181,7 @@ async fn a_pinned_job_that_becomes_ready_after_its_runner_was_removed_ends_then(
         let request = WaitRequest { job: job(number), park_for: Duration::from_secs(20) };
         let mut view = inspect(&user, job(number)).await;
         while view.conclusion().is_none() {
-            assert!(clock.wall() < start_at.unwrap() + Duration::from_secs(60), "it still waits: {view:?}");
+            assert!(clock.wall() < start_at + Duration::from_secs(60), "it still waits: {view:?}");
             let Reply::Job(now) = user.call(Request::Wait(request.clone())).await.unwrap() else {
                 panic!("expected a job")
             };

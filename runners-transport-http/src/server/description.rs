@@ -125,7 +125,7 @@ fn problem(codes: &[Code]) -> Value {
         429 | 503 => &["Retry-After"],
         _ => &[],
     };
-    let more = named.iter().map(|name| (*name, header_of(text_schema(), about_header(name))));
+    let more = named.iter().map(|name| (*name, header_of(&text_schema(), about_header(name))));
     json!({
         "description": words.join(" "),
         "headers": headers(more),
@@ -146,14 +146,14 @@ fn about_header(name: &str) -> &'static str {
 fn headers<'a>(more: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
     let mut all = Map::new();
     let version = json!({ "type": "string", "pattern": "^[0-9]+$" });
-    all.insert(named(&PROTOCOL), header_of(version, "The version of the protocol that the server speaks."));
+    all.insert(named(&PROTOCOL), header_of(&version, "The version of the protocol that the server speaks."));
     let about = "Names the request in the logs of both ends: as the request said, or else drawn.";
-    all.insert(named(&REQUEST_ID), header_of(text_schema(), about));
+    all.insert(named(&REQUEST_ID), header_of(&text_schema(), about));
     all.extend(more.into_iter().map(|(name, header)| (name.to_owned(), header)));
     Value::Object(all)
 }
 
-fn header_of(schema: Value, about: &str) -> Value {
+fn header_of(schema: &Value, about: &str) -> Value {
     json!({ "description": about, "required": true, "schema": schema })
 }
 

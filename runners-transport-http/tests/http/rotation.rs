@@ -104,6 +104,7 @@ async fn a_removed_runner_is_told_so_by_a_control_plane_that_was_started_since()
     let control = start().await.unwrap();
     let management = control.management(Principal::Operator).within(TenantId::DEFAULT).unwrap();
     let made = management.register_runner(PoolId::DEFAULT, "one").await.unwrap();
+    let token = made.token.unwrap();
     management.remove_runner(made.view.id).await.unwrap();
     control.stop().await.unwrap();
 
@@ -112,19 +113,19 @@ async fn a_removed_runner_is_told_so_by_a_control_plane_that_was_started_since()
     let callers = move |principal| Arc::new(control.caller(principal)) as Arc<dyn runners_core::Transport>;
     let face = HttpFace::builder(authenticator, callers).artifacts(MemoryArtifacts::default());
     let running = Running::start(face).await;
-    let transport = running.transport(made.token.clone());
-    let request = EnrolRequest { credential: made.token.digest(), name: "-".into() };
+    let transport = running.transport(token.clone());
+    let request = EnrolRequest { credential: token.digest(), name: "-".into() };
     for request in [crate::support::idle(1), Request::Enrol(request)] {
         let told = transport.call(request).await.unwrap();
         assert!(matches!(&told, Reply::Refused(refused) if refused.code == RefusalCode::Removed), "{told:?}");
     }
     let url = format!("{}/v1/artifacts/{}", running.url(), runners_core::Digest::of(b"x"));
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let get = client.get(url).bearer_auth(made.token.expose()).header("runners-protocol", "1");
+    let get = client.get(url).bearer_auth(token.expose()).header("runners-protocol", "1");
     let answer = get.send().await.unwrap();
     assert_eq!(answer.status(), 401, "it has nothing to do with artifacts any more");
     assert!(answer.text().await.unwrap().contains("was removed"));
-    let runner = Runner::builder(running.transport(made.token)).start();
+    let runner = Runner::builder(running.transport(token)).start();
     let left = runner.stopped().await;
     assert!(
         matches!(&left, ExitReason::Refused(refused) if refused.code == RefusalCode::Removed),

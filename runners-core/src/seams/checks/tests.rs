@@ -33,12 +33,12 @@ fn checks() -> Checks<&'static str> {
     Checks::new().with("says", says).with("nothing", async |_, (): ()| Ok(()))
 }
 
-fn command(input: Value) -> RunCheck {
-    RunCheck::new("says", &input).unwrap()
+fn command(input: &Value) -> RunCheck {
+    RunCheck::new("says", input).unwrap()
 }
 
 async fn ended(page: &'static str) -> Result<CheckResult, Fault> {
-    let prepared = checks().prepare(command(json!({ "text": "hello" }))).unwrap();
+    let prepared = checks().prepare(command(&json!({ "text": "hello" }))).unwrap();
     prepared.run(page, &SystemClock::default()).await
 }
 
@@ -74,7 +74,7 @@ async fn trouble_is_a_fault_that_names_the_check() {
 
 #[tokio::test(start_paused = true)]
 async fn a_check_that_does_not_end_has_timed_out_after_its_time() {
-    let asked = command(json!({ "text": "x" })).with_timeout(Duration::from_secs(7));
+    let asked = command(&json!({ "text": "x" })).with_timeout(Duration::from_secs(7));
     let clock = SimClock::new();
     let began = clock.boot();
     let result = checks().prepare(asked).unwrap().run("silent", &clock).await.unwrap();
@@ -87,10 +87,10 @@ async fn a_check_that_does_not_end_has_timed_out_after_its_time() {
 fn an_unknown_name_lists_those_there_are_and_an_input_that_does_not_fit_says_where() {
     let fault = checks().prepare(RunCheck::new("sys", &()).unwrap()).unwrap_err();
     assert_eq!(fault.message, "there is no check \"sys\"; there is nothing, says");
-    let fault = checks().prepare(command(json!({ "text": "x", "times": [1, "two"] }))).unwrap_err();
+    let fault = checks().prepare(command(&json!({ "text": "x", "times": [1, "two"] }))).unwrap_err();
     assert_eq!((fault.code.as_str(), fault.retryable), ("invalid_input", false));
     assert!(fault.message.contains("\"says\": /times/1: invalid type: string"), "{}", fault.message);
-    let fault = checks().prepare(command(json!({}))).unwrap_err();
+    let fault = checks().prepare(command(&json!({}))).unwrap_err();
     assert!(fault.message.contains("missing field `text`"), "{}", fault.message);
     assert!(RunCheck::new("says", &7).is_err());
 }
@@ -108,7 +108,7 @@ fn the_schema_of_an_input_has_its_defaults_and_its_documentation() {
 
 #[test]
 fn a_command_travels_as_it_was_asked_and_its_members_may_be_left_out() {
-    let asked = command(json!({ "text": "x" })).with_timeout(Duration::from_secs(2));
+    let asked = command(&json!({ "text": "x" })).with_timeout(Duration::from_secs(2));
     let text = serde_json::to_string(&asked).unwrap();
     assert_eq!(text, r#"{"check":"says","input":{"text":"x"},"timeout_ms":2000}"#);
     assert_eq!(serde_json::from_str::<RunCheck>(&text).unwrap(), asked);

@@ -37,7 +37,7 @@ pub(super) fn item(schemas: &mut Schemas) -> Value {
         "get": reading(schemas),
         "head": describing(),
         "put": putting(schemas),
-        "delete": operation("deleteArtifact", "Deletes an artifact.", about, deleted),
+        "delete": operation("deleteArtifact", "Deletes an artifact.", about, &deleted),
     })
 }
 
@@ -49,7 +49,7 @@ fn reading(schemas: &mut Schemas) -> Value {
     let (whole, part) = (found("All of it."), found("The range that was asked for."));
     let problems = [PROBLEMS, &[Code::RangeNotSatisfiable]].concat();
     let answers = schemas.responses([("200", whole), ("206", part), ("304", unchanged())], &problems);
-    let mut operation = operation("readArtifact", "Reads an artifact, or a range of it.", "", answers);
+    let mut operation = operation("readArtifact", "Reads an artifact, or a range of it.", "", &answers);
     let range = header_parameter("Range", "One range of bytes, such as `bytes=0-1023`.");
     operation["parameters"] = json!([if_none_match(), range]);
     operation
@@ -63,7 +63,7 @@ fn describing() -> Value {
         answers[code.status().to_string()] = json!({ "description": code.title(), "headers": headers([]) });
     }
     let summary = "Tells whether there is such an artifact, and how long it is.";
-    let mut operation = operation("describeArtifact", summary, "", answers);
+    let mut operation = operation("describeArtifact", summary, "", &answers);
     operation["parameters"] = json!([if_none_match()]);
     operation
 }
@@ -82,7 +82,7 @@ fn putting(schemas: &mut Schemas) -> Value {
         [Code::Invalid, Code::TooSlow, Code::LengthRequired, Code::TooLarge, Code::Mismatch, Code::Full];
     let answers = schemas.responses([("204", put)], &[PROBLEMS, &more].concat());
     let about = "The length must be told first, in the header `Content-Length`. A repeat changes nothing.";
-    let mut operation = operation("putArtifact", "Puts an artifact.", about, answers);
+    let mut operation = operation("putArtifact", "Puts an artifact.", about, &answers);
     operation["requestBody"] = json!({
         "description": "The bytes of this SHA-256. How many there may be, every answer tells.",
         "content": { OCTETS: { "schema": { "type": "string", "format": "binary" } } },
@@ -90,7 +90,7 @@ fn putting(schemas: &mut Schemas) -> Value {
     operation
 }
 
-fn operation(id: &str, summary: &str, description: &str, answers: Value) -> Value {
+fn operation(id: &str, summary: &str, description: &str, answers: &Value) -> Value {
     json!({
         "operationId": id,
         "tags": ["Artifacts"],
@@ -110,10 +110,10 @@ fn about_limit() -> Value {
 }
 
 fn about_found() -> Value {
-    let etag = header_of(text_schema(), "Its digest, in quotes.");
+    let etag = header_of(&text_schema(), "Its digest, in quotes.");
     headers([("ETag", etag), ("Runners-Artifact-Bytes-Max", limit())])
 }
 
 fn limit() -> Value {
-    header_of(text_schema(), "How many bytes an artifact may have.")
+    header_of(&text_schema(), "How many bytes an artifact may have.")
 }
