@@ -137,9 +137,12 @@ impl Http1 {
 fn span_of_body(answer: &[u8]) -> anyhow::Result<Option<(usize, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut head = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(begin) = head.parse(answer)? else { return Ok(None) };
-    let status = head.code.unwrap_or_default();
-    anyhow::ensure!(status == 200, "{status}: {}", String::from_utf8_lossy(&answer[begin..]));
+    let parsed = head.parse(answer)?;
+    if parsed.is_partial() {
+        return Ok(None);
+    }
+    let (begin, code) = (parsed.unwrap(), head.code.unwrap_or_default());
+    anyhow::ensure!(code == 200, "{code}: {}", String::from_utf8_lossy(&answer[begin..]));
     let length = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
     let length = length.context("an answer has no length")?.value;
     let length: usize = std::str::from_utf8(length)?.parse()?;

@@ -72,7 +72,7 @@ impl Settings {
 
     fn check(&self) -> Result<()> {
         if self.layer.tls_cert.is_some() != self.layer.tls_key.is_some() {
-            bail!("of tls-cert and tls-key there is one without the other: give both, or neither");
+            bail!("of --tls-cert and --tls-key there is one without the other: give both, or neither");
         }
         if self.tls().is_some() && self.insecure_http() {
             bail!("there is a certificate, and insecure-http allows to go without: leave one of them out");

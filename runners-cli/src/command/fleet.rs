@@ -26,7 +26,8 @@ struct Runner {
     status: String,
     max_concurrency: u32,
     available_slots: u32,
-    last_heartbeat_utc: Option<String>,
+    #[serde(rename = "lastHeartbeatUtc")]
+    synced_at: Option<String>,
     #[serde(default)]
     note: Option<String>,
     #[serde(default)]
@@ -57,7 +58,7 @@ pub(super) async fn list(arguments: ListRunnersArgs) -> Result<Exit> {
         let runners: Vec<Runner> = read(answer)?;
         let rows = runners.into_iter().map(|runner| {
             let free = format!("{} of {}", runner.available_slots, runner.max_concurrency);
-            let spoke = runner.last_heartbeat_utc.clone().unwrap_or_default();
+            let spoke = runner.synced_at.clone().unwrap_or_default();
             let remark = remark(&runner);
             [runner.name, runner.status.to_lowercase(), free, spoke, remark, runner.id]
         });

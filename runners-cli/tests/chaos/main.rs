@@ -53,6 +53,5 @@ fn runner() {
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.unwrap().block_on(future)
+    tokio::runtime::Runtime::new().unwrap().block_on(future)
 }

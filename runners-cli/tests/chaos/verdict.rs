@@ -72,9 +72,16 @@ impl Verdict {
     /// No two attempts of a job are trusted at once, and none is started twice.
     fn look_at_trust(&mut self, job: JobId, trusts: &mut [Trust]) {
         trusts.sort_by_key(|trust| (trust.from, trust.grant));
-        for pair in trusts.windows(2) {
-            let (earlier, later) = (&pair[0], &pair[1]);
-            if earlier.grant == later.grant || earlier.until > later.from {
+        let mut grants = BTreeSet::new();
+        for twice in trusts.iter().filter(|trust| !grants.insert(trust.grant)) {
+            self.twice += 1;
+            self.problems.push(format!("{job} was started twice: {twice:?}"));
+        }
+        // One that was stopped before it looked has begun when its lease was gone, and trusted nothing.
+        let trusting: Vec<&Trust> = trusts.iter().filter(|trust| trust.from < trust.until).collect();
+        for pair in trusting.windows(2) {
+            let (earlier, later) = (pair[0], pair[1]);
+            if earlier.until > later.from {
                 self.twice += 1;
                 self.problems.push(format!("{job} was trusted twice at once: {earlier:?} and {later:?}"));
             }

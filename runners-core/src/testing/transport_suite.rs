@@ -162,6 +162,7 @@ pub async fn every_refusal_is_a_reply<T: Transport>(make: impl AsyncFnOnce(Arc<d
         RefusalCode::Removed,
         RefusalCode::Expired,
         RefusalCode::NotRunning,
+        RefusalCode::KeyReused,
     ]
     .map(|code| Reply::Refused(Refused::new(code, "say what to do")));
     let replies = Mutex::new(refusals.clone().into_iter());

@@ -55,3 +55,22 @@ async fn nobody_is_given_up_until_a_control_plane_was_up_for_a_term() {
     let attempts = inspect(&user(&second), job).await.attempts;
     assert_eq!(attempts.len(), 1, "and is given up when it says nothing for a term");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_offer_stands_no_longer_than_the_session_that_it_is_made_to() {
+    let (store, clock) = (MemoryStore::default(), SimClock::new());
+    let term = Duration::from_secs(6);
+    let builder = ControlPlane::builder(store).clock(clock.clone()).term(term);
+    let control = builder.start_within(term * 3).start().await.unwrap();
+    let mut hand = Hand::new(&control, 1);
+    submit(&user(&control), 7).await;
+    let answer = hand.sync().await;
+    hand.hold(&answer);
+    // Its confirmation stays unanswered. What it was offered is trusted until it is given away.
+    let trusted = answer.offers[0].start_within;
+    assert!(trusted <= term * 2 / 3, "{trusted:?}");
+    submit(&user(&control), 8).await;
+    clock.sleep_until(clock.boot() + term / 2).await;
+    let later = hand.sync().await.offers;
+    assert!(later.iter().all(|offer| offer.start_within <= term * 2 / 3), "{later:?}");
+}

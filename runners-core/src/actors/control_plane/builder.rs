@@ -168,7 +168,9 @@ impl ControlPlaneBuilder {
         self
     }
 
-    /// How long an offer stands until it must be confirmed. Fifteen seconds unless said otherwise.
+    /// How long an offer stands until it must be confirmed. Fifteen seconds unless said otherwise;
+    /// never more than two thirds of the term, for which the session that it is made to is good at
+    /// least.
     pub fn start_within(mut self, start_within: Duration) -> Self {
         self.spans.start_within = start_within;
         self
@@ -217,7 +219,7 @@ impl ControlPlaneBuilder {
             measures,
             traces: self.traces,
             artifacts: self.artifacts.unwrap_or_else(|| Arc::new(MemoryArtifacts::default())),
-            spans: self.spans,
+            spans: Spans { start_within: self.spans.start_within.min(self.spans.term * 2 / 3), ..self.spans },
             schedule: Mutex::new(Schedule::default()),
             sessions: Sessions::default(),
             pools: Mutex::default(),

@@ -23,7 +23,7 @@ use std::{collections::BTreeMap, pin::pin, time::Duration};
 const EVENTS_PAGE_BYTES: u32 = 128 << 10;
 /// How soon it is looked again for events that stand behind a commit under way, if nothing is
 /// heard of it.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const _: () = assert!(LOOK_AGAIN.as_millis() <= SETTLE.as_millis());
 
 /// What a commit tells, until it is known what became of it.

@@ -5,7 +5,7 @@
 //! moves it on, so none is left out or made twice. A try is claimed before it is made: if this
 //! process dies under it, it is made again.
 
-use super::{Plane, lock};
+use super::{Plane, events::LOOK_AGAIN, lock};
 use crate::{
     actors::records::{Batch, PAGE_ROWS, Versioned, read},
     rules::{
@@ -92,10 +92,11 @@ impl Plane {
             return;
         }
         loop {
-            if let Err(error) = self.make_deliveries().await {
+            let is_held_back = self.make_deliveries().await.unwrap_or_else(|error| {
                 tracing::warn!(error = &error as &dyn Error, "webhooks were not told of events");
-            }
-            let deadline = self.clock.boot() + LOOK_EVERY;
+                false
+            });
+            let deadline = self.clock.boot() + if is_held_back { LOOK_AGAIN } else { LOOK_EVERY };
             tokio::select! {
                 biased;
                 () = self.stopping.cancelled() => return,
@@ -105,12 +106,13 @@ impl Plane {
         }
     }
 
-    async fn make_deliveries(&self) -> Result<(), StoreError> {
+    /// Makes deliveries of what is new. Whether there is more behind a commit that is under way.
+    async fn make_deliveries(&self) -> Result<bool, StoreError> {
         let mut prefix = BytesMut::with_capacity(18);
         prefix.put_slice(keys::UPKEEP.as_bytes());
         prefix.put_u16(Kind::Webhook.number());
         let prefix = prefix.freeze();
-        let (mut after, mut any) = (None, false);
+        let (mut after, mut any, mut is_held_back) = (None, false, false);
         self.webhooks.any.store(false, Ordering::Release);
         loop {
             let query = Query::Range {
@@ -129,22 +131,22 @@ impl Plane {
             }
             let (rows, more) = found?;
             for (_, row) in &rows {
-                self.make_deliveries_of(read(row)?).await?;
+                is_held_back |= self.make_deliveries_of(read(row)?).await?;
             }
             match rows.last() {
                 Some((last, _)) if more => after = Some(last.clone()),
-                _ => return Ok(()),
+                _ => return Ok(is_held_back),
             }
         }
     }
 
-    async fn make_deliveries_of(&self, mut webhook: Versioned<WebhookRecord>) -> Result<(), StoreError> {
+    async fn make_deliveries_of(&self, mut webhook: Versioned<WebhookRecord>) -> Result<bool, StoreError> {
         loop {
             let record = &mut webhook.record;
             let after = EventCursor::new(record.cursor);
-            let (page, _) = self.feed_page(keys::feed(record.tenant), after).await?;
+            let (page, is_held_back) = self.feed_page(keys::feed(record.tenant), after).await?;
             if page.next <= after {
-                return Ok(());
+                return Ok(is_held_back);
             }
             let now = self.now();
             let (mut batch, mut made) = (Batch::new(), 0);
@@ -175,7 +177,7 @@ impl Plane {
             match self.records.commit(batch).await {
                 Ok(_) => webhook.version += 1,
                 // Another control plane was faster, or the webhook was deleted.
-                Err(StoreError::Conflict(_)) => return Ok(()),
+                Err(StoreError::Conflict(_)) => return Ok(false),
                 Err(error) => return Err(error),
             }
             if made > 0 {

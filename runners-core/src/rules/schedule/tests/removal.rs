@@ -16,10 +16,10 @@ fn lanes_that_are_removed_leave_nothing_behind() {
     schedule.remove_lane(lanes[2].id, POOL);
     assert_eq!(kept(&schedule), (2, 1, 2), "the others have the same keys");
     schedule.ready(job(&lanes[1], 1, 100));
+    schedule.ready(job(&lanes[3], 2, 100));
     for key in schedule.counters_wanted() {
         schedule.counter_read(&key, Some(0));
     }
-    schedule.ready(job(&lanes[3], 2, 100));
     assert_eq!(numbers(&schedule.seek(POOL, &seeker(1, &[]), wish(2))), [1, 2]);
     for lane in [&lanes[1], &lanes[3]] {
         schedule.settled(lane.id, POOL);
