@@ -26,8 +26,9 @@ pub use client::{
     enrol::{EnrolError, enrol},
     rotation::{RotationError, RunnerCredential},
 };
-#[cfg(feature = "tls")]
+#[cfg(feature = "server")]
 pub use runners_core::Peer;
+#[cfg(feature = "tls")]
 pub use server::tls::{TlsError, TlsIdentity};
 #[cfg(feature = "server")]
 pub use server::{

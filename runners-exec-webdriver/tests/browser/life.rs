@@ -13,7 +13,7 @@ use std::{
     env, fs,
     io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -211,17 +211,30 @@ async fn owner_of_a_browser_until_it_is_killed() {
     let _ = std::io::stdin().read_line(&mut String::new());
 }
 
+/// A driver that nobody manages, and its port. It chooses one for IPv6 and gives up if somebody has
+/// the same for IPv4, so it is started until it finds one.
+fn started_driver() -> (Child, String) {
+    for _ in 0..20 {
+        let mut server = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+        let port = lines
+            .find_map(|line| line.ok()?.split_once("successfully on port ").map(|(_, port)| port.to_owned()));
+        match port {
+            Some(port) => return (server, port.trim_end_matches('.').to_owned()),
+            None => assert!(!server.wait().unwrap().success(), "it ended without a word of its port"),
+        }
+    }
+    panic!("twenty drivers found no port")
+}
+
 #[tokio::test]
 async fn a_driver_at_a_url_is_used_and_left_alone() {
     let state = tempfile::tempdir().unwrap();
     if driver_options(&state).is_none() {
         return;
     }
-    let mut server = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
-    let port = lines
-        .find_map(|line| line.ok()?.split_once("successfully on port ").map(|(_, port)| port.to_owned()));
-    let url = format!("http://127.0.0.1:{}", port.unwrap().trim_end_matches('.'));
+    let (mut server, port) = started_driver();
+    let url = format!("http://127.0.0.1:{port}");
     let arguments = json!({ "args": ["--headless=new", "--no-sandbox"] });
     let driver = Driver::at(url, Map::from_iter([("goog:chromeOptions".to_owned(), arguments)]));
     let page = Site::open().serve("/page", "<button id=b>B</button>");
