@@ -13,8 +13,9 @@ const CHECKPOINT_PAGES: u32 = 8_000;
 /// A log that grew beyond this is cut back at the next turn.
 const LOG_BYTES_KEPT: u32 = 64 << 20;
 
-/// The memory that a connection may use for pages, in KiB.
-const CACHE_KIBIBYTES: i32 = 64 << 10;
+/// The memory that a connection may use for pages, in KiB. Not more: a commit that has balanced a
+/// tree looks at every page that is kept.
+const CACHE_KIBIBYTES: i32 = 16 << 10;
 
 /// Everything that the threads of a store work on.
 pub(crate) struct Opened {

@@ -93,7 +93,7 @@ impl SqliteStore {
         let owner: Arc<Option<Owner>> = Arc::new(owner);
         let kept = Kept { owner: Arc::clone(&owner), ending: ending.clone() };
         threads
-            .spawn("runners-sqlite-writer", move || {
+            .spawn("sqlite-writer", move || {
                 write_all(&writer, asked);
                 drop(writer);
                 drop(kept);
@@ -107,7 +107,7 @@ impl SqliteStore {
                 let questions = Arc::clone(&questions);
                 let kept = Kept { owner: Arc::clone(&owner), ending: ending.clone() };
                 threads
-                    .spawn("runners-sqlite-reader", move || {
+                    .spawn("sqlite-reader", move || {
                         read_all(&reader, &questions);
                         drop(reader);
                         drop(kept);
@@ -203,7 +203,7 @@ async fn on_thread(
     open: impl FnOnce() -> Result<Opened, OpenError> + Send + 'static,
 ) -> Result<Opened, OpenError> {
     let (answer, answered) = oneshot::channel();
-    let spawned = thread::Builder::new().name("runners-sqlite-open".into()).spawn(move || {
+    let spawned = thread::Builder::new().name("sqlite-open".into()).spawn(move || {
         // A caller that has gone away drops what was opened.
         let _ = answer.send(open());
     });
