@@ -36,6 +36,8 @@ pub(crate) struct Tally {
     counted_as_skipped: bool,
     /// How many tests of the program that is being read have said so.
     said_skipped: u64,
+    /// How many programs have begun, less those that have come to their end.
+    unfinished: i64,
 }
 
 impl Tally {
@@ -50,10 +52,12 @@ impl Tally {
             result.and_then(|rest| rest.strip_prefix("ok. ").or(rest.strip_prefix("FAILED. ")))
         {
             self.among_passed = false;
+            self.unfinished -= 1;
             self.read_result(result);
             return true;
         }
         match line {
+            _ if !self.among_passed && is_beginning(line) => self.unfinished += 1,
             "successes:" => self.among_passed = true,
             "failures:" => self.among_passed = false,
             _ if self.among_passed && line.starts_with("---- ") => self.counted_as_skipped = false,
@@ -68,6 +72,18 @@ impl Tally {
 
     pub(crate) fn failures(&self) -> &[String] {
         &self.failures
+    }
+
+    /// Whether every program that began has said what came of its tests. One that was killed has not.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.unfinished == 0
+    }
+
+    /// Takes tests that failed for passed, since each passed when it was run again.
+    pub(crate) fn forgive(&mut self) -> Vec<String> {
+        self.counts.passed += self.counts.failed;
+        self.counts.failed = 0;
+        std::mem::take(&mut self.failures)
     }
 
     /// What was skipped and why, each line once and as it was printed.
@@ -110,6 +126,14 @@ impl Tally {
         self.counts.failed += count("failed");
         self.counts.skipped += count("ignored") + said;
     }
+}
+
+/// Whether a line is the first that a program of tests prints: `running 4 tests`.
+fn is_beginning(line: &str) -> bool {
+    let count = line
+        .strip_prefix("running ")
+        .and_then(|rest| rest.strip_suffix(" tests").or_else(|| rest.strip_suffix(" test")));
+    count.is_some_and(|count| count.parse::<u64>().is_ok())
 }
 
 #[cfg(test)]
@@ -187,5 +211,22 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out; fini
     #[test]
     fn a_run_without_tests_counts_nothing() {
         assert_eq!(read("running 0 tests").0.counts(), Counts::default());
+    }
+
+    #[test]
+    fn a_program_that_was_killed_leaves_the_run_unfinished() {
+        assert!(read(OUTPUT).0.is_whole());
+        let (killed, _) = read(
+            "running 2 tests\ntest one ... ok\nrunning 1 test\ntest two ... FAILED\n\ntest result: FAILED. 0 passed; 1 failed; 0 ignored",
+        );
+        assert!(!killed.is_whole());
+    }
+
+    #[test]
+    fn what_passed_when_it_was_run_again_counts_as_passed_and_is_named() {
+        let (mut tally, _) = read(OUTPUT);
+        assert_eq!(tally.forgive(), ["replay::hovers"]);
+        assert_eq!(tally.counts().to_string(), "3 passed, 0 failed, 2 skipped");
+        assert!(tally.failures().is_empty());
     }
 }
