@@ -3,6 +3,7 @@
 mod fleet;
 mod groups;
 mod guard;
+mod runner;
 
 pub(crate) use fleet::{
     CreatePoolArgs, CreateTenantArgs, CreateTokenArgs, DrainArgs, EnvironmentsCommand, FleetArgs,
@@ -11,11 +12,15 @@ pub(crate) use fleet::{
 };
 pub(crate) use groups::{ApiArgs, BrowserArgs, GivenSettings, HostArgs, OutputArgs, TrustArgs};
 pub(crate) use guard::{GuardArgs, KeyCommand, KeyGenerateArgs, SignArgs, TenureArgs};
+pub(crate) use runner::{LogArgs, RunArgs, StartArgs, StatusArgs, StopArgs};
 
-use crate::settings::{Settings, Sources};
-use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use crate::{
+    daemon::Saved,
+    settings::{Settings, Sources},
+};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use runners_core::{JobId, Runner, RunnerId};
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 /// Run recorded browser flows on machines that only connect out.
 #[derive(Debug, Parser)]
@@ -48,13 +53,18 @@ impl Arguments {
     pub(crate) fn read(environment: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
         let matches = Self::command().get_matches();
         let mut arguments = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let given = matches.subcommand().map(|(_, given)| given);
         let host = match &mut arguments.command {
+            Command::Start(start) | Command::Restart(start) => {
+                start.given = given.map(Saved::given).unwrap_or_default();
+                return Ok(arguments);
+            }
             Command::Server(server) => &mut server.host,
             Command::Dev(dev) => &mut dev.host,
             _ => return Ok(arguments),
         };
-        let sources = matches.subcommand().map(|(_, given): (_, &ArgMatches)| Sources::of(given));
-        host.settings = Settings::resolve(&host.given, &sources.unwrap_or_default(), environment)?;
+        let sources = given.map(Sources::of).unwrap_or_default();
+        host.settings = Settings::resolve(&host.given, &sources, environment)?;
         Ok(arguments)
     }
 }
@@ -89,6 +99,30 @@ pub(crate) enum Command {
 A token after -t can be read by everybody on this machine for the moment until the runner is
 enrolled, and stays in your shell's history: --token-file and RUNNERS_TOKEN are safer.")]
     Run(RunArgs),
+    /// Start a runner in the background, and wait until it is connected.
+    ///
+    /// It takes the flags of `runners run` and keeps them, but for the token, so that a later start
+    /// needs none; a flag that is given then goes before the one that was kept. What goes wrong is
+    /// said here, with exit code 2, and nothing is left running.
+    #[command(after_help = "Examples:
+  RUNNERS_TOKEN=rreg_… runners start -s https://runners.example.com --slots 2
+  runners start                             # as the last time
+  runners status && runners log -f")]
+    Start(Box<StartArgs>),
+    /// Stop the runner in the background: what it runs is finished first.
+    #[command(after_help = "Examples:\n  runners stop --within 5m\n  runners stop --now")]
+    Stop(StopArgs),
+    /// Stop the runner in the background if there is one, and start it again.
+    #[command(after_help = "Example:\n  runners restart --slots 4")]
+    Restart(Box<StartArgs>),
+    /// Tell how the runner in the background is.
+    ///
+    /// Exit codes: 0 it is connected, 2 it is not at the moment, 3 it is not running.
+    #[command(after_help = "Example:\n  runners status --json")]
+    Status(StatusArgs),
+    /// Print the log of the runner in the background.
+    #[command(after_help = "Example:\n  runners log -f -n 20")]
+    Log(LogArgs),
     /// Submit recorded flows, and with --wait see them through.
     ///
     /// All flows are validated before anything is sent. With --wait, progress is shown, then a table;
@@ -210,48 +244,6 @@ pub(crate) struct DevArgs {
     pub(crate) slots: u32,
     #[command(flatten)]
     pub(crate) browser: BrowserArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RunArgs {
-    /// The control plane's URL.
-    #[arg(short, long, value_name = "URL", env = "RUNNERS_SERVER", default_value = groups::SERVER)]
-    pub(crate) server: String,
-    /// The registration token. Needed once; safer are --token-file and RUNNERS_TOKEN.
-    #[arg(short, long, value_name = "TOKEN", env = "RUNNERS_TOKEN", hide_env_values = true)]
-    pub(crate) token: Option<String>,
-    /// A file with the registration token [default for a server on this machine:
-    /// runners-data/registration-token, if it is there].
-    #[arg(long, value_name = "FILE")]
-    pub(crate) token_file: Option<PathBuf>,
-    /// How many flows are replayed at once.
-    #[arg(long, default_value_t = 1, env = "MAX_CONCURRENCY", value_parser = slots())]
-    pub(crate) slots: u32,
-    /// What the runner is called, for people [default: the name of this machine].
-    #[arg(long)]
-    pub(crate) name: Option<String>,
-    /// A label that flows may ask for; may be repeated.
-    #[arg(long = "label", value_name = "LABEL")]
-    pub(crate) labels: Vec<String>,
-    /// Serve metrics as Prometheus text on this address, or on this port of 127.0.0.1. Whoever reaches
-    /// it can read them.
-    #[arg(long, value_name = "ADDRESS", value_parser = groups::metrics_address)]
-    pub(crate) metrics_listen: Option<SocketAddr>,
-    /// Where the runner keeps its credential and results that are not recorded yet. One runner each
-    /// [default: below ~/.local/state/runners, by server and name].
-    #[arg(long, value_name = "DIR")]
-    pub(crate) state: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) trust: TrustArgs,
-    #[command(flatten)]
-    pub(crate) tenure: TenureArgs,
-    #[command(flatten)]
-    pub(crate) guard: GuardArgs,
-    #[command(flatten)]
-    pub(crate) browser: BrowserArgs,
-    /// Print one JSON object a line instead of text.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! What each command does, one file each.
 
+mod background;
 mod dev;
 mod fleet;
 mod flow_import;
@@ -8,6 +9,7 @@ mod flow_validate;
 mod follow;
 mod jobs;
 mod key;
+mod log;
 mod pools;
 mod queue;
 mod run;
@@ -30,6 +32,11 @@ pub(crate) async fn execute(command: Command, telemetry: &Telemetry) -> Result<E
         Command::Dev(arguments) => dev::execute(arguments, telemetry).await,
         Command::Server(arguments) => server::execute(arguments, telemetry).await,
         Command::Run(arguments) => run::execute(arguments, telemetry).await,
+        Command::Start(arguments) => background::start(*arguments).await,
+        Command::Stop(arguments) => background::stop(arguments).await,
+        Command::Restart(arguments) => background::restart(*arguments).await,
+        Command::Status(arguments) => background::status(arguments).await,
+        Command::Log(arguments) => log::execute(arguments).await,
         Command::Submit(arguments) => submit::execute(arguments).await,
         Command::Flow(FlowCommand::Run(arguments)) => flow_run::execute(arguments).await,
         Command::Flow(FlowCommand::Validate(arguments)) => Ok(flow_validate::execute(&arguments)),

@@ -12,6 +12,8 @@ pub(crate) enum Exit {
     Failed,
     /// 2: something could not run: no verdict was reached.
     CouldNotRun,
+    /// 3: what was asked about is not running.
+    NotRunning,
 }
 
 impl Exit {
@@ -39,6 +41,7 @@ impl From<Exit> for ExitCode {
             Exit::Passed => Self::SUCCESS,
             Exit::Failed => Self::FAILURE,
             Exit::CouldNotRun => Self::from(2),
+            Exit::NotRunning => Self::from(3),
         }
     }
 }

@@ -190,16 +190,22 @@ pub(crate) fn open_spool(path: &Path) -> Result<Spool> {
     })
 }
 
-/// Where a runner keeps its state unless it is told: below the user's state directory, apart for
-/// every server and name.
-pub(crate) fn state_directory(server: &str, name: &str) -> Result<PathBuf> {
-    let base = match (env::var_os("XDG_STATE_HOME"), env::home_dir()) {
+/// Where a runner keeps its state unless it is told: below `base`, apart for every server and name.
+pub(crate) fn state_directory(base: &Path, server: &str, name: &str) -> PathBuf {
+    let rest = server.split_once("://").map_or(server, |(_, rest)| rest);
+    base.join(plain(rest)).join(plain(name))
+}
+
+/// The user's own directory for what runners keep.
+pub(crate) fn base_directory() -> Result<PathBuf> {
+    let state = match (env::var_os("XDG_STATE_HOME"), env::home_dir()) {
         (Some(state), _) if Path::new(&state).is_absolute() => PathBuf::from(state),
         (_, Some(home)) if !home.as_os_str().is_empty() => home.join(".local/state"),
-        _ => bail!("there is no home directory for the runner's state: give --state DIR"),
+        _ => bail!(
+            "there is no home directory for the runner's state: give --state DIR, or set XDG_STATE_HOME"
+        ),
     };
-    let rest = server.split_once("://").map_or(server, |(_, rest)| rest);
-    Ok(base.join("runners").join(plain(rest)).join(plain(name)))
+    Ok(state.join("runners"))
 }
 
 fn plain(text: &str) -> String {
@@ -223,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_state_directory_is_apart_for_every_server_and_name() {
-        let directory = |server, name| state_directory(server, name).unwrap();
+        let directory = |server, name| state_directory(Path::new("/home/me/runners"), server, name);
         let one = directory("http://127.0.0.1:7878", "a");
         assert!(one.ends_with("runners/127.0.0.1_7878/a"), "{one:?}");
         assert_ne!(one, directory("http://127.0.0.1:7879", "a"));

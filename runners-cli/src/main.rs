@@ -7,6 +7,7 @@ mod accounts;
 mod args;
 mod command;
 mod connection;
+mod daemon;
 mod documents;
 mod exit;
 mod faces;
@@ -30,10 +31,15 @@ mod terminal;
 mod tokens;
 
 use anyhow::Context as _;
+use daemon::{Home, Journal, JournalWriter};
 use exit::Exit;
+use narrator::Narrator;
 use runners_otel::Telemetry;
-use std::{env, ffi::OsString, process::ExitCode, time::Duration};
-use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use std::{env, ffi::OsString, process::ExitCode, sync::Arc, time::Duration};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, fmt::writer::BoxMakeWriter, layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 /// A control plane takes and gives back memory on many threads, which the allocators of most
 /// systems serve at half the speed.
@@ -63,7 +69,7 @@ fn execute(command: args::Command) -> anyhow::Result<Exit> {
         .context("the system gives no thread or timer to run on")?;
     // What is exported is sent on the runtime.
     let telemetry = runtime.block_on(async { telemetry::open(&command) })?;
-    install_log(&telemetry);
+    install_log(&telemetry, &command)?;
     let exit = runtime.block_on(async {
         let exit = command::execute(command, &telemetry).await;
         telemetry::close(telemetry).await;
@@ -73,14 +79,34 @@ fn execute(command: args::Command) -> anyhow::Result<Exit> {
     exit
 }
 
-/// The log of the libraries, for those who look for trouble: `RUST_LOG` says how much.
-fn install_log(telemetry: &Telemetry) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    let log = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(console::colors_enabled_stderr())
-        .with_filter(filter);
+/// The log of the libraries, for those who look for trouble: `RUST_LOG` says how much. In the
+/// background it is a file, with what the runner tells.
+fn install_log(telemetry: &Telemetry, command: &args::Command) -> anyhow::Result<()> {
+    let background = match command {
+        args::Command::Run(run) => run.background.as_deref(),
+        _ => None,
+    };
+    let usual = match background {
+        Some(_) => format!("warn,{}=info", Narrator::TARGET),
+        None => "warn".to_owned(),
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
+    let (writer, colours) = match background {
+        Some(directory) => {
+            let home = Home::at(Some(directory))?;
+            home.make()?;
+            (BoxMakeWriter::new(journal_at(&home)?), false)
+        }
+        None => (BoxMakeWriter::new(std::io::stderr), console::colors_enabled_stderr()),
+    };
+    let log = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours).with_filter(filter);
     // Traces are exported whole, however little is logged.
     let spans = telemetry.layer().map(|layer| layer.with_filter(telemetry::spans()));
     tracing_subscriber::registry().with(log).with(spans).init();
+    Ok(())
+}
+
+fn journal_at(home: &Home) -> anyhow::Result<impl Fn() -> JournalWriter + Send + Sync + 'static> {
+    let journal = Arc::new(Journal::open(&home.log())?);
+    Ok(move || JournalWriter(journal.clone()))
 }

@@ -13,6 +13,8 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Narrator {
     json: bool,
+    /// Nobody looks on: there is a log, and for as long as it is started somebody who waits.
+    in_background: bool,
     server: String,
     seen: Mutex<Seen>,
 }
@@ -27,12 +29,23 @@ struct Seen {
 }
 
 impl Narrator {
+    /// The target under which it is logged.
+    pub(crate) const TARGET: &str = "runner";
+
     pub(crate) fn new(server: impl Into<String>, json: bool) -> Self {
-        Self { json, server: server.into(), seen: Mutex::default() }
+        Self { json, in_background: false, server: server.into(), seen: Mutex::default() }
+    }
+
+    /// Writes the text to the log, and prints the events for the program that has started it.
+    pub(crate) fn in_background(server: impl Into<String>) -> Self {
+        Self { in_background: true, ..Self::new(server, true) }
     }
 
     /// Prints something that the runner itself does not tell.
     pub(crate) fn say(&self, text: &str, event: Value) {
+        if self.in_background {
+            tracing::info!(target: Narrator::TARGET, "{text}");
+        }
         if self.json {
             let mut event = event;
             event["at"] = json!(now().to_string());

@@ -88,7 +88,7 @@ impl Report {
             match Exit::of([flow.conclusion]) {
                 Exit::Passed => counts.passed += 1,
                 Exit::Failed => counts.failed += 1,
-                Exit::CouldNotRun => counts.could_not_run += 1,
+                Exit::CouldNotRun | Exit::NotRunning => counts.could_not_run += 1,
             }
         }
         let mut report = Self {
@@ -103,7 +103,7 @@ impl Report {
         report.conclusion = match report.exit() {
             Exit::Passed => Overall::Passed,
             Exit::Failed => Overall::Failed,
-            Exit::CouldNotRun => Overall::CouldNotRun,
+            Exit::CouldNotRun | Exit::NotRunning => Overall::CouldNotRun,
         };
         report
     }

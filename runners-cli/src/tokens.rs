@@ -128,7 +128,8 @@ pub(crate) fn check_kind(token: &Token, wanted: &[TokenKind]) -> Result<()> {
     }
 }
 
-fn make_private(path: &Path) -> std::io::Result<()> {
+/// Makes a directory, and those above it, for their owner alone.
+pub(crate) fn make_private(path: &Path) -> std::io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

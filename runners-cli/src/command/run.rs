@@ -1,5 +1,6 @@
 //! `runners run`: a runner in the foreground.
 
+mod background;
 mod disguise;
 
 use crate::{
@@ -13,8 +14,10 @@ use crate::{
     machine::Machine,
     narrator::Narrator,
     telemetry::MetricsPort,
+    terminal,
 };
 use anyhow::{Context as _, Result, bail};
+use background::{Background, Watched};
 use futures::{FutureExt as _, future::pending};
 use runners_core::{
     DirectorySecrets, EnvironmentSecrets, ExitReason, Runner, RunnerBuilder, Spool, TokenKind,
@@ -27,31 +30,52 @@ use serde_json::json;
 use std::{path::Path, sync::Arc, time::Duration};
 
 /// Name and version of this program.
-const PROGRAM: &str = concat!("runners ", env!("CARGO_PKG_VERSION"));
+pub(super) const PROGRAM: &str = concat!("runners ", env!("CARGO_PKG_VERSION"));
 
 /// How long what runs may take to end at the second interrupt.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 
 pub(super) async fn execute(arguments: RunArgs, telemetry: &Telemetry) -> Result<Exit> {
+    let ended = serve(&arguments, telemetry).await;
+    if let (Some(_), Err(error)) = (&arguments.background, &ended) {
+        // Whoever has started it waits for this.
+        terminal::print_json(&json!({ "event": "failed", "error": terminal::chain(error) }));
+    }
+    ended
+}
+
+async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
     let mut interrupts = Interrupts::listen()?;
+    let background = Background::enter(arguments).await?;
     let browser = LocalBrowser::new(&arguments.browser)?;
     let name = arguments.name.clone().unwrap_or_else(identity::machine_name);
     let state = match &arguments.state {
         Some(state) => state.clone(),
-        None => identity::state_directory(&arguments.server, &name)?,
+        None => {
+            let base = match &background {
+                Some(background) => background.home.directory().to_owned(),
+                None => identity::base_directory()?,
+            };
+            identity::state_directory(&base, &arguments.server, &name)
+        }
     };
     let spool = identity::open_spool(&state)?;
     let metrics_port = MetricsPort::open(telemetry, arguments.metrics_listen).await?;
     let metrics = telemetry.metrics();
     let identity = tokio::select! {
-        identity = identify(&arguments, &spool, &name, &metrics) => identity?,
+        identity = identify(arguments, &spool, &name, &metrics) => identity?,
         () = interrupts.next() => return Ok(Exit::Passed),
     };
-    let narrator = Arc::new(Narrator::new(&arguments.server, arguments.json));
-    announce(&narrator, &arguments, &identity, &name);
+    let narrator = Arc::new(match &background {
+        Some(_) => Narrator::in_background(&arguments.server),
+        None => Narrator::new(&arguments.server, arguments.json),
+    });
+    announce(&narrator, arguments, &identity, &name);
     if let Some(port) = &metrics_port {
         narrator.say(&format!("metrics are at {}", port.url), json!({ "event": "metrics", "url": port.url }));
     }
+    let account = background.as_ref().map(|background| background.account(arguments, &identity, &name));
+    let watched = Arc::new(Watched { narrator: narrator.clone(), account });
     let transport = connection::transport(&arguments.server, identity.credential, &arguments.trust)?;
     let credential = identity::credential(&spool);
     tokio::select! {
@@ -67,13 +91,13 @@ pub(super) async fn execute(arguments: RunArgs, telemetry: &Telemetry) -> Result
         .labels(&arguments.labels)
         .spool(spool.clone())
         .artifacts(identity.enrolled.tenant, HttpArtifacts::new(&transport))
-        .observer(narrator.clone())
+        .observer(watched.clone())
         .metrics(metrics)
         .traces(telemetry.traces())
         .executor(browser.executor.clone())
         .start();
     let ended = tokio::select! {
-        ended = see_through(&runner, &mut interrupts, &narrator) => ended,
+        ended = see_through(&runner, &mut interrupts, &watched) => ended,
         () = credential.serve(&transport).then(|()| pending()) => unreachable!("it never ends"),
     };
     browser.stop().await;
@@ -187,7 +211,7 @@ async fn identify(
 
 fn announce(narrator: &Narrator, arguments: &RunArgs, identity: &Identity, name: &str) {
     let (runner, pool) = (identity.enrolled.runner, &identity.enrolled.pool_name);
-    let slots = crate::terminal::count(arguments.slots as usize, "slot");
+    let slots = terminal::count(arguments.slots as usize, "slot");
     let labels = if arguments.labels.is_empty() {
         String::new()
     } else {
@@ -203,15 +227,17 @@ fn announce(narrator: &Narrator, arguments: &RunArgs, identity: &Identity, name:
 }
 
 /// Waits for the end: by itself, or by interrupts, each more urgent than the one before.
-async fn see_through(runner: &Runner, interrupts: &mut Interrupts, narrator: &Narrator) -> ExitReason {
+async fn see_through(runner: &Runner, interrupts: &mut Interrupts, watched: &Watched) -> ExitReason {
+    let narrator = &watched.narrator;
     tokio::select! {
         reason = runner.stopped() => return reason,
         () = interrupts.next() => {}
     }
+    watched.drain();
     let running = runner.snapshot().held.len();
     let text = match running {
         0 => "draining: nothing runs".to_owned(),
-        _ => format!("draining: {} to finish; once more stops now", crate::terminal::count(running, "flow")),
+        _ => format!("draining: {} to finish; once more stops now", terminal::count(running, "flow")),
     };
     narrator.say(&text, json!({ "event": "draining", "running": running }));
     tokio::select! {

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod arguments;
+mod background;
 mod canonical;
 mod flows;
 mod measures;

@@ -50,6 +50,7 @@ impl Stage {
             "RUNNERS_SERVER",
             "RUNNERS_CA_FILE",
             "RUNNERS_CONFIG",
+            "RUNNERS_HOME",
             "RUNNERS_DATA",
             "RUNNERS_LISTEN",
             "MAX_CONCURRENCY",

@@ -1,0 +1,117 @@
+//! Arguments of a runner, in the foreground and in the background.
+
+use super::{BrowserArgs, GuardArgs, TenureArgs, TrustArgs, groups};
+use crate::daemon::Saved;
+use clap::Args;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The control plane's URL.
+    #[arg(short, long, value_name = "URL", env = "RUNNERS_SERVER", default_value = groups::SERVER)]
+    pub(crate) server: String,
+    /// The registration token. Needed once; safer are --token-file and RUNNERS_TOKEN.
+    #[arg(short, long, value_name = "TOKEN", env = "RUNNERS_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// A file with the registration token [default for a server on this machine:
+    /// runners-data/registration-token, if it is there].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// How many flows are replayed at once.
+    #[arg(long, default_value_t = 1, env = "MAX_CONCURRENCY", value_parser = super::slots())]
+    pub(crate) slots: u32,
+    /// What the runner is called, for people [default: the name of this machine].
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// A label that flows may ask for; may be repeated.
+    #[arg(long = "label", value_name = "LABEL")]
+    pub(crate) labels: Vec<String>,
+    /// Serve metrics as Prometheus text on this address, or on this port of 127.0.0.1. Whoever reaches
+    /// it can read them.
+    #[arg(long, value_name = "ADDRESS", value_parser = groups::metrics_address)]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Where the runner keeps its credential and results that are not recorded yet. One runner each
+    /// [default: below ~/.local/state/runners, by server and name].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+    #[command(flatten)]
+    pub(crate) tenure: TenureArgs,
+    #[command(flatten)]
+    pub(crate) guard: GuardArgs,
+    #[command(flatten)]
+    pub(crate) browser: BrowserArgs,
+    /// Print one JSON object a line instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The home of the runner in the background that this is.
+    #[arg(long, hide = true, value_name = "DIR")]
+    pub(crate) background: Option<PathBuf>,
+}
+
+impl RunArgs {
+    /// The usual control plane.
+    pub(crate) const SERVER: &str = groups::SERVER;
+}
+
+/// Which runner in the background is meant.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct HomeArgs {
+    /// Where the runner in the background has its files: runner.pid, runner.log, runner.config.json
+    /// and its state [default: ~/.local/state/runners].
+    #[arg(long, value_name = "DIR", env = "RUNNERS_HOME")]
+    pub(crate) home: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StartArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) home: HomeArgs,
+    /// How long it may take until the runner is connected.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = groups::time)]
+    pub(crate) within: Duration,
+    /// The flags of the runner that were given, as they are kept.
+    #[arg(skip)]
+    pub(crate) given: Saved,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StopArgs {
+    #[command(flatten)]
+    pub(crate) home: HomeArgs,
+    /// Do not wait for what runs: it is tried elsewhere.
+    #[arg(long)]
+    pub(crate) now: bool,
+    /// How long what runs may take to finish, before it is stopped.
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = groups::time)]
+    pub(crate) within: Duration,
+}
+
+impl StopArgs {
+    /// The usual time that what runs has to finish.
+    pub(crate) const WITHIN: Duration = Duration::from_secs(600);
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) home: HomeArgs,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    #[command(flatten)]
+    pub(crate) home: HomeArgs,
+    /// Go on printing what is added, until Ctrl-C.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// How many of the last lines are printed.
+    #[arg(short = 'n', long, value_name = "LINES", default_value_t = 50)]
+    pub(crate) lines: usize,
+}
