@@ -101,13 +101,24 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
         () = credential.serve(&transport).then(|()| pending()) => unreachable!("it never ends"),
     };
     browser.stop().await;
+    conclude(ended, arguments, &spool, &narrator, &state)
+}
+
+/// What its end means to whoever started it.
+fn conclude(
+    ended: ExitReason,
+    arguments: &RunArgs,
+    spool: &Spool,
+    narrator: &Narrator,
+    state: &Path,
+) -> Result<Exit> {
     match ended {
         ExitReason::Left | ExitReason::Stopped | ExitReason::Killed => {
             narrator.say("stopped", json!({ "event": "stopped" }));
             Ok(Exit::Passed)
         }
         ExitReason::Deregistered => {
-            identity::forget(&spool)?;
+            identity::forget(spool)?;
             narrator.say("deregistered after its single use", json!({ "event": "deregistered" }));
             Ok(Exit::Passed)
         }
@@ -115,7 +126,7 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
             bail!("another process runs as this runner: give this one a --state of its own")
         }
         ExitReason::Refused(refused) => {
-            let advice = refusal_advice(&refused, &arguments.server, &state);
+            let advice = refusal_advice(&refused, &arguments.server, state);
             Err(refused).context(advice)
         }
         reason => bail!("the runner ended: {reason}"),
