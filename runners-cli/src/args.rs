@@ -12,7 +12,7 @@ pub(crate) use fleet::{
 };
 pub(crate) use groups::{ApiArgs, BrowserArgs, GivenSettings, HostArgs, OutputArgs, TrustArgs};
 pub(crate) use guard::{GuardArgs, KeyCommand, KeyGenerateArgs, SignArgs, TenureArgs};
-pub(crate) use runner::{LogArgs, RunArgs, StartArgs, StatusArgs, StopArgs};
+pub(crate) use runner::{DoctorArgs, LogArgs, RunArgs, StartArgs, StatusArgs, StopArgs};
 
 use crate::{
     daemon::Saved,
@@ -120,6 +120,9 @@ enrolled, and stays in your shell's history: --token-file and RUNNERS_TOKEN are 
     /// Exit codes: 0 it is connected, 2 it is not at the moment, 3 it is not running.
     #[command(after_help = "Example:\n  runners status --json")]
     Status(StatusArgs),
+    /// Look at everything that a runner on this machine needs, and say what to do about the rest.
+    #[command(after_help = "Example:\n  runners doctor -s https://runners.example.com")]
+    Doctor(DoctorArgs),
     /// Print the log of the runner in the background.
     #[command(after_help = "Example:\n  runners log -f -n 20")]
     Log(LogArgs),

@@ -2,6 +2,7 @@
 
 mod background;
 mod dev;
+mod doctor;
 mod fleet;
 mod flow_import;
 mod flow_run;
@@ -37,6 +38,7 @@ pub(crate) async fn execute(command: Command, telemetry: &Telemetry) -> Result<E
         Command::Restart(arguments) => background::restart(*arguments).await,
         Command::Status(arguments) => background::status(arguments).await,
         Command::Log(arguments) => log::execute(arguments).await,
+        Command::Doctor(arguments) => doctor::execute(arguments).await,
         Command::Submit(arguments) => submit::execute(arguments).await,
         Command::Flow(FlowCommand::Run(arguments)) => flow_run::execute(arguments).await,
         Command::Flow(FlowCommand::Validate(arguments)) => Ok(flow_validate::execute(&arguments)),

@@ -11,6 +11,7 @@ mod daemon;
 mod documents;
 mod exit;
 mod faces;
+mod health;
 mod host;
 mod identity;
 mod interrupts;

@@ -1,6 +1,6 @@
 //! A runner in the background: started, asked about, killed, started again, and stopped.
 
-use crate::stage::{Ended, Stage, mode};
+use crate::stage::{Ended, Stage, has_browser, mode, page};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 use std::{fs, path::PathBuf};
@@ -112,6 +112,31 @@ fn one_that_cannot_connect_says_why_and_is_not_left_running() {
     nobody.expect(2, "was not connected within 1.0 s");
     assert!(nobody.stderr().contains("waiting for http://127.0.0.1:1"), "{}", nobody.stderr());
     assert_eq!(status(&stage, 3)["running"], false);
+}
+
+#[test]
+fn the_doctor_names_what_is_missing_and_what_to_do() {
+    let stage = Stage::new();
+    let found = |doctor: &Ended, what: &str| {
+        let all = doctor.json()["findings"].as_array().unwrap().clone();
+        all.into_iter().find(|finding| finding["what"] == what).unwrap_or_else(|| panic!("{what}"))
+    };
+    let lost = stage.run(&["doctor", "--json", "-s", "http://127.0.0.1:1"]);
+    assert_eq!(lost.code(), Some(2));
+    assert!(found(&lost, "server")["fix"].as_str().unwrap().contains("does the server run"));
+    assert!(found(&lost, "token")["text"].as_str().unwrap().contains("there is no registration token"));
+    assert_eq!(found(&lost, "folder")["good"], true);
+
+    let page = page("no control plane");
+    let wrong = stage.run(&["doctor", "--json", "-s", &page]);
+    assert!(found(&wrong, "server")["text"].as_str().unwrap().contains("is no control plane"));
+
+    let (_server, url) = stage.server();
+    let right = stage.run(&["doctor", "--json", "-s", &url]);
+    for what in ["folder", "name", "server", "clock", "token"] {
+        assert_eq!(found(&right, what)["good"], true, "{}", right.stdout());
+    }
+    assert_eq!(right.code(), Some(if has_browser() { 0 } else { 2 }), "{}", right.stdout());
 }
 
 /// A process that has ended is there until its parent looks, and nobody may.

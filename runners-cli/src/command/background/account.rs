@@ -2,39 +2,20 @@
 
 use crate::{
     daemon::{Home, Record},
-    terminal,
+    health, terminal,
 };
-use anyhow::{Context as _, Error, Result};
 use console::Style;
 use runners_core::{Clock as _, SystemClock};
 use serde_json::{Value, json};
-use std::{fs, time::Duration};
-
-/// How long a server may take to say that it is there.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
+use std::path::Path;
 
 /// Asks the server whether it is there. What is wrong, if anything.
 pub(super) async fn ask_server(server: &str, ca_file: Option<&str>) -> Option<String> {
-    asked(server, ca_file).await.err().map(|error| terminal::chain(&error))
-}
-
-async fn asked(server: &str, ca_file: Option<&str>) -> Result<()> {
-    let mut client = reqwest::Client::builder().timeout(ANSWER_MAX);
-    if let Some(file) = ca_file {
-        let pem = fs::read(file).with_context(|| format!("could not read {file}"))?;
-        for certificate in reqwest::Certificate::from_pem_bundle(&pem)? {
-            client = client.add_root_certificate(certificate);
-        }
+    match health::ask(server, ca_file.map(Path::new)).await {
+        Ok(answer) if answer.is_control_plane => None,
+        Ok(_) => Some("what answers there is no control plane".to_owned()),
+        Err(error) => Some(terminal::chain(&error)),
     }
-    let url = format!("{}/healthz", server.trim_end_matches('/'));
-    client
-        .build()?
-        .get(url)
-        .send()
-        .await
-        .and_then(reqwest::Response::error_for_status)
-        .map_err(Error::from)?;
-    Ok(())
 }
 
 /// Prints that there is none, and what is known of the last one.

@@ -1,0 +1,106 @@
+//! The way from this machine to the server: its name, its answer, and what stands between.
+
+use super::Finding;
+use crate::{args::TrustArgs, connection, health, terminal};
+use anyhow::{Error, anyhow};
+use reqwest::Url;
+use runners_core::{Clock as _, SystemClock, Timestamp, sleep};
+use std::{env, time::Duration};
+
+/// How long a name may take.
+const NAME_MAX: Duration = Duration::from_secs(10);
+
+/// Clocks that differ by more than this make leases and signatures hard to read.
+const DRIFT_MAX: Duration = Duration::from_secs(30);
+
+/// The variables that lead past a proxy, or through one.
+const PROXIES: [&str; 6] =
+    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+
+/// Looks along the way. What comes after a step that failed is not looked at.
+pub(super) async fn look(server: &str, trust: &TrustArgs) -> Vec<Finding> {
+    let url = match Url::parse(server) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => url,
+        _ => {
+            let fix = "give -s https://HOST, and what comes before the server's own paths";
+            return vec![Finding::bad("server", format!("{server:?} is no URL of a server"), fix)];
+        }
+    };
+    let mut findings = Vec::new();
+    let proxy = PROXIES.iter().find(|name| env::var_os(name).is_some_and(|value| !value.is_empty()));
+    if let Some(proxy) = proxy.filter(|_| !connection::is_here(server)) {
+        findings.push(Finding::good("proxy", format!("{proxy} is set, and is gone through")));
+    } else {
+        findings.push(name(&url).await);
+    }
+    if !connection::is_here(server) && url.scheme() == "http" && !trust.insecure_http {
+        let text = "the credential would travel over plain http for all to read";
+        findings.push(Finding::bad("tls", text, "use https, or allow it with --insecure-http"));
+    }
+    if findings.iter().all(|finding| finding.good) {
+        findings.extend(answer(&url, trust).await);
+    }
+    findings
+}
+
+async fn name(url: &Url) -> Finding {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = url.port_or_known_default().unwrap_or_default();
+    let clock = SystemClock::default();
+    let found = tokio::select! {
+        found = tokio::net::lookup_host((host, port)) => found.map_err(Error::from),
+        () = sleep(&clock, NAME_MAX) => Err(anyhow!("no answer within {}", terminal::span(NAME_MAX))),
+    };
+    let fix = "is the host in -s right, and does this machine have a name server (/etc/resolv.conf)?";
+    match found.map(|addresses| addresses.map(|address| address.ip().to_string()).collect::<Vec<_>>()) {
+        Ok(addresses) if !addresses.is_empty() => {
+            Finding::good("name", format!("{host} is {}", addresses.join(", ")))
+        }
+        Ok(_) => Finding::bad("name", format!("{host} has no address"), fix),
+        Err(error) => Finding::bad("name", format!("{host}: {}", terminal::chain(&error)), fix),
+    }
+}
+
+async fn answer(url: &Url, trust: &TrustArgs) -> Vec<Finding> {
+    let asked = SystemClock::default().wall();
+    match health::ask(url.as_str(), trust.ca_file.as_deref()).await {
+        Ok(answer) if answer.is_control_plane => {
+            let now = SystemClock::default().wall();
+            let span = terminal::span(now.since(asked));
+            let mut findings = vec![Finding::good("server", format!("{url} answers, in {span}"))];
+            findings.extend(answer.clock.map(|there| clock(there, now)));
+            findings
+        }
+        Ok(_) => {
+            let fix = "is it the right URL, with the prefix that a proxy gives it?";
+            vec![Finding::bad("server", format!("what answers at {url} is no control plane"), fix)]
+        }
+        Err(error) => {
+            let text = terminal::chain(&error);
+            let usual = "does the server run, and do this machine's firewall and proxy let it out?";
+            let fix = connection::certificate_advice(&text).unwrap_or(usual);
+            vec![Finding::bad("server", text, fix)]
+        }
+    }
+}
+
+fn clock(there: Timestamp, here: Timestamp) -> Finding {
+    let drift = there.since(here).max(here.since(there));
+    if drift > DRIFT_MAX {
+        let text = format!("it is {} away from the server's", terminal::span(drift));
+        return Finding::bad("clock", text, "set this machine's clock, by NTP for example");
+    }
+    Finding::good("clock", "it agrees with the server's")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_may_be_off_by_less_than_the_limit_in_either_direction() {
+        let at = |seconds: u64| Timestamp::from_millis(1_000_000 + seconds * 1000);
+        assert!(clock(at(30), at(0)).good && clock(at(0), at(30)).good);
+        assert!(!clock(at(31), at(0)).good && !clock(at(0), at(31)).good);
+    }
+}

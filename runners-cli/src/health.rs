@@ -1,0 +1,53 @@
+//! Whether a control plane is there, as anybody may ask.
+
+use anyhow::{Context as _, Result};
+use reqwest::{Certificate, Client, Response, header::DATE};
+use runners_core::Timestamp;
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, UNIX_EPOCH},
+};
+
+/// How long an answer may take.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// What a control plane says of itself.
+const HEALTHY: &str = "ok\n";
+
+/// How much of an answer is looked at.
+const BODY_BYTES_MAX: u64 = 64 << 10;
+
+/// What has answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    /// What time it is there, if that was told.
+    pub(crate) clock: Option<Timestamp>,
+    pub(crate) is_control_plane: bool,
+}
+
+/// Asks whoever is at a URL.
+pub(crate) async fn ask(server: &str, ca_file: Option<&Path>) -> Result<Answer> {
+    let mut client = Client::builder().timeout(ANSWER_MAX);
+    if let Some(file) = ca_file {
+        let pem = fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
+        for certificate in Certificate::from_pem_bundle(&pem)? {
+            client = client.add_root_certificate(certificate);
+        }
+    }
+    let url = format!("{}/healthz", server.trim_end_matches('/'));
+    let response = client.build()?.get(url).send().await.map_err(reqwest::Error::without_url)?;
+    Ok(Answer { clock: clock(&response), is_control_plane: is_control_plane(response).await })
+}
+
+fn clock(response: &Response) -> Option<Timestamp> {
+    let date = response.headers().get(DATE)?.to_str().ok()?;
+    let since = httpdate::parse_http_date(date).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(Timestamp::from_millis(u64::try_from(since.as_millis()).ok()?))
+}
+
+async fn is_control_plane(response: Response) -> bool {
+    response.status().is_success()
+        && response.content_length().is_some_and(|length| length <= BODY_BYTES_MAX)
+        && response.text().await.is_ok_and(|text| text == HEALTHY)
+}
