@@ -3,6 +3,7 @@
 mod fleet;
 mod groups;
 mod guard;
+mod job;
 mod runner;
 
 pub(crate) use fleet::{
@@ -12,14 +13,17 @@ pub(crate) use fleet::{
 };
 pub(crate) use groups::{ApiArgs, BrowserArgs, GivenSettings, HostArgs, OutputArgs, TrustArgs};
 pub(crate) use guard::{GuardArgs, KeyCommand, KeyGenerateArgs, SignArgs, TenureArgs};
-pub(crate) use runner::{DoctorArgs, LogArgs, RunArgs, StartArgs, StatusArgs, StopArgs};
+pub(crate) use job::{JobArgs, PingArgs};
+pub(crate) use runner::{
+    CompletionArgs, DoctorArgs, LogArgs, ManArgs, RunArgs, StartArgs, StatusArgs, StopArgs,
+};
 
 use crate::{
     daemon::Saved,
     settings::{Settings, Sources},
 };
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
-use runners_core::{JobId, Runner, RunnerId};
+use runners_core::Runner;
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 /// Run recorded browser flows on machines that only connect out.
@@ -200,6 +204,12 @@ Exit codes: 0 all passed; 1 one failed or timed out; 2 one could not run, was ca
     Job(JobArgs),
     /// Stop a job.
     Cancel(JobArgs),
+    /// Print what a shell needs to complete these commands.
+    #[command(after_help = "Example:\n  source <(runners completion bash)")]
+    Completion(CompletionArgs),
+    /// Write the manual pages, one for each command.
+    #[command(after_help = "Example:\n  runners man ~/.local/share/man/man1")]
+    Man(ManArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -356,28 +366,6 @@ pub(crate) struct FlowExportArgs {
     /// Replace the file if it is there already.
     #[arg(long)]
     pub(crate) force: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PingArgs {
-    /// The runner, as it says at its start: `runner_` and 32 hex digits.
-    pub(crate) runner: RunnerId,
-    #[command(flatten)]
-    pub(crate) api: ApiArgs,
-    /// Print JSON instead of text.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct JobArgs {
-    /// The job, as `submit` says: `job_` and 32 hex digits.
-    pub(crate) job: JobId,
-    #[command(flatten)]
-    pub(crate) api: ApiArgs,
-    /// Print JSON instead of text.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 fn slots() -> clap::builder::RangedI64ValueParser<u32> {

@@ -15,6 +15,7 @@ mod pools;
 mod queue;
 mod run;
 mod server;
+mod shell;
 mod submit;
 
 use crate::{
@@ -39,6 +40,8 @@ pub(crate) async fn execute(command: Command, telemetry: &Telemetry) -> Result<E
         Command::Status(arguments) => background::status(arguments).await,
         Command::Log(arguments) => log::execute(arguments).await,
         Command::Doctor(arguments) => doctor::execute(arguments).await,
+        Command::Completion(arguments) => Ok(shell::completion(&arguments)),
+        Command::Man(arguments) => shell::man(&arguments),
         Command::Submit(arguments) => submit::execute(arguments).await,
         Command::Flow(FlowCommand::Run(arguments)) => flow_run::execute(arguments).await,
         Command::Flow(FlowCommand::Validate(arguments)) => Ok(flow_validate::execute(&arguments)),

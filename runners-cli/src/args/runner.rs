@@ -131,3 +131,16 @@ pub(crate) struct LogArgs {
     #[arg(short = 'n', long, value_name = "LINES", default_value_t = 50)]
     pub(crate) lines: usize,
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionArgs {
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Where the pages go.
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+}

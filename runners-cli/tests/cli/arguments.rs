@@ -23,6 +23,19 @@ fn every_command_explains_itself() {
 }
 
 #[test]
+fn shells_and_man_know_every_verb() {
+    let stage = Stage::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = stage.run(&["completion", shell]);
+        assert_eq!(script.code(), Some(0));
+        assert!(script.stdout().contains("doctor"), "{shell}");
+    }
+    stage.run(&["man", "pages/man1"]).expect(0, "");
+    assert!(stage.read("pages/man1/runners.1").contains(r"runners\-submit(1)"));
+    assert!(stage.read("pages/man1/runners-start.1").contains("in the background"));
+}
+
+#[test]
 fn malformed_arguments_exit_with_2_and_name_the_limit() {
     let stage = Stage::new();
     stage.run(&["fly"]).expect(2, "unrecognized subcommand");
