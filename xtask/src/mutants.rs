@@ -1,10 +1,12 @@
 //! `cargo xtask mutants`: breaks one rule at a time and shows that a test notices.
 //!
 //! The breaks are listed by hand in `mutants/list.rs`, because each stands for a mistake that
-//! would cost somebody a result. They are made in a copy of the tree, never in the tree itself.
+//! would cost somebody a result. They are made in a copy of the tree, never in the tree itself, and
+//! most of them in one build: a switch says which of them is carried out.
 
 mod list;
 mod scratch;
+mod switch;
 
 use crate::{
     process::{cargo, run_bounded},
@@ -68,14 +70,20 @@ pub(crate) fn command(workspace: &Workspace, options: &Options) -> Result<()> {
     for mutant in &mutants {
         scratch.mutated(mutant)?;
     }
+    let switched = scratch.switch(&mutants)?;
+    let is_switched = |mutant: &&Mutant| switched.contains(mutant.name);
+    let (together, alone): (Vec<_>, Vec<_>) = mutants.iter().copied().partition(is_switched);
     let bench =
         Bench { target: workspace.folder("mutants-target")?, log: workspace.folder("mutants-log")?, scratch };
     bench.baseline(&mutants)?;
     let mut survivors = 0;
     let mut table = Vec::new();
-    for mutant in mutants {
+    for (at, mutant) in together.iter().chain(&alone).enumerate() {
+        if at == together.len() {
+            Scratch::prepare(workspace)?;
+        }
         let watch = Stopwatch::start();
-        let fate = bench.try_one(mutant)?;
+        let fate = if at < together.len() { bench.try_switched(mutant)? } else { bench.try_one(mutant)? };
         survivors += usize::from(matches!(fate, Fate::Survived));
         let row = row(mutant, &fate, watch.elapsed());
         eprintln!("{row}");
@@ -107,14 +115,27 @@ struct Bench {
     log: PathBuf,
 }
 
+impl Fate {
+    fn of(ran: Ran) -> Self {
+        match ran {
+            Ran::Green { .. } => Self::Survived,
+            Ran::Hung => Self::Hung,
+            Ran::Red { failures } => match failures.split_first() {
+                Some((by, others)) => Self::Caught { by: by.clone(), others: others.len() },
+                None => Self::Caught { by: "a test program that was killed".to_owned(), others: 0 },
+            },
+        }
+    }
+}
+
 impl Bench {
     /// Shows that the tests pass while nothing is broken.
     fn baseline(&self, mutants: &[&Mutant]) -> Result<()> {
         let commands: BTreeSet<&[&str]> = mutants.iter().map(|mutant| mutant.test).collect();
         for test in commands {
             eprintln!("unbroken: cargo test {}", test.join(" "));
-            self.build(test).context("the tree does not build before anything is broken")?;
-            match self.test(test)? {
+            self.build(test).context("the tree does not build with every rule behind its switch")?;
+            match self.test(test, None)? {
                 Ran::Green { passed: 0 } => bail!("`cargo test {}` runs no test", test.join(" ")),
                 Ran::Green { .. } => {}
                 Ran::Red { failures } => bail!("red before anything is broken: {}", failures.join(", ")),
@@ -124,26 +145,26 @@ impl Bench {
         Ok(())
     }
 
-    fn try_one(&self, mutant: &Mutant) -> Result<Fate> {
+    /// Tries a mutant that stands in the tree, behind its switch.
+    fn try_switched(&self, mutant: &Mutant) -> Result<Fate> {
         eprintln!("mutant: {}", mutant.name);
+        self.test(mutant.test, Some(mutant.name)).map(Fate::of)
+    }
+
+    /// Tries a mutant that has to be built by itself.
+    fn try_one(&self, mutant: &Mutant) -> Result<Fate> {
+        eprintln!("mutant, built by itself: {}", mutant.name);
         let broken = self.scratch.break_rule(mutant)?;
         self.build(mutant.test).with_context(|| format!("the mutant `{}` does not build", mutant.name))?;
-        let ran = self.test(mutant.test)?;
+        let ran = self.test(mutant.test, None)?;
         broken.restore()?;
-        Ok(match ran {
-            Ran::Green { .. } => Fate::Survived,
-            Ran::Hung => Fate::Hung,
-            Ran::Red { failures } => match failures.split_first() {
-                Some((by, others)) => Fate::Caught { by: by.clone(), others: others.len() },
-                None => Fate::Caught { by: "a test program that was killed".to_owned(), others: 0 },
-            },
-        })
+        Ok(Fate::of(ran))
     }
 
     fn build(&self, test: &[&str]) -> Result<()> {
         let (of_cargo, _) = split(test);
         let arguments = [&["test", "--quiet", "--no-run"], of_cargo].concat();
-        let (ended, told) = self.run(&arguments, BUILD_TIME_MAX)?;
+        let (ended, told) = self.run(&arguments, None, BUILD_TIME_MAX)?;
         match ended {
             Some(true) => Ok(()),
             Some(false) => bail!("`cargo {}` failed:\n{told}", arguments.join(" ")),
@@ -151,10 +172,11 @@ impl Bench {
         }
     }
 
-    fn test(&self, test: &[&str]) -> Result<Ran> {
+    /// Runs tests, with a mutant switched on.
+    fn test(&self, test: &[&str], broken: Option<&str>) -> Result<Ran> {
         let (of_cargo, of_tests) = split(test);
         let arguments = [&["test", "--no-fail-fast"], of_cargo, &["--"], of_tests].concat();
-        let (ended, told) = self.run(&arguments, TEST_TIME_MAX)?;
+        let (ended, told) = self.run(&arguments, broken, TEST_TIME_MAX)?;
         let mut tally = Tally::default();
         for line in told.lines() {
             tally.read(line);
@@ -167,9 +189,15 @@ impl Bench {
     }
 
     /// Runs cargo in the copy. Whether it succeeded, unless it took too long, and what it said.
-    fn run(&self, arguments: &[&str], bound: Duration) -> Result<(Option<bool>, String)> {
+    fn run(
+        &self,
+        arguments: &[&str],
+        broken: Option<&str>,
+        bound: Duration,
+    ) -> Result<(Option<bool>, String)> {
         let mut command = cargo(self.scratch.root());
         command.args(arguments).env("CARGO_TARGET_DIR", &self.target);
+        command.envs(broken.map(|name| (switch::VARIABLE, name)));
         let log = self.log.join("newest.log");
         let ended = run_bounded(&mut command, &log, bound)?;
         let told = String::from_utf8_lossy(&fs::read(&log)?).into_owned();

@@ -60,6 +60,11 @@ pub(crate) fn events_in(first: u64, chunk: &[u8]) -> impl Iterator<Item = (u64, 
     lines.filter_map(|(number, line)| Some((number, serde_json::from_slice(line).ok()?)))
 }
 
+/// The number of the last line of a chunk of a feed that begins at `first`.
+pub(crate) fn last_of(first: u64, chunk: &[u8]) -> u64 {
+    first + chunk.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
 /// The event of a line in a job's own stream.
 pub(crate) fn read_line(job: JobId, run: Option<RunId>, sequence: u64, line: &[u8]) -> Option<Event> {
     /// What every release has written.
@@ -100,5 +105,6 @@ mod tests {
         let lines = [line(&told(1)), Bytes::from_static(b"{}"), line(&told(3))];
         let read: Vec<_> = events_in(70, &chunk(lines.iter())).collect();
         assert_eq!(read, [(70, told(1)), (72, told(3))]);
+        assert_eq!(last_of(70, &chunk(lines.iter())), 72);
     }
 }

@@ -26,7 +26,10 @@
 mod audit;
 mod chaos;
 mod checker;
+mod explained;
 mod fleet;
+mod gone;
+mod guests;
 mod machine;
 mod pairs;
 mod planes;
@@ -50,7 +53,7 @@ use crate::{
     values::{
         command::Command,
         digest::Digest,
-        id::JobId,
+        id::{JobId, TenantId},
         job::{Job, JobOptions, JobSpec},
         opaque::Opaque,
         outcome::Conclusion,
@@ -76,6 +79,7 @@ pub struct Simulation {
     seed: u64,
     runners: u8,
     spare: u8,
+    hosted: u8,
     slots: u32,
     planes: usize,
     kept_for: Option<Duration>,
@@ -108,6 +112,7 @@ impl Simulation {
             seed,
             runners: 4,
             spare: 0,
+            hosted: 0,
             slots: 2,
             planes: 1,
             kept_for: None,
@@ -137,6 +142,13 @@ impl Simulation {
     /// [`random_jobs`](Self::random_jobs) fall back, or which they prefer. None unless said otherwise.
     pub fn spare_runners(mut self, spare: u8) -> Self {
         self.spare = spare;
+        self
+    }
+
+    /// How many of the runners are the operator's, in a pool that guests share: tenants whose jobs of
+    /// [`random_jobs`](Self::random_jobs) are hosted. None unless said otherwise.
+    pub fn hosted_runners(mut self, hosted: u8) -> Self {
+        self.hosted = hosted;
         self
     }
 
@@ -234,7 +246,7 @@ impl Simulation {
         let checker = Checker::new(self.seed, clock.clone());
         let plan = Plan {
             planes: self.planes,
-            members: Member::all(self.runners, self.spare),
+            members: Member::all(self.runners, self.spare, self.hosted),
             slots: self.slots,
             spans: self.spans,
             kept_for: self.kept_for,
@@ -277,7 +289,7 @@ impl Simulation {
 
     /// Every job, with the moment of its submit.
     fn planned(&self, clock: &Machine, random: &SeededRandom) -> Vec<Planned> {
-        let runners = Member::all(self.runners, self.spare);
+        let runners = Member::all(self.runners, self.spare, self.hosted);
         let wall = clock.wall();
         // Some are submitted when all is well again, to see how soon they are granted.
         let within = self.chaos.lasts.mul_f64(1.4) + CALM_SUBMITS;
@@ -289,7 +301,8 @@ impl Simulation {
             let spec = JobSpec::new(JobId::new(wall, bytes), kind, &payload, options);
             let at = within.mul_f64(random.unit());
             let payload = Opaque::from(payload);
-            jobs.push(Planned { spec, payload, run: None, at, again: None, cancel: None });
+            let tenant = TenantId::DEFAULT;
+            jobs.push(Planned { tenant, spec, payload, run: None, at, again: None, cancel: None });
         }
         jobs
     }
@@ -304,6 +317,7 @@ impl fmt::Debug for Simulation {
             .field("seed", &self.seed)
             .field("runners", &self.runners)
             .field("spare_runners", &self.spare)
+            .field("hosted_runners", &self.hosted)
             .field("slots", &self.slots)
             .field("control_planes", &self.planes)
             .field("kept_for", &self.kept_for)

@@ -8,9 +8,9 @@ use std::time::Duration;
 /// With whom a job takes turns.
 ///
 /// Among jobs of the same priority in a pool, the key goes first that has the fewest running there
-/// for its weight; then the job that has waited longest. A key that was passed over
-/// [`PASSED_OVER_MAX`](Self::PASSED_OVER_MAX) times in a row goes before all that were not, so that
-/// none starves. Jobs without a key go by their age beside the others.
+/// for its weight; then the key that was granted a job longest ago; then the job that has waited
+/// longest. A key that was passed over [`PASSED_OVER_MAX`](Self::PASSED_OVER_MAX) times in a row goes
+/// before all that were not, so that none starves. Jobs without a key go by their age beside the others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "users write it as it stands")]
 pub struct Fairness {

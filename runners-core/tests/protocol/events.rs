@@ -105,6 +105,40 @@ async fn a_parked_reader_is_woken_by_the_next_event() {
     assert_eq!(clock.boot().since(before), Duration::ZERO, "at once");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_control_plane_that_starts_with_its_wall_set_back_tells_after_what_was_told() {
+    let (store, clock) = (MemoryStore::default(), SimClock::new());
+    let start = || ControlPlane::builder(store.clone()).clock(clock.clone()).start();
+    let before = start().await.unwrap();
+    let run = RunId::from_bytes([5; 16]);
+    let submit = async |control: &ControlPlane, number| {
+        let options = JobOptions { run: Some(run), ..JobOptions::default() };
+        let jobs = vec![submission(number, options)];
+        let request = SubmitRequest { jobs, run: Some(RunSpec { run, timeout: None }) };
+        let reply = user(control).call(Request::Submit(request)).await.unwrap();
+        assert!(matches!(reply, Reply::Submitted(_)));
+    };
+    submit(&before, 1).await;
+    clock.sleep_until(clock.boot() + Duration::from_secs(1)).await;
+    let feeds = [EventsOf::Tenant, EventsOf::Run(run)];
+    let mut read = Vec::new();
+    for of in feeds {
+        read.push(all(&viewer(&before), of).await);
+    }
+    before.stop().await.unwrap();
+
+    clock.step_wall(-600_000);
+    let after = start().await.unwrap();
+    submit(&after, 2).await;
+    clock.sleep_until(clock.boot() + Duration::from_secs(1)).await;
+    for (of, read) in feeds.into_iter().zip(read) {
+        let place = read.last().unwrap().0;
+        let page = viewer(&after).events(of, place, Duration::ZERO).await.unwrap();
+        assert_eq!(page.events.len(), 1, "{of:?} was read up to {place}");
+        assert_eq!(page.events[0].1.job, JobId::from_bytes([2; 16]));
+    }
+}
+
 #[tokio::test]
 async fn nobody_sees_anothers_events() {
     let control = control().await;

@@ -7,7 +7,7 @@ use super::{
 use futures::poll;
 use runners_core::{
     Conclusion, Outcome, Transport as _,
-    protocol::{InspectRequest, Reply, Request, StateView, WaitRequest},
+    protocol::{CancelRequest, CancelTarget, InspectRequest, Reply, Request, StateView, WaitRequest},
 };
 use std::{pin::pin, time::Duration};
 
@@ -24,6 +24,35 @@ async fn a_parked_runner_is_granted_a_job_as_it_is_submitted() {
     assert!(matches!(inspect(&user, job).await.state, StateView::Offered { .. }), "in the very same commit");
     let answer = parked.await;
     assert_eq!((answer.offers[0].token.job, answer.offers[0].token.grant), (job, 1));
+}
+
+#[tokio::test]
+async fn a_slot_whose_job_ended_before_its_offer_was_told_takes_the_next() {
+    let control = control().await;
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    (hand.next.park_for, hand.next.free) = (LONG, 1);
+    let mut parked = pin!(hand.sync());
+    assert!(poll!(&mut parked).is_pending());
+    let first = submit(&user, 7).await;
+    let cancel = CancelRequest { target: CancelTarget::Job(first) };
+    user.call(Request::Cancel(cancel)).await.unwrap();
+    assert_eq!(inspect(&user, first).await.conclusion(), Some(Conclusion::Cancelled));
+    let second = submit(&user, 8).await;
+    let answer = parked.await;
+    let offered: Vec<_> = answer.offers.iter().map(|offer| offer.token.job).collect();
+    assert_eq!(offered, [second]);
+}
+
+#[tokio::test]
+async fn a_direct_grant_takes_one_slot_and_leaves_the_others() {
+    let control = control().await;
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    hand.next.park_for = LONG;
+    let mut parked = pin!(hand.sync());
+    assert!(poll!(&mut parked).is_pending());
+    submit(&user, 7).await;
+    submit(&user, 8).await;
+    assert_eq!(parked.await.offers.len(), 2, "it has two slots");
 }
 
 #[tokio::test]

@@ -1,3 +1,4 @@
 //! The whole fleet in simulated time, over many seeds.
 
+mod crowd;
 mod seeds;

@@ -6,6 +6,7 @@
 //!
 //! There is a list for each part of the core, in the file of its name.
 
+mod audit;
 mod control_plane;
 mod evidence;
 mod rules;
@@ -49,4 +50,5 @@ pub(super) fn all() -> impl Iterator<Item = &'static Mutant> {
         .chain(control_plane::MUTANTS)
         .chain(evidence::MUTANTS)
         .chain(scheduling::MUTANTS)
+        .chain(audit::MUTANTS)
 }

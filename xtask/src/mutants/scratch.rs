@@ -1,10 +1,10 @@
 //! A copy of the tree in which a rule is broken and put right again.
 
-use super::list::Mutant;
+use super::{list::Mutant, switch};
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -57,6 +57,27 @@ impl Scratch {
             .with_context(|| format!("the mutant `{}` is of {}", mutant.name, mutant.file))?;
         let mutated = mutant.applied_to(&source)?;
         Ok((source, mutated))
+    }
+
+    /// Puts mutants behind switches in the copy. The names of those that can be.
+    pub(super) fn switch(&self, mutants: &[&Mutant]) -> Result<BTreeSet<&'static str>> {
+        let mut by_file: BTreeMap<&str, Vec<&Mutant>> = BTreeMap::from([(switch::ROOT, Vec::new())]);
+        for mutant in mutants {
+            by_file.entry(mutant.file).or_default().push(mutant);
+        }
+        let mut names = BTreeSet::new();
+        for (file, mutants) in by_file {
+            let path = self.root.join(file);
+            let source = fs::read_to_string(&path).with_context(|| format!("could not read {file}"))?;
+            let mut switched =
+                switch::switched(&source, &mutants).with_context(|| format!("could not switch {file}"))?;
+            if file == switch::ROOT {
+                switched.source += switch::SWITCH;
+            }
+            names.extend(switched.mutants.iter().map(|mutant| mutant.name));
+            fs::write(&path, switched.source).with_context(|| format!("could not write {file}"))?;
+        }
+        Ok(names)
     }
 
     /// Breaks a rule in the copy.

@@ -240,6 +240,7 @@ impl ControlPlaneBuilder {
         });
         plane.ensure_default().await.map_err(Error::Store)?;
         plane.read_suspended().await.map_err(Error::Store)?;
+        plane.find_ends().await.map_err(Error::Store)?;
         // What is written from here on is heard of; everything before is read when it is needed.
         let hints = plane.records.watch();
         plane.duties.spawn(Arc::clone(&plane).serve_hints(hints));

@@ -45,7 +45,6 @@ impl Plane {
             Ok(_) => {
                 live.session = held;
                 live.loaded = loaded;
-                live.free = live.free.saturating_sub(1);
                 self.keep(&mut live, std::slice::from_ref(&change));
                 Some(Ok(()))
             }

@@ -21,6 +21,8 @@ use std::{collections::BTreeMap, pin::pin, time::Duration};
 
 /// How many bytes of events are read at once.
 const EVENTS_PAGE_BYTES: u32 = 128 << 10;
+/// How many bytes are read at once to find the end of a feed: more than one commit tells.
+const END_PAGE_BYTES: u32 = 1 << 20;
 /// How soon it is looked again for events that stand behind a commit under way, if nothing is
 /// heard of it.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -68,6 +70,25 @@ impl Plane {
             self.webhooks.told();
         }
         telling.streams.iter().for_each(|stream| self.subjects.changed(stream));
+    }
+
+    /// Looks for the end of every feed, so that whatever is told from now on goes after it, also if
+    /// the wall was ahead when that was told. The feed of a tenant has the numbers of its runs', too.
+    pub(super) async fn find_ends(&self) -> Result<(), StoreError> {
+        // Usually nothing stands from the present on.
+        let present = EventCursor::at(self.now()).number();
+        for tenant in self.tenants_listed().await? {
+            let (mut last, mut more) = (present, true);
+            while more {
+                let read = self.records.chunks(keys::feed(tenant), last + 1, END_PAGE_BYTES).await?;
+                let ends = read.0.iter().map(|(first, chunk)| history::last_of(*first, chunk));
+                let newest = ends.max().unwrap_or(last);
+                more = read.1 && newest > last;
+                last = newest;
+            }
+            self.feed.found(last);
+        }
+        Ok(())
     }
 
     /// The events after a place, held back while there are none. `None` if there is no such job
@@ -135,8 +156,7 @@ impl Plane {
             let events = history::events_in(first, &chunk);
             let new = events.map(|(number, event)| (EventCursor::new(number), event));
             page.events.extend(new.filter(|(cursor, _)| *cursor > after));
-            let lines = chunk.iter().filter(|byte| **byte == b'\n').count() as u64;
-            page.next = page.next.max(EventCursor::new(first + lines));
+            page.next = page.next.max(EventCursor::new(history::last_of(first, &chunk)));
         }
         Ok((page, false))
     }

@@ -1,4 +1,4 @@
-//! The order in which the lanes of a pool are granted: priority, then fair share, then age.
+//! The order in which the lanes of a pool are granted: priority, then fair share, then turns, then age.
 //!
 //! Lanes that ask the same of a runner lie in one bay, so that a runner is compared with what is
 //! asked and not with every lane. Only lanes whose first job might be granted are in here: one
@@ -37,8 +37,9 @@ struct Bay {
 #[derive(Clone, Debug, Default)]
 struct Class {
     groups: BTreeMap<Option<ShareId>, Group>,
-    /// Share, ready since, group.
-    by_share: BTreeSet<(u64, u64, ShareId)>,
+    /// Share, when they were granted last, ready since, group: with little room, no share differs for
+    /// long, and those with equal ones take turns.
+    by_share: BTreeSet<(u64, u64, u64, ShareId)>,
     /// When they were granted last, ready since, group.
     by_turn: BTreeSet<(u64, u64, Option<ShareId>)>,
 }
@@ -64,8 +65,8 @@ struct Candidate {
     class: u8,
     /// Granted longest ago, if that is too long.
     passed_over: Option<(u64, u64, LaneId)>,
-    /// With the least share.
-    shared: Option<(u64, u64, LaneId)>,
+    /// With the least share, and among those granted longest ago.
+    shared: Option<(u64, u64, u64, LaneId)>,
     /// Without a key.
     plain: Option<(u64, LaneId)>,
 }
@@ -164,9 +165,9 @@ impl Bay {
             let (since, lane) = *groups.groups.get(id)?.heads.first()?;
             (turn - last >= Fairness::PASSED_OVER_MAX).then_some((*last, since, lane))
         });
-        let least = groups.by_share.first().and_then(|(share, _, id)| {
+        let least = groups.by_share.first().and_then(|(share, turn, _, id)| {
             let (since, lane) = *groups.groups.get(&Some(id.clone()))?.heads.first()?;
-            Some((*share, since, lane))
+            Some((*share, *turn, since, lane))
         });
         let plain = groups.groups.get(&None).and_then(|group| group.heads.first().copied());
         Some(Candidate { class: *class, passed_over: longest, shared: least, plain })
@@ -180,14 +181,14 @@ impl Class {
         if let Some((since, _)) = group.heads.first() {
             self.by_turn.remove(&(group.turn, *since, id.clone()));
             if let Some(id) = id {
-                self.by_share.remove(&(group.share, *since, id.clone()));
+                self.by_share.remove(&(group.share, group.turn, *since, id.clone()));
             }
         }
         change(&mut group);
         let Some((since, _)) = group.heads.first() else { return };
         self.by_turn.insert((group.turn, *since, id.clone()));
         if let Some(id) = id {
-            self.by_share.insert((group.share, *since, id.clone()));
+            self.by_share.insert((group.share, group.turn, *since, id.clone()));
         }
         self.groups.insert(id.clone(), group);
     }
@@ -209,7 +210,7 @@ impl Candidate {
 
     fn lane(&self) -> Option<LaneId> {
         let passed_over = self.passed_over.map(|(_, _, lane)| lane);
-        let shared = self.shared.map(|(_, since, lane)| (since, lane));
+        let shared = self.shared.map(|(.., since, lane)| (since, lane));
         passed_over.or_else(|| least(shared, self.plain).map(|(_, lane)| lane))
     }
 }

@@ -4,6 +4,7 @@
 mod history;
 mod pruning;
 mod sharing;
+mod turns;
 
 use super::{checker::Checker, fleet::Member, workload::Planned};
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     },
     values::{
         digest::Digest,
-        id::{JobId, RunnerId, TenantId},
+        id::{JobId, TenantId},
         key::{Index, Key},
         lease::FencingToken,
         outcome::{Conclusion, Outcome},
@@ -41,15 +42,15 @@ use std::{
 pub(super) struct Audit {
     store: MemoryStore,
     artifacts: MemoryArtifacts,
-    records: Records,
+    pub(super) records: Records,
     checker: Checker,
     jobs: Vec<JobId>,
+    tenants: BTreeMap<JobId, TenantId>,
     members: Vec<Member>,
     /// Every job as it was seen last.
     seen: Mutex<BTreeMap<JobId, JobRecord>>,
 }
 
-const TENANT: TenantId = TenantId::DEFAULT;
 /// How many rows are read of an index: more than a simulation has.
 const ROWS_MAX: u32 = 10_000;
 
@@ -62,14 +63,24 @@ impl Audit {
         members: &[Member],
     ) -> Self {
         let jobs = planned.iter().map(|job| job.spec.job).collect();
+        let tenants = planned.iter().map(|job| (job.spec.job, job.tenant)).collect();
         let records = Records::new(Arc::new(store.clone()));
         let members = members.to_vec();
-        Self { records, store, artifacts, checker, jobs, members, seen: Mutex::default() }
+        Self { records, store, artifacts, checker, jobs, tenants, members, seen: Mutex::default() }
+    }
+
+    /// Whose a job is.
+    pub(super) fn tenant_of(&self, job: JobId) -> TenantId {
+        self.tenants.get(&job).copied().unwrap_or(TenantId::DEFAULT)
+    }
+
+    fn key_of(&self, job: JobId) -> Key {
+        JobRecord::key_of(self.tenant_of(job), job)
     }
 
     /// Every job that was planned, as it is stored now.
     async fn jobs(&self) -> Vec<Option<Versioned<JobRecord>>> {
-        let keys = self.jobs.iter().map(|job| JobRecord::key_of(TENANT, *job)).collect();
+        let keys = self.jobs.iter().map(|job| self.key_of(*job)).collect();
         let jobs = self.records.load_all(keys).await.expect("a store in memory answers");
         self.see(&jobs);
         jobs
@@ -92,13 +103,13 @@ impl Audit {
 
     /// How a job stands in the store, for people.
     pub(super) async fn describe(&self, job: JobId) -> String {
-        let found = self.records.load::<JobRecord>(JobRecord::key_of(TENANT, job)).await;
+        let found = self.records.load::<JobRecord>(self.key_of(job)).await;
         format!("{:?}", found.expect("a store in memory answers").map(|found| found.record))
     }
 
     /// Whether a runner is offered nothing because it was started again and again.
-    pub(super) async fn is_held_back(&self, runner: RunnerId, now: Timestamp) -> bool {
-        let found = self.records.load::<SessionRecord>(SessionRecord::key_of(TENANT, runner)).await;
+    pub(super) async fn is_held_back(&self, member: &Member, now: Timestamp) -> bool {
+        let found = self.records.load::<SessionRecord>(SessionRecord::key_of(member.tenant, member.id)).await;
         let session = found.expect("a store in memory answers");
         session.is_some_and(|session| session.record.starts.held_back(now).is_some())
     }
@@ -220,7 +231,7 @@ impl Audit {
         let found = match &job.result {
             Some(ResultPlace::Inline(result)) => Some(Digest::of(result.as_bytes())),
             Some(ResultPlace::Record(grant)) => {
-                let key = OutcomeRecord::key_of(TENANT, FencingToken { job: job.id, grant: *grant });
+                let key = OutcomeRecord::key_of(job.tenant, FencingToken { job: job.id, grant: *grant });
                 let stored = self.records.load::<OutcomeRecord>(key).await.ok().flatten();
                 stored.map(|stored| Digest::of(stored.record.result.as_bytes()))
             }
@@ -237,8 +248,8 @@ impl Audit {
     async fn check_log(&self, job: &JobRecord, token: FencingToken) {
         let Some(logged) = self.checker.log(token) else { return };
         let chunks = match job.log_of(token.grant).and_then(|log| Some((log, log.sealed?))) {
-            Some((log, sealed)) => self.sealed(log, sealed.digest).await,
-            None => self.stream(keys::log(TENANT, token)).await,
+            Some((log, sealed)) => self.sealed(job.tenant, log, sealed.digest).await,
+            None => self.stream(keys::log(job.tenant, token)).await,
         };
         let mut end = 0;
         for (offset, bytes) in &chunks {
@@ -260,8 +271,8 @@ impl Audit {
     }
 
     /// The pieces of a sealed log.
-    async fn sealed(&self, log: &AttemptLog, digest: Digest) -> Vec<(u64, Bytes)> {
-        let key = ArtifactKey { tenant: TENANT, digest };
+    async fn sealed(&self, tenant: TenantId, log: &AttemptLog, digest: Digest) -> Vec<(u64, Bytes)> {
+        let key = ArtifactKey { tenant, digest };
         let Ok(whole) = self.artifacts.get(key, None).await else {
             self.checker.violate("what a record names is kept", None, format!("{digest} is gone"));
             return Vec::new();

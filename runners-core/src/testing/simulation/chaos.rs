@@ -55,6 +55,7 @@ impl Chaos {
 #[derive(Clone, Copy, Debug)]
 enum Stroke {
     Kill,
+    Away,
     Stop,
     Drain,
     Pause,
@@ -70,10 +71,11 @@ enum Stroke {
     StepWall,
 }
 
-const STROKES: [Stroke; 32] = [
+const STROKES: [Stroke; 33] = [
     Stroke::Kill,
     Stroke::Kill,
     Stroke::Kill,
+    Stroke::Away,
     Stroke::Stop,
     Stroke::Drain,
     Stroke::Drain,
@@ -108,6 +110,9 @@ const STROKES: [Stroke; 32] = [
 /// How long a runner that is to leave may take before it is killed.
 const LEAVE_WITHIN: Duration = Duration::from_secs(90);
 
+/// How long after a term a runner that is away is forgotten.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
+
 /// Strikes until `chaos.lasts` is over.
 pub(super) async fn strike(world: &Arc<World>, chaos: &Chaos, random: &SeededRandom) {
     let end = world.clock.boot() + chaos.lasts;
@@ -138,7 +143,7 @@ impl World {
         };
         let span = span(self.spans.term * 2);
         match stroke {
-            Stroke::Kill | Stroke::Stop | Stroke::Drain | Stroke::Pause | Stroke::Copy => {
+            Stroke::Kill | Stroke::Away | Stroke::Stop | Stroke::Drain | Stroke::Pause | Stroke::Copy => {
                 self.strike_runner(stroke, runner, span, random).await;
             }
             Stroke::Operate => self.operate(runner, span, random).await,
@@ -219,6 +224,10 @@ impl World {
             }
         }
         node.kill().await;
+        if matches!(stroke, Stroke::Away) {
+            self.checker.count(|count| count.aways += 1);
+            sleep(&self.clock, self.spans.term + FORGOTTEN_AFTER).await;
+        }
         sleep(&self.clock, span.mul_f64(random.unit())).await;
         node.start();
     }
@@ -229,7 +238,7 @@ impl World {
         let slots = random.unit() < 0.15;
         let timed = random.unit() < 0.5;
         let Some(control) = self.planes.any() else { return };
-        let operator = operator_of(&control);
+        let operator = operator_of(&control, self.runners[at].member.tenant);
         let done = if slots {
             operator.set_slots(runner, Some(1)).await
         } else {
@@ -246,9 +255,10 @@ impl World {
     /// Somebody sends a signal to a runner, or to a job that may run, and asks for the answer more
     /// often than it takes.
     async fn signal(&self, at: usize, span: Duration, random: &SeededRandom) {
-        let to = match self.any_job(random).filter(|_| random.unit() < 0.6) {
-            Some(job) => SignalTarget::Job(job),
-            None => SignalTarget::Runner(self.runners[at].id),
+        let node = &self.runners[at];
+        let (to, by) = match self.any_job(random).filter(|_| random.unit() < 0.6) {
+            Some(job) => (SignalTarget::Job(job.spec.job), job.tenant),
+            None => (SignalTarget::Runner(node.id), node.member.tenant),
         };
         let mut id = [0; 16];
         id[..8].copy_from_slice(&random.number().to_be_bytes());
@@ -259,6 +269,6 @@ impl World {
             payload: Opaque::new(&b"null"[..]),
             expires_in: span + Duration::from_secs(5),
         };
-        self.submitter().signal(request, random.unit() < 0.3).await;
+        self.submitter(by).signal(request, random.unit() < 0.3).await;
     }
 }

@@ -38,6 +38,7 @@ use std::{
 #[derive(Clone, Debug)]
 pub(super) struct Member {
     pub(super) id: RunnerId,
+    pub(super) tenant: TenantId,
     pub(super) labels: BTreeSet<String>,
     pub(super) pool: PoolId,
     pub(super) pool_name: &'static str,
@@ -50,16 +51,26 @@ pub(super) const SPARE_POOL: &str = "spare";
 /// The id of [`SPARE_POOL`].
 pub(super) const SPARE: PoolId = PoolId::from_bytes([0x5a; 16]);
 
+/// The pool of the operator that guests share.
+pub(super) const SHARED_POOL: &str = "shared";
+/// The id of [`SHARED_POOL`].
+pub(super) const SHARED: PoolId = PoolId::from_bytes([0x5b; 16]);
+
 impl Member {
-    /// Every runner, of which the last ones are spare.
-    pub(super) fn all(runners: u8, spare: u8) -> Vec<Self> {
+    /// Every runner, of which the last ones are the operator's, and those before them are spare.
+    pub(super) fn all(runners: u8, spare: u8, hosted: u8) -> Vec<Self> {
+        let own = runners.saturating_sub(hosted);
         let member = |number: u8| {
-            let is_spare = number > runners.saturating_sub(spare);
-            let (pool, pool_name) =
-                if is_spare { (SPARE, SPARE_POOL) } else { (PoolId::DEFAULT, DEFAULT_POOL) };
+            let (tenant, pool, pool_name) = if number > own {
+                (TenantId::OPERATOR, SHARED, SHARED_POOL)
+            } else if number > own.saturating_sub(spare) {
+                (TenantId::DEFAULT, SPARE, SPARE_POOL)
+            } else {
+                (TenantId::DEFAULT, PoolId::DEFAULT, DEFAULT_POOL)
+            };
             let parity = if number.is_multiple_of(2) { "even" } else { "odd" };
             let labels = [parity.to_owned()].into();
-            Self { id: RunnerId::from_bytes([number; 16]), labels, pool, pool_name }
+            Self { id: RunnerId::from_bytes([number; 16]), tenant, labels, pool, pool_name }
         };
         (1..=runners).map(member).collect()
     }
@@ -100,7 +111,7 @@ pub(super) struct Common {
 impl RunnerNode {
     pub(super) fn new(member: Member, common: &Common, random: &SeededRandom) -> Self {
         let id = member.id;
-        let caller = Principal::Runner { tenant: TenantId::DEFAULT, pool: member.pool, runner: id };
+        let caller = Principal::Runner { tenant: member.tenant, pool: member.pool, runner: id };
         let checker = common.checker.clone();
         let route = Route::new(common.planes.clone(), caller, checker.clone(), random.fork());
         let network = FaultyTransport::new(route, common.world.clone(), random.fork(), common.faults.clone());

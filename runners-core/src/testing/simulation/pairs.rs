@@ -1,5 +1,5 @@
-//! Eligible ready jobs beside free slots, which must not coexist; and what explains why a job is
-//! where it is, which must agree with what is granted.
+//! Eligible ready jobs beside free slots, which must not coexist. What is explained of them is left to
+//! `explained`.
 
 use super::{fleet::RunnerNode, world::World};
 use crate::{
@@ -7,11 +7,9 @@ use crate::{
         eligibility::{Needs, eligible},
         job::JobRecord,
     },
-    seams::clock::{Clock as _, sleep},
-    testing::random::SeededRandom,
+    seams::clock::Clock as _,
     values::{
-        explanation::{Explanation, Obstacle},
-        id::{JobId, RunnerId, TenantId},
+        id::{JobId, RunnerId},
         runner::Facts,
         time::BootTime,
     },
@@ -20,8 +18,6 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// How long an eligible ready job and a free slot may coexist.
 const PAIR_MAX: Duration = Duration::from_millis(100);
-/// How often it is asked why a job is where it is.
-const ASK_EVERY: Duration = Duration::from_secs(4);
 
 /// Ready jobs and runners with a free slot that could have them, each pair since when.
 #[derive(Debug, Default)]
@@ -43,7 +39,7 @@ impl Pairs {
         let mut present = BTreeMap::new();
         for node in &world.runners {
             let free = parked.get(&node.id).is_some_and(|parked| parked.free > 0)
-                && !world.audit.is_held_back(node.id, world.wall().wall()).await;
+                && !world.audit.is_held_back(&node.member, world.wall().wall()).await;
             for job in ready.iter().filter(|_| free) {
                 if world.may_take(node, job) {
                     let pair = (job.id, node.id);
@@ -53,7 +49,8 @@ impl Pairs {
         }
         let late = present.iter().find(|(_, since)| now.since(**since) > PAIR_MAX);
         if let Some(((job, runner), _)) = late {
-            let why = world.why(*job).await;
+            let tenant = world.audit.tenant_of(*job);
+            let why = world.why(tenant, *job).await;
             let detail = format!("{job} is ready, and {runner} is parked with a free slot: {why:?}");
             // It may be about any job of the runner.
             world.checker.violate("a ready job and a free slot do not coexist", None, detail);
@@ -75,33 +72,4 @@ impl World {
         };
         in_pool && eligible(&Needs::of(&planned.spec), node.id, &facts).is_ok()
     }
-
-    /// Asks again and again why one of the jobs is where it is.
-    pub(super) async fn ask_why(&self, random: &SeededRandom) {
-        loop {
-            sleep(&self.clock, ASK_EVERY.mul_f64(2.0 * random.unit())).await;
-            let Some(job) = self.any_job(random) else { continue };
-            if let Some(explanation) = self.why(job).await {
-                self.checker.count(|count| count.explained += 1);
-                for runner in explanation.pools.iter().flat_map(|pool| &pool.runners) {
-                    if runner.obstacle.as_ref().is_some_and(is_for_good) {
-                        self.checker.rule_out(job, runner.runner);
-                    }
-                }
-            }
-        }
-    }
-
-    async fn why(&self, job: JobId) -> Option<Explanation> {
-        let control = self.planes.any()?;
-        control.plane.explanation(TenantId::DEFAULT, job, None).await.ok().flatten()
-    }
-}
-
-/// Whether what keeps a job from a runner does so for ever: here, runners stay as they are.
-const fn is_for_good(obstacle: &Obstacle) -> bool {
-    matches!(
-        obstacle,
-        Obstacle::Pinned { .. } | Obstacle::Kind | Obstacle::Wanted { .. } | Obstacle::Refused { .. }
-    )
 }

@@ -1,48 +1,90 @@
-//! Somebody who follows what the jobs tell: hangs up, comes back, goes on where it was, and misses
-//! nothing.
+//! Those who follow what the jobs tell: of a tenant, of a run, of one job. Each hangs up, comes back,
+//! goes on where it was, and misses nothing.
 
-use super::world::{World, operator_of};
+use super::{
+    guests::tenants,
+    workload::Planned,
+    world::{World, operator_of},
+};
 use crate::{
     seams::clock::sleep,
     testing::random::SeededRandom,
     values::{
-        event::{EventCursor, EventPage, EventsOf},
-        id::JobId,
+        event::{Event, EventCursor, EventPage, EventsOf},
+        id::{JobId, RunId, TenantId},
     },
 };
+use futures::future::join_all;
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-/// How long it waits for what is told.
+/// How long each waits for what is told.
 const PARK_FOR: Duration = Duration::from_secs(20);
 /// How long it waits before it asks again when it was not answered.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How many follow one job each.
+const JOBS_FOLLOWED_MAX: usize = 6;
 
-/// Follows the feed of the tenant.
-#[derive(Debug, Default)]
+/// Everybody who follows events.
+#[derive(Debug)]
+pub(super) struct Readers {
+    readers: Vec<Reader>,
+}
+
+/// Follows one feed.
+#[derive(Debug)]
 pub(super) struct Reader {
+    pub(super) tenant: TenantId,
+    pub(super) of: EventsOf,
     read: Mutex<Read>,
 }
 
 #[derive(Debug, Default)]
 struct Read {
     after: EventCursor,
-    /// The numbers of the events of each job, in the order in which they were read.
-    of_jobs: BTreeMap<JobId, Vec<u64>>,
+    events: Vec<(EventCursor, Event)>,
+}
+
+impl Readers {
+    /// One for every tenant that has jobs, one for every run, and one for some of the jobs.
+    pub(super) fn of(jobs: &[Planned]) -> Self {
+        let owners: BTreeSet<TenantId> = jobs.iter().map(|job| job.tenant).collect();
+        let feeds =
+            tenants().filter(|tenant| owners.contains(tenant)).map(|tenant| (tenant, EventsOf::Tenant));
+        let runs: BTreeSet<_> =
+            jobs.iter().filter_map(|job| Some((job.tenant, job.run.as_ref()?.run))).collect();
+        let runs = runs.into_iter().map(|(tenant, run)| (tenant, EventsOf::Run(run)));
+        let few = jobs.iter().step_by(jobs.len() / JOBS_FOLLOWED_MAX + 1);
+        let few = few.map(|job| (job.tenant, EventsOf::Job(job.spec.job)));
+        let readers = feeds.chain(runs).chain(few);
+        Self { readers: readers.map(|(tenant, of)| Reader { tenant, of, read: Mutex::default() }).collect() }
+    }
+
+    /// All read for as long as it is polled.
+    pub(super) async fn follow(&self, world: &World, random: &SeededRandom) {
+        let readers = self.readers.iter().map(|reader| {
+            let random = random.fork();
+            async move { reader.follow(world, &random).await }
+        });
+        join_all(readers).await;
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Reader> {
+        self.readers.iter()
+    }
 }
 
 impl Reader {
-    /// Reads for as long as it is polled.
-    pub(super) async fn follow(&self, world: &World, random: &SeededRandom) {
+    async fn follow(&self, world: &World, random: &SeededRandom) {
         loop {
             let patience = PARK_FOR.mul_f64(3.0 * random.unit());
             let after = self.read().after;
             let page = async {
                 let control = world.planes.any()?;
-                operator_of(&control).events(EventsOf::Tenant, after, PARK_FOR).await.ok()
+                operator_of(&control, self.tenant).events(self.of, after, PARK_FOR).await.ok()
             };
             let page = tokio::select! {
                 biased;
@@ -62,29 +104,50 @@ impl Reader {
         let dealt_with = if random.unit() < 0.2 { (all as f64 * random.unit()) as usize } else { all };
         let mut read = self.read();
         for (cursor, event) in page.events.into_iter().take(dealt_with) {
-            world.checker.count(|count| count.events_read += 1);
-            let sequences = read.of_jobs.entry(event.job).or_default();
-            let newest = sequences.last().copied().unwrap_or(0);
-            let again = sequences.contains(&event.sequence);
-            sequences.push(event.sequence);
+            world.checker.count(|count| match self.of {
+                EventsOf::Tenant => count.events_read += 1,
+                EventsOf::Run(_) => count.events_of_runs_read += 1,
+                EventsOf::Job(_) => count.events_of_jobs_read += 1,
+            });
+            let before = read.events.iter().rev().find(|(_, before)| before.job == event.job);
+            let newest = before.map_or(0, |(_, before)| before.sequence);
             // What several control planes tell within a millisecond stands in any order.
-            let is_late = event.sequence < newest && world.planes.len() == 1;
-            if cursor <= read.after || again || is_late {
-                let detail = format!("{event:?} was read at {cursor}, after {} and {newest}", read.after);
+            let is_ordered = world.planes.len() == 1 || matches!(self.of, EventsOf::Job(_));
+            let is_late = event.sequence < newest && is_ordered;
+            let again =
+                read.events.iter().any(|(_, one)| one.job == event.job && one.sequence == event.sequence);
+            if cursor <= read.after || again || is_late || !self.is_about(world, &event) {
+                let (of, after) = (self.of, read.after);
+                let detail = format!("{event:?} was read of {of:?} at {cursor}, after {after} and {newest}");
                 world.checker.violate("events are read once, in order", Some(event.job), detail);
             }
             read.after = cursor;
+            read.events.push((cursor, event));
         }
         if dealt_with == all {
             read.after = read.after.max(page.next);
         }
     }
 
-    /// The numbers of the events that were read of a job, in their order.
-    pub(super) fn of_job(&self, job: JobId) -> Vec<u64> {
-        let mut numbers = self.read().of_jobs.get(&job).cloned().unwrap_or_default();
-        numbers.sort_unstable();
-        numbers
+    /// Whether an event is one of those that it follows.
+    fn is_about(&self, world: &World, event: &Event) -> bool {
+        let planned = world.jobs.iter().find(|planned| planned.spec.job == event.job);
+        planned.is_some_and(|planned| self.follows(planned.tenant, event.job, event.run))
+    }
+
+    /// Whether it follows a job.
+    pub(super) fn follows(&self, tenant: TenantId, job: JobId, run: Option<RunId>) -> bool {
+        let is_of = match self.of {
+            EventsOf::Tenant => true,
+            EventsOf::Run(of) => run == Some(of),
+            EventsOf::Job(of) => job == of,
+        };
+        is_of && tenant == self.tenant
+    }
+
+    /// What was read, in its order.
+    pub(super) fn events(&self) -> Vec<(EventCursor, Event)> {
+        self.read().events.clone()
     }
 
     fn read(&self) -> MutexGuard<'_, Read> {

@@ -80,6 +80,8 @@ statistics! {
     disconnects,
     /// Runners that were killed.
     kills,
+    /// Runners that were away for longer than a term.
+    aways,
     /// Control planes that crashed.
     plane_crashes,
     /// Machines that were suspended.
@@ -108,8 +110,20 @@ statistics! {
     unique_repeated,
     /// Times that it was explained why a job was where it was.
     explained,
-    /// Events that somebody read who followed them.
+    /// Times that a ready job was explained to be the next, with nothing in its way.
+    explained_free,
+    /// Grants of jobs of guests.
+    hosted,
+    /// Grants to those who had been passed over as often as they may be.
+    passed_over,
+    /// Sessions of runners that had left, and were forgotten.
+    sessions_let_go,
+    /// Events that somebody read who followed a tenant.
     events_read,
+    /// Events that somebody read who followed a run.
+    events_of_runs_read,
+    /// Events that somebody read who followed a job.
+    events_of_jobs_read,
     /// Ended jobs that were removed.
     pruned,
     /// Logs of those that were collected.

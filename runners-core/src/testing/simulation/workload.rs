@@ -13,7 +13,7 @@ use crate::{
         transport::{Transport, TransportError},
     },
     values::{
-        id::JobId,
+        id::{JobId, TenantId},
         job::JobSpec,
         opaque::Opaque,
         reply::{Acceptance, Answered, RefusalCode, Refused, Reply},
@@ -29,6 +29,7 @@ use std::time::Duration;
 /// A job that is to be submitted.
 #[derive(Clone, Debug)]
 pub(super) struct Planned {
+    pub(super) tenant: TenantId,
     pub(super) spec: JobSpec,
     pub(super) payload: Opaque,
     pub(super) run: Option<RunSpec>,

@@ -4,11 +4,13 @@ use super::{
     audit::Audit,
     chaos::{Chaos, strike},
     checker::Checker,
+    explained::Free,
     fleet::{Common, Executors, Member, RunnerNode},
+    guests::{principal_of, tenants},
     machine::Machine,
     pairs::Pairs,
     planes::{Planes, Route, Spans},
-    reader::Reader,
+    reader::Readers,
     workload::{Planned, Submitter},
 };
 use crate::{
@@ -25,7 +27,7 @@ use crate::{
     values::{
         id::{JobId, TenantId},
         job::JobSpec,
-        principal::{Principal, Scope},
+        principal::Principal,
         runner::Mode,
     },
 };
@@ -46,7 +48,8 @@ pub(super) struct World {
     pub(super) duties: TaskTracker,
     shared_wall: Option<Machine>,
     pub(super) kinds: Vec<String>,
-    user: FaultyTransport,
+    /// How each tenant, and the operator, reaches the control planes.
+    users: BTreeMap<TenantId, FaultyTransport>,
     pub(super) audit: Audit,
     pub(super) jobs: Vec<Planned>,
 }
@@ -105,10 +108,12 @@ impl World {
         let audit = Audit::new(memory, planes.artifacts.clone(), checker.clone(), &plan.jobs, &plan.members);
         let runners =
             plan.members.into_iter().map(|member| RunnerNode::new(member, &common, random)).collect();
-        let scopes = [Scope::Submit, Scope::Read, Scope::Admin].into();
-        let principal = Principal::Api { tenant: TenantId::DEFAULT, scopes };
-        let route = Route::new(planes.clone(), principal, checker.clone(), random.fork());
-        let user = FaultyTransport::new(route, clock.clone(), random.fork(), plan.chaos.network.clone());
+        let user = |tenant: TenantId| {
+            let route = Route::new(planes.clone(), principal_of(tenant), checker.clone(), random.fork());
+            let faults = plan.chaos.network.clone();
+            (tenant, FaultyTransport::new(route, clock.clone(), random.fork(), faults))
+        };
+        let users = tenants().chain([TenantId::OPERATOR]).map(user).collect();
         Arc::new(Self {
             clock,
             checker,
@@ -120,7 +125,7 @@ impl World {
             duties: TaskTracker::new(),
             shared_wall,
             kinds,
-            user,
+            users,
             audit,
             jobs: plan.jobs,
         })
@@ -138,12 +143,13 @@ impl World {
         random: &SeededRandom,
     ) -> BTreeMap<JobId, crate::Conclusion> {
         self.audit.make_pools(random.unit() < 0.5).await;
+        self.audit.invite_guests().await;
         for plane in 0..self.planes.len() {
             self.planes.start(plane).await;
         }
         self.runners.iter().for_each(RunnerNode::start);
         self.submit_all();
-        let reader = Reader::default();
+        let readers = Readers::of(&self.jobs);
         let (asks, reads) = (random.fork(), random.fork());
         let all = async {
             tokio::select! {
@@ -155,28 +161,33 @@ impl World {
             self.calm(chaos).await;
             self.end(chaos).await;
             self.leave().await;
+            self.check_gone().await;
             // What a control plane has told last is read only when no other can tell anything before it.
             sleep(&self.clock, SETTLE).await;
         };
         tokio::select! {
             biased;
             () = all => {}
-            () = reader.follow(self, &reads) => {}
+            () = readers.follow(self, &reads) => {}
         }
         self.planes.end().await;
         self.audit.check_counters().await;
-        self.audit.check_read(&reader).await;
+        self.audit.check_read(&readers, self.planes.len()).await;
+        if self.is_orderly(chaos) {
+            self.audit.check_turns(&readers, &self.jobs);
+        }
         self.audit.check_end().await
     }
 
-    pub(super) fn submitter(&self) -> Submitter<FaultyTransport, Machine> {
-        Submitter { transport: self.user.clone(), clock: self.clock.clone(), checker: self.checker.clone() }
+    pub(super) fn submitter(&self, tenant: TenantId) -> Submitter<FaultyTransport, Machine> {
+        let transport = self.users[&tenant].clone();
+        Submitter { transport, clock: self.clock.clone(), checker: self.checker.clone() }
     }
 
     /// One of the jobs, drawn.
-    pub(super) fn any_job(&self, random: &SeededRandom) -> Option<JobId> {
+    pub(super) fn any_job(&self, random: &SeededRandom) -> Option<&Planned> {
         let at = (random.number() as usize).checked_rem(self.jobs.len())?;
-        self.jobs.get(at).map(|planned| planned.spec.job)
+        self.jobs.get(at)
     }
 
     /// Submits a job, which may be another one by its unique key.
@@ -185,7 +196,7 @@ impl World {
         let known = self.jobs.iter().find(|planned| planned.spec.job == other);
         let is_same = known.is_some_and(|known| {
             let spec = JobSpec { job: job.spec.job, ..known.spec.clone() };
-            spec.unique.is_some() && spec == job.spec
+            spec.unique.is_some() && spec == job.spec && known.tenant == job.tenant
         });
         if !is_same {
             let detail = format!("{} was answered {other}, which asks for something else", job.spec.job);
@@ -197,7 +208,7 @@ impl World {
     fn submit_all(self: &Arc<Self>) {
         for job in self.jobs.clone() {
             let world = Arc::clone(self);
-            let submitter = self.submitter();
+            let submitter = self.submitter(job.tenant);
             let clock = self.clock.clone();
             self.duties.spawn(async move {
                 sleep(&clock, job.at).await;
@@ -243,7 +254,7 @@ impl World {
         self.checker.trace(None, "all is well from now on");
         self.store.set(StoreFaults::none());
         self.store.heal();
-        for network in self.runners.iter().map(|runner| &runner.network).chain([&self.user]) {
+        for network in self.runners.iter().map(|runner| &runner.network).chain(self.users.values()) {
             network.set(Faults { delay: chaos.network.delay, ..Faults::none() });
             network.heal();
         }
@@ -263,10 +274,10 @@ impl World {
 
     /// Takes back whatever an operator wanted of a runner, as often as it takes.
     pub(super) async fn let_serve(&self, at: usize) {
-        let runner = self.runners[at].id;
+        let (runner, tenant) = (self.runners[at].id, self.runners[at].member.tenant);
         loop {
             if let Some(control) = self.planes.any() {
-                let management = operator_of(&control);
+                let management = operator_of(&control, tenant);
                 let mode = management.set_mode(runner, Mode::Serve).await;
                 let slots = management.set_slots(runner, None).await;
                 // A runner that never arrived is not known, and nothing is wanted of it.
@@ -284,13 +295,14 @@ impl World {
     async fn end(&self, chaos: &Chaos) {
         let from = self.clock.boot();
         let calm_from = from + chaos.network.delay_max + CALM_AFTER;
-        let mut pairs = Pairs::default();
+        let (mut pairs, mut free) = (Pairs::default(), Free::default());
         let mut are_open = true;
         for round in 0u32.. {
             sleep(&self.clock, PAIR_EVERY).await;
             let now = self.clock.boot();
             if are_open && now > calm_from {
                 pairs.check(self, now).await;
+                free.check(self, now).await;
             }
             if round.is_multiple_of(AUDIT_EVERY) {
                 self.check_broken();
@@ -326,6 +338,11 @@ impl World {
         }
     }
 
+    /// Whether one control plane grants what it means to, from the first to the last moment.
+    fn is_orderly(&self, chaos: &Chaos) -> bool {
+        self.planes.len() == 1 && chaos.strokes.is_none() && chaos.store == StoreFaults::none()
+    }
+
     /// Whether a repeated submit may make a job of what was another one before.
     fn may_come_late(&self) -> bool {
         self.jobs.iter().any(|planned| self.checker.is_another_one(planned.spec.job))
@@ -355,7 +372,7 @@ impl World {
         self.checker.count(|count| {
             count.store_unknown += store.unknown_applied + store.unknown_dropped;
             count.store_late += store.late;
-            for network in self.runners.iter().map(|runner| &runner.network).chain([&self.user]) {
+            for network in self.runners.iter().map(|runner| &runner.network).chain(self.users.values()) {
                 let counts = network.counts();
                 count.network_losses += counts.lost_requests + counts.lost_replies;
                 count.duplicates += counts.duplicates;
@@ -364,8 +381,8 @@ impl World {
     }
 }
 
-/// What the operator may do with the tenant `default`.
-pub(super) fn operator_of(control: &ControlPlane) -> Management {
+/// What the operator may do with a tenant.
+pub(super) fn operator_of(control: &ControlPlane, tenant: TenantId) -> Management {
     let everything = Principal::Operator;
-    control.management(everything).within(TenantId::DEFAULT).expect("the operator may manage every tenant")
+    control.management(everything).within(tenant).expect("the operator may manage every tenant")
 }

@@ -151,6 +151,35 @@ async fn tenants_take_turns_whatever_priority_they_give_themselves() {
 }
 
 #[tokio::test]
+async fn tenants_take_turns_at_a_single_slot() {
+    let control = control().await;
+    let pool = shared(&control, "shared", Sharing::Everyone).await;
+    let (anna, bert) = (user(&control, ANNA).await, user(&control, BERT).await);
+    for number in 1..=4 {
+        submit(&anna, number).await;
+    }
+    for number in 11..=12 {
+        submit(&bert, number).await;
+    }
+    let mut hand = Hand::of(&control, 1, TenantId::OPERATOR, pool);
+    hand.next.free = 1;
+    let mut turns = Vec::new();
+    for _ in 1..=6 {
+        let answer = hand.sync().await;
+        turns.extend(answer.offers[0].tenant);
+        let token = hand.hold(&answer)[0];
+        hand.sync().await;
+        hand.finish(token, Outcome::Passed, None);
+        // It is granted the next only when this one is recorded.
+        hand.next.free = 0;
+        hand.sync().await;
+        hand.next.finishes.clear();
+        hand.next.free = 1;
+    }
+    assert_eq!(turns, [ANNA, BERT, ANNA, BERT, ANNA, ANNA]);
+}
+
+#[tokio::test]
 async fn a_limit_of_a_tenant_holds_back_nobody_else() {
     let control = control().await;
     let pool = shared(&control, "shared", Sharing::Everyone).await;

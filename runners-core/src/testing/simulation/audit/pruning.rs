@@ -1,6 +1,6 @@
 //! What is removed: only what has ended, and then whole.
 
-use super::{Audit, ROWS_MAX, TENANT};
+use super::{Audit, ROWS_MAX};
 use crate::{
     actors::records::Versioned,
     rules::{job::JobRecord, keys, record::PayloadRecord},
@@ -46,15 +46,16 @@ impl Audit {
     /// Nothing is left of a job that was removed.
     pub(super) async fn check_pruned(&self, job: &JobRecord) {
         self.checker.count(|count| count.pruned += 1);
-        let payload = PayloadRecord::key_of(TENANT, job.id);
+        let payload = PayloadRecord::key_of(job.tenant, job.id);
         let has_payload = self.store.load(vec![payload]).await.is_ok_and(|found| found[0].is_some());
-        let prefix = keys::parent_prefix(TENANT, &keys::artifacts_of(job.id));
+        let prefix = keys::parent_prefix(job.tenant, &keys::artifacts_of(job.id));
         let named = match self.store.scan(Query::range(Index::Parent, prefix, ROWS_MAX)).await {
             Ok(Page::Rows { rows, .. }) => rows.len(),
             _ => 0,
         };
-        let mut streams = vec![keys::events(TENANT, job.id)];
-        streams.extend((1..=job.grant).map(|grant| keys::log(TENANT, FencingToken { job: job.id, grant })));
+        let mut streams = vec![keys::events(job.tenant, job.id)];
+        streams
+            .extend((1..=job.grant).map(|grant| keys::log(job.tenant, FencingToken { job: job.id, grant })));
         let mut chunks = 0;
         for stream in streams {
             chunks += self.stream(stream).await.len();
@@ -65,7 +66,7 @@ impl Audit {
             self.checker.violate("what is removed is removed whole", Some(job.id), detail);
         }
         for digest in job.logs.iter().filter_map(|log| log.sealed).map(|sealed| sealed.digest) {
-            let key = ArtifactKey { tenant: TENANT, digest };
+            let key = ArtifactKey { tenant: job.tenant, digest };
             let collected = self.artifacts.get(key, None).await.is_err();
             self.checker.count(|count| count.collected += u64::from(collected));
         }

@@ -1,6 +1,6 @@
 //! How jobs share runners, as it stands in the store: counters, limits and unique keys.
 
-use super::{Audit, ROWS_MAX, TENANT};
+use super::{Audit, ROWS_MAX};
 use crate::{
     actors::records::{Batch, read},
     rules::{
@@ -14,11 +14,12 @@ use crate::{
     },
     testing::simulation::{
         fleet::{SPARE, SPARE_POOL},
+        guests::tenants,
         machine::Machine,
     },
     values::{
         fleet::pool::{Placement, PoolSpec},
-        id::JobId,
+        id::{JobId, TenantId},
         key::{Index, Key, Kind},
     },
 };
@@ -30,7 +31,7 @@ impl Audit {
     pub(in super::super) async fn make_pools(&self, packs: bool) {
         let placement = if packs { Placement::Pack } else { Placement::Spread };
         let spec = PoolSpec { placement, ..PoolSpec::new(SPARE_POOL) };
-        let pool = PoolRecord::new(TENANT, SPARE, spec, Machine::new().wall());
+        let pool = PoolRecord::new(TenantId::DEFAULT, SPARE, spec, Machine::new().wall());
         let mut batch = Batch::new();
         batch.put(0, &pool);
         batch.put(0, &UniqueRecord::of_pool(&pool));
@@ -43,7 +44,7 @@ impl Audit {
         let mut expected: BTreeMap<Key, i64> = BTreeMap::new();
         for job in &jobs {
             if let (Some(run), None) = (job.terms.run, job.conclusion()) {
-                *expected.entry(keys::open_jobs(TENANT, run)).or_default() += 1;
+                *expected.entry(keys::open_jobs(job.tenant, run)).or_default() += 1;
             }
             for (counter, _) in job.counters().into_iter().filter(|_| job.holder().is_some()) {
                 *expected.entry(counter).or_default() += 1;
@@ -60,12 +61,15 @@ impl Audit {
 
     /// Every counter that is not nothing.
     async fn counters(&self) -> BTreeMap<Key, i64> {
-        let prefix = Key::new(TENANT, Kind::Limit, Bytes::new());
-        let page = self.store.scan(Query::Counters { prefix, limit: ROWS_MAX }).await;
-        match page.expect("a store in memory answers") {
-            Page::Counters(counters) => counters.into_iter().filter(|(_, count)| *count != 0).collect(),
-            _ => BTreeMap::new(),
+        let mut all = BTreeMap::new();
+        for tenant in tenants() {
+            let prefix = Key::new(tenant, Kind::Limit, Bytes::new());
+            let page = self.store.scan(Query::Counters { prefix, limit: ROWS_MAX }).await;
+            if let Page::Counters(counters) = page.expect("a store in memory answers") {
+                all.extend(counters.into_iter().filter(|(_, count)| *count != 0));
+            }
         }
+        all
     }
 
     fn check_limits(&self, jobs: &[JobRecord], counted: &BTreeMap<Key, i64>) {
@@ -84,14 +88,14 @@ impl Audit {
 
     /// A unique key is taken by the one open job that has it, and by none that has ended.
     async fn check_unique(&self, jobs: &[JobRecord]) {
-        let mut taken: BTreeMap<&str, Vec<JobId>> = BTreeMap::new();
+        let mut taken: BTreeMap<(TenantId, &str), Vec<JobId>> = BTreeMap::new();
         for job in jobs {
             let Some(unique) = &job.terms.unique else { continue };
-            let open = taken.entry(unique).or_default();
+            let open = taken.entry((job.tenant, unique)).or_default();
             open.extend(job.conclusion().is_none().then_some(job.id));
         }
-        for (unique, open) in taken {
-            let key = UniqueRecord::job_key(TENANT, unique);
+        for ((tenant, unique), open) in taken {
+            let key = UniqueRecord::job_key(tenant, unique);
             let found = self.records.load::<UniqueRecord>(key).await.expect("a store in memory answers");
             let holder: Option<JobId> = found.and_then(|found| found.record.taken_by.parse().ok());
             if open.len() > 1 || open.first() != holder.as_ref() {

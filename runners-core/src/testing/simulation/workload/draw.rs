@@ -10,7 +10,7 @@ use super::{
 use crate::{
     testing::random::SeededRandom,
     values::{
-        id::{JobId, RunId},
+        id::{JobId, RunId, TenantId},
         job::{DisconnectPolicy, JobOptions, JobSpec},
         opaque::Opaque,
         request::{CancelTarget, RunSpec},
@@ -36,9 +36,13 @@ impl Draw<'_> {
     pub(in super::super) fn jobs(&self, count: usize) -> Vec<Planned> {
         let mut jobs: Vec<Planned> = Vec::with_capacity(count);
         let mut run: Option<(RunSpec, Duration, Vec<JobId>)> = None;
+        let mut tenant = TenantId::DEFAULT;
         for _ in 0..count {
             if run.as_ref().is_some_and(|(_, _, jobs)| jobs.len() >= RUN_JOBS_MAX) || self.happens(0.2) {
                 run = None;
+            }
+            if run.is_none() {
+                tenant = self.tenant();
             }
             if run.is_none() && self.happens(0.3) {
                 let timeout = self.happens(0.2).then(|| self.span(self.term * 2));
@@ -46,7 +50,7 @@ impl Draw<'_> {
                 run = Some((spec, self.span(self.within), Vec::new()));
             }
             let at = run.as_ref().map_or_else(|| self.span(self.within), |(_, at, _)| *at);
-            let mut options = self.options(at, run.is_some());
+            let mut options = self.options(tenant, at, run.is_some());
             if let Some((spec, _, earlier)) = &run {
                 options.run = Some(spec.run);
                 if self.happens(0.5) {
@@ -66,7 +70,7 @@ impl Draw<'_> {
                 jobs.push(job);
             }
             let run = run.as_ref().map(|(spec, ..)| spec.clone());
-            let job = Planned { spec, payload, run, at, again, cancel };
+            let job = Planned { tenant, spec, payload, run, at, again, cancel };
             jobs.extend(self.twin(&job));
             jobs.push(job);
         }
@@ -74,7 +78,7 @@ impl Draw<'_> {
         jobs
     }
 
-    fn options(&self, at: Duration, in_run: bool) -> JobOptions {
+    fn options(&self, tenant: TenantId, at: Duration, in_run: bool) -> JobOptions {
         let retry = RetryPolicy {
             attempts_max: 1 + self.below(3),
             losses_max: if self.happens(0.3) { self.below(3) } else { 100 },
@@ -92,12 +96,12 @@ impl Draw<'_> {
         if self.happens(0.15) {
             let labels = if self.happens(0.5) { &mut options.wanted } else { &mut options.refused };
             labels.insert(if self.happens(0.5) { "even" } else { "odd" }.to_owned());
-        } else if self.happens(0.05) {
+        } else if self.happens(0.05) && tenant == TenantId::DEFAULT {
             // Pinned and labelled, it might be for nobody.
-            options.runner =
-                self.runners.get(self.below(self.runners.len() as u32) as usize).map(|one| one.id);
+            let own: Vec<_> = self.runners.iter().filter(|one| one.tenant == tenant).collect();
+            options.runner = own.get(self.below(self.runners.len() as u32) as usize).map(|one| one.id);
         }
-        self.share(&mut options, in_run);
+        self.share(tenant, &mut options, in_run);
         if self.happens(0.1) {
             options.start_at = Some(self.wall + at + self.span(self.term * 2));
         }

@@ -2,12 +2,15 @@
 //! pools it falls back to, and a key that one job has at a time.
 
 use super::{
-    super::fleet::{DEFAULT_POOL, Member, SPARE_POOL},
+    super::{
+        fleet::{DEFAULT_POOL, Member, SHARED_POOL, SPARE_POOL},
+        guests::{CLOUD, GUESTS},
+    },
     Planned,
     draw::Draw,
 };
 use crate::values::{
-    id::JobId,
+    id::{JobId, TenantId},
     job::JobOptions,
     preference::{Concurrency, Fairness, Fallback},
 };
@@ -21,7 +24,14 @@ const LIMITS: [(&str, u32); 2] = [("site", 1), ("shop", 2)];
 const UNIQUE: [&str; 2] = ["nightly", "hourly"];
 
 impl Draw<'_> {
-    pub(super) fn share(&self, options: &mut JobOptions, in_run: bool) {
+    /// Whose a job is, or a run.
+    pub(super) fn tenant(&self) -> TenantId {
+        let is_guests =
+            self.runners.iter().any(|runner| runner.pool_name == SHARED_POOL) && self.happens(0.4);
+        if is_guests { GUESTS[self.below(GUESTS.len() as u32) as usize] } else { TenantId::DEFAULT }
+    }
+
+    pub(super) fn share(&self, tenant: TenantId, options: &mut JobOptions, in_run: bool) {
         if self.happens(0.4) {
             let key = CUSTOMERS[self.below(3) as usize].to_owned();
             options.fairness = Some(Fairness { key, weight: [1, 1, 2, 5][self.below(4) as usize] });
@@ -35,7 +45,9 @@ impl Draw<'_> {
         if !in_run && self.happens(0.12) {
             options.unique = Some(UNIQUE[self.below(2) as usize].to_owned());
         }
-        if self.runners.iter().any(|runner| runner.pool_name == SPARE_POOL) {
+        if tenant != TenantId::DEFAULT {
+            options.environment = Some(CLOUD.to_owned());
+        } else if self.runners.iter().any(|runner| runner.pool_name == SPARE_POOL) {
             self.prefer(options);
         }
     }
@@ -64,7 +76,11 @@ impl Member {
     /// Whether the runner may take a job with these options, now or later.
     pub(super) fn may_take(&self, options: &JobOptions) -> bool {
         let mut pools = options.fallbacks.iter().map(|further| &further.pool).chain([&options.pool]);
-        pools.any(|pool| *pool == self.pool_name)
+        let is_in_pool = match &options.environment {
+            Some(_) => self.pool_name == SHARED_POOL,
+            None => pools.any(|pool| *pool == self.pool_name),
+        };
+        is_in_pool
             && options.runner.is_none_or(|runner| runner == self.id)
             && options.wanted.is_subset(&self.labels)
             && options.refused.is_disjoint(&self.labels)
