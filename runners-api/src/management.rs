@@ -14,6 +14,7 @@ mod page;
 mod pools;
 mod probes;
 mod retention;
+mod rollout;
 mod runners;
 mod signals;
 mod tenants;
@@ -181,7 +182,8 @@ fn calls() -> OpenApiRouter<Face> {
         .routes(routes!(fleet::summarize_fleet))
         .routes(routes!(tenants::list_tenants, tenants::create_tenant))
         .routes(routes!(tenants::get_own_tenant))
-        .routes(routes!(tenants::get_rollout))
+        .routes(routes!(rollout::get_rollout))
+        .routes(routes!(rollout::get_rollout_rules, rollout::set_rollout_rules))
         .routes(routes!(tenants::change_tenant))
         .routes(routes!(retention::get_retention, retention::set_retention))
         .routes(routes!(retention::list_unnamed_artifacts))

@@ -5,6 +5,8 @@
 mod actors;
 #[cfg(feature = "openapi")]
 pub mod openapi;
+#[cfg(feature = "problem")]
+pub mod problem;
 mod rules;
 mod seams;
 #[cfg(any(test, feature = "testing"))]
@@ -50,9 +52,9 @@ pub use values::{
         pool::{Placement, PoolSpec, PoolView, Sharing},
         presence::Presence,
         retention::{Retention, UnnamedArtifacts},
-        runner::{Drain, RunnerFilter, RunnerView},
+        runner::{Drain, RunnerFilter, RunnerState, RunnerView},
         summary::{FleetSummary, PoolSummary},
-        tenant::{Feature, Rollout, RolloutView, TenantView},
+        tenant::{Feature, Rollout, RolloutSpec, RolloutView, TenantView},
     },
     id::{
         DeliveryId, IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId,

@@ -4,6 +4,8 @@ pub(crate) mod deadline;
 pub(crate) mod problem;
 pub(crate) mod route;
 
+pub(crate) use problem::PROBLEM_JSON;
+
 use http::HeaderName;
 use std::time::Duration;
 
@@ -31,9 +33,6 @@ pub(crate) const ARTIFACT_BYTES_MAX: HeaderName = HeaderName::from_static("runne
 
 /// The media type of requests and replies.
 pub(crate) const JSON: &str = "application/json";
-
-/// The media type of problems (RFC 9457).
-pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// The media type of artifacts on the wire. What they are is in the record of the attempt.
 pub(crate) const OCTETS: &str = "application/octet-stream";

@@ -2,12 +2,12 @@
 
 use super::{
     caller::Caller,
-    page::{Page, PageQuery, paging},
+    page::{Page, PageQuery, Paged},
     write::Write,
 };
 use crate::wire::{
     json::{Asked, Json},
-    path::{Path, Query},
+    path::Path,
     problem::Problem,
     text, time,
 };
@@ -96,10 +96,9 @@ pub(super) async fn create_credential(
     responses((status = 200, description = "A page of them.", body = Page<Credential>)))]
 pub(super) async fn list_credentials(
     caller: Caller,
-    Query(query): Query<PageQuery>,
+    Paged(paging): Paged,
 ) -> Result<Json<Page<Credential>>, Problem> {
-    let paging = paging(query.after.as_deref(), query.limit)?;
-    Ok(Json(Page::of(caller.management.api_credentials(&paging).await?, Credential::from)))
+    Ok(caller.management.api_credentials(&paging).await?.into())
 }
 
 /// Revokes an API credential. The next call with it is refused.

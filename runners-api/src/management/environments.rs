@@ -3,11 +3,11 @@
 use super::{
     caller::Caller,
     jobs::malformed,
-    page::{Page, PageQuery, paging},
+    page::{Page, PageQuery, Paged},
 };
 use crate::wire::{
     json::{Asked, Json},
-    path::{Path, Query},
+    path::Path,
     problem::Problem,
     text, time,
 };
@@ -57,10 +57,9 @@ impl Asked for Routing {}
     responses((status = 200, description = "A page of them.", body = Page<Environment>)))]
 pub(super) async fn list_environments(
     caller: Caller,
-    Query(query): Query<PageQuery>,
+    Paged(paging): Paged,
 ) -> Result<Json<Page<Environment>>, Problem> {
-    let paging = paging(query.after.as_deref(), query.limit)?;
-    Ok(Json(Page::of(caller.management.environments(&paging).await?, Environment::from)))
+    Ok(caller.management.environments(&paging).await?.into())
 }
 
 /// Shows an environment.

@@ -163,7 +163,7 @@ pub(super) async fn list_jobs(
         kind: query.kind,
         run: query.run_id,
     };
-    Ok(Json(Page::of(caller.management.jobs(&filter, &paging).await?, Job::from)))
+    Ok(caller.management.jobs(&filter, &paging).await?.into())
 }
 
 /// Shows a job, its attempts, its result and what it left.

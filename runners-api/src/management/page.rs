@@ -2,10 +2,14 @@
 
 use crate::wire::{
     json::Json,
+    path::Query,
     problem::{Code, Problem},
 };
-use axum::response::{IntoResponse as _, Response};
-use http::{HeaderValue, header};
+use axum::{
+    extract::FromRequestParts,
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderValue, header, request::Parts};
 use runners_core::{Cursor, Listing, Paging};
 use serde::{Deserialize, Serialize};
 
@@ -34,10 +38,23 @@ pub(crate) struct Page<T> {
     pub(crate) next: Option<String>,
 }
 
-impl<T> Page<T> {
-    pub(crate) fn of<U>(listing: Listing<U>, each: impl FnMut(U) -> T) -> Self {
+/// Which page of a list, read.
+#[derive(Clone, Debug)]
+pub(crate) struct Paged(pub(crate) Paging);
+
+impl<S: Send + Sync> FromRequestParts<S> for Paged {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Query(query): Query<PageQuery> = Query::from_request_parts(parts, state).await?;
+        paging(query.after.as_deref(), query.limit).map(Self)
+    }
+}
+
+impl<T: From<U>, U> From<Listing<U>> for Json<Page<T>> {
+    fn from(listing: Listing<U>) -> Self {
         let next = listing.next.map(|next| next.to_string());
-        Self { items: listing.items.into_iter().map(each).collect(), next }
+        Self(Page { items: listing.items.into_iter().map(T::from).collect(), next })
     }
 }
 

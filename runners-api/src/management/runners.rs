@@ -14,7 +14,7 @@ use crate::wire::{
 };
 use axum::response::Response;
 use http::StatusCode;
-use runners_core::{Drain, Mode, PoolId, Presence, RunnerFilter, RunnerId, RunnerView, Timestamp};
+use runners_core::{Drain, PoolId, Presence, RunnerFilter, RunnerId, RunnerState, RunnerView, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub(crate) struct Runner {
     pool_id: PoolId,
     name: String,
     #[serde(rename = "status")]
-    state: RunnerState,
+    state: WireState,
     /// How many jobs it executes at once.
     #[serde(rename = "maxConcurrency")]
     slots: u32,
@@ -66,8 +66,9 @@ pub(crate) struct Runner {
 }
 
 /// How a runner is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub(crate) enum RunnerState {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = RunnerState)]
+pub(crate) enum WireState {
     /// It is there and takes jobs.
     Online,
     /// It is there and takes nothing new.
@@ -84,6 +85,10 @@ pub(crate) struct RunnersQuery {
     /// Those of this pool only.
     #[param(value_type = Option<text::Pool>)]
     pool_id: Option<PoolId>,
+    /// Those that are so only. They are sifted: where few of many match, a page may have fewer items
+    /// than were asked for, or none, and still lead to the next.
+    #[param(inline)]
+    status: Option<WireState>,
     /// Where the page begins: what the page before named as its `next`.
     #[param(max_length = 400)]
     after: Option<String>,
@@ -146,16 +151,12 @@ pub(super) async fn list_runners(
     Query(query): Query<RunnersQuery>,
 ) -> Result<Response, Problem> {
     let list = |paging| {
-        let (management, filter) = (caller.management.clone(), RunnerFilter { pool: query.pool_id });
-        async move {
-            let runners = management.runners(&filter, &paging).await?;
-            let ids: Vec<RunnerId> = runners.items.iter().map(|runner| runner.id).collect();
-            let mut presence = management.presence(&ids).await?.into_iter();
-            Ok(runners.map(|runner| Runner::new(runner, presence.next().unwrap_or_default())))
-        }
+        let state = query.status.map(RunnerState::from);
+        let (management, filter) = (caller.management.clone(), RunnerFilter { pool: query.pool_id, state });
+        async move { management.runners_and_presence(&filter, &paging).await }
     };
     let page = PageQuery { after: query.after.clone(), limit: query.limit };
-    page::array(&page, list, |runner| runner).await
+    page::array(&page, list, |(runner, presence)| Runner::new(runner, presence)).await
 }
 
 /// Shows a runner.
@@ -265,16 +266,11 @@ async fn shown(caller: &Caller, runner: RunnerId) -> Result<Json<Runner>, Proble
 
 impl Runner {
     pub(super) fn new(runner: RunnerView, presence: Presence) -> Self {
-        let mode = presence.mode.max(runner.desired.mode);
         Self {
             id: runner.id,
             pool_id: runner.pool,
             name: runner.name,
-            state: match (presence.online, mode) {
-                (false, _) => RunnerState::Offline,
-                (true, Mode::Serve) => RunnerState::Online,
-                (true, Mode::Drain | Mode::Leave) => RunnerState::Draining,
-            },
+            state: presence.state(runner.desired.mode).into(),
             slots: presence.slots,
             free: if presence.online { presence.free } else { 0 },
             synced_at: presence.synced_at,
@@ -284,6 +280,26 @@ impl Runner {
             drain_by: runner.drain_by,
             held_back_until: presence.held_back_until,
             made_at: runner.made_at,
+        }
+    }
+}
+
+impl From<RunnerState> for WireState {
+    fn from(state: RunnerState) -> Self {
+        match state {
+            RunnerState::Online => Self::Online,
+            RunnerState::Draining => Self::Draining,
+            RunnerState::Offline => Self::Offline,
+        }
+    }
+}
+
+impl From<WireState> for RunnerState {
+    fn from(state: WireState) -> Self {
+        match state {
+            WireState::Online => Self::Online,
+            WireState::Draining => Self::Draining,
+            WireState::Offline => Self::Offline,
         }
     }
 }

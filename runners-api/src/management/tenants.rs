@@ -2,17 +2,17 @@
 
 use super::{
     caller::Caller,
-    page::{Page, PageQuery, paging},
+    page::{Page, PageQuery, Paged},
     write::Write,
 };
 use crate::wire::{
     json::{Asked, Json},
-    path::{Path, Query},
+    path::Path,
     problem::Problem,
     text, time,
 };
 use http::StatusCode;
-use runners_core::{RolloutView, TenantId, TenantView, Timestamp};
+use runners_core::{TenantId, TenantView, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// An owner of everything below it.
@@ -50,25 +50,14 @@ pub(crate) struct TenantChange {
 
 impl Asked for TenantChange {}
 
-/// What the tenant has of what is rolled out.
-#[derive(Clone, Copy, Debug, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Rollout {
-    /// Whether it may have pools and runners of its own.
-    self_hosted_runners_enabled: bool,
-    /// Whether it may see live views of what its own runners do.
-    self_hosted_relay_enabled: bool,
-}
-
 /// Lists every tenant. Only the operator may.
 #[utoipa::path(get, path = "/tenants", tag = "Tenants", params(PageQuery),
     responses((status = 200, description = "A page of them.", body = Page<Tenant>)))]
 pub(super) async fn list_tenants(
     caller: Caller,
-    Query(query): Query<PageQuery>,
+    Paged(paging): Paged,
 ) -> Result<Json<Page<Tenant>>, Problem> {
-    let paging = paging(query.after.as_deref(), query.limit)?;
-    Ok(Json(Page::of(caller.management.tenants(&paging).await?, Tenant::from)))
+    Ok(caller.management.tenants(&paging).await?.into())
 }
 
 /// Makes a tenant. Only the operator may.
@@ -85,16 +74,6 @@ pub(super) async fn create_tenant(
     responses((status = 200, description = "The tenant.", body = Tenant)))]
 pub(super) async fn get_own_tenant(caller: Caller) -> Result<Json<Tenant>, Problem> {
     Ok(Json(caller.management.own_tenant().await?.into()))
-}
-
-/// Shows what the tenant has of what is rolled out.
-///
-/// Whom something is rolled out to, the operator says where the control plane is started.
-#[utoipa::path(get, path = "/rollout", tag = "Tenants",
-    responses((status = 200, description = "What it has.", body = Rollout)))]
-pub(super) async fn get_rollout(caller: Caller) -> Result<Json<Rollout>, Problem> {
-    let RolloutView { self_hosted, relay, .. } = caller.management.rollout()?;
-    Ok(Json(Rollout { self_hosted_runners_enabled: self_hosted, self_hosted_relay_enabled: relay }))
 }
 
 /// Renames or suspends a tenant, or lets it go on. Only the operator may.

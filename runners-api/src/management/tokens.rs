@@ -2,13 +2,13 @@
 
 use super::{
     caller::Caller,
-    page::{Page, PageQuery, paging},
+    page::{Page, PageQuery, Paged},
     runners::Runner,
     write::Write,
 };
 use crate::wire::{
     json::{Asked, Json},
-    path::{Path, Query},
+    path::Path,
     problem::{Code, Problem},
     text, time,
 };
@@ -125,11 +125,10 @@ pub(super) async fn create_registration_token(
 pub(super) async fn list_registration_tokens(
     caller: Caller,
     Path(pool): Path<PoolId>,
-    Query(query): Query<PageQuery>,
+    Paged(paging): Paged,
 ) -> Result<Json<Page<RegistrationToken>>, Problem> {
-    let paging = paging(query.after.as_deref(), query.limit)?;
     let listing = caller.management.registrations(pool, &paging).await?;
-    Ok(Json(Page::of(listing, RegistrationToken::from)))
+    Ok(listing.into())
 }
 
 /// Revokes a registration token.

@@ -2,7 +2,7 @@
 
 use super::{
     caller::Caller,
-    page::{Page, PageQuery, paging},
+    page::{Page, PageQuery, Paged, paging},
     write::Write,
 };
 use crate::wire::{
@@ -168,10 +168,9 @@ pub(super) async fn create_webhook(
     responses((status = 200, description = "A page of them.", body = Page<Webhook>)))]
 pub(super) async fn list_webhooks(
     caller: Caller,
-    Query(query): Query<PageQuery>,
+    Paged(paging): Paged,
 ) -> Result<Json<Page<Webhook>>, Problem> {
-    let paging = paging(query.after.as_deref(), query.limit)?;
-    Ok(Json(Page::of(caller.management.webhooks(&paging).await?, Webhook::from)))
+    Ok(caller.management.webhooks(&paging).await?.into())
 }
 
 /// Shows a webhook.
@@ -221,7 +220,7 @@ pub(super) async fn list_deliveries(
 ) -> Result<Json<Page<Delivery>>, Problem> {
     let paging = paging(query.after.as_deref(), query.limit)?;
     let listing = caller.management.deliveries(query.state == DeliveryState::GivenUp, &paging).await?;
-    Ok(Json(Page::of(listing, Delivery::from)))
+    Ok(listing.into())
 }
 
 /// Tries a delivery anew, from its first try on.

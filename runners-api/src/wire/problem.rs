@@ -3,123 +3,50 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use runners_core::{
-    ArtifactError, Error,
+    ArtifactError, Error, problem,
     protocol::{RefusalCode, Refused},
     store::StoreError,
 };
 use serde::Serialize;
 use std::{borrow::Cow, time::Duration};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr,
+        schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type},
+    },
+};
 
-/// The media type of a problem.
-pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
-
-/// How the `type` of every problem begins.
-const TYPE_PREFIX: &str = "urn:runners:problem:";
+pub(crate) use runners_core::problem::{PROBLEM_JSON, ProblemCode as Code};
 
 /// How long to wait when nobody knows better.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Why a request was not carried out.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+/// Why a request was not carried out, and the header that goes with it.
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Problem {
-    /// `urn:runners:problem:` and the code.
-    #[serde(rename = "type")]
-    type_: String,
-    /// The same for every problem of the code.
-    title: &'static str,
-    /// The code of the answer.
-    status: u16,
-    /// For machines. Stable.
-    code: Cow<'static, str>,
-    /// What is wrong with this request, and what to do.
-    detail: String,
-    /// The same as `detail`, for clients that show this member.
-    error: String,
-    /// Where in the body, the path or the query it is, if it is in one place.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<String>,
-    /// The limit that was passed, if one was.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<u64>,
+    #[serde(flatten)]
+    body: problem::Problem,
     #[serde(skip)]
     header: Option<(HeaderName, HeaderValue)>,
 }
 
-macro_rules! codes {
-    ($($variant:ident = $code:literal, $status:literal, $title:literal;)*) => {
-        /// What is wrong.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum Code {
-            $($variant,)*
-        }
-
-        impl Code {
-            pub(crate) const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $code,)*
-                }
-            }
-
-            pub(crate) const fn status(self) -> u16 {
-                match self {
-                    $(Self::$variant => $status,)*
-                }
-            }
-
-            pub(crate) const fn title(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $title,)*
-                }
-            }
-        }
-    };
-}
-
-codes! {
-    Invalid = "invalid", 400, "The request is malformed";
-    Unauthorized = "unauthorized", 401, "The credential is missing or not accepted";
-    WrongToken = "wrong_token", 403, "The token is of another kind";
-    Forbidden = "forbidden", 403, "The credential does not allow this";
-    NotFound = "not_found", 404, "There is nothing here";
-    MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here";
-    TooSlow = "too_slow", 408, "The request did not arrive in time";
-    Conflict = "conflict", 409, "It cannot be done as things are";
-    KeyReused = "idempotency_key_reused", 422, "The idempotency key names another request";
-    TooLarge = "too_large", 413, "The body is too large";
-    UnsupportedMediaType = "unsupported_media_type", 415, "The media type is not supported";
-    RangeNotSatisfiable = "range_not_satisfiable", 416, "The range begins beyond the end";
-    Exhausted = "exhausted", 429, "A limit is reached";
-    Limited = "limited", 429, "There were too many failed attempts";
-    HeadersTooLarge = "headers_too_large", 431, "The headers are too large";
-    Internal = "internal", 500, "The server has a fault";
-    Unavailable = "unavailable", 503, "The server cannot answer now";
-}
-
 impl Problem {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        let detail = detail.into();
-        Self {
-            type_: format!("{TYPE_PREFIX}{}", code.as_str()),
-            title: code.title(),
-            status: code.status(),
-            code: code.as_str().into(),
-            error: detail.clone(),
-            detail,
-            path: None,
-            limit: None,
-            header: None,
-        }
+        let mut body = problem::Problem::new(code, detail);
+        body.error = Some(body.detail.clone());
+        Self { body, header: None }
     }
 
     /// Names the place that is wrong.
     pub(crate) fn at(mut self, path: impl Into<String>) -> Self {
-        self.path = Some(path.into());
+        self.body.path = Some(path.into());
         self
     }
 
     /// Names the limit that was passed.
     pub(crate) fn limit(mut self, limit: u64) -> Self {
-        self.limit = Some(limit);
+        self.body.limit = Some(limit);
         self
     }
 
@@ -159,11 +86,44 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).expect("invariant: a problem is plain data");
         let mut response = Response::new(body.into());
         *response.status_mut() =
-            StatusCode::from_u16(self.status).expect("invariant: every code has a valid one");
+            StatusCode::from_u16(self.body.status).expect("invariant: every code has a valid one");
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.extend(self.header.map(|(name, value)| (Some(name), value)));
         response
+    }
+}
+
+impl PartialSchema for Problem {
+    fn schema() -> RefOr<Schema> {
+        let text = |about: &str| ObjectBuilder::new().schema_type(Type::String).description(Some(about));
+        let number = |about: &str, format, maximum: Option<u16>| {
+            let number = ObjectBuilder::new().schema_type(Type::Integer).description(Some(about));
+            number.format(Some(SchemaFormat::KnownFormat(format))).minimum(Some(0)).maximum(maximum)
+        };
+        ObjectBuilder::new()
+            .description(Some("Why a request was not carried out."))
+            .property("type", text("`urn:runners:problem:` and the code."))
+            .property("title", text("The same for every problem of the code."))
+            .property("status", number("The status of the answer.", KnownFormat::Int32, Some(599)))
+            .property("code", text("For machines. Stable."))
+            .property("detail", text("What is wrong with this request, and what to do."))
+            .property("error", text("The same as `detail`, for clients that show this member."))
+            .property("path", text("Where in the body, the path or the query it is, if it is in one place."))
+            .property("limit", number("The limit that was passed, if one was.", KnownFormat::Int64, None))
+            .required("type")
+            .required("title")
+            .required("status")
+            .required("code")
+            .required("detail")
+            .required("error")
+            .into()
+    }
+}
+
+impl ToSchema for Problem {
+    fn name() -> Cow<'static, str> {
+        "Problem".into()
     }
 }
 

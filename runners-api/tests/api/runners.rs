@@ -109,3 +109,28 @@ async fn a_runner_that_is_shut_down_exits() {
     stage.post(&shut_down, json!({ "note": "the machine is needed" })).await;
     runner.stopped().await;
 }
+
+#[tokio::test]
+async fn runners_are_listed_by_how_they_are() {
+    let stage = Stage::open().await;
+    let runner = stage.runner("hans").await;
+    let path = there(&stage).await;
+    let pool = "/self-hosted/pools/pool_00000000000000000000000000000001/runners";
+    stage.post(pool, json!({ "name": "later" })).await;
+    let names = async |status: &str| {
+        let listed = stage.get(&format!("/self-hosted/runners?status={status}")).await;
+        listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names("Online").await, ["hans"]);
+    assert_eq!(names("Offline").await, ["later"]);
+    stage.post(&format!("{path}/drain"), None).await;
+    assert_eq!((names("Draining").await, names("Online").await), (vec!["hans".to_owned()], Vec::new()));
+    let (code, problem) = stage.call(Method::GET, "/self-hosted/runners?status=lost", b'a', None).await;
+    assert_eq!((code, &problem["path"]), (400, &json!("query")), "{problem}");
+    runner.kill();
+}

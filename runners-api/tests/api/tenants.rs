@@ -136,3 +136,42 @@ async fn retention_is_set_whole_and_what_is_rolled_out_is_shown() {
     let rolled_out = json!({ "selfHostedRunnersEnabled": true, "selfHostedRelayEnabled": true });
     assert_eq!(stage.get("/rollout").await, rolled_out);
 }
+
+#[tokio::test]
+async fn the_operator_rolls_out_to_some_tenants_while_the_server_runs() {
+    let stage = Stage::open().await;
+    let everybody = json!({ "isEnabled": true, "tenants": [], "isSet": false });
+    let (_, rules) = stage.call(Method::GET, "/rollout/rules", b'z', None).await;
+    assert_eq!(rules, json!({ "selfHostedRunners": everybody, "selfHostedRelay": everybody }));
+    let some = json!({ "isEnabled": true, "tenants": [OTHER] });
+    let asked = json!({ "selfHostedRunners": some, "selfHostedRelay": { "isEnabled": false } });
+    for who in [b'a', b'o'] {
+        assert_eq!(stage.call(Method::GET, "/rollout/rules", who, None).await.0, 403);
+        assert_eq!(stage.call(Method::PUT, "/rollout/rules", who, asked.clone()).await.0, 403);
+    }
+    let (code, rules) = stage.call(Method::PUT, "/rollout/rules", b'z', asked.clone()).await;
+    assert_eq!((code, &rules["selfHostedRunners"]["isSet"]), (200, &json!(true)), "{rules}");
+    assert_eq!(rules["selfHostedRunners"]["tenants"], json!([OTHER]));
+    let own = stage.get("/rollout").await;
+    assert_eq!(own, json!({ "selfHostedRunnersEnabled": false, "selfHostedRelayEnabled": false }));
+    let (_, theirs) = stage.call(Method::GET, "/rollout", b'o', None).await;
+    assert_eq!(theirs["selfHostedRunnersEnabled"], true);
+    let (code, problem) = stage.call(Method::POST, "/self-hosted/pools", b'a', json!({ "name": "x" })).await;
+    assert_eq!((code, &problem["code"]), (403, &json!("forbidden")), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("not switched on"), "{problem}");
+
+    for (body, path) in [
+        (json!({ "selfHostedRunners": null }), Value::Null),
+        (
+            json!({ "selfHostedRunners": { "isEnabled": 1 }, "selfHostedRelay": null }),
+            json!("selfHostedRunners.isEnabled"),
+        ),
+    ] {
+        let (code, problem) = stage.call(Method::PUT, "/rollout/rules", b'z', body).await;
+        assert_eq!(code, 400, "{problem}");
+        assert!(path.is_null() || problem["path"] == path, "{problem}");
+    }
+    let as_started = json!({ "selfHostedRunners": null, "selfHostedRelay": null });
+    assert_eq!(stage.call(Method::PUT, "/rollout/rules", b'z', as_started).await.0, 200);
+    assert_eq!(stage.call(Method::POST, "/self-hosted/pools", b'a', json!({ "name": "x" })).await.0, 201);
+}

@@ -33,7 +33,8 @@ use std::{sync::Arc, time::Duration};
 /// Submits jobs and asks for them. Clones are the same client.
 ///
 /// Every request is harmless when it is repeated, so trouble of the transport is met by trying
-/// again, for as long as [`patience`](ClientBuilder::patience) lasts.
+/// again, for as long as [`patience`](ClientBuilder::patience) lasts; or by a transport that
+/// [does so itself](Transport::retries), for as long as that goes on.
 #[derive(Clone, Debug)]
 pub struct Client {
     transport: Arc<dyn Transport>,

@@ -34,6 +34,7 @@ mod pins;
 mod readiness;
 mod retention;
 mod route;
+mod runs;
 mod session;
 mod sessions;
 mod signals;
@@ -69,6 +70,7 @@ use due::DueSignal;
 use feed::Feed;
 use hosting::Hosting;
 use measures::Measures;
+use runs::Runs;
 pub(crate) use session::Session;
 use sessions::Sessions;
 use std::{
@@ -139,7 +141,10 @@ pub(crate) struct Plane {
     pub(crate) pools: Mutex<BTreeMap<(TenantId, String), PoolId>>,
     /// Tenants that may ask for nothing and are granted nothing.
     pub(crate) suspended: Mutex<BTreeSet<TenantId>>,
-    pub(crate) rollout: Rollout,
+    /// What is rolled out, as this control plane was built.
+    pub(crate) rollout_built: Rollout,
+    /// What is rolled out, with what the operator has said since.
+    pub(crate) rollout: Mutex<Rollout>,
     pub(crate) hosting: Hosting,
     pub(crate) subjects: Subjects,
     pub(crate) due: DueSignal,
@@ -156,6 +161,7 @@ pub(crate) struct Plane {
     pub(crate) lanes_doubted: AtomicBool,
     /// What this control plane wrote itself.
     pub(crate) written: Written,
+    pub(crate) runs: Runs,
     pub(crate) stopping: CancellationToken,
     pub(crate) duties: TaskTracker,
 }

@@ -14,6 +14,7 @@ mod presence;
 mod registrations;
 mod repeat;
 mod retention;
+mod rollout;
 mod runners;
 mod summary;
 mod tenants;

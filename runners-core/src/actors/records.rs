@@ -204,6 +204,14 @@ impl Batch {
         self.writes.push(Write::Add { counter, delta, max });
     }
 
+    /// The version over which it puts a record, if it does.
+    pub(crate) fn put_over(&self, wanted: &Key) -> Option<u64> {
+        self.writes.iter().find_map(|write| match write {
+            Write::Put { key, expected, .. } if key == wanted => Some(*expected),
+            _ => None,
+        })
+    }
+
     /// The counters that it adds to, in the order in which the store tells of them.
     pub(crate) fn counters(&self) -> Vec<Key> {
         let counter = |write: &Write| match write {

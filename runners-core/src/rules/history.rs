@@ -1,7 +1,8 @@
 //! The history of a job: what each version of its record tells, and how that stands in streams.
 //!
 //! A line stands in the job's own stream at its version. Beside it, what one commit tells stands
-//! together in the feeds of the run and of the tenant, at a number that grows with time.
+//! together in the feeds of the run and of the tenant, at a number that grows with time. What a run
+//! tells stands in these two only.
 
 use crate::{
     rules::job::{JobRecord, State},
@@ -16,7 +17,12 @@ use serde::Deserialize;
 
 /// What `job`, in this version, tells.
 pub(crate) fn event(job: &JobRecord, version: u64, at: Timestamp) -> Event {
-    Event { job: job.id, run: job.terms.run, sequence: version, at, what: happening(job) }
+    Event { job: Some(job.id), run: job.terms.run, sequence: version, at, what: happening(job) }
+}
+
+/// What a run, in this version of its record, tells.
+pub(crate) const fn event_of_run(run: RunId, what: Happening, version: u64, at: Timestamp) -> Event {
+    Event { job: None, run: Some(run), sequence: version, at, what }
 }
 
 /// How `job` is.
@@ -76,7 +82,7 @@ pub(crate) fn read_line(job: JobId, run: Option<RunId>, sequence: u64, line: &[u
         what: Happening,
     }
     let Line { at, what } = serde_json::from_slice(line).ok()?;
-    Some(Event { job, run, sequence, at, what })
+    Some(Event { job: Some(job), run, sequence, at, what })
 }
 
 #[cfg(test)]
@@ -96,7 +102,7 @@ mod tests {
     #[test]
     fn the_events_of_a_chunk_are_numbered_from_its_place() {
         let told = |sequence| Event {
-            job: JobId::from_bytes([1; 16]),
+            job: Some(JobId::from_bytes([1; 16])),
             run: None,
             sequence,
             at: Timestamp::default(),

@@ -11,7 +11,8 @@ use crate::values::{
 };
 use bytes::{BufMut as _, Bytes, BytesMut};
 
-/// Who owns what the control plane itself has yet to see to: logs that are to be sealed.
+/// Who owns what the control plane itself has yet to see to: logs that are to be sealed, runs that
+/// are open.
 pub(crate) const UPKEEP: RunnerId = RunnerId::from_bytes([0; 16]);
 
 /// The first 16 bytes of a text's SHA-256.
@@ -106,6 +107,14 @@ pub(crate) fn owner(runner: RunnerId, key: &Key) -> Bytes {
     bytes.put_u16(key.kind.number());
     bytes.put_slice(key.tenant.as_bytes());
     bytes.put_slice(&key.id);
+    bytes.freeze()
+}
+
+/// What every key begins with of one kind of what the control plane itself has yet to see to.
+pub(crate) fn upkeep_of(kind: Kind) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(18);
+    bytes.put_slice(UPKEEP.as_bytes());
+    bytes.put_u16(kind.number());
     bytes.freeze()
 }
 

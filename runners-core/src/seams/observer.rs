@@ -73,11 +73,12 @@ pub enum Notice {
         /// The runner it spoke for.
         runner: RunnerId,
     },
-    /// Runner: the first answer came, or one after an outage.
+    /// Runner: the first answer came, or the first after an outage.
     Connected,
-    /// Runner: a sync was not answered.
+    /// Runner: an outage begins, since a sync was not answered. It is told once, and is over when it
+    /// is [connected](Notice::Connected) again.
     Disconnected {
-        /// What went wrong.
+        /// What went wrong first.
         error: String,
         /// When the next one is sent.
         retry_in: Duration,

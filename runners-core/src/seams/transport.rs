@@ -25,6 +25,12 @@ pub trait Transport: Debug + Send + Sync + 'static {
     /// Dropping the future is an error that nobody hears of.
     async fn call(&self, request: Request) -> Result<Reply, TransportError>;
 
+    /// Whether it tries again by itself after transient trouble, so that nobody around it does so
+    /// too. It does not, unless said otherwise; what wraps another says what that one does.
+    fn retries(&self) -> bool {
+        false
+    }
+
     /// Whether it speaks for a runner that holds a job of `tenant` at present, though it belongs to
     /// another: for as long, it may read and put artifacts there. Servers ask this of a caller of
     /// their control plane; nobody does unless said otherwise.
@@ -40,6 +46,10 @@ pub trait Transport: Debug + Send + Sync + 'static {
 impl<T: Transport + ?Sized> Transport for Arc<T> {
     async fn call(&self, request: Request) -> Result<Reply, TransportError> {
         (**self).call(request).await
+    }
+
+    fn retries(&self) -> bool {
+        (**self).retries()
     }
 
     async fn hosts(&self, tenant: TenantId) -> Result<bool, TransportError> {

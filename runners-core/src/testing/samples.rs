@@ -1,6 +1,7 @@
 //! One of every message and more: what suites send over a transport, and golden files hold.
 
 mod hosted;
+mod whole;
 
 use crate::{
     protocol::*,
@@ -29,7 +30,7 @@ const AT: Timestamp = Timestamp::from_millis(1_700_000_000_123);
 /// nothing out; those whose fields may be left out have one without them.
 #[must_use]
 pub fn requests() -> Vec<(&'static str, Request)> {
-    vec![
+    let mut requests = vec![
         ("rotate", Request::Rotate(RotateRequest { next: digest() })),
         ("enrol", Request::Enrol(EnrolRequest { credential: digest(), name: "büro 7 \"east\"".into() })),
         ("deregister", Request::Deregister(DeregisterRequest {})),
@@ -48,7 +49,9 @@ pub fn requests() -> Vec<(&'static str, Request)> {
         ("answer", Request::Answer(AnswerRequest { signal: SIGNAL, park_for: Duration::ZERO })),
         ("read-log", Request::ReadLog(read_log(Some(7)))),
         ("read-log-newest", Request::ReadLog(read_log(None))),
-    ]
+    ];
+    requests.extend(whole::requests());
+    requests
 }
 
 /// Every reply, as [`requests`].
@@ -79,6 +82,7 @@ pub fn replies() -> Vec<(&'static str, Reply)> {
         ),
         ("job", Reply::Job(Box::new(job_view()))),
     ];
+    replies.extend(whole::replies());
     replies.extend(states().map(|(name, state)| (name, Reply::Job(Box::new(job_view_bare(state))))));
     replies
 }

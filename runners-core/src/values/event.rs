@@ -8,17 +8,18 @@ use crate::values::{
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
-/// Something that happened to a job. `job` and `sequence` together name it: who is told twice of
-/// the same two is told of the same event.
+/// Something that happened to a job, or to a run. Whom it happened to and `sequence` together name
+/// it: who is told twice of the same two is told of the same event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "faces of other protocols take it apart")]
 pub struct Event {
-    /// The job.
-    pub job: JobId,
-    /// Its run, if it is of one.
+    /// The job, unless it happened to the run itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobId>,
+    /// The run, or the job's run if it is of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
-    /// Grows from one event of a job to the next; not by one.
+    /// Grows from one event of a job, or of a run, to the next; not by one.
     pub sequence: u64,
     /// When it happened.
     #[serde(with = "rfc3339")]
@@ -28,7 +29,7 @@ pub struct Event {
     pub what: Happening,
 }
 
-/// What happened to a job: how it is from then on.
+/// What happened: how the job, or the run, is from then on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -81,12 +82,16 @@ pub enum Happening {
         /// How.
         conclusion: Conclusion,
     },
+    /// A run: a job of it is open, and none was before.
+    Opened,
+    /// A run: the last of its open jobs has ended. A job that is added later opens it again.
+    Closed,
 }
 
 impl Happening {
     /// The word that stands for each, as it stands in `event`.
-    pub const NAMES: [&str; 7] =
-        ["scheduled", "blocked", "ready", "offered", "running", "stopping", "concluded"];
+    pub const NAMES: [&str; 9] =
+        ["scheduled", "blocked", "ready", "offered", "running", "stopping", "concluded", "opened", "closed"];
 
     /// The word that stands for it.
     #[must_use]
@@ -99,6 +104,8 @@ impl Happening {
             Self::Running { .. } => "running",
             Self::Stopping { .. } => "stopping",
             Self::Concluded { .. } => "concluded",
+            Self::Opened => "opened",
+            Self::Closed => "closed",
         }
     }
 }
@@ -122,9 +129,9 @@ pub enum StopReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventsOf {
-    /// Every job of the tenant, for as long as its retention keeps them.
+    /// Every job and run of the tenant, for as long as its retention keeps them.
     Tenant,
-    /// The jobs of a run.
+    /// A run and its jobs.
     Run(RunId),
     /// One job.
     Job(JobId),
@@ -211,7 +218,7 @@ mod tests {
     #[test]
     fn an_event_is_one_flat_object() {
         let event = Event {
-            job: JobId::from_bytes([1; 16]),
+            job: Some(JobId::from_bytes([1; 16])),
             run: None,
             sequence: 3,
             at: Timestamp::from_millis(1_700_000_000_123),
@@ -225,5 +232,14 @@ mod tests {
         assert_eq!(json, expected);
         assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
         assert!(Happening::NAMES.contains(&event.what.name()));
+    }
+
+    #[test]
+    fn an_event_of_a_run_names_no_job() {
+        let run = Some(RunId::from_bytes([2; 16]));
+        let event = Event { job: None, run, sequence: 3, at: Timestamp::default(), what: Happening::Closed };
+        let json = serde_json::to_value(&event).unwrap();
+        assert_eq!((&json["event"], json.get("job")), (&"closed".into(), None));
+        assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
     }
 }

@@ -22,6 +22,8 @@ mod parked;
 mod planes;
 mod repeats;
 mod retention;
+#[cfg(feature = "testing")]
+mod run_feed;
 mod runs;
 #[cfg(feature = "testing")]
 mod sessions;

@@ -5,9 +5,9 @@ use super::{
     hand::{Hand, inspect, operator, submit, submit_with, user},
 };
 use runners_core::{
-    ControlPlane, Error, Feature, JobId, JobOptions, Management, MemoryStore, Paging, PoolId, PoolSpec,
-    Principal, RegistrationSpec, Rollout, Route, RunnerFilter, RunnerId, Scope, Sharing, TenantId,
-    Transport as _,
+    ControlPlane, Drain, Error, Feature, JobId, JobOptions, Management, MemoryStore, Paging, PoolId,
+    PoolSpec, Principal, RegistrationSpec, Rollout, RolloutSpec, Route, RunnerFilter, RunnerId, RunnerState,
+    Scope, Sharing, TenantId, Transport as _,
     protocol::{Acceptance, InspectRequest, RefusalCode, Refused, Reply, Request},
 };
 use std::time::Duration;
@@ -69,7 +69,7 @@ async fn pools_and_runners_are_listed_by_pages_whose_cursors_fit_only_their_list
     assert!(refusal(other.pools(&paging).await).detail.starts_with("after: is not a cursor"));
 
     Hand::new(&control, 1).sync().await;
-    let in_default = RunnerFilter { pool: Some(PoolId::DEFAULT) };
+    let in_default = RunnerFilter { pool: Some(PoolId::DEFAULT), ..RunnerFilter::default() };
     for filter in [RunnerFilter::default(), in_default] {
         let listed = admin.runners(&filter, &Paging::default()).await.unwrap().items;
         assert_eq!(
@@ -77,7 +77,30 @@ async fn pools_and_runners_are_listed_by_pages_whose_cursors_fit_only_their_list
             [RunnerId::from_bytes([1; 16])]
         );
     }
-    let elsewhere = RunnerFilter { pool: Some(first.items[1].id) };
+    let so = |state| RunnerFilter { state: Some(state), ..RunnerFilter::default() };
+    let count = async |state| admin.runners(&so(state), &Paging::default()).await.unwrap().items.len();
+    let counts = async || {
+        [
+            count(RunnerState::Online).await,
+            count(RunnerState::Draining).await,
+            count(RunnerState::Offline).await,
+        ]
+    };
+    assert_eq!(counts().await, [1, 0, 0]);
+    admin.drain_runner(RunnerId::from_bytes([1; 16]), &Drain::default()).await.unwrap();
+    assert_eq!(counts().await, [0, 1, 0], "it was told to, whether it has heard of it or not");
+    for name in ["absent", "away", "gone"] {
+        admin.register_runner(PoolId::DEFAULT, name).await.unwrap();
+    }
+    assert_eq!(counts().await, [0, 1, 3]);
+    let mut paging = Paging { limit: 2, ..Paging::default() };
+    let offline = admin.runners(&so(RunnerState::Offline), &paging).await.unwrap();
+    assert_eq!(offline.items.len(), 2, "those that do not match take no room");
+    paging.after.clone_from(&offline.next);
+    assert_eq!(admin.runners(&so(RunnerState::Offline), &paging).await.unwrap().items.len(), 1);
+    let foreign = admin.runners(&so(RunnerState::Online), &paging).await;
+    assert!(refusal(foreign).detail.starts_with("after: is not a cursor"));
+    let elsewhere = RunnerFilter { pool: Some(first.items[1].id), ..RunnerFilter::default() };
     assert!(admin.runners(&elsewhere, &Paging::default()).await.unwrap().items.is_empty());
 }
 
@@ -215,4 +238,34 @@ async fn an_environment_that_leads_nowhere_is_told_clearly() {
     assert!(refused.detail.contains("a pool that was deleted"), "{refused:?}");
     let nowhere = admin.route_environment("lab", Route::Pool(blue)).await;
     assert_eq!(refusal(nowhere).code, RefusalCode::NotFound);
+}
+
+#[tokio::test]
+async fn what_the_operator_says_of_the_roll_out_counts_over_how_it_was_built_and_after_a_restart() {
+    let store = MemoryStore::default();
+    let built = Rollout { self_hosted: Feature::OFF, ..Rollout::default() };
+    let start = async || ControlPlane::builder(store.clone()).rollout(built.clone()).start().await.unwrap();
+    let control = start().await;
+    let of_operator = |control: &ControlPlane| control.management(Principal::Operator);
+    let create = async |control: &ControlPlane, name| admin(control).create_pool(PoolSpec::new(name)).await;
+    assert_eq!(refusal(create(&control, "one").await).code, RefusalCode::Forbidden);
+    let own = Feature { tenants: [TenantId::DEFAULT].into(), ..Feature::default() };
+    let spec = RolloutSpec { self_hosted: Some(own), ..RolloutSpec::default() };
+    assert_eq!(refusal(admin(&control).set_rollout(spec.clone()).await).code, RefusalCode::Forbidden);
+    of_operator(&control).set_rollout(spec.clone()).await.unwrap();
+    create(&control, "one").await.unwrap();
+    control.stop().await.unwrap();
+    let control = start().await;
+    create(&control, "two").await.unwrap();
+    assert_eq!(of_operator(&control).rollout_spec().await.unwrap().0, spec);
+    of_operator(&control).set_rollout(RolloutSpec::default()).await.unwrap();
+    assert_eq!(refusal(create(&control, "three").await).code, RefusalCode::Forbidden);
+    let tenants = (0..=Feature::TENANTS_MAX as u32).map(|number| {
+        let mut id = [7; 16];
+        id[..4].copy_from_slice(&number.to_be_bytes());
+        TenantId::from_bytes(id)
+    });
+    let many = Feature { tenants: tenants.collect(), ..Feature::default() };
+    let spec = RolloutSpec { relay: Some(many), ..RolloutSpec::default() };
+    assert!(refusal(of_operator(&control).set_rollout(spec).await).detail.contains("limit is 10000"));
 }

@@ -9,8 +9,8 @@ use super::{
 use runners_core::{
     ApiCredentialSpec, ArtifactKey, ArtifactStore as _, ControlPlane, DeliveryId, Digest, Drain, Error,
     EventCursor, EventsOf, JobFilter, JobId, JobOptions, Management, MemoryArtifacts, MemoryStore, Mode,
-    Opaque, Paging, PoolId, PoolSpec, Principal, RegistrationSpec, Retention, Route, RunId, RunnerFilter,
-    RunnerId, Scope, Sharing, SignalId, TenantId, TokenId, Transport as _, WebhookId,
+    Opaque, Paging, PoolId, PoolSpec, Principal, RegistrationSpec, Retention, RolloutSpec, Route, RunId,
+    RunnerFilter, RunnerId, Scope, Sharing, SignalId, TenantId, TokenId, Transport as _, WebhookId,
     protocol::{
         Acceptance, AnswerRequest, CancelRequest, CancelTarget, DeregisterRequest, EnrolRequest,
         ExplainRequest, InspectRequest, ReadLogRequest, Request, RotateRequest, RunSpec, SignalRequest,
@@ -273,6 +273,8 @@ async fn ask(management: &Management, ids: &Ids, told: &mut BTreeMap<String, Str
         revoke_runner_credentials(ids.runner);
         retention();
         set_retention(Retention::default());
+        rollout_spec();
+        set_rollout(RolloutSpec::default());
         unnamed_artifacts(None);
     }
     let events = [EventsOf::Tenant, EventsOf::Run(ids.run), EventsOf::Job(ids.job)];
@@ -287,7 +289,7 @@ async fn ask(management: &Management, ids: &Ids, told: &mut BTreeMap<String, Str
 
 async fn ask_fleet(management: &Management, ids: &Ids, note: &mut impl FnMut(&str, String)) {
     let all = &Paging::default();
-    let in_pool = RunnerFilter { pool: Some(ids.pool) };
+    let in_pool = RunnerFilter { pool: Some(ids.pool), ..RunnerFilter::default() };
     macro_rules! ask {
         ($($method:ident($($argument:expr),*);)*) => {
             $(note(stringify!($method), plain(management.$method($($argument),*).await));)*
@@ -299,6 +301,7 @@ async fn ask_fleet(management: &Management, ids: &Ids, note: &mut impl FnMut(&st
         update_pool(ids.pool, |spec| spec.active = false);
         delete_pool(ids.pool);
         runners(&in_pool, all);
+        runners_and_presence(&in_pool, all);
         runner(ids.runner);
         presence(&[ids.runner]);
         rename_runner(ids.runner, "mine");

@@ -8,9 +8,12 @@ mod golden;
 mod hosted;
 mod limits;
 #[cfg(feature = "openapi")]
+mod members;
+#[cfg(feature = "openapi")]
 mod openapi;
 mod parks;
 mod proxy;
+mod revoked;
 mod rotation;
 mod stop;
 mod suite;

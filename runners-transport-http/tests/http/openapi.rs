@@ -9,11 +9,11 @@ use runners_transport_http::HttpFace;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, path::Path};
 
-fn document() -> Value {
+pub(crate) fn document() -> Value {
     serde_json::from_str(&HttpFace::openapi()).unwrap()
 }
 
-fn golden(of: &str, name: &str) -> Value {
+pub(crate) fn golden(of: &str, name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1").join(of).join(name);
     serde_json::from_slice(&fs::read(path.with_extension("json")).unwrap()).unwrap()
 }

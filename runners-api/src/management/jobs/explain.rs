@@ -12,7 +12,7 @@ use crate::{
 };
 use runners_core::{
     JobId, PoolId, RunnerId, Timestamp,
-    protocol::{Explanation, JobObstacle, Obstacle, PoolExplanation, RunnerExplanation},
+    protocol::{Explanation, JobObstacle, Obstacle, PoolExplanation, PoolObstacle, RunnerExplanation},
 };
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,13 @@ pub(crate) enum WireJobObstacle {
     Concluded,
     /// A runner has it already.
     Granted,
+    /// It is pinned to a runner that was removed. It ends with that fault as soon as it is ready.
+    RunnerRemoved {
+        #[schema(value_type = text::Runner)]
+        runner_id: RunnerId,
+    },
+    /// Its tenant is suspended.
+    Suspended,
     /// It is not due yet.
     NotDue {
         /// When it will be.
@@ -61,6 +68,11 @@ pub(crate) enum WireJobObstacle {
     Blocked {
         /// For how many.
         on: u32,
+    },
+    /// It waits for a runner of the operator. Which ones there are is not told.
+    Hosted {
+        /// Whether one is there that may take it, when it is its turn.
+        is_suited: bool,
     },
     /// As many jobs of a concurrency key are granted as may be.
     Concurrency {
@@ -82,6 +94,8 @@ pub(crate) struct ExplainedPool {
     #[serde(rename = "opensAtUtc", with = "time::optional")]
     #[schema(value_type = Option<text::Time>)]
     opens_at: Option<Timestamp>,
+    /// What keeps the job from every runner of the pool, if something does.
+    obstacle: Option<WirePoolObstacle>,
     /// How many jobs go before it, if it could be granted there.
     jobs_ahead: Option<u32>,
     /// Whether it is that many, and not at least that many.
@@ -91,6 +105,21 @@ pub(crate) struct ExplainedPool {
     runners: Vec<ExplainedRunner>,
     /// Whether there are more runners after these.
     has_more: bool,
+}
+
+/// What keeps a job from every runner of a pool.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+#[schema(as = PoolObstacle)]
+pub(crate) enum WirePoolObstacle {
+    /// The pool is not active.
+    Inactive,
+    /// No runner is registered in it.
+    Empty,
+    /// Every runner of it drains or leaves.
+    Draining,
+    /// Something that this release has no word for.
+    Other,
 }
 
 /// How a job stands with one runner.
@@ -125,6 +154,10 @@ pub(crate) enum WireObstacle {
     Wanted { label: String },
     /// It has a label that is refused.
     Refused { label: String },
+    /// The owner of its pool is suspended.
+    Suspended,
+    /// Its pool is not active.
+    Inactive,
     /// It drains or leaves.
     Draining,
     /// It has not confirmed an offer in time, and has not spoken since.
@@ -174,8 +207,11 @@ impl From<JobObstacle> for WireJobObstacle {
         match obstacle {
             JobObstacle::Concluded => Self::Concluded,
             JobObstacle::Granted => Self::Granted,
+            JobObstacle::RunnerRemoved { runner } => Self::RunnerRemoved { runner_id: runner },
+            JobObstacle::Suspended => Self::Suspended,
             JobObstacle::NotDue { ready_at } => Self::NotDue { ready_at },
             JobObstacle::Blocked { on } => Self::Blocked { on },
+            JobObstacle::Hosted { suited } => Self::Hosted { is_suited: suited },
             JobObstacle::Concurrency { key, max } => Self::Concurrency { key, max },
             _ => Self::Other,
         }
@@ -187,10 +223,22 @@ impl From<PoolExplanation> for ExplainedPool {
         Self {
             pool_id: pool.pool,
             opens_at: pool.opens_at,
+            obstacle: pool.obstacle.map(WirePoolObstacle::from),
             jobs_ahead: pool.position.map(|position| position.ahead),
             is_exact: pool.position.map(|position| position.exact),
             runners: pool.runners.into_iter().map(ExplainedRunner::from).collect(),
             has_more: pool.more,
+        }
+    }
+}
+
+impl From<PoolObstacle> for WirePoolObstacle {
+    fn from(obstacle: PoolObstacle) -> Self {
+        match obstacle {
+            PoolObstacle::Inactive => Self::Inactive,
+            PoolObstacle::Empty => Self::Empty,
+            PoolObstacle::Draining => Self::Draining,
+            _ => Self::Other,
         }
     }
 }
@@ -211,11 +259,30 @@ impl From<Obstacle> for WireObstacle {
             Obstacle::Kind => Self::Kind,
             Obstacle::Wanted { label } => Self::Wanted { label },
             Obstacle::Refused { label } => Self::Refused { label },
+            Obstacle::Suspended => Self::Suspended,
+            Obstacle::Inactive => Self::Inactive,
             Obstacle::Draining => Self::Draining,
             Obstacle::Suspect => Self::Suspect,
             Obstacle::CrashLoop { until } => Self::CrashLoop { until },
             Obstacle::Full => Self::Full,
             _ => Self::Other,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runners_core::{protocol::Reply, testing::samples};
+
+    #[test]
+    fn every_obstacle_has_a_name_of_its_own() {
+        let explained = samples::replies().into_iter().filter_map(|(_, reply)| match reply {
+            Reply::Explained(explanation) => Some(JobExplanation::from(*explanation)),
+            _ => None,
+        });
+        let told: Vec<String> =
+            explained.map(|told| serde_json::to_string(&told).expect("it is plain data")).collect();
+        assert!(told.len() >= 5 && !told.iter().any(|told| told.contains("other")), "{told:#?}");
     }
 }

@@ -25,6 +25,7 @@ impl Client {
                 Ok(Reply::Refused(refused)) => return Err(Error::Refused(refused)),
                 Ok(reply) => return Ok(reply),
                 Err(error) if !error.is_transient() => return Err(Error::Rejected(error)),
+                Err(error) if self.transport.retries() => return Err(Error::Unreachable(error)),
                 Err(error) => error,
             };
             let wait = self.backoff(failures, &error);
@@ -37,7 +38,9 @@ impl Client {
     }
 
     async fn ask_once(&self, request: Request) -> Result<Reply, TransportError> {
-        let late = self.clock.boot() + request.park_for() + ANSWER_WITHIN;
+        // One that tries again itself may take as long as this client would.
+        let answer_within = if self.transport.retries() { self.patience } else { ANSWER_WITHIN };
+        let late = self.clock.boot() + request.park_for() + answer_within;
         tokio::select! {
             biased;
             reply = self.transport.call(request) => reply,

@@ -136,6 +136,15 @@ async fn a_repeated_submit_is_the_same_job() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_transport_tries_again_itself_is_not_tried_again_around_it() {
+    let (_, replay, clock) = client((0..5).map(|_| unreachable()));
+    let retrying = crate::Retrying::new(replay.clone()).clock(clock.clone()).random(SeededRandom::new(1));
+    let client = Client::builder(retrying.attempts_max(3)).clock(clock).random(SeededRandom::new(1)).build();
+    assert!(matches!(client.inspect(JOB).await, Err(Error::Unreachable(_))));
+    assert_eq!(replay.requests.lock().unwrap().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failed_verdict_is_a_result() {
     let result = Some(Opaque::new(&br#"{"good":false}"#[..]));
     let (client, ..) = client([

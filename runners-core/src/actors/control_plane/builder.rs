@@ -2,8 +2,8 @@
 
 use super::{
     ControlPlane, Plane, Spans, collect::Unnamed, due::DueSignal, feed::Feed, hosting::Hosting,
-    measured::Measured, measures::Measures, sessions::Sessions, subjects::Subjects, watch::Written,
-    webhooks::Webhooks,
+    measured::Measured, measures::Measures, runs::Runs, sessions::Sessions, subjects::Subjects,
+    watch::Written, webhooks::Webhooks,
 };
 use crate::{
     actors::{
@@ -224,7 +224,8 @@ impl ControlPlaneBuilder {
             sessions: Sessions::default(),
             pools: Mutex::default(),
             suspended: Mutex::default(),
-            rollout: self.rollout,
+            rollout: Mutex::new(self.rollout.clone()),
+            rollout_built: self.rollout,
             hosting: Hosting::new(self.hosted),
             subjects: Subjects::default(),
             due: DueSignal::default(),
@@ -235,11 +236,13 @@ impl ControlPlaneBuilder {
             seals,
             lanes_doubted: AtomicBool::new(false),
             written: Written::default(),
+            runs: Runs::default(),
             stopping: CancellationToken::new(),
             duties: TaskTracker::new(),
         });
         plane.ensure_default().await.map_err(Error::Store)?;
         plane.read_suspended().await.map_err(Error::Store)?;
+        plane.read_rollout().await.map_err(Error::Store)?;
         plane.find_ends().await.map_err(Error::Store)?;
         // What is written from here on is heard of; everything before is read when it is needed.
         let hints = plane.records.watch();
@@ -250,6 +253,7 @@ impl ControlPlaneBuilder {
         }
         plane.duties.spawn(Arc::clone(&plane).serve_upkeep());
         plane.duties.spawn(Arc::clone(&plane).serve_webhooks());
+        plane.duties.spawn(Arc::clone(&plane).serve_runs());
         Ok(ControlPlane { plane })
     }
 }

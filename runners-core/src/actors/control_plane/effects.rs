@@ -21,7 +21,7 @@ use crate::{
         store::{Committed, Query, StoreError},
     },
     values::{
-        id::LaneId,
+        id::{LaneId, RunId, TenantId},
         key::{Index, Key, Kind},
         lease::FencingToken,
         time::Timestamp,
@@ -92,6 +92,12 @@ impl Change {
         })
     }
 
+    /// Whose job it concludes, if it is one of a run.
+    pub(super) fn run_concluded(&self) -> Option<(TenantId, RunId)> {
+        let run = self.after.terms.run.filter(|_| self.concludes())?;
+        Some((self.after.tenant, run))
+    }
+
     fn concludes(&self) -> bool {
         self.after.conclusion().is_some()
             && self.before.as_ref().is_none_or(|before| before.record.conclusion().is_none())
@@ -115,7 +121,8 @@ impl Plane {
         let readied = changes.iter().filter(|change| change.after.ready_key().is_some());
         let lanes = readied.map(|change| change.after.lane()).collect();
         let counters = batch.counters();
-        let mut unsure = Unsure { plane: self, lanes, counters: counters.clone() };
+        let runs = changes.iter().filter_map(Change::run_concluded).collect();
+        let mut unsure = Unsure { plane: self, lanes, counters: counters.clone(), runs };
         let committed = self.records.commit(batch).await;
         match &committed {
             Err(StoreError::Unknown(_)) => {}
@@ -132,9 +139,10 @@ impl Plane {
             self.told(telling);
         }
         let committed = committed?;
+        self.look_at_runs(changes, &counters, &committed);
         self.heard_counters(counters, &committed);
         for change in changes {
-            self.written.note(change.after.id, change.version() + 1);
+            self.written.note(change.after.tenant, change.after.id, change.version() + 1);
         }
         changes.iter().for_each(|change| self.follow(change));
         self.measures.changed(changes, now);
@@ -291,11 +299,13 @@ impl Plane {
 /// A commit of which it is not known whether it was applied: nobody waits for it any more, or the
 /// store does not tell. The lanes in which it may have made jobs ready are read again, and the
 /// counters that it may have changed, or those jobs would wait until this control plane is started
-/// again: at once, and when the commit must have arrived if it ever does.
+/// again, and the runs that it may have ended: at once, and when the commit must have arrived if it
+/// ever does.
 pub(super) struct Unsure<'a> {
     pub(super) plane: &'a Arc<Plane>,
     pub(super) lanes: Vec<LaneId>,
     pub(super) counters: Vec<Key>,
+    pub(super) runs: Vec<(TenantId, RunId)>,
 }
 
 impl Unsure<'_> {
@@ -303,22 +313,28 @@ impl Unsure<'_> {
     pub(super) fn clear(&mut self) {
         self.lanes.clear();
         self.counters.clear();
+        self.runs.clear();
     }
 }
 
 impl Drop for Unsure<'_> {
     fn drop(&mut self) {
         let (lanes, counters) = (mem::take(&mut self.lanes), mem::take(&mut self.counters));
-        if lanes.is_empty() && counters.is_empty() {
+        let runs = mem::take(&mut self.runs);
+        if lanes.is_empty() && counters.is_empty() && runs.is_empty() {
             return;
         }
         self.plane.doubt_all(&lanes, &counters);
+        self.plane.runs.may_have_ended(&runs);
         let plane = Arc::clone(self.plane);
         self.plane.duties.spawn(async move {
             tokio::select! {
                 biased;
                 () = plane.stopping.cancelled() => {}
-                () = sleep(&*plane.clock, SETTLE) => plane.doubt_all(&lanes, &counters),
+                () = sleep(&*plane.clock, SETTLE) => {
+                    plane.doubt_all(&lanes, &counters);
+                    plane.runs.may_have_ended(&runs);
+                }
             }
         });
     }
@@ -334,6 +350,6 @@ pub(crate) fn log_subject(job: &JobRecord) -> Key {
     log_subject_of(job.tenant, job.token())
 }
 
-pub(crate) fn log_subject_of(tenant: crate::values::id::TenantId, token: FencingToken) -> Key {
+pub(crate) fn log_subject_of(tenant: TenantId, token: FencingToken) -> Key {
     Key::new(tenant, Kind::Log, Bytes::copy_from_slice(token.job.as_bytes()))
 }

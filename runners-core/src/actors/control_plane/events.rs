@@ -10,14 +10,18 @@ use crate::{
     rules::{history, job::JobRecord, keys, record::RunRecord},
     seams::store::StoreError,
     values::{
-        event::{EventCursor, EventPage, EventsOf},
-        id::{JobId, TenantId},
+        event::{Event, EventCursor, EventPage, EventsOf, Happening},
+        id::{JobId, RunId, TenantId},
         key::Key,
         time::Timestamp,
     },
 };
 use bytes::Bytes;
-use std::{collections::BTreeMap, pin::pin, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::pin,
+    time::Duration,
+};
 
 /// How many bytes of events are read at once.
 const EVENTS_PAGE_BYTES: u32 = 128 << 10;
@@ -35,25 +39,76 @@ pub(super) struct Telling<'a> {
     streams: Vec<Key>,
 }
 
+/// Lines, each on its way to where it stands.
+#[derive(Default)]
+struct Lines {
+    feeds: BTreeMap<Key, Vec<Bytes>>,
+    /// Every stream that they stand in.
+    streams: Vec<Key>,
+    /// How many there are.
+    count: u64,
+    /// The runs that were looked at.
+    runs: BTreeSet<(TenantId, RunId)>,
+}
+
+impl Lines {
+    /// Adds an event to the feeds of its tenant and of its run.
+    fn add(&mut self, tenant: TenantId, event: &Event) -> Bytes {
+        let line = history::line(event);
+        if let Some(run) = event.run {
+            self.feeds.entry(keys::run_feed(tenant, run)).or_default().push(line.clone());
+        }
+        self.feeds.entry(keys::feed(tenant)).or_default().push(line.clone());
+        self.count += 1;
+        line
+    }
+}
+
+impl Telling<'_> {
+    /// The first number in the feeds of what it tells.
+    pub(super) fn first(&self) -> u64 {
+        self.ticket.as_ref().map_or(0, |ticket| ticket.first)
+    }
+}
+
 impl Plane {
-    /// Adds to a batch what its changes tell.
+    /// Adds to a batch what its changes tell. One that makes a job and puts the record of its run
+    /// opens the run.
     pub(super) fn tell_of(&self, changes: &[Change], batch: &mut Batch, now: Timestamp) -> Telling<'_> {
-        let mut feeds: BTreeMap<Key, Vec<Bytes>> = BTreeMap::new();
-        let mut streams = Vec::new();
-        let mut count = 0;
+        let mut lines = Lines::default();
         for change in changes.iter().filter(|change| change.is_event()) {
             let job = &change.after;
-            let version = change.version() + 1;
-            let line = history::line(&history::event(job, version, now));
-            if let Some(run) = job.terms.run {
-                feeds.entry(keys::run_feed(job.tenant, run)).or_default().push(line.clone());
+            if let (None, Some(run)) = (&change.before, job.terms.run)
+                && lines.runs.insert((job.tenant, run))
+                && let Some(version) = batch.put_over(&RunRecord::key_of(job.tenant, run))
+            {
+                let opened = history::event_of_run(run, Happening::Opened, version + 1, now);
+                lines.add(job.tenant, &opened);
             }
-            feeds.entry(keys::feed(job.tenant)).or_default().push(line.clone());
+            let version = change.version() + 1;
+            let line = lines.add(job.tenant, &history::event(job, version, now));
             let own = keys::events(job.tenant, job.id);
-            streams.push(own.clone());
+            lines.streams.push(own.clone());
             batch.append(own, version, line);
-            count += 1;
         }
+        self.tell_lines(lines, batch)
+    }
+
+    /// Adds to a batch that the run is closed whose record it puts in this version.
+    pub(super) fn tell_of_closing(
+        &self,
+        run: &RunRecord,
+        version: u64,
+        batch: &mut Batch,
+        now: Timestamp,
+    ) -> Telling<'_> {
+        let mut lines = Lines::default();
+        lines.add(run.tenant, &history::event_of_run(run.id, Happening::Closed, version, now));
+        self.tell_lines(lines, batch)
+    }
+
+    fn tell_lines(&self, lines: Lines, batch: &mut Batch) -> Telling<'_> {
+        let Lines { feeds, mut streams, count, .. } = lines;
         let ticket = (count > 0).then(|| self.feed.begin(count, self.now()));
         for (stream, lines) in feeds {
             let first = ticket.as_ref().map_or(0, |ticket| ticket.first);

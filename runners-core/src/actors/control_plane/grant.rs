@@ -201,7 +201,8 @@ impl Plane {
     /// Reads a job again that was not as it was known, and puts it back if it is ready.
     async fn reconsider(self: &Arc<Self>, job: &JobRecord) -> Result<(), StoreError> {
         // If it cannot be read, it must not be forgotten: it may be ready.
-        let mut unsure = Unsure { plane: self, lanes: vec![job.lane()], counters: Vec::new() };
+        let mut unsure =
+            Unsure { plane: self, lanes: vec![job.lane()], counters: Vec::new(), runs: Vec::new() };
         let stored = self.records.load::<JobRecord>(job.key()).await?;
         unsure.clear();
         let ready = stored.filter(|stored| matches!(stored.record.state, State::Ready { .. }));

@@ -5,33 +5,37 @@ use crate::{
     actors::records::{Batch, Versioned},
     rules::{
         job::JobRecord,
-        record::{ArtifactRecord, PayloadRecord, Record as _, Role, RunRecord, UniqueRecord, Unknown},
+        keys,
+        record::{ArtifactRecord, PayloadRecord, Record as _, Role, RunRecord, UniqueRecord},
         submission,
     },
     seams::store::StoreError,
     values::{
         id::{JobId, RunId, TenantId},
-        key::{Key, Kind},
+        key::Kind,
         lease::FencingToken,
         reply::{Acceptance, RefusalCode, Refused, Reply, Submitted},
-        request::{RunSpec, Submission, SubmitRequest},
+        request::{Submission, SubmitRequest},
     },
 };
 use std::{collections::BTreeSet, sync::Arc};
 
 /// A submission that was checked, ready to be committed.
+#[derive(Clone)]
 pub(super) struct Prepared {
     pub(super) change: Change,
     pub(super) payload: Arc<PayloadRecord>,
     pub(super) after: Vec<JobId>,
     /// The run it belongs to, as it was read.
-    pub(super) run: Option<(Key, u64, RunId)>,
+    run: Option<Versioned<RunRecord>>,
     /// What keeps others from its unique key.
     unique: Option<UniqueRecord>,
 }
 
 /// How many jobs are made in one batch: each is up to seven writes.
 const JOBS_PER_BATCH: usize = 128;
+/// How often a job is tried to be made whose run others change meanwhile.
+const ROUNDS_MAX: usize = 16;
 /// The largest number of payload bytes of one batch.
 const BYTES_PER_BATCH: usize = 2 << 20;
 
@@ -93,11 +97,8 @@ impl Plane {
         let run = match spec.run {
             None => None,
             Some(run) => match self.records.load::<RunRecord>(RunRecord::key_of(tenant, run)).await? {
-                Some(found) => Some((found.record.key(), found.version, run)),
-                None => {
-                    let problem = "spec.run: there is no such run: open it in the same submit";
-                    return Ok(Err(Refused::new(RefusalCode::NotFound, problem)));
-                }
+                Some(found) => Some(found),
+                None => return Ok(Err(no_run())),
             },
         };
         let unique = spec
@@ -118,28 +119,6 @@ impl Plane {
         Ok(Ok(Prepared { change, payload, after: spec.after, run, unique }))
     }
 
-    async fn ensure_run(&self, tenant: TenantId, run: &RunSpec) -> Result<(), StoreError> {
-        let now = self.now();
-        let record = RunRecord {
-            tenant,
-            id: run.run,
-            submitted_at: now,
-            deadline: run.timeout.map(|timeout| now + timeout),
-            timed_out_at: None,
-            unknown: Unknown::new(),
-        };
-        let mut batch = Batch::new();
-        batch.put(0, &record);
-        match self.records.commit(batch).await {
-            Ok(_) => {
-                record.deadline.into_iter().for_each(|at| self.due.hint(at));
-                Ok(())
-            }
-            Err(StoreError::Conflict(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Commits what was prepared: together if it can be, else one by one.
     async fn accept(
         self: &Arc<Self>,
@@ -149,7 +128,7 @@ impl Plane {
         let plain = prepared.iter().all(|(_, prepared)| prepared.after.is_empty());
         if prepared.len() > 1 && plain && are_distinct(&prepared) {
             let now = self.now();
-            let (batch, changes) = together(&prepared);
+            let (batch, changes) = together(prepared.iter().map(|(_, prepared)| prepared));
             match self.commit(batch, &changes, now).await {
                 Ok(_) => {
                     for (at, prepared) in prepared {
@@ -167,35 +146,43 @@ impl Plane {
         Ok(())
     }
 
-    async fn accept_one(self: &Arc<Self>, prepared: Prepared) -> Result<Acceptance, StoreError> {
+    async fn accept_one(self: &Arc<Self>, mut prepared: Prepared) -> Result<Acceptance, StoreError> {
         let job = prepared.change.after.id;
         let tenant = prepared.change.after.tenant;
-        let payload = Arc::clone(&prepared.payload);
-        let unique = prepared.unique.clone();
-        let now = self.now();
-        let committed = if prepared.after.is_empty() {
-            match self.submit_direct(&prepared, now).await {
-                Some(done) => done,
-                None => {
-                    let (batch, changes) = together(std::slice::from_ref(&(0, prepared)));
-                    self.commit(batch, &changes, now).await.map(drop)
-                }
-            }
-        } else {
-            match self.submit_dependant(prepared, now).await {
-                Ok(Ok(())) => Ok(()),
+        for _ in 0..ROUNDS_MAX {
+            match self.make(&prepared).await {
+                Ok(Ok(())) => return Ok(Acceptance::Accepted(job)),
                 Ok(Err(refused)) => return Ok(Acceptance::Refused(refused)),
-                Err(error) => Err(error),
+                Err(StoreError::Conflict(key)) if key.kind == Kind::Run => {
+                    match self.records.load::<RunRecord>(key).await? {
+                        Some(found) => prepared.run = Some(found),
+                        None => return Ok(Acceptance::Refused(no_run())),
+                    }
+                }
+                Err(StoreError::Conflict(key)) if key.kind == Kind::Unique => {
+                    return self.taken(tenant, job, &prepared.payload, prepared.unique).await;
+                }
+                Err(StoreError::Conflict(_)) => return self.repeated(tenant, job, &prepared.payload).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::Unavailable("the run changes faster than a job can be added".into()))
+    }
+
+    /// Makes one job, offered if a runner waits for it.
+    async fn make(self: &Arc<Self>, prepared: &Prepared) -> Result<Result<(), Refused>, StoreError> {
+        let now = self.now();
+        if !prepared.after.is_empty() {
+            return self.submit_dependant(prepared.clone(), now).await;
+        }
+        let committed = match self.submit_direct(prepared, now).await {
+            Some(done) => done,
+            None => {
+                let (batch, changes) = together([prepared]);
+                self.commit(batch, &changes, now).await.map(drop)
             }
         };
-        match committed {
-            Ok(()) => Ok(Acceptance::Accepted(job)),
-            Err(StoreError::Conflict(key)) if key.kind == Kind::Unique => {
-                self.taken(tenant, job, &payload, unique).await
-            }
-            Err(StoreError::Conflict(_)) => self.repeated(tenant, job, &payload).await,
-            Err(error) => Err(error),
-        }
+        committed.map(Ok)
     }
 
     /// What is answered to a job whose unique key another one has.
@@ -238,8 +225,8 @@ impl Plane {
                 let problem = "spec.job: another job has this id: draw a new one";
                 Ok(Acceptance::Refused(Refused::new(RefusalCode::Conflict, problem)))
             }
-            // Its run has changed meanwhile: the submitter tries again.
-            None => Err(StoreError::Unavailable("the run has changed meanwhile".into())),
+            // What it waits for has changed meanwhile: the submitter tries again.
+            None => Err(StoreError::Unavailable("a job that it waits for has changed meanwhile".into())),
         }
     }
 }
@@ -254,20 +241,25 @@ fn are_distinct(prepared: &[(usize, Prepared)]) -> bool {
 }
 
 /// One batch that makes all of these jobs.
-fn together(prepared: &[(usize, Prepared)]) -> (Batch, Vec<Change>) {
+fn together<'p>(prepared: impl IntoIterator<Item = &'p Prepared>) -> (Batch, Vec<Change>) {
     let mut batch = Batch::new();
-    let mut runs: Vec<&Key> = Vec::new();
-    let mut changes = Vec::with_capacity(prepared.len());
-    for (_, prepared) in prepared {
+    let mut runs = Vec::new();
+    let mut changes = Vec::new();
+    for prepared in prepared {
         prepared.add_to(&mut batch, &mut runs);
         changes.push(prepared.change.clone());
     }
     (batch, changes)
 }
 
+/// The answer to a job whose run is not there.
+fn no_run() -> Refused {
+    Refused::new(RefusalCode::NotFound, "spec.run: there is no such run: open it in the same submit")
+}
+
 impl Prepared {
-    /// Adds what making this job takes beside the job itself.
-    pub(super) fn add_to<'a>(&'a self, batch: &mut Batch, runs: &mut Vec<&'a Key>) {
+    /// Adds what making this job takes beside the job itself. `runs` are those that are seen to.
+    pub(super) fn add_to(&self, batch: &mut Batch, runs: &mut Vec<RunId>) {
         batch.put(0, &*self.payload);
         if let Some(digest) = self.payload.payload_artifact {
             let PayloadRecord { tenant, job, .. } = *self.payload;
@@ -277,12 +269,15 @@ impl Prepared {
         if let Some(unique) = self.unique.as_ref().filter(|_| self.change.after.conclusion().is_none()) {
             batch.put(0, unique);
         }
-        if let Some((key, version, run)) = &self.run {
-            if !runs.contains(&key) {
-                batch.expect(key.clone(), *version);
-                runs.push(key);
+        let Some(Versioned { version, record }) = &self.run else { return };
+        if !runs.contains(&record.id) {
+            runs.push(record.id);
+            if record.open {
+                batch.expect(record.key(), *version);
+            } else {
+                batch.put(*version, &RunRecord { open: true, ..record.clone() });
             }
-            batch.add(crate::rules::keys::open_jobs(self.change.after.tenant, *run), 1, None);
         }
+        batch.add(keys::open_jobs(record.tenant, record.id), 1, None);
     }
 }

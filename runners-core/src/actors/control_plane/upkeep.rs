@@ -11,7 +11,6 @@ use crate::{
     },
     values::key::Index,
 };
-use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 
 /// How long the upkeep sleeps at most.
@@ -69,7 +68,7 @@ impl Plane {
         loop {
             let query = Query::Range {
                 index: Index::Owner,
-                prefix: Bytes::copy_from_slice(keys::UPKEEP.as_bytes()),
+                prefix: keys::upkeep_of(JobRecord::KIND),
                 after: after.take(),
                 until: None,
                 newest_first: false,
@@ -77,7 +76,7 @@ impl Plane {
                 hide: None,
             };
             let (rows, more) = self.records.page(query).await?;
-            for (_, row) in rows.iter().filter(|(_, row)| row.key.kind == JobRecord::KIND) {
+            for (_, row) in &rows {
                 match self.seal(read(row)?).await {
                     // Another control plane was faster, or the next round sees it as it is then.
                     Err(StoreError::Conflict(_)) => {}

@@ -26,7 +26,7 @@ use std::{
 /// Which versions of jobs this control plane wrote itself: a hint of those is no news.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
-    versions: Mutex<BTreeMap<JobId, u64>>,
+    versions: Mutex<BTreeMap<(TenantId, JobId), u64>>,
 }
 
 /// How many jobs are remembered. To forget one costs a read, and nothing else.
@@ -34,17 +34,17 @@ const WRITTEN_MAX: usize = 4096;
 
 impl Written {
     /// This control plane has written a job.
-    pub(crate) fn note(&self, job: JobId, version: u64) {
+    pub(crate) fn note(&self, tenant: TenantId, job: JobId, version: u64) {
         let mut versions = lock(&self.versions);
         if versions.len() >= WRITTEN_MAX {
             versions.clear();
         }
-        let newest = versions.entry(job).or_default();
+        let newest = versions.entry((tenant, job)).or_default();
         *newest = version.max(*newest);
     }
 
-    fn is_own(&self, job: JobId, version: u64) -> bool {
-        lock(&self.versions).get(&job).is_some_and(|newest| version <= *newest)
+    fn is_own(&self, tenant: TenantId, job: JobId, version: u64) -> bool {
+        lock(&self.versions).get(&(tenant, job)).is_some_and(|newest| version <= *newest)
     }
 }
 
@@ -69,7 +69,7 @@ impl Plane {
                 Some(Hint::Changed(key)) => self.heed(&key, std::mem::take(&mut owners)).await,
                 Some(Hint::All) => {
                     self.heed_all();
-                    self.read_suspended().await
+                    self.read_rollout().await.and(self.read_suspended().await)
                 }
             };
             if let Err(error) = heeded {
@@ -95,6 +95,7 @@ impl Plane {
             }
             (Kind::Lane, _) => self.heed_lane(key).await?,
             (Kind::Tenant, _) => self.read_suspended().await?,
+            (Kind::Rollout, _) => self.read_rollout().await?,
             (Kind::Pool, Some(id)) => {
                 self.forget_pools();
                 self.read_pool(key.tenant, PoolId::from_bytes(id)).await?;
@@ -112,7 +113,7 @@ impl Plane {
         owners: BTreeSet<RunnerId>,
     ) -> Result<(), StoreError> {
         let Some(found) = self.records.load::<JobRecord>(key.clone()).await? else { return Ok(()) };
-        if self.written.is_own(id, found.version) {
+        if self.written.is_own(key.tenant, id, found.version) {
             return Ok(());
         }
         let job = found.record;
@@ -198,5 +199,19 @@ impl Plane {
             self.read_pages(pages);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_of_a_job_says_nothing_of_anothers_with_its_id() {
+        let (written, job) = (Written::default(), JobId::from_bytes([1; 16]));
+        written.note(TenantId::DEFAULT, job, 3);
+        assert!(written.is_own(TenantId::DEFAULT, job, 3));
+        assert!(!written.is_own(TenantId::DEFAULT, job, 4));
+        assert!(!written.is_own(TenantId::from_bytes([9; 16]), job, 3));
     }
 }

@@ -25,7 +25,6 @@ use crate::{
         webhook::{DELIVERY_HEADER, EVENT_HEADER, SIGNATURE_HEADER, delivery_id, sign_webhook},
     },
 };
-use bytes::{BufMut as _, BytesMut};
 use std::{
     error::Error,
     sync::{
@@ -108,10 +107,7 @@ impl Plane {
 
     /// Makes deliveries of what is new. Whether there is more behind a commit that is under way.
     async fn make_deliveries(&self) -> Result<bool, StoreError> {
-        let mut prefix = BytesMut::with_capacity(18);
-        prefix.put_slice(keys::UPKEEP.as_bytes());
-        prefix.put_u16(Kind::Webhook.number());
-        let prefix = prefix.freeze();
+        let prefix = keys::upkeep_of(Kind::Webhook);
         let (mut after, mut any, mut is_held_back) = (None, false, false);
         self.webhooks.any.store(false, Ordering::Release);
         loop {

@@ -15,6 +15,7 @@ use crate::{
     values::{
         fleet::{
             listing::{Listing, Paging},
+            presence::Presence,
             runner::{Drain, RunnerFilter, RunnerView},
         },
         id::{RunnerId, TenantId},
@@ -26,8 +27,15 @@ use crate::{
 };
 use std::{sync::Arc, time::Duration};
 
+/// How many runners one page looks at before it is given with fewer items than were asked for.
+const SCANNED_MAX: usize = 4096;
+
 impl Management {
     /// Lists the runners of the tenant, oldest first.
+    ///
+    /// The pool is looked up, and the state is sifted, as [presence](Self::presence) knows it: where
+    /// few of many match, a page has fewer items than were asked for, or none, and still leads to the
+    /// next.
     ///
     /// # Errors
     /// As [`Management`] says.
@@ -36,19 +44,60 @@ impl Management {
         filter: &RunnerFilter,
         paging: &Paging,
     ) -> Result<Listing<RunnerView>, Error> {
+        if filter.state.is_some() {
+            return Ok(self.runners_and_presence(filter, paging).await?.map(|(runner, _)| runner));
+        }
+        Ok(self.runners_unsifted(filter, paging).await?.map(|runner| view(runner.record)))
+    }
+
+    /// Lists runners as [`Management::runners`] does, and how each of them is.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn runners_and_presence(
+        &self,
+        filter: &RunnerFilter,
+        paging: &Paging,
+    ) -> Result<Listing<(RunnerView, Presence)>, Error> {
+        let limit = paging.checked()? as usize;
+        let mut paging = paging.clone();
+        let (mut items, mut scanned) = (Vec::new(), 0);
+        loop {
+            let page = self.runners_unsifted(filter, &paging).await?;
+            scanned += page.items.len();
+            let ids: Vec<RunnerId> = page.items.iter().map(|runner| runner.record.id).collect();
+            let presence = self.presence(&ids).await?;
+            let all = page.items.into_iter().map(|runner| view(runner.record)).zip(presence);
+            items.extend(all.filter(|(runner, presence)| {
+                filter.state.is_none_or(|state| presence.state(runner.desired.mode) == state)
+            }));
+            // One that does not match makes room for one more.
+            paging.limit = u32::try_from(limit - items.len()).unwrap_or(u32::MAX);
+            if page.next.is_none() || paging.limit == 0 || scanned >= SCANNED_MAX {
+                return Ok(Listing { items, next: page.next });
+            }
+            paging.after = page.next;
+        }
+    }
+
+    async fn runners_unsifted(
+        &self,
+        filter: &RunnerFilter,
+        paging: &Paging,
+    ) -> Result<Listing<Versioned<RunnerRecord>>, Error> {
         let tenant = self.with(Scope::Read)?;
-        let page = match filter.pool {
+        let state = format!("{:?}", filter.state);
+        match filter.pool {
             Some(pool) => {
                 self.pool_record(tenant, pool).await?;
                 let prefix = keys::parent_kind_prefix(tenant, pool.as_bytes(), RunnerRecord::KIND);
-                self.list(Index::Parent, prefix, &["runners", &pool.to_string()], paging).await?
+                self.list(Index::Parent, prefix, &["runners", &pool.to_string(), &state], paging).await
             }
             None => {
                 let prefix = keys::listed_prefix(tenant, Kind::Runner, None);
-                self.list(Index::Listed, prefix, &["runners"], paging).await?
+                self.list(Index::Listed, prefix, &["runners", &state], paging).await
             }
-        };
-        Ok(page.map(|runner: Versioned<RunnerRecord>| view(runner.record)))
+        }
     }
 
     /// One runner of the tenant.

@@ -21,7 +21,7 @@ use crate::{
     values::{
         fleet::{
             listing::{Listing, Paging},
-            tenant::{Feature, RolloutView, TenantView},
+            tenant::TenantView,
         },
         id::{PoolId, TenantId},
         key::{Index, Kind},
@@ -97,16 +97,6 @@ impl Management {
         self.change_tenant(tenant, |record| record.suspended = suspended).await
     }
 
-    /// What the tenant has of what is rolled out. Whom something is rolled out to is said where the
-    /// control plane is built.
-    ///
-    /// # Errors
-    /// As [`Management`] says.
-    pub fn rollout(&self) -> Result<RolloutView, Error> {
-        let tenant = self.with(Scope::Read)?;
-        Ok(self.plane.rollout.of(tenant))
-    }
-
     /// The same view of the tenant that `text` names, by its id or by a name that no other has.
     /// Only the operator works for others: whoever else names one, even one that is there, is
     /// answered as if there were none; their own is found by its id.
@@ -171,25 +161,15 @@ impl Management {
         found.map_err(Error::Store)?.ok_or_else(|| not_found("tenant", tenant))
     }
 
-    fn operates(&self) -> Result<(), Error> {
+    pub(super) fn operates(&self) -> Result<(), Error> {
         match self.principal {
             Principal::Operator => Ok(()),
-            _ => Err(refused(RefusalCode::Forbidden, "only the operator manages tenants")),
+            _ => Err(refused(RefusalCode::Forbidden, "only the operator may do this")),
         }
-    }
-
-    /// Refuses a tenant to which its own pools and runners are not rolled out.
-    pub(super) fn may_host_itself(&self) -> Result<(), Error> {
-        self.plane.may_host_itself(self.tenant).map_err(Error::Refused)
     }
 }
 
 impl Plane {
-    /// Refuses a tenant to which its own pools and runners are not rolled out.
-    pub(crate) fn may_host_itself(&self, tenant: TenantId) -> Result<(), Refused> {
-        allow(&self.rollout.self_hosted, tenant, "self-hosted execution")
-    }
-
     /// Refuses whatever a suspended tenant asks for.
     pub(crate) fn may_ask(&self, tenant: TenantId) -> Result<(), Refused> {
         if lock(&self.suspended).contains(&tenant) {
@@ -246,15 +226,6 @@ impl Plane {
         let found = self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, pool)).await?;
         Ok(found.map_or_else(Allowance::default, |found| found.record.allowance()))
     }
-}
-
-/// Refuses a tenant to which something is not rolled out.
-fn allow(feature: &Feature, tenant: TenantId, what: &str) -> Result<(), Refused> {
-    if feature.is_on_for(tenant) {
-        return Ok(());
-    }
-    let problem = format!("{what} is not switched on for this tenant: ask the operator");
-    Err(Refused::new(RefusalCode::Forbidden, problem))
 }
 
 fn view(tenant: TenantRecord) -> TenantView {

@@ -6,6 +6,7 @@ use crate::{
     values::{
         id::{JobId, RunId, TenantId},
         key::{Index, Key, Kind},
+        request::RunSpec,
         time::Timestamp,
     },
 };
@@ -26,6 +27,10 @@ pub(crate) struct RunRecord {
     /// When it was stopped for its deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) timed_out_at: Option<Timestamp>,
+    /// A job of it was open, as its feed has told: nothing, and then either one again and again. The
+    /// jobs of an earlier release have opened it without a word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) open: bool,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
 }
@@ -39,6 +44,19 @@ const fn no_run() -> RunId {
 }
 
 impl RunRecord {
+    /// A run that has no job yet.
+    pub(crate) fn new(tenant: TenantId, run: &RunSpec, now: Timestamp) -> Self {
+        Self {
+            tenant,
+            id: run.run,
+            submitted_at: now,
+            deadline: run.timeout.map(|timeout| now + timeout),
+            timed_out_at: None,
+            open: false,
+            unknown: Unknown::new(),
+        }
+    }
+
     pub(crate) fn key_of(tenant: TenantId, run: RunId) -> Key {
         Key::new(tenant, Kind::Run, Bytes::copy_from_slice(run.as_bytes()))
     }
@@ -55,10 +73,12 @@ impl Record for RunRecord {
         Some(self)
     }
     fn indexes(&self) -> Vec<(Index, Bytes)> {
-        match (self.deadline, self.timed_out_at) {
-            (Some(deadline), None) => vec![(Index::Due, keys::due(deadline, &self.key()))],
-            _ => Vec::new(),
-        }
+        let key = self.key();
+        let due = self.deadline.filter(|_| self.timed_out_at.is_none());
+        let due = due.map(|deadline| (Index::Due, keys::due(deadline, &key)));
+        // What was cut short before it was closed is found there.
+        let owner = self.open.then(|| (Index::Owner, keys::owner(keys::UPKEEP, &key)));
+        due.into_iter().chain(owner).collect()
     }
 }
 

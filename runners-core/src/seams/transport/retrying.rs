@@ -7,7 +7,7 @@ use crate::{
         random::{Random, SystemRandom, unit},
         transport::{Transport, TransportError},
     },
-    values::{reply::Reply, request::Request},
+    values::{id::TenantId, reply::Reply, request::Request},
 };
 use async_trait::async_trait;
 use std::{sync::Arc, time::Duration};
@@ -16,7 +16,9 @@ use std::{sync::Arc, time::Duration};
 /// new one with the present state, and its sender makes it.
 ///
 /// The wait before the *n*-th repeat is drawn evenly between nothing and `backoff × 2ⁿ⁻¹`, at
-/// most `backoff_max`. What a busy control plane asks for is the least.
+/// most `backoff_max`. What a busy control plane asks for is the least. It is for those who call a
+/// transport themselves, as to enrol: a [`Client`](crate::Client) tries again by itself, and leaves
+/// it to this one where it is given one.
 #[derive(Clone, Debug)]
 pub struct Retrying<T> {
     inner: T,
@@ -95,6 +97,14 @@ impl<T: Transport> Transport for Retrying<T> {
             }
         }
         self.inner.call(request).await
+    }
+
+    fn retries(&self) -> bool {
+        true
+    }
+
+    async fn hosts(&self, tenant: TenantId) -> Result<bool, TransportError> {
+        self.inner.hosts(tenant).await
     }
 }
 

@@ -109,17 +109,19 @@ impl Reader {
                 EventsOf::Run(_) => count.events_of_runs_read += 1,
                 EventsOf::Job(_) => count.events_of_jobs_read += 1,
             });
-            let before = read.events.iter().rev().find(|(_, before)| before.job == event.job);
+            // What is told of a run itself has no place among what is told of a job.
+            let of_job = |one: &Event| event.job.is_some() && one.job == event.job;
+            let before = read.events.iter().rev().find(|(_, before)| of_job(before));
             let newest = before.map_or(0, |(_, before)| before.sequence);
             // What several control planes tell within a millisecond stands in any order.
             let is_ordered = world.planes.len() == 1 || matches!(self.of, EventsOf::Job(_));
-            let is_late = event.sequence < newest && is_ordered;
+            let is_late = event.job.is_some() && event.sequence < newest && is_ordered;
             let again =
-                read.events.iter().any(|(_, one)| one.job == event.job && one.sequence == event.sequence);
+                read.events.iter().any(|(_, one)| of_job(one) && one.sequence == event.sequence);
             if cursor <= read.after || again || is_late || !self.is_about(world, &event) {
                 let (of, after) = (self.of, read.after);
                 let detail = format!("{event:?} was read of {of:?} at {cursor}, after {after} and {newest}");
-                world.checker.violate("events are read once, in order", Some(event.job), detail);
+                world.checker.violate("events are read once, in order", event.job, detail);
             }
             read.after = cursor;
             read.events.push((cursor, event));

@@ -1,6 +1,7 @@
 //! Whether a runner is there, and how busy it is.
 
 use crate::values::{
+    fleet::runner::RunnerState,
     runner::{Incarnation, Mode},
     time::Timestamp,
 };
@@ -31,4 +32,17 @@ pub struct Presence {
     pub seen_generation: u64,
     /// Whether it has drained: it holds nothing, and is offered nothing.
     pub drained: bool,
+}
+
+impl Presence {
+    /// How a runner is of which this is known, and which is wanted to do `desired`: whether it has
+    /// heard of it or not.
+    #[must_use]
+    pub fn state(&self, desired: Mode) -> RunnerState {
+        match (self.online, self.mode.max(desired)) {
+            (false, _) => RunnerState::Offline,
+            (true, Mode::Serve) => RunnerState::Online,
+            (true, Mode::Drain | Mode::Leave) => RunnerState::Draining,
+        }
+    }
 }

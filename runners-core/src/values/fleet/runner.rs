@@ -13,6 +13,20 @@ use std::time::Duration;
 pub struct RunnerFilter {
     /// Those of this pool; of every pool unless given.
     pub pool: Option<PoolId>,
+    /// Those that are so; all of them unless given.
+    pub state: Option<RunnerState>,
+}
+
+/// How a runner is, by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "there are no other states, here or on the wire")]
+pub enum RunnerState {
+    /// It is there and takes jobs.
+    Online,
+    /// It is there and takes nothing new.
+    Draining,
+    /// It has not spoken for a while.
+    Offline,
 }
 
 /// A runner, as it is.

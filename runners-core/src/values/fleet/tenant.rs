@@ -1,6 +1,7 @@
 //! Tenants, and what is rolled out to them.
 
 use crate::values::{id::TenantId, time::Timestamp};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// A tenant, as it is.
@@ -46,17 +47,49 @@ impl Rollout {
     }
 }
 
+/// What the operator says of the roll-out while a control plane runs. What is not said here is as the
+/// control plane was [built](crate::ControlPlaneBuilder::rollout).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "callers write `RolloutSpec { relay, ..RolloutSpec::default() }`"
+)]
+pub struct RolloutSpec {
+    /// Pools of a tenant's own, and runners in them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_hosted: Option<Feature>,
+    /// Live views of what a tenant's own runners do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<Feature>,
+}
+
+impl RolloutSpec {
+    /// What counts where a control plane was built with `built`.
+    #[must_use]
+    pub fn over(&self, built: &Rollout) -> Rollout {
+        let Self { self_hosted, relay } = self.clone();
+        Rollout {
+            self_hosted: self_hosted.unwrap_or_else(|| built.self_hosted.clone()),
+            relay: relay.unwrap_or_else(|| built.relay.clone()),
+        }
+    }
+}
+
 /// Something that can be rolled out to some tenants first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "hosts build it from their configuration")]
 pub struct Feature {
     /// Whether anybody has it. `true` unless said otherwise.
     pub enabled: bool,
-    /// Who has it; everybody if nobody is named.
+    /// Who has it; everybody if nobody is named. At most [`Feature::TENANTS_MAX`].
+    #[serde(default)]
     pub tenants: BTreeSet<TenantId>,
 }
 
 impl Feature {
+    /// How many tenants may be named while a control plane runs.
+    pub const TENANTS_MAX: usize = 10_000;
+
     /// Nobody has it.
     pub const OFF: Self = Self { enabled: false, tenants: BTreeSet::new() };
 

@@ -100,9 +100,10 @@ impl Session {
         now: BootTime,
         chance: &dyn Fn() -> f64,
     ) {
-        let was_connected = std::mem::replace(&mut self.connected, false);
+        self.connected = false;
         let retry_in = self.pacing.failed(now, retry_after, chance());
-        if was_connected || self.last_error.as_ref() != Some(&error) {
+        // One outage is told once, however its errors differ.
+        if self.last_error.is_none() {
             self.effects.push(Effect::Tell(Notice::Disconnected { error: error.clone(), retry_in }));
         }
         self.last_error = Some(error);

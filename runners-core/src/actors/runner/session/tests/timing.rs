@@ -1,9 +1,12 @@
 //! When a runner speaks (R3), what it makes of errors and silence (R4), and how it ends (R5, R7).
 
 use super::*;
-use crate::values::{
-    reply::{RefusalCode, Refused},
-    runner::Mode,
+use crate::{
+    seams::observer::Notice,
+    values::{
+        reply::{RefusalCode, Refused},
+        runner::Mode,
+    },
 };
 
 #[test]
@@ -113,6 +116,32 @@ fn a_busy_control_plane_is_left_alone_for_as_long_as_it_asks() {
     let retry_after = Duration::from_secs(30);
     bench.reply(seq, Err(TransportError::Busy { retry_after }));
     assert_eq!(bench.next(), Next::Wait(Some(bench.now + retry_after)));
+}
+
+#[test]
+fn an_outage_is_told_once_however_its_errors_differ_and_its_end_once_too() {
+    let mut bench = Bench::new(1);
+    let mut told = Vec::new();
+    let mut trouble = |bench: &mut Bench, errors: &[&'static str]| {
+        for error in errors {
+            let seq = bench.send().seq;
+            told.extend(bench.reply(seq, Err(TransportError::Unreachable((*error).into()))));
+            bench.pass(Duration::from_secs(60));
+        }
+        let seq = bench.send().seq;
+        told.extend(bench.answer(answer(seq)));
+    };
+    trouble(&mut bench, &["request 1 was cut", "request 2 was cut", "request 3 was cut"]);
+    trouble(&mut bench, &["request 5 was cut", "request 6 was cut"]);
+    let notices = told.iter().filter_map(|effect| match effect {
+        Effect::Tell(Notice::Disconnected { error, .. }) => Some(error.as_str()),
+        Effect::Tell(Notice::Connected) => Some("connected"),
+        _ => None,
+    });
+    let notices: Vec<_> = notices.collect();
+    assert_eq!(notices.len(), 4, "{notices:?}");
+    assert!(notices[0].contains("unreachable") && notices[2].contains("unreachable"), "{notices:?}");
+    assert_eq!((notices[1], notices[3]), ("connected", "connected"));
 }
 
 #[test]
