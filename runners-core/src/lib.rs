@@ -38,7 +38,7 @@ pub use seams::{
     webhook::{WebhookCall, WebhookError, WebhookSender},
 };
 pub use values::{
-    address::{AddressPolicy, Network, NetworkError},
+    address::{AddressClass, AddressPolicy, Network, NetworkError},
     command::Command,
     digest::{Digest, DigestError, DigestStream},
     event::{Event, EventCursor, EventCursorError, EventPage, EventsOf, Happening, StopReason},
@@ -81,12 +81,15 @@ pub use values::{
     },
 };
 
+#[cfg(feature = "egress")]
+pub use rules::egress::{Egress, EgressError};
+
 #[cfg(feature = "fs")]
 pub use seams::{artifact::directory::DirectoryArtifacts, secrets::directory::DirectorySecrets};
 
 #[cfg(feature = "checks")]
 pub use {
-    seams::checks::{CheckListing, Checks, PreparedCheck},
+    seams::checks::{CheckCatalogue, CheckListing, CheckRefusal, Checks, PreparedCheck},
     values::check::{CheckError, CheckInputError, CheckResult, CheckState, RunCheck},
 };
 

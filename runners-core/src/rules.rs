@@ -6,6 +6,8 @@ pub(crate) mod attempts;
 pub(crate) mod capacity;
 pub(crate) mod crash_loop;
 pub(crate) mod credential;
+#[cfg(feature = "egress")]
+pub(crate) mod egress;
 pub(crate) mod eligibility;
 pub(crate) mod history;
 pub(crate) mod hosting;
