@@ -104,6 +104,19 @@ pub mod protocol {
     pub use crate::values::{explanation::*, reply::*, request::*, sync::*};
 }
 
+/// One request over many regions, and what became of it.
+#[cfg(feature = "orchestrator")]
+pub mod orchestration {
+    pub use crate::{
+        actors::orchestrator::{
+            Orchestrator, OrchestratorBuilder, OrchestratorClient, OrchestratorError, PoolRegion,
+            ProcessRegion,
+        },
+        seams::region::{Region, RegionCall, RegionError, RegionReply, RegionSource},
+        values::orchestration::*,
+    };
+}
+
 /// What became of jobs, in the words that every report shares.
 #[cfg(feature = "report")]
 pub mod report {

@@ -15,6 +15,8 @@ pub(crate) mod job;
 pub(crate) mod keys;
 pub(crate) mod lifecycle;
 pub(crate) mod log;
+#[cfg(feature = "orchestrator")]
+pub(crate) mod orchestration;
 pub(crate) mod ownership;
 pub(crate) mod record;
 pub(crate) mod redaction;

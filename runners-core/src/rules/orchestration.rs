@@ -1,0 +1,9 @@
+//! Orchestration: what a request must be like, which jobs it becomes, and what their answers come
+//! to. Everything here is a function of what stands in the records.
+
+pub(crate) mod conclusion;
+pub(crate) mod course;
+pub(crate) mod fan_out;
+pub(crate) mod reply;
+mod request;
+mod shape;
