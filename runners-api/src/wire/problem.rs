@@ -154,6 +154,24 @@ impl Problem {
     }
 }
 
+/// What a face that writes errors in its own way makes them of.
+#[cfg(any(feature = "endpoint", feature = "orchestrator"))]
+pub(crate) struct Parts {
+    pub(crate) status: u16,
+    pub(crate) code: Cow<'static, str>,
+    pub(crate) title: &'static str,
+    pub(crate) detail: String,
+    pub(crate) header: Option<(HeaderName, HeaderValue)>,
+}
+
+#[cfg(any(feature = "endpoint", feature = "orchestrator"))]
+impl From<Problem> for Parts {
+    fn from(problem: Problem) -> Self {
+        let Problem { status, code, title, detail, header, .. } = problem;
+        Self { status, code, title, detail, header }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self).expect("invariant: a problem is plain data");
