@@ -9,6 +9,7 @@ mod client;
 mod drive;
 mod error;
 mod follow;
+mod history;
 mod ledger;
 mod listing;
 mod pool;

@@ -53,6 +53,9 @@ pub struct RegionCall {
     pub checks: Vec<AskedCheck>,
     /// How long each check may take, if the request says so.
     pub check_timeout: Option<Duration>,
+    /// How long the run has left, if it may not take for ever. It cancels the call then; a region that
+    /// goes on by itself should stop by itself soon after.
+    pub time_left: Option<Duration>,
     cancelled: CancellationToken,
 }
 
@@ -69,6 +72,7 @@ impl RegionCall {
             url: url.into(),
             checks,
             check_timeout: None,
+            time_left: None,
             cancelled: CancellationToken::new(),
         }
     }

@@ -148,7 +148,7 @@ impl Drive {
             let now = self.shared.now();
             self.course.begin(at, number, now);
             let planned = self.course.plan()[at].clone();
-            let call = self.call(at, number, &planned);
+            let call = self.call(at, number, &planned, now);
             let what = RunHappening::JobStarted {
                 index: at,
                 job_id: call.job,
@@ -166,13 +166,14 @@ impl Drive {
         }
     }
 
-    fn call(&self, at: usize, number: u32, planned: &PlannedJob) -> RegionCall {
+    fn call(&self, at: usize, number: u32, planned: &PlannedJob, now: Timestamp) -> RegionCall {
         let record = &self.record;
         let job = job_id(*record.seed.as_bytes(), record.created_at, at);
         let mut call = RegionCall::new(&record.run, job, &planned.url, planned.checks.clone());
         call.number = number;
         call.region.clone_from(&planned.region);
         call.check_timeout = self.course.options().check_timeout;
+        call.time_left = record.deadline().map(|deadline| deadline.since(now));
         call.cancelled_by(self.calls_cancelled.clone())
     }
 

@@ -24,6 +24,9 @@ use std::time::Duration;
 /// How much longer than its check a job may take: a browser has to be opened and closed.
 const TIMEOUT_MARGIN: Duration = Duration::from_secs(60);
 
+/// How long after the end of their run jobs are stopped that nobody cancelled.
+const STOP_MARGIN: Duration = Duration::from_secs(10);
+
 /// A pool of runners as a region. Its runners have an executor of [`RunCheck`].
 ///
 /// Checks wait until a runner is free, for as long as the run or
@@ -89,7 +92,9 @@ impl Region for PoolRegion {
         let run = RunId::from_bytes(*call.job.as_bytes());
         let specs = (0..call.checks.len()).map(|at| self.spec(&call, at, run));
         let specs: Vec<_> = specs.collect::<Result<_, _>>()?;
-        let accepted = self.client.submit_specs(RunSpec { run, timeout: None }, specs).await;
+        // Should nobody be there to cancel them, the queue stops them itself.
+        let timeout = call.time_left.map(|left| left + STOP_MARGIN);
+        let accepted = self.client.submit_specs(RunSpec { run, timeout }, specs).await;
         let accepted = accepted.map_err(|error| trouble(&error))?;
         let mut results: Vec<Option<RegionResult>> = vec![None; call.checks.len()];
         let mut waiting = FuturesUnordered::new();

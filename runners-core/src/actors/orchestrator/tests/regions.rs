@@ -150,3 +150,22 @@ async fn a_pool_is_not_asked_again_for_what_it_did_before_a_restart() {
     runner.drain().await.unwrap();
     control.stop().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn jobs_of_a_pool_end_with_their_run_though_nobody_is_there_to_cancel_them() {
+    let clock = SimClock::new();
+    let (control, runner) = fleet(&clock).await;
+    let region = PoolRegion::new(control.local_client(), "default");
+    let store = MemoryStore::default();
+    let orchestrator = builder(store, &clock).region("pool", region).start().await.unwrap();
+    let mut request = OrchestrationRequest::remote(asked(&["stuck"]));
+    request.timeout = Some(Duration::from_secs(30));
+    orchestrator.local_client().submit(&request).await.unwrap();
+    crate::seams::clock::sleep(&clock, Duration::from_secs(10)).await;
+    orchestrator.stop().await;
+    assert_eq!(runner.snapshot().held.len(), 1);
+    crate::seams::clock::sleep(&clock, Duration::from_secs(120)).await;
+    assert_eq!(runner.snapshot().held.len(), 0);
+    runner.drain().await.unwrap();
+    control.stop().await.unwrap();
+}

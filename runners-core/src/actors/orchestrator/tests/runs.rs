@@ -6,7 +6,10 @@ use crate::{
     values::{
         event::EventCursor,
         fleet::listing::Paging,
-        orchestration::{Finding, RunEvent, RunFilter, RunHappening, RunState, SummaryCounts},
+        orchestration::{
+            Finding, HistoryFilter, HistoryLine, Rate, RunEvent, RunFilter, RunHappening, RunState,
+            SummaryCounts,
+        },
         outcome::Conclusion,
     },
 };
@@ -290,5 +293,37 @@ async fn a_run_is_removed_once_it_ended_long_enough_ago_and_leaves_nothing() {
     let open = client.submit(&everywhere(&["never"])).await.unwrap();
     crate::seams::clock::sleep(&clock, LONG).await;
     assert!(client.progress(&open).await.is_ok());
+    orchestrator.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_history_of_a_check_is_that_of_the_runs_that_are_kept() {
+    let clock = SimClock::new();
+    let flips = Scripted::new(|call| async move {
+        let state = if call.run.ends_with("odd") { ResultState::Fail } else { ResultState::Pass };
+        Ok(all(&call, state))
+    });
+    let good = Scripted::answering(ResultState::Pass);
+    let orchestrator = start(&[("eu", &good), ("us", &flips)], &clock).await;
+    let client = orchestrator.local_client();
+    for number in 0..6 {
+        let word = if number % 2 == 0 { "even" } else { "odd" };
+        let mut request = everywhere(&["eu", "us"]);
+        request.run_id = Some(format!("{number} {word}"));
+        request.options.second_try = false;
+        ended(&client, &request).await;
+        crate::seams::clock::sleep(&clock, Duration::from_secs(1)).await;
+    }
+    let by_region = HistoryFilter { by_region: true, ..HistoryFilter::default() };
+    let history = client.history(&by_region).await.unwrap();
+    assert_eq!((history.runs, history.truncated, history.lines.len()), (6, false, 2));
+    let counts = |rate: Option<Rate>| rate.map(|rate| (rate.count, rate.of));
+    let rates = |line: &HistoryLine| (counts(line.passed), counts(line.flipped));
+    assert_eq!(rates(&history.lines[0]), (Some((6, 6)), Some((0, 5))));
+    assert_eq!(rates(&history.lines[1]), (Some((3, 6)), Some((5, 5))));
+    let only = HistoryFilter { region: Some("us".to_owned()), ..HistoryFilter::default() };
+    let history = client.history(&only).await.unwrap();
+    assert_eq!(rates(&history.lines[0]), (Some((3, 6)), Some((5, 5))));
+    assert_eq!(history.lines[0].region, None);
     orchestrator.stop().await;
 }

@@ -61,10 +61,21 @@ fn an_empty_name_of_a_run_is_none() {
     assert_eq!(request.run_id, None);
 }
 
+/// A place, what stands there instead, and the code and the beginning of the message of the refusal.
+type Case<'a> = (&'a str, Option<Value>, &'a str, &'a str);
+
+fn refused(table: &[Case<'_>]) {
+    for (pointer, value, code, message) in table {
+        let found = issue(&with(pointer, value.clone()));
+        assert_eq!(found.0, *code, "{}", found.1);
+        assert!(found.1.starts_with(message), "{} is not {message}", found.1);
+    }
+}
+
 #[test]
 fn every_refusal_names_the_place_the_limit_and_what_to_do() {
     let long = "x".repeat(201);
-    let table: &[(&str, Option<Value>, &str, &str)] = &[
+    let table: &[Case<'_>] = &[
         ("/runners", Some(json!([])), "too_small", "runners: is empty, and must name at least one check"),
         (
             "/runners",
@@ -96,6 +107,13 @@ fn every_refusal_names_the_place_the_limit_and_what_to_do() {
         ("/runId", Some(json!("docs")), "invalid_value", "runId: is one of docs, spec.json, orchestrator"),
         ("/runId", Some(json!("a\nb")), "invalid_format", "runId: holds control characters"),
         ("/runId", Some(json!(long)), "too_big", "runId: has 201 bytes, and at most 200 are allowed"),
+    ];
+    refused(table);
+}
+
+#[test]
+fn every_refusal_of_a_check_or_an_option_names_the_place() {
+    let table: &[Case<'_>] = &[
         ("/runners/0/name", Some(json!("")), "too_small", "runners.0.name: is empty"),
         ("/runners/0/name", None, "invalid_type", "runners.0.name: must be a string, and is missing"),
         ("/runners/0/region", None, "invalid_type", "runners.0.region: is missing: in mode \"remote\""),
@@ -150,11 +168,7 @@ fn every_refusal_names_the_place_the_limit_and_what_to_do() {
             "options.checkTimeout: is 3600001 ms",
         ),
     ];
-    for (pointer, value, code, message) in table {
-        let found = issue(&with(pointer, value.clone()));
-        assert_eq!(found.0, *code, "{}", found.1);
-        assert!(found.1.starts_with(message), "{} is not {message}", found.1);
-    }
+    refused(table);
 }
 
 #[test]
