@@ -70,8 +70,10 @@ impl OrchestratorFace {
             let at = |rest: &str| format!("{prefix}/{{run}}{rest}");
             router
                 .route(all, post(runs::submit).get(listing::list))
+                .route(&format!("{prefix}/history"), get(listing::history))
                 .route(&at(""), get(runs::results).delete(runs::delete))
                 .route(&at("/status"), get(runs::progress))
+                .route(&at("/comparison"), get(runs::comparison))
                 .route(&at("/cancel"), post(runs::cancel))
                 .route(&at("/events"), get(events::follow))
         });

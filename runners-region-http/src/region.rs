@@ -131,9 +131,9 @@ impl Inner {
         );
         let mut circuit = self.circuit();
         if is_out_of_order {
-            circuit.failed(self.clock.boot())
+            circuit.failed(self.clock.boot());
         } else {
-            circuit.succeeded()
+            circuit.succeeded();
         }
         answered
     }

@@ -52,15 +52,9 @@ impl Refusal {
         }
     }
 
-    /// Says more, and that the code is one of those that the call may answer.
-    pub(crate) fn defined(mut self, data: Value) -> Self {
-        self.defined = true;
-        self.data = data;
-        self
-    }
-
-    /// Says more.
-    pub(crate) fn with(mut self, data: Value) -> Self {
+    /// Says what else is known of it, and whether the code is one of those that the call may answer.
+    pub(crate) fn with(mut self, defined: bool, data: Value) -> Self {
+        self.defined = defined;
         self.data = data;
         self
     }
@@ -84,10 +78,6 @@ impl Refusal {
 
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::new(404, "NOT_FOUND", "There is nothing here", message)
-    }
-
-    pub(crate) fn conflict(message: impl Into<String>) -> Self {
-        Self::new(409, "CONFLICT", "It cannot be done as things are", message)
     }
 
     /// Asks to wait, in whole seconds, rounded up.

@@ -138,7 +138,7 @@ fn refusal(error: RegionError) -> Refusal {
         error => {
             let message = error.to_string();
             let refusal = Refusal::new(500, "EXECUTION_FAILED", "The checks were not carried out", &*message);
-            refusal.defined(json!({ "details": message }))
+            refusal.with(true, json!({ "details": message }))
         }
     }
 }

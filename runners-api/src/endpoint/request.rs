@@ -45,7 +45,7 @@ fn examine(inner: &Inner, checks: &[AskedCheck]) -> Result<(), Refusal> {
         }
     }
     if !missing.is_empty() {
-        return Err(unknown(inner, missing));
+        return Err(unknown(inner, &missing));
     }
     match misfit {
         None => Ok(()),
@@ -55,19 +55,19 @@ fn examine(inner: &Inner, checks: &[AskedCheck]) -> Result<(), Refusal> {
                 place.split('/').skip(1).filter(|part| !part.is_empty()).map(part).collect();
             let issues = json!([{ "path": path, "message": problem, "code": "invalid_input" }]);
             let refusal = Refusal::new(400, "INPUT_VALIDATION_FAILED", "The input does not fit", message);
-            Err(refusal.defined(json!({ "runnerName": name, "issues": issues })))
+            Err(refusal.with(true, json!({ "runnerName": name, "issues": issues })))
         }
         Some(other) => Err(Refusal::new(400, "BAD_REQUEST", "The request is malformed", other.to_string())),
     }
 }
 
-fn unknown(inner: &Inner, missing: BTreeSet<String>) -> Refusal {
+fn unknown(inner: &Inner, missing: &BTreeSet<String>) -> Refusal {
     let available: Vec<String> = inner.catalogue.list().into_iter().map(|listing| listing.name).collect();
     let quoted: Vec<&str> = missing.iter().map(String::as_str).collect();
     let there = if available.is_empty() { "none".to_owned() } else { available.join(", ") };
     let message = format!("Runners not found: {}. Available runners: {there}", quoted.join(", "));
     let data = json!({ "missingRunners": missing, "availableRunners": available });
-    Refusal::new(404, "RUNNER_NOT_FOUND", "There is no such check", message).defined(data)
+    Refusal::new(404, "RUNNER_NOT_FOUND", "There is no such check", message).with(true, data)
 }
 
 /// One part of a JSON pointer.

@@ -45,6 +45,8 @@ pub(super) fn document(regions: &[&str]) -> Value {
     submitted["requestBody"] = json!({ "required": true, "content": request });
     let mut listed = call("list", "Lists runs, newest first.", "Page", &invalid);
     listed["parameters"] = list_parameters();
+    let mut remembered = call("history", "Tells how checks fared over many runs.", "History", &invalid);
+    remembered["parameters"] = history_parameters();
     let of_run = |mut call: Value, more: Value| {
         call["parameters"] = with(more);
         call
@@ -69,6 +71,10 @@ pub(super) fn document(regions: &[&str]) -> Value {
             "delete": of_run(call("delete", "Removes a run that has ended.", "Submitted", &unfinished), json!([])),
         },
         "/{run}/status": { "get": of_run(call("status", "Tells how far a run is.", "Progress", &at_run), json!([])) },
+        "/{run}/comparison": {
+            "get": of_run(call("compare", "Shows each check side by side over the regions.", "Comparison", &at_run), json!([])),
+        },
+        "/history": { "get": remembered },
         "/{run}/cancel": { "post": of_run(call("cancel", "Stops a run. What came back is kept.", "Progress", &at_run), json!([])) },
         "/{run}/events": { "get": followed },
     });
@@ -118,6 +124,20 @@ fn list_parameters() -> Value {
     ])
 }
 
+fn history_parameters() -> Value {
+    let text = json!({ "type": "string" });
+    let by = json!({ "type": "array", "items": { "enum": ["region", "engine", "runner"] } });
+    let own = [
+        ("check", "Results of this check.", &text),
+        ("region", "Results of this region.", &text),
+        ("by", "What is told apart; several times for several.", &by),
+    ];
+    let own = own.map(|(name, about, schema)| json!({ "name": name, "in": "query", "description": about, "schema": schema }));
+    let of_runs = list_parameters();
+    let of_runs = of_runs.as_array().into_iter().flatten().take(4).cloned();
+    Value::from_iter(own.into_iter().chain(of_runs))
+}
+
 fn schemas(regions: &[&str]) -> Value {
     let text = json!({ "type": "string" });
     let time = json!({ "type": "string", "format": "date-time" });
@@ -161,6 +181,12 @@ fn schemas(regions: &[&str]) -> Value {
         "Summary": object(&["runId", "state", "jobs", "summary", "createdAt"], json!({
             "runId": text, "state": state, "jobs": { "type": "array", "items": job }, "summary": counts,
             "createdAt": time, "completedAt": time, "durationMs": count, "conclusion": text, "tags": texts,
+        })),
+        "Comparison": object(&["runId", "state", "checks"], json!({
+            "runId": text, "state": state, "checks": { "type": "array", "items": { "type": "object" } },
+        })),
+        "History": object(&["lines", "runs", "truncated"], json!({
+            "lines": { "type": "array", "items": { "type": "object" } }, "runs": count, "truncated": { "type": "boolean" },
         })),
         "Event": { "type": "string" },
     })

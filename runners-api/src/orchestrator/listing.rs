@@ -5,7 +5,7 @@ use crate::contract::error::{Refusal, issue};
 use axum::{Json, extract::RawQuery};
 use runners_core::{
     Paging, Scope, Timestamp,
-    orchestration::{IssueCode, RequestIssue, RunFilter},
+    orchestration::{History, HistoryFilter, IssueCode, RequestIssue, RunFilter},
 };
 use serde_json::{Value, json};
 
@@ -20,41 +20,74 @@ pub(super) async fn list(caller: Caller, RawQuery(query): RawQuery) -> Result<Js
     Ok(Json(page))
 }
 
+/// How checks fared over many runs.
+pub(super) async fn history(caller: Caller, RawQuery(query): RawQuery) -> Result<Json<History>, Refusal> {
+    caller.may(Scope::Read)?;
+    let filter = read_history(&query.unwrap_or_default()).map_err(|issue| Refusal::issues(&[issue]))?;
+    Ok(Json(caller.client.history(&filter).await?))
+}
+
 /// Reads a query, strictly: a filter that is not known would list what was not asked for.
 fn read(query: &str) -> Result<(RunFilter, Paging), RequestIssue> {
     let (mut filter, mut paging) = (RunFilter::default(), Paging::default());
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        let wrong = |code, message: String| issue(code, [(&*name).into()], message);
-        let malformed = |message: String| wrong(IssueCode::InvalidFormat, message);
-        let time = || {
-            let at: jiff::Timestamp = value.parse().map_err(|_| {
-                malformed("must be a time of RFC 3339, such as 2026-01-31T12:00:00Z".to_owned())
-            })?;
-            Ok(Timestamp::from_millis(u64::try_from(at.as_millisecond()).unwrap_or(0)))
-        };
         match &*name {
-            "state" => {
-                let state =
-                    value.parse().map_err(|error| wrong(IssueCode::InvalidValue, format!("{error}")))?;
-                filter.state = Some(state);
+            "after" => {
+                let after = value.parse();
+                paging.after = Some(after.map_err(|error| malformed(&name, format!("{error}")))?);
             }
-            "tag" => filter.tags.push(value.into_owned()),
-            "since" => filter.since = Some(time()?),
-            "until" => filter.until = Some(time()?),
-            "after" => paging.after = Some(value.parse().map_err(|error| malformed(format!("{error}")))?),
             "limit" => {
                 let max = Paging::LIMIT_MAX;
                 let limit = value.parse().ok().filter(|limit| (1..=max).contains(limit));
-                let not_one = || wrong(IssueCode::InvalidValue, format!("must be from 1 to {max}"));
-                paging.limit = limit.ok_or_else(not_one)?;
+                paging.limit = limit.ok_or_else(|| malformed(&name, format!("must be from 1 to {max}")))?;
             }
-            _ => {
-                let known = "state, tag, since, until, after, limit";
-                return Err(wrong(IssueCode::UnrecognizedKeys, format!("is not known; there is {known}")));
-            }
+            _ if sift(&mut filter, &name, &value)? => {}
+            _ => return Err(unknown(&name, "state, tag, since, until, after, limit")),
         }
     }
     Ok((filter, paging))
+}
+
+fn read_history(query: &str) -> Result<HistoryFilter, RequestIssue> {
+    let mut filter = HistoryFilter::default();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match (&*name, &*value) {
+            ("check", check) => filter.check = Some(check.to_owned()),
+            ("region", region) => filter.region = Some(region.to_owned()),
+            ("by", "region") => filter.by_region = true,
+            ("by", "engine") => filter.by_engine = true,
+            ("by", "runner") => filter.by_runner = true,
+            ("by", _) => return Err(malformed(&name, "must be region, engine or runner".to_owned())),
+            _ if sift(&mut filter.runs, &name, &value)? => {}
+            _ => return Err(unknown(&name, "check, region, by, state, tag, since, until")),
+        }
+    }
+    Ok(filter)
+}
+
+/// Takes what says which runs are meant. Whether this was it.
+fn sift(filter: &mut RunFilter, name: &str, value: &str) -> Result<bool, RequestIssue> {
+    let time = || {
+        let wanted = "must be a time of RFC 3339, such as 2026-01-31T12:00:00Z";
+        let at: jiff::Timestamp = value.parse().map_err(|_| malformed(name, wanted.to_owned()))?;
+        Ok(Timestamp::from_millis(u64::try_from(at.as_millisecond()).unwrap_or(0)))
+    };
+    match name {
+        "state" => filter.state = Some(value.parse().map_err(|error| malformed(name, format!("{error}")))?),
+        "tag" => filter.tags.push(value.to_owned()),
+        "since" => filter.since = Some(time()?),
+        "until" => filter.until = Some(time()?),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn malformed(name: &str, message: String) -> RequestIssue {
+    issue(IssueCode::InvalidFormat, [name.into()], message)
+}
+
+fn unknown(name: &str, known: &str) -> RequestIssue {
+    issue(IssueCode::UnrecognizedKeys, [name.into()], format!("is not known; there is {known}"))
 }
 
 #[cfg(test)]
@@ -73,6 +106,11 @@ mod tests {
         {
             let name = query.split('=').next().unwrap();
             assert_eq!(read(query).unwrap_err().place(), name, "{query}");
+        }
+        let filter = read_history("check=opens&by=region&by=engine&tag=a").unwrap();
+        assert!(filter.by_region && filter.by_engine && !filter.by_runner && filter.runs.tags == ["a"]);
+        for query in ["by=day", "limit=1"] {
+            assert_eq!(read_history(query).unwrap_err().place(), query.split('=').next().unwrap());
         }
     }
 }

@@ -25,7 +25,7 @@ use std::time::Duration;
 /// When a submission may come again that found too many runs under way, or an orchestrator that stops.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Names that no run can have here, beside those that no run can have anywhere.
-const RESERVED: [&str; 3] = ["openapi.json", "docs.css", "docs.js"];
+const RESERVED: [&str; 4] = ["openapi.json", "docs.css", "docs.js", "history"];
 
 pub(super) async fn submit(
     State(face): State<Face>,
@@ -73,6 +73,13 @@ pub(super) async fn results(
     Ok(Json(summary))
 }
 
+/// The checks of a run, each side by side over its regions.
+pub(super) async fn comparison(caller: Caller, Path(run): Path<String>) -> Result<Json<Value>, Refusal> {
+    caller.may(Scope::Read)?;
+    let summary = caller.client.partial_results(&run).await?;
+    Ok(Json(json!({ "runId": run, "state": summary.state, "checks": summary.comparison() })))
+}
+
 pub(super) async fn cancel(caller: Caller, Path(run): Path<String>) -> Result<Json<RunProgress>, Refusal> {
     caller.may(Scope::Submit)?;
     caller.client.cancel(&run).await?;
@@ -107,6 +114,10 @@ fn check(request: &OrchestrationRequest, egress: &Egress) -> Result<(), Refusal>
     if issues.is_empty() { Ok(()) } else { Err(Refusal::issues(&issues)) }
 }
 
+fn conflict(message: String) -> Refusal {
+    Refusal::new(409, "CONFLICT", "It cannot be done as things are", message)
+}
+
 impl From<OrchestratorError> for Refusal {
     fn from(error: OrchestratorError) -> Self {
         let message = error.to_string();
@@ -114,14 +125,14 @@ impl From<OrchestratorError> for Refusal {
             OrchestratorError::Invalid(invalid) => invalid.into(),
             OrchestratorError::Refused(refused) => Self::malformed(refused.detail),
             OrchestratorError::NotFound { .. } => Self::not_found(message),
-            OrchestratorError::Taken { run } => Self::conflict(message).with(json!({ "runId": run })),
+            OrchestratorError::Taken { run } => conflict(message).with(false, json!({ "runId": run })),
             OrchestratorError::Unfinished { run, state } => {
                 let advice = "ask again later, or with ?partial=1 for what there is so far";
-                Self::conflict(format!("{message}: {advice}")).with(json!({ "runId": run, "state": state }))
+                conflict(format!("{message}: {advice}")).with(false, json!({ "runId": run, "state": state }))
             }
             OrchestratorError::TooManyRuns { limit } => {
                 let refusal = Self::new(429, "TOO_MANY_REQUESTS", "A limit is reached", message);
-                refusal.with(json!({ "limit": limit })).retry_after(RETRY_AFTER)
+                refusal.with(false, json!({ "limit": limit })).retry_after(RETRY_AFTER)
             }
             OrchestratorError::Stopping => {
                 let title = "The server cannot answer now";

@@ -49,6 +49,10 @@ macro_rules! codes {
     ($($variant:ident = $code:literal, $status:literal, $title:literal;)*) => {
         /// What is wrong.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[cfg_attr(
+            not(feature = "management"),
+            expect(dead_code, reason = "some are of calls that only the management has")
+        )]
         pub(crate) enum Code {
             $($variant,)*
         }
@@ -149,6 +153,7 @@ impl Problem {
     }
 
     /// The control plane gave an answer to something else.
+    #[cfg(feature = "management")]
     pub(crate) fn unexpected() -> Self {
         Self::new(Code::Internal, "the control plane gave an answer of another kind")
     }

@@ -1,6 +1,6 @@
-//! What goes beyond the contract: listings.
+//! What goes beyond the contract: listings, comparisons and histories.
 
-use crate::stage::{Stage, endless, one};
+use crate::stage::{Stage, check, endless, one};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -55,4 +55,30 @@ async fn a_listing_is_asked_for_strictly() {
     let run = stage.submit(endless()).await;
     assert_eq!(stage.get("?state=completed").await.1["items"], json!([]));
     stage.call("POST", &format!("/{run}/cancel"), None).await;
+}
+
+#[tokio::test]
+async fn regions_are_compared_and_checks_are_remembered() {
+    let stage = Stage::plain().await;
+    let url = "https://shop.example/";
+    let runners = [check("opens", "eu", url), check("opens", "us", url), check("opens", "down", url)];
+    let run = stage.submit(json!({ "mode": "remote", "runners": runners })).await;
+    stage.results(&run).await;
+    let (code, compared) = stage.get(&format!("/{run}/comparison")).await;
+    assert_eq!(
+        (code, &compared["runId"], &compared["checks"][0]["agree"]),
+        (200, &json!(run), &json!(false))
+    );
+    let regions = compared["checks"][0]["regions"].as_array().unwrap();
+    let found: Vec<_> = regions.iter().map(|one| (&one["region"], &one["status"])).collect();
+    let (pass, error) = (json!("pass"), json!("error"));
+    assert_eq!(found, [(&json!("eu"), &pass), (&json!("us"), &pass), (&json!("down"), &error)]);
+    let (code, history) = stage.get("/history?check=opens&by=region").await;
+    assert_eq!(
+        (code, &history["runs"], history["lines"].as_array().unwrap().len()),
+        (200, &json!(1), 3),
+        "{history}"
+    );
+    assert_eq!(stage.get("/history?by=day").await.0, 400);
+    assert_eq!(stage.get("/run_1/comparison").await.0, 404);
 }

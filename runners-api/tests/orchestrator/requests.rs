@@ -76,7 +76,7 @@ async fn members_that_are_not_known_are_ignored_and_an_empty_name_is_none() {
 #[tokio::test]
 async fn names_that_stand_for_something_else_are_refused() {
     let stage = Stage::plain().await;
-    for name in ["docs", "spec.json", "orchestrator", "openapi.json", "docs.css", "docs.js"] {
+    for name in ["docs", "spec.json", "orchestrator", "openapi.json", "docs.css", "docs.js", "history"] {
         let mut asked = one();
         asked["runId"] = name.into();
         let (code, answer) = stage.call("POST", "", asked).await;
