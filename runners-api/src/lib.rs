@@ -6,17 +6,28 @@
 //! into its methods, and what they answer into JSON.
 #![cfg_attr(feature = "management", doc = "\n\n", doc = include_str!("../README.md"))]
 #![cfg_attr(
-    feature = "management",
+    any(feature = "endpoint", feature = "management", feature = "orchestrator"),
     expect(
         clippy::result_large_err,
         reason = "a problem is the answer itself, made once for a request that fails"
     )
 )]
 
+#[cfg(any(feature = "endpoint", feature = "orchestrator"))]
+mod contract;
+#[cfg(feature = "endpoint")]
+mod endpoint;
 #[cfg(feature = "management")]
 mod management;
-#[cfg(feature = "management")]
+#[cfg(feature = "orchestrator")]
+mod orchestrator;
+#[cfg(any(feature = "endpoint", feature = "management", feature = "orchestrator"))]
 mod wire;
+
+#[cfg(feature = "endpoint")]
+pub use endpoint::{EndpointFace, EndpointFaceBuilder};
+#[cfg(feature = "orchestrator")]
+pub use orchestrator::{OrchestratorFace, OrchestratorFaceBuilder};
 
 #[cfg(feature = "management")]
 pub use management::{ManagementFace, ManagementFaceBuilder};

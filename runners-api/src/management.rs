@@ -22,10 +22,8 @@ mod tokens;
 mod webhooks;
 mod write;
 
-pub(crate) use caller::API_KEY;
-
 use crate::wire::exchange;
-use axum::{Router, middleware};
+use axum::{Router, middleware, response::IntoResponse};
 use runners_core::{
     Authenticate, Clock, ControlPlane, FailedAttempts, Random, SystemClock, SystemRandom, Timestamp,
 };
@@ -78,7 +76,8 @@ impl ManagementFace {
             .route_layer(middleware::from_fn_with_state(face.clone(), caller::authenticate))
             .merge(documentation::routes(document))
             .merge(probes::routes());
-        exchange::around(authenticated, &face).with_state(face)
+        exchange::around(authenticated, Arc::clone(&face.0.random), IntoResponse::into_response)
+            .with_state(face)
     }
 
     /// The description of every call, as an OpenAPI 3.1 document in JSON.

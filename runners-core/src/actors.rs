@@ -6,6 +6,8 @@ pub(crate) mod control_plane;
 pub(crate) mod error;
 pub(crate) mod keeper;
 pub(crate) mod management;
+#[cfg(feature = "orchestrator")]
+pub(crate) mod orchestrator;
 pub(crate) mod records;
 pub(crate) mod runner;
 pub(crate) mod spool;

@@ -40,7 +40,7 @@ pub use seams::{
     webhook::{WebhookCall, WebhookError, WebhookSender},
 };
 pub use values::{
-    address::{AddressPolicy, Network, NetworkError},
+    address::{AddressClass, AddressPolicy, Network, NetworkError},
     command::Command,
     digest::{Digest, DigestError, DigestStream},
     event::{Event, EventCursor, EventCursorError, EventPage, EventsOf, Happening, StopReason},
@@ -83,12 +83,15 @@ pub use values::{
     },
 };
 
+#[cfg(feature = "egress")]
+pub use rules::egress::{Egress, EgressError};
+
 #[cfg(feature = "fs")]
 pub use seams::{artifact::directory::DirectoryArtifacts, secrets::directory::DirectorySecrets};
 
 #[cfg(feature = "checks")]
 pub use {
-    seams::checks::{CheckListing, Checks, PreparedCheck},
+    seams::checks::{CheckCatalogue, CheckListing, CheckRefusal, Checks, PreparedCheck},
     values::check::{CheckError, CheckInputError, CheckResult, CheckState, RunCheck},
 };
 
@@ -101,6 +104,19 @@ pub mod checks {
 /// What travels between clients, runners and the control plane.
 pub mod protocol {
     pub use crate::values::{explanation::*, reply::*, request::*, sync::*};
+}
+
+/// One request over many regions, and what became of it.
+#[cfg(feature = "orchestrator")]
+pub mod orchestration {
+    pub use crate::{
+        actors::orchestrator::{
+            Orchestrator, OrchestratorBuilder, OrchestratorClient, OrchestratorError, PoolRegion,
+            ProcessRegion,
+        },
+        seams::region::{Region, RegionCall, RegionError, RegionReply, RegionSource},
+        values::orchestration::*,
+    };
 }
 
 /// What became of jobs, in the words that every report shares.

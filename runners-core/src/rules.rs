@@ -6,6 +6,8 @@ pub(crate) mod attempts;
 pub(crate) mod capacity;
 pub(crate) mod crash_loop;
 pub(crate) mod credential;
+#[cfg(feature = "egress")]
+pub(crate) mod egress;
 pub(crate) mod eligibility;
 pub(crate) mod history;
 pub(crate) mod hosting;
@@ -13,6 +15,8 @@ pub(crate) mod job;
 pub(crate) mod keys;
 pub(crate) mod lifecycle;
 pub(crate) mod log;
+#[cfg(feature = "orchestrator")]
+pub(crate) mod orchestration;
 pub(crate) mod ownership;
 pub(crate) mod record;
 pub(crate) mod redaction;

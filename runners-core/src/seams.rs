@@ -12,6 +12,8 @@ pub(crate) mod lease;
 pub(crate) mod metrics;
 pub(crate) mod observer;
 pub(crate) mod random;
+#[cfg(feature = "orchestrator")]
+pub(crate) mod region;
 pub(crate) mod responder;
 pub(crate) mod secrets;
 pub(crate) mod store;

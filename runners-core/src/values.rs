@@ -14,6 +14,8 @@ pub(crate) mod job;
 pub(crate) mod key;
 pub(crate) mod lease;
 pub(crate) mod opaque;
+#[cfg(feature = "orchestrator")]
+pub(crate) mod orchestration;
 pub(crate) mod outcome;
 pub(crate) mod peer;
 pub(crate) mod preference;

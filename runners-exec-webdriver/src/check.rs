@@ -14,7 +14,10 @@ use crate::{
 };
 use async_trait::async_trait;
 use futures::future::{Either, select};
-use runners_core::{Attempt, CheckResult, CheckState, Checks, Clock, Executor, Fault, RunCheck, SystemClock};
+use runners_core::{
+    Attempt, CheckCatalogue, CheckListing, CheckRefusal, CheckResult, CheckState, Checks, Clock, Executor,
+    Fault, RunCheck, SystemClock,
+};
 use std::{
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
@@ -55,6 +58,16 @@ impl CheckExecutor {
     #[must_use]
     pub fn checks(&self) -> &Checks<Page> {
         &self.checks
+    }
+}
+
+impl CheckCatalogue for CheckExecutor {
+    fn list(&self) -> Vec<CheckListing> {
+        self.checks.list()
+    }
+
+    fn examine(&self, command: &RunCheck) -> Result<(), CheckRefusal> {
+        self.checks.examine(command)
     }
 }
 

@@ -10,6 +10,7 @@ use runners_core::{Clock, sleep};
 use std::{pin::pin, time::Duration};
 
 /// The largest body of a call, unless the call says otherwise: 64 KiB.
+#[cfg(feature = "management")]
 pub(crate) const BYTES_MAX: usize = 64 << 10;
 
 /// The longest that a body may take to arrive.

@@ -76,8 +76,27 @@ impl Problem {
     }
 
     /// The control plane gave an answer to something else.
+    #[cfg(feature = "management")]
     pub(crate) fn unexpected() -> Self {
         Self::new(Code::Internal, "the control plane gave an answer of another kind")
+    }
+}
+
+/// What a face that writes errors in its own way makes them of.
+#[cfg(any(feature = "endpoint", feature = "orchestrator"))]
+pub(crate) struct Parts {
+    pub(crate) status: u16,
+    pub(crate) code: Cow<'static, str>,
+    pub(crate) title: &'static str,
+    pub(crate) detail: String,
+    pub(crate) header: Option<(HeaderName, HeaderValue)>,
+}
+
+#[cfg(any(feature = "endpoint", feature = "orchestrator"))]
+impl From<Problem> for Parts {
+    fn from(problem: Problem) -> Self {
+        let Problem { status, code, title, detail, header, .. } = problem;
+        Self { status, code, title, detail, header }
     }
 }
 

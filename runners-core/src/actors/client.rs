@@ -166,7 +166,7 @@ impl Client {
     }
 
     /// The result of a job that has a verdict, wherever it is kept.
-    async fn result_bytes(&self, view: &JobView) -> Result<Opaque, Error> {
+    pub(crate) async fn result_bytes(&self, view: &JobView) -> Result<Opaque, Error> {
         if let Some(result) = &view.result {
             return Ok(result.clone());
         }

@@ -6,6 +6,8 @@
 mod bodies;
 mod environment;
 mod lane;
+#[cfg(feature = "orchestrator")]
+mod orchestration;
 mod owners;
 mod presence;
 mod repeat;
@@ -19,6 +21,8 @@ mod webhook;
 pub(crate) use bodies::{ArtifactRecord, OutcomeRecord, PayloadRecord, Role};
 pub(crate) use environment::EnvironmentRecord;
 pub(crate) use lane::{LaneRecord, Preference};
+#[cfg(feature = "orchestrator")]
+pub(crate) use orchestration::{OrchestratedJobsRecord, OrchestrationRecord};
 pub(crate) use owners::{PoolRecord, TenantRecord, UniqueRecord};
 pub(crate) use presence::{RunnerRecord, SessionRecord, SessionRef};
 pub(crate) use repeat::RepeatRecord;

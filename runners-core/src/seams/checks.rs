@@ -1,7 +1,10 @@
 //! The seam of checks: typed functions, found by their names. They look at something, such as a page
 //! of a browser, whose type the core does not know; who opens one is the executor of the command.
 
+mod catalogue;
 mod erased;
+
+pub use catalogue::{CheckCatalogue, CheckRefusal};
 
 use crate::{
     seams::clock::{Clock, sleep},
@@ -137,7 +140,8 @@ impl<P: Send + 'static> Checks<P> {
             return Err(Fault::permanent("unknown_check", message));
         };
         let ready = (registered.check)(command.input.clone()).map_err(|why| {
-            let message = format!("the input of the check {:?}: {why}", command.check);
+            let message =
+                format!("the input of the check {:?}: {}: {}", command.check, why.place, why.problem);
             Fault::permanent("invalid_input", message)
         })?;
         Ok(PreparedCheck { command, ready })

@@ -1,19 +1,28 @@
 //! Which addresses the control plane may call by itself: none inside the operator's networks,
 //! unless the operator says so.
 
-use std::{
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    str::FromStr,
-};
+mod class;
+
+pub use class::AddressClass;
+
+use std::{fmt, net::IpAddr, str::FromStr};
 
 /// Which addresses may be called. Public ones, and the networks that are allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddressPolicy {
     allowed: Vec<Network>,
+    inside: bool,
 }
 
 impl AddressPolicy {
+    /// Allows what is inside too: this machine, and networks that are private, unique local or
+    /// shared. The metadata of a cloud and what is link-local are then never called, whatever else
+    /// is allowed.
+    #[must_use]
+    pub fn inside() -> Self {
+        Self { inside: true, ..Self::default() }
+    }
+
     /// Allows the addresses of a network too, whatever they are.
     #[must_use]
     pub fn allow(mut self, network: Network) -> Self {
@@ -25,8 +34,13 @@ impl AddressPolicy {
     /// lead elsewhere the next time it is looked up.
     #[must_use]
     pub fn permits(&self, address: IpAddr) -> bool {
-        let address = plain(address);
-        is_public(address) || self.allowed.iter().any(|network| network.contains(address))
+        let allowed = |address| self.allowed.iter().any(|network| network.contains(address));
+        match AddressClass::of(address) {
+            AddressClass::Public => true,
+            AddressClass::Metadata | AddressClass::LinkLocal if self.inside => false,
+            AddressClass::Reserved => allowed(plain(address)),
+            _ => self.inside || allowed(plain(address)),
+        }
     }
 }
 
@@ -79,42 +93,6 @@ impl FromStr for Network {
 /// An IPv4 address that is written as an IPv6 one is an IPv4 address.
 fn plain(address: IpAddr) -> IpAddr {
     address.to_canonical()
-}
-
-fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_public_4(address),
-        IpAddr::V6(address) => is_public_6(address),
-    }
-}
-
-fn is_public_4(address: Ipv4Addr) -> bool {
-    let [first, second, third, _] = address.octets();
-    let is_shared = first == 100 && (64..128).contains(&second);
-    let is_benchmark = first == 198 && (18..20).contains(&second);
-    let is_protocol = first == 192 && second == 0 && third == 0;
-    // 240 and above is reserved, the broadcast included; 0 is this host.
-    !(address.is_private()
-        || address.is_loopback()
-        || address.is_link_local()
-        || address.is_multicast()
-        || address.is_documentation()
-        || is_shared
-        || is_benchmark
-        || is_protocol
-        || first == 0
-        || first >= 240)
-}
-
-fn is_public_6(address: Ipv6Addr) -> bool {
-    let segments = address.segments();
-    // Only 2000::/3 is given to anybody. Within it are tunnels that lead to IPv4 addresses, and
-    // the network of documentation.
-    let is_global = segments[0] & 0xe000 == 0x2000;
-    let is_special = segments[0] == 0x2001 && (segments[1] < 0x0200 || segments[1] == 0x0db8);
-    let is_6to4 = segments[0] == 0x2002;
-    let is_documentation = segments[0] == 0x3fff;
-    is_global && !is_special && !is_6to4 && !is_documentation
 }
 
 #[cfg(test)]
@@ -175,6 +153,13 @@ mod tests {
         assert!(permits(&policy, "::1") && !permits(&policy, "fd00::1"));
         let policy = AddressPolicy::default().allow("0.0.0.0/0".parse().unwrap());
         assert!(permits(&policy, "127.0.0.1") && !permits(&policy, "::1"));
+        let policy = AddressPolicy::inside().allow("0.0.0.0/0".parse().unwrap());
+        assert!(
+            ["127.0.0.1", "10.0.0.1", "100.64.0.1", "fd12::1", "1.1.1.1"]
+                .iter()
+                .all(|one| permits(&policy, one))
+        );
+        assert!(!["169.254.169.254", "fd00:ec2::254", "fe80::1"].iter().any(|one| permits(&policy, one)));
         for text in ["10.0.0.0/33", "10.0.0.0/x", "host/8", ""] {
             assert_eq!(text.parse::<Network>(), Err(NetworkError), "{text:?}");
         }

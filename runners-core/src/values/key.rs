@@ -122,6 +122,10 @@ kinds! {
     Webhook = 26,
     /// A request that was carried out under a key, and what it made.
     Repeat = 27,
+    /// A run over regions.
+    Orchestration = 28,
+    /// Jobs of a run over regions, as they were asked for.
+    OrchestratedJobs = 29,
 }
 
 impl Kind {
@@ -129,7 +133,7 @@ impl Kind {
     /// a backend keeps them apart from the small records that are rewritten.
     #[must_use]
     pub const fn is_body(self) -> bool {
-        matches!(self, Self::Payload | Self::Outcome)
+        matches!(self, Self::Payload | Self::Outcome | Self::OrchestratedJobs)
     }
 }
 

@@ -75,6 +75,20 @@ impl Client {
         }
     }
 
+    /// Queues jobs under ids that were chosen before, so that a repeat is the same jobs.
+    #[cfg(feature = "orchestrator")]
+    pub(crate) async fn submit_specs(
+        &self,
+        run: RunSpec,
+        jobs: Vec<(JobSpec, Bytes)>,
+    ) -> Result<Vec<Acceptance>, Error> {
+        let mut submissions = Vec::with_capacity(jobs.len());
+        for (spec, payload) in jobs {
+            submissions.push(self.submission(&spec, payload).await?);
+        }
+        self.send(submissions, Some(run)).await
+    }
+
     async fn submit_jobs<J: Job>(&self, jobs: &[J], run: Option<RunSpec>) -> Result<Vec<Handled<J>>, Error> {
         let mut submissions = Vec::with_capacity(jobs.len());
         // Each ends when it is known whether its job was accepted.

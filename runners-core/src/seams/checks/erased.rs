@@ -11,7 +11,14 @@ type Details = Option<Map<String, Value>>;
 /// A check whose input was read.
 pub(super) type Ready<P> = Box<dyn FnOnce(P) -> BoxFuture<'static, Result<Details, CheckError>> + Send>;
 /// A check that reads its input, or says where it does not fit.
-pub(super) type Erased<P> = Arc<dyn Fn(Map<String, Value>) -> Result<Ready<P>, String> + Send + Sync>;
+pub(super) type Erased<P> = Arc<dyn Fn(Map<String, Value>) -> Result<Ready<P>, Misfit> + Send + Sync>;
+
+/// Where an input does not fit, and why.
+pub(super) struct Misfit {
+    /// A JSON pointer; `/` for the input as a whole.
+    pub(super) place: String,
+    pub(super) problem: String,
+}
 
 pub(super) fn erase<P, I, R, Fut>(check: impl Fn(P, I) -> Fut + Send + Sync + 'static) -> Erased<P>
 where
@@ -30,15 +37,15 @@ where
     })
 }
 
-fn read<I: DeserializeOwned>(input: Map<String, Value>) -> Result<I, String> {
+fn read<I: DeserializeOwned>(input: Map<String, Value>) -> Result<I, Misfit> {
     let is_empty = input.is_empty();
     serde_path_to_error::deserialize(Value::Object(input)).or_else(|error| {
         // `()` takes nothing, and that is written as an object without members.
         let nothing = || serde_json::from_value(Value::Null).ok();
         is_empty.then(nothing).flatten().ok_or_else(|| {
             let place = pointer(error.path());
-            let place = if place.is_empty() { "/" } else { &place };
-            format!("{place}: {}", error.inner())
+            let place = if place.is_empty() { "/".to_owned() } else { place };
+            Misfit { place, problem: error.inner().to_string() }
         })
     })
 }

@@ -116,8 +116,7 @@ impl Reader {
             // What several control planes tell within a millisecond stands in any order.
             let is_ordered = world.planes.len() == 1 || matches!(self.of, EventsOf::Job(_));
             let is_late = event.job.is_some() && event.sequence < newest && is_ordered;
-            let again =
-                read.events.iter().any(|(_, one)| of_job(one) && one.sequence == event.sequence);
+            let again = read.events.iter().any(|(_, one)| of_job(one) && one.sequence == event.sequence);
             if cursor <= read.after || again || is_late || !self.is_about(world, &event) {
                 let (of, after) = (self.of, read.after);
                 let detail = format!("{event:?} was read of {of:?} at {cursor}, after {after} and {newest}");
@@ -133,8 +132,14 @@ impl Reader {
 
     /// Whether an event is one of those that it follows.
     fn is_about(&self, world: &World, event: &Event) -> bool {
-        let planned = world.jobs.iter().find(|planned| planned.spec.job == event.job);
-        planned.is_some_and(|planned| self.follows(planned.tenant, event.job, event.run))
+        let Some(job) = event.job else {
+            let mut jobs = world.jobs.iter().filter(|planned| planned.tenant == self.tenant);
+            return jobs.any(|planned| planned.run.as_ref().map(|run| run.run) == event.run)
+                && (self.of == EventsOf::Tenant
+                    || event.run.is_some_and(|run| self.of == EventsOf::Run(run)));
+        };
+        let planned = world.jobs.iter().find(|planned| planned.spec.job == job);
+        planned.is_some_and(|planned| self.follows(planned.tenant, job, event.run))
     }
 
     /// Whether it follows a job.

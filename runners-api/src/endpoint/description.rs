@@ -1,0 +1,94 @@
+//! What the endpoint says of itself: its calls, and the inputs of its checks.
+
+use super::EndpointFace;
+use crate::contract::described::{document as complete, error_responses, error_schema, json_content};
+use runners_core::CheckListing;
+use serde_json::{Map, Value, json};
+
+const DESCRIPTION: &str = "Carries out checks for an orchestrator.
+
+A body may be wrapped as `{\"json\": …}`; then its answer is, too. The input of a check is what is for all, then its own, \
+then the page of the request. Members that are left out have the defaults of the check. One result is answered for each \
+check, in their order.";
+
+pub(super) fn document(checks: &[CheckListing]) -> Value {
+    let errors = error_responses(&[
+        (400, "The request is malformed, or an input does not fit: `data.issues` says where."),
+        (404, "There is no such check: `data.availableRunners` has those that there are."),
+        (413, "The body is too large."),
+        (503, "Too many calls are being carried out: `Retry-After` says when to come again."),
+    ]);
+    let mut responses = Map::from_iter([("200".to_owned(), ok("One result for each check.", "Answer"))]);
+    responses.extend(errors);
+    let execute = json!({
+        "operationId": "execute", "tags": ["Checks"], "summary": "Carries checks out.",
+        "requestBody": { "required": true, "content": json_content(&json!({ "$ref": "#/components/schemas/Request" })) },
+        "responses": responses,
+    });
+    let info = json!({
+        "operationId": "info", "tags": ["Checks"], "summary": "Tells which checks there are.",
+        "responses": { "200": ok("The checks, and how to ask for them.", "About") },
+    });
+    let paths = json!({ "/execute": { "post": execute }, "/info": { "get": info } });
+    let mut whole = complete("runners: endpoint of a region", DESCRIPTION, &paths, &schemas(checks));
+    whole["tags"] = json!([{ "name": "Checks", "description": "What can be carried out here." }]);
+    whole
+}
+
+fn ok(about: &str, schema: &str) -> Value {
+    let reference = json!({ "$ref": format!("#/components/schemas/{schema}") });
+    json!({ "description": about, "content": json_content(&reference) })
+}
+
+fn schemas(checks: &[CheckListing]) -> Value {
+    let text = json!({ "type": "string" });
+    let object = json!({ "type": "object", "additionalProperties": true });
+    let names: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
+    let name = json!({ "type": "string", "enum": names });
+    let inputs: Vec<Value> = checks
+        .iter()
+        .map(|check| {
+            let own = json!({ "const": check.name });
+            // What a schema refers to is within itself.
+            let mut input = check.input_schema.clone();
+            input["$id"] = format!("urn:runners:check:{}", check.name).into();
+            json!({ "type": "object", "required": ["name"], "properties": { "name": own, "input": input } })
+        })
+        .collect();
+    let timeout = json!({
+        "type": "integer", "minimum": 1, "maximum": EndpointFace::CHECK_TIMEOUT_MAX.as_millis() as u64,
+        "description": "How long each check may take, in milliseconds.",
+    });
+    let runners = json!({
+        "type": "array", "minItems": 1, "maxItems": EndpointFace::RUNNERS_MAX,
+        "items": { "oneOf": [name, { "oneOf": inputs }] },
+    });
+    let result = json!({
+        "type": "object", "required": ["name", "status"],
+        "properties": {
+            "name": text, "status": { "enum": ["pass", "fail", "error"] }, "details": object,
+            "errorMessage": text, "durationMs": { "type": "number" },
+        },
+    });
+    json!({
+        "Error": error_schema(),
+        "Request": {
+            "type": "object", "required": ["runners"],
+            "properties": {
+                "runners": runners, "url": { "type": "string", "format": "uri" }, "runId": text, "region": text,
+                "input": object, "checkTimeout": timeout,
+            },
+        },
+        "Answer": {
+            "type": "object", "required": ["results"],
+            "properties": { "region": text, "runId": text, "results": { "type": "array", "items": result } },
+        },
+        "About": {
+            "type": "object", "required": ["runners", "count", "usage"],
+            "properties": {
+                "runners": { "type": "array", "items": text }, "count": { "type": "integer" }, "region": text,
+                "usage": object,
+            },
+        },
+    })
+}

@@ -1,0 +1,121 @@
+//! The orchestrator: fans one request out over regions, and folds what they answer into one summary.
+//!
+//! Truth is in the store. What is in memory of a run that is under way is rebuilt from its journal, so
+//! a restart goes on where the one before was: what a region answered is not asked for again.
+
+mod builder;
+mod call;
+mod client;
+mod drive;
+mod error;
+mod follow;
+mod history;
+mod ledger;
+mod listing;
+mod pool;
+mod process;
+mod retention;
+
+pub use builder::OrchestratorBuilder;
+pub use client::OrchestratorClient;
+pub use error::OrchestratorError;
+pub use pool::PoolRegion;
+pub use process::ProcessRegion;
+
+use crate::{
+    actors::{control_plane::Subjects, records::Records},
+    seams::{clock::Clock, random::Random, region::Region, store::Store},
+    values::{id::TenantId, key::Key, time::Timestamp},
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// An orchestrator. Clones are the same one.
+///
+/// It serves until [`stop`](Self::stop); dropping every clone without it leaves its runs going on
+/// until the runtime ends. It is the only one on its store: two of them would both make every call.
+#[derive(Clone)]
+pub struct Orchestrator {
+    shared: Arc<Shared>,
+}
+
+impl Orchestrator {
+    /// Sets up an orchestrator on a store. It may be the one that a control plane is on.
+    pub fn builder(store: impl Store) -> OrchestratorBuilder {
+        OrchestratorBuilder::new(Arc::new(store))
+    }
+
+    /// What one tenant may ask for. Who may speak for the tenant is the host's to decide.
+    #[must_use]
+    pub fn client(&self, tenant: TenantId) -> OrchestratorClient {
+        OrchestratorClient::new(Arc::clone(&self.shared), tenant)
+    }
+
+    /// What the tenant `default` may ask for.
+    #[must_use]
+    pub fn local_client(&self) -> OrchestratorClient {
+        self.client(TenantId::DEFAULT)
+    }
+
+    /// The names of its regions, in order.
+    pub fn regions(&self) -> impl Iterator<Item = &str> {
+        self.shared.regions.keys().map(String::as_str)
+    }
+
+    /// Whether requests in local mode are carried out.
+    #[must_use]
+    pub fn has_local_mode(&self) -> bool {
+        self.shared.local.is_some()
+    }
+
+    /// Stops. Calls that are under way are given up; their runs go on at the next start.
+    pub async fn stop(&self) {
+        self.shared.stopping.cancel();
+        self.shared.duties.close();
+        self.shared.duties.wait().await;
+    }
+}
+
+impl fmt::Debug for Orchestrator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Orchestrator").field("regions", &self.shared.regions.keys()).finish_non_exhaustive()
+    }
+}
+
+/// What every part of an orchestrator shares.
+#[derive(Debug)]
+struct Shared {
+    records: Records,
+    clock: Arc<dyn Clock>,
+    /// The clock whose wall time is stored: the store's, if it has one.
+    wall: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    regions: BTreeMap<String, Arc<dyn Region>>,
+    local: Option<Arc<dyn Region>>,
+    /// One permit for each call that may be under way, over all runs.
+    calls: Arc<Semaphore>,
+    open_runs_max: u32,
+    retention: Option<Duration>,
+    /// Runs that are under way here, each with what cancels it.
+    live: Mutex<HashMap<Key, CancellationToken>>,
+    /// Who waits for what a run tells, by its journal.
+    subjects: Subjects,
+    stopping: CancellationToken,
+    duties: TaskTracker,
+}
+
+impl Shared {
+    /// The time that is stored.
+    fn now(&self) -> Timestamp {
+        self.wall.wall()
+    }
+}
+
+#[cfg(test)]
+mod tests;

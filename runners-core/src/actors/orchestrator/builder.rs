@@ -1,0 +1,127 @@
+//! Setting up an orchestrator, and taking up the runs that were under way.
+
+use super::{Orchestrator, Shared};
+use crate::{
+    actors::{control_plane::Subjects, error::Error, records::Records},
+    seams::{
+        clock::{Clock, SystemClock},
+        random::{Random, SystemRandom},
+        region::Region,
+        store::Store,
+    },
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Sets up an [`Orchestrator`].
+#[derive(Debug)]
+#[must_use = "nothing is called until `start`"]
+pub struct OrchestratorBuilder {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    regions: BTreeMap<String, Arc<dyn Region>>,
+    local: Option<Arc<dyn Region>>,
+    calls_max: usize,
+    open_runs_max: u32,
+    retention: Option<Duration>,
+}
+
+impl OrchestratorBuilder {
+    /// The largest number of calls at once that can be asked for.
+    pub const CALLS_LIMIT: usize = 65_536;
+
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            regions: BTreeMap::new(),
+            local: None,
+            calls_max: 1024,
+            open_runs_max: 1000,
+            retention: Some(Duration::from_secs(30 * 24 * 3600)),
+        }
+    }
+
+    /// Adds a region under the name by which requests ask for it.
+    ///
+    /// # Panics
+    /// When there is one of that name already: it is a mistake in the program.
+    pub fn region(mut self, name: impl Into<String>, region: impl Region) -> Self {
+        let name = name.into();
+        let prior = self.regions.insert(name.clone(), Arc::new(region));
+        assert!(prior.is_none(), "two regions with the name {name:?}");
+        self
+    }
+
+    /// Has requests in local mode carried out by `region`. They are refused unless one is given.
+    pub fn local(mut self, region: impl Region) -> Self {
+        self.local = Some(Arc::new(region));
+        self
+    }
+
+    /// Takes time from `clock`. The machine's unless said otherwise.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Takes chance from `random`. The operating system's unless said otherwise.
+    pub fn random(mut self, random: impl Random) -> Self {
+        self.random = Arc::new(random);
+        self
+    }
+
+    /// How many calls may be under way at once, over all runs. 1,024 unless said otherwise, at least
+    /// one, and at most [`CALLS_LIMIT`](Self::CALLS_LIMIT).
+    pub fn calls_max(mut self, calls_max: usize) -> Self {
+        self.calls_max = calls_max.clamp(1, Self::CALLS_LIMIT);
+        self
+    }
+
+    /// How many runs of one tenant may be under way at once. 1,000 unless said otherwise; what goes
+    /// beyond is refused.
+    pub fn open_runs_max(mut self, open_runs_max: u32) -> Self {
+        self.open_runs_max = open_runs_max;
+        self
+    }
+
+    /// How long a run is kept after it ended; for ever if `None`. Thirty days unless said otherwise,
+    /// and never less than a minute.
+    pub fn retention(mut self, kept_for: Option<Duration>) -> Self {
+        self.retention = kept_for.map(|span| span.max(Duration::from_secs(60)));
+        self
+    }
+
+    /// Takes up the runs that were under way, and begins to serve on the current tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the store cannot be used.
+    pub async fn start(self) -> Result<Orchestrator, Error> {
+        let wall = self.store.clock().unwrap_or_else(|| Arc::clone(&self.clock));
+        let shared = Arc::new(Shared {
+            records: Records::new(self.store),
+            clock: self.clock,
+            wall,
+            random: self.random,
+            regions: self.regions,
+            local: self.local,
+            calls: Arc::new(Semaphore::new(self.calls_max)),
+            open_runs_max: self.open_runs_max,
+            retention: self.retention,
+            live: Mutex::new(HashMap::new()),
+            subjects: Subjects::default(),
+            stopping: CancellationToken::new(),
+            duties: TaskTracker::new(),
+        });
+        shared.take_up().await.map_err(Error::Store)?;
+        shared.duties.spawn(Arc::clone(&shared).serve_retention());
+        Ok(Orchestrator { shared })
+    }
+}

@@ -1,0 +1,354 @@
+//! Driving a run: as many calls under way as its window has room for, what they answer written to its
+//! journal together, until all of it has ended, its time is over, or it is cancelled.
+
+use super::{
+    Shared,
+    call::{Answer, ended},
+    ledger::line,
+};
+use crate::{
+    actors::{
+        control_plane::lock,
+        records::{Batch, Versioned},
+    },
+    rules::{
+        orchestration::{
+            course::{Course, EndedTry, job_id},
+            fan_out::PlannedJob,
+        },
+        record::{OrchestrationRecord, Record as _},
+    },
+    seams::{
+        clock::{Clock as _, sleep},
+        random::unit,
+        region::RegionCall,
+        store::StoreError,
+    },
+    values::{
+        orchestration::{RunEvent, RunHappening, RunState},
+        time::{BootTime, Timestamp},
+    },
+};
+use bytes::{Bytes, BytesMut};
+use std::{error::Error as _, sync::Arc, time::Duration};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How long calls have to answer after they were cancelled.
+const CANCEL_GRACE: Duration = Duration::from_secs(1);
+/// How long it may take until it is written that a job has begun, if nothing else is to be written.
+const BEGIN_LINGER: Duration = Duration::from_millis(20);
+/// How many bytes are written to a journal at once, or one line more.
+const BATCH_BYTES: usize = 1 << 20;
+/// How many answers are taken before they are written.
+const ANSWERS_PER_BATCH: usize = 1024;
+/// The longest wait before a commit is tried again; it doubles from a tenth of a second.
+const COMMIT_BACKOFF_MAX: Duration = Duration::from_secs(10);
+
+/// A call that is over.
+struct Over {
+    at: usize,
+    number: u32,
+    started_at: Timestamp,
+    ended_at: Timestamp,
+    answer: Option<Answer>,
+}
+
+/// A run that is driven.
+struct Drive {
+    shared: Arc<Shared>,
+    record: OrchestrationRecord,
+    version: u64,
+    course: Course,
+    cancelled: CancellationToken,
+    /// Cancels every call of the run.
+    calls_cancelled: CancellationToken,
+    calls: JoinSet<Over>,
+    /// What is to be written.
+    lines: Vec<Vec<u8>>,
+    /// When it is written at the latest.
+    write_at: Option<BootTime>,
+}
+
+impl Shared {
+    /// Begins to drive a run.
+    pub(super) fn launch(self: &Arc<Self>, found: Versioned<OrchestrationRecord>, course: Course) {
+        let cancelled = CancellationToken::new();
+        let key = found.record.key();
+        lock(&self.live).insert(key.clone(), cancelled.clone());
+        let drive = Drive {
+            shared: Arc::clone(self),
+            record: found.record,
+            version: found.version,
+            course,
+            cancelled,
+            calls_cancelled: CancellationToken::new(),
+            calls: JoinSet::new(),
+            lines: Vec::new(),
+            write_at: None,
+        };
+        let shared = Arc::clone(self);
+        self.duties.spawn(async move {
+            let journal = drive.record.journal();
+            if let Err(error) = drive.serve().await {
+                let run = hex::encode(&key.id);
+                tracing::error!(run, error = &error as &dyn std::error::Error, "a run cannot go on");
+            }
+            lock(&shared.live).remove(&key);
+            shared.subjects.changed(&journal);
+        });
+    }
+}
+
+impl Drive {
+    async fn serve(mut self) -> Result<(), StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let deadline = self.record.deadline().map(|at| shared.clock.boot() + at.since(shared.now()));
+        loop {
+            self.begin_more();
+            if self.course.is_over() {
+                return self.finish(None).await;
+            }
+            tokio::select! {
+                biased;
+                () = shared.stopping.cancelled() => {
+                    self.calls.shutdown().await;
+                    return Ok(());
+                }
+                () = self.cancelled.cancelled() => {
+                    return self.stop(RunState::Failed, "the run was cancelled").await;
+                }
+                () = until(&shared, deadline) => {
+                    let timeout = self.record.timeout.unwrap_or_default().as_millis();
+                    let error = format!("the run took longer than its timeout of {timeout} ms");
+                    return self.stop(RunState::TimedOut, &error).await;
+                }
+                Some(over) = self.calls.join_next() => {
+                    self.take_over(over.ok());
+                    for _ in 1..ANSWERS_PER_BATCH {
+                        let Some(over) = self.calls.try_join_next() else { break };
+                        self.take_over(over.ok());
+                    }
+                }
+                () = until(&shared, self.write_at) => {}
+            }
+            // Places that have become free are taken before anything is waited for.
+            self.begin_more();
+            if !self.course.is_over() {
+                self.write().await?;
+            }
+        }
+    }
+
+    /// Begins as many jobs as there is room for.
+    fn begin_more(&mut self) {
+        let window = self.record.concurrency.unwrap_or(u64::MAX);
+        while (self.calls.len() as u64) < window {
+            let Some((at, number)) = self.course.next() else { return };
+            let now = self.shared.now();
+            self.course.begin(at, number, now);
+            let planned = self.course.plan()[at].clone();
+            let call = self.call(at, number, &planned, now);
+            let what = RunHappening::JobStarted {
+                index: at,
+                job_id: call.job,
+                region: planned.region.clone(),
+                url: planned.url.clone(),
+                number,
+            };
+            self.tell(now, what);
+            self.write_at.get_or_insert(self.shared.clock.boot() + BEGIN_LINGER);
+            let (shared, retries) = (Arc::clone(&self.shared), self.course.options().retries);
+            self.calls.spawn(async move {
+                let answer = shared.carry_out(&planned, call, retries).await;
+                Over { at, number, started_at: now, ended_at: shared.now(), answer }
+            });
+        }
+    }
+
+    fn call(&self, at: usize, number: u32, planned: &PlannedJob, now: Timestamp) -> RegionCall {
+        let record = &self.record;
+        let job = job_id(*record.seed.as_bytes(), record.created_at, at);
+        let mut call = RegionCall::new(&record.run, job, &planned.url, planned.checks.clone());
+        call.number = number;
+        call.region.clone_from(&planned.region);
+        call.check_timeout = self.course.options().check_timeout;
+        call.time_left = record.deadline().map(|deadline| deadline.since(now));
+        call.cancelled_by(self.calls_cancelled.clone())
+    }
+
+    fn tell(&mut self, at: Timestamp, what: RunHappening) {
+        self.lines.push(line(&RunEvent::new(at, what)));
+    }
+
+    /// Takes the answer to a call.
+    fn take_over(&mut self, over: Option<Over>) {
+        let Some(Over { at, number, started_at, ended_at, answer: Some(answer) }) = over else { return };
+        let times = [started_at, ended_at];
+        let ended = ended(&self.course.plan()[at], number, answer, None, times);
+        self.take(at, ended);
+    }
+
+    fn take(&mut self, at: usize, ended: EndedTry) {
+        let planned = &self.course.plan()[at];
+        let what = RunHappening::JobEnded {
+            index: at,
+            job_id: job_id(*self.record.seed.as_bytes(), self.record.created_at, at),
+            region: planned.region.clone(),
+            number: ended.number,
+            state: ended.state,
+            results: ended.results.clone(),
+            error: ended.error.clone(),
+            notes: ended.notes.clone(),
+            started_at: ended.started_at,
+        };
+        self.tell(ended.ended_at, what);
+        self.course.end(at, ended);
+    }
+
+    /// Has every call stopped, keeps what they answer soon, and ends the run.
+    async fn stop(&mut self, state: RunState, error: &str) -> Result<(), StoreError> {
+        self.calls_cancelled.cancel();
+        let shared = Arc::clone(&self.shared);
+        let until = shared.clock.boot() + CANCEL_GRACE;
+        loop {
+            let over = tokio::select! {
+                biased;
+                over = self.calls.join_next() => over,
+                () = shared.clock.sleep_until(until) => None,
+            };
+            match over {
+                None => break,
+                // A call that was cut short has nothing to tell.
+                Some(Ok(Over { at, number, started_at, ended_at, answer: Some(Ok(reply)) })) => {
+                    let (times, stopped) = ([started_at, ended_at], Some((state, error)));
+                    let ended = ended(&self.course.plan()[at], number, Ok(reply), stopped, times);
+                    self.take(at, ended);
+                }
+                Some(_) => {}
+            }
+        }
+        self.calls.shutdown().await;
+        self.finish(Some((state, error))).await
+    }
+
+    async fn finish(&mut self, stopped: Option<(RunState, &str)>) -> Result<(), StoreError> {
+        let now = self.shared.now();
+        if let Some((state, error)) = stopped {
+            self.course.stop(state, error, now);
+        }
+        let state = stopped.map_or_else(|| self.course.tally().state(), |(state, _)| state);
+        let conclusion = self.course.conclusion(self.cancelled.is_cancelled() && stopped.is_some());
+        let error = stopped.map(|(_, error)| error.to_owned());
+        let summary = self.course.summary();
+        self.tell(now, RunHappening::RunEnded { state, conclusion, summary, error });
+        (self.record.completed_at, self.record.conclusion) = (Some(now), Some(conclusion));
+        self.record.state = state;
+        self.write().await
+    }
+
+    /// Writes what is to be written, and how far the run is by it.
+    async fn write(&mut self) -> Result<(), StoreError> {
+        self.write_at = None;
+        let mut lines = std::mem::take(&mut self.lines).into_iter().peekable();
+        while lines.peek().is_some() {
+            let mut chunk = BytesMut::new();
+            while let Some(line) = lines.next_if(|_| chunk.len() < BATCH_BYTES) {
+                chunk.extend_from_slice(&line);
+            }
+            self.commit(chunk.freeze(), lines.peek().is_none()).await?;
+        }
+        Ok(())
+    }
+
+    /// Commits one chunk, however often that has to be tried.
+    async fn commit(&mut self, chunk: Bytes, is_last: bool) -> Result<(), StoreError> {
+        let (tally, now) = (self.course.tally(), self.shared.now());
+        let mut record = self.record.clone();
+        record.updated_at = now.max(record.updated_at);
+        record.journal_bytes += chunk.len() as u64;
+        (record.completed, record.failed) = (tally.completed, tally.failed + tally.timed_out);
+        let ends = record.completed_at.is_some();
+        if ends && !is_last {
+            // It ends with its last line.
+            (record.completed_at, record.conclusion) = (None, None);
+        }
+        if !ends || !is_last {
+            record.state = RunState::Running;
+        }
+        let mut batch = Batch::new();
+        batch.put(self.version, &record);
+        batch.append(record.journal(), self.record.journal_bytes, chunk);
+        if ends && is_last {
+            batch.add(OrchestrationRecord::open_runs(record.tenant), -1, None);
+        }
+        let mut tries = 0;
+        loop {
+            let error = match self.shared.records.commit(batch.clone()).await {
+                Ok(_) => break,
+                Err(error @ (StoreError::Broken(_) | StoreError::Exhausted(_))) => return Err(error),
+                Err(error) => error,
+            };
+            if self.stands_already(&record, &error).await? {
+                break;
+            }
+            tracing::warn!(
+                run = record.run,
+                error = &error as &dyn std::error::Error,
+                cause = error.source().map(tracing::field::display),
+                "a run could not be written, and is tried again"
+            );
+            let span = Duration::from_millis(100).saturating_mul(1 << tries.min(16)).min(COMMIT_BACKOFF_MAX);
+            tries += 1;
+            tokio::select! {
+                biased;
+                () = self.shared.stopping.cancelled() => return Err(error),
+                () = sleep(&*self.shared.clock, span.mul_f64(0.5 + unit(&*self.shared.random) / 2.0)) => {}
+            }
+        }
+        self.version += 1;
+        let (completed_at, conclusion, state) =
+            (self.record.completed_at, self.record.conclusion, self.record.state);
+        self.record = record;
+        if ends {
+            (self.record.completed_at, self.record.conclusion) = (completed_at, conclusion);
+            self.record.state = state;
+        }
+        self.shared.subjects.changed(&self.record.journal());
+        Ok(())
+    }
+
+    /// Whether what could not be committed, as far as is known, was.
+    async fn stands_already(
+        &self,
+        record: &OrchestrationRecord,
+        error: &StoreError,
+    ) -> Result<bool, StoreError> {
+        if !matches!(error, StoreError::Conflict(_) | StoreError::Unknown(_)) {
+            return Ok(false);
+        }
+        let found = match self.shared.records.load::<OrchestrationRecord>(record.key()).await {
+            Ok(found) => found,
+            Err(error @ StoreError::Broken(_)) => return Err(error),
+            Err(_) => return Ok(false),
+        };
+        match found {
+            Some(found) if found.version == self.version => Ok(false),
+            Some(found)
+                if found.version == self.version + 1
+                    && found.record.journal_bytes == record.journal_bytes =>
+            {
+                Ok(true)
+            }
+            _ => Err(StoreError::Broken("somebody else drives the run".into())),
+        }
+    }
+}
+
+/// Completes at a time, if there is one.
+async fn until(shared: &Shared, at: Option<BootTime>) {
+    match at {
+        Some(at) => shared.clock.sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

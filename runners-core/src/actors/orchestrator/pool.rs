@@ -1,0 +1,181 @@
+//! A region that is a pool of runners: each check is a job of the queue, under an id that follows from
+//! the call, so that a call that is made again finds the jobs of the one before.
+
+use crate::{
+    actors::{client::Client, error::Error},
+    seams::region::{Region, RegionCall, RegionError, RegionReply},
+    values::{
+        check::{CheckResult, CheckState, RunCheck},
+        command::Command as _,
+        digest::Digest,
+        id::{JobId, RunId},
+        job::{JobOptions, JobSpec},
+        orchestration::{RegionResult, ResultArtifact, ResultState},
+        outcome::Conclusion,
+        reply::{Acceptance, JobView},
+        request::RunSpec,
+        time::Timestamp,
+    },
+};
+use async_trait::async_trait;
+use futures::{StreamExt as _, stream::FuturesUnordered};
+use std::time::Duration;
+
+/// How much longer than its check a job may take: a browser has to be opened and closed.
+const TIMEOUT_MARGIN: Duration = Duration::from_secs(60);
+
+/// How long after the end of their run jobs are stopped that nobody cancelled.
+const STOP_MARGIN: Duration = Duration::from_secs(10);
+
+/// A pool of runners as a region. Its runners have an executor of [`RunCheck`].
+///
+/// Checks wait until a runner is free, for as long as the run or
+/// [`queue_ttl`](JobOptions::queue_ttl) allows.
+#[derive(Clone, Debug)]
+pub struct PoolRegion {
+    client: Client,
+    options: JobOptions,
+}
+
+impl PoolRegion {
+    /// The pool of that name, as `client` may submit to it: over any transport, or in process by
+    /// [`ControlPlane::local_client`](crate::ControlPlane::local_client).
+    #[must_use]
+    pub fn new(client: Client, pool: impl Into<String>) -> Self {
+        Self::with_options(client, JobOptions { pool: pool.into(), ..JobOptions::default() })
+    }
+
+    /// Wherever `options` lead. Their run is not used.
+    #[must_use]
+    pub const fn with_options(client: Client, options: JobOptions) -> Self {
+        Self { client, options }
+    }
+
+    fn spec(&self, call: &RegionCall, at: usize, run: RunId) -> Result<(JobSpec, bytes::Bytes), RegionError> {
+        let asked = &call.checks[at];
+        let mut command = RunCheck::new(asked.name.clone(), &asked.input)
+            .map_err(|error| RegionError::refused(format!("the input of {:?}: {error}", asked.name)))?;
+        let mut options = JobOptions { run: Some(run), ..self.options.clone() };
+        if let Some(timeout) = call.check_timeout {
+            command = command.with_timeout(timeout);
+            options.timeout = options.timeout.max(timeout + TIMEOUT_MARGIN);
+        }
+        let payload = serde_json::to_vec(&command).expect("a command is plain data");
+        Ok((JobSpec::new(job_of(call, at), RunCheck::KIND, &payload, options), payload.into()))
+    }
+
+    /// Waits for the end of a check, and answers with its place what became of it.
+    async fn result(&self, job: JobId, name: &str, at: usize) -> (usize, Result<RegionResult, Error>) {
+        let found = async {
+            let view = self.client.job::<CheckResult>(job).wait().await?;
+            let has_verdict = view
+                .conclusion()
+                .is_some_and(|conclusion| conclusion.is_passed() || conclusion == Conclusion::Failed);
+            if !has_verdict {
+                return Ok(RegionResult::errored(name, without_verdict(&view)));
+            }
+            let bytes = self.client.result_bytes(&view).await?;
+            match serde_json::from_slice::<CheckResult>(bytes.as_bytes()) {
+                Ok(found) => Ok(told(found, &view)),
+                Err(error) => {
+                    Ok(RegionResult::errored(name, format!("the result of {job} is malformed: {error}")))
+                }
+            }
+        };
+        (at, found.await)
+    }
+}
+
+#[async_trait]
+impl Region for PoolRegion {
+    async fn execute(&self, call: RegionCall) -> Result<RegionReply, RegionError> {
+        let run = RunId::from_bytes(*call.job.as_bytes());
+        let specs = (0..call.checks.len()).map(|at| self.spec(&call, at, run));
+        let specs: Vec<_> = specs.collect::<Result<_, _>>()?;
+        // Should nobody be there to cancel them, the queue stops them itself.
+        let timeout = call.time_left.map(|left| left + STOP_MARGIN);
+        let accepted = self.client.submit_specs(RunSpec { run, timeout }, specs).await;
+        let accepted = accepted.map_err(|error| trouble(&error))?;
+        let mut results: Vec<Option<RegionResult>> = vec![None; call.checks.len()];
+        let mut waiting = FuturesUnordered::new();
+        for (at, acceptance) in accepted.into_iter().enumerate() {
+            let name = call.checks[at].name.as_str();
+            match acceptance {
+                Acceptance::Accepted(job) | Acceptance::Repeated(job) => {
+                    waiting.push(self.result(job, name, at));
+                }
+                Acceptance::Refused(refused) => {
+                    results[at] =
+                        Some(RegionResult::errored(name, format!("the pool refused it: {refused}")));
+                }
+            }
+        }
+        loop {
+            tokio::select! {
+                biased;
+                () = call.cancelled() => {
+                    // What cannot be told to stop here ends by itself.
+                    drop(self.client.cancel_run(run).await);
+                    break;
+                }
+                ended = waiting.next() => match ended {
+                    Some((at, Ok(result))) => results[at] = Some(result),
+                    Some((_, Err(error))) => return Err(trouble(&error)),
+                    None => break,
+                },
+            }
+        }
+        Ok(results.into_iter().flatten().collect::<Vec<_>>().into())
+    }
+}
+
+/// The job of one check of a call.
+fn job_of(call: &RegionCall, at: usize) -> JobId {
+    let call_id = call.job.as_bytes();
+    let place = [&b"check of a call"[..], call_id, &call.number.to_be_bytes(), &(at as u64).to_be_bytes()];
+    let mut chance = [0; 10];
+    chance.copy_from_slice(&Digest::of(&place.concat()).as_bytes()[..10]);
+    // Ids begin with six bytes of time, which puts the job where its call is.
+    let millis = call_id[..6].iter().fold(0, |millis, byte| (millis << 8) | u64::from(*byte));
+    JobId::new(Timestamp::from_millis(millis), chance)
+}
+
+fn told(found: CheckResult, view: &JobView) -> RegionResult {
+    let state = match found.state {
+        CheckState::Passed => ResultState::Pass,
+        CheckState::Failed => ResultState::Fail,
+        CheckState::Errored | CheckState::TimedOut => ResultState::Error,
+    };
+    let last = view.attempts.last();
+    let is_last = |grant: u64| last.is_some_and(|attempt| attempt.grant == grant);
+    let artifacts = view.artifacts.iter().filter(|artifact| is_last(artifact.grant));
+    let artifact = |artifact: &crate::values::reply::ArtifactView| {
+        let name = artifact.name.clone();
+        ResultArtifact::new(name, artifact.digest, artifact.length, artifact.media_type.clone())
+    };
+    RegionResult {
+        details: found.details,
+        error_message: found.message,
+        runner: last.map(|attempt| attempt.runner.to_string()),
+        artifacts: artifacts.map(artifact).collect(),
+        ..RegionResult::new(found.name, state).with_duration(found.duration)
+    }
+}
+
+fn without_verdict(view: &JobView) -> String {
+    let conclusion = view.conclusion().map_or("without a conclusion", Conclusion::words);
+    match view.fault() {
+        Some(fault) => format!("{}: {}", fault.code, fault.message),
+        None => format!("{} ended {conclusion}", view.job),
+    }
+}
+
+/// What trouble with the control plane means for the call.
+fn trouble(error: &Error) -> RegionError {
+    let problem = error.with_causes();
+    match error {
+        Error::Unreachable(_) | Error::Store(_) => RegionError::unreachable(problem),
+        Error::Refused(_) | Error::Rejected(_) | Error::Invalid { .. } => RegionError::refused(problem),
+        _ => RegionError::broken(problem),
+    }
+}

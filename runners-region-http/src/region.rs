@@ -1,0 +1,239 @@
+//! A region that is called over HTTP: its calls, its circuit and its health. One exchange, and what a
+//! reply means, are beside it; when a call is made again is decided by the orchestrator.
+
+use crate::{
+    builder::HttpRegionBuilder,
+    circuit::{Admission, Circuit},
+    exchange,
+};
+use async_trait::async_trait;
+use futures::future::{Either, select};
+use http::{HeaderName, HeaderValue, header};
+use reqwest::Url;
+use runners_core::{
+    Clock,
+    orchestration::{Region, RegionCall, RegionError, RegionReply},
+    sleep,
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::{
+    fmt,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// The header that names a call: one that comes again has the same.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The longest that a region may take to tell about itself, and the most that is read of it.
+const HEALTH_WITHIN: Duration = Duration::from_secs(5);
+const HEALTH_BYTES_MAX: usize = 1 << 20;
+
+/// A region that is called over HTTP: `POST <url>/execute`. Clones are the same region.
+///
+/// Every call carries an `Idempotency-Key`, which a repeat of it has again. After five calls in a row
+/// that the region did not answer, or put off, it is left alone for a while: calls are put off without
+/// being made. It is called again once it answers `GET <url>/info`.
+///
+/// No redirect is followed and no proxy is used, and only addresses that the
+/// [`Egress`](runners_core::Egress) allows are connected to, whatever a name leads to.
+#[derive(Clone)]
+pub struct HttpRegion(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) name: String,
+    pub(crate) client: reqwest::Client,
+    pub(crate) execute: Url,
+    pub(crate) about: Url,
+    pub(crate) answer_within: Duration,
+    pub(crate) reply_bytes_max: usize,
+    pub(crate) circuit: Mutex<Circuit>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// How a region is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RegionHealth {
+    /// Whether it answered.
+    pub answers: bool,
+    /// Whether it is left alone because it failed again and again.
+    pub is_left_alone: bool,
+    /// The names of its checks, if it told.
+    pub checks: Option<Vec<String>>,
+    /// Why it is not well.
+    pub problem: Option<String>,
+}
+
+impl HttpRegion {
+    /// The longest that a call may take, unless said otherwise: 10 minutes.
+    pub const ANSWER_WITHIN: Duration = Duration::from_secs(10 * 60);
+    /// The largest reply, unless said otherwise: 16 MiB.
+    pub const REPLY_BYTES_MAX: usize = 16 << 20;
+
+    /// A region to be set up. The URL is what comes before `/execute`.
+    pub fn builder(name: impl Into<String>, url: impl Into<String>) -> HttpRegionBuilder {
+        HttpRegionBuilder::new(name.into(), url.into())
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Asks the region how it is, with `GET <url>/info`. If it answers, it is left alone no longer.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    pub async fn health(&self) -> RegionHealth {
+        let asked = self.0.ask().await;
+        let mut circuit = self.0.circuit();
+        if asked.is_ok() {
+            circuit.succeeded();
+        }
+        let problem = asked.as_ref().err().map(ToString::to_string);
+        RegionHealth {
+            answers: problem.is_none(),
+            is_left_alone: circuit.is_open(),
+            checks: asked.ok().flatten(),
+            problem,
+        }
+    }
+}
+
+#[async_trait]
+impl Region for HttpRegion {
+    async fn execute(&self, call: RegionCall) -> Result<RegionReply, RegionError> {
+        match select(pin!(self.0.in_time(&call)), pin!(call.cancelled())).await {
+            Either::Left((answered, _)) => answered.map(RegionReply::new),
+            // What is dropped closes its connection, by which the region sees that nobody waits.
+            Either::Right(_) => Err(RegionError::refused("the call was cancelled")),
+        }
+    }
+}
+
+impl Inner {
+    async fn in_time(&self, call: &RegionCall) -> Result<Vec<Value>, RegionError> {
+        self.admit().await?;
+        let after = self.answer_within;
+        let calling = exchange::call(self.request(call), self.reply_bytes_max);
+        let answered = match select(pin!(calling), pin!(sleep(&*self.clock, after))).await {
+            Either::Left((answered, _)) => answered,
+            Either::Right(_) => Err(RegionError::TimedOut { after }),
+        };
+        let is_out_of_order = matches!(
+            answered,
+            Err(RegionError::RetryLater { .. }
+                | RegionError::Unreachable { .. }
+                | RegionError::TimedOut { .. })
+        );
+        let mut circuit = self.circuit();
+        if is_out_of_order {
+            circuit.failed(self.clock.boot());
+        } else {
+            circuit.succeeded();
+        }
+        answered
+    }
+
+    fn request(&self, call: &RegionCall) -> reqwest::RequestBuilder {
+        let runners = call.checks.iter().map(|check| Asked { name: &check.name, input: &check.input });
+        let body = Body {
+            url: &call.url,
+            runners: runners.collect(),
+            run_id: &call.run,
+            region: call.region.as_deref(),
+            check_timeout: call.check_timeout.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+        };
+        let body = serde_json::to_vec(&body).expect("invariant: a call is plain data");
+        let json = HeaderValue::from_static("application/json");
+        let request = self.client.post(self.execute.clone()).header(header::CONTENT_TYPE, json);
+        request.header(IDEMPOTENCY_KEY, call.idempotency_key()).body(body)
+    }
+
+    /// Finds out whether the region is to be called.
+    async fn admit(&self) -> Result<(), RegionError> {
+        let admission = self.circuit().admit(self.clock.boot());
+        match admission {
+            Admission::Call => Ok(()),
+            Admission::Wait(left) => {
+                let problem = "it failed again and again, and is left alone for a while";
+                Err(RegionError::retry_later(Some(left), problem))
+            }
+            Admission::Probe => {
+                let probe = Probe(Some(self));
+                let asked = self.ask().await;
+                let now = self.clock.boot();
+                probe.ended(|circuit| if asked.is_ok() { circuit.succeeded() } else { circuit.failed(now) });
+                asked.map(drop)
+            }
+        }
+    }
+
+    /// Asks for the names of the checks. An answer that does not tell them is an answer.
+    async fn ask(&self) -> Result<Option<Vec<String>>, RegionError> {
+        let asked = exchange::exchange(self.client.get(self.about.clone()), HEALTH_BYTES_MAX);
+        let (code, _, body) = match select(pin!(asked), pin!(sleep(&*self.clock, HEALTH_WITHIN))).await {
+            Either::Left((answered, _)) => answered?,
+            Either::Right(_) => return Err(RegionError::TimedOut { after: HEALTH_WITHIN }),
+        };
+        if code.is_server_error() {
+            return Err(RegionError::retry_later(None, code.to_string()));
+        }
+        let told: Option<Value> = serde_json::from_slice(&body).ok();
+        let names = told.as_ref().and_then(|told| told.get("runners")?.as_array());
+        Ok(names.map(|names| names.iter().filter_map(Value::as_str).map(str::to_owned).collect()))
+    }
+
+    fn circuit(&self) -> MutexGuard<'_, Circuit> {
+        self.circuit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is sent.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    url: &'a str,
+    runners: Vec<Asked<'a>>,
+    run_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<&'a str>,
+    /// In milliseconds. Regions that do not know it ignore it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check_timeout: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Asked<'a> {
+    name: &'a str,
+    input: &'a Map<String, Value>,
+}
+
+/// A probe that is on its way. Dropped, it makes room for another.
+struct Probe<'a>(Option<&'a Inner>);
+
+impl Probe<'_> {
+    fn ended(mut self, end: impl FnOnce(&mut Circuit)) {
+        if let Some(inner) = self.0.take() {
+            end(&mut inner.circuit());
+        }
+    }
+}
+
+impl Drop for Probe<'_> {
+    fn drop(&mut self) {
+        if let Some(inner) = self.0 {
+            inner.circuit().gave_up_probe();
+        }
+    }
+}
+
+impl fmt::Debug for HttpRegion {
+    /// Without the URL, which may hold a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpRegion").field("name", &self.0.name).finish_non_exhaustive()
+    }
+}
