@@ -140,7 +140,7 @@ async fn a_control_plane_that_starts_with_its_wall_set_back_tells_after_what_was
         let place = read.last().unwrap().0;
         let page = viewer(&after).events(of, place, Duration::ZERO).await.unwrap();
         assert_eq!(page.events.len(), 1, "{of:?} was read up to {place}");
-        assert_eq!(page.events[0].1.job, JobId::from_bytes([2; 16]));
+        assert_eq!(page.events[0].1.job, Some(JobId::from_bytes([2; 16])));
     }
 }
 

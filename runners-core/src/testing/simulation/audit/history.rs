@@ -41,7 +41,7 @@ impl Audit {
             let told = self.events(&job).await;
             for reader in readers.all().filter(|reader| reader.follows(job.tenant, job.id, job.terms.run)) {
                 let read = reader.events().into_iter().map(|(_, event)| event);
-                let mut read: Vec<Event> = read.filter(|event| event.job == job.id).collect();
+                let mut read: Vec<Event> = read.filter(|event| event.job == Some(job.id)).collect();
                 read.sort_unstable_by_key(|event| event.sequence);
                 if read != told {
                     let detail =

@@ -45,19 +45,20 @@ impl Audit {
         events.sort_by_key(|(cursor, _)| *cursor);
         let mut turns = Turns::default();
         for (_, event) in events {
-            let planned = jobs.iter().find(|planned| planned.spec.job == event.job);
+            let Some(job) = event.job else { continue };
+            let planned = jobs.iter().find(|planned| planned.spec.job == job);
             let group = planned.and_then(|planned| self.group_of(planned));
             match &event.what {
-                Happening::Ready { .. } => turns.ready.extend(group.map(|group| (event.job, group))),
+                Happening::Ready { .. } => turns.ready.extend(group.map(|group| (job, group))),
                 Happening::Offered { runner, .. } => {
                     let member = self.members.iter().find(|member| member.id == *runner);
                     if let (Some(member), Some(planned)) = (member, planned) {
                         let class = class_of(planned);
-                        self.check_turn(&mut turns, event.job, (member, class), group.as_ref());
+                        self.check_turn(&mut turns, job, (member, class), group.as_ref());
                     }
-                    turns.end(event.job);
+                    turns.end(job);
                 }
-                _ => turns.end(event.job),
+                _ => turns.end(job),
             }
         }
     }
