@@ -3,7 +3,11 @@
 use crate::args::BrowserArgs;
 use anyhow::{Context as _, Result};
 use runners_exec_webdriver::{Driver, DriverOptions, FlowExecutor, ReplayOptions};
-use serde_json::Map;
+use serde_json::{Map, Value};
+use std::path::Path;
+
+/// The variable whose value is sent to a WebDriver at a URL as its `Authorization` header.
+const AUTHORIZATION: &str = "RUNNERS_WEBDRIVER_AUTHORIZATION";
 
 /// Replays flows in browsers of this machine.
 #[derive(Debug)]
@@ -18,10 +22,11 @@ impl LocalBrowser {
     /// Looks whether there is a browser. None is started yet.
     pub(crate) fn new(arguments: &BrowserArgs) -> Result<Self> {
         let (driver, managed) = match &arguments.webdriver {
-            Some(url) => (Driver::at(url, Map::new()), None),
+            Some(url) => (remote(url, arguments.webdriver_capabilities.as_deref())?, None),
             None => {
-                let mut options = DriverOptions::default();
+                let mut options = DriverOptions::of(arguments.engine);
                 options.headless = !arguments.headed;
+                options.gpu = arguments.gpu;
                 options.check().context("this machine cannot replay flows")?;
                 (Driver::new(options.clone()), Some(options))
             }
@@ -41,4 +46,19 @@ impl LocalBrowser {
     pub(crate) async fn stop(&self) {
         self.driver.stop().await;
     }
+}
+
+fn remote(url: &str, capabilities: Option<&Path>) -> Result<Driver> {
+    let capabilities = capabilities.map_or_else(|| Ok(Map::new()), read)?;
+    let driver = Driver::at(url, capabilities);
+    match std::env::var(AUTHORIZATION) {
+        Ok(value) => driver.with_header("Authorization", &value).context(AUTHORIZATION),
+        Err(_) => Ok(driver),
+    }
+}
+
+fn read(path: &Path) -> Result<Map<String, Value>> {
+    let told = || format!("the capabilities in {} cannot be used", path.display());
+    let text = std::fs::read(path).with_context(told)?;
+    serde_json::from_slice(&text).with_context(told)
 }
