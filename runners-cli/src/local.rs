@@ -2,7 +2,10 @@
 
 use crate::args::BrowserArgs;
 use anyhow::{Context as _, Result};
-use runners_exec_webdriver::{Driver, DriverOptions, FlowExecutor, ReplayOptions};
+use runners_core::SystemClock;
+use runners_exec_webdriver::{
+    Driver, DriverOptions, FlowExecutor, Probe, ProbeError, ReplayOptions, WarmBrowsers, WarmOptions,
+};
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -14,6 +17,8 @@ const AUTHORIZATION: &str = "RUNNERS_WEBDRIVER_AUTHORIZATION";
 pub(crate) struct LocalBrowser {
     pub(crate) executor: FlowExecutor,
     driver: Driver,
+    /// Those that are kept started.
+    warm: Option<WarmBrowsers>,
     /// How it is started, if it is this process that does.
     options: Option<DriverOptions>,
 }
@@ -33,8 +38,16 @@ impl LocalBrowser {
         };
         let mut options = ReplayOptions::default();
         options.screenshots = arguments.screenshots.into();
-        let executor = FlowExecutor::new(driver.clone()).with_options(options);
-        Ok(Self { executor, driver, options: managed })
+        let warm = (arguments.warm > 0).then(|| {
+            let mut options = WarmOptions::default();
+            options.browsers = usize::from(arguments.warm);
+            WarmBrowsers::new(driver.clone(), options)
+        });
+        let executor = match &warm {
+            Some(warm) => FlowExecutor::new(warm.clone()),
+            None => FlowExecutor::new(driver.clone()),
+        };
+        Ok(Self { executor: executor.with_options(options), driver, warm, options: managed })
     }
 
     /// Name and version of the browser, if it is one of this machine and says so.
@@ -42,9 +55,20 @@ impl LocalBrowser {
         self.options.as_ref()?.browser_version().await
     }
 
+    /// Starts the browsers that are kept, and finds out what one can do.
+    pub(crate) async fn probe(&self) -> Result<Probe, ProbeError> {
+        if let Some(warm) = &self.warm {
+            warm.start();
+        }
+        Probe::of(&self.driver, &SystemClock::default()).await
+    }
+
     /// Ends the driver and all its browsers.
     pub(crate) async fn stop(&self) {
-        self.driver.stop().await;
+        match &self.warm {
+            Some(warm) => warm.stop().await,
+            None => self.driver.stop().await,
+        }
     }
 }
 

@@ -107,28 +107,28 @@ impl Probe {
         Ok(Self { engine, version, webgl: WebGl::drawn_by(renderer), fonts, codecs, locales, time_zone })
     }
 
-    /// The labels that this makes of a runner: `engine:chromium`, `chromium:131`, `webgl:software` or
-    /// `webgl:hardware`, `codec:h264`, `font:noto-color-emoji`, `locale:en-us`, `time-zone:utc`. Jobs that
+    /// The labels that this makes of a runner: `engine=chromium`, `chromium=131`, `webgl=software` or
+    /// `webgl=hardware`, `codec=h264`, `font=noto-color-emoji`, `locale=en-us`, `time-zone=utc`. Jobs that
     /// want one wait for a runner that has it.
     #[must_use]
     pub fn labels(&self) -> BTreeSet<String> {
         let mut labels = BTreeSet::new();
         if let Some(engine) = self.engine {
-            labels.insert(format!("engine:{engine}"));
+            labels.insert(format!("engine={engine}"));
             let major = self.version.split('.').next().filter(|major| !major.is_empty());
-            labels.extend(major.map(|major| format!("{engine}:{major}")));
+            labels.extend(major.map(|major| format!("{engine}={major}")));
         }
         match self.webgl {
             WebGl::Absent => {}
-            WebGl::Software { .. } => drop(labels.insert("webgl:software".to_owned())),
-            WebGl::Hardware { .. } => drop(labels.insert("webgl:hardware".to_owned())),
+            WebGl::Software { .. } => drop(labels.insert("webgl=software".to_owned())),
+            WebGl::Hardware { .. } => drop(labels.insert("webgl=hardware".to_owned())),
         }
         let lists = [("codec", &self.codecs), ("font", &self.fonts), ("locale", &self.locales)];
         for (name, values) in lists {
-            labels.extend(values.iter().map(|value| format!("{name}:{}", plain(value))));
+            labels.extend(values.iter().map(|value| format!("{name}={}", plain(value))));
         }
         if !self.time_zone.is_empty() {
-            labels.insert(format!("time-zone:{}", plain(&self.time_zone)));
+            labels.insert(format!("time-zone={}", plain(&self.time_zone)));
         }
         labels
     }
@@ -191,9 +191,9 @@ mod tests {
             probe.labels().into_iter().next().unwrap()
         };
         let angle = "ANGLE (Google, Vulkan 1.3.0 (SwiftShader Device (Subzero)), SwiftShader driver)";
-        assert_eq!(drawn(angle), "webgl:software");
-        assert_eq!(drawn("llvmpipe (LLVM 15.0.6, 256 bits)"), "webgl:software");
-        assert_eq!(drawn("ANGLE (NVIDIA, NVIDIA GeForce RTX 3060/PCIe/SSE2, OpenGL 4.5)"), "webgl:hardware");
+        assert_eq!(drawn(angle), "webgl=software");
+        assert_eq!(drawn("llvmpipe (LLVM 15.0.6, 256 bits)"), "webgl=software");
+        assert_eq!(drawn("ANGLE (NVIDIA, NVIDIA GeForce RTX 3060/PCIe/SSE2, OpenGL 4.5)"), "webgl=hardware");
         assert_eq!(Probe { webgl: WebGl::drawn_by(None), ..Probe::default() }.labels().len(), 0);
     }
 
@@ -209,7 +209,7 @@ mod tests {
             ..Probe::default()
         };
         let labels: Vec<_> = probe.labels().into_iter().collect();
-        let wanted = ["codec:vp9", "engine:firefox", "firefox:153", "font:noto-color-emoji", "locale:en-us"];
-        assert_eq!(labels, [&wanted[..], &["time-zone:europe-berlin"]].concat());
+        let wanted = ["codec=vp9", "engine=firefox", "firefox=153", "font=noto-color-emoji", "locale=en-us"];
+        assert_eq!(labels, [&wanted[..], &["time-zone=europe-berlin"]].concat());
     }
 }

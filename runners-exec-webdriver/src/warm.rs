@@ -29,8 +29,9 @@ const CONTEXT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Keeps browsers started, so that opening a session takes milliseconds instead of a second. Clones
 /// share them.
 ///
-/// In Chromium and Firefox each session is a fresh context of a running browser: cookies, storage, service
-/// workers, permissions, caches and downloads of one are not there in the next. One browser has one
+/// In Chromium and Firefox each session is a fresh context of a running browser: cookies, storage,
+/// scripts in the background, permissions and caches of one are not there in the next, nor are downloads of
+/// Chromium. One browser has one
 /// session at a time. WebKit has no contexts, and those of a WebDriver at a URL are out of reach: there
 /// a session that was started ahead is used once.
 ///

@@ -112,6 +112,10 @@ pub(crate) struct BrowserArgs {
     /// Let pages use the graphics card of this machine; without it, WebGL is drawn by software.
     #[arg(long, env = "RUNNERS_GPU")]
     pub(crate) gpu: bool,
+    /// Keep so many browsers started, each for one flow after the other in a context of its own, which
+    /// leaves nothing behind: a flow then starts in a tenth of a second.
+    #[arg(long, value_name = "COUNT", env = "RUNNERS_WARM", default_value_t = 0)]
+    pub(crate) warm: u16,
     /// Use the WebDriver at this URL, such as a Selenium Grid, instead of starting a browser. User and
     /// password in it are told nowhere; safer than on the command line they are in the variable.
     #[arg(long, value_name = "URL", env = "RUNNERS_WEBDRIVER", hide_env_values = true)]

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod canonical;
+mod engines;
 mod flows;
 mod measures;
 mod processes;

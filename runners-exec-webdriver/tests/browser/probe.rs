@@ -15,9 +15,9 @@ async fn every_engine_says_what_it_can_do() {
         println!("{engine}: {probe:?}");
         assert_eq!(probe.engine, Some(*engine));
         let labels = probe.labels();
-        assert!(labels.contains(&format!("engine:{engine}")), "{labels:?}");
-        assert!(labels.iter().any(|label| label.starts_with(&format!("{engine}:"))), "{labels:?}");
-        assert!(labels.iter().any(|label| label.starts_with("locale:")), "{labels:?}");
+        assert!(labels.contains(&format!("engine={engine}")), "{labels:?}");
+        assert!(labels.iter().any(|label| label.starts_with(&format!("{engine}="))), "{labels:?}");
+        assert!(labels.iter().any(|label| label.starts_with("locale=")), "{labels:?}");
     }
 }
 
@@ -29,7 +29,7 @@ async fn webgl_without_a_graphics_card_is_there_and_said_to_be_software() {
     let probe = Probe::of(&driver, &SystemClock::default()).await.unwrap();
     driver.stop().await;
     assert!(matches!(probe.webgl, WebGl::Software { .. }), "{probe:?}");
-    assert!(probe.labels().contains("webgl:software") && !probe.labels().contains("webgl:hardware"));
+    assert!(probe.labels().contains("webgl=software") && !probe.labels().contains("webgl=hardware"));
     assert!(probe.codecs.contains("vp9"), "{probe:?}");
 }
 

@@ -196,7 +196,7 @@ impl Session for Counted<'_> {
 }
 
 /// A loopback server of pages. A path that ends in `/silent` is never answered, one that ends in
-/// `/redirect` leads to itself, one that ends in `/broken` is no UTF-8, `/worker.js` is
+/// `/redirect` leads to itself, one that ends in `/broken` is no UTF-8, `/background.js` is
 /// an empty script, and the pages of one that ends
 /// in `/strict` may not run scripts.
 pub(crate) struct Site {
@@ -258,7 +258,7 @@ fn answer(mut stream: TcpStream, pages: &Mutex<HashMap<String, String>>) {
         let _ = write!(stream, "HTTP/1.1 302 Found\r\nLocation: /redirect\r\nContent-Length: 0\r\n\r\n");
         return;
     }
-    if path.ends_with("/worker.js") {
+    if path.ends_with("/background.js") {
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/javascript\r\nConnection: close";
         let _ = write!(stream, "{head}\r\nContent-Length: 0\r\n\r\n");
         return;

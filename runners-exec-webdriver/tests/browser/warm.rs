@@ -49,7 +49,7 @@ await new Promise((done, failed) => {
   opening.onerror = failed;
 });
 await caches.open('left');
-await navigator.serviceWorker.register('/worker.js');
+await navigator.serviceWorker.register('/background.js');
 await navigator.serviceWorker.ready;
 return 'left';";
 
