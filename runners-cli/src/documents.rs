@@ -1,7 +1,7 @@
 //! Flow documents: read, validated, and named for the output directory.
 
 use crate::terminal;
-use runners_exec_webdriver::{BrowserFlow, Flow, Mode, Problem};
+use runners_exec_webdriver::{BrowserFlow, Engine, Flow, Mode, Problem};
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,6 +20,8 @@ pub(crate) struct Choices {
     pub(crate) mode: Option<Mode>,
     /// Other values than the defaults of their parameters.
     pub(crate) parameters: BTreeMap<String, String>,
+    /// The browsers that they are for, if that is known.
+    pub(crate) engine: Option<Engine>,
 }
 
 /// A flow document that can be replayed.
@@ -71,7 +73,10 @@ impl Findings {
                 let flow = choices.mode.into_iter().fold(flow, BrowserFlow::with_mode);
                 findings.title = Some(flow.flow().title.clone());
                 findings.steps = Some(flow.flow().steps.len());
-                findings.problems = flow.flow().unsupported();
+                findings.problems = match choices.engine {
+                    Some(engine) => flow.flow().unsupported_on(engine),
+                    None => flow.flow().unsupported(),
+                };
                 findings.warnings = flow.flow().warnings();
                 findings.flow = Some(flow);
             }

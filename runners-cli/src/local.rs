@@ -2,14 +2,23 @@
 
 use crate::args::BrowserArgs;
 use anyhow::{Context as _, Result};
-use runners_exec_webdriver::{Driver, DriverOptions, FlowExecutor, ReplayOptions};
-use serde_json::Map;
+use runners_core::SystemClock;
+use runners_exec_webdriver::{
+    Driver, DriverOptions, FlowExecutor, Probe, ProbeError, ReplayOptions, WarmBrowsers, WarmOptions,
+};
+use serde_json::{Map, Value};
+use std::path::Path;
+
+/// The variable whose value is sent to a WebDriver at a URL as its `Authorization` header.
+const AUTHORIZATION: &str = "RUNNERS_WEBDRIVER_AUTHORIZATION";
 
 /// Replays flows in browsers of this machine.
 #[derive(Debug)]
 pub(crate) struct LocalBrowser {
     pub(crate) executor: FlowExecutor,
     driver: Driver,
+    /// Those that are kept started.
+    warm: Option<WarmBrowsers>,
     /// How it is started, if it is this process that does.
     options: Option<DriverOptions>,
 }
@@ -18,18 +27,27 @@ impl LocalBrowser {
     /// Looks whether there is a browser. None is started yet.
     pub(crate) fn new(arguments: &BrowserArgs) -> Result<Self> {
         let (driver, managed) = match &arguments.webdriver {
-            Some(url) => (Driver::at(url, Map::new()), None),
+            Some(url) => (remote(url, arguments.webdriver_capabilities.as_deref())?, None),
             None => {
-                let mut options = DriverOptions::default();
+                let mut options = DriverOptions::of(arguments.engine);
                 options.headless = !arguments.headed;
+                options.gpu = arguments.gpu;
                 options.check().context("this machine cannot replay flows")?;
                 (Driver::new(options.clone()), Some(options))
             }
         };
         let mut options = ReplayOptions::default();
         options.screenshots = arguments.screenshots.into();
-        let executor = FlowExecutor::new(driver.clone()).with_options(options);
-        Ok(Self { executor, driver, options: managed })
+        let warm = (arguments.warm > 0).then(|| {
+            let mut options = WarmOptions::default();
+            options.browsers = usize::from(arguments.warm);
+            WarmBrowsers::new(driver.clone(), options)
+        });
+        let executor = match &warm {
+            Some(warm) => FlowExecutor::new(warm.clone()),
+            None => FlowExecutor::new(driver.clone()),
+        };
+        Ok(Self { executor: executor.with_options(options), driver, warm, options: managed })
     }
 
     /// Name and version of the browser, if it is one of this machine and says so.
@@ -37,8 +55,34 @@ impl LocalBrowser {
         self.options.as_ref()?.browser_version().await
     }
 
+    /// Starts the browsers that are kept, and finds out what one can do.
+    pub(crate) async fn probe(&self) -> Result<Probe, ProbeError> {
+        if let Some(warm) = &self.warm {
+            warm.start();
+        }
+        Probe::of(&self.driver, &SystemClock::default()).await
+    }
+
     /// Ends the driver and all its browsers.
     pub(crate) async fn stop(&self) {
-        self.driver.stop().await;
+        match &self.warm {
+            Some(warm) => warm.stop().await,
+            None => self.driver.stop().await,
+        }
     }
+}
+
+fn remote(url: &str, capabilities: Option<&Path>) -> Result<Driver> {
+    let capabilities = capabilities.map_or_else(|| Ok(Map::new()), read)?;
+    let driver = Driver::at(url, capabilities);
+    match std::env::var(AUTHORIZATION) {
+        Ok(value) => driver.with_header("Authorization", &value).context(AUTHORIZATION),
+        Err(_) => Ok(driver),
+    }
+}
+
+fn read(path: &Path) -> Result<Map<String, Value>> {
+    let told = || format!("the capabilities in {} cannot be used", path.display());
+    let text = std::fs::read(path).with_context(told)?;
+    serde_json::from_slice(&text).with_context(told)
 }

@@ -21,6 +21,7 @@ mod machine;
 mod management;
 mod narrator;
 mod output;
+mod probe;
 mod progress;
 mod report;
 mod rollout;

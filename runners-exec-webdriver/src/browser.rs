@@ -1,9 +1,12 @@
 //! The browser seam: sessions that take WebDriver commands and answer with JSON. What to say to
-//! a session is in `page`, how it travels in `webdriver`, where browsers come from in `driver`.
+//! a session is in `page`, how it travels in `webdriver` and `bidi`, where browsers come from in `driver`.
 
+pub(crate) mod bidi;
+pub(crate) mod connection;
 pub(crate) mod page;
 pub(crate) mod webdriver;
 
+use crate::engine::Engine;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 use std::{borrow::Cow, error::Error, fmt::Debug, sync::Arc};
@@ -21,12 +24,22 @@ pub trait Browser: Debug + Send + Sync + 'static {
     /// # Cancel safety
     /// A dropped future leaves no session: what was started is killed.
     async fn open(&self) -> Result<Box<dyn Session>, OpenError>;
+
+    /// The engine of the browsers that are opened, where that is known before: what it cannot do is
+    /// then refused without starting one.
+    fn engine(&self) -> Option<Engine> {
+        None
+    }
 }
 
 #[async_trait]
 impl<B: Browser + ?Sized> Browser for Arc<B> {
     async fn open(&self) -> Result<Box<dyn Session>, OpenError> {
         (**self).open().await
+    }
+
+    fn engine(&self) -> Option<Engine> {
+        (**self).engine()
     }
 }
 

@@ -1,49 +1,63 @@
-//! Where browsers come from: a ChromeDriver that this process starts and owns, or a WebDriver
+//! Where browsers come from: drivers and browsers that this process starts and owns, or a WebDriver
 //! that somebody else runs at a URL.
 
+mod firefox;
 mod identity;
 mod locate;
 mod managed;
 mod process;
 mod profile;
 mod record;
+mod remote;
+mod solo;
 mod sweep;
+mod webkit;
 
 use crate::{
-    browser::{Browser, OpenError, Session, webdriver::WebDriverSession},
+    browser::{Browser, OpenError, Session},
+    engine::Engine,
     within::within,
 };
 use async_trait::async_trait;
 use managed::Managed;
+use remote::Remote;
 use runners_core::{Clock, SystemClock};
 use serde_json::{Map, Value};
+use solo::Solo;
 use std::{path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 
 /// How long opening a session may take.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Opens browser sessions through a WebDriver. Clones share it.
+/// Opens browser sessions. Clones share it.
 ///
-/// A driver of our own is started with the first session, serves any number of them, and is
-/// started again if it died. It ends with [`stop`](Self::stop) or when the last clone is dropped;
-/// sessions that are open then are lost. It needs a Tokio runtime with I/O and time.
+/// A ChromeDriver of our own is started with the first session, serves any number of them, and is
+/// started again if it died. Firefox and WebKit have a process for each session. They end with
+/// [`stop`](Self::stop) or when the last clone is dropped; sessions that are open then are lost. It
+/// needs a Tokio runtime with I/O and time.
 #[derive(Clone, Debug)]
 pub struct Driver {
     source: Source,
     clock: Arc<dyn Clock>,
 }
 
-/// How a driver of our own starts browsers.
+/// How browsers of this machine are started.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DriverOptions {
-    /// The ChromeDriver to start; looked for on the `PATH` and in the usual places if absent.
+    /// Which engine they have. Chromium by default.
+    pub engine: Engine,
+    /// The driver to start, ChromeDriver or WPEWebDriver; looked for on the `PATH` and in the usual
+    /// places if absent. Firefox needs none.
     pub driver: Option<PathBuf>,
     /// The browser to start; looked for on the `PATH` and in the usual places if absent.
     pub browser: Option<PathBuf>,
     /// Whether browsers have no window. Yes by default.
     pub headless: bool,
-    /// More arguments for the browser, except `--user-data-dir`, which is each session's own.
+    /// Whether Chromium may use the graphics card. Without it, which is the default, WebGL is drawn by
+    /// software: the same everywhere, and slow.
+    pub gpu: bool,
+    /// More arguments for the browser, except those that name its profile, which is each session's own.
     /// `--no-sandbox` is added for root and in a container only, where Chromium cannot make its
     /// sandbox.
     pub arguments: Vec<String>,
@@ -54,18 +68,38 @@ pub struct DriverOptions {
 
 impl Default for DriverOptions {
     fn default() -> Self {
-        Self { driver: None, browser: None, headless: true, arguments: Vec::new(), state: None }
+        Self {
+            engine: Engine::default(),
+            driver: None,
+            browser: None,
+            headless: true,
+            gpu: false,
+            arguments: Vec::new(),
+            state: None,
+        }
     }
 }
 
 impl DriverOptions {
-    /// Says whether both programs are there, without starting either.
+    /// The usual options, for an engine.
+    #[must_use]
+    pub fn of(engine: Engine) -> Self {
+        Self { engine, ..Self::default() }
+    }
+
+    /// Says whether all programs are there that the engine needs, without starting any.
     ///
     /// # Errors
     /// [`OpenError::Missing`] names what to install.
     pub fn check(&self) -> Result<(), OpenError> {
-        locate::driver(self.driver.as_deref())?;
-        locate::browser(self.browser.as_deref()).map(drop)
+        match self.engine {
+            Engine::Chromium => {
+                locate::driver(self.driver.as_deref())?;
+                locate::browser(self.browser.as_deref()).map(drop)
+            }
+            Engine::Firefox => firefox::Program::find(self).map(drop),
+            Engine::Webkit => webkit::Program::find(self).map(drop),
+        }
     }
 
     /// Name and version of the browser, as it says itself, for a runner's facts. `None` when there is
@@ -75,7 +109,13 @@ impl DriverOptions {
     /// # Cancel safety
     /// Dropping the future ends the program that was asked.
     pub async fn browser_version(&self) -> Option<(String, String)> {
-        let program = locate::browser(self.browser.as_deref()).ok()?;
+        let given = self.browser.as_deref();
+        let program = match self.engine {
+            Engine::Chromium => locate::browser(given),
+            Engine::Firefox => locate::firefox(given),
+            Engine::Webkit => locate::webkit(given),
+        };
+        let program = program.ok()?;
         let mut command = tokio::process::Command::new(program);
         command.arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let said = within(&SystemClock::default(), Self::VERSION_WITHIN, command.output()).await?.ok()?;
@@ -86,8 +126,18 @@ impl DriverOptions {
     pub const VERSION_WITHIN: Duration = Duration::from_secs(5);
 }
 
-/// What is before the first word that begins with a digit, and that word.
+/// What a browser calls itself and its version. WPE WebKit stands behind the name of the browser that
+/// shows it, as in `0.16.1 (WPE WebKit 2.38.6)`.
 fn name_and_version(said: &str) -> Option<(String, String)> {
+    let said = match said.split_once('(') {
+        Some((_, engine)) if engine.contains("WebKit ") => engine.split(')').next()?,
+        _ => said,
+    };
+    words_and_version(said)
+}
+
+/// What is before the first word that begins with a digit, and that word.
+fn words_and_version(said: &str) -> Option<(String, String)> {
     let is_version = |word: &&str| word.starts_with(|first: char| first.is_ascii_digit());
     let name: Vec<&str> = said.split_whitespace().take_while(|word| !is_version(word)).collect();
     let version = said.split_whitespace().find(is_version)?;
@@ -95,23 +145,36 @@ fn name_and_version(said: &str) -> Option<(String, String)> {
 }
 
 impl Driver {
-    /// A ChromeDriver that is started when it is first needed.
+    /// Browsers of this machine, started when they are first needed.
     #[must_use]
     pub fn new(options: DriverOptions) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-        Self { source: Source::Managed(Arc::new(Managed::new(options))), clock }
+        let source = match options.engine {
+            Engine::Chromium => Source::Managed(Arc::new(Managed::new(options))),
+            engine => Source::Solo(engine, Arc::new(Solo::new(options))),
+        };
+        Self { source, clock }
     }
 
-    /// A WebDriver that runs already, at a plain `http` URL. Its sessions are opened with the
-    /// given capabilities; nothing of it is started or killed.
+    /// A WebDriver that runs already, such as a Selenium Grid: at an `http` URL, or an `https` URL with
+    /// the feature `tls`. Its sessions are opened with the given capabilities; nothing of it is started
+    /// or killed. User and password in the URL are sent as basic authentication, and told nowhere.
     #[must_use]
     pub fn at(url: impl Into<String>, capabilities: Map<String, Value>) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-        let mut url = url.into();
-        if !url.ends_with('/') {
-            url.push('/');
+        Self { source: Source::Given(Box::new(Remote::new(&url.into(), capabilities))), clock }
+    }
+
+    /// Sends one more header with every request to a driver [at](Self::at) a URL, such as
+    /// `Authorization: Bearer …`. Its value is told nowhere. A driver of our own has no use for it.
+    ///
+    /// # Errors
+    /// [`OpenError::Misconfigured`] for what is no header.
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, OpenError> {
+        if let Source::Given(remote) = &mut self.source {
+            remote.add_header(name, value)?;
         }
-        Self { source: Source::Given { url, capabilities }, clock }
+        Ok(self)
     }
 
     /// Takes the time from another clock.
@@ -121,22 +184,24 @@ impl Driver {
         self
     }
 
-    /// Ends a driver of our own and all its browsers; the next session starts a new one. A driver
-    /// at a URL is left alone.
+    /// Ends what was started and all its browsers; the next session starts anew. A driver at a URL is
+    /// left alone, once sessions that were dropped are closed there.
     ///
     /// # Cancel safety
     /// Dropping the future leaves the driver running or killed.
     pub async fn stop(&self) {
-        if let Source::Managed(managed) = &self.source {
-            managed.stop().await;
+        match &self.source {
+            Source::Managed(managed) => managed.stop().await,
+            Source::Solo(_, solo) => solo.stop(),
+            Source::Given(remote) => remote.settle().await,
         }
     }
 
-    /// The process id of a driver of our own, if it is running.
+    /// The process id of a ChromeDriver of our own, if it is running.
     pub async fn process_id(&self) -> Option<u32> {
         match &self.source {
             Source::Managed(managed) => managed.process_id().await,
-            Source::Given { .. } => None,
+            Source::Solo(..) | Source::Given(_) => None,
         }
     }
 }
@@ -147,10 +212,8 @@ impl Browser for Driver {
         let opened = within(&*self.clock, OPEN_TIMEOUT, async {
             match &self.source {
                 Source::Managed(managed) => managed.open(&self.clock).await,
-                Source::Given { url, capabilities } => {
-                    let session = WebDriverSession::open(url, capabilities.clone(), &self.clock).await?;
-                    Ok(Box::new(session) as Box<dyn Session>)
-                }
+                Source::Solo(_, solo) => solo.open(&self.clock).await,
+                Source::Given(remote) => remote.open(&self.clock).await,
             }
         });
         opened.await.unwrap_or_else(|| {
@@ -158,12 +221,21 @@ impl Browser for Driver {
             Err(OpenError::NotStarted { message })
         })
     }
+
+    fn engine(&self) -> Option<Engine> {
+        match &self.source {
+            Source::Managed(_) => Some(Engine::Chromium),
+            Source::Solo(engine, _) => Some(*engine),
+            Source::Given(_) => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
 enum Source {
     Managed(Arc<Managed>),
-    Given { url: String, capabilities: Map<String, Value> },
+    Solo(Engine, Arc<Solo>),
+    Given(Box<Remote>),
 }
 
 #[cfg(test)]
@@ -176,6 +248,7 @@ mod tests {
         let chromium = ("chromium".to_owned(), "131.0.6778.139".to_owned());
         assert_eq!(said("Chromium 131.0.6778.139 built on Debian GNU/Linux 12\n"), chromium);
         assert_eq!(said("Google Chrome 131.0.1 ").0, "google chrome");
+        assert_eq!(said("0.16.1 (WPE WebKit 2.38.6)\n"), ("wpe webkit".to_owned(), "2.38.6".to_owned()));
         assert_eq!(name_and_version("no version"), None);
         assert_eq!(name_and_version("131.0"), None);
     }

@@ -60,7 +60,10 @@ impl FlowExecutor {
         cancelled: impl Future<Output = ()> + Send,
     ) -> Result<FlowResult, Fault> {
         let replay = Replay::new(flow, self.options).with_clock(Arc::clone(&self.clock));
-        replay.check()?;
+        match self.browser.engine() {
+            Some(engine) => replay.check_on(engine)?,
+            None => replay.check()?,
+        }
         let mut cancelled = pin!(cancelled);
         let session = open(&*self.browser, &*self.clock, cancelled.as_mut()).await?;
         let result = replay.run(&*session, observer, cancelled).await;

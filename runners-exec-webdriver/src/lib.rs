@@ -7,18 +7,22 @@ mod browser;
 #[cfg(feature = "checks")]
 mod check;
 mod driver;
+mod engine;
 mod executor;
 mod flow;
 mod page;
+mod probe;
 mod replay;
 mod result;
 mod selenium;
+mod warm;
 mod within;
 
 pub use browser::{Browser, BrowserError, Call, Method, OpenError, Session};
 #[cfg(feature = "checks")]
 pub use check::{CheckExecutor, CheckFleet, CheckFleetBuilder, FleetError};
 pub use driver::{Driver, DriverOptions};
+pub use engine::{Engine, EngineError};
 pub use executor::FlowExecutor;
 pub use flow::{
     Action, AssertedNavigation, BrowserFlow, Chain, Click, Cookie, Device, ExportedFlow, Extension, Flow,
@@ -26,6 +30,8 @@ pub use flow::{
     UploadedFile, Viewport, WaitForElement,
 };
 pub use page::{Expect, Locator, Page, PageError, Subject, expect};
+pub use probe::{Probe, ProbeError, WebGl};
 pub use replay::{Evidence, FlowObserver, Replay, ReplayOptions, Screenshots};
 pub use result::{FlowResult, StepResult, StepState};
 pub use selenium::{ImportError, ImportedFlow, LeftOut, SeleniumImport};
+pub use warm::{WarmBrowsers, WarmOptions};

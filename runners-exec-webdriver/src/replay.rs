@@ -19,6 +19,7 @@ pub use observer::{Evidence, FlowObserver};
 
 use crate::{
     browser::{Session, page::Page},
+    engine::Engine,
     flow::{Action, BrowserFlow, Extension, Flow, Problem, Step, one_line},
     result::{FlowResult, StepResult, StepState},
     within::within,
@@ -106,6 +107,15 @@ impl Replay {
         refuse(&self.flow.flow().unsupported())
     }
 
+    /// Says whether the flow can be replayed in browsers of an engine, without starting one.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), and `unsupported` for steps that the engine cannot do.
+    pub fn check_on(&self, engine: Engine) -> Result<(), Fault> {
+        self.check()?;
+        refuse(&self.flow.flow().unsupported_on(engine))
+    }
+
     /// Replays the flow, in a session that nobody else uses meanwhile. The caller closes it.
     /// A step that fails is a failed verdict in the result.
     ///
@@ -123,7 +133,7 @@ impl Replay {
     ) -> Result<FlowResult, Fault> {
         self.check()?;
         let page = Page::new(session);
-        refuse(&self.flow.flow().unsupported_without(page.devtools()))?;
+        refuse(&self.flow.flow().unsupported_by(page.abilities()))?;
         let run = Run {
             replay: self,
             flow: self.flow.flow(),
@@ -192,6 +202,11 @@ impl Run<'_> {
         if let Action::CustomStep { name, .. } = &step.action {
             result.state = StepState::Skipped;
             result.reason = Some(format!("nothing here understands the custom step {name:?}"));
+            return Ok(());
+        }
+        if let Some((_, reason)) = step.beyond(self.page.abilities(), None) {
+            // One that is not optional was refused before the first.
+            (result.state, result.reason) = (StepState::Excused, Some(reason));
             return Ok(());
         }
         let clock = &*self.replay.clock;

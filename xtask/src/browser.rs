@@ -114,7 +114,7 @@ fn present_manager() -> Option<&'static PackageManager> {
     Some(if manager.program == "apt-get" && is_ubuntu(&release) { &UBUNTU } else { manager })
 }
 
-fn is_ubuntu(release: &str) -> bool {
+pub(crate) fn is_ubuntu(release: &str) -> bool {
     release.lines().any(|line| line == "ID=ubuntu" || line == "ID=\"ubuntu\"")
 }
 

@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: everything that a change must pass, step by step, and a table at the end.
 
 use crate::{
-    browser, contract, examples, extras, features, mutants,
+    browser, contract, engines, examples, extras, features, mutants,
     process::{self, Skipped, cargo, find},
     stopwatch::{Elapsed, Stopwatch},
     tally::Counts,
@@ -71,6 +71,7 @@ fn quick(workspace: &Workspace, progress: &mut Progress) -> Result<(), Stopped> 
         run(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])
     })?;
     progress.step("browser", browser::ensure)?;
+    progress.step("engines", engines::ensure)?;
     progress.step("extras", extras::ensure)?;
     let mut counts = None;
     let tested = progress.step("test", || {

@@ -5,6 +5,7 @@ mod browser;
 mod ci;
 mod contract;
 mod demo;
+mod engines;
 mod examples;
 mod extras;
 mod features;

@@ -2,7 +2,7 @@
 
 use crate::{settings::Settings, span::Span};
 use clap::{Args, ValueEnum};
-use runners_exec_webdriver::Screenshots;
+use runners_exec_webdriver::{Engine, Screenshots};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// Where a server on this machine is, unless said otherwise.
@@ -103,12 +103,28 @@ pub(crate) struct ApiArgs {
 /// Which browser replays flows, and how.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct BrowserArgs {
+    /// Which browser to start: chromium, firefox or webkit.
+    #[arg(long, value_name = "ENGINE", env = "RUNNERS_ENGINE", default_value_t = Engine::Chromium)]
+    pub(crate) engine: Engine,
     /// Show the browser's window.
     #[arg(long)]
     pub(crate) headed: bool,
-    /// Use the WebDriver at this URL instead of starting ChromeDriver.
-    #[arg(long, value_name = "URL", env = "RUNNERS_WEBDRIVER", conflicts_with = "headed")]
+    /// Let pages use the graphics card of this machine; without it, WebGL is drawn by software.
+    #[arg(long, env = "RUNNERS_GPU")]
+    pub(crate) gpu: bool,
+    /// Keep so many browsers started, each for one flow after the other in a context of its own, which
+    /// leaves nothing behind: a flow then starts in a tenth of a second.
+    #[arg(long, value_name = "COUNT", env = "RUNNERS_WARM", default_value_t = 0)]
+    pub(crate) warm: u16,
+    /// Use the WebDriver at this URL, such as a Selenium Grid, instead of starting a browser. User and
+    /// password in it are told nowhere; safer than on the command line they are in the variable.
+    #[arg(long, value_name = "URL", env = "RUNNERS_WEBDRIVER", hide_env_values = true)]
+    #[arg(conflicts_with_all = ["headed", "gpu"])]
     pub(crate) webdriver: Option<String>,
+    /// A JSON file with the capabilities to ask of --webdriver, such as {"browserName": "firefox"}. The
+    /// variable RUNNERS_WEBDRIVER_AUTHORIZATION is sent as that header, if it is there.
+    #[arg(long, value_name = "FILE", env = "RUNNERS_WEBDRIVER_CAPABILITIES", requires = "webdriver")]
+    pub(crate) webdriver_capabilities: Option<PathBuf>,
     /// Which pictures are kept.
     #[arg(long, value_enum, default_value_t = Pictures::End)]
     pub(crate) screenshots: Pictures,

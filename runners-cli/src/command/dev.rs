@@ -9,6 +9,7 @@ use crate::{
     interrupts::Interrupts,
     local::LocalBrowser,
     narrator::Narrator,
+    probe,
 };
 use anyhow::{Context as _, Result};
 use runners_core::{Authenticate as _, Principal, Runner, TenantId, TokenKind};
@@ -59,11 +60,16 @@ async fn start(
     let spool = identity::open_spool(&host.data.runner())?;
     let registration = host.registration.digest();
     let registrant = host.control.caller(Principal::Registrant { tenant: TenantId::DEFAULT, registration });
+    let found = probe::find_out(browser, None).await;
+    for (text, event) in found.told {
+        narrator.say(&text, event);
+    }
     let identity = Identity::enrol(&registrant, &spool, "dev", NAME).await?;
     let principal = host.control.authenticator().authenticate(identity.credential.expose()).await;
     let runner = Runner::builder(host.control.caller(principal.context("the runner was not enrolled")?))
         .name(NAME)
         .slots(arguments.slots)
+        .labels(found.labels)
         .spool(spool)
         .artifacts(identity.enrolled.tenant, host.artifacts.clone())
         .observer(narrator)

@@ -21,7 +21,11 @@ use std::sync::{Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 pub(super) async fn execute(arguments: FlowRunArgs) -> Result<Exit> {
-    let choices = Choices { mode: arguments.mode.map(mode), parameters: arguments.parameters.by_name() };
+    let choices = Choices {
+        mode: arguments.mode.map(mode),
+        parameters: arguments.parameters.by_name(),
+        engine: arguments.browser.webdriver.is_none().then_some(arguments.browser.engine),
+    };
     let Some(documents) = documents::read_all(&arguments.flows, &choices) else {
         return Ok(Exit::CouldNotRun);
     };

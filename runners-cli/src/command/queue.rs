@@ -156,8 +156,8 @@ async fn explain(OneJobArgs { job, fleet }: OneJobArgs) -> Result<Exit> {
         let rows = explanation.pools.into_iter().flat_map(|pool| {
             let ahead = pool.jobs_ahead.map(|jobs| jobs.to_string()).unwrap_or_default();
             let of_pool = move |runner: ExplainedRunner| {
-                let code = |obstacle: Value| obstacle["code"].as_str().unwrap_or_default().to_owned();
-                let obstacle = runner.obstacle.map_or("when it is its turn".to_owned(), code);
+                let obstacle =
+                    runner.obstacle.map_or("when it is its turn".to_owned(), |told| obstacle(&told));
                 [pool.pool_id.clone(), ahead.clone(), runner.name, obstacle]
             };
             pool.runners.into_iter().map(of_pool)
@@ -165,6 +165,14 @@ async fn explain(OneJobArgs { job, fleet }: OneJobArgs) -> Result<Exit> {
         table::list(["pool", "jobs ahead", "runner", "what keeps it from that"], rows);
         Ok(())
     })
+}
+
+/// What keeps a job from a runner, with what is particular of it, such as the label that is wanted.
+fn obstacle(told: &Value) -> String {
+    let code = told["code"].as_str().unwrap_or_default();
+    let members = told.as_object().into_iter().flatten();
+    let rest = members.filter(|(name, _)| *name != "code").filter_map(|(_, value)| value.as_str());
+    std::iter::once(code).chain(rest).collect::<Vec<_>>().join(" ")
 }
 
 pub(super) async fn signal(arguments: SignalArgs) -> Result<Exit> {

@@ -13,6 +13,7 @@ use crate::{
     local::LocalBrowser,
     machine::Machine,
     narrator::Narrator,
+    probe::{self, Found},
     telemetry::MetricsPort,
     terminal,
 };
@@ -82,12 +83,16 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
         settled = identity::settle(&credential, &transport) => settled?,
         () = interrupts.next() => return Ok(Exit::Passed),
     }
-    let machine = Machine { browser: browser.version().await, state: state.clone() };
+    let Some(found) = find_out(&browser, &arguments, &narrator, &mut interrupts).await else {
+        return Ok(Exit::Passed);
+    };
+    let machine = Machine { browser: found.browser, state: state.clone() };
     let builder = Runner::builder(transport.clone()).facts(machine).program(PROGRAM);
     let builder = stay(guard(builder, &arguments.guard, &identity.enrolled)?, &arguments.tenure);
     let runner = builder
         .name(&name)
         .slots(arguments.slots)
+        .labels(found.labels)
         .labels(&arguments.labels)
         .spool(spool.clone())
         .artifacts(identity.enrolled.tenant, HttpArtifacts::new(&transport))
@@ -131,6 +136,26 @@ fn conclude(
         }
         reason => bail!("the runner ended: {reason}"),
     }
+}
+
+/// What this machine can do, told as it is found; `None` if it is interrupted meanwhile.
+async fn find_out(
+    browser: &LocalBrowser,
+    arguments: &RunArgs,
+    narrator: &Narrator,
+    interrupts: &mut Interrupts,
+) -> Option<Found> {
+    let found = tokio::select! {
+        found = probe::find_out(browser, Some((&arguments.server, &arguments.trust))) => found,
+        () = interrupts.next() => {
+            browser.stop().await;
+            return None;
+        }
+    };
+    for (text, event) in &found.told {
+        narrator.say(text, event.clone());
+    }
+    Some(found)
 }
 
 /// Says whose jobs it executes, and where secrets are.

@@ -6,6 +6,7 @@
 mod arguments;
 mod background;
 mod canonical;
+mod engines;
 mod flows;
 mod measures;
 mod processes;

@@ -54,6 +54,9 @@ impl Stage {
             "RUNNERS_DATA",
             "RUNNERS_LISTEN",
             "MAX_CONCURRENCY",
+            "RUNNERS_ENGINE",
+            "RUNNERS_WARM",
+            "RUNNERS_WEBDRIVER",
             "RUST_LOG",
         ] {
             command.env_remove(name);

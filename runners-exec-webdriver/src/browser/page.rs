@@ -1,7 +1,10 @@
 //! What a replay says to a page: scripts, pointer and keys, pictures. One call each, or two.
 
 use super::{BrowserError, Call, Method, Session};
-use crate::flow::{Device, Devtools};
+use crate::{
+    engine::Abilities,
+    flow::{Device, Devtools},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -34,12 +37,14 @@ impl<'s> Page<'s> {
         Self { session }
     }
 
+    /// What the browser can do beyond what all can.
+    pub(crate) fn abilities(self) -> Abilities {
+        Abilities::of(self.session.capabilities())
+    }
+
     /// Whether the browser says that it is one of the Chromium family.
     pub(crate) fn devtools(self) -> Devtools {
-        let capabilities = self.session.capabilities();
-        let chromium =
-            ["goog:chromeOptions", "ms:edgeOptions"].iter().any(|key| capabilities.contains_key(*key));
-        if chromium { Devtools::Spoken } else { Devtools::Absent }
+        if self.abilities().devtools() { Devtools::Spoken } else { Devtools::Absent }
     }
 
     /// The handle of the page that the session is at.
@@ -100,6 +105,25 @@ impl<'s> Page<'s> {
     /// Sends a command of the DevTools protocol.
     pub(crate) async fn devtools_call(self, method: &str, params: Value) -> Result<Value, BrowserError> {
         self.post("goog/cdp/execute", json!({ "cmd": method, "params": params })).await
+    }
+
+    /// Sends a command of WebDriver BiDi; a context of null is the page that the session is at.
+    pub(crate) async fn bidi_call(self, method: &str, params: Value) -> Result<Value, BrowserError> {
+        self.post("runners/bidi", json!({ "method": method, "params": params })).await
+    }
+
+    /// Brings the page to the front, where the browser can.
+    pub(crate) async fn come_to_front(self) -> Result<(), BrowserError> {
+        if self.abilities().bidi() {
+            self.bidi_call("browsingContext.activate", json!({ "context": null })).await.map(drop)
+        } else {
+            self.devtools_call("Page.bringToFront", json!({})).await.map(drop)
+        }
+    }
+
+    /// Moves and sizes the window.
+    pub(crate) async fn set_window_size(self, width: f64, height: f64) -> Result<(), BrowserError> {
+        self.post("window/rect", json!({ "width": width, "height": height })).await.map(drop)
     }
 
     /// Moves the mouse to a point.

@@ -1,25 +1,24 @@
-//! Sessions over WebDriver: fantoccini carries the commands, this file says which and turns its
-//! errors into ours.
+//! Sessions over classic WebDriver: which commands open and close one, and what the errors of a driver
+//! mean. How commands travel is in `wire`.
+
+mod wire;
+
+pub(crate) use wire::{Credentials, Wire};
 
 use super::{BrowserError, Call, Method, OpenError, Session};
 use crate::within::within;
 use async_trait::async_trait;
-use fantoccini::{
-    Client, ClientBuilder,
-    error::{CmdError, ErrorStatus, NewSessionError, WebDriver},
-    wd::WebDriverCompatibleCommand,
-};
-use hyper_util::client::legacy::connect::HttpConnector;
 use runners_core::Clock;
 use serde_json::{Map, Value, json};
 use std::{
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
-use url::{ParseError, Url};
+use tokio::{sync::Mutex, task::JoinSet};
+use wire::Unanswered;
 
 /// How long a script may hang before the driver gives it up. Ours answer within 300 ms on a page
 /// that is alive.
@@ -29,20 +28,30 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long it may take if it has not yet answered a command that was given up.
 const BUSY_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Where sessions that were dropped are closed in the background. Whoever owns it joins them, or ends
+/// them by dropping it.
+pub(crate) type Closing = Arc<std::sync::Mutex<JoinSet<()>>>;
+
 /// A session that a WebDriver serves.
 #[derive(Debug)]
 pub(crate) struct WebDriverSession {
-    client: Client,
+    wire: Wire,
+    /// The path of the session, with a slash at its end.
+    path: String,
     capabilities: Map<String, Value>,
     clock: Arc<dyn Clock>,
+    /// Held by the command that is carried out.
+    turn: Mutex<()>,
     busy: AtomicBool,
     lost: AtomicBool,
+    closed: AtomicBool,
+    closing: Option<Closing>,
 }
 
 impl WebDriverSession {
     /// Opens a session at the driver of this address with these capabilities, and ours.
     pub(crate) async fn open(
-        driver: &str,
+        wire: Wire,
         mut capabilities: Map<String, Value>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
@@ -50,21 +59,66 @@ impl WebDriverSession {
         capabilities.insert("unhandledPromptBehavior".to_owned(), json!("ignore"));
         let script = u64::try_from(SCRIPT_TIMEOUT.as_millis()).expect("ten seconds fit");
         capabilities.insert("timeouts".to_owned(), json!({"implicit": 0, "script": script}));
-        let mut builder = ClientBuilder::new(HttpConnector::new());
-        let client = builder.capabilities(capabilities).connect(driver).await.map_err(not_opened)?;
-        let capabilities = client.capabilities().cloned().unwrap_or_default();
-        let (busy, lost) = (AtomicBool::new(false), AtomicBool::new(false));
-        Ok(Self { client, capabilities, clock: Arc::clone(clock), busy, lost })
+        let wanted = json!({ "capabilities": { "alwaysMatch": capabilities, "firstMatch": [{}] } });
+        let mut opened =
+            wire.send(Method::Post, "session", &wanted).await.map_err(|error| not_opened(&wire, error))?;
+        let Some(id) = opened["sessionId"].as_str() else {
+            return Err(OpenError::NotStarted { message: "the driver answered no session".to_owned() });
+        };
+        let path = format!("session/{id}/");
+        let capabilities = match opened["capabilities"].take() {
+            Value::Object(capabilities) => capabilities,
+            _ => Map::new(),
+        };
+        Ok(Self {
+            wire,
+            path,
+            capabilities,
+            clock: Arc::clone(clock),
+            turn: Mutex::default(),
+            busy: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            closing: None,
+        })
+    }
+
+    /// Has the session closed in the background if it is dropped before.
+    pub(crate) fn closing_in(mut self, closing: &Closing) -> Self {
+        self.closing = Some(Arc::clone(closing));
+        self
     }
 
     /// Closes the session; says whether the browser is known to have been asked.
     pub(crate) async fn close_in_time(&self) -> bool {
+        if self.closed.swap(true, Ordering::Relaxed) {
+            return !self.lost.load(Ordering::Relaxed);
+        }
         let limit = if self.busy.load(Ordering::Relaxed) { BUSY_CLOSE_TIMEOUT } else { CLOSE_TIMEOUT };
-        let closed = within(&*self.clock, limit, self.client.clone().close()).await;
+        let closing = self.wire.send(Method::Delete, self.path.trim_end_matches('/'), &Value::Null);
+        let closed = within(&*self.clock, limit, closing).await;
         if let Some(Err(error)) = &closed {
-            tracing::debug!(%error, "the session was gone before it was closed");
+            tracing::debug!(?error, "the session was gone before it was closed");
         }
         closed.is_some() && !self.lost.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for WebDriverSession {
+    fn drop(&mut self) {
+        let Some(closing) = self.closing.take().filter(|_| !self.closed.load(Ordering::Relaxed)) else {
+            return;
+        };
+        if tokio::runtime::Handle::try_current().is_err() {
+            return;
+        }
+        let (wire, path) = (self.wire.clone(), self.path.trim_end_matches('/').to_owned());
+        let clock = Arc::clone(&self.clock);
+        let mut closing = closing.lock().unwrap_or_else(PoisonError::into_inner);
+        while closing.try_join_next().is_some() {}
+        closing.spawn(async move {
+            within(&*clock, CLOSE_TIMEOUT, wire.send(Method::Delete, &path, &Value::Null)).await;
+        });
     }
 }
 
@@ -75,9 +129,11 @@ impl Session for WebDriverSession {
     }
 
     async fn call(&self, call: Call) -> Result<Value, BrowserError> {
+        let _turn = self.turn.lock().await;
         // Stays set if this future is dropped before there is an answer.
         self.busy.store(true, Ordering::Relaxed);
-        let answer = self.client.issue_cmd(call).await;
+        let path = format!("{}{}", self.path, call.path);
+        let answer = self.wire.send(call.method, &path, &call.body).await;
         self.busy.store(false, Ordering::Relaxed);
         let answer = answer.map_err(BrowserError::from);
         if matches!(answer, Err(BrowserError::Gone { .. })) {
@@ -93,49 +149,19 @@ impl Session for WebDriverSession {
     }
 }
 
-impl WebDriverCompatibleCommand for Call {
-    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
-        let session = session.unwrap_or_default();
-        base.join(&format!("session/{session}/{}", self.path))
-    }
-
-    fn method_and_body(&self, _: &Url) -> (http::Method, Option<String>) {
-        match self.method {
-            Method::Get => (http::Method::GET, None),
-            Method::Post => (http::Method::POST, Some(self.body.to_string())),
-            Method::Delete => (http::Method::DELETE, None),
+impl From<Unanswered> for BrowserError {
+    fn from(error: Unanswered) -> Self {
+        let Unanswered::Refused { code, message, text } = error else {
+            return Self::Gone { source: error.to_string().into() };
+        };
+        match &*code {
+            "invalid session id" => Self::Gone { source: message.into() },
+            "no such window" => Self::Closed,
+            "unexpected alert open" => Self::Dialog { text: text.unwrap_or(message) },
+            "unknown command" | "unknown method" | "unsupported operation" => Self::Unsupported { message },
+            _ if is_gone(&code) || is_gone(&message) => Self::Gone { source: message.into() },
+            _ => Self::Refused { code, message },
         }
-    }
-}
-
-impl From<CmdError> for BrowserError {
-    fn from(error: CmdError) -> Self {
-        match error {
-            CmdError::Standard(error) => standard(error),
-            // ChromeDriver has error codes of its own; fantoccini hands them over bare.
-            CmdError::NotW3C(Value::String(code)) if is_gone(&code) => Self::Gone { source: code.into() },
-            CmdError::NotW3C(_) | CmdError::NotJson(_) | CmdError::Json(_) => {
-                Self::Refused { code: "unknown error".to_owned(), message: first_line(&error.to_string()) }
-            }
-            other => Self::Gone { source: other.to_string().into() },
-        }
-    }
-}
-
-fn standard(error: WebDriver) -> BrowserError {
-    let message = first_line(&error.message);
-    match error.error {
-        ErrorStatus::InvalidSessionId => BrowserError::Gone { source: message.into() },
-        ErrorStatus::NoSuchWindow => BrowserError::Closed,
-        ErrorStatus::UnexpectedAlertOpen => {
-            let text = error.data.as_ref().and_then(|data| data.get("text")).and_then(Value::as_str);
-            BrowserError::Dialog { text: text.unwrap_or(&message).to_owned() }
-        }
-        ErrorStatus::UnknownCommand | ErrorStatus::UnknownMethod | ErrorStatus::UnsupportedOperation => {
-            BrowserError::Unsupported { message }
-        }
-        _ if is_gone(&message) => BrowserError::Gone { source: message.into() },
-        code => BrowserError::Refused { code: code.to_string(), message },
     }
 }
 
@@ -146,18 +172,41 @@ fn is_gone(message: &str) -> bool {
         .any(|sign| message.contains(sign))
 }
 
-fn not_opened(error: NewSessionError) -> OpenError {
+fn not_opened(wire: &Wire, error: Unanswered) -> OpenError {
     match error {
-        NewSessionError::BadWebdriverUrl(error) => {
-            OpenError::Misconfigured { message: format!("the WebDriver address is not a URL: {error}") }
+        Unanswered::Forbidden { state } => OpenError::Misconfigured {
+            message: format!("the WebDriver at {} does not take these credentials ({state})", wire.address()),
+        },
+        // A driver may repeat what it was asked for.
+        Unanswered::Refused { message, .. } => {
+            OpenError::NotStarted { message: format!("no session: {}", wire.conceal(&message)) }
         }
-        NewSessionError::SessionNotCreated(error) => {
-            OpenError::NotStarted { message: format!("no session: {}", first_line(&error.message)) }
-        }
-        other => OpenError::NotStarted { message: first_line(&other.to_string()) },
+        other => OpenError::NotStarted { message: format!("no session: {other}") },
     }
 }
 
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().trim().to_owned()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(code: &str, message: &str) -> BrowserError {
+        let (code, message) = (code.to_owned(), message.to_owned());
+        Unanswered::Refused { code, message, text: None }.into()
+    }
+
+    #[test]
+    fn errors_of_drivers_are_told_by_what_to_do() {
+        assert!(matches!(error("no such window", ""), BrowserError::Closed));
+        assert!(matches!(error("unknown command", ""), BrowserError::Unsupported { .. }));
+        assert!(matches!(error("invalid session id", ""), BrowserError::Gone { .. }));
+        assert!(matches!(error("unknown error", "chrome not reachable"), BrowserError::Gone { .. }));
+        assert!(
+            matches!(error("tab crashed", ""), BrowserError::Gone { .. }),
+            "a code of ChromeDriver's own"
+        );
+        assert!(matches!(error("stale element reference", "x"), BrowserError::Refused { .. }));
+        assert!(
+            matches!(error("unexpected alert open", "Sure?"), BrowserError::Dialog { text } if text == "Sure?")
+        );
+    }
 }

@@ -40,13 +40,23 @@ impl ProcessIdentity {
 
 /// The processes that were started with exactly this argument.
 pub(super) fn with_argument(argument: &str) -> Vec<ProcessIdentity> {
+    with_part("cmdline", argument)
+}
+
+/// The processes that were started with exactly this `NAME=value` in their environment.
+pub(super) fn with_variable(variable: &str) -> Vec<ProcessIdentity> {
+    with_part("environ", variable)
+}
+
+/// The processes of which a file in `/proc` has this part.
+fn with_part(file: &str, part: &str) -> Vec<ProcessIdentity> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
     let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     ids.filter(|id| {
-        let line = fs::read(Path::new("/proc").join(id.to_string()).join("cmdline")).unwrap_or_default();
-        line.split(|byte| *byte == 0).any(|part| part == argument.as_bytes())
+        let bytes = fs::read(Path::new("/proc").join(id.to_string()).join(file)).unwrap_or_default();
+        bytes.split(|byte| *byte == 0).any(|found| found == part.as_bytes())
     })
     .filter_map(ProcessIdentity::of)
     .collect()

@@ -1,4 +1,4 @@
-//! Finds ChromeDriver and a browser of its family on this machine.
+//! Finds browsers on this machine, and the drivers of those that have one.
 
 use crate::browser::OpenError;
 use std::{
@@ -16,6 +16,7 @@ const BROWSERS: &[&str] = &[
     "Google Chrome",
     "Chromium",
 ];
+const FIREFOX: &[&str] = &["firefox-esr", "firefox", "Firefox"];
 const USUAL_PLACES: &[&str] = &[
     "/usr/bin",
     "/usr/local/bin",
@@ -26,7 +27,10 @@ const USUAL_PLACES: &[&str] = &[
     "/opt/homebrew/bin",
     "/Applications/Google Chrome.app/Contents/MacOS",
     "/Applications/Chromium.app/Contents/MacOS",
+    "/Applications/Firefox.app/Contents/MacOS",
 ];
+
+const WEBKIT_HINT: &str = "install WPE WebKit (Debian, Ubuntu: apt-get install cog wpewebkit-driver dbus)";
 
 /// The ChromeDriver to start.
 pub(super) fn driver(given: Option<&Path>) -> Result<PathBuf, OpenError> {
@@ -40,6 +44,28 @@ pub(super) fn browser(given: Option<&Path>) -> Result<PathBuf, OpenError> {
     let hint = "install it (Debian, Ubuntu: apt-get install chromium; Fedora: dnf install chromium; \
                 macOS: brew install --cask chromium)";
     find("Chromium or Chrome", given, BROWSERS, hint)
+}
+
+/// The Firefox to start.
+pub(super) fn firefox(given: Option<&Path>) -> Result<PathBuf, OpenError> {
+    let hint = "install it (Debian: apt-get install firefox-esr; Fedora: dnf install firefox; macOS: brew \
+                install --cask firefox)";
+    find("Firefox", given, FIREFOX, hint)
+}
+
+/// The WebDriver of WPE WebKit to start.
+pub(super) fn webkit_driver(given: Option<&Path>) -> Result<PathBuf, OpenError> {
+    find("WPEWebDriver", given, &["WPEWebDriver"], WEBKIT_HINT)
+}
+
+/// The browser for WPEWebDriver to start.
+pub(super) fn webkit(given: Option<&Path>) -> Result<PathBuf, OpenError> {
+    find("cog", given, &["cog"], WEBKIT_HINT)
+}
+
+/// What gives WPE WebKit a session bus of its own.
+pub(super) fn session_bus() -> Result<PathBuf, OpenError> {
+    find("dbus-run-session", None, &["dbus-run-session"], WEBKIT_HINT)
 }
 
 fn find(

@@ -1,9 +1,17 @@
 //! A driver of our own: started when needed, started again when it died, one for all sessions.
 
 use super::{
-    DriverOptions, locate, process::DriverProcess, profile::Profile, record, record::Record, sweep::sweep,
+    DriverOptions, locate,
+    process::{self, DriverProcess},
+    profile::Profile,
+    record,
+    record::Record,
+    sweep::sweep,
 };
-use crate::browser::{BrowserError, Call, OpenError, Session, webdriver::WebDriverSession};
+use crate::browser::{
+    BrowserError, Call, OpenError, Session,
+    webdriver::{WebDriverSession, Wire},
+};
 use async_trait::async_trait;
 use runners_core::Clock;
 use serde_json::{Map, Value, json};
@@ -12,7 +20,6 @@ use tokio::sync::Mutex;
 
 /// Arguments that make a browser quiet and the same everywhere.
 const ARGUMENTS: &[&str] = &[
-    "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
     "--no-default-browser-check",
@@ -22,6 +29,12 @@ const ARGUMENTS: &[&str] = &[
     "--disable-breakpad",
     "--window-size=1280,800",
 ];
+
+/// Draws WebGL by software, which a browser otherwise does only if it is told that this is no risk: the
+/// pages are those of the flows.
+const WITHOUT_GPU: &[&str] = &["--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"];
+/// Uses the graphics card even if the browser does not know it well.
+const WITH_GPU: &[&str] = &["--ignore-gpu-blocklist", "--enable-gpu"];
 
 /// The driver process, if there is one now.
 #[derive(Debug)]
@@ -43,7 +56,7 @@ impl Managed {
 
     pub(super) async fn open(&self, clock: &Arc<dyn Clock>) -> Result<Box<dyn Session>, OpenError> {
         let browser = locate::browser(self.options.browser.as_deref())?;
-        let (url, record) = self.running(&**clock).await?;
+        let (port, record) = self.running(&**clock).await?;
         let profile = Profile::new(record)
             .map_err(|error| OpenError::NotStarted { message: format!("no profile directory: {error}") })?;
         // Without this a browser starts with its new-tab page, which loads while the flow begins.
@@ -54,7 +67,8 @@ impl Managed {
             "prefs": { "session": startup },
         });
         let capabilities = Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
-        let session = WebDriverSession::open(&url, capabilities, clock).await.map_err(hinted)?;
+        let session =
+            WebDriverSession::open(Wire::local(port)?, capabilities, clock).await.map_err(hinted)?;
         Ok(Box::new(ManagedSession { session, profile, clock: Arc::clone(clock) }))
     }
 
@@ -70,27 +84,29 @@ impl Managed {
         process.is_running().then(|| process.id())
     }
 
-    /// The address of the driver; starts one if none is running.
-    async fn running(&self, clock: &dyn Clock) -> Result<(String, Arc<Record>), OpenError> {
+    /// The port of the driver; starts one if none is running.
+    async fn running(&self, clock: &dyn Clock) -> Result<(u16, Arc<Record>), OpenError> {
         let mut slot = self.running.lock().await;
         if let Some(running) = slot.as_mut() {
             if running.process.is_running() {
-                return Ok((running.process.url(), Arc::clone(&running.record)));
+                return Ok((running.process.port(), Arc::clone(&running.record)));
             }
-            tracing::warn!(log = running.process.log(), "ChromeDriver ended by itself; starting another");
+            let (what, log) = (running.process.what(), running.process.log());
+            tracing::warn!(what, log, "a driver ended by itself; starting another");
             *slot = None;
         }
         let program = locate::driver(self.options.driver.as_deref())?;
         let state = record::directory(self.options.state.as_deref())?;
         sweep(&state);
-        let process = DriverProcess::start(&program, clock).await?;
+        let process = DriverProcess::start(&|| Ok(process::chromedriver(&program)), clock).await?;
         let record = Arc::new(Record::new(&state, process.id(), process.log_path()));
         let running = slot.insert(Running { process, record });
-        Ok((running.process.url(), Arc::clone(&running.record)))
+        Ok((running.process.port(), Arc::clone(&running.record)))
     }
 
     fn arguments(&self, profile: &Profile) -> Vec<String> {
-        let mut arguments: Vec<String> = ARGUMENTS.iter().map(ToString::to_string).collect();
+        let graphics = if self.options.gpu { WITH_GPU } else { WITHOUT_GPU };
+        let mut arguments: Vec<String> = ARGUMENTS.iter().chain(graphics).map(ToString::to_string).collect();
         if self.options.headless {
             arguments.push("--headless=new".to_owned());
         }

@@ -1,5 +1,5 @@
-//! The ChromeDriver process: started in a group of its own on a port it chooses, asked until it
-//! is ready, killed with its group.
+//! The process that serves sessions, a driver or a browser: started in a group of its own, asked until
+//! it is ready, killed with its group.
 
 use super::{identity::kill_group, record::LOG_PREFIX};
 use crate::{browser::OpenError, within::within};
@@ -15,7 +15,7 @@ use tokio::{
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often it is started when its port was taken, and what it then says.
 const STARTS_MAX: u32 = 5;
-const PORT_TAKEN: &str = "Address already in use";
+const PORT_TAKEN: &str = "ddress already in use";
 const START_POLL: Duration = Duration::from_millis(20);
 /// How long one question for its readiness may take.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -24,46 +24,76 @@ const ANSWER_BYTES_MAX: u64 = 4096;
 /// The most bytes of its log in an error.
 const LOG_BYTES_MAX: usize = 1000;
 
+/// What is started, and how it is known to be ready.
+#[derive(Debug)]
+pub(super) struct Launch {
+    /// What it is, for people.
+    pub(super) what: &'static str,
+    pub(super) command: std::process::Command,
+    pub(super) listening: Listening,
+}
+
+/// Where a process listens.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Listening {
+    /// At the port that its log says, and `/status` tells when it is ready.
+    Said(fn(&str) -> Option<u16>),
+    /// At the port that its log says, as soon as it says so.
+    SaidWhenReady(fn(&str) -> Option<u16>),
+    /// At this port, and `/status` tells when it is ready.
+    At(u16),
+}
+
 /// A driver that is running, or was. Dropping it kills it.
 #[derive(Debug)]
 pub(super) struct DriverProcess {
     child: Child,
+    what: &'static str,
+    listening: Listening,
     id: u32,
     port: u16,
     log: tempfile::NamedTempFile,
 }
 
 impl DriverProcess {
-    /// Starts a driver and waits until it takes sessions. Its port is its own choice. It chooses one
-    /// for IPv6 and then needs the same for IPv4, so now and then it finds it taken, ends, and is
-    /// started again.
-    pub(super) async fn start(program: &Path, clock: &dyn Clock) -> Result<Self, OpenError> {
+    /// Starts what is prepared and waits until it takes sessions. One that finds its port taken ends,
+    /// and is prepared and started again: ChromeDriver chooses a port for IPv6 and then needs the same
+    /// for IPv4, and a port that was chosen for others may be gone.
+    pub(super) async fn start(
+        prepare: &(dyn Fn() -> io::Result<Launch> + Sync),
+        clock: &dyn Clock,
+    ) -> Result<Self, OpenError> {
         for _ in 1..STARTS_MAX {
-            match Self::start_once(program, clock).await {
+            match Self::start_once(prepare, clock).await {
                 Err(OpenError::NotStarted { message }) if message.contains(PORT_TAKEN) => {
-                    tracing::debug!(message, "ChromeDriver is started again");
+                    tracing::debug!(message, "a driver is started again");
                 }
                 started => return started,
             }
         }
-        Self::start_once(program, clock).await
+        Self::start_once(prepare, clock).await
     }
 
-    async fn start_once(program: &Path, clock: &dyn Clock) -> Result<Self, OpenError> {
-        let mut process = spawn(program)
-            .map_err(|error| not_started(&format!("{} cannot be started: {error}", program.display())))?;
+    async fn start_once(
+        prepare: &(dyn Fn() -> io::Result<Launch> + Sync),
+        clock: &dyn Clock,
+    ) -> Result<Self, OpenError> {
+        let launch = prepare().map_err(|error| not_started(&format!("nothing was started: {error}")))?;
+        let what = launch.what;
+        let mut process =
+            spawn(launch).map_err(|error| not_started(&format!("{what} cannot be started: {error}")))?;
         match within(clock, START_TIMEOUT, process.ready(clock)).await {
             Some(Ok(())) => Ok(process),
-            Some(Err(error)) => Err(not_started(&format!("ChromeDriver ended: {error}; {}", process.log()))),
+            Some(Err(error)) => Err(not_started(&format!("{what} ended: {error}; {}", process.log()))),
             None => {
                 let limit = START_TIMEOUT.as_secs();
-                Err(not_started(&format!("ChromeDriver was not ready within {limit} s; {}", process.log())))
+                Err(not_started(&format!("{what} was not ready within {limit} s; {}", process.log())))
             }
         }
     }
 
-    pub(super) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/", self.port)
+    pub(super) const fn port(&self) -> u16 {
+        self.port
     }
 
     pub(super) fn log_path(&self) -> &Path {
@@ -86,6 +116,11 @@ impl DriverProcess {
         let _ = self.child.kill().await;
     }
 
+    /// What it is, for people.
+    pub(super) const fn what(&self) -> &'static str {
+        self.what
+    }
+
     /// The last of what it wrote, in one line.
     pub(super) fn log(&self) -> String {
         let text = fs::read(self.log.path()).unwrap_or_default();
@@ -99,8 +134,16 @@ impl DriverProcess {
             if let Some(exit) = self.child.try_wait()? {
                 return Err(io::Error::other(exit.to_string()));
             }
-            if let Some(port) = port(&fs::read_to_string(self.log.path())?) {
+            let (port, asks) = match self.listening {
+                Listening::Said(port) => (self.said(port)?, true),
+                Listening::SaidWhenReady(port) => (self.said(port)?, false),
+                Listening::At(port) => (Some(port), true),
+            };
+            if let Some(port) = port {
                 self.port = port;
+                if !asks {
+                    return Ok(());
+                }
                 if within(clock, READY_TIMEOUT, is_ready(port))
                     .await
                     .is_some_and(|ready| ready.unwrap_or(false))
@@ -110,6 +153,10 @@ impl DriverProcess {
             }
             sleep(clock, START_POLL).await;
         }
+    }
+
+    fn said(&self, port: fn(&str) -> Option<u16>) -> io::Result<Option<u16>> {
+        Ok(port(&String::from_utf8_lossy(&fs::read(self.log.path())?)))
     }
 }
 
@@ -121,18 +168,25 @@ impl Drop for DriverProcess {
     }
 }
 
-fn spawn(program: &Path) -> io::Result<DriverProcess> {
+fn spawn(launch: Launch) -> io::Result<DriverProcess> {
+    let Launch { what, mut command, listening } = launch;
     let log = tempfile::Builder::new().prefix(LOG_PREFIX).suffix(".log").tempfile()?;
-    let mut command = std::process::Command::new(program);
-    command.arg("--port=0").stdin(Stdio::null()).stdout(log.reopen()?).stderr(log.reopen()?);
+    command.stdin(Stdio::null()).stdout(log.reopen()?).stderr(log.reopen()?);
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let child = Command::from(command).kill_on_drop(true).spawn()?;
     let id = child.id().ok_or_else(|| io::Error::other("it was gone at once"))?;
-    Ok(DriverProcess { child, id, port: 0, log })
+    Ok(DriverProcess { child, what, listening, id, port: 0, log })
 }
 
-/// The port that the driver says it listens on.
+/// The ChromeDriver of a machine, at a port that it chooses.
+pub(super) fn chromedriver(program: &Path) -> Launch {
+    let mut command = std::process::Command::new(program);
+    command.arg("--port=0");
+    Launch { what: "ChromeDriver", command, listening: Listening::Said(port) }
+}
+
+/// The port that ChromeDriver says it listens on.
 fn port(log: &str) -> Option<u16> {
     let (_, after) = log.split_once("started successfully on port ")?;
     let (digits, _) = after.split_once(|c: char| !c.is_ascii_digit())?;

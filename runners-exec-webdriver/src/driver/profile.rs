@@ -1,9 +1,9 @@
 //! The profile directory of one session, and with it the browser that was started on it.
 
 use super::{
-    identity::{ProcessIdentity, with_argument},
+    identity::ProcessIdentity,
     record::{PROFILE_PREFIX, Record},
-    sweep::{end_profile, profile_argument},
+    sweep::{end_profile, on_profile, profile_argument},
 };
 use runners_core::{Clock, sleep};
 use std::{
@@ -15,6 +15,7 @@ use std::{
     },
     time::Duration,
 };
+use tempfile::TempDir;
 
 /// How long a browser may take to exit by itself, and then to be gone after it was killed.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -31,9 +32,13 @@ pub(super) struct Profile {
 impl Profile {
     /// Makes the directory and notes it before there is a browser on it.
     pub(super) fn new(record: Arc<Record>) -> io::Result<Self> {
-        let path = tempfile::Builder::new().prefix(PROFILE_PREFIX).tempdir()?.keep();
+        Ok(Self::noted(directory()?.keep(), record))
+    }
+
+    /// Notes a directory that a browser was just started on.
+    pub(super) fn noted(path: PathBuf, record: Arc<Record>) -> Self {
         record.add(&path);
-        Ok(Self { path, record, ended: AtomicBool::new(false) })
+        Self { path, record, ended: AtomicBool::new(false) }
     }
 
     /// The argument that makes a browser use it.
@@ -44,7 +49,7 @@ impl Profile {
     /// Waits until a browser that was asked to exit has, kills it if it does not or was not,
     /// removes the directory.
     pub(super) async fn end(&self, was_asked: bool, clock: &dyn Clock) {
-        let browsers = with_argument(&self.argument());
+        let browsers = on_profile(&self.path);
         if !(was_asked && gone(&browsers, clock).await) {
             browsers.iter().for_each(|browser| browser.kill());
             gone(&browsers, clock).await;
@@ -66,6 +71,11 @@ impl Drop for Profile {
     fn drop(&mut self) {
         self.end_now();
     }
+}
+
+/// A new directory that only this user can read.
+pub(super) fn directory() -> io::Result<TempDir> {
+    tempfile::Builder::new().prefix(PROFILE_PREFIX).tempdir()
 }
 
 async fn gone(browsers: &[ProcessIdentity], clock: &dyn Clock) -> bool {

@@ -1,7 +1,7 @@
 //! Ends what outlived a process of ours that was killed: drivers, browsers, profile directories.
 
 use super::{
-    identity::with_argument,
+    identity::{ProcessIdentity, with_argument, with_variable},
     record::{LOG_PREFIX, NOTE_PREFIX, Note, PROFILE_PREFIX},
 };
 use std::{fs, path::Path};
@@ -35,10 +35,21 @@ pub(super) fn end_profile(profile: &Path) -> bool {
     if !named(profile, PROFILE_PREFIX) {
         return true;
     }
-    for process in with_argument(&profile_argument(profile)) {
-        process.kill();
-    }
+    on_profile(profile).into_iter().for_each(ProcessIdentity::kill);
     remove(profile)
+}
+
+/// The processes that were started on a profile.
+pub(super) fn on_profile(profile: &Path) -> Vec<ProcessIdentity> {
+    let (name, value) = profile_variable(profile);
+    let mut processes = with_argument(&profile_argument(profile));
+    processes.extend(with_variable(&format!("{name}={value}")));
+    processes
+}
+
+/// The variable that says which profile a process and all its children are on.
+pub(super) fn profile_variable(profile: &Path) -> (&'static str, String) {
+    ("RUNNERS_PROFILE", profile.display().to_string())
 }
 
 /// The argument that names the profile to a browser, and the browser to us.
@@ -46,9 +57,12 @@ pub(super) fn profile_argument(profile: &Path) -> String {
     format!("--user-data-dir={}", profile.display())
 }
 
-/// A browser that is being killed may still write once; a second try is enough.
+/// A browser that is being killed may still write. It does so by the name that it knows, so the directory
+/// is given another before it is removed.
 fn remove(profile: &Path) -> bool {
-    (0..2).any(|_| fs::remove_dir_all(profile).is_ok() || !profile.exists())
+    let gone = profile.with_extension("gone");
+    let _ = fs::rename(profile, &gone);
+    (0..2).any(|_| fs::remove_dir_all(&gone).is_ok() || !gone.exists()) && !profile.exists()
 }
 
 fn is_note(path: &Path) -> bool {

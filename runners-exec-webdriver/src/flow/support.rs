@@ -6,6 +6,7 @@ use super::{
     problem::Problem,
     step::{Action, Step},
 };
+use crate::engine::{Abilities, Ability, Engine};
 use url::Url;
 
 /// Whether the browser also speaks the DevTools protocol through its driver.
@@ -27,15 +28,27 @@ impl Flow {
         problems
     }
 
-    /// The steps that need the DevTools protocol, which is absent.
-    pub(crate) fn unsupported_without(&self, devtools: Devtools) -> Vec<Problem> {
-        if devtools == Devtools::Spoken {
-            return Vec::new();
-        }
-        let needing = self.steps.iter().filter_map(|step| {
-            let (member, what) = needs_devtools(step)?;
-            let message = format!("{what} needs a driver with `goog/cdp/execute`");
-            Some(Problem::new(format!("{}{member}", step.pointer), message, "use Chromium, Chrome or Edge"))
+    /// What the flow asks for that browsers of an engine, started by
+    /// [`Driver`](crate::Driver), cannot do; empty if it can be replayed there. Optional steps are
+    /// left out: they are excused.
+    #[must_use]
+    pub fn unsupported_on(&self, engine: Engine) -> Vec<Problem> {
+        let mut problems = self.unsupported();
+        problems.extend(self.beyond(engine.abilities(), Some(engine)));
+        problems
+    }
+
+    /// The steps that need more than a session can do.
+    pub(crate) fn unsupported_by(&self, abilities: Abilities) -> Vec<Problem> {
+        self.beyond(abilities, None)
+    }
+
+    fn beyond(&self, abilities: Abilities, engine: Option<Engine>) -> Vec<Problem> {
+        let steps = self.steps.iter().filter(|step| !step.optional);
+        let needing = steps.filter_map(|step| {
+            let (member, message) = step.beyond(abilities, engine)?;
+            let hint = "use Chromium, Chrome or Edge, or give the step \"optional\": true";
+            Some(Problem::new(format!("{}{member}", step.pointer), message, hint))
         });
         needing.collect()
     }
@@ -44,6 +57,27 @@ impl Flow {
     #[must_use]
     pub fn warnings(&self) -> Vec<Problem> {
         self.steps.iter().filter_map(warning).collect()
+    }
+}
+
+impl Step {
+    /// What of the step a browser cannot do: the member that says so, and why.
+    pub(crate) fn beyond(
+        &self,
+        abilities: Abilities,
+        engine: Option<Engine>,
+    ) -> Option<(&'static str, String)> {
+        let Need { ability, member, what } =
+            needs(self).into_iter().find(|need| !abilities.has(need.ability))?;
+        let whose = engine.map_or("this browser", Engine::name);
+        let message = match ability {
+            Ability::Devtools if engine.is_none() => format!("{what} needs a driver with `goog/cdp/execute`"),
+            Ability::Devtools => format!("{what} needs the DevTools protocol, which {whose} does not have"),
+            Ability::Viewport => format!("{what} needs a page that can be resized, and {whose} has none"),
+            Ability::PixelRatio => format!("{what} cannot be had of {whose}"),
+            Ability::DoubleClick => format!("{what} is no more than two clicks in {whose}"),
+        };
+        Some((member, message))
     }
 }
 
@@ -60,16 +94,39 @@ fn unsupported_step(step: &Step, mode: Mode, problems: &mut Vec<Problem>) {
     problems.push(Problem::new(format!("{}/name", step.pointer), message, hint));
 }
 
-fn needs_devtools(step: &Step) -> Option<(&'static str, &'static str)> {
-    match step.action {
-        Action::SetViewport(_) => return Some(("/type", "the step `setViewport`")),
-        Action::EmulateNetworkConditions { .. } => {
-            return Some(("/type", "the step `emulateNetworkConditions`"));
+/// What a member of a step needs.
+struct Need {
+    ability: Ability,
+    member: &'static str,
+    what: &'static str,
+}
+
+fn needs(step: &Step) -> Vec<Need> {
+    let need = |ability, member, what| Need { ability, member, what };
+    match &step.action {
+        Action::SetViewport(viewport) => {
+            let mut needs = vec![need(Ability::Viewport, "/type", "the step `setViewport`")];
+            let phone = [
+                (viewport.is_mobile, "/isMobile", "the layout of a phone"),
+                (viewport.has_touch, "/hasTouch", "a screen that can be touched"),
+            ];
+            for (_, member, what) in phone.into_iter().filter(|(wanted, ..)| *wanted) {
+                needs.push(need(Ability::Devtools, member, what));
+            }
+            if viewport.device_scale_factor.to_bits() != 1_f64.to_bits() {
+                needs.push(need(Ability::PixelRatio, "/deviceScaleFactor", "a factor other than 1"));
+            }
+            needs
         }
-        _ => {}
+        Action::DoubleClick(_) => vec![need(Ability::DoubleClick, "/type", "the step `doubleClick`")],
+        Action::EmulateNetworkConditions { .. } => {
+            vec![need(Ability::Devtools, "/type", "the step `emulateNetworkConditions`")]
+        }
+        Action::KeyDown { key } | Action::KeyUp { key } if matches!(Key::of(key), Key::Unmapped(_)) => {
+            vec![need(Ability::Devtools, "/key", "this key")]
+        }
+        _ => Vec::new(),
     }
-    let (Action::KeyDown { key } | Action::KeyUp { key }) = &step.action else { return None };
-    matches!(Key::of(key), Key::Unmapped(_)).then_some(("/key", "this key"))
 }
 
 fn warning(step: &Step) -> Option<Problem> {

@@ -3,6 +3,7 @@
 mod extension;
 
 use super::*;
+use crate::engine::Engine;
 use serde_json::{Value, json};
 
 fn found(document: &Value) -> Vec<String> {
@@ -163,20 +164,27 @@ fn a_document_written_for_this_replayer_is_strict_unless_it_says_otherwise() {
 }
 
 #[test]
-fn only_steps_that_cannot_do_without_devtools_need_it() {
+fn a_step_that_an_engine_cannot_do_is_named_by_pointer_unless_it_is_optional() {
+    let phone = json!({"type": "setViewport", "width": 1, "height": 2, "deviceScaleFactor": 2,
+        "isMobile": true, "hasTouch": false, "isLandscape": false});
     let document = json!({"title": "t", "steps": [
-        {"type": "hover", "selectors": [["aria/Save"], ["#save"]]},
         {"type": "hover", "selectors": [["aria/Save"], ["#form", "aria/Save"]]},
         {"type": "hover", "selectors": ["pierce/#save"]},
         {"type": "keyDown", "key": "F13"},
         {"type": "setViewport", "width": 1, "height": 2, "deviceScaleFactor": 1,
             "isMobile": false, "hasTouch": false, "isLandscape": false},
+        phone,
+        {"type": "emulateNetworkConditions", "download": 1, "upload": 1, "latency": 1, "optional": true},
+        {"type": "doubleClick", "selectors": ["#a"], "offsetX": 1, "offsetY": 1},
     ]});
     let flow = BrowserFlow::parse(&document.to_string()).unwrap().flow().clone();
-    let pointers: Vec<_> =
-        flow.unsupported_without(Devtools::Absent).into_iter().map(|problem| problem.pointer).collect();
-    assert_eq!(pointers, ["/steps/3/key", "/steps/4/type"]);
-    assert!(flow.unsupported_without(Devtools::Spoken).is_empty());
+    let pointers =
+        |engine| flow.unsupported_on(engine).into_iter().map(|problem| problem.pointer).collect::<Vec<_>>();
+    assert_eq!(pointers(Engine::Chromium), [""; 0]);
+    assert_eq!(pointers(Engine::Firefox), ["/steps/2/key", "/steps/4/isMobile"]);
+    assert_eq!(pointers(Engine::Webkit), ["/steps/2/key", "/steps/3/type", "/steps/4/type", "/steps/6/type"]);
+    let told = flow.unsupported_on(Engine::Firefox)[0].to_string();
+    assert!(told.contains("this key needs the DevTools protocol, which firefox does not have"), "{told}");
 }
 
 #[test]

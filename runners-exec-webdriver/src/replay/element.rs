@@ -84,14 +84,14 @@ impl Scope<'_> {
         alternatives: &[Alternative<'_>],
         act: Act<'_>,
     ) -> Result<Look<Mark>, BrowserError> {
-        let can_show = self.page.devtools() == Devtools::Spoken && !self.was_shown.load(Ordering::Relaxed);
+        let can_show = self.page.abilities().can_show() && !self.was_shown.load(Ordering::Relaxed);
         let mut request = act.request();
         request.insert("canShow".to_owned(), json!(can_show));
         let answer = self.look(ACT, alternatives, request).await?;
         if answer.hidden {
             // A page in the background has no frames, and a click on it takes seconds.
             self.was_shown.store(true, Ordering::Relaxed);
-            self.page.devtools_call("Page.bringToFront", json!({})).await?;
+            self.page.come_to_front().await?;
             return Ok(Look::Again("the page is in the background".to_owned()));
         }
         if let Some(why) = answer.again {
@@ -251,7 +251,7 @@ impl Act<'_> {
 /// page that goes away says something else.
 fn is_syntax_error(message: &str) -> bool {
     let said = message.trim_start_matches("javascript error: ");
-    ["Unexpected ", "Invalid ", "Missing ", "missing ", "Illegal "]
+    ["SyntaxError", "Unexpected ", "Invalid ", "Missing ", "missing ", "Illegal "]
         .iter()
         .any(|start| said.starts_with(start))
 }

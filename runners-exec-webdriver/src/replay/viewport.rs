@@ -1,8 +1,9 @@
-//! The screen that a page sees, emulated through the DevTools protocol.
+//! The screen that a page sees, emulated by what the browser has for it: the DevTools protocol, BiDi, or
+//! the size of its window.
 
 use super::{scope::Scope, trouble::Trouble};
-use crate::flow::Viewport;
-use serde_json::json;
+use crate::flow::{Devtools, Viewport};
+use serde_json::{Value, json};
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError, atomic::Ordering},
@@ -18,6 +19,9 @@ impl Scope<'_> {
     pub(super) async fn set_viewport(&self, viewport: &Viewport) -> Result<(), Trouble> {
         if self.is_frame_target.load(Ordering::Relaxed) {
             return Ok(());
+        }
+        if self.page.devtools() == Devtools::Absent {
+            return self.resize(viewport).await;
         }
         let orientation = if viewport.is_landscape {
             json!({ "angle": 90, "type": "landscapePrimary" })
@@ -43,6 +47,26 @@ impl Scope<'_> {
         Ok(())
     }
 
+    /// Gives the page a size without the DevTools protocol.
+    async fn resize(&self, viewport: &Viewport) -> Result<(), Trouble> {
+        const AROUND: &str =
+            "const [, done] = arguments; done([outerWidth - innerWidth, outerHeight - innerHeight]);";
+        let (width, height) = (viewport.width.round(), viewport.height.round());
+        if self.page.abilities().bidi() {
+            let size = json!({
+                "context": null,
+                "viewport": { "width": whole(width), "height": whole(height) },
+                "devicePixelRatio": viewport.device_scale_factor,
+            });
+            self.page.bidi_call("browsingContext.setViewport", size).await?;
+            return Ok(());
+        }
+        // A window is larger than its page.
+        let (wide, high): (f64, f64) = self.page.ask(AROUND, &Value::Null).await?;
+        self.page.set_window_size(width + wide.max(0.0), height + high.max(0.0)).await?;
+        Ok(())
+    }
+
     /// Emulates a network until the flow ends; without any throughput there is none.
     pub(super) async fn set_network(&self, download: f64, upload: f64, latency: f64) -> Result<(), Trouble> {
         // It has no effect on requests that nobody watches.
@@ -56,4 +80,9 @@ impl Scope<'_> {
         self.page.devtools_call("Network.emulateNetworkConditions", conditions).await?;
         Ok(())
     }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a parsed size is positive")]
+const fn whole(size: f64) -> u64 {
+    size as u64
 }

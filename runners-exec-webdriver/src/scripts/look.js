@@ -2,9 +2,7 @@
 
 reply(() => {
   const loaded = document.readyState === 'complete';
-  // What the browser says of the error is on its page once that has loaded.
-  const failed = loaded && location.protocol === 'chrome-error:';
-  const trouble = failed ? document.querySelector('.error-code')?.innerText.trim() || 'the browser shows an error page' : null;
+  const trouble = loaded ? failure() : null;
   return {
     ...mark(),
     loaded,
@@ -14,6 +12,16 @@ reply(() => {
     labels: request.labels ? labels() : [],
   };
 });
+
+/** What the browser says on the page that it shows where none could be loaded. */
+function failure() {
+  const isChromium = location.protocol === 'chrome-error:';
+  const isFirefox = document.documentURI.startsWith('about:neterror');
+  const isWebkit = location.href === 'about:blank' && document.querySelector('p.uri ~ button.try-again') !== null;
+  if (!isChromium && !isFirefox && !isWebkit) return null;
+  const said = document.querySelector(isChromium ? '.error-code' : isFirefox ? '#errorShortDesc, #error-intro' : 'p.uri + p');
+  return said?.innerText.trim() || 'the browser shows an error page';
+}
 
 /** What could be acted on instead: the first few controls that have a name. */
 function labels() {

@@ -213,7 +213,7 @@ async fn owner_of_a_browser_until_it_is_killed() {
 
 /// A driver that nobody manages, and its port. It chooses one for IPv6 and gives up if somebody has
 /// the same for IPv4, so it is started until it finds one.
-fn started_driver() -> (Child, String) {
+pub(crate) fn started_driver() -> (Child, String) {
     for _ in 0..20 {
         let mut server = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
@@ -280,7 +280,7 @@ fn notes(state: &Path) -> Vec<PathBuf> {
 }
 
 /// The profiles that the notes of a state directory name.
-fn profiles(state: &Path) -> Vec<PathBuf> {
+pub(crate) fn profiles(state: &Path) -> Vec<PathBuf> {
     let read =
         |note: PathBuf| serde_json::from_slice::<Value>(&fs::read(note).unwrap()).unwrap()["profiles"].take();
     notes(state)
@@ -302,7 +302,7 @@ fn browsers(profile: &Path) -> Vec<u32> {
 }
 
 /// Waits until processes that were killed have ended, which takes them a moment.
-fn wait_for_ends(ids: &[u32]) {
+pub(crate) fn wait_for_ends(ids: &[u32]) {
     for id in ids {
         let id = Pid::from_raw(i32::try_from(*id).unwrap()).unwrap();
         if let Ok(process) = pidfd_open(id, PidfdFlags::empty()) {
@@ -317,7 +317,7 @@ fn is_alive(id: u32) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
-fn kill(id: u32) {
+pub(crate) fn kill(id: u32) {
     let id = Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
     kill_process(id, Signal::KILL).unwrap();
 }

@@ -1,5 +1,5 @@
-//! Flows replayed in a real headless Chromium, on pages served from this process. Where there is
-//! no browser, each test says so and passes.
+//! Flows replayed in real headless browsers, Chromium where a test names no other, on pages served from
+//! this process. Where there is no browser, each test says so and passes.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::needless_pass_by_value, reason = "steps are written where they are passed")]
@@ -9,6 +9,7 @@ mod canonical;
 #[cfg(feature = "checks")]
 mod checks;
 mod elements;
+mod engines;
 mod extensions;
 mod failures;
 mod forms;
@@ -17,6 +18,11 @@ mod keys;
 mod life;
 mod pages;
 mod places;
+mod probe;
+#[cfg(target_os = "linux")]
+mod remote;
 mod stage;
 mod strict;
 mod waits;
+#[cfg(target_os = "linux")]
+mod warm;

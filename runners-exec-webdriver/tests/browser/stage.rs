@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use runners_core::{Fault, Verdict};
 use runners_exec_webdriver::{
-    Browser as _, BrowserError, BrowserFlow, Call, Driver, DriverOptions, Evidence, FlowObserver, FlowResult,
-    Method, Mode, Replay, ReplayOptions, Session, Step, StepResult,
+    Browser as _, BrowserError, BrowserFlow, Call, Driver, DriverOptions, Engine, Evidence, FlowObserver,
+    FlowResult, Method, Mode, Replay, ReplayOptions, Session, Step, StepResult,
 };
 use serde_json::{Map, Value, json};
 use std::{
@@ -37,8 +37,13 @@ pub(crate) struct Stage {
 impl Stage {
     /// Opens a session, or says loudly why the test is skipped.
     pub(crate) async fn open() -> Option<Self> {
+        Self::open_in(Engine::Chromium).await
+    }
+
+    /// Opens a session in a browser of this engine, or says loudly why the test is skipped.
+    pub(crate) async fn open_in(engine: Engine) -> Option<Self> {
         let state = tempfile::tempdir().unwrap();
-        let driver = Driver::new(driver_options(&state)?);
+        let driver = Driver::new(engine_options(engine, &state)?);
         let session = driver.open().await.unwrap();
         let site = Site::open();
         Some(Self { driver, session, site, options: ReplayOptions::default(), _state: state })
@@ -123,7 +128,12 @@ fn failure(result: &FlowResult) -> String {
 
 /// Options with a state directory of the test's own.
 pub(crate) fn driver_options(state: &TempDir) -> Option<DriverOptions> {
-    let mut options = DriverOptions::default();
+    engine_options(Engine::Chromium, state)
+}
+
+/// Options for an engine, with a state directory of the test's own.
+pub(crate) fn engine_options(engine: Engine, state: &TempDir) -> Option<DriverOptions> {
+    let mut options = DriverOptions::of(engine);
     if let Err(error) = options.check() {
         println!("skipped: {error}");
         eprintln!("skipped: {error}");
@@ -186,7 +196,8 @@ impl Session for Counted<'_> {
 }
 
 /// A loopback server of pages. A path that ends in `/silent` is never answered, one that ends in
-/// `/redirect` leads to itself, one that ends in `/broken` is no UTF-8, and the pages of one that ends
+/// `/redirect` leads to itself, one that ends in `/broken` is no UTF-8, `/background.js` is
+/// an empty script, and the pages of one that ends
 /// in `/strict` may not run scripts.
 pub(crate) struct Site {
     pub(crate) origin: String,
@@ -245,6 +256,11 @@ fn answer(mut stream: TcpStream, pages: &Mutex<HashMap<String, String>>) {
     }
     if path.ends_with("/redirect") {
         let _ = write!(stream, "HTTP/1.1 302 Found\r\nLocation: /redirect\r\nContent-Length: 0\r\n\r\n");
+        return;
+    }
+    if path.ends_with("/background.js") {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/javascript\r\nConnection: close";
+        let _ = write!(stream, "{head}\r\nContent-Length: 0\r\n\r\n");
         return;
     }
     if path.ends_with("/broken") {

@@ -1,0 +1,153 @@
+//! Browsers that have a process of their own for each session: Firefox, which serves its session by
+//! itself, and WPE WebKit, whose driver serves one session at a time.
+
+use super::{
+    DriverOptions, firefox,
+    identity::ProcessIdentity,
+    process::{DriverProcess, Launch},
+    profile::{self, Profile},
+    record,
+    record::Record,
+    sweep::{profile_variable, sweep},
+    webkit,
+};
+use crate::{
+    browser::{
+        BrowserError, Call, OpenError, Session,
+        bidi::BidiSession,
+        webdriver::{WebDriverSession, Wire},
+    },
+    engine::Engine,
+};
+use async_trait::async_trait;
+use runners_core::Clock;
+use serde_json::{Map, Value};
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// Starts a process for each session.
+#[derive(Debug)]
+pub(super) struct Solo {
+    options: DriverOptions,
+    /// What was started last, and may have ended.
+    started: Mutex<Vec<ProcessIdentity>>,
+}
+
+impl Solo {
+    pub(super) fn new(options: DriverOptions) -> Self {
+        Self { options, started: Mutex::default() }
+    }
+
+    pub(super) async fn open(&self, clock: &Arc<dyn Clock>) -> Result<Box<dyn Session>, OpenError> {
+        let opened: Box<dyn Session> = match self.options.engine {
+            Engine::Firefox => {
+                let program = firefox::Program::find(&self.options)?;
+                let solo = self.start(&|directory| program.launch(directory), &**clock).await?;
+                let session = BidiSession::open(solo.process.port(), clock).await;
+                Box::new(solo.hosting(session, clock)?)
+            }
+            _ => {
+                let program = webkit::Program::find(&self.options)?;
+                let solo = self.start(&|directory| program.launch(directory), &**clock).await?;
+                let wire = Wire::local(solo.process.port())?;
+                let session = WebDriverSession::open(wire, program.capabilities(), clock).await;
+                Box::new(solo.hosting(session, clock)?)
+            }
+        };
+        Ok(opened)
+    }
+
+    /// Kills what runs. Its sessions then find their browsers gone.
+    pub(super) fn stop(&self) {
+        self.started().drain(..).for_each(ProcessIdentity::kill_group);
+    }
+
+    /// Starts a process in a directory of its own, and notes both.
+    async fn start(
+        &self,
+        launch: &(dyn Fn(&Path) -> io::Result<Launch> + Sync),
+        clock: &dyn Clock,
+    ) -> Result<Started, OpenError> {
+        let state = record::directory(self.options.state.as_deref())?;
+        sweep(&state);
+        let no_directory =
+            |error| OpenError::NotStarted { message: format!("no profile directory: {error}") };
+        let directory = profile::directory().map_err(no_directory)?;
+        let prepare = || {
+            let mut launch = launch(directory.path())?;
+            let (name, value) = profile_variable(directory.path());
+            launch.command.env(name, value);
+            Ok(launch)
+        };
+        let process = DriverProcess::start(&prepare, clock).await?;
+        let record = Arc::new(Record::new(&state, process.id(), process.log_path()));
+        let profile = Profile::noted(directory.keep(), record);
+        let mut started = self.started();
+        started.retain(|process| process.is_alive());
+        started.extend(ProcessIdentity::of(process.id()));
+        Ok(Started { process, profile })
+    }
+
+    fn started(&self) -> MutexGuard<'_, Vec<ProcessIdentity>> {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A process that has no session yet. Dropping it ends it.
+#[derive(Debug)]
+struct Started {
+    // The process goes first: a directory is removed once nobody writes to it.
+    process: DriverProcess,
+    profile: Profile,
+}
+
+impl Started {
+    /// The session of this process, or why there is none, with the last words of the process.
+    fn hosting<S>(
+        self,
+        session: Result<S, OpenError>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<SoloSession<S>, OpenError> {
+        let session = session.map_err(|error| match error {
+            OpenError::NotStarted { message } => {
+                OpenError::NotStarted { message: format!("{message}; {}", self.process.log()) }
+            }
+            other => other,
+        })?;
+        let Self { process, profile } = self;
+        let process = Mutex::new(Some(process));
+        Ok(SoloSession { session, process, profile, clock: Arc::clone(clock) })
+    }
+}
+
+/// A session with its process; both end together.
+#[derive(Debug)]
+struct SoloSession<S> {
+    session: S,
+    process: Mutex<Option<DriverProcess>>,
+    profile: Profile,
+    clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl<S: Session> Session for SoloSession<S> {
+    fn capabilities(&self) -> &Map<String, Value> {
+        self.session.capabilities()
+    }
+
+    async fn call(&self, call: Call) -> Result<Value, BrowserError> {
+        self.session.call(call).await
+    }
+
+    async fn close(&self) {
+        let process = self.process.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(process) = process {
+            self.session.close().await;
+            process.stop().await;
+            self.profile.end(true, &*self.clock).await;
+        }
+    }
+}

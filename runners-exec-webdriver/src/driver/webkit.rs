@@ -1,0 +1,60 @@
+//! How WPE WebKit is started: its driver with a session bus and a run-time directory of its own.
+
+use super::{
+    DriverOptions, locate,
+    process::{Launch, Listening},
+};
+use crate::browser::OpenError;
+use serde_json::{Map, Value, json};
+use std::{
+    io,
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// WPE WebKit on this machine.
+#[derive(Debug)]
+pub(super) struct Program {
+    bus: PathBuf,
+    driver: PathBuf,
+    browser: PathBuf,
+    headless: bool,
+    arguments: Vec<String>,
+}
+
+impl Program {
+    pub(super) fn find(options: &DriverOptions) -> Result<Self, OpenError> {
+        Ok(Self {
+            bus: locate::session_bus()?,
+            driver: locate::webkit_driver(options.driver.as_deref())?,
+            browser: locate::webkit(options.browser.as_deref())?,
+            headless: options.headless,
+            arguments: options.arguments.clone(),
+        })
+    }
+
+    /// A start in a directory. The driver does not say which port it took, so it is given one that
+    /// was free a moment ago.
+    pub(super) fn launch(&self, directory: &Path) -> io::Result<Launch> {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let mut command = Command::new(&self.bus);
+        command.arg("--").arg(&self.driver).arg(format!("--port={port}")).arg("--host=127.0.0.1");
+        command.env("XDG_RUNTIME_DIR", directory).env("HOME", directory);
+        for name in ["XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"] {
+            command.env(name, directory);
+        }
+        Ok(Launch { what: "WPEWebDriver", command, listening: Listening::At(port) })
+    }
+
+    /// What makes the driver start this browser.
+    pub(super) fn capabilities(&self) -> Map<String, Value> {
+        let platform = self.headless.then(|| "--platform=headless".to_owned());
+        let arguments: Vec<String> = std::iter::once("--automation".to_owned())
+            .chain(platform)
+            .chain(self.arguments.clone())
+            .collect();
+        let options = json!({ "binary": self.browser, "args": arguments });
+        Map::from_iter([("wpe:browserOptions".to_owned(), options)])
+    }
+}

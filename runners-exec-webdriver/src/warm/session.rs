@@ -1,0 +1,91 @@
+//! A session in a browser that is kept: it sees the pages of its own context only, and its browser goes
+//! back when it is closed.
+
+use super::{CONTEXT_TIMEOUT, Lent, WarmBrowser, context::Context};
+use crate::{
+    browser::{BrowserError, Call, Method, Session},
+    within::within,
+};
+use async_trait::async_trait;
+use serde_json::{Map, Value, json};
+use std::{
+    mem,
+    sync::{Arc, PoisonError},
+};
+use tokio::sync::Mutex;
+
+/// A session with a context of its own. Dropping it ends the browser.
+#[derive(Debug)]
+pub(super) struct WarmSession {
+    session: Arc<dyn Session>,
+    context: Context,
+    /// Taken when it is closed. Held by a call that is about the pages of the context.
+    browser: Mutex<Option<WarmBrowser>>,
+    lent: std::sync::Mutex<Option<Lent>>,
+}
+
+impl WarmSession {
+    pub(super) fn new(browser: WarmBrowser, context: Context, lent: Lent) -> Self {
+        let session = Arc::clone(&browser.session);
+        Self { session, context, browser: Mutex::new(Some(browser)), lent: std::sync::Mutex::new(Some(lent)) }
+    }
+
+    /// The handles of the pages of this context, out of those of the browser.
+    async fn own(&self, handles: Value) -> Value {
+        let browser = self.browser.lock().await;
+        let keeper = browser.as_ref().and_then(|browser| browser.contexts.keeper());
+        let handles = handles.as_array().cloned().unwrap_or_default();
+        handles.into_iter().filter(|handle| handle.as_str() != keeper).collect()
+    }
+
+    async fn open_page(&self) -> Result<Value, BrowserError> {
+        let browser = self.browser.lock().await;
+        let Some(browser) = browser.as_ref() else {
+            return Err(BrowserError::Gone { source: "the session is closed".into() });
+        };
+        let handle = browser.contexts.open_page(&*self.session, &self.context, true).await?;
+        Ok(json!({ "handle": handle, "type": "tab" }))
+    }
+}
+
+#[async_trait]
+impl Session for WarmSession {
+    fn capabilities(&self) -> &Map<String, Value> {
+        self.session.capabilities()
+    }
+
+    async fn call(&self, call: Call) -> Result<Value, BrowserError> {
+        match (call.method, &*call.path) {
+            (Method::Get, "window/handles") | (Method::Delete, "window") => {
+                let handles = self.session.call(call).await?;
+                Ok(self.own(handles).await)
+            }
+            (Method::Post, "window/new") => self.open_page().await,
+            _ => self.session.call(call).await,
+        }
+    }
+
+    async fn close(&self) {
+        let Some(browser) = self.browser.lock().await.take() else { return };
+        let lent = mem::take(&mut *self.lent.lock().unwrap_or_else(PoisonError::into_inner));
+        let Some(lent) = lent else { return };
+        let pool = Arc::clone(&lent.pool);
+        let left =
+            within(&*pool.clock, CONTEXT_TIMEOUT, browser.contexts.leave(&*browser.session, &self.context));
+        let is_clean = match left.await {
+            Some(Ok(())) => browser.contexts.are_many(),
+            Some(Err(error)) => {
+                tracing::info!(%error, "a browser is replaced: its session left something");
+                false
+            }
+            None => false,
+        };
+        if is_clean && pool.is_fit(&browser) {
+            pool.keep(browser).await;
+        } else {
+            browser.session.close().await;
+        }
+        drop(lent);
+        pool.fill();
+    }
+}
