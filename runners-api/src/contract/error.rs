@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use runners_core::orchestration::{InvalidRequest, IssueCode, PathPart, RequestIssue};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Why a request was not carried out.
@@ -25,7 +26,7 @@ pub(crate) struct Refusal {
     pub(crate) data: Value,
     #[serde(rename = "type")]
     kind: String,
-    title: &'static str,
+    title: Cow<'static, str>,
     detail: String,
     #[serde(skip)]
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -35,7 +36,7 @@ impl Refusal {
     pub(crate) fn new(
         status: u16,
         code: &'static str,
-        title: &'static str,
+        title: impl Into<Cow<'static, str>>,
         message: impl Into<String>,
     ) -> Self {
         let message = message.into();
@@ -47,7 +48,7 @@ impl Refusal {
             message,
             data: Value::Null,
             kind: format!("urn:runners:problem:{}", code.to_ascii_lowercase()),
-            title,
+            title: title.into(),
             headers: Vec::new(),
         }
     }

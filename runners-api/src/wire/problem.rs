@@ -87,7 +87,7 @@ impl Problem {
 pub(crate) struct Parts {
     pub(crate) status: u16,
     pub(crate) code: Cow<'static, str>,
-    pub(crate) title: &'static str,
+    pub(crate) title: Cow<'static, str>,
     pub(crate) detail: String,
     pub(crate) header: Option<(HeaderName, HeaderValue)>,
 }
@@ -95,7 +95,8 @@ pub(crate) struct Parts {
 #[cfg(any(feature = "endpoint", feature = "orchestrator"))]
 impl From<Problem> for Parts {
     fn from(problem: Problem) -> Self {
-        let Problem { status, code, title, detail, header, .. } = problem;
+        let Problem { body, header } = problem;
+        let problem::Problem { status, code, title, detail, .. } = body;
         Self { status, code, title, detail, header }
     }
 }
