@@ -107,6 +107,45 @@ pub mod protocol {
 }
 
 /// One request over many regions, and what became of it.
+///
+/// An [`Orchestrator`](orchestration::Orchestrator) fans a request out: checks of one page in one region
+/// are a job, and each job is one call of its region. What the regions answer becomes one
+/// [`RunSummary`](orchestration::RunSummary), in which every check that was asked for is counted once,
+/// and one conclusion by the policy of the request. A run is kept in the store, and goes on after a
+/// restart without asking again for what was answered.
+///
+/// ```
+/// use runners_core::{MemoryStore, orchestration::*};
+/// use std::time::Duration;
+///
+/// /// A region is anything that answers calls: a pool of runners ([`PoolRegion`]), this process
+/// /// ([`ProcessRegion`]), or your own.
+/// #[derive(Debug)]
+/// struct Optimist;
+///
+/// #[async_trait::async_trait]
+/// impl Region for Optimist {
+///     async fn execute(&self, call: RegionCall) -> Result<RegionReply, RegionError> {
+///         let pass = |asked: &AskedCheck| RegionResult::new(&asked.name, ResultState::Pass);
+///         Ok(call.checks.iter().map(pass).collect::<Vec<_>>().into())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let builder = Orchestrator::builder(MemoryStore::default());
+/// let orchestrator = builder.region("eu", Optimist).region("us", Optimist).start().await?;
+/// let client = orchestrator.local_client();
+///
+/// let asked = |region| AskedCheck::new("has_title", "https://example.com").in_region(region);
+/// let run = client.submit(&OrchestrationRequest::remote([asked("eu"), asked("us")])).await?;
+/// let summary = client.wait(&run, Duration::from_secs(60)).await?;
+/// assert_eq!((summary.summary.total, summary.summary.passed), (2, 2));
+/// assert!(summary.conclusion.is_some_and(|conclusion| conclusion.is_passed()));
+/// # orchestrator.stop().await;
+/// # Ok(())
+/// # }
+/// ```
 #[cfg(feature = "orchestrator")]
 pub mod orchestration {
     pub use crate::{

@@ -9,6 +9,7 @@
 mod audit;
 mod control_plane;
 mod evidence;
+mod orchestration;
 mod rules;
 mod runner;
 mod scheduling;
@@ -49,6 +50,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Mutant> {
         .chain(runner::MUTANTS)
         .chain(control_plane::MUTANTS)
         .chain(evidence::MUTANTS)
+        .chain(orchestration::MUTANTS)
         .chain(scheduling::MUTANTS)
         .chain(audit::MUTANTS)
 }

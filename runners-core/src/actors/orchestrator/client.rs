@@ -19,6 +19,9 @@ use crate::{
 };
 use std::{pin::pin, sync::Arc, time::Duration};
 
+/// How often it is tried to write a run of which it is not known whether it was written.
+const CREATE_TRIES: u32 = 3;
+
 /// Asks an orchestrator on behalf of one tenant. Clones are the same client.
 #[derive(Clone, Debug)]
 pub struct OrchestratorClient {
@@ -99,26 +102,40 @@ impl OrchestratorClient {
             journal_bytes: 0,
             unknown: Unknown::new(),
         };
-        match shared.create(&record, &pieces).await {
-            Ok(()) => {}
-            Err(StoreError::Exhausted(_)) => {
-                return Err(OrchestratorError::TooManyRuns { limit: shared.open_runs_max });
-            }
-            // Nobody knows, or somebody was quicker: what stands there tells.
-            Err(error @ (StoreError::Conflict(_) | StoreError::Unknown(_))) => {
-                let found = shared.find(self.tenant, &record.run).await.map_err(OrchestratorError::Store)?;
-                match found {
-                    Some(found) if found.record.seed == seed => {}
-                    Some(found) => return repeated(&found.record, digest),
-                    None => return Err(OrchestratorError::Store(error)),
-                }
-            }
-            Err(error) => return Err(OrchestratorError::Store(error)),
+        if let Some(other) = self.create(&record, &pieces).await? {
+            return repeated(&other, digest);
         }
         let run = record.run.clone();
         let course = Course::new(plan, record.options.clone());
         shared.launch(Versioned { version: 1, record }, course);
         Ok(run)
+    }
+
+    /// Writes a run. Answers the one that stands there already, if it is another one.
+    async fn create(
+        &self,
+        record: &OrchestrationRecord,
+        pieces: &[OrchestratedJobsRecord],
+    ) -> Result<Option<OrchestrationRecord>, OrchestratorError> {
+        let mut tries = 1;
+        loop {
+            let error = match self.shared.create(record, pieces).await {
+                Ok(()) => return Ok(None),
+                Err(StoreError::Exhausted(_)) => {
+                    return Err(OrchestratorError::TooManyRuns { limit: self.shared.open_runs_max });
+                }
+                Err(error @ (StoreError::Conflict(_) | StoreError::Unknown(_))) => error,
+                Err(error) => return Err(OrchestratorError::Store(error)),
+            };
+            // Nobody knows, or somebody was quicker: what stands there tells. Where nothing stands, it
+            // is written again, so that nothing comes to stand there later that nobody drives.
+            let found = self.shared.find(self.tenant, &record.run).await.map_err(OrchestratorError::Store)?;
+            match found {
+                Some(found) => return Ok(Some(found.record).filter(|found| found.seed != record.seed)),
+                None if tries < CREATE_TRIES => tries += 1,
+                None => return Err(OrchestratorError::Store(error)),
+            }
+        }
     }
 
     /// How far a run is.

@@ -153,3 +153,27 @@ async fn a_bad_store_delays_a_run_and_loses_nothing_of_it() {
         orchestrator.stop().await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_run_of_which_nobody_knows_whether_it_was_written_is_one_run_that_is_driven() {
+    for seed in 0..8 {
+        let clock = SimClock::new();
+        let faults = StoreFaults { unknown_applied: 0.3, unknown_dropped: 0.3, ..StoreFaults::none() };
+        let none = StoreFaults::none();
+        let store = FaultyStore::new(MemoryStore::default(), clock.clone(), SeededRandom::new(seed), none);
+        let good = Scripted::answering(ResultState::Pass);
+        let orchestrator = start_on(store.clone(), &[("eu", &good)], &clock).await;
+        let client = orchestrator.local_client();
+        store.set(faults);
+        let mut accepted = Vec::new();
+        for _ in 0..10 {
+            accepted.extend(client.submit(&everywhere(&["eu"])).await.ok());
+        }
+        store.set(StoreFaults::none());
+        assert!(accepted.len() >= 5, "seed {seed}: {accepted:?}");
+        for run in accepted {
+            assert_eq!(client.wait(&run, LONG).await.unwrap().summary.passed, 1, "seed {seed}");
+        }
+        orchestrator.stop().await;
+    }
+}

@@ -1,0 +1,62 @@
+//! Mutants of the orchestrator: what is repeated after a restart, how much is under way at once, and
+//! what is kept of a run that is stopped.
+
+use super::Mutant;
+
+const DRIVE: &str = "runners-core/src/actors/orchestrator/drive.rs";
+
+/// The orchestrator over scripted regions, in simulated time.
+const ORCHESTRATOR: &[&str] =
+    &["--package", "runners-core", "--features", "orchestrator", "--lib", "--", "orchestrat"];
+
+pub(super) const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "one call more than the window has room for",
+        file: DRIVE,
+        search: "while (self.calls.len() as u64) < window",
+        replacement: "while (self.calls.len() as u64) <= window",
+        test: ORCHESTRATOR,
+    },
+    Mutant {
+        name: "what was under way at a crash never begins again",
+        file: "runners-core/src/actors/orchestrator/ledger.rs",
+        search: "course.forget_what_is_under_way();",
+        replacement: "",
+        test: ORCHESTRATOR,
+    },
+    Mutant {
+        name: "jobs of two runs of one name are the same jobs",
+        file: "runners-core/src/rules/orchestration/course.rs",
+        search: "&b\"orchestrated job\"[..], &seed,",
+        replacement: "&b\"orchestrated job\"[..],",
+        test: ORCHESTRATOR,
+    },
+    Mutant {
+        name: "a commit that was applied though nobody was told is taken for somebody else's",
+        file: DRIVE,
+        search: "Some(found) if found.version == self.version => Ok(false),",
+        replacement: "Some(found) if found.version <= self.version + 1 => Ok(false),",
+        test: ORCHESTRATOR,
+    },
+    Mutant {
+        name: "jobs that were stopped have no end in the journal",
+        file: "runners-core/src/rules/orchestration/course.rs",
+        search: "RunHappening::RunEnded { state, error: Some(error), .. } => self.stop(state, &error, at),",
+        replacement: "",
+        test: ORCHESTRATOR,
+    },
+    Mutant {
+        name: "a region is called again sooner than it says",
+        file: "runners-core/src/actors/orchestrator/call.rs",
+        search: "then(|| chosen.max(*after))",
+        replacement: "then_some(chosen)",
+        test: ORCHESTRATOR,
+    },
+    Mutant {
+        name: "jobs of a pool go on after their run",
+        file: "runners-core/src/actors/orchestrator/pool.rs",
+        search: "call.time_left.map(|left| left + STOP_MARGIN)",
+        replacement: "call.time_left.map(|left| left * 1000)",
+        test: ORCHESTRATOR,
+    },
+];
