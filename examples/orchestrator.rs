@@ -105,17 +105,21 @@ async fn ask(url: &str, token: &Token) -> anyhow::Result<RunSummary> {
         runners.push(json!({ "name": "answers", "region": "eu", "input": { "url": format!("{url}/gone"), "code": 404 } }));
     });
     let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build()?;
-    let call = |request: reqwest::RequestBuilder| request.bearer_auth(token.expose()).send();
+    let call = async |request: reqwest::RequestBuilder| {
+        let answer = request.bearer_auth(token.expose()).send().await?;
+        let code = answer.status();
+        let text = answer.text().await?;
+        anyhow::ensure!(code.is_success(), "{code}: {text}");
+        Ok(text)
+    };
     let body = client.post(format!("{url}/api/orchestrator")).header("content-type", "application/json");
-    let submitted = call(body.body(request.to_string())).await?.error_for_status()?.text().await?;
-    let submitted: serde_json::Value = serde_json::from_str(&submitted)?;
+    let submitted: serde_json::Value = serde_json::from_str(&call(body.body(request.to_string())).await?)?;
     let run = format!("{url}/api/orchestrator/{}", submitted["runId"].as_str().unwrap_or_default());
-    let events = call(client.get(format!("{run}/events"))).await?.error_for_status()?.text().await?;
+    let events = call(client.get(format!("{run}/events"))).await?;
     for event in events.lines().filter_map(|line| line.strip_prefix("event: ")) {
         println!("{event}");
     }
-    let summary = call(client.get(run)).await?.error_for_status()?.text().await?;
-    Ok(serde_json::from_str(&summary)?)
+    Ok(serde_json::from_str(&call(client.get(run)).await?)?)
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+//! What is read of replies: good ones in both shapes, and everything else as what it is.
+
 use super::*;
 use http::HeaderValue;
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! Where requests may lead: a table of URLs, in every spelling.
+
 use super::*;
 
 fn class(egress: &Egress, url: &str) -> Option<AddressClass> {
