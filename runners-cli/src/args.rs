@@ -7,9 +7,12 @@ mod job;
 mod runner;
 
 pub(crate) use fleet::{
-    CreatePoolArgs, CreateTenantArgs, CreateTokenArgs, DrainArgs, EnvironmentsCommand, FleetArgs,
-    JobsCommand, ListJobsArgs, ListRunnersArgs, OneJobArgs, PoolsCommand, RemoveArgs, RenameArgs, RunnerArgs,
-    SetEnvironmentArgs, SignalArgs, SlotsArgs, SlotsLimit, TenantsCommand, TokensCommand,
+    Asked, CreateCredentialArgs, CreatePoolArgs, CreateTenantArgs, CreateTokenArgs, CreateWebhookArgs,
+    CredentialsCommand, DeliveriesArgs, DrainArgs, EnvironmentsCommand, FleetArgs, FleetCommand, JobsCommand,
+    ListJobsArgs, ListRunnersArgs, OneJobArgs, PoolsCommand, RemoveArgs, RenameArgs, ResetRolloutArgs,
+    RetentionCommand, RolloutCommand, RolloutFeature, RotateSecretArgs, RunnerArgs, SecretArgs,
+    SetEnvironmentArgs, SetRetentionArgs, SetRolloutArgs, SignalArgs, SlotsArgs, SlotsLimit, Switch,
+    TenantsCommand, TokensCommand, WebhooksCommand,
 };
 pub(crate) use groups::{ApiArgs, BrowserArgs, GivenSettings, HostArgs, OutputArgs, TrustArgs};
 pub(crate) use guard::{GuardArgs, KeyCommand, KeyGenerateArgs, SignArgs, TenureArgs};
@@ -160,44 +163,8 @@ Exit codes: 0 all passed; 1 one failed or timed out; 2 one could not run, was ca
     /// Make keys, so that runners execute what you signed and nothing else.
     #[command(subcommand)]
     Key(KeyCommand),
-    /// List the runners, and how they are.
-    #[command(after_help = "Example:\n  runners list --pool lab")]
-    List(ListRunnersArgs),
-    /// Have a runner take nothing new and finish what it holds. It stays, and can be resumed.
-    #[command(after_help = "Example:\n  runners drain rack-7 --note \"new disk\" --within 30m")]
-    Drain(DrainArgs),
-    /// Have a runner that drains serve again.
-    #[command(after_help = "Example:\n  runners resume rack-7")]
-    Resume(RunnerArgs),
-    /// Remove a runner: its credential is good for nothing afterwards.
-    #[command(after_help = "Examples:\n  runners remove rack-7\n  runners remove rack-7 --force")]
-    Remove(RemoveArgs),
-    /// Limit how many jobs a runner executes at once.
-    #[command(after_help = "Examples:\n  runners slots rack-7 2\n  runners slots rack-7 own")]
-    Slots(SlotsArgs),
-    /// Call a runner something else.
-    #[command(after_help = "Example:\n  runners rename rack-7 rack-8")]
-    Rename(RenameArgs),
-    /// Make, list and delete pools.
-    #[command(subcommand)]
-    Pools(PoolsCommand),
-    /// Make, list and revoke tokens that admit runners.
-    #[command(subcommand)]
-    Tokens(TokensCommand),
-    /// Say where environments lead.
-    #[command(subcommand)]
-    Environments(EnvironmentsCommand),
-    /// Make and list tenants, as the operator.
-    #[command(subcommand)]
-    Tenants(TenantsCommand),
-    /// Look at the queue: list, inspect, cancel, retry and explain jobs.
-    #[command(subcommand)]
-    Jobs(JobsCommand),
-    /// Send a command to a runner, or to the attempt of a job, and print what it answers.
-    #[command(after_help = "Examples:
-  runners signal rack-7 runners.diagnostics --json
-  runners signal rack-7 runners.ping '{\"text\": \"hello\"}'")]
-    Signal(SignalArgs),
+    #[command(flatten)]
+    Fleet(FleetCommand),
     /// Ask a runner for a sign of life.
     Ping(PingArgs),
     /// Show how a job is, and why.
@@ -272,6 +239,9 @@ pub(crate) struct SubmitArgs {
     /// The pool whose runners may take them.
     #[arg(long, default_value = "default")]
     pub(crate) pool: String,
+    /// The environment whose route tells where they go, instead of a pool.
+    #[arg(long, value_name = "NAME", conflicts_with = "pool")]
+    pub(crate) environment: Option<String>,
     /// A label that the runner must have; may be repeated.
     #[arg(long = "label", value_name = "LABEL")]
     pub(crate) labels: Vec<String>,

@@ -1,6 +1,7 @@
 //! What each command does, one file each.
 
 mod background;
+mod credentials;
 mod dev;
 mod doctor;
 mod fleet;
@@ -13,13 +14,16 @@ mod key;
 mod log;
 mod pools;
 mod queue;
+mod retention;
+mod rollout;
 mod run;
 mod server;
 mod shell;
 mod submit;
+mod webhooks;
 
 use crate::{
-    args::{Command, FlowCommand, KeyCommand, OutputArgs},
+    args::{Command, FleetCommand, FlowCommand, KeyCommand, OutputArgs},
     exit::Exit,
     output::OutputDirectory,
     report::Report,
@@ -52,21 +56,33 @@ pub(crate) async fn execute(command: Command, telemetry: &Telemetry) -> Result<E
             Ok(Exit::Passed)
         }
         Command::Key(KeyCommand::Generate(arguments)) => key::generate(&arguments),
-        Command::List(arguments) => fleet::list(arguments).await,
-        Command::Drain(arguments) => fleet::drain(arguments).await,
-        Command::Resume(arguments) => fleet::resume(arguments).await,
-        Command::Remove(arguments) => fleet::remove(arguments).await,
-        Command::Slots(arguments) => fleet::slots(arguments).await,
-        Command::Rename(arguments) => fleet::rename(arguments).await,
-        Command::Pools(command) => pools::pools(command).await,
-        Command::Tokens(command) => pools::tokens(command).await,
-        Command::Environments(command) => pools::environments(command).await,
-        Command::Tenants(command) => fleet::tenants(command).await,
-        Command::Jobs(command) => queue::jobs(command).await,
-        Command::Signal(arguments) => queue::signal(arguments).await,
+        Command::Fleet(command) => manage(command).await,
         Command::Ping(arguments) => jobs::ping(arguments).await,
         Command::Job(arguments) => jobs::show(arguments).await,
         Command::Cancel(arguments) => jobs::cancel(arguments).await,
+    }
+}
+
+/// Does what was asked of a fleet.
+async fn manage(command: FleetCommand) -> Result<Exit> {
+    match command {
+        FleetCommand::List(asked) => fleet::list(asked).await,
+        FleetCommand::Drain(asked) => fleet::drain(asked).await,
+        FleetCommand::Resume(asked) => fleet::resume(asked).await,
+        FleetCommand::Remove(asked) => fleet::remove(asked).await,
+        FleetCommand::Slots(asked) => fleet::slots(asked).await,
+        FleetCommand::Rename(asked) => fleet::rename(asked).await,
+        FleetCommand::Pools(command) => pools::pools(command).await,
+        FleetCommand::Tokens(command) => pools::tokens(command).await,
+        FleetCommand::Environments(command) => pools::environments(command).await,
+        FleetCommand::Tenants(command) => fleet::tenants(command).await,
+        FleetCommand::Rollout(command) => rollout::rollout(command).await,
+        FleetCommand::Credentials(command) => credentials::credentials(command).await,
+        FleetCommand::Webhooks(command) => webhooks::webhooks(command).await,
+        FleetCommand::Retention(command) => retention::retention(command).await,
+        FleetCommand::Jobs(command) => queue::jobs(command).await,
+        FleetCommand::Explain(asked) => queue::explain(asked).await,
+        FleetCommand::Signal(asked) => queue::signal(asked).await,
     }
 }
 

@@ -110,8 +110,9 @@ impl Management {
     /// Every item of a listing that comes in pages.
     pub(crate) async fn all(&self, path: &str) -> Result<Vec<Value>> {
         let (mut items, mut after) = (Vec::new(), String::new());
+        let first = if path.contains('?') { '&' } else { '?' };
         loop {
-            let page: Page = read(self.get(&format!("{path}?limit={PAGE_MAX}{after}")).await?)?;
+            let page: Page = read(self.get(&format!("{path}{first}limit={PAGE_MAX}{after}")).await?)?;
             items.extend(page.items);
             match page.next {
                 Some(next) => after = format!("&after={next}"),
@@ -130,23 +131,19 @@ impl Management {
         self.named("runner", "/self-hosted/runners", name).await
     }
 
-    async fn named(&self, what: &str, path: &str, name: &str) -> Result<String> {
-        if name.strip_prefix(what).is_some_and(|rest| rest.starts_with('_') && rest.len() == 33) {
+    /// The id of a tenant, by its id or name. Only the operator knows others.
+    pub(crate) async fn tenant(&self, name: &str) -> Result<String> {
+        if is_id("tenant", name) {
             return Ok(name.to_owned());
         }
-        let all: Vec<Named> = read(self.get(path).await?)?;
-        let mut found = all.iter().filter(|one| one.name == name);
-        match (found.next(), found.next()) {
-            (Some(one), None) => Ok(one.id.clone()),
-            (Some(_), Some(_)) => bail!("several of the {what}s are called {name}: give the id of one"),
-            (None, _) => {
-                let nearest = all.iter().map(|one| (strsim::jaro_winkler(&one.name, name), &one.name));
-                let nearest =
-                    nearest.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(likeness, _)| *likeness > 0.7);
-                let hint = nearest.map(|(_, name)| format!("; did you mean {name}?")).unwrap_or_default();
-                bail!("there is no {what} called {name}{hint}")
-            }
+        one_of("tenant", &read::<Vec<Named>>(self.all("/tenants").await?.into())?, name)
+    }
+
+    async fn named(&self, what: &str, path: &str, name: &str) -> Result<String> {
+        if is_id(what, name) {
+            return Ok(name.to_owned());
         }
+        one_of(what, &read::<Vec<Named>>(self.get(path).await?)?, name)
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
@@ -191,6 +188,26 @@ impl Management {
             (_, Err(_)) => {
                 bail!("{server} has answered {code}, and is not a control plane with the management API")
             }
+        }
+    }
+}
+
+/// Whether a text is the id of such a thing.
+fn is_id(what: &str, text: &str) -> bool {
+    text.strip_prefix(what).is_some_and(|rest| rest.starts_with('_') && rest.len() == 33)
+}
+
+/// The id of the one of these that has a name.
+fn one_of(what: &str, all: &[Named], name: &str) -> Result<String> {
+    let mut found = all.iter().filter(|one| one.name == name);
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one.id.clone()),
+        (Some(_), Some(_)) => bail!("several of the {what}s are called {name}: give the id of one"),
+        (None, _) => {
+            let nearest = all.iter().map(|one| (strsim::jaro_winkler(&one.name, name), &one.name));
+            let nearest = nearest.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(likeness, _)| *likeness > 0.7);
+            let hint = nearest.map(|(_, name)| format!("; did you mean {name}?")).unwrap_or_default();
+            bail!("there is no {what} called {name}{hint}")
         }
     }
 }

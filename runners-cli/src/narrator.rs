@@ -22,8 +22,6 @@ pub(crate) struct Narrator {
 #[derive(Debug, Default)]
 struct Seen {
     was_connected: bool,
-    /// Whether the present outage was told of.
-    outage_told: bool,
     /// When each attempt started. One for each slot at most.
     started: BTreeMap<FencingToken, Timestamp>,
 }
@@ -63,20 +61,15 @@ impl Narrator {
 
     fn connected(&self) {
         let mut seen = self.seen();
-        seen.outage_told = false;
         let again = std::mem::replace(&mut seen.was_connected, true);
         let text = if again { "connected again".to_owned() } else { format!("connected to {}", self.server) };
         self.say(&text, json!({ "event": "connected", "again": again }));
     }
 
-    /// A person is told once for each outage, a program of every try.
     fn disconnected(&self, error: &str, retry_in: std::time::Duration) {
-        let told = std::mem::replace(&mut self.seen().outage_told, true);
-        if !told || self.json {
-            let text = format!("{}: {error}; trying again", Style::new().yellow().apply_to("disconnected"));
-            let event = json!({ "event": "disconnected", "error": error, "retry_in_ms": millis(retry_in) });
-            self.say(&text, event);
-        }
+        let text = format!("{}: {error}; trying again", Style::new().yellow().apply_to("disconnected"));
+        let event = json!({ "event": "disconnected", "error": error, "retry_in_ms": millis(retry_in) });
+        self.say(&text, event);
     }
 
     fn ended(&self, token: FencingToken, outcome: &Outcome) {

@@ -96,7 +96,10 @@ mod tests {
                 "responses": { "200": { "description": "Bees.", "content": { "application/json": {
                     "schema": { "oneOf": [
                         { "const": "none" },
-                        { "type": "object", "properties": { "name": { "type": "string" } }, "required": ["name"] },
+                        { "type": "object", "properties": {
+                            "name": { "type": "string", "maxLength": 9 },
+                            "age": { "type": "integer", "minimum": 0, "maximum": u32::MAX },
+                        }, "required": ["name"] },
                     ] },
                 } } } },
             } } },
@@ -105,6 +108,7 @@ mod tests {
         for part in ["About <code>bees</code>.", "id=\"listBees\"", "<code>name</code>", "&quot;none&quot;"] {
             assert!(page.contains(part), "{part} is missing in {page}");
         }
+        assert!(page.contains("at most 9") && !page.contains("4294967295"), "{page}");
     }
 
     #[test]

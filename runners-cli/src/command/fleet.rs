@@ -4,7 +4,7 @@
 use super::pools::{done, keep, shown};
 use crate::{
     args::{
-        CreateTenantArgs, DrainArgs, ListRunnersArgs, RemoveArgs, RenameArgs, RunnerArgs, SlotsArgs,
+        Asked, CreateTenantArgs, DrainArgs, ListRunnersArgs, RemoveArgs, RenameArgs, RunnerArgs, SlotsArgs,
         SlotsLimit, TenantsCommand,
     },
     exit::Exit,
@@ -47,13 +47,14 @@ struct Tenant {
     created_at_utc: String,
 }
 
-pub(super) async fn list(arguments: ListRunnersArgs) -> Result<Exit> {
+pub(super) async fn list(arguments: Asked<ListRunnersArgs>) -> Result<Exit> {
     let management = Management::new(&arguments.fleet)?;
-    let path = match &arguments.pool {
-        Some(pool) => format!("/self-hosted/runners?poolId={}", management.pool(pool).await?),
-        None => "/self-hosted/runners".to_owned(),
-    };
-    let answer = management.get(&path).await?;
+    let mut filters = Vec::new();
+    if let Some(pool) = &arguments.pool {
+        filters.push(format!("poolId={}", management.pool(pool).await?));
+    }
+    filters.extend(arguments.state.map(|state| format!("status={}", state.name())));
+    let answer = management.get(&format!("/self-hosted/runners?{}", filters.join("&"))).await?;
     shown(&arguments.fleet, answer, |answer| {
         let runners: Vec<Runner> = read(answer)?;
         let rows = runners.into_iter().map(|runner| {
@@ -67,7 +68,7 @@ pub(super) async fn list(arguments: ListRunnersArgs) -> Result<Exit> {
     })
 }
 
-pub(super) async fn drain(arguments: DrainArgs) -> Result<Exit> {
+pub(super) async fn drain(arguments: Asked<DrainArgs>) -> Result<Exit> {
     let management = Management::new(&arguments.fleet)?;
     let runner = management.runner(&arguments.runner).await?;
     let mut asked = json!({});
@@ -82,14 +83,14 @@ pub(super) async fn drain(arguments: DrainArgs) -> Result<Exit> {
     done(&arguments.fleet, &json!({ "draining": runner }), &text)
 }
 
-pub(super) async fn resume(arguments: RunnerArgs) -> Result<Exit> {
+pub(super) async fn resume(arguments: Asked<RunnerArgs>) -> Result<Exit> {
     let management = Management::new(&arguments.fleet)?;
     let runner = management.runner(&arguments.runner).await?;
     management.post(&format!("/self-hosted/runners/{runner}/resume"), None).await?;
     done(&arguments.fleet, &json!({ "resumed": runner }), &format!("{} serves again", arguments.runner))
 }
 
-pub(super) async fn remove(arguments: RemoveArgs) -> Result<Exit> {
+pub(super) async fn remove(arguments: Asked<RemoveArgs>) -> Result<Exit> {
     let management = Management::new(&arguments.fleet)?;
     let runner = management.runner(&arguments.runner).await?;
     let within = arguments.within.map(|span| format!("&withinSeconds={}", span.0.as_secs()));
@@ -100,7 +101,7 @@ pub(super) async fn remove(arguments: RemoveArgs) -> Result<Exit> {
     done(&arguments.fleet, &answer, &format!("{} {how}", arguments.runner))
 }
 
-pub(super) async fn slots(arguments: SlotsArgs) -> Result<Exit> {
+pub(super) async fn slots(arguments: Asked<SlotsArgs>) -> Result<Exit> {
     let management = Management::new(&arguments.fleet)?;
     let runner = management.runner(&arguments.runner).await?;
     let SlotsLimit(limit) = arguments.slots;
@@ -112,7 +113,7 @@ pub(super) async fn slots(arguments: SlotsArgs) -> Result<Exit> {
     done(&arguments.fleet, &changed, &format!("{} executes {limit}", arguments.runner))
 }
 
-pub(super) async fn rename(arguments: RenameArgs) -> Result<Exit> {
+pub(super) async fn rename(arguments: Asked<RenameArgs>) -> Result<Exit> {
     let management = Management::new(&arguments.fleet)?;
     let runner = management.runner(&arguments.runner).await?;
     let asked = json!({ "name": arguments.name });
@@ -138,7 +139,7 @@ pub(super) async fn tenants(command: TenantsCommand) -> Result<Exit> {
     }
 }
 
-async fn create_tenant(arguments: CreateTenantArgs) -> Result<Exit> {
+async fn create_tenant(arguments: Asked<CreateTenantArgs>) -> Result<Exit> {
     let management = Management::of_operator(&arguments.fleet)?;
     let mut made = management.post("/tenants", Some(json!({ "name": arguments.name }))).await?;
     let id = made["id"].as_str().context("the server has answered without an id")?.to_owned();
@@ -147,7 +148,7 @@ async fn create_tenant(arguments: CreateTenantArgs) -> Result<Exit> {
     };
     let scopes = json!({ "name": FIRST, "scopes": ["submit", "read", "admin"] });
     let mut credential = management.within(id.clone()).post("/credentials", Some(scopes)).await?;
-    keep(file, &mut credential)?;
+    keep(file, &mut credential, "token")?;
     made["credential"] = credential;
     let text = format!("{} is {id}; {} may do everything in it", arguments.name, file.display());
     done(&arguments.fleet, &made, &text)

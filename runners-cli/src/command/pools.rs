@@ -2,8 +2,8 @@
 
 use crate::{
     args::{
-        CreatePoolArgs, CreateTokenArgs, EnvironmentsCommand, FleetArgs, PoolsCommand, SetEnvironmentArgs,
-        TokensCommand,
+        Asked, CreatePoolArgs, CreateTokenArgs, EnvironmentsCommand, FleetArgs, PoolsCommand,
+        SetEnvironmentArgs, TokensCommand,
     },
     exit::Exit,
     management::{Management, read},
@@ -12,6 +12,7 @@ use crate::{
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::path::Path;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -74,7 +75,7 @@ pub(super) async fn pools(command: PoolsCommand) -> Result<Exit> {
     }
 }
 
-async fn create_pool(arguments: CreatePoolArgs) -> Result<Exit> {
+async fn create_pool(Asked { what: arguments, fleet }: Asked<CreatePoolArgs>) -> Result<Exit> {
     let mut asked = json!({ "name": arguments.name });
     let mut given = |key: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -88,10 +89,10 @@ async fn create_pool(arguments: CreatePoolArgs) -> Result<Exit> {
     given("slotsPerRunner", arguments.slots_per_runner.map(Value::from));
     given("placement", arguments.pack.then(|| "pack".into()));
     given("isShared", arguments.shared.then(|| true.into()));
-    let made = Management::new(&arguments.fleet)?.post("/self-hosted/pools", Some(asked)).await?;
+    let made = Management::new(&fleet)?.post("/self-hosted/pools", Some(asked)).await?;
     let next = "`runners tokens create` makes a token that admits runners to it";
     let text = format!("{} is there: {next}", arguments.name);
-    done(&arguments.fleet, &made, &text)
+    done(&fleet, &made, &text)
 }
 
 pub(super) async fn tokens(command: TokensCommand) -> Result<Exit> {
@@ -123,25 +124,21 @@ pub(super) async fn tokens(command: TokensCommand) -> Result<Exit> {
     }
 }
 
-async fn create_token(arguments: CreateTokenArgs) -> Result<Exit> {
+async fn create_token(arguments: Asked<CreateTokenArgs>) -> Result<Exit> {
     let management = Management::new(&arguments.fleet)?;
     let pool = management.pool(&arguments.pool).await?;
     let mut asked = json!({ "maxUses": arguments.uses.unwrap_or(1) });
-    if let Some(name) = arguments.name {
-        asked["name"] = name.into();
+    if let Some(name) = &arguments.name {
+        asked["name"] = name.as_str().into();
     }
     if let Some(span) = arguments.expires_in {
         asked["expiresInSeconds"] = span.0.as_secs().into();
     }
-    let mut made =
+    let made =
         management.post(&format!("/self-hosted/pools/{pool}/registration-tokens"), Some(asked)).await?;
-    let Some(file) = &arguments.file else {
-        let text = made["token"].as_str().unwrap_or_default().to_owned();
-        return done(&arguments.fleet, &made, &text);
-    };
-    keep(file, &mut made)?;
-    let text = format!("{} is written: runners run --token-file {0}", file.display());
-    done(&arguments.fleet, &made, &text)
+    issued(&arguments.fleet, made, "token", arguments.file.as_deref(), |file| {
+        format!("{} is written: runners run --token-file {0}", file.display())
+    })
 }
 
 pub(super) async fn environments(command: EnvironmentsCommand) -> Result<Exit> {
@@ -166,7 +163,7 @@ pub(super) async fn environments(command: EnvironmentsCommand) -> Result<Exit> {
     }
 }
 
-async fn set_environment(arguments: SetEnvironmentArgs) -> Result<Exit> {
+async fn set_environment(arguments: Asked<SetEnvironmentArgs>) -> Result<Exit> {
     let management = Management::new(&arguments.fleet)?;
     let (asked, leads) = match &arguments.pool {
         Some(pool) => {
@@ -204,13 +201,33 @@ pub(super) fn done(arguments: &FleetArgs, answer: &Value, text: &str) -> Result<
     Ok(Exit::Passed)
 }
 
-/// Moves the token of an answer into a file that only its owner can read.
-pub(super) fn keep(file: &std::path::Path, made: &mut Value) -> Result<()> {
-    let token = made["token"].take();
-    let token = token.as_str().context("the server has answered without a token")?;
-    made["tokenFile"] = file.display().to_string().into();
-    tokens::write_private(file, token)
-        .with_context(|| format!("could not write {}: the token is lost, revoke it", file.display()))
+/// Shows what was made together with a secret, once: in `file` if there is one, or else itself.
+pub(super) fn issued(
+    arguments: &FleetArgs,
+    mut made: Value,
+    member: &str,
+    file: Option<&Path>,
+    written: impl FnOnce(&Path) -> String,
+) -> Result<Exit> {
+    match file {
+        Some(file) => {
+            keep(file, &mut made, member)?;
+            done(arguments, &made, &written(file))
+        }
+        None => {
+            let secret = made[member].as_str().unwrap_or_default().to_owned();
+            done(arguments, &made, &secret)
+        }
+    }
+}
+
+/// Moves the secret of an answer into a file that only its owner can read.
+pub(super) fn keep(file: &Path, made: &mut Value, member: &str) -> Result<()> {
+    let secret = made[member].take();
+    let secret = secret.as_str().with_context(|| format!("the server has answered without a {member}"))?;
+    made[format!("{member}File")] = file.display().to_string().into();
+    tokens::write_private(file, secret)
+        .with_context(|| format!("could not write {}: the {member} is lost, revoke it", file.display()))
 }
 
 /// A text as one segment of a path.

@@ -2,7 +2,7 @@
 
 use super::pools::{done, shown};
 use crate::{
-    args::{JobsCommand, ListJobsArgs, OneJobArgs, SignalArgs},
+    args::{Asked, JobsCommand, ListJobsArgs, OneJobArgs, SignalArgs},
     exit::Exit,
     management::{Management, read},
     table, terminal,
@@ -72,6 +72,7 @@ struct Explanation {
 #[serde(rename_all = "camelCase")]
 struct ExplainedPool {
     pool_id: String,
+    obstacle: Option<Value>,
     jobs_ahead: Option<u32>,
     runners: Vec<ExplainedRunner>,
 }
@@ -87,13 +88,13 @@ pub(super) async fn jobs(command: JobsCommand) -> Result<Exit> {
         JobsCommand::List(arguments) => list(arguments).await,
         JobsCommand::Inspect(arguments) => inspect(arguments).await,
         JobsCommand::Explain(arguments) => explain(arguments).await,
-        JobsCommand::Cancel(OneJobArgs { job, fleet }) => {
+        JobsCommand::Cancel(Asked { what: OneJobArgs { job }, fleet }) => {
             let cancelled = Management::new(&fleet)?.post(&format!("/jobs/{job}/cancel"), None).await?;
             let told = cancelled["jobs"].as_u64().is_some_and(|jobs| jobs > 0);
             let what = if told { "is told to stop" } else { "had ended before" };
             done(&fleet, &cancelled, &format!("{job} {what}"))
         }
-        JobsCommand::Retry(OneJobArgs { job, fleet }) => {
+        JobsCommand::Retry(Asked { what: OneJobArgs { job }, fleet }) => {
             let queued = Management::new(&fleet)?.post(&format!("/jobs/{job}/retry"), None).await?;
             let again = queued["id"].as_str().unwrap_or_default().to_owned();
             done(&fleet, &queued, &format!("{job} is queued again as {again}"))
@@ -101,7 +102,7 @@ pub(super) async fn jobs(command: JobsCommand) -> Result<Exit> {
     }
 }
 
-async fn list(arguments: ListJobsArgs) -> Result<Exit> {
+async fn list(arguments: Asked<ListJobsArgs>) -> Result<Exit> {
     let mut query = format!("limit={}", arguments.limit);
     let filters =
         [("state", &arguments.state), ("conclusion", &arguments.conclusion), ("pool", &arguments.pool)];
@@ -125,7 +126,7 @@ async fn list(arguments: ListJobsArgs) -> Result<Exit> {
     })
 }
 
-async fn inspect(OneJobArgs { job, fleet }: OneJobArgs) -> Result<Exit> {
+async fn inspect(Asked { what: OneJobArgs { job }, fleet }: Asked<OneJobArgs>) -> Result<Exit> {
     let answer = Management::new(&fleet)?.get(&format!("/jobs/{job}")).await?;
     shown(&fleet, answer, |answer| {
         let JobDetail { job, progress, attempts, artifacts } = read(answer)?;
@@ -148,34 +149,38 @@ async fn inspect(OneJobArgs { job, fleet }: OneJobArgs) -> Result<Exit> {
     })
 }
 
-async fn explain(OneJobArgs { job, fleet }: OneJobArgs) -> Result<Exit> {
+pub(super) async fn explain(Asked { what: OneJobArgs { job }, fleet }: Asked<OneJobArgs>) -> Result<Exit> {
     let answer = Management::new(&fleet)?.get(&format!("/jobs/{job}/explain")).await?;
     shown(&fleet, answer, |answer| {
         let explanation: Explanation = read(answer)?;
         terminal::print(format!("{job} is {}: {}", explanation.state, explanation.advice));
         let rows = explanation.pools.into_iter().flat_map(|pool| {
             let ahead = pool.jobs_ahead.map(|jobs| jobs.to_string()).unwrap_or_default();
-            let of_pool = move |runner: ExplainedRunner| {
-                let obstacle =
-                    runner.obstacle.map_or("when it is its turn".to_owned(), |told| obstacle(&told));
-                [pool.pool_id.clone(), ahead.clone(), runner.name, obstacle]
-            };
-            pool.runners.into_iter().map(of_pool)
+            let row = |runner: String, keeps: String| [pool.pool_id.clone(), ahead.clone(), runner, keeps];
+            let whole = pool.obstacle.as_ref().map(|obstacle| row("every one".to_owned(), told(obstacle)));
+            let each = pool.runners.iter().map(|runner| {
+                let keeps = runner.obstacle.as_ref().map_or("when it is its turn".to_owned(), told);
+                row(runner.name.clone(), keeps)
+            });
+            whole.into_iter().chain(each).collect::<Vec<_>>()
         });
         table::list(["pool", "jobs ahead", "runner", "what keeps it from that"], rows);
         Ok(())
     })
 }
 
-/// What keeps a job from a runner, with what is particular of it, such as the label that is wanted.
-fn obstacle(told: &Value) -> String {
-    let code = told["code"].as_str().unwrap_or_default();
-    let members = told.as_object().into_iter().flatten();
-    let rest = members.filter(|(name, _)| *name != "code").filter_map(|(_, value)| value.as_str());
-    std::iter::once(code).chain(rest).collect::<Vec<_>>().join(" ")
+/// What keeps a job, with what is said of it: `wanted (label gpu)`.
+fn told(obstacle: &Value) -> String {
+    let members = obstacle.as_object().into_iter().flatten();
+    let details = members.filter(|(member, _)| *member != "code").map(|(member, value)| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        format!("{member} {text}")
+    });
+    let (code, details) = (obstacle["code"].as_str().unwrap_or_default(), details.collect::<Vec<_>>());
+    if details.is_empty() { code.to_owned() } else { format!("{code} ({})", details.join(", ")) }
 }
 
-pub(super) async fn signal(arguments: SignalArgs) -> Result<Exit> {
+pub(super) async fn signal(arguments: Asked<SignalArgs>) -> Result<Exit> {
     let payload: Value = serde_json::from_str(&arguments.payload)
         .with_context(|| format!("the command {:?} is not JSON", arguments.payload))?;
     let management = Management::new(&arguments.fleet)?;

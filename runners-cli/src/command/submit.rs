@@ -37,6 +37,7 @@ pub(super) async fn execute(arguments: SubmitArgs) -> Result<Exit> {
     let output = if arguments.wait { Some(OutputDirectory::open(&arguments.output.output)?) } else { None };
     let options = JobOptions {
         pool: arguments.pool.clone(),
+        environment: arguments.environment.clone(),
         wanted: arguments.labels.iter().cloned().collect(),
         timeout: arguments.timeout,
         audience: arguments.sign.audience.iter().cloned().collect(),

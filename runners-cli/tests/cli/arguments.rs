@@ -14,6 +14,17 @@ fn every_command_explains_itself() {
         let text = help.stdout();
         assert!(verb == "flow" || text.contains("Example"), "{verb}: {text}");
     }
+    for verb in [
+        ["webhooks", "create"],
+        ["credentials", "create"],
+        ["retention", "set"],
+        ["rollout", "set"],
+        ["tokens", "create"],
+        ["jobs", "list"],
+    ] {
+        let help = stage.run(&[&verb[..], &["--help"]].concat());
+        assert!(help.code() == Some(0) && help.stdout().contains("Example"), "{verb:?}: {}", help.stdout());
+    }
     let help = stage.run(&["submit", "--help"]).stdout();
     for member in ["version", "counts", "conclusion", "steps", "artifacts", "sha256"] {
         assert!(help.contains(&format!("\"{member}\"")), "{member} of report.json is not explained");

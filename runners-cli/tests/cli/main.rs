@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
+mod access;
 mod arguments;
 mod background;
 mod canonical;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// Runs a verb to its good end; what it printed.
 #[track_caller]
-fn run(stage: &Stage, url: &str, arguments: &[&str]) -> String {
+pub(crate) fn run(stage: &Stage, url: &str, arguments: &[&str]) -> String {
     let ended = stage.run(&[arguments, &["-s", url]].concat());
     ended.expect(0, "");
     ended.stdout()
@@ -13,7 +13,7 @@ fn run(stage: &Stage, url: &str, arguments: &[&str]) -> String {
 
 /// The same as JSON.
 #[track_caller]
-fn json(stage: &Stage, url: &str, arguments: &[&str]) -> Value {
+pub(crate) fn json(stage: &Stage, url: &str, arguments: &[&str]) -> Value {
     serde_json::from_str(&run(stage, url, &[arguments, &["--json"]].concat())).unwrap()
 }
 

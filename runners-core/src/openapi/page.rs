@@ -45,7 +45,8 @@ impl<'a> Page<'a> {
                     out,
                     "<li><a href=\"#{}\"><b class=\"{method}\">{method}</b><span>{}</span></a></li>",
                     escaped(text(&call["operationId"])),
-                    escaped(path)
+                    // A long path breaks between its segments, and not within a word.
+                    escaped(path).replace('/', "<wbr>/")
                 )?;
             }
             out.write_str("</ul></section>")
@@ -258,7 +259,7 @@ fn limits(schema: &Value) -> String {
     ];
     let found: Vec<String> = words
         .iter()
-        .filter(|(name, _)| schema[*name].is_number() && schema[*name] != 0)
+        .filter(|(name, _)| schema[*name].is_number() && !says_nothing(&schema[*name]))
         .map(|(name, word)| format!("{word}{}", schema[*name]))
         .collect();
     if found.is_empty() {
@@ -266,6 +267,11 @@ fn limits(schema: &Value) -> String {
     } else {
         format!(" <span class=\"limit\">{}</span>", found.join(", "))
     }
+}
+
+/// Whether a number is where its kind begins or ends anyway.
+fn says_nothing(limit: &Value) -> bool {
+    matches!(limit.as_u64(), Some(0 | 65_535 | 4_294_967_295 | u64::MAX))
 }
 
 fn text(value: &Value) -> &str {

@@ -107,11 +107,15 @@ async fn finish_one(hand: &mut Hand) {
     hand.next.finishes.clear();
 }
 
+/// How often nothing may be told before it is given up.
+const SILENCES_MAX: usize = 100;
+
 /// Reads on until an event of this name was told.
 async fn read_to(viewer: &Management, of: EventsOf, after: &mut EventCursor, name: &str) -> Vec<Event> {
-    let mut told = Vec::new();
-    loop {
+    let (mut told, mut silences) = (Vec::new(), 0);
+    while silences < SILENCES_MAX {
         let page = viewer.events(of, *after, LONG).await.unwrap();
+        silences += usize::from(page.events.is_empty());
         for (at, event) in page.events {
             *after = at;
             told.push(event);
@@ -120,6 +124,7 @@ async fn read_to(viewer: &Management, of: EventsOf, after: &mut EventCursor, nam
             }
         }
     }
+    panic!("no {name:?} was told, but {:?}", names(&told));
 }
 
 fn names(events: &[Event]) -> Vec<&'static str> {

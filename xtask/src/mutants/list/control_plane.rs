@@ -25,6 +25,12 @@ const SIGNALS: &[&str] =
 const STARTS: &[&str] =
     &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "starts::"];
 
+const RUNS: &str = "runners-core/src/actors/control_plane/runs.rs";
+
+/// What runs tell of themselves, in simulated time.
+const RUN_FEED: &[&str] =
+    &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "run_feed::"];
+
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "term not backed by the stored expiry",
@@ -123,5 +129,26 @@ pub(super) const MUTANTS: &[Mutant] = &[
         search: "job.stop(StopReason::Drained, now, slack).then(",
         replacement: "(job.stop(StopReason::Drained, now, slack) && slack.is_zero()).then(",
         test: DRAINS,
+    },
+    Mutant {
+        name: "run closed over a job that was added",
+        file: RUNS,
+        search: "batch.add(keys::open_jobs(tenant, run), 0, Some(0));",
+        replacement: "batch.add(keys::open_jobs(tenant, run), 0, None);",
+        test: RUN_FEED,
+    },
+    Mutant {
+        name: "run that nobody lived to close stays open",
+        file: RUNS,
+        search: "let all = more || look_at.is_none_or(|at| at <= now);",
+        replacement: "let all = more && look_at.is_none_or(|at| at <= now);",
+        test: RUN_FEED,
+    },
+    Mutant {
+        name: "run closed before what its jobs told last",
+        file: RUNS,
+        search: "if !more && chunks.iter().all(|(first, _)| *first <= told_at) {",
+        replacement: "if !more || chunks.iter().all(|(first, _)| *first <= told_at) {",
+        test: RUN_FEED,
     },
 ];

@@ -1,0 +1,111 @@
+//! What may be asked of runners.
+
+use crate::span::Span;
+use clap::{Args, ValueEnum};
+
+/// Which runners are listed.
+#[derive(Debug, Args)]
+pub(crate) struct ListRunnersArgs {
+    /// Those of this pool only, by its id or name.
+    #[arg(long)]
+    pub(crate) pool: Option<String>,
+    /// Those that are so only.
+    #[arg(long, value_enum)]
+    pub(crate) state: Option<RunnerState>,
+}
+
+/// How a runner is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RunnerState {
+    /// It is there and takes jobs.
+    Online,
+    /// It is there and takes nothing new.
+    Draining,
+    /// It has not spoken for a while.
+    Offline,
+}
+
+impl RunnerState {
+    /// As it stands in the management API.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Online => "Online",
+            Self::Draining => "Draining",
+            Self::Offline => "Offline",
+        }
+    }
+}
+
+/// A runner that is named.
+#[derive(Debug, Args)]
+pub(crate) struct RunnerArgs {
+    /// The runner, by its id or name.
+    pub(crate) runner: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DrainArgs {
+    /// The runner, by its id or name.
+    pub(crate) runner: String,
+    /// Why, for people.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) note: Option<String>,
+    /// When what it still runs is taken from it and goes on elsewhere [default: never].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) within: Option<Span>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RemoveArgs {
+    /// The runner, by its id or name.
+    pub(crate) runner: String,
+    /// Remove it at once: what it holds is tried elsewhere. It drains first unless this is given.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// How long it may drain before [default: 1h].
+    #[arg(long, value_name = "TIME", conflicts_with = "force")]
+    pub(crate) within: Option<Span>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SlotsArgs {
+    /// The runner, by its id or name.
+    pub(crate) runner: String,
+    /// How many jobs it executes at once at most, or `own` for as many as it was started with.
+    #[arg(value_parser = slots_limit)]
+    pub(crate) slots: SlotsLimit,
+}
+
+/// A limit on slots, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SlotsLimit(pub(crate) Option<u32>);
+
+#[derive(Debug, Args)]
+pub(crate) struct RenameArgs {
+    /// The runner, by its id or name.
+    pub(crate) runner: String,
+    /// What it is called from now on.
+    pub(crate) name: String,
+}
+
+fn slots_limit(text: &str) -> Result<SlotsLimit, String> {
+    match text {
+        "own" => Ok(SlotsLimit(None)),
+        _ => text
+            .parse()
+            .map(|slots| SlotsLimit(Some(slots)))
+            .map_err(|_| format!("{text:?} is neither a number nor `own`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_on_slots_is_a_number_or_lifted() {
+        assert_eq!(slots_limit("3"), Ok(SlotsLimit(Some(3))));
+        assert_eq!(slots_limit("own"), Ok(SlotsLimit(None)));
+        assert!(slots_limit("many").is_err());
+    }
+}

@@ -1,0 +1,142 @@
+//! Verbs for what the API is called with, whom it tells, what is kept, and what is rolled out: each
+//! against a real server.
+
+use crate::{
+    stage::Stage,
+    verbs::{json, run},
+};
+
+#[test]
+fn a_credential_is_made_does_what_its_scopes_say_and_is_revoked() {
+    let stage = Stage::new();
+    let (_server, url) = stage.server();
+    let told =
+        run(&stage, &url, &["credentials", "create", "audit", "--scope", "read", "--file", "audit-token"]);
+    assert!(!told.contains("rapi_") && told.contains("audit-token is written"), "{told}");
+    assert!(stage.read("audit-token").starts_with("rapi_"));
+    #[cfg(unix)]
+    assert_eq!(crate::stage::mode(&stage.path("audit-token")), 0o600);
+    let reads = |code, said: &str| {
+        stage.run(&["jobs", "list", "--token-file", "audit-token", "-s", &url]).expect(code, said);
+    };
+    reads(0, "");
+    let pool = ["pools", "create", "x", "--token-file", "audit-token", "-s", &url];
+    stage.run(&pool).expect(2, "the credential does not allow this");
+
+    let made =
+        json(&stage, &url, &["credentials", "create", "ci", "--scope", "submit", "--expires-in", "30d"]);
+    let secret = made["token"].as_str().unwrap();
+    assert!(secret.starts_with("rapi_") && made["expiresAtUtc"].is_string(), "{made}");
+    let listed = run(&stage, &url, &["credentials", "list"]);
+    assert!(listed.contains("audit") && listed.contains("ci") && !listed.contains("rapi_"), "{listed}");
+    let all = json(&stage, &url, &["credentials", "list"]);
+    let audit = all.as_array().unwrap().iter().find(|one| one["name"] == "audit").unwrap();
+    run(&stage, &url, &["credentials", "revoke", audit["id"].as_str().unwrap()]);
+    reads(2, "does not know this token");
+    assert!(run(&stage, &url, &["credentials", "list"]).contains("revoked"));
+    stage.run(&["credentials", "create", "none", "-s", &url]).expect(2, "--scope");
+}
+
+#[test]
+fn a_webhook_is_made_given_another_secret_and_deleted_and_what_it_was_not_told_is_listed() {
+    let stage = Stage::new();
+    let (_server, url) = stage.server();
+    // Nothing is called that is inside, and the server was not told to.
+    let hook = "http://127.0.0.1:9/";
+    let secret = run(&stage, &url, &["webhooks", "create", hook, "--event", "ready", "--event", "closed"]);
+    assert!(secret.starts_with("whsec_"), "{secret}");
+    let listed = run(&stage, &url, &["webhooks", "list"]);
+    assert!(
+        listed.contains(hook) && listed.contains("closed, ready") && !listed.contains("whsec_"),
+        "{listed}"
+    );
+    let all = json(&stage, &url, &["webhooks", "list"]);
+    let id = all[0]["id"].as_str().unwrap();
+    run(&stage, &url, &["webhooks", "rotate-secret", id, "--file", "hook-secret"]);
+    assert!(stage.read("hook-secret").starts_with("whsec_") && stage.read("hook-secret") != secret);
+    stage.write("own-secret", "a secret of their own\n");
+    let rotated = json(&stage, &url, &["webhooks", "rotate-secret", id, "--secret-file", "own-secret"]);
+    assert_eq!(rotated["secret"], "a secret of their own");
+
+    let flow = stage.flow("flow.json", "http://localhost/", "x");
+    let submitted = stage.run(&["submit", &flow, "--json", "-s", &url]).json();
+    let job = submitted["jobs"][0]["job"].as_str().unwrap();
+    // It is given up at once, since it is never permitted.
+    let given_up = loop {
+        let given_up = json(&stage, &url, &["webhooks", "deliveries", "--given-up"]);
+        if given_up[0].is_object() {
+            break given_up;
+        }
+    };
+    assert_eq!(
+        (&given_up[0]["event"]["job"], &given_up[0]["event"]["event"]),
+        (&job.into(), &"ready".into())
+    );
+    let told = run(&stage, &url, &["webhooks", "deliveries", "--given-up"]);
+    assert!(told.contains("given up") && told.contains(given_up[0]["id"].as_str().unwrap()), "{told}");
+    run(&stage, &url, &["webhooks", "redeliver", given_up[0]["id"].as_str().unwrap()]);
+    run(&stage, &url, &["webhooks", "delete", id]);
+    assert_eq!(json(&stage, &url, &["webhooks", "list"]), serde_json::json!([]));
+    stage.run(&["webhooks", "create", "ftp://x", "-s", &url]).expect(2, "must begin with https://");
+    stage.run(&["webhooks", "create", hook, "--event", "done", "-s", &url]).expect(2, "concluded");
+}
+
+#[test]
+fn what_is_kept_is_shown_and_changed_member_by_member() {
+    let stage = Stage::new();
+    let (_server, url) = stage.server();
+    let shown = run(&stage, &url, &["retention", "show"]);
+    assert!(shown.contains("30d") && shown.contains("ended jobs"), "{shown}");
+    let set = json(&stage, &url, &["retention", "set", "--jobs-for", "7d", "--jobs-max", "100"]);
+    assert_eq!((&set["concludedForSeconds"], &set["jobsMax"]), (&604_800.into(), &100.into()), "{set}");
+    let set = json(&stage, &url, &["retention", "set", "--jobs-for", "forever", "--artifacts-for", "1h"]);
+    let expected = serde_json::json!({
+        "concludedForSeconds": null, "jobsMax": 100, "artifactsForSeconds": 3600, "artifactsMax": null,
+        "eventsForSeconds": set["eventsForSeconds"],
+    });
+    assert_eq!(set, expected, "what was not said stays");
+    stage.run(&["retention", "set", "-s", &url]).expect(2, "required");
+    stage.run(&["retention", "set", "--jobs-for", "1s", "-s", &url]).expect(2, "concludedForSeconds");
+}
+
+#[test]
+fn the_operator_says_what_is_rolled_out_to_whom() {
+    let stage = Stage::new();
+    let (_server, url) = stage.server();
+    run(&stage, &url, &["tenants", "create", "acme", "--credential-file", "acme-token"]);
+    let shown = run(&stage, &url, &["rollout", "show"]);
+    assert!(shown.contains("everybody") && shown.contains("the server's settings"), "{shown}");
+    run(&stage, &url, &["rollout", "set", "relay", "off"]);
+    let rules = json(&stage, &url, &["rollout", "set", "self-hosted", "on", "--to", "acme"]);
+    assert_eq!(rules["selfHostedRunners"]["tenants"].as_array().unwrap().len(), 1, "{rules}");
+    assert_eq!(rules["selfHostedRelay"]["isEnabled"], false, "the other stays as it was said");
+    stage.run(&["pools", "create", "x", "-s", &url]).expect(2, "not switched on for this tenant");
+    run(&stage, &url, &["pools", "create", "x", "--token-file", "acme-token"]);
+    run(&stage, &url, &["rollout", "reset", "self-hosted"]);
+    run(&stage, &url, &["pools", "create", "x"]);
+    stage.run(&["rollout", "set", "relay", "on", "--to", "acne", "-s", &url]).expect(2, "did you mean acme?");
+    stage.run(&["rollout", "show", "--token-file", "acme-token", "-s", &url]).expect(2, "operator");
+}
+
+#[test]
+fn runners_are_listed_by_how_they_are_and_a_job_is_explained() {
+    let stage = Stage::new();
+    let (_server, url) = stage.server();
+    let _runner = stage.runner(&url);
+    assert!(run(&stage, &url, &["list", "--state", "online", "--pool", "default"]).contains("tester"));
+    assert_eq!(json(&stage, &url, &["list", "--state", "offline"]), serde_json::json!([]));
+    stage.run(&["list", "--state", "lost", "-s", &url]).expect(2, "offline");
+    run(&stage, &url, &["pools", "create", "lab"]);
+    let flow = stage.flow("flow.json", "http://localhost/", "x");
+    let submitted = stage.run(&["submit", &flow, "--pool", "lab", "--json", "-s", &url]).json();
+    let job = submitted["jobs"][0]["job"].as_str().unwrap();
+    let told = run(&stage, &url, &["explain", job]);
+    assert!(told.contains("start one") && told.contains("empty"), "{told}");
+    let told = json(&stage, &url, &["explain", job]);
+    assert_eq!(told["pools"][0]["obstacle"]["code"], "empty", "{told}");
+    run(&stage, &url, &["environments", "set", "staging", "--pool", "lab"]);
+    let to_staging = ["submit", &flow, "--environment", "staging", "--json", "-s", &url];
+    let submitted = stage.run(&to_staging).json();
+    let job = submitted["jobs"][0]["job"].as_str().unwrap();
+    assert_eq!(json(&stage, &url, &["jobs", "inspect", job])["pool"], "lab");
+}
