@@ -30,10 +30,9 @@ const CONTEXT_TIMEOUT: Duration = Duration::from_secs(5);
 /// share them.
 ///
 /// In Chromium and Firefox each session is a fresh context of a running browser: cookies, storage,
-/// scripts in the background, permissions and caches of one are not there in the next, nor are downloads of
-/// Chromium. One browser has one
-/// session at a time. WebKit has no contexts, and those of a WebDriver at a URL are out of reach: there
-/// a session that was started ahead is used once.
+/// scripts in the background, permissions and caches of one are not there in the next, nor are downloads
+/// of Chromium. One browser has one session at a time. WebKit has no contexts, and those of a WebDriver
+/// at a URL are out of reach: there a session that was started ahead is used once.
 ///
 /// A browser is replaced after [`jobs_max`](WarmOptions::jobs_max) sessions, when it has grown beyond
 /// [`bytes_max`](WarmOptions::bytes_max), when it does not answer, and when its session was dropped
