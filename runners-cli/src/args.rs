@@ -9,7 +9,7 @@ pub(crate) use fleet::{
     JobsCommand, ListJobsArgs, ListRunnersArgs, OneJobArgs, PoolsCommand, RemoveArgs, RenameArgs, RunnerArgs,
     SetEnvironmentArgs, SignalArgs, SlotsArgs, SlotsLimit, TenantsCommand, TokensCommand,
 };
-pub(crate) use groups::{ApiArgs, BrowserArgs, GivenSettings, HostArgs, OutputArgs, TrustArgs};
+pub(crate) use groups::{ApiArgs, BrowserArgs, Captured, GivenSettings, HostArgs, OutputArgs, TrustArgs};
 pub(crate) use guard::{GuardArgs, KeyCommand, KeyGenerateArgs, SignArgs, TenureArgs};
 
 use crate::settings::{Settings, Sources};

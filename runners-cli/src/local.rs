@@ -1,8 +1,10 @@
 //! The browser of this machine, as the arguments describe it.
 
-use crate::args::BrowserArgs;
+use crate::args::{BrowserArgs, Captured};
 use anyhow::{Context as _, Result};
-use runners_exec_webdriver::{Driver, DriverOptions, FlowExecutor, ReplayOptions};
+use runners_exec_webdriver::{
+    BaselineMode, DirectoryBaselines, Driver, DriverOptions, FlowExecutor, ReplayOptions,
+};
 use serde_json::Map;
 
 /// Replays flows in browsers of this machine.
@@ -28,7 +30,14 @@ impl LocalBrowser {
         };
         let mut options = ReplayOptions::default();
         options.screenshots = arguments.screenshots.into();
-        let executor = FlowExecutor::new(driver.clone()).with_options(options);
+        let asks = |what| arguments.capture.contains(&what);
+        options.capture.bodies = asks(Captured::Bodies);
+        options.capture.frames = asks(Captured::Frames);
+        options.capture.video = asks(Captured::Video);
+        let mode = if arguments.update_baselines { BaselineMode::Update } else { BaselineMode::Compare };
+        let baselines = DirectoryBaselines::new(&arguments.baselines);
+        let executor =
+            FlowExecutor::new(driver.clone()).with_options(options).with_baselines(baselines, mode);
         Ok(Self { executor, driver, options: managed })
     }
 

@@ -7,25 +7,29 @@ mod browser;
 #[cfg(feature = "checks")]
 mod check;
 mod driver;
+mod evidence;
 mod executor;
 mod flow;
 mod page;
 mod replay;
 mod result;
 mod selenium;
+mod visual;
 mod within;
 
 pub use browser::{Browser, BrowserError, Call, Method, OpenError, Session};
 #[cfg(feature = "checks")]
 pub use check::{CheckExecutor, CheckFleet, CheckFleetBuilder, FleetError};
 pub use driver::{Driver, DriverOptions};
+pub use evidence::Capture;
 pub use executor::FlowExecutor;
 pub use flow::{
-    Action, AssertedNavigation, BrowserFlow, Chain, Click, Cookie, Device, ExportedFlow, Extension, Flow,
-    Mode, Operator, Parameter, ParameterKind, Problem, Problems, Selector, Selectors, Step, StoredOrigin,
-    UploadedFile, Viewport, WaitForElement,
+    Action, AssertedNavigation, BrowserFlow, Chain, Click, Comparison, Cookie, Device, ExportedFlow,
+    Extension, Flow, Mode, Operator, Parameter, ParameterKind, Problem, Problems, Selector, Selectors, Step,
+    StoredOrigin, UploadedFile, Viewport, WaitForElement,
 };
 pub use page::{Expect, Locator, Page, PageError, Subject, expect};
 pub use replay::{Evidence, FlowObserver, Replay, ReplayOptions, Screenshots};
 pub use result::{FlowResult, StepResult, StepState};
 pub use selenium::{ImportError, ImportedFlow, LeftOut, SeleniumImport};
+pub use visual::{BaselineError, BaselineKey, BaselineMode, Baselines, DirectoryBaselines};

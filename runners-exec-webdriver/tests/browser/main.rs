@@ -9,14 +9,18 @@ mod canonical;
 #[cfg(feature = "checks")]
 mod checks;
 mod elements;
+mod evidence;
 mod extensions;
 mod failures;
 mod forms;
 mod keys;
 #[cfg(target_os = "linux")]
 mod life;
+#[cfg(target_os = "linux")]
+mod lost;
 mod pages;
 mod places;
 mod stage;
 mod strict;
+mod visual;
 mod waits;
