@@ -14,7 +14,7 @@ pub(crate) use fleet::{
     SetEnvironmentArgs, SetRetentionArgs, SetRolloutArgs, SignalArgs, SlotsArgs, SlotsLimit, Switch,
     TenantsCommand, TokensCommand, WebhooksCommand,
 };
-pub(crate) use groups::{ApiArgs, BrowserArgs, GivenSettings, HostArgs, OutputArgs, TrustArgs};
+pub(crate) use groups::{ApiArgs, BrowserArgs, Captured, GivenSettings, HostArgs, OutputArgs, TrustArgs};
 pub(crate) use guard::{GuardArgs, KeyCommand, KeyGenerateArgs, SignArgs, TenureArgs};
 pub(crate) use job::{JobArgs, PingArgs};
 pub(crate) use runner::{

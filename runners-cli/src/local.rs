@@ -1,10 +1,11 @@
 //! The browser of this machine, as the arguments describe it.
 
-use crate::args::BrowserArgs;
+use crate::args::{BrowserArgs, Captured};
 use anyhow::{Context as _, Result};
 use runners_core::SystemClock;
 use runners_exec_webdriver::{
-    Driver, DriverOptions, FlowExecutor, Probe, ProbeError, ReplayOptions, WarmBrowsers, WarmOptions,
+    BaselineMode, DirectoryBaselines, Driver, DriverOptions, FlowExecutor, Probe, ProbeError, ReplayOptions,
+    WarmBrowsers, WarmOptions,
 };
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -38,6 +39,12 @@ impl LocalBrowser {
         };
         let mut options = ReplayOptions::default();
         options.screenshots = arguments.screenshots.into();
+        let asks = |what| arguments.capture.contains(&what);
+        options.capture.bodies = asks(Captured::Bodies);
+        options.capture.frames = asks(Captured::Frames);
+        options.capture.video = asks(Captured::Video);
+        let mode = if arguments.update_baselines { BaselineMode::Update } else { BaselineMode::Compare };
+        let baselines = DirectoryBaselines::new(&arguments.baselines);
         let warm = (arguments.warm > 0).then(|| {
             let mut options = WarmOptions::default();
             options.browsers = usize::from(arguments.warm);
@@ -47,7 +54,8 @@ impl LocalBrowser {
             Some(warm) => FlowExecutor::new(warm.clone()),
             None => FlowExecutor::new(driver.clone()),
         };
-        Ok(Self { executor: executor.with_options(options), driver, warm, options: managed })
+        let executor = executor.with_options(options).with_baselines(baselines, mode);
+        Ok(Self { executor, driver, warm, options: managed })
     }
 
     /// Name and version of the browser, if it is one of this machine and says so.

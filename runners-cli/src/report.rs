@@ -62,6 +62,9 @@ pub(crate) struct FlowReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<String>,
     pub(crate) steps: Vec<StepResult>,
+    /// What went wrong in the page while no step looked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) page_errors: Vec<String>,
     pub(crate) artifacts: Vec<ArtifactReport>,
     /// Artifacts that could not be kept, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -131,6 +134,7 @@ impl FlowReport {
         self.title = result.title;
         self.duration_ms = result.duration_ms;
         self.steps = result.steps;
+        self.page_errors = result.page_errors;
     }
 
     fn to_job(&self) -> JobReport {
@@ -143,6 +147,7 @@ impl FlowReport {
         job.steps = self.steps.iter().map(step).collect();
         job.artifacts = self.artifacts.iter().map(artifact).collect();
         job.missing.clone_from(&self.missing);
+        job.page_errors.clone_from(&self.page_errors);
         job
     }
 
@@ -158,15 +163,10 @@ impl FlowReport {
 }
 
 fn step(step: &StepResult) -> StepReport {
-    let state = match step.state {
-        StepState::Passed => report::StepState::Passed,
-        StepState::Failed => report::StepState::Failed,
-        StepState::Skipped => report::StepState::Skipped,
-        _ => report::StepState::NotRun,
-    };
-    let mut report = StepReport::new(&*step.description, state, Duration::from_millis(step.duration_ms));
+    let mut report = StepReport::new(&*step.description, step.state, Duration::from_millis(step.duration_ms));
     report.reason.clone_from(&step.reason);
     report.artifacts.clone_from(&step.artifacts);
+    report.retries = step.retries;
     report
 }
 

@@ -22,6 +22,7 @@ pub use actors::{
     runner::{ExitReason, HookError, Runner, RunnerBuilder, RunnerSnapshot},
     spool::{Spool, SpoolError},
 };
+pub use rules::redaction::Redactor;
 pub use seams::{
     artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream, StoredArtifact},
     artifact::{intake::ArtifactIntake, memory::MemoryArtifacts},

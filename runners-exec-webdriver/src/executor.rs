@@ -2,9 +2,11 @@
 
 use crate::{
     browser::{Browser, OpenError, Session},
+    evidence::Film,
     flow::{BrowserFlow, Step},
     replay::{Evidence, FlowObserver, Replay, ReplayOptions},
     result::{FlowResult, StepResult},
+    visual::{BaselineMode, Baselines},
     within::within,
 };
 use async_trait::async_trait;
@@ -21,19 +23,27 @@ pub struct FlowExecutor {
     browser: Arc<dyn Browser>,
     options: ReplayOptions,
     clock: Arc<dyn Clock>,
+    baselines: Option<(Arc<dyn Baselines>, BaselineMode)>,
 }
 
 impl FlowExecutor {
     /// Takes where browsers come from; [`Driver`](crate::Driver) is the usual one.
     pub fn new(browser: impl Browser) -> Self {
         let clock = Arc::new(SystemClock::default());
-        Self { browser: Arc::new(browser), options: ReplayOptions::default(), clock }
+        Self { browser: Arc::new(browser), options: ReplayOptions::default(), clock, baselines: None }
     }
 
     /// Replays with other options.
     #[must_use]
     pub const fn with_options(mut self, options: ReplayOptions) -> Self {
         self.options = options;
+        self
+    }
+
+    /// Compares pictures with these baselines. Without any, a step that compares fails.
+    #[must_use]
+    pub fn with_baselines(mut self, baselines: impl Baselines, mode: BaselineMode) -> Self {
+        self.baselines = Some((Arc::new(baselines), mode));
         self
     }
 
@@ -59,7 +69,10 @@ impl FlowExecutor {
         observer: &dyn FlowObserver,
         cancelled: impl Future<Output = ()> + Send,
     ) -> Result<FlowResult, Fault> {
-        let replay = Replay::new(flow, self.options).with_clock(Arc::clone(&self.clock));
+        let mut replay = Replay::new(flow, self.options).with_clock(Arc::clone(&self.clock));
+        if let Some((baselines, mode)) = &self.baselines {
+            replay = replay.with_baselines(Arc::clone(baselines), *mode);
+        }
         match self.browser.engine() {
             Some(engine) => replay.check_on(engine)?,
             None => replay.check()?,
@@ -83,6 +96,9 @@ impl Executor<BrowserFlow> for FlowExecutor {
                 *text = attempt.redact(text);
             }
         }
+        for text in &mut result.page_errors {
+            *text = attempt.redact(text);
+        }
         Ok(result)
     }
 }
@@ -104,7 +120,10 @@ impl FlowObserver for Reported {
 
     async fn evidence(&self, evidence: Evidence) {
         let (name, mut evidence) = (evidence.name.clone(), evidence);
-        if let Ok(text) = str::from_utf8(&evidence.bytes) {
+        // Pictures in base64 have no text in which a short secret could be found by more than chance.
+        if evidence.name != Film::NAME
+            && let Ok(text) = str::from_utf8(&evidence.bytes)
+        {
             evidence.bytes = self.attempt.redact(text).into();
         }
         if let Err(error) = self.attempt.attach(evidence.name, evidence.media_type, evidence.bytes).await {

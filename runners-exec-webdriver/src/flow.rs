@@ -1,6 +1,8 @@
 //! Browser flows: the JSON that the Recorder panel of Chrome exports, as typed values and as a
 //! command. Nothing here touches a browser.
 
+mod capture;
+mod comparison;
 mod export;
 mod extension;
 mod include;
@@ -15,6 +17,7 @@ mod selector;
 mod step;
 mod support;
 
+pub use comparison::Comparison;
 pub use export::ExportedFlow;
 pub use extension::{Cookie, Extension, StoredOrigin, UploadedFile};
 pub(crate) use key::{Bare, Key, typed};
@@ -25,8 +28,8 @@ pub(crate) use step::one_line;
 pub use step::{Action, AssertedNavigation, Click, Device, Operator, Step, Viewport, WaitForElement};
 pub(crate) use support::Devtools;
 
-use crate::result::FlowResult;
-use runners_core::Command;
+use crate::{evidence::Capture, result::FlowResult};
+use runners_core::{Command, Redactor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::value::RawValue;
 use std::{sync::Arc, time::Duration};
@@ -45,6 +48,8 @@ pub struct Flow {
     pub mode: Mode,
     /// What the flow declares to be filled in.
     pub parameters: Vec<Parameter>,
+    /// What the flow asks to be kept beside what everybody keeps.
+    pub capture: Capture,
 }
 
 /// How closely the steps of a flow are looked at.
@@ -91,8 +96,8 @@ impl Flow {
 pub struct BrowserFlow {
     document: Arc<RawValue>,
     flow: Arc<Flow>,
-    /// Its secrets are filled in.
-    filled: bool,
+    /// Takes its secrets out of what is told, once they are filled in.
+    redactor: Option<Redactor>,
 }
 
 impl BrowserFlow {
@@ -131,13 +136,18 @@ impl BrowserFlow {
         &self.flow
     }
 
+    /// Takes its secrets out of what is told.
+    pub(crate) fn redactor(&self) -> Redactor {
+        self.redactor.clone().unwrap_or_default()
+    }
+
     fn validate(raw: Box<RawValue>) -> Result<Self, Problems> {
         let mut problems = Vec::new();
         let value = serde_json::from_str(raw.get())
             .map_err(|error| Problems::new(vec![Problem::new("", format!("not JSON: {error}"), "")]))?;
         let flow = parse::flow(&value, &mut problems);
         match flow {
-            Some(flow) => Ok(Self { document: raw.into(), flow: Arc::new(flow), filled: false }),
+            Some(flow) => Ok(Self { document: raw.into(), flow: Arc::new(flow), redactor: None }),
             None => Err(Problems::new(problems)),
         }
     }

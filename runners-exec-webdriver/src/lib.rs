@@ -8,6 +8,7 @@ mod browser;
 mod check;
 mod driver;
 mod engine;
+mod evidence;
 mod executor;
 mod flow;
 mod page;
@@ -15,6 +16,7 @@ mod probe;
 mod replay;
 mod result;
 mod selenium;
+mod visual;
 mod warm;
 mod within;
 
@@ -23,15 +25,17 @@ pub use browser::{Browser, BrowserError, Call, Method, OpenError, Session};
 pub use check::{CheckExecutor, CheckFleet, CheckFleetBuilder, FleetError};
 pub use driver::{Driver, DriverOptions};
 pub use engine::{Engine, EngineError};
+pub use evidence::Capture;
 pub use executor::FlowExecutor;
 pub use flow::{
-    Action, AssertedNavigation, BrowserFlow, Chain, Click, Cookie, Device, ExportedFlow, Extension, Flow,
-    Mode, Operator, Parameter, ParameterKind, Problem, Problems, Selector, Selectors, Step, StoredOrigin,
-    UploadedFile, Viewport, WaitForElement,
+    Action, AssertedNavigation, BrowserFlow, Chain, Click, Comparison, Cookie, Device, ExportedFlow,
+    Extension, Flow, Mode, Operator, Parameter, ParameterKind, Problem, Problems, Selector, Selectors, Step,
+    StoredOrigin, UploadedFile, Viewport, WaitForElement,
 };
 pub use page::{Expect, Locator, Page, PageError, Subject, expect};
 pub use probe::{Probe, ProbeError, WebGl};
 pub use replay::{Evidence, FlowObserver, Replay, ReplayOptions, Screenshots};
 pub use result::{FlowResult, StepResult, StepState};
 pub use selenium::{ImportError, ImportedFlow, LeftOut, SeleniumImport};
+pub use visual::{BaselineError, BaselineKey, BaselineMode, Baselines, DirectoryBaselines};
 pub use warm::{WarmBrowsers, WarmOptions};

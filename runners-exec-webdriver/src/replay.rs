@@ -2,6 +2,7 @@
 //! keeping is kept. How one step goes is in `step`, what it waits for in `scope`.
 
 mod aria;
+mod comparison;
 mod element;
 mod evidence;
 mod extension;
@@ -20,14 +21,17 @@ pub use observer::{Evidence, FlowObserver};
 use crate::{
     browser::{Session, page::Page},
     engine::Engine,
+    evidence::{Capture, Watch},
     flow::{Action, BrowserFlow, Extension, Flow, Problem, Step, one_line},
     result::{FlowResult, StepResult, StepState},
+    visual::{BaselineMode, Baselines},
     within::within,
 };
+use comparison::Visual;
 use evidence::Keeper;
 use futures::future::{Either, select};
 use place::Place;
-use runners_core::{Clock, Fault, SystemClock, Verdict};
+use runners_core::{Clock, Fault, Redactor, SystemClock, Verdict};
 use scope::Scope;
 use std::{
     pin::pin,
@@ -52,11 +56,14 @@ pub struct ReplayOptions {
     /// How long a `navigate` step may take to load its page; 30 s by default. Time limits of
     /// steps and flows do not count for it, unless the step also asserts a navigation.
     pub load_timeout: Duration,
+    /// What else is kept: the console and the requests by default. A flow may ask for more.
+    pub capture: Capture,
 }
 
 impl Default for ReplayOptions {
     fn default() -> Self {
-        Self { screenshots: Screenshots::AtTheEnd, load_timeout: Duration::from_secs(30) }
+        let load_timeout = Duration::from_secs(30);
+        Self { screenshots: Screenshots::AtTheEnd, load_timeout, capture: Capture::default() }
     }
 }
 
@@ -79,19 +86,27 @@ pub struct Replay {
     flow: BrowserFlow,
     options: ReplayOptions,
     clock: Arc<dyn Clock>,
+    baselines: Option<(Arc<dyn Baselines>, BaselineMode)>,
 }
 
 impl Replay {
     /// Takes a flow.
     #[must_use]
     pub fn new(flow: BrowserFlow, options: ReplayOptions) -> Self {
-        Self { flow, options, clock: Arc::new(SystemClock::default()) }
+        Self { flow, options, clock: Arc::new(SystemClock::default()), baselines: None }
     }
 
     /// Takes the time from another clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Compares pictures with these baselines. Without any, a step that compares fails.
+    #[must_use]
+    pub fn with_baselines(mut self, baselines: Arc<dyn Baselines>, mode: BaselineMode) -> Self {
+        self.baselines = Some((baselines, mode));
         self
     }
 
@@ -134,26 +149,48 @@ impl Replay {
         self.check()?;
         let page = Page::new(session);
         refuse(&self.flow.flow().unsupported_by(page.abilities()))?;
-        let run = Run {
-            replay: self,
-            flow: self.flow.flow(),
-            page,
-            observer,
-            emulated: Emulated::default(),
-            place: Place::default(),
-        };
-        let at = Mutex::new(None);
+        let (redactor, at) = (self.flow.redactor(), Mutex::new(None));
+        let capture = self.options.capture.and(self.flow.flow().capture);
+        let mut cancelled = pin!(cancelled);
         // The cancel is looked at first, so that a flow that was cancelled before it starts does
         // not touch the browser.
-        match select(pin!(cancelled), pin!(run.steps(&at))).await {
-            Either::Right((result, _)) => result,
-            Either::Left(_) => {
-                let at = at.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let place = at.unwrap_or_else(|| "before the first step".to_owned());
-                Err(Fault::permanent("cancelled", format!("cancelled {place}")))
+        let opening = pin!(Watch::open(session, capture, redactor.clone(), &*self.clock));
+        let Either::Right((watch, _)) = select(cancelled.as_mut(), opening).await else {
+            return Err(gave_up(&at));
+        };
+        let ended = {
+            let run = Run {
+                replay: self,
+                flow: self.flow.flow(),
+                page,
+                observer,
+                emulated: Emulated::default(),
+                place: Place::default(),
+                watch: &watch,
+                redactor: &redactor,
+                visual: Visual::new(self.baselines.clone(), &self.flow.flow().title),
+            };
+            let steps = pin!(run.steps(&at));
+            match select(cancelled, select(steps, pin!(watch.run()))).await {
+                Either::Right((Either::Left((ended, _)), _)) => ended,
+                Either::Right((Either::Right((never, _)), _)) => match never {},
+                Either::Left(_) => Err(gave_up(&at)),
             }
-        }
+        };
+        let keeper = Keeper::new(page, &*self.clock, observer, &redactor);
+        let (names, page_errors) = keeper.heard(watch, capture, session.capabilities()).await;
+        ended.map(|mut result| {
+            result.artifacts.extend(names);
+            FlowResult { page_errors, ..result }
+        })
     }
+}
+
+/// The fault of a flow that was cancelled where it says.
+fn gave_up(at: &Mutex<Option<String>>) -> Fault {
+    let at = at.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let place = at.unwrap_or_else(|| "before the first step".to_owned());
+    Fault::permanent("cancelled", format!("cancelled {place}"))
 }
 
 /// One run through the steps.
@@ -164,6 +201,9 @@ struct Run<'r> {
     observer: &'r dyn FlowObserver,
     emulated: Emulated,
     place: Place,
+    watch: &'r Watch,
+    redactor: &'r Redactor,
+    visual: Visual,
 }
 
 impl Run<'_> {
@@ -175,6 +215,7 @@ impl Run<'_> {
         for (step, result) in self.flow.steps.iter().zip(&mut steps) {
             let place = format!("during step {}: {}", result.index + 1, result.description);
             *at.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+            self.watch.step(result.index, clock);
             self.observer.step_started(result.index, self.flow.steps.len(), step);
             self.step(step, result).await?;
             self.observer.step_ended(result);
@@ -189,12 +230,14 @@ impl Run<'_> {
         }
         let duration_ms = millis(clock.boot().since(began));
         self.place.leave(self.page, clock).await;
+        self.watch.settle(clock).await;
         Ok(FlowResult {
             title: one_line(&self.flow.title, TITLE_CHARACTERS_MAX),
             verdict,
             duration_ms,
             steps,
             artifacts,
+            page_errors: Vec::new(),
         })
     }
 
@@ -213,7 +256,8 @@ impl Run<'_> {
         let began = clock.boot();
         let limit = self.limit(step);
         let ended = loop {
-            let scope = Scope::new(self.page, clock, &self.emulated, &self.place, self.flow.mode);
+            let scope =
+                Scope::new(self.page, clock, &self.emulated, &self.place, &self.visual, self.flow.mode);
             let ended = within(clock, limit, scope.perform(step)).await;
             let ended = ended.unwrap_or_else(|| Err(Trouble::Failed(scope.late(limit))));
             match ended {
@@ -226,6 +270,7 @@ impl Run<'_> {
             Ok(()) => self.passed(step, result).await,
             Err(trouble) => self.failed(result, trouble).await?,
         }
+        result.artifacts.extend(self.visual.keep(self.keeper()).await);
         if result.state == StepState::Failed && step.optional {
             result.state = StepState::Excused;
         }
@@ -248,9 +293,13 @@ impl Run<'_> {
         let place = format!("step {} ({})", result.index + 1, result.description);
         let reason = trouble.into_reason(&place)?;
         result.state = StepState::Failed;
-        let left = self.keeper().failure(result.index + 1).await;
+        let left = match self.keeper().failure(result.index + 1).await {
+            Ok(left) => left,
+            // A verdict takes a browser that can still be asked.
+            Err(lost) => return lost.into_reason(&place).map(drop),
+        };
         let seen = left.seen.map(|seen| format!("; {seen}")).unwrap_or_default();
-        result.reason = Some(format!("{place}: {reason}{seen}"));
+        result.reason = Some(self.redactor.redact(&format!("{place}: {reason}{seen}")));
         result.page_url = left.url;
         result.artifacts = left.artifacts;
         Ok(())
@@ -264,7 +313,7 @@ impl Run<'_> {
     }
 
     fn keeper(&self) -> Keeper<'_> {
-        Keeper::new(self.page, &*self.replay.clock, self.observer)
+        Keeper::new(self.page, &*self.replay.clock, self.observer, self.redactor)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a replayed flow leaves: each step with its duration, and why the flow failed if it did.
 
+pub use runners_core::report::StepState;
 use runners_core::{JobResult, Verdict};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -19,6 +20,10 @@ pub struct FlowResult {
     /// What was kept beside the steps' own, such as `final.png`.
     #[serde(default)]
     pub artifacts: Vec<String>,
+    /// What went wrong in the page while no step looked, a line each: uncaught errors, errors of the
+    /// console, requests that failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub page_errors: Vec<String>,
 }
 
 /// How one step went.
@@ -53,23 +58,6 @@ pub struct StepResult {
     pub artifacts: Vec<String>,
 }
 
-/// How a step ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum StepState {
-    /// It did what it says.
-    Passed,
-    /// It did not, and the flow ended there.
-    Failed,
-    /// It did not, but it is optional, and the flow went on.
-    Excused,
-    /// It is of a type that nothing here understands, and was left out.
-    Skipped,
-    /// The flow ended before it.
-    NotRun,
-}
-
 impl FlowResult {
     /// The step that failed, if one did.
     #[must_use]
@@ -98,16 +86,4 @@ impl fmt::Display for StepResult {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
 const fn is_zero(count: &u32) -> bool {
     *count == 0
-}
-
-impl fmt::Display for StepState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Passed => "passed",
-            Self::Failed => "failed",
-            Self::Excused => "excused",
-            Self::Skipped => "skipped",
-            Self::NotRun => "not run",
-        })
-    }
 }

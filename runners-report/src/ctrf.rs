@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 /// Writes a run as CTRF JSON.
 ///
-/// A failed verdict and a timeout are `failed`, what was cancelled or has expired is `skipped`, and
+/// A failed verdict and a timeout are `failed`, what was cancelled, has expired or was excused is `skipped`, and
 /// trouble without a verdict is `other`; `rawStatus` has our own word.
 #[must_use]
 pub fn ctrf(run: &RunReport) -> String {
@@ -45,7 +45,7 @@ fn test(job: &JobReport) -> Value {
     let retries = job.attempts.len().saturating_sub(1);
     let mut test = json!({
         "name": if job.title.is_empty() { &job.name } else { &job.title },
-        "status": state(job.conclusion),
+        "status": state(job),
         "rawStatus": job.conclusion.words(),
         "duration": millis(job.duration),
         "type": "e2e",
@@ -68,6 +68,15 @@ fn test(job: &JobReport) -> Value {
     if !job.missing.is_empty() {
         extra.insert("missing".to_owned(), json!(job.missing));
     }
+    if !job.page_errors.is_empty() {
+        extra.insert("pageErrors".to_owned(), json!(job.page_errors));
+    }
+    if let Some(region) = &job.region {
+        extra.insert("region".to_owned(), json!(region));
+    }
+    if let Some(excused) = &job.excused {
+        extra.insert("excused".to_owned(), json!(excused));
+    }
     test["extra"] = Value::Object(extra);
     test
 }
@@ -76,6 +85,7 @@ fn step(step: &StepReport) -> Value {
     let state = match step.state {
         StepState::Passed => "passed",
         StepState::Failed => "failed",
+        StepState::Excused => "other",
         StepState::Skipped => "skipped",
         _ => "pending",
     };
@@ -83,6 +93,9 @@ fn step(step: &StepReport) -> Value {
     extra.insert("duration".to_owned(), json!(millis(step.duration)));
     if let Some(reason) = &step.reason {
         extra.insert("reason".to_owned(), json!(reason));
+    }
+    if step.retries > 0 {
+        extra.insert("retries".to_owned(), json!(step.retries));
     }
     json!({ "name": step.title, "status": state, "extra": extra })
 }
@@ -92,8 +105,9 @@ fn attachment(artifact: &ArtifactReport) -> Option<Value> {
     Some(json!({ "name": artifact.name, "contentType": artifact.media_type, "path": path }))
 }
 
-const fn state(conclusion: Conclusion) -> &'static str {
-    match conclusion {
+fn state(job: &JobReport) -> &'static str {
+    match job.conclusion {
+        other if job.excused.is_some() && !other.is_passed() => "skipped",
         Conclusion::Passed | Conclusion::Flaky => "passed",
         Conclusion::Failed | Conclusion::TimedOut => "failed",
         Conclusion::Cancelled | Conclusion::Expired => "skipped",

@@ -1,14 +1,17 @@
 //! One HTML page of a run or of a job that needs nothing beside it: styles and pictures are in it, it
 //! runs no script, and a policy in its head forbids whatever else it might load. What it shows of a
-//! job is in `view`; how it looks, in `templates`.
+//! job is in `view`, `log` and `film`; how it looks, in `templates`.
 
+mod film;
+mod log;
 mod view;
 
 use askama::Template;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use film::FilmView;
 use runners_core::{
     Digest,
-    report::{ArtifactReport, RunReport},
+    report::{ArtifactReport, JobReport, RunReport},
 };
 use std::{cell::Cell, fmt};
 use view::{CountView, JobView};
@@ -31,6 +34,7 @@ struct Page<'r> {
     title: &'r str,
     policy: String,
     style: &'static str,
+    film_style: String,
     class: &'static str,
     verdict: String,
     started_at: String,
@@ -45,6 +49,10 @@ impl<'r> Html<'r> {
     pub const PICTURE_BYTES_MAX: usize = 2 * 1024 * 1024;
     /// How many bytes of pictures are put into a page. The pictures of failures come first.
     pub const PICTURES_BYTES_MAX: usize = 32 * 1024 * 1024;
+    /// How many bytes of a film are put into a page; a longer one has fewer pictures.
+    pub const FILM_BYTES_MAX: usize = 8 * 1024 * 1024;
+    /// The largest console, list of requests or film that is read.
+    pub const LOG_BYTES_MAX: usize = 16 * 1024 * 1024;
     /// The longest text of one place, in characters; a longer one is cut.
     pub const TEXT_CHARACTERS_MAX: usize = 4_000;
 
@@ -71,7 +79,7 @@ impl<'r> Html<'r> {
     /// Writes the page.
     #[must_use]
     pub fn render(&self) -> String {
-        let shelf = Shelf { html: self, left: Cell::new(Self::PICTURES_BYTES_MAX) };
+        let shelf = Shelf { html: self, left: Cell::new(Self::PICTURES_BYTES_MAX), films: Cell::new(0) };
         let mut order: Vec<usize> = (0..self.run.jobs.len()).collect();
         order.sort_by_key(|at| self.run.jobs[*at].conclusion.is_passed());
         let mut jobs: Vec<_> =
@@ -79,10 +87,13 @@ impl<'r> Html<'r> {
         jobs.sort_by_key(|(at, _)| *at);
         let counts = view::counts(self.run.counts());
         let (class, verdict) = view::verdict(self.run);
+        let films = jobs.iter().filter_map(|(_, job)| job.film.as_ref());
+        let film_style: String = films.map(FilmView::style).collect();
         let page = Page {
             title: &self.run.title,
-            policy: policy(),
+            policy: policy(&film_style),
             style: STYLE,
+            film_style,
             class,
             verdict,
             started_at: self.run.started_at.to_string(),
@@ -101,21 +112,43 @@ impl fmt::Debug for Html<'_> {
     }
 }
 
-/// Nothing but pictures in the page itself, and this very style.
-fn policy() -> String {
-    let style = STANDARD.encode(Digest::of(STYLE.as_bytes()).as_bytes());
-    format!(
-        "default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
-    )
+/// Nothing but pictures in the page itself, and these very styles.
+fn policy(film_style: &str) -> String {
+    let hash = |style: &str| format!("'sha256-{}'", STANDARD.encode(Digest::of(style.as_bytes()).as_bytes()));
+    let styles =
+        if film_style.is_empty() { hash(STYLE) } else { format!("{} {}", hash(STYLE), hash(film_style)) };
+    format!("default-src 'none'; img-src data:; style-src {styles}; base-uri 'none'; form-action 'none'")
 }
 
 /// Where pictures come from, until the page has enough of them.
 struct Shelf<'h, 'r> {
     html: &'h Html<'r>,
     left: Cell<usize>,
+    /// How many films are in the page.
+    films: Cell<usize>,
 }
 
 impl Shelf<'_, '_> {
+    /// The bytes of what the last attempt of a job left under this name, if they are at hand and
+    /// not too many.
+    fn log(&self, job: &JobReport, name: &str) -> Option<Vec<u8>> {
+        let artifact = job.artifacts.iter().rfind(|artifact| artifact.name == name)?;
+        let fits = |length: usize| length <= Html::LOG_BYTES_MAX;
+        if !usize::try_from(artifact.bytes).is_ok_and(fits) {
+            return None;
+        }
+        (self.html.read?)(artifact).filter(|bytes| fits(bytes.len()))
+    }
+
+    /// What the screen showed, as far as there is room.
+    fn film(&self, job: &JobReport) -> Option<FilmView> {
+        let bytes = self.log(job, "frames.json")?;
+        let film = FilmView::read(&bytes, self.films.get() + 1, self.left.get().min(Html::FILM_BYTES_MAX))?;
+        self.films.set(film.number);
+        self.left.set(self.left.get().saturating_sub(film.bytes()));
+        Some(film)
+    }
+
     /// A picture as an address that holds it.
     fn picture(&self, artifact: &ArtifactReport) -> Option<String> {
         let kind = ["image/png", "image/jpeg", "image/webp"]

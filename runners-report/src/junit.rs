@@ -10,9 +10,10 @@ use std::fmt::Write as _;
 /// Writes a run as JUnit XML.
 ///
 /// A failed verdict and a timeout are a `failure`, trouble without a verdict is an `error`, and what
-/// was cancelled or has expired is `skipped`. A flaky job passed, and has its failed attempts as
+/// was cancelled or has expired is `skipped`, as is what did not pass and was excused. A flaky job passed, and has its failed attempts as
 /// `flakyFailure`. The steps are in `system-out`, and behind them a line `[[ATTACHMENT|path]]` for
-/// each artifact, from which several CI servers make a link.
+/// each artifact, from which several CI servers make a link; what went wrong in the page is in
+/// `system-err`.
 #[must_use]
 pub fn junit(run: &RunReport) -> String {
     let mut suite = TestSuite::new(run.title.as_str());
@@ -31,27 +32,40 @@ fn case(job: &JobReport) -> TestCase {
         case.add_property(("job", id.to_string().as_str()));
     }
     case.add_property(("conclusion", job.conclusion.words()));
+    if let Some(region) = &job.region {
+        case.add_property(("region", region.as_str()));
+    }
+    if let Some(excused) = &job.excused {
+        case.add_property(("excused", excused.as_str()));
+    }
     let said = said(job);
     if !said.is_empty() {
         case.set_system_out(said);
+    }
+    if !job.page_errors.is_empty() {
+        case.set_system_err(job.page_errors.join("\n"));
     }
     case
 }
 
 fn state(job: &JobReport) -> TestCaseStatus {
+    let excused = job.excused.as_ref().filter(|_| !job.conclusion.is_passed());
     let mut state = match job.conclusion {
+        _ if excused.is_some() => TestCaseStatus::skipped(),
         Conclusion::Passed | Conclusion::Flaky => TestCaseStatus::success(),
         Conclusion::Failed | Conclusion::TimedOut => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Conclusion::Cancelled | Conclusion::Expired => TestCaseStatus::skipped(),
         _ => TestCaseStatus::non_success(NonSuccessKind::Error),
     };
     if !job.conclusion.is_passed() {
-        state.set_message(job.failure.as_deref().unwrap_or_else(|| job.conclusion.words()));
+        state.set_message(
+            job.failure.as_deref().or(excused.map(|why| &**why)).unwrap_or_else(|| job.conclusion.words()),
+        );
         state.set_type(job.conclusion.words());
     }
     let earlier = job.attempts.len().saturating_sub(1);
     let flaky = job.conclusion == Conclusion::Flaky;
-    if flaky || job.conclusion == Conclusion::Failed {
+    if flaky || (job.conclusion == Conclusion::Failed && excused.is_none()) {
         state.add_reruns(job.attempts.iter().take(earlier).map(|attempt| {
             let mut rerun = TestRerun::new(match attempt.outcome {
                 Outcome::Failed | Outcome::TimedOut => NonSuccessKind::Failure,
@@ -73,8 +87,10 @@ fn said(job: &JobReport) -> String {
     let mut text = String::new();
     for (index, step) in job.steps.iter().enumerate() {
         let (state, ms) = (step.state.words(), step.duration.as_millis());
+        let tried =
+            if step.retries > 0 { format!(" (tried {} times more)", step.retries) } else { String::new() };
         let what = step.reason.as_ref().filter(|_| step.state != StepState::NotRun).unwrap_or(&step.title);
-        let _ = writeln!(text, "{:>3}  {state:<7} {ms:>6} ms  {what}", index + 1);
+        let _ = writeln!(text, "{:>3}  {state:<7} {ms:>6} ms  {what}{tried}", index + 1);
     }
     for artifact in job.artifacts.iter().filter_map(|artifact| artifact.path.as_ref()) {
         let _ = writeln!(text, "[[ATTACHMENT|{artifact}]]");

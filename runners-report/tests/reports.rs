@@ -6,7 +6,7 @@ use runners_core::{
     report::{ArtifactReport, AttemptReport, JobReport, RunReport, StepReport, StepState},
 };
 use runners_report::{Html, ctrf, junit};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const EVIL: &str = "</style><script>alert(1)</script>\"'&\u{1}";
@@ -92,6 +92,111 @@ fn what_a_page_under_test_says_stays_text() {
         serde_json::from_str::<Value>(&ctrf(&run)).unwrap()["results"]["tests"][0]["message"],
         EVIL,
         "JSON quotes by itself"
+    );
+}
+
+/// A job that left a console, requests and what the screen showed, with this text wherever there is one.
+fn logged(text: &str) -> (JobReport, impl Fn(&ArtifactReport) -> Option<Vec<u8>>) {
+    let mut job = failed();
+    let log = |name: &str| ArtifactReport::new(name, Some(format!("shop/{name}")), "application/json", 100);
+    job.artifacts.extend(["console.json", "network.har", "frames.json"].map(log));
+    job.page_errors = vec![format!("during step 2: {text}")];
+    let entry = json!({ "at_ms": 1200, "step": 2, "level": "error", "source": "uncaught", "text": text, "url": text, "line": 3 });
+    let console = json!({ "version": 1, "entries": [entry], "left_out": 4 });
+    let request = |url: &str, code: u16, at: f64| {
+        json!({
+            "time": 50.0, "request": { "method": "GET", "url": url }, "_at_ms": at, "_resourceType": "fetch",
+            "response": { "status": code, "content": { "size": 10 }, "_transferSize": 2_500 },
+        })
+    };
+    let har = json!({ "log": { "entries": [request("http://a/", 200, 0.0), request(text, 500, 50.0)] } });
+    let frame = |at: u64| json!({ "at_ms": at, "jpeg": "AQID" });
+    let frames = json!({ "version": 1, "duration_ms": 900, "frames": [frame(0), frame(400), { "at_ms": 500, "jpeg": text }] });
+    let read = move |artifact: &ArtifactReport| {
+        let log = match &*artifact.name {
+            "console.json" => &console,
+            "network.har" => &har,
+            "frames.json" => &frames,
+            _ => return None,
+        };
+        Some(log.to_string().into_bytes())
+    };
+    (job, read)
+}
+
+#[test]
+fn a_page_shows_console_requests_and_screen_without_a_script() {
+    let (job, read) = logged("it broke");
+    let run = run_of(vec![job]);
+    let page = Html::of(&run).with_artifacts(&read).render();
+    for shown in [
+        "What went wrong in the page",
+        "during step 2: it broke",
+        "1 entry, 1 error",
+        "4 more are not shown",
+        "2 requests, 1 failed, 5 kB",
+        "x=\"50.00\" y=\"0\" width=\"50.00\"",
+        "it broke:3",
+        ".film-1 label:nth-child(2) { animation-duration: 400ms; }",
+    ] {
+        assert!(page.contains(shown), "no {shown} in {page}");
+    }
+    assert_eq!(page.matches("data:image/jpeg;base64,AQID").count(), 2, "and nothing that is no picture");
+    // The policy allows the two styles that are there and no other.
+    assert_eq!((page.matches("<style>").count(), page.matches("sha256-").count()), (2, 2), "{page}");
+    let without = Html::of(&run).render();
+    assert!(!without.contains("Requests") && without.contains("./shop/network.har"), "they are linked");
+}
+
+#[test]
+fn what_a_console_says_stays_text() {
+    let (job, read) = logged(EVIL);
+    let page = Html::of(&run_of(vec![job])).with_artifacts(&read).render();
+    assert!(
+        !page.contains("<script") && page.contains("&lt;script&gt;") || page.contains("&#60;script&#62;"),
+        "{page}"
+    );
+    assert_eq!(page.matches("</style>").count(), 2);
+    let (job, _) = logged("x");
+    let broken = |_: &ArtifactReport| Some(b"{ no JSON".to_vec());
+    let page = Html::of(&run_of(vec![job])).with_artifacts(&broken).render();
+    assert!(page.contains("./shop/console.json"), "what cannot be read is linked");
+}
+
+#[test]
+fn what_is_excused_is_told_apart_everywhere() {
+    let mut job = failed();
+    job.region = Some("eu-west".to_owned());
+    job.excused = Some("the region is expected to fail".to_owned());
+    job.page_errors = vec!["Uncaught Error: x".to_owned()];
+    job.steps[0].state = StepState::Excused;
+    job.steps[0].retries = 2;
+    let run = run_of(vec![job, JobReport::new("good", "good", Conclusion::Passed)]);
+    let page = Html::of(&run).render();
+    for shown in [
+        "1 excused",
+        "1 passed",
+        "eu-west",
+        "It does not count: the region is expected to fail",
+        "tried 2 times more",
+    ] {
+        assert!(page.contains(shown), "no {shown} in {page}");
+    }
+    assert!(page.contains("<title>passed: nightly"), "{page}");
+    let xml = junit(&run);
+    let read = Report::deserialize_from_str(&xml).unwrap();
+    assert_eq!((read.tests, read.failures, read.skipped), (2, 0, 1), "{xml}");
+    assert!(
+        xml.contains("eu-west") && xml.contains("<system-err>Uncaught Error: x") && xml.contains("excused"),
+        "{xml}"
+    );
+    let document: Value = serde_json::from_str(&ctrf(&run)).unwrap();
+    let test = &document["results"]["tests"][0];
+    assert_eq!((&test["status"], &test["extra"]["region"]), (&json!("skipped"), &json!("eu-west")));
+    assert_eq!(test["extra"]["pageErrors"], json!(["Uncaught Error: x"]));
+    assert_eq!(
+        (&test["steps"][0]["status"], &test["steps"][0]["extra"]["retries"]),
+        (&json!("other"), &json!(2))
     );
 }
 

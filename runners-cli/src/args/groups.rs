@@ -128,6 +128,27 @@ pub(crate) struct BrowserArgs {
     /// Which pictures are kept.
     #[arg(long, value_enum, default_value_t = Pictures::End)]
     pub(crate) screenshots: Pictures,
+    /// Keep more: the bodies of requests, what the screen showed, or a video of it (by ffmpeg); may be
+    /// repeated. A flow may ask for the same.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(crate) capture: Vec<Captured>,
+    /// The pictures that pages are compared with.
+    #[arg(long, value_name = "DIR", default_value = "baselines", env = "RUNNERS_BASELINES")]
+    pub(crate) baselines: PathBuf,
+    /// Keep the pictures that differ, or are new, as those that are compared with.
+    #[arg(long)]
+    pub(crate) update_baselines: bool,
+}
+
+/// What else is kept of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Captured {
+    /// The bodies of requests and responses.
+    Bodies,
+    /// Pictures of the screen whenever it changes.
+    Frames,
+    /// A video of the screen.
+    Video,
 }
 
 /// Which pictures of a flow are kept.

@@ -92,6 +92,7 @@ impl Replaying {
             tries: Vec::new(),
             failure: None,
             steps: Vec::new(),
+            page_errors: Vec::new(),
             artifacts: Vec::new(),
             missing: Vec::new(),
         };

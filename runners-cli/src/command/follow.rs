@@ -43,6 +43,7 @@ pub(super) async fn follow(
         tries: Vec::new(),
         failure: None,
         steps: Vec::new(),
+        page_errors: Vec::new(),
         artifacts: Vec::new(),
         missing: Vec::new(),
     };

@@ -23,7 +23,8 @@ fn flows_travel_from_submit_to_report() {
     assert_eq!((&bad["conclusion"], &bad["attempts"]), (&"failed".into(), &1.into()));
     let paths: Vec<_> =
         bad["artifacts"].as_array().unwrap().iter().map(|one| one["path"].as_str().unwrap()).collect();
-    assert_eq!(paths, ["bad/steps/02-failed.html", "bad/steps/02-failed.png"]);
+    let left = ["console.json", "network.har", "steps/02-failed.html", "steps/02-failed.png"];
+    assert_eq!(paths, left.map(|name| format!("bad/{name}")));
     assert!(stage.read("runners-output/bad/steps/02-failed.html").contains("Hello"));
     assert!(stage.path("runners-output/good/final.png").is_file());
 

@@ -17,8 +17,8 @@ const MARKER: &[u8] = b"***";
 /// characters are, in upper or lower case, a space as `+` too), and in base64, standard and URL-safe,
 /// wherever they begin in what was encoded. What comes out does not depend on how the text was cut:
 /// the end of a piece that could be the beginning of a secret is held back until that is known.
-#[derive(Debug, Default)]
-pub(crate) struct Redactor {
+#[derive(Clone, Default)]
+pub struct Redactor {
     needles: Option<Arc<Needles>>,
     /// What was held back.
     pending: Vec<u8>,
@@ -30,7 +30,8 @@ pub(crate) struct Redactor {
 
 impl Redactor {
     /// Takes `secrets` out. An empty one is none.
-    pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+    #[must_use]
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let secrets: Vec<_> = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
         let needles = (!secrets.is_empty()).then(|| Arc::new(Needles::new(&secrets)));
         Self { needles, ..Self::default() }
@@ -53,7 +54,8 @@ impl Redactor {
     }
 
     /// A whole text without the secrets.
-    pub(crate) fn redact(&self, text: &str) -> String {
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
         let Some(needles) = self.needles.clone() else { return text.to_owned() };
         let mut whole = Self { needles: Some(needles), ..Self::default() };
         whole.pending.extend_from_slice(text.as_bytes());
@@ -61,7 +63,8 @@ impl Redactor {
     }
 
     /// The beginning of a text without the secrets, and without an end that could be one's beginning.
-    pub(crate) fn redact_cut(&self, text: &str) -> String {
+    #[must_use]
+    pub fn redact_cut(&self, text: &str) -> String {
         let mut whole = Self { needles: self.needles.clone(), ..Self::default() };
         String::from_utf8_lossy(&whole.push(text.as_bytes())).into_owned()
     }
@@ -82,6 +85,13 @@ impl Redactor {
         self.covered = covered[end..].iter().take_while(|covered| **covered).count();
         self.pending.drain(..end);
         free
+    }
+}
+
+/// What is held back may be the beginning of a secret.
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redactor").field("pending", &self.pending.len()).finish_non_exhaustive()
     }
 }
 

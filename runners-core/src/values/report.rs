@@ -7,7 +7,7 @@ use crate::values::{
     time::{Timestamp, millis, rfc3339},
 };
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// What became of a run: some jobs that belong together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +59,16 @@ pub struct JobReport {
     /// What could not be kept, and why.
     #[serde(default)]
     pub missing: Vec<String>,
+    /// What went wrong in the page while no step looked, a line each: uncaught errors, errors of the
+    /// console, requests that failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub page_errors: Vec<String>,
+    /// Where it ran, if the run was spread over regions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Why it does not count for its run, if it does not: such as a region that was excused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excused: Option<String>,
 }
 
 /// How one attempt went.
@@ -91,6 +101,9 @@ pub struct StepReport {
     /// The names of the artifacts that it left.
     #[serde(default)]
     pub artifacts: Vec<String>,
+    /// How often it was tried again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: u32,
 }
 
 /// How a step ended.
@@ -100,9 +113,11 @@ pub struct StepReport {
 pub enum StepState {
     /// It did what it says.
     Passed,
-    /// It did not.
+    /// It did not, and the attempt ended there.
     Failed,
-    /// It was left out.
+    /// It did not, but it is optional, and the attempt went on.
+    Excused,
+    /// It is of a type that nothing here understands, and was left out.
     Skipped,
     /// The attempt ended before it.
     NotRun,
@@ -136,6 +151,8 @@ pub struct Counts {
     pub failed: usize,
     /// Ended without a verdict: errored, cancelled or expired.
     pub could_not_run: usize,
+    /// Did not pass, but do not count.
+    pub excused: usize,
 }
 
 impl RunReport {
@@ -151,6 +168,7 @@ impl RunReport {
         let mut counts = Counts::default();
         for job in &self.jobs {
             *match job.conclusion {
+                _ if job.excused.is_some() && !job.conclusion.is_passed() => &mut counts.excused,
                 Conclusion::Passed => &mut counts.passed,
                 Conclusion::Flaky => &mut counts.flaky,
                 Conclusion::Failed | Conclusion::TimedOut => &mut counts.failed,
@@ -179,6 +197,9 @@ impl JobReport {
             steps: Vec::new(),
             artifacts: Vec::new(),
             missing: Vec::new(),
+            page_errors: Vec::new(),
+            region: None,
+            excused: None,
         }
     }
 }
@@ -195,7 +216,7 @@ impl StepReport {
     /// A step that gave no reason and left nothing.
     #[must_use]
     pub fn new(title: impl Into<String>, state: StepState, duration: Duration) -> Self {
-        Self { title: title.into(), state, duration, reason: None, artifacts: Vec::new() }
+        Self { title: title.into(), state, duration, reason: None, artifacts: Vec::new(), retries: 0 }
     }
 }
 
@@ -206,9 +227,16 @@ impl StepState {
         match self {
             Self::Passed => "passed",
             Self::Failed => "failed",
+            Self::Excused => "excused",
             Self::Skipped => "skipped",
             Self::NotRun => "not run",
         }
+    }
+}
+
+impl fmt::Display for StepState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.words())
     }
 }
 
@@ -225,9 +253,25 @@ impl ArtifactReport {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_excused_is_counted_apart_unless_it_passed() {
+        let mut run = RunReport::new("regions", Timestamp::from_millis(0), Duration::ZERO);
+        run.jobs.extend([Conclusion::Passed, Conclusion::Failed].map(|conclusion| {
+            let mut job = JobReport::new("job", "job", conclusion);
+            job.excused = Some("the region is optional".to_owned());
+            job
+        }));
+        assert_eq!(run.counts(), Counts { passed: 1, excused: 1, ..Counts::default() });
+    }
 
     #[test]
     fn every_conclusion_is_counted_once() {
@@ -242,7 +286,7 @@ mod tests {
             Conclusion::Expired,
         ];
         run.jobs.extend(all.map(|conclusion| JobReport::new("job", "job", conclusion)));
-        assert_eq!(run.counts(), Counts { passed: 1, flaky: 1, failed: 2, could_not_run: 3 });
+        assert_eq!(run.counts(), Counts { passed: 1, flaky: 1, failed: 2, could_not_run: 3, excused: 0 });
         let text = serde_json::to_string(&run).unwrap();
         assert_eq!(serde_json::from_str::<RunReport>(&text).unwrap(), run);
     }

@@ -47,6 +47,12 @@ impl<'s> Page<'s> {
         if self.abilities().devtools() { Devtools::Spoken } else { Devtools::Absent }
     }
 
+    /// The name of the browser, as the driver says it.
+    pub(crate) fn engine(self) -> String {
+        let name = self.session.capabilities().get("browserName").and_then(Value::as_str);
+        name.unwrap_or("browser").to_owned()
+    }
+
     /// The handle of the page that the session is at.
     pub(crate) async fn window(self) -> Result<String, BrowserError> {
         Ok(self.get("window").await?.as_str().unwrap_or_default().to_owned())

@@ -1,7 +1,14 @@
 //! The steps that this replayer adds to the format: custom steps whose names begin with `runners.`.
 //! Other replayers skip them, and recorders keep them.
 
-use super::{parse::selectors, problem::Problem, reader::Reader, selector::Selectors, step::Action};
+use super::{
+    comparison::{Comparison, comparison},
+    parse::selectors,
+    problem::Problem,
+    reader::Reader,
+    selector::Selectors,
+    step::Action,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 use serde_json::Value;
@@ -69,6 +76,8 @@ pub enum Extension {
         /// What the local storage of each origin is to have.
         origins: Vec<StoredOrigin>,
     },
+    /// `runners.assertScreenshot`: waits until the page looks as it did before.
+    AssertScreenshot(Comparison),
 }
 
 /// A file that a flow brings along.
@@ -136,6 +145,7 @@ impl Extension {
             Self::Dialog { .. } => "runners.dialog",
             Self::Cookies { .. } => "runners.cookies",
             Self::StorageState { .. } => "runners.storageState",
+            Self::AssertScreenshot(_) => "runners.assertScreenshot",
         }
     }
 
@@ -165,6 +175,7 @@ impl Extension {
             Self::Cookies { clear: true, set } => format!("clear the cookies and set {}", set.len()),
             Self::Cookies { clear: false, set } => format!("set {} cookies", set.len()),
             Self::StorageState { .. } => "restore cookies and storage".to_owned(),
+            Self::AssertScreenshot(comparison) => format!("see that the page looks as {}", comparison.name),
         }
     }
 
@@ -238,6 +249,7 @@ const KNOWN: &[&str] = &[
     "runners.dialog",
     "runners.cookies",
     "runners.storageState",
+    "runners.assertScreenshot",
 ];
 
 fn extension(name: &str, given: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<Extension> {
@@ -255,6 +267,7 @@ fn extension(name: &str, given: &Reader<'_>, problems: &mut Vec<Problem>) -> Opt
             let visible = given.bool("visible", problems).unwrap_or(true);
             Extension::AssertVisible { selectors: selectors(given, problems)?, visible }
         }
+        "runners.assertScreenshot" => comparison(given, problems)?,
         "runners.screenshot" => Extension::Screenshot { name: picture_name(given, problems)? },
         "runners.upload" => {
             let files = list(given, "files", Extension::FILES_MAX, problems, file);
@@ -276,7 +289,7 @@ fn extension(name: &str, given: &Reader<'_>, problems: &mut Vec<Problem>) -> Opt
     })
 }
 
-fn picture_name(given: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<String> {
+pub(super) fn picture_name(given: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<String> {
     let name = given.required_string("name", problems)?;
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if name.is_empty() || name.len() > Extension::NAME_BYTES_MAX || !name.chars().all(is_plain) {
@@ -345,7 +358,7 @@ fn optional_list<T>(
     list(given, name, Extension::STORED_MAX, problems, read)
 }
 
-fn list<T>(
+pub(super) fn list<T>(
     given: &Reader<'_>,
     name: &str,
     limit: usize,

@@ -2,6 +2,7 @@
 
 use super::{
     Flow, Mode,
+    capture::capture,
     extension::{Extension, custom_step},
     include::Steps,
     parameters::declared,
@@ -51,7 +52,9 @@ pub(super) fn flow(document: &Value, problems: &mut Vec<Problem>) -> Option<Flow
     let mode = mode(runners.as_ref(), problems);
     let parameters = runners.as_ref().map(|runners| declared(runners, problems)).unwrap_or_default();
     let steps = steps(&reader, Steps::new(&parameters, runners.as_ref()), problems);
-    problems.is_empty().then(|| Flow { title: title.unwrap_or_default(), timeout, steps, mode, parameters })
+    let capture = capture(runners.as_ref(), problems);
+    let title = title.unwrap_or_default();
+    problems.is_empty().then_some(Flow { title, timeout, steps, mode, parameters, capture })
 }
 
 /// What is written for this replayer is meant as it says.

@@ -6,6 +6,7 @@ use super::{
     parse::{BUTTONS, DEVICES, MODES, OPERATORS, TYPES},
     selector::{Chain, Selectors},
 };
+use crate::evidence::Capture;
 use serde_json::{Map, Value, json};
 
 impl Flow {
@@ -29,6 +30,11 @@ impl Flow {
                     "type": "object",
                     "properties": {
                         "mode": { "description": "How closely the steps are looked at.", "enum": MODES },
+                        "capture": {
+                            "description": "What is kept beside the console, the requests and pictures.",
+                            "type": "array",
+                            "items": { "enum": Capture::WORDS },
+                        },
                     },
                 },
                 "steps": {

@@ -2,8 +2,11 @@
 //! knows, so that no password is in a recording.
 
 use super::BrowserFlow;
-use runners_core::{Fault, Secret};
-use std::{collections::BTreeSet, sync::Arc};
+use runners_core::{Fault, Redactor, Secret};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// How the place of a secret begins and ends.
 const OPEN: &str = "${secret:";
@@ -29,20 +32,26 @@ impl BrowserFlow {
     /// # Errors
     /// A permanent fault `secret` that names the first one that `secret` does not give.
     pub fn with_secrets(mut self, secret: impl Fn(&str) -> Option<Secret>) -> Result<Self, Fault> {
+        let mut secrets = BTreeMap::new();
+        for name in self.secrets() {
+            let value = secret(&name).ok_or_else(|| unknown(&name))?;
+            secrets.insert(name, value);
+        }
         let mut flow = (*self.flow).clone();
         for step in &mut flow.steps {
             for value in step.action.values_mut() {
-                *value = filled(value, &secret)?;
+                *value = filled(value, &|name| secrets.get(name).cloned())?;
             }
         }
-        (self.flow, self.filled) = (Arc::new(flow), true);
+        self.redactor = Some(Redactor::new(secrets.values().map(Secret::expose)));
+        self.flow = Arc::new(flow);
         Ok(self)
     }
 
     /// Refuses a flow whose secrets are not filled in: their names would be typed.
     pub(crate) fn check_secrets(&self) -> Result<(), Fault> {
         match self.secrets().first() {
-            Some(name) if !self.filled => Err(unknown(name)),
+            Some(name) if self.redactor.is_none() => Err(unknown(name)),
             _ => Ok(()),
         }
     }

@@ -13,6 +13,7 @@ use crate::{
         page::{Point, Press},
     },
     flow::{Chain, Click, Device, Devtools, Mode, Selector, Selectors, WaitForElement, typed},
+    visual::Rectangle,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -63,6 +64,8 @@ pub(super) struct Answer {
     #[serde(rename = "type")]
     left_to_type: Option<String>,
     before: Option<Mark>,
+    /// Where elements are.
+    pub(super) rectangles: Vec<Rectangle>,
 }
 
 #[derive(Debug, Serialize)]

@@ -1,17 +1,20 @@
-//! What is kept of a flow: pictures, and of a failure also the page. Trouble in keeping it is
+//! What is kept of a flow: pictures, of a failure also the page, and what the browser said meanwhile. Trouble in keeping it is
 //! said in the log and changes nothing else.
 
 use super::{
     navigation::Sight,
     observer::{Evidence, FlowObserver},
+    trouble::Trouble,
 };
 use crate::{
     browser::{BrowserError, page::Page},
+    evidence::{Capture, Film, Watch, told, video},
     flow::one_line,
     within::within,
 };
 use bytes::Bytes;
-use runners_core::Clock;
+use runners_core::{Clock, Redactor};
+use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// How long a page may take to say what it is. A page that does not has no picture either.
@@ -30,6 +33,7 @@ pub(super) struct Keeper<'r> {
     page: Page<'r>,
     clock: &'r dyn Clock,
     observer: &'r dyn FlowObserver,
+    redactor: &'r Redactor,
 }
 
 /// What is left of a failure.
@@ -42,8 +46,13 @@ pub(super) struct Left {
 }
 
 impl<'r> Keeper<'r> {
-    pub(super) const fn new(page: Page<'r>, clock: &'r dyn Clock, observer: &'r dyn FlowObserver) -> Self {
-        Self { page, clock, observer }
+    pub(super) const fn new(
+        page: Page<'r>,
+        clock: &'r dyn Clock,
+        observer: &'r dyn FlowObserver,
+        redactor: &'r Redactor,
+    ) -> Self {
+        Self { page, clock, observer, redactor }
     }
 
     /// Keeps a picture and answers its name.
@@ -65,24 +74,32 @@ impl<'r> Keeper<'r> {
                 return None;
             }
         };
-        self.hand_on(name.to_owned(), "image/png", bytes.into()).await
+        self.keep_picture(name, bytes.into()).await
     }
 
-    /// Keeps what there is to know of the step of this number, which failed.
-    pub(super) async fn failure(self, number: usize) -> Left {
+    /// Keeps a picture that was taken, and answers its name.
+    pub(super) async fn keep_picture(self, name: &str, bytes: Bytes) -> Option<String> {
+        self.hand_on(name.to_owned(), "image/png", bytes).await
+    }
+
+    /// Keeps what there is to know of the step of this number, which failed. A browser that turns out
+    /// to be gone can have been why.
+    pub(super) async fn failure(self, number: usize) -> Result<Left, Trouble> {
         let mut left = Left::default();
-        let sight = within(self.clock, SIGHT_TIMEOUT, self.sight()).await;
-        let Some(Ok(sight)) = sight else {
-            return left;
+        let sight = match within(self.clock, SIGHT_TIMEOUT, self.sight()).await {
+            Some(Ok(sight)) => sight,
+            Some(Err(BrowserError::Gone { source })) => return Err(Trouble::Lost(source)),
+            Some(Err(_)) | None => return Ok(left),
         };
-        left.seen = Some(describe(&sight));
-        left.url = Some(one_line(sight.url(), URL_CHARACTERS_MAX));
+        left.seen = Some(self.redactor.redact(&describe(&sight)));
+        left.url = Some(one_line(&self.redactor.redact(sight.url()), URL_CHARACTERS_MAX));
         left.artifacts.extend(self.picture(&format!("steps/{number:02}-failed.png")).await);
         if let Some(Ok(source)) = within(self.clock, EVIDENCE_TIMEOUT, self.page.source()).await {
             let name = format!("steps/{number:02}-failed.html");
-            left.artifacts.extend(self.hand_on(name, "text/html; charset=utf-8", cut(source)).await);
+            let source = told(self.redactor, &source, SOURCE_BYTES_MAX);
+            left.artifacts.extend(self.hand_on(name, "text/html; charset=utf-8", source.into()).await);
         }
-        left
+        Ok(left)
     }
 
     /// Looks at the page, past a dialog that hides it.
@@ -96,6 +113,37 @@ impl<'r> Keeper<'r> {
         }
     }
 
+    /// Keeps what was listened to, and answers the names and what went wrong in the page.
+    pub(super) async fn heard(
+        self,
+        watch: Watch,
+        capture: Capture,
+        browser: &Map<String, Value>,
+    ) -> (Vec<String>, Vec<String>) {
+        let (journal, mut film, heard) = watch.into_parts();
+        let (mut names, now) = (Vec::new(), self.clock.wall());
+        if !heard {
+            return (names, Vec::new());
+        }
+        if capture.journal {
+            names
+                .extend(self.hand_on("console.json".to_owned(), "application/json", journal.console()).await);
+            names.extend(
+                self.hand_on("network.har".to_owned(), "application/json", journal.har(browser)).await,
+            );
+        }
+        let frames = film.archive(now).filter(|_| capture.is_screen_watched());
+        if capture.video
+            && let Some(video) = video(&film, now, self.clock).await
+        {
+            names.extend(self.hand_on("video.webm".to_owned(), "video/webm", video).await);
+        }
+        if let Some(frames) = frames.filter(|_| capture.frames) {
+            names.extend(self.hand_on(Film::NAME.to_owned(), "application/json", frames).await);
+        }
+        (names, journal.page_errors())
+    }
+
     async fn hand_on(self, name: String, media_type: &'static str, bytes: Bytes) -> Option<String> {
         self.observer.evidence(Evidence { name: name.clone(), media_type, bytes }).await;
         Some(name)
@@ -106,24 +154,4 @@ pub(super) fn describe(sight: &Sight) -> String {
     let labels: Vec<_> = sight.labels.iter().map(|label| format!("{label:?}")).collect();
     let shows = if labels.is_empty() { String::new() } else { format!(" and has {}", labels.join(", ")) };
     one_line(&format!("the page is {:?} at {}{shows}", sight.title, sight.url()), SEEN_CHARACTERS_MAX)
-}
-
-fn cut(mut source: String) -> Bytes {
-    if source.len() > SOURCE_BYTES_MAX {
-        let end = (0..=SOURCE_BYTES_MAX).rev().find(|&at| source.is_char_boundary(at)).unwrap_or(0);
-        source.truncate(end);
-    }
-    source.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_large_page_is_cut_at_a_character() {
-        let source = cut("é".repeat(SOURCE_BYTES_MAX));
-        assert_eq!(source.len(), SOURCE_BYTES_MAX);
-        assert_eq!(cut(format!("x{}", "é".repeat(SOURCE_BYTES_MAX))).len(), SOURCE_BYTES_MAX - 1);
-    }
 }

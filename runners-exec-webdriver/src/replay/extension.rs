@@ -60,6 +60,7 @@ impl Scope<'_> {
                 }
                 Ok(())
             }
+            Extension::AssertScreenshot(comparison) => self.compare(comparison).await,
         }
     }
 

@@ -3,6 +3,7 @@
 
 use super::{
     aria::{self, AriaWanted},
+    comparison::Visual,
     evidence::describe,
     navigation::Sight,
     place::Place,
@@ -35,6 +36,7 @@ pub(crate) struct Hand {
     clock: Arc<dyn Clock>,
     emulated: Emulated,
     place: Place,
+    visual: Visual,
     /// A step that says nothing but its type.
     bare: Step,
 }
@@ -77,7 +79,14 @@ impl Hand {
     pub(crate) fn new(session: Arc<dyn Session>, clock: Arc<dyn Clock>) -> Self {
         let flow = BrowserFlow::parse(r#"{"title": "", "steps": [{"type": "close"}]}"#);
         let bare = flow.expect("invariant: this is a flow").flow().steps[0].clone();
-        Self { session, clock, emulated: Emulated::default(), place: Place::default(), bare }
+        Self {
+            session,
+            clock,
+            emulated: Emulated::default(),
+            place: Place::default(),
+            visual: Visual::default(),
+            bare,
+        }
     }
 
     pub(crate) fn page(&self) -> Page<'_> {
@@ -191,7 +200,7 @@ impl Hand {
     }
 
     fn scope(&self) -> Scope<'_> {
-        Scope::new(self.page(), &*self.clock, &self.emulated, &self.place, Mode::Strict)
+        Scope::new(self.page(), &*self.clock, &self.emulated, &self.place, &self.visual, Mode::Strict)
     }
 }
 

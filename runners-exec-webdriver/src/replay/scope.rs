@@ -1,7 +1,7 @@
 //! What one step works with: the page, the time, and what was seen last. All waiting of a step
 //! goes through `until`.
 
-use super::{place::Place, trouble::Trouble, viewport::Emulated};
+use super::{comparison::Visual, place::Place, trouble::Trouble, viewport::Emulated};
 use crate::{
     browser::{BrowserError, page::Page},
     flow::{Mode, one_line},
@@ -38,6 +38,7 @@ pub(super) struct Scope<'r> {
     pub(super) clock: &'r dyn Clock,
     pub(super) emulated: &'r Emulated,
     pub(super) place: &'r Place,
+    pub(super) visual: &'r Visual,
     pub(super) mode: Mode,
     pub(super) was_shown: AtomicBool,
     /// Whether the target of the step is a frame.
@@ -54,6 +55,7 @@ impl<'r> Scope<'r> {
         clock: &'r dyn Clock,
         emulated: &'r Emulated,
         place: &'r Place,
+        visual: &'r Visual,
         mode: Mode,
     ) -> Self {
         Self {
@@ -61,6 +63,7 @@ impl<'r> Scope<'r> {
             clock,
             emulated,
             place,
+            visual,
             mode,
             was_shown: AtomicBool::new(false),
             is_frame_target: AtomicBool::new(false),

@@ -10,12 +10,15 @@ mod canonical;
 mod checks;
 mod elements;
 mod engines;
+mod evidence;
 mod extensions;
 mod failures;
 mod forms;
 mod keys;
 #[cfg(target_os = "linux")]
 mod life;
+#[cfg(target_os = "linux")]
+mod lost;
 mod pages;
 mod places;
 mod probe;
@@ -23,6 +26,7 @@ mod probe;
 mod remote;
 mod stage;
 mod strict;
+mod visual;
 mod waits;
 #[cfg(target_os = "linux")]
 mod warm;

@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use runners_core::{Fault, Verdict};
 use runners_exec_webdriver::{
-    Browser as _, BrowserError, BrowserFlow, Call, Driver, DriverOptions, Engine, Evidence, FlowObserver,
-    FlowResult, Method, Mode, Replay, ReplayOptions, Session, Step, StepResult,
+    Browser as _, BrowserError, BrowserFlow, Call, Capture, Driver, DriverOptions, Engine, Evidence,
+    FlowObserver, FlowResult, Method, Mode, Replay, ReplayOptions, Session, Step, StepResult,
 };
 use serde_json::{Map, Value, json};
 use std::{
@@ -46,7 +46,10 @@ impl Stage {
         let driver = Driver::new(engine_options(engine, &state)?);
         let session = driver.open().await.unwrap();
         let site = Site::open();
-        Some(Self { driver, session, site, options: ReplayOptions::default(), _state: state })
+        // Most tests are about something else.
+        let mut options = ReplayOptions::default();
+        options.capture = Capture::NOTHING;
+        Some(Self { driver, session, site, options, _state: state })
     }
 
     /// Serves a page whose elements write what they see to `window.log`.

@@ -1,6 +1,10 @@
 //! What a page shows of a job, in the words and figures that its template writes down.
 
-use super::{Html, Shelf};
+use super::{
+    Html, Shelf,
+    film::FilmView,
+    log::{ConsoleView, NetworkView},
+};
 use crate::words::{outcome, size, span};
 use runners_core::{
     Conclusion,
@@ -31,6 +35,12 @@ pub(super) struct JobView<'r> {
     pub(super) pictures: Vec<PictureView<'r>>,
     pub(super) links: Vec<LinkView<'r>>,
     pub(super) missing: &'r [String],
+    pub(super) region: Option<Cow<'r, str>>,
+    pub(super) excused: Option<Cow<'r, str>>,
+    pub(super) page_errors: Vec<Cow<'r, str>>,
+    pub(super) console: Option<ConsoleView>,
+    pub(super) network: Option<NetworkView>,
+    pub(super) film: Option<FilmView>,
 }
 
 /// A step, and where it stands in the time of its attempt, in percent.
@@ -43,6 +53,7 @@ pub(super) struct StepView<'r> {
     pub(super) from: String,
     pub(super) share: String,
     pub(super) reason: Option<Cow<'r, str>>,
+    pub(super) retries: Option<String>,
     pub(super) pictures: Vec<PictureView<'r>>,
 }
 
@@ -96,16 +107,22 @@ impl<'r> JobView<'r> {
             title: cut(title),
             source: cut(job.file.as_deref().unwrap_or(&job.name)),
             id: job.job.map(|id| id.to_string()),
-            class: class(job.conclusion),
-            words: job.conclusion.words(),
+            class: if is_excused(job) { "skipped" } else { class(job.conclusion) },
+            words: if is_excused(job) { "excused" } else { job.conclusion.words() },
             span: span(job.duration),
-            opened: !matches!(job.conclusion, Conclusion::Passed),
+            opened: !matches!(job.conclusion, Conclusion::Passed) && !is_excused(job),
             failure: job.failure.as_deref().map(cut),
             attempts: if job.attempts.len() > 1 { attempts.collect() } else { Vec::new() },
             steps,
             pictures,
             links,
             missing: &job.missing,
+            region: job.region.as_deref().map(cut),
+            excused: job.excused.as_deref().map(cut).filter(|_| is_excused(job)),
+            page_errors: job.page_errors.iter().map(|error| cut(error)).collect(),
+            console: shelf.log(job, "console.json").and_then(|bytes| ConsoleView::read(&bytes)),
+            network: shelf.log(job, "network.har").and_then(|bytes| NetworkView::read(&bytes)),
+            film: shelf.film(job),
         }
     }
 }
@@ -121,6 +138,7 @@ impl<'r> StepView<'r> {
         let class = match step.state {
             StepState::Passed => "passed",
             StepState::Failed => "failed",
+            StepState::Excused => "flaky",
             _ => "skipped",
         };
         Self {
@@ -133,6 +151,11 @@ impl<'r> StepView<'r> {
             // A step that took next to no time can be seen as well.
             share: format!("{:.2}", percent(step.duration, total).max(0.5)),
             reason: step.reason.as_deref().map(cut),
+            retries: match step.retries {
+                0 => None,
+                1 => Some("tried once more".to_owned()),
+                times => Some(format!("tried {times} times more")),
+            },
             pictures,
         }
     }
@@ -163,9 +186,15 @@ pub(super) fn counts(counts: Counts) -> Vec<CountView> {
         ("flaky", "flaky", counts.flaky),
         ("failed", "failed", counts.failed),
         ("errored", "could not run", counts.could_not_run),
+        ("skipped", "excused", counts.excused),
     ];
     let seen = all.into_iter().filter(|(_, _, number)| *number > 0);
     seen.map(|(class, words, number)| CountView { class, words, number }).collect()
+}
+
+/// It did not pass, and that does not count.
+fn is_excused(job: &JobReport) -> bool {
+    job.excused.is_some() && !job.conclusion.is_passed()
 }
 
 const fn class(conclusion: Conclusion) -> &'static str {
@@ -205,7 +234,7 @@ fn percent(part: Duration, whole: Duration) -> f64 {
     if whole.is_zero() { 0.0 } else { part.as_secs_f64() / whole.as_secs_f64() * 100.0 }
 }
 
-fn cut(text: &str) -> Cow<'_, str> {
+pub(super) fn cut(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(Html::TEXT_CHARACTERS_MAX) {
         None => Cow::Borrowed(text),
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),

@@ -1,0 +1,57 @@
+//! What the browser does beside the steps: its console, what nobody caught, its requests, and what
+//! the screen showed. Listened to while a flow is replayed, over the DevTools protocol; where a browser
+//! does not speak it, a flow leaves what it left before. Pictures of steps are the replay's own.
+
+mod capture;
+mod console;
+mod film;
+mod har;
+mod journal;
+mod network;
+mod video;
+mod watch;
+mod wire;
+
+pub use capture::Capture;
+pub(crate) use film::Film;
+use journal::Journal;
+pub(crate) use video::video;
+pub(crate) use watch::Watch;
+
+use runners_core::Redactor;
+
+/// A text of the page as it may be told: without secrets, and with at most so many bytes. What is cut
+/// is cut after the secrets are out, so that no beginning of one stays.
+pub(crate) fn told(redactor: &Redactor, text: &str, bytes_max: usize) -> String {
+    let mut told = if text.len() <= bytes_max {
+        redactor.redact(text)
+    } else {
+        redactor.redact_cut(&text[..boundary(text, bytes_max)])
+    };
+    if told.len() > bytes_max {
+        told.truncate(boundary(&told, bytes_max));
+    }
+    if told.len() < text.len() && text.len() > bytes_max {
+        told.push('…');
+    }
+    told
+}
+
+/// The last place up to `at` where a text can be cut.
+fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_cut_within_a_secret_keeps_no_part_of_it() {
+        let redactor = Redactor::new(["hunter2!"]);
+        assert_eq!(told(&redactor, "the word is hunter2!", 100), "the word is ***");
+        let cut = told(&redactor, "the word is hunter2! and more", 16);
+        assert_eq!(cut, "the word is …");
+        assert_eq!(told(&redactor, "ééé", 3), "é…", "at a character");
+    }
+}
