@@ -11,6 +11,7 @@ mod features;
 mod mutants;
 mod packages;
 mod process;
+mod replayer;
 mod stopwatch;
 mod tally;
 mod test;

@@ -3,6 +3,7 @@
 use crate::{
     browser,
     process::{self, cargo},
+    replayer,
     tally::{Counts, Tally},
     workspace::Workspace,
 };
@@ -37,6 +38,11 @@ pub(crate) fn run(workspace: &Workspace) -> (Counts, Result<()>) {
 fn read_all(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     let mut command = cargo(&workspace.root);
     command.args(["test", "--workspace", "--all-features", "--no-fail-fast", "--", "--show-output"]);
+    match replayer::directory(workspace) {
+        Ok(folder) => drop(command.env(replayer::VARIABLE, folder)),
+        // The tests that miss it say so, each on its own.
+        Err(why) => eprintln!("{why:#}"),
+    }
     let line = process::line_of(&command);
     eprintln!("$ {line}");
     let mut child =
