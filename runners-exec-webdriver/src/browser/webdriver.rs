@@ -2,7 +2,7 @@
 //! errors into ours.
 
 use super::{BrowserError, Call, Method, OpenError, Session};
-use crate::within::within;
+use crate::{flow::one_line, within::within};
 use async_trait::async_trait;
 use fantoccini::{
     Client, ClientBuilder,
@@ -28,6 +28,9 @@ const SCRIPT_TIMEOUT: Duration = Duration::from_secs(10);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long it may take if it has not yet answered a command that was given up.
 const BUSY_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The most characters of why there is no session.
+const REASON_CHARACTERS_MAX: usize = 400;
 
 /// A session that a WebDriver serves.
 #[derive(Debug)]
@@ -152,7 +155,9 @@ fn not_opened(error: NewSessionError) -> OpenError {
             OpenError::Misconfigured { message: format!("the WebDriver address is not a URL: {error}") }
         }
         NewSessionError::SessionNotCreated(error) => {
-            OpenError::NotStarted { message: format!("no session: {}", first_line(&error.message)) }
+            // Which versions do not fit is on two lines.
+            let told = one_line(&error.message, REASON_CHARACTERS_MAX);
+            OpenError::NotStarted { message: format!("no session: {told}") }
         }
         other => OpenError::NotStarted { message: first_line(&other.to_string()) },
     }

@@ -69,6 +69,12 @@ pub enum Extension {
         /// What the local storage of each origin is to have.
         origins: Vec<StoredOrigin>,
     },
+    /// `runners.saveStorageState`: keeps cookies, and the local storage of the page's origin, for a
+    /// `runners.storageState`.
+    SaveStorageState {
+        /// The name of the artifact, without a suffix.
+        name: String,
+    },
 }
 
 /// A file that a flow brings along.
@@ -136,6 +142,7 @@ impl Extension {
             Self::Dialog { .. } => "runners.dialog",
             Self::Cookies { .. } => "runners.cookies",
             Self::StorageState { .. } => "runners.storageState",
+            Self::SaveStorageState { .. } => "runners.saveStorageState",
         }
     }
 
@@ -165,6 +172,7 @@ impl Extension {
             Self::Cookies { clear: true, set } => format!("clear the cookies and set {}", set.len()),
             Self::Cookies { clear: false, set } => format!("set {} cookies", set.len()),
             Self::StorageState { .. } => "restore cookies and storage".to_owned(),
+            Self::SaveStorageState { name } => format!("save cookies and storage as {name}"),
         }
     }
 
@@ -180,6 +188,13 @@ impl Extension {
             }
             _ => Vec::new(),
         }
+    }
+}
+
+impl UploadedFile {
+    /// A file of this name and media type; an empty type is none.
+    pub fn new(name: impl Into<String>, media_type: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { name: name.into(), media_type: media_type.into(), bytes: bytes.into() }
     }
 }
 
@@ -218,7 +233,7 @@ pub(super) fn custom_step(step: &Reader<'_>, problems: &mut Vec<Problem>) -> Opt
         name: name.clone(),
         parameters: step.get("parameters").cloned().unwrap_or_default(),
     };
-    if !KNOWN.contains(&&*name) {
+    if !NAMES.contains(&&*name) {
         return Some(unknown());
     }
     let Some(members) = step.get("parameters").and_then(Value::as_object) else {
@@ -229,7 +244,8 @@ pub(super) fn custom_step(step: &Reader<'_>, problems: &mut Vec<Problem>) -> Opt
     extension(&name, &given, problems).map(Action::Extension)
 }
 
-const KNOWN: &[&str] = &[
+/// Every custom step that is read. Steps that use others are replaced by them in `include`.
+pub(super) const NAMES: &[&str] = &[
     "runners.assertText",
     "runners.assertUrl",
     "runners.assertVisible",
@@ -238,6 +254,8 @@ const KNOWN: &[&str] = &[
     "runners.dialog",
     "runners.cookies",
     "runners.storageState",
+    "runners.saveStorageState",
+    "runners.use",
 ];
 
 fn extension(name: &str, given: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<Extension> {
@@ -269,6 +287,7 @@ fn extension(name: &str, given: &Reader<'_>, problems: &mut Vec<Problem>) -> Opt
             clear: given.bool("clear", problems).unwrap_or(false),
             set: optional_list(given, "set", problems, cookie)?,
         },
+        "runners.saveStorageState" => Extension::SaveStorageState { name: picture_name(given, problems)? },
         _ => Extension::StorageState {
             cookies: optional_list(given, "cookies", problems, cookie)?,
             origins: optional_list(given, "origins", problems, origin)?,

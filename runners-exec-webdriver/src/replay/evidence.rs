@@ -4,6 +4,7 @@
 use super::{
     navigation::Sight,
     observer::{Evidence, FlowObserver},
+    storage,
 };
 use crate::{
     browser::{BrowserError, page::Page},
@@ -68,6 +69,17 @@ impl<'r> Keeper<'r> {
         self.hand_on(name.to_owned(), "image/png", bytes.into()).await
     }
 
+    /// Keeps cookies and local storage, and answers the name.
+    pub(super) async fn storage(self, name: &str) -> Option<String> {
+        match within(self.clock, EVIDENCE_TIMEOUT, storage::state(self.page)).await? {
+            Ok(state) => self.hand_on(name.to_owned(), "application/json", state.into()).await,
+            Err(error) => {
+                tracing::warn!(name, %error, "cookies and storage were not saved");
+                None
+            }
+        }
+    }
+
     /// Keeps what there is to know of the step of this number, which failed.
     pub(super) async fn failure(self, number: usize) -> Left {
         let mut left = Left::default();
@@ -78,7 +90,9 @@ impl<'r> Keeper<'r> {
         left.seen = Some(describe(&sight));
         left.url = Some(one_line(sight.url(), URL_CHARACTERS_MAX));
         left.artifacts.extend(self.picture(&format!("steps/{number:02}-failed.png")).await);
-        if let Some(Ok(source)) = within(self.clock, EVIDENCE_TIMEOUT, self.page.source()).await {
+        if let Some(Ok(source)) =
+            within(self.clock, EVIDENCE_TIMEOUT, self.page.source_up_to(SOURCE_BYTES_MAX)).await
+        {
             let name = format!("steps/{number:02}-failed.html");
             left.artifacts.extend(self.hand_on(name, "text/html; charset=utf-8", cut(source)).await);
         }

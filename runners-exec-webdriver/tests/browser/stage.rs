@@ -186,8 +186,8 @@ impl Session for Counted<'_> {
 }
 
 /// A loopback server of pages. A path that ends in `/silent` is never answered, one that ends in
-/// `/redirect` leads to itself, one that ends in `/broken` is no UTF-8, and the pages of one that ends
-/// in `/strict` may not run scripts.
+/// `/redirect` leads to itself, one that ends in `/broken` is no UTF-8, one that ends in `/download` is a
+/// file to be saved, and the pages of one that ends in `/strict` may not run scripts.
 pub(crate) struct Site {
     pub(crate) origin: String,
     pages: Arc<Mutex<HashMap<String, String>>>,
@@ -245,6 +245,13 @@ fn answer(mut stream: TcpStream, pages: &Mutex<HashMap<String, String>>) {
     }
     if path.ends_with("/redirect") {
         let _ = write!(stream, "HTTP/1.1 302 Found\r\nLocation: /redirect\r\nContent-Length: 0\r\n\r\n");
+        return;
+    }
+    if path.ends_with("/download") {
+        let head =
+            "Content-Type: application/zip\r\nContent-Disposition: attachment; filename=\"runners.zip\"";
+        let _ =
+            write!(stream, "HTTP/1.1 200 OK\r\n{head}\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfile");
         return;
     }
     if path.ends_with("/broken") {
