@@ -14,7 +14,9 @@ pub(crate) use fleet::{
     SetEnvironmentArgs, SetRetentionArgs, SetRolloutArgs, SignalArgs, SlotsArgs, SlotsLimit, Switch,
     TenantsCommand, TokensCommand, WebhooksCommand,
 };
-pub(crate) use groups::{ApiArgs, BrowserArgs, Captured, GivenSettings, HostArgs, OutputArgs, TrustArgs};
+pub(crate) use groups::{
+    ApiArgs, BrowserArgs, Captured, GivenSettings, HostArgs, OutputArgs, ParameterArgs, TrustArgs,
+};
 pub(crate) use guard::{GuardArgs, KeyCommand, KeyGenerateArgs, SignArgs, TenureArgs};
 pub(crate) use job::{JobArgs, PingArgs};
 pub(crate) use runner::{
@@ -27,7 +29,7 @@ use crate::{
 };
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use runners_core::Runner;
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 /// Run recorded browser flows on machines that only connect out.
 #[derive(Debug, Parser)]
@@ -189,8 +191,9 @@ pub(crate) enum FlowCommand {
   runners flow run flows/*.json --headed --steps")]
     Run(FlowRunArgs),
     /// Say everything that is wrong with flows, by JSON pointer. Starts no browser.
-    #[command(after_help = "Example:
-  runners flow validate flows/*.json")]
+    #[command(after_help = "Examples:
+  runners flow validate flows/*.json
+  runners flow validate checkout.json --param user=grace")]
     Validate(FlowValidateArgs),
     /// Make flows of projects of Selenium IDE, one for each test.
     ///
@@ -275,21 +278,6 @@ pub(crate) struct FlowRunArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// What the flows have to be filled in.
-#[derive(Debug, Args)]
-pub(crate) struct ParameterArgs {
-    /// A value for a parameter that the flows declare; may be repeated.
-    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = groups::parameter)]
-    given: Vec<(String, String)>,
-}
-
-impl ParameterArgs {
-    /// The values by name; the last one of a name counts.
-    pub(crate) fn by_name(&self) -> BTreeMap<String, String> {
-        self.given.iter().cloned().collect()
-    }
-}
-
 /// How closely the steps of a flow are looked at.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum FlowMode {
@@ -304,6 +292,8 @@ pub(crate) struct FlowValidateArgs {
     /// Flows, as the browser's Recorder panel exports them.
     #[arg(required = true, value_name = "FLOW.json")]
     pub(crate) flows: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) parameters: ParameterArgs,
     /// Print JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,

@@ -13,6 +13,7 @@ mod observer;
 mod place;
 mod scope;
 mod step;
+mod storage;
 mod trouble;
 mod viewport;
 
@@ -282,6 +283,10 @@ impl Run<'_> {
         if let Action::Extension(Extension::Screenshot { name }) = &step.action {
             let name = format!("screenshots/{name}.png");
             result.artifacts.extend(self.keeper().picture(&name).await);
+        }
+        if let Action::Extension(Extension::SaveStorageState { name }) = &step.action {
+            let name = format!("storage/{name}.json");
+            result.artifacts.extend(self.keeper().storage(&name).await);
         }
         if step.screenshot || self.replay.options.screenshots == Screenshots::OfEveryStep {
             let name = format!("steps/{:02}.png", result.index + 1);

@@ -3,6 +3,7 @@
 use crate::{
     browser, contract, engines, examples, extras, features, mutants,
     process::{self, Skipped, cargo, find},
+    replayer,
     stopwatch::{Elapsed, Stopwatch},
     tally::Counts,
     test,
@@ -73,6 +74,7 @@ fn quick(workspace: &Workspace, progress: &mut Progress) -> Result<(), Stopped> 
     progress.step("browser", browser::ensure)?;
     progress.step("engines", engines::ensure)?;
     progress.step("extras", extras::ensure)?;
+    progress.step("reference", || replayer::ensure(workspace))?;
     let mut counts = None;
     let tested = progress.step("test", || {
         let (counted, done) = test::run(workspace);

@@ -12,6 +12,7 @@ mod features;
 mod mutants;
 mod packages;
 mod process;
+mod replayer;
 mod stopwatch;
 mod tally;
 mod test;

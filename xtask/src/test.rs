@@ -3,6 +3,7 @@
 use crate::{
     browser,
     process::{self, cargo},
+    replayer,
     tally::{Counts, Tally},
     workspace::Workspace,
 };
@@ -81,6 +82,11 @@ fn read_tests(workspace: &Workspace, arguments: &[&str], tally: &mut Tally) -> R
     let mut command = cargo(&workspace.root);
     command.args(["test", "--workspace", "--all-features", "--no-fail-fast", "--", "--show-output"]);
     command.args(arguments);
+    match replayer::directory(workspace) {
+        Ok(folder) => drop(command.env(replayer::VARIABLE, folder)),
+        // The tests that miss it say so, each on its own.
+        Err(why) => eprintln!("{why:#}"),
+    }
     let line = process::line_of(&command);
     eprintln!("$ {line}");
     let mut child =

@@ -3,7 +3,7 @@
 use crate::{settings::Settings, span::Span};
 use clap::{Args, ValueEnum};
 use runners_exec_webdriver::{Engine, Screenshots};
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 /// Where a server on this machine is, unless said otherwise.
 pub(super) const SERVER: &str = "http://127.0.0.1:7878";
@@ -169,6 +169,21 @@ impl From<Pictures> for Screenshots {
             Pictures::End => Self::AtTheEnd,
             Pictures::Steps => Self::OfEveryStep,
         }
+    }
+}
+
+/// What the flows have to be filled in.
+#[derive(Debug, Args)]
+pub(crate) struct ParameterArgs {
+    /// A value for a parameter that the flows declare; may be repeated.
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]
+    given: Vec<(String, String)>,
+}
+
+impl ParameterArgs {
+    /// The values by name; the last one of a name counts.
+    pub(crate) fn by_name(&self) -> BTreeMap<String, String> {
+        self.given.iter().cloned().collect()
     }
 }
 

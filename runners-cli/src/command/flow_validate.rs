@@ -9,8 +9,8 @@ use crate::{
 use serde_json::json;
 
 pub(super) fn execute(arguments: &FlowValidateArgs) -> Exit {
-    let findings: Vec<_> =
-        arguments.flows.iter().map(|path| Findings::of(path, &Choices::default())).collect();
+    let choices = Choices { parameters: arguments.parameters.by_name(), ..Choices::default() };
+    let findings: Vec<_> = arguments.flows.iter().map(|path| Findings::of(path, &choices)).collect();
     if arguments.json {
         terminal::print_json(&json!({ "version": 1, "flows": findings }));
     } else {

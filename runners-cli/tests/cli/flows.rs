@@ -52,6 +52,35 @@ fn validation_speaks_json_too() {
 }
 
 #[test]
+fn parameters_are_filled_in_before_a_flow_is_validated() {
+    let stage = Stage::new();
+    let step = r#"{"type": "navigate", "url": "${params.url}"}"#;
+    let params = r#"{"url": {}, "count": {"type": "number"}}"#;
+    let text = format!(r#"{{"title": "t", "runners": {{"params": {params}}}, "steps": [{step}]}}"#);
+    stage.write("shop.json", text);
+    let validate = ["flow", "validate", "shop.json"];
+    stage.run(&validate).expect(0, "warning: shop.json: /steps/0/url: \"\" is not an absolute address");
+    let ended =
+        stage.run(&[&validate[..], &["--param", "url=http://localhost/", "--param", "count=3"]].concat());
+    ended.expect(0, "");
+    assert_eq!(ended.stderr(), "");
+    let wrong = |given: &str| stage.run(&[&validate[..], &["--param", given]].concat());
+    wrong("count=many").expect(2, "the parameter \"count\" must be a number");
+    wrong("user=ada").expect(2, "the flow has no parameter \"user\" (it has count, url)");
+}
+
+#[test]
+fn a_file_that_is_no_utf8_is_refused_and_its_neighbours_are_read() {
+    let stage = Stage::new();
+    let good = stage.flow("good.json", "http://localhost/", "x");
+    std::fs::write(stage.path("bytes.json"), b"{\"title\": \"\xff\", \"steps\": []}").unwrap();
+    let ended = stage.run(&["flow", "validate", "bytes.json", &good]);
+    ended.expect(2, "bytes.json: is not text in UTF-8: export the recording as JSON");
+    assert!(ended.stdout().contains("valid: good.json"), "{}", ended.stdout());
+    stage.run(&["flow", "run", "bytes.json"]).expect(2, "bytes.json: is not text in UTF-8");
+}
+
+#[test]
 fn what_this_version_cannot_replay_is_refused_before_a_browser_starts() {
     let stage = Stage::new();
     let step = r#"{"type": "customStep", "name": "runners.fly", "parameters": {}}"#;

@@ -10,6 +10,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::time::Duration;
 
+/// The document as HTML, up to so many characters.
+const SOURCE: &str = "const [to, done] = arguments;
+    const text = document.documentElement?.outerHTML ?? '';
+    const kind = document.doctype ? `<!DOCTYPE ${document.doctype.name}>` : '';
+    done({ source: (kind + text).slice(0, to.most) });";
+
 /// A session, spoken to in terms of its page.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Page<'s> {
@@ -68,6 +74,12 @@ impl<'s> Page<'s> {
     /// Turns to another page, without bringing it to the front.
     pub(crate) async fn show_window(self, handle: &str) -> Result<(), BrowserError> {
         self.post("window", json!({ "handle": handle })).await.map(drop)
+    }
+
+    /// Opens another page and answers its handle.
+    pub(crate) async fn open_window(self) -> Result<String, BrowserError> {
+        let opened = self.post("window/new", json!({ "type": "tab" })).await?;
+        Ok(opened["handle"].as_str().unwrap_or_default().to_owned())
     }
 
     /// Turns to a child frame by its element, or to the main frame by null.
@@ -180,6 +192,12 @@ impl<'s> Page<'s> {
         Ok(text.as_str().unwrap_or_default().to_owned())
     }
 
+    /// The beginning of it: a page may be larger than what reads it.
+    pub(crate) async fn source_up_to(self, characters_max: usize) -> Result<String, BrowserError> {
+        let answer: Value = self.ask(SOURCE, &json!({ "most": characters_max })).await?;
+        Ok(answer["source"].as_str().unwrap_or_default().to_owned())
+    }
+
     /// Closes the page. The session stays, even if it was the only one.
     pub(crate) async fn close(self) -> Result<(), BrowserError> {
         let pages = self.get("window/handles").await?;
@@ -205,6 +223,11 @@ impl<'s> Page<'s> {
     pub(crate) async fn answer_dialog(self, accept: bool) -> Result<(), BrowserError> {
         let path = if accept { "alert/accept" } else { "alert/dismiss" };
         self.post(path, json!({})).await.map(drop)
+    }
+
+    /// The cookies of the page's domain.
+    pub(crate) async fn cookies(self) -> Result<Value, BrowserError> {
+        self.get("cookie").await
     }
 
     /// Sets a cookie of the page's domain.

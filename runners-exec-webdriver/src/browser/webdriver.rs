@@ -6,7 +6,7 @@ mod wire;
 pub(crate) use wire::{Credentials, Wire};
 
 use super::{BrowserError, Call, Method, OpenError, Session};
-use crate::within::within;
+use crate::{flow::one_line, within::within};
 use async_trait::async_trait;
 use runners_core::Clock;
 use serde_json::{Map, Value, json};
@@ -31,6 +31,9 @@ const BUSY_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Where sessions that were dropped are closed in the background. Whoever owns it joins them, or ends
 /// them by dropping it.
 pub(crate) type Closing = Arc<std::sync::Mutex<JoinSet<()>>>;
+
+/// The most characters of why there is no session.
+const REASON_CHARACTERS_MAX: usize = 400;
 
 /// A session that a WebDriver serves.
 #[derive(Debug)]
@@ -179,7 +182,9 @@ fn not_opened(wire: &Wire, error: Unanswered) -> OpenError {
         },
         // A driver may repeat what it was asked for.
         Unanswered::Refused { message, .. } => {
-            OpenError::NotStarted { message: format!("no session: {}", wire.conceal(&message)) }
+            // Which versions do not fit is on two lines.
+            let told = one_line(&wire.conceal(&message), REASON_CHARACTERS_MAX);
+            OpenError::NotStarted { message: format!("no session: {told}") }
         }
         other => OpenError::NotStarted { message: format!("no session: {other}") },
     }

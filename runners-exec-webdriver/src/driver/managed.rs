@@ -64,7 +64,7 @@ impl Managed {
         let options = json!({
             "binary": browser,
             "args": self.arguments(&profile),
-            "prefs": { "session": startup },
+            "prefs": { "session": startup, "download": { "default_directory": profile.downloads() } },
         });
         let capabilities = Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
         let session =

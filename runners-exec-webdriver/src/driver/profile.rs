@@ -46,6 +46,11 @@ impl Profile {
         profile_argument(&self.path)
     }
 
+    /// Where files are saved, to go with the profile: a flow leaves nothing to the next.
+    pub(super) fn downloads(&self) -> PathBuf {
+        self.path.join("downloads")
+    }
+
     /// Waits until a browser that was asked to exit has, kills it if it does not or was not,
     /// removes the directory.
     pub(super) async fn end(&self, was_asked: bool, clock: &dyn Clock) {

@@ -78,6 +78,12 @@ pub enum Extension {
     },
     /// `runners.assertScreenshot`: waits until the page looks as it did before.
     AssertScreenshot(Comparison),
+    /// `runners.saveStorageState`: keeps cookies, and the local storage of the page's origin, for a
+    /// `runners.storageState`.
+    SaveStorageState {
+        /// The name of the artifact, without a suffix.
+        name: String,
+    },
 }
 
 /// A file that a flow brings along.
@@ -146,6 +152,7 @@ impl Extension {
             Self::Cookies { .. } => "runners.cookies",
             Self::StorageState { .. } => "runners.storageState",
             Self::AssertScreenshot(_) => "runners.assertScreenshot",
+            Self::SaveStorageState { .. } => "runners.saveStorageState",
         }
     }
 
@@ -176,6 +183,7 @@ impl Extension {
             Self::Cookies { clear: false, set } => format!("set {} cookies", set.len()),
             Self::StorageState { .. } => "restore cookies and storage".to_owned(),
             Self::AssertScreenshot(comparison) => format!("see that the page looks as {}", comparison.name),
+            Self::SaveStorageState { name } => format!("save cookies and storage as {name}"),
         }
     }
 
@@ -191,6 +199,13 @@ impl Extension {
             }
             _ => Vec::new(),
         }
+    }
+}
+
+impl UploadedFile {
+    /// A file of this name and media type; an empty type is none.
+    pub fn new(name: impl Into<String>, media_type: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { name: name.into(), media_type: media_type.into(), bytes: bytes.into() }
     }
 }
 
@@ -229,7 +244,7 @@ pub(super) fn custom_step(step: &Reader<'_>, problems: &mut Vec<Problem>) -> Opt
         name: name.clone(),
         parameters: step.get("parameters").cloned().unwrap_or_default(),
     };
-    if !KNOWN.contains(&&*name) {
+    if !NAMES.contains(&&*name) {
         return Some(unknown());
     }
     let Some(members) = step.get("parameters").and_then(Value::as_object) else {
@@ -240,7 +255,8 @@ pub(super) fn custom_step(step: &Reader<'_>, problems: &mut Vec<Problem>) -> Opt
     extension(&name, &given, problems).map(Action::Extension)
 }
 
-const KNOWN: &[&str] = &[
+/// Every custom step that is read. Steps that use others are replaced by them in `include`.
+pub(super) const NAMES: &[&str] = &[
     "runners.assertText",
     "runners.assertUrl",
     "runners.assertVisible",
@@ -250,6 +266,8 @@ const KNOWN: &[&str] = &[
     "runners.cookies",
     "runners.storageState",
     "runners.assertScreenshot",
+    "runners.saveStorageState",
+    "runners.use",
 ];
 
 fn extension(name: &str, given: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<Extension> {
@@ -282,6 +300,7 @@ fn extension(name: &str, given: &Reader<'_>, problems: &mut Vec<Problem>) -> Opt
             clear: given.bool("clear", problems).unwrap_or(false),
             set: optional_list(given, "set", problems, cookie)?,
         },
+        "runners.saveStorageState" => Extension::SaveStorageState { name: picture_name(given, problems)? },
         _ => Extension::StorageState {
             cookies: optional_list(given, "cookies", problems, cookie)?,
             origins: optional_list(given, "origins", problems, origin)?,

@@ -12,7 +12,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 const OPEN: &str = "${params.";
 const CLOSE: char = '}';
-const KINDS: &[&str] = &["string", "number", "boolean"];
+pub(super) const KINDS: &[&str] = &["string", "number", "boolean"];
 /// The only member in which a secret may stand: what it has is typed or stored, and never told.
 const SECRET_MEMBER: &str = "value";
 

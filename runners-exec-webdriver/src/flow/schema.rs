@@ -1,12 +1,14 @@
 //! The JSON Schema of flows, for editors and for those who write flows by program. It is made of the
-//! same lists as the reader in `parse`, which has the last word: a schema cannot say everything.
+//! same lists as the reader in `parse`, which has the last word: a schema cannot say everything. What
+//! this project adds to the format is in `addition`.
+
+mod addition;
 
 use super::{
     Flow,
-    parse::{BUTTONS, DEVICES, MODES, OPERATORS, TYPES},
+    parse::{BUTTONS, DEVICES, OPERATORS, TYPES},
     selector::{Chain, Selectors},
 };
-use crate::evidence::Capture;
 use serde_json::{Map, Value, json};
 
 impl Flow {
@@ -25,18 +27,7 @@ impl Flow {
                 "title": { "type": "string", "description": "What its author called it." },
                 "timeout": timeout("The time limit of steps that have none of their own; 5000 if absent."),
                 "selectorAttribute": { "type": "string" },
-                "runners": {
-                    "description": "What only this project knows; the Recorder panel leaves it out.",
-                    "type": "object",
-                    "properties": {
-                        "mode": { "description": "How closely the steps are looked at.", "enum": MODES },
-                        "capture": {
-                            "description": "What is kept beside the console, the requests and pictures.",
-                            "type": "array",
-                            "items": { "enum": Capture::WORDS },
-                        },
-                    },
-                },
+                "runners": addition::of_flow(),
                 "steps": {
                     "description": "What to do, in order.",
                     "type": "array",
@@ -52,7 +43,7 @@ impl Flow {
 /// What the schema refers to by name.
 fn definitions() -> Value {
     let steps: Vec<Value> = TYPES.iter().map(|name| step(name)).collect();
-    json!({
+    let mut definitions = json!({
         "step": {
             "type": "object",
             "required": ["type"],
@@ -74,6 +65,7 @@ fn definitions() -> Value {
                     "items": { "$ref": "#/$defs/navigation" },
                 },
             },
+            "allOf": [{ "$ref": "#/$defs/additions" }],
             "oneOf": steps,
         },
         "navigation": {
@@ -106,7 +98,11 @@ fn definitions() -> Value {
                 ],
             },
         },
-    })
+    });
+    for (name, definition) in addition::definitions() {
+        definitions[name] = definition;
+    }
+    definitions
 }
 
 fn timeout(description: &str) -> Value {
@@ -169,43 +165,12 @@ fn step(name: &str) -> Value {
     let mut properties: Map<String, Value> =
         members.iter().map(|(name, schema, _)| ((*name).to_owned(), schema.clone())).collect();
     properties.insert("type".to_owned(), json!({ "const": name }));
-    json!({ "properties": properties, "required": required })
+    let mut schema = json!({ "properties": properties, "required": required });
+    if name == "customStep" {
+        schema["allOf"] = addition::custom_steps();
+    }
+    schema
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The file that is published beside the crate.
-    const PUBLISHED: &str = include_str!("../../schema/flow.schema.json");
-
-    #[test]
-    fn the_published_schema_is_the_one_of_the_code() {
-        let written = format!("{:#}\n", Flow::schema());
-        if written != PUBLISHED {
-            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/flow.schema.json");
-            if std::env::var_os("RUNNERS_WRITE_SCHEMA").is_some() {
-                std::fs::write(path, &written).unwrap();
-            }
-            panic!("{path} is of another time: run this test with RUNNERS_WRITE_SCHEMA=1, and look at it");
-        }
-    }
-
-    #[test]
-    fn what_the_schema_requires_the_reader_misses() {
-        for schema in Flow::schema()["$defs"]["step"]["oneOf"].as_array().unwrap() {
-            let name = schema["properties"]["type"]["const"].as_str().unwrap();
-            let document = json!({ "title": "t", "steps": [{ "type": name }] }).to_string();
-            let missed: Vec<String> = match super::super::BrowserFlow::parse(&document) {
-                Ok(_) => Vec::new(),
-                Err(problems) => problems.iter().map(|problem| problem.pointer.clone()).collect(),
-            };
-            let required = schema["required"].as_array().unwrap();
-            assert_eq!(missed.len(), required.len(), "{name}: {missed:?}");
-            for member in required {
-                let pointer = format!("/steps/0/{}", member.as_str().unwrap());
-                assert!(missed.contains(&pointer), "{name}: {pointer} is not in {missed:?}");
-            }
-        }
-    }
-}
+mod tests;

@@ -44,6 +44,11 @@ pub enum Selector {
         /// The selector without its prefix.
         text: String,
     },
+    /// One of the elements that the selector before it finds. Flows have no word for it.
+    Nth {
+        /// Which one, from 0.
+        index: usize,
+    },
 }
 
 impl Selectors {
@@ -146,6 +151,7 @@ impl fmt::Display for Selector {
             Self::Text { text } => write!(f, "text/{text}"),
             Self::Xpath { text } => write!(f, "xpath/{text}"),
             Self::Pierce { text } => write!(f, "pierce/{text}"),
+            Self::Nth { index } => write!(f, "nth/{index}"),
         }
     }
 }

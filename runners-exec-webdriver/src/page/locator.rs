@@ -3,7 +3,7 @@
 
 use super::{Page, PageError};
 use crate::{
-    flow::{Action, Chain, Selector, Selectors, one_line},
+    flow::{Action, Chain, Extension, Selector, Selectors, UploadedFile, one_line},
     replay::hand::{Element, Looked, Observed},
 };
 use runners_core::BootTime;
@@ -32,12 +32,22 @@ impl Locator {
     /// Elements inside of these, in their shadow roots if they have one.
     #[must_use]
     pub fn locator(&self, selector: &str) -> Self {
+        self.followed_by(Selector::parse(selector))
+    }
+
+    /// One of these elements, counted from 0 in the order of the document.
+    #[must_use]
+    pub fn nth(&self, index: usize) -> Self {
+        self.followed_by(Ok(Selector::Nth { index }))
+    }
+
+    fn followed_by(&self, selector: Result<Selector, String>) -> Self {
         let selectors = self.selectors.clone().and_then(|outer| {
             let mut chain = outer.alternatives()[0].selectors().to_vec();
             if chain.len() == Chain::SELECTORS_MAX {
                 return Err(format!("a locator in more than {} others", Chain::SELECTORS_MAX));
             }
-            chain.push(Selector::parse(selector)?);
+            chain.push(selector?);
             Ok(Selectors::new(vec![Chain::new(chain)]))
         });
         Self { page: self.page.clone(), selectors }
@@ -65,6 +75,33 @@ impl Locator {
     /// [`PageError`].
     pub async fn hover(&self) -> Result<(), PageError> {
         self.act("hover over", Act::hover).await
+    }
+
+    /// Drags the element with the mouse, and drops it in the middle of another.
+    ///
+    /// # Errors
+    /// [`PageError`].
+    pub async fn drag_to(&self, target: &Self) -> Result<(), PageError> {
+        self.act("drag", Act::grab).await?;
+        let dropped = target.act("drop on", Act::hover).await;
+        // The button is not left pressed, whatever came of it.
+        self.page.in_time("drop", self.page.hand.release()).await?;
+        dropped
+    }
+
+    /// Gives files to a file input, which need not be visible, as if they had been chosen.
+    ///
+    /// # Errors
+    /// [`PageError`].
+    pub async fn upload(&self, files: impl IntoIterator<Item = UploadedFile>) -> Result<(), PageError> {
+        let during = |error: PageError| error.during(&format!("upload to {self}"));
+        let selectors = self.readable().map_err(during)?.clone();
+        let upload = Extension::Upload { selectors, files: files.into_iter().collect() };
+        let done = self.page.hand.perform(Action::Extension(upload), self.page.timeout).await;
+        match done {
+            Err(error) => Err(during(self.explain(error).await)),
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Gives a form control this value instead of the one it has: types a text, or sets it where
@@ -284,6 +321,12 @@ impl Act<'_> {
         let page = &self.locator.page;
         self.hover().await?;
         page.in_time("press", page.hand.press(times)).await
+    }
+
+    async fn grab(self) -> Result<(), PageError> {
+        let page = &self.locator.page;
+        self.hover().await?;
+        page.in_time("press", page.hand.hold()).await
     }
 
     async fn hover(self) -> Result<(), PageError> {

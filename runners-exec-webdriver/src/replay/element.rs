@@ -4,7 +4,7 @@
 use super::{
     aria::{self, AriaWanted},
     navigation::Mark,
-    scope::{Look, Scope},
+    scope::{Look, SLICE_MILLIS, Scope},
     trouble::Trouble,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use std::{sync::atomic::Ordering, time::Duration};
+use std::sync::atomic::Ordering;
 
 const ACT: &str = concat!(
     include_str!("../scripts/find.js"),
@@ -29,13 +29,16 @@ const COUNT: &str = concat!(
     include_str!("../scripts/names.js"),
     include_str!("../scripts/count.js")
 );
-const EXPRESSION: &str =
-    concat!(include_str!("../scripts/find.js"), include_str!("../scripts/expression.js"));
+/// The expression stands outside of the script, whose names are not those of the page.
+const EXPRESSION: &str = concat!(
+    "(expression => {\n",
+    include_str!("../scripts/find.js"),
+    include_str!("../scripts/expression.js"),
+    "\n})(() => (\n/*EXPRESSION*/\n));"
+);
 
 /// From this many characters on, a value is assigned instead of typed.
 const TYPED_CHARACTERS_MAX: usize = 100;
-/// How long one look at an expression lasts; a cancelled flow waits for no more than this.
-const EXPRESSION_SLICE: Duration = Duration::from_millis(100);
 /// How often one look may ask for the accessibility tree.
 const ARIA_LOOKUPS_MAX: usize = 100;
 
@@ -162,8 +165,7 @@ impl Scope<'_> {
 
     pub(super) async fn wait_for_expression(&self, expression: &str) -> Result<(), Trouble> {
         let script = EXPRESSION.replace("/*EXPRESSION*/", expression);
-        let slice = u64::try_from(EXPRESSION_SLICE.as_millis()).expect("a tenth of a second fits");
-        let request = json!({ "token": self.token(), "sliceMillis": slice });
+        let request = json!({ "token": self.token(), "sliceMillis": SLICE_MILLIS });
         self.until(|| async {
             match self.page.ask::<Answer>(&script, &request).await {
                 Ok(Answer { again: None, .. }) => Ok(Look::Done(())),
@@ -189,6 +191,9 @@ impl Scope<'_> {
         let token = self.token();
         request.insert("token".to_owned(), json!(token));
         request.insert("rootsMax".to_owned(), json!(aria::ROOTS_MAX));
+        // The first look answers at once, so that there is something to say of a step that is late.
+        let slice = if self.has_seen() { SLICE_MILLIS } else { 0 };
+        request.insert("sliceMillis".to_owned(), json!(slice));
         // The accessibility tree of a child frame may be in another process, out of reach.
         let has_tree = self.page.devtools() == Devtools::Spoken && self.frames().is_empty();
         request.insert("tree".to_owned(), json!(has_tree));

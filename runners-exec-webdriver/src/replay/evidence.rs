@@ -4,6 +4,7 @@
 use super::{
     navigation::Sight,
     observer::{Evidence, FlowObserver},
+    storage,
     trouble::Trouble,
 };
 use crate::{
@@ -82,6 +83,17 @@ impl<'r> Keeper<'r> {
         self.hand_on(name.to_owned(), "image/png", bytes).await
     }
 
+    /// Keeps cookies and local storage, and answers the name.
+    pub(super) async fn storage(self, name: &str) -> Option<String> {
+        match within(self.clock, EVIDENCE_TIMEOUT, storage::state(self.page)).await? {
+            Ok(state) => self.hand_on(name.to_owned(), "application/json", state.into()).await,
+            Err(error) => {
+                tracing::warn!(name, %error, "cookies and storage were not saved");
+                None
+            }
+        }
+    }
+
     /// Keeps what there is to know of the step of this number, which failed. A browser that turns out
     /// to be gone can have been why.
     pub(super) async fn failure(self, number: usize) -> Result<Left, Trouble> {
@@ -94,7 +106,9 @@ impl<'r> Keeper<'r> {
         left.seen = Some(self.redactor.redact(&describe(&sight)));
         left.url = Some(one_line(&self.redactor.redact(sight.url()), URL_CHARACTERS_MAX));
         left.artifacts.extend(self.picture(&format!("steps/{number:02}-failed.png")).await);
-        if let Some(Ok(source)) = within(self.clock, EVIDENCE_TIMEOUT, self.page.source()).await {
+        if let Some(Ok(source)) =
+            within(self.clock, EVIDENCE_TIMEOUT, self.page.source_up_to(SOURCE_BYTES_MAX)).await
+        {
             let name = format!("steps/{number:02}-failed.html");
             let source = told(self.redactor, &source, SOURCE_BYTES_MAX);
             left.artifacts.extend(self.hand_on(name, "text/html; charset=utf-8", source.into()).await);

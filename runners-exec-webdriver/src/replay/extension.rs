@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     browser::BrowserError,
-    flow::{Cookie, Devtools, Extension, Selectors, StoredOrigin, UploadedFile},
+    flow::{Cookie, Devtools, Extension, Selectors, UploadedFile},
 };
 use serde_json::{Map, Value, json};
 
@@ -23,11 +23,6 @@ const UPLOAD: &str = concat!(
     include_str!("../scripts/names.js"),
     include_str!("../scripts/upload.js")
 );
-/// Fills the local storage if the page is of the origin, and says of which it is.
-const STORE: &str = "const [to, done] = arguments;
-    if (location.origin === to.origin) for (const [name, value] of to.values) localStorage.setItem(name, value);
-    done({ origin: location.origin });";
-
 impl Scope<'_> {
     pub(super) async fn extension(&self, extension: &Extension) -> Result<(), Trouble> {
         match extension {
@@ -42,7 +37,7 @@ impl Scope<'_> {
             }
             Extension::AssertUrl { url, exact } => self.expect_address(url, *exact).await,
             // Whoever watches the steps takes it.
-            Extension::Screenshot { .. } => Ok(()),
+            Extension::Screenshot { .. } | Extension::SaveStorageState { .. } => Ok(()),
             Extension::Upload { selectors, files } => self.upload(selectors, files).await,
             Extension::Dialog { accept, message, value } => {
                 self.answer_dialog(*accept, message.as_deref(), value.as_deref()).await
@@ -164,19 +159,6 @@ impl Scope<'_> {
             let (code, message) =
                 ("invalid cookie domain".to_owned(), "the browser did not take it".to_owned());
             return Err(BrowserError::Refused { code, message });
-        }
-        Ok(())
-    }
-
-    async fn store(&self, stored: &StoredOrigin) -> Result<(), Trouble> {
-        let request = json!({ "origin": stored.origin, "values": stored.local_storage });
-        let answer: Value = self.page.ask(STORE, &request).await?;
-        let here = answer["origin"].as_str().unwrap_or_default();
-        if here != stored.origin {
-            let wanted = &stored.origin;
-            return Err(Trouble::Failed(format!(
-                "the storage of {wanted} is set on one of its pages, and this one is of {here}: go there first"
-            )));
         }
         Ok(())
     }

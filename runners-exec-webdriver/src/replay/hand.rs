@@ -155,11 +155,24 @@ impl Hand {
         looking.await.unwrap_or_else(|| Ok(Observed::default())).map_err(PageError::from)
     }
 
-    /// Presses the mouse button where the pointer is, so often.
+    /// Presses and releases the mouse button where the pointer is, so often.
     pub(crate) async fn press(&self, times: usize) -> Result<(), PageError> {
-        let press =
-            [json!({ "type": "pointerDown", "button": 0 }), json!({ "type": "pointerUp", "button": 0 })];
-        let actions: Vec<Value> = press.iter().cycle().take(times * press.len()).cloned().collect();
+        let press = ["pointerDown", "pointerUp"];
+        self.point(press.into_iter().cycle().take(times * press.len())).await
+    }
+
+    /// Presses the mouse button where the pointer is, and holds it.
+    pub(crate) async fn hold(&self) -> Result<(), PageError> {
+        self.point(["pointerDown"].into_iter()).await
+    }
+
+    /// Releases the mouse button where the pointer is.
+    pub(crate) async fn release(&self) -> Result<(), PageError> {
+        self.point(["pointerUp"].into_iter()).await
+    }
+
+    async fn point(&self, actions: impl Iterator<Item = &'static str>) -> Result<(), PageError> {
+        let actions: Vec<Value> = actions.map(|kind| json!({ "type": kind, "button": 0 })).collect();
         let mouse = json!({
             "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" }, "actions": actions,
         });

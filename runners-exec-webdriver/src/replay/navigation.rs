@@ -1,14 +1,14 @@
 //! Going to a page, and knowing that a page went somewhere.
 
 use super::{
-    scope::{Look, Scope},
+    scope::{Look, SLICE_MILLIS, Scope},
     trouble::Trouble,
 };
 use crate::{
     browser::{BrowserError, page::Page},
     flow::AssertedNavigation,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -18,7 +18,7 @@ const LOOK: &str = concat!(include_str!("../scripts/find.js"), include_str!("../
 const GO_TO: &str = "const [to, done] = arguments; setTimeout(() => { location.href = to.url; }); done({});";
 
 /// Where a page was at some moment: which document, and how often it was navigated within.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Mark {
     document: f64,
     navigations: u64,
@@ -39,6 +39,11 @@ pub(super) struct Sight {
 impl Sight {
     pub(super) async fn of(page: Page<'_>, with_labels: bool) -> Result<Self, BrowserError> {
         page.ask(LOOK, &json!({ "labels": with_labels })).await
+    }
+
+    /// The same once the page went on from where it was marked and has loaded, or a moment later.
+    async fn since(page: Page<'_>, known: &Mark) -> Result<Self, BrowserError> {
+        page.ask(LOOK, &json!({ "known": known, "sliceMillis": SLICE_MILLIS })).await
     }
 
     pub(super) fn url(&self) -> &str {
@@ -95,24 +100,23 @@ impl Scope<'_> {
         self.loaded(&before, None).await
     }
 
-    /// Waits until the page has gone somewhere since it was marked, if only within the document.
-    pub(super) async fn navigated(&self, before: Mark) -> Result<(), Trouble> {
+    /// Waits until the page has gone somewhere since it was marked, if only within the document, and
+    /// is what one of the navigations says, with the title it is to have. Of none, anything will do.
+    pub(super) async fn navigated(
+        &self,
+        before: Mark,
+        asserted: &[AssertedNavigation],
+    ) -> Result<(), Trouble> {
+        self.see(&format!("the page did not navigate away from {}", before.url));
         self.until(|| async {
-            let now = Sight::of(self.page, false).await?;
-            Ok(now.replaced(&before).unwrap_or_else(|| {
+            let now = Sight::since(self.page, &before).await?;
+            let went = now.replaced(&before).unwrap_or_else(|| {
                 if now.mark.navigations > before.navigations || now.mark.url != before.url {
                     return Look::Done(());
                 }
                 Look::Again(format!("the page did not navigate away from {}", before.url))
-            }))
-        })
-        .await
-    }
-
-    /// Waits until the page is what one of the navigations says, with the title it is to have.
-    pub(super) async fn arrived(&self, asserted: &[AssertedNavigation]) -> Result<(), Trouble> {
-        self.until(|| async {
-            let now = Sight::of(self.page, false).await?;
+            });
+            let Look::Done(()) = went else { return Ok(went) };
             let differences: Option<Vec<_>> = asserted.iter().map(|wanted| now.unlike(wanted)).collect();
             Ok(differences.and_then(|mut all| all.pop()).map_or(Look::Done(()), Look::Again))
         })
@@ -121,7 +125,7 @@ impl Scope<'_> {
 
     async fn loaded(&self, before: &Mark, to: Option<&Url>) -> Result<(), Trouble> {
         self.until(|| async {
-            let now = Sight::of(self.page, false).await?;
+            let now = Sight::since(self.page, before).await?;
             Ok(now.replaced(before).unwrap_or_else(|| match to {
                 Some(to) if stays_in_document(&before.url, to) && now.mark.url == to.as_str() => {
                     Look::Done(())

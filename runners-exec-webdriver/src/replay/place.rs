@@ -86,6 +86,14 @@ impl Place {
         self.show_main(page).await
     }
 
+    /// Opens a page of its own and goes there, without showing it.
+    pub(super) async fn open(&self, page: Page<'_>) -> Result<(), BrowserError> {
+        // Whoever goes on after this has to find the way back.
+        self.pages(page).await?;
+        let handle = page.open_window().await?;
+        self.show(page, &handle).await
+    }
+
     /// Goes back to where the flow started, for whoever uses the session next. Trouble with that is
     /// theirs to see.
     pub(super) async fn leave(&self, page: Page<'_>, clock: &dyn Clock) {

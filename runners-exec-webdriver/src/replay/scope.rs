@@ -6,7 +6,7 @@ use crate::{
     browser::{BrowserError, page::Page},
     flow::{Mode, one_line},
 };
-use runners_core::{Clock, sleep};
+use runners_core::Clock;
 use std::{
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -15,8 +15,13 @@ use std::{
     time::Duration,
 };
 
-/// How long a step waits between two looks at the page.
-const POLL: Duration = Duration::from_millis(100);
+/// How long a look at the page waits for what it looks for to come, in milliseconds. A flow that is
+/// cancelled waits for no more than this.
+pub(super) const SLICE_MILLIS: u64 = 100;
+/// How much later than the first look begins the second one, at the least; twice as much from one to
+/// the next, up to the other. A look that has waited in the page is followed by the next at once.
+const POLL_MIN: Duration = Duration::from_millis(10);
+const POLL_MAX: Duration = Duration::from_millis(100);
 /// The most characters of a reason.
 const REASON_CHARACTERS_MAX: usize = 500;
 
@@ -84,7 +89,9 @@ impl<'r> Scope<'r> {
     where
         F: Future<Output = Result<Look<T>, BrowserError>>,
     {
+        let mut poll = POLL_MIN;
         loop {
+            let next = self.clock.boot() + poll;
             let looked = match self.descend().await {
                 Ok(None) => look().await,
                 Ok(Some(why)) => Ok(Look::Again(why)),
@@ -99,7 +106,8 @@ impl<'r> Scope<'r> {
                 Err(BrowserError::Refused { message, .. }) => self.see(&message),
                 Err(error) => return Err(error.into()),
             }
-            sleep(self.clock, POLL).await;
+            self.clock.sleep_until(next).await;
+            poll = POLL_MAX.min(poll * 2);
         }
     }
 
@@ -114,6 +122,11 @@ impl<'r> Scope<'r> {
     pub(super) fn token(&self) -> String {
         let since_boot = self.clock.boot().as_duration().as_nanos();
         format!("{since_boot}-{}", self.tokens.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Whether something was seen that is not as it should be.
+    pub(super) fn has_seen(&self) -> bool {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     pub(super) fn see(&self, what: &str) {

@@ -23,10 +23,8 @@ impl Scope<'_> {
         if step.asserts_navigation() && !matches!(step.action, Action::Close) {
             let before =
                 before.or(seen).expect("a step that acts on an element marks the page before it does");
-            self.navigated(before).await?;
-            if self.mode == Mode::Strict {
-                self.arrived(&step.asserted_navigations).await?;
-            }
+            let strict = self.mode == Mode::Strict;
+            self.navigated(before, if strict { &step.asserted_navigations } else { &[] }).await?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 // it is still, enabled and has a place to click. Then either answers that place, or does at once
 // what a script can do: fill in a form control, or scroll.
 
-reply(async () => {
+replyInTime(async () => {
   if (document.hidden && request.canShow) return { hidden: true };
   let found;
   try {
@@ -13,13 +13,18 @@ reply(async () => {
   if (found.problem) return { again: found.problem, hopeless: found.hopeless };
   const element = found.node instanceof Element ? found.node : found.node.parentElement;
   if (!element) return { again: `${found.name} is no element` };
+  // Asked before as well: what becomes enabled may begin to move.
+  const disabled = () => (request.enabled && isDisabled(element) ? { again: `${found.name} is disabled` } : null);
+  if (disabled()) return disabled();
 
-  if (!(await isInView(element))) {
+  let [inView, still] = await Promise.all([isInView(element), isStill(element)]);
+  if (!inView) {
     element.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
-    if (!(await isInView(element))) return { again: `${found.name} is not rendered where it can be scrolled into view` };
+    [inView, still] = await Promise.all([isInView(element), isStill(element)]);
+    if (!inView) return { again: `${found.name} is not rendered where it can be scrolled into view` };
   }
-  if (!(await isStill(element))) return { again: `${found.name} is moving` };
-  if (request.enabled && isDisabled(element)) return { again: `${found.name} is disabled` };
+  if (!still) return { again: `${found.name} is moving` };
+  if (disabled()) return disabled();
   if (!element.isConnected) return { again: `${found.name} was taken out of the page` };
 
   const before = mark();
@@ -56,12 +61,30 @@ function isInViewport(element) {
   return right >= 0 && bottom >= 0 && left <= innerWidth && top <= innerHeight;
 }
 
+/** Whether it is where it was, a frame later; one more if something is about to move it. */
 async function isStill(element) {
-  await frame();
   const one = element.getBoundingClientRect();
+  const isThere = () => {
+    const two = element.getBoundingClientRect();
+    return one.x === two.x && one.y === two.y && one.width === two.width && one.height === two.height;
+  };
   await frame();
-  const two = element.getBoundingClientRect();
-  return one.x === two.x && one.y === two.y && one.width === two.width && one.height === two.height;
+  if (!isThere()) return false;
+  const times = new Map(animations(element).map(animation => [animation, animation.currentTime]));
+  if (times.size === 0) return true;
+  await frame();
+  // An animation moves nothing before its time has begun to pass.
+  const pass = animations(element).every(animation => times.has(animation) && times.get(animation) !== animation.currentTime);
+  return isThere() && (pass || document.hidden);
+}
+
+/** The animations that run, or are to run, on the element or around it. */
+function animations(element) {
+  const around = new Set();
+  for (let node = element; node; node = node.assignedSlot ?? node.parentNode ?? node.host) around.add(node);
+  const moves = ({ playState, effect, timeline }) =>
+    playState === 'running' && timeline === document.timeline && around.has(effect?.target);
+  return document.getAnimations?.().filter(moves) ?? [];
 }
 
 function isDisabled(element) {
@@ -93,6 +116,7 @@ function fill(element, value, place, name) {
   const typed = ['text', 'url', 'tel', 'search', 'password', 'number', 'email'];
   const isTyped = element instanceof HTMLTextAreaElement || (isInput && typed.includes(element.type));
   if (isTyped || (!isInput && element.isContentEditable)) {
+    if (request.strict && element.readOnly) return { again: `${name} is read-only` };
     return value.length < request.typedMax ? leftToType(element, value) : assign(element, value);
   }
   if (isInput && element.type === 'file') return { again: `${name} takes files, which a flow cannot give`, hopeless: true };
@@ -128,12 +152,34 @@ function leftToType(element, value) {
   const member = element.isContentEditable ? 'innerText' : 'value';
   const current = element[member];
   if (current === value) return { done: true };
+  if (request.strict) return replaced(element, member, value);
   const kept = current && value.startsWith(current) ? current : '';
   element[member] = '';
   if (kept) element[member] = kept;
+  const left = value.slice(kept.length);
+  if (!left) return { done: true };
   element.focus();
   if (element.isContentEditable) getSelection().selectAllChildren(element), getSelection().collapseToEnd();
-  return { type: value.slice(kept.length) };
+  return { type: left };
+}
+
+/**
+ * Replaces the text as a person does who pastes it, so that the page is told, but for its last
+ * character: pages that listen for keys shall see one.
+ */
+function replaced(element, member, value) {
+  element.focus();
+  if (element.isContentEditable) getSelection().selectAllChildren(element);
+  else element.select();
+  const characters = [...value];
+  const last = characters.pop();
+  if (last === undefined) {
+    if (!document.execCommand('delete')) element[member] = '';
+    return { done: true };
+  }
+  // A new line is a key of its own; what is typed takes the place of what is selected.
+  if (characters.length === 0 || /[\r\n]/.test(value)) return { type: value };
+  return { type: document.execCommand('insertText', false, characters.join('')) ? last : value };
 }
 
 /** Sets a value in one go, past the setters that frameworks put before the element's own. */

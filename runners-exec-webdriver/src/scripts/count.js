@@ -1,6 +1,6 @@
 // One look at whether the elements of a `waitForElement` step are as described.
 
-reply(() => {
+replyInTime(() => {
   let nodes = [];
   try {
     for (const [alternative, { selectors }] of request.alternatives.entries()) {

@@ -1,6 +1,6 @@
 // One look at whether an element is to be seen, or says something.
 
-reply(() => {
+replyInTime(() => {
   let nodes = [];
   try {
     nodes = request.alternatives.flatMap(({ selectors }, alternative) => all(selectors, alternative));

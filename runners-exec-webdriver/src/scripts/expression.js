@@ -1,4 +1,4 @@
-// Evaluates an expression at every frame until it is true, for a slice of time. A promise that
+// Evaluates `expression` at every frame until it is true, for a slice of time. A promise that
 // outlives the slice is awaited by the next call; a new token starts over.
 
 reply(async () => {
@@ -27,10 +27,4 @@ function ask() {
 
 function shown(value) {
   return String(typeof value === 'string' ? JSON.stringify(value) : value);
-}
-
-function expression() {
-  return (
-/*EXPRESSION*/
-  );
 }

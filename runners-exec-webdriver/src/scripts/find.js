@@ -43,6 +43,8 @@ function all(chain, alternative) {
     if (selector.kind === 'aria' && request.tree) {
       if (!known) throw new AriaWanted(alternative, position, inside);
       roots = known.filter(node => node.isConnected);
+    } else if (selector.kind === 'nth') {
+      roots = roots.slice(selector.index, selector.index + 1);
     } else {
       roots = [...new Set(inside.flatMap(root => [...FINDERS[selector.kind](root, selector.text, selector)]))];
     }
@@ -182,4 +184,27 @@ function tell(element) {
 /** Runs a script and answers, whatever happens. */
 function reply(answer) {
   Promise.resolve().then(answer).then(done, reason => done({ error: String(reason?.message ?? reason) }));
+}
+
+/** Looks whenever the page changes, until it is as wanted or the time for this call is over. */
+function replyInTime(look) {
+  reply(async () => {
+    const until = performance.now() + (request.sliceMillis ?? 0);
+    for (;;) {
+      const answer = await look();
+      const left = until - performance.now();
+      if (answer.again === undefined || answer.hopeless || left <= 0) return answer;
+      await change(left);
+    }
+  });
+}
+
+/** Waits for a change of the document. What changes without one is seen after `millis`. */
+function change(millis) {
+  return new Promise(resolve => {
+    const observer = new MutationObserver(() => finish());
+    const timer = setTimeout(() => finish(), millis);
+    const finish = () => { clearTimeout(timer); observer.disconnect(); resolve(); };
+    observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+  });
 }

@@ -1,6 +1,11 @@
-// Where the page is: which document, whether it has loaded, what a person would see of it.
+// Where the page is: which document, whether it has loaded, what a person would see of it. Told what
+// is known of it, it first waits for something else, for as long as this call may take.
 
-reply(() => {
+reply(async () => {
+  const until = performance.now() + (request.sliceMillis ?? 0);
+  const left = () => until - performance.now();
+  while (request.known && isKnown(request.known) && left() > 0) await Promise.race([navigation(), pause(left())]);
+  while (request.known && document.readyState !== 'complete' && left() > 0) await Promise.race([load(), pause(left())]);
   const loaded = document.readyState === 'complete';
   const trouble = loaded ? failure() : null;
   return {
@@ -34,4 +39,27 @@ function labels() {
     if (name && element.getClientRects().length > 0 && !named.includes(name)) named.push(name);
   }
   return named;
+}
+
+function isKnown({ document, navigations, url }) {
+  const now = mark();
+  // A number may lose its last bit on the way; no two documents are as close.
+  return Math.abs(now.document - document) < 0.001 && now.navigations <= navigations && now.url === url;
+}
+
+function navigation() {
+  return Promise.race([event(window.navigation, 'currententrychange'), event(window, 'hashchange'), event(window, 'popstate')]);
+}
+
+/** Once those have been told of it who listen for it. */
+function load() {
+  return event(window, 'load').then(() => pause(0));
+}
+
+function event(target, type) {
+  return new Promise(resolve => target?.addEventListener(type, resolve, { once: true }));
+}
+
+function pause(millis) {
+  return new Promise(resolve => setTimeout(resolve, millis));
 }

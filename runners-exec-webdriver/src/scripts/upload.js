@@ -1,6 +1,6 @@
 // Gives files to a file input, as if they had been chosen.
 
-reply(() => {
+replyInTime(() => {
   let found;
   try {
     found = first();

@@ -2,7 +2,7 @@
 
 use crate::stage::{SHORT_MILLIS, Site, Stage, driver_options};
 use runners_core::{CheckError, CheckResult, CheckState, Checks, Conclusion, RunCheck};
-use runners_exec_webdriver::{CheckFleet, Driver, Page, PageError, expect};
+use runners_exec_webdriver::{CheckFleet, Driver, Page, PageError, UploadedFile, expect};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::time::Duration;
@@ -67,6 +67,38 @@ async fn a_page_is_acted_on_and_expected_of() {
     let thrown = page.evaluate::<()>("throw new Error('no')", &()).await.unwrap_err();
     assert!(thrown.to_string().contains("evaluate: javascript error: no"), "{thrown}");
     assert!(page.screenshot("shop.png").await.unwrap().starts_with(b"\x89PNG"));
+    page.close().await;
+    stage.driver.stop().await;
+}
+
+#[tokio::test]
+async fn one_of_several_is_dragged_dropped_and_given_files() {
+    let Some(stage) = Stage::open().await else { return };
+    let url = stage.page(
+        "<ul><li>One <button>Take</button><li>Two <button>Take</button></ul><div id=bin>Bin</div>
+        <input type=file hidden onchange='log.push(this.files[0].name)'>
+        <script>
+          for (const [at, item] of document.querySelectorAll('li').entries()) {
+            item.onmousedown = () => { window.held = at };
+            item.querySelector('button').onclick = () => log.push(`take ${at}`);
+          }
+          bin.onmouseup = () => log.push(`drop ${held}`);
+        </script>",
+    );
+    let page = Page::new(stage.session);
+    page.goto(&url).await.unwrap();
+    let items = page.locator("li");
+    assert_eq!(items.nth(1).text().await.unwrap(), "Two Take");
+    items.nth(1).locator("button").click().await.unwrap();
+    items.nth(0).drag_to(&page.locator("#bin")).await.unwrap();
+    page.locator("[type=file]").upload([UploadedFile::new("a.txt", "text/plain", "Hi")]).await.unwrap();
+    let log: Vec<String> = page.evaluate("return log", &()).await.unwrap();
+    assert_eq!(log, ["take 1", "drop 0", "a.txt"]);
+    let short = page.with_timeout(SHORT);
+    let told = message(short.locator("li").nth(2).click().await);
+    assert!(told.contains("no element matches li >> nth/2"), "{told}");
+    let told = message(items.nth(0).drag_to(&short.locator("#none")).await);
+    assert!(told.contains("drop on #none: no element matches #none"), "{told}");
     page.close().await;
     stage.driver.stop().await;
 }

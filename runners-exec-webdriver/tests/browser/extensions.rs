@@ -2,7 +2,7 @@
 
 use crate::stage::{LIMIT_MILLIS, SHORT_MILLIS, Stage};
 use runners_core::{Secret, Verdict};
-use runners_exec_webdriver::{BrowserFlow, StepState};
+use runners_exec_webdriver::{BrowserFlow, Call, Method, StepState};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -145,9 +145,55 @@ async fn cookies_and_storage_are_set_before_the_page_is_used() {
     let flow = flow.with_secrets(|_| Some(Secret::from_text("s3"))).unwrap();
     let (result, _) = stage.replay_flow(flow).await.unwrap();
     assert_eq!(result.verdict, Verdict::Passed, "{:?}", result.failure());
-    let other = json!({ "origins": [{ "origin": "https://other.example/", "localStorage": [] }] });
-    let reason = stage.fails(json!([custom("storageState", other)])).await;
-    assert!(reason.contains("the storage of https://other.example is set on one of its pages"), "{reason}");
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn storage_of_another_origin_is_set_on_a_page_of_its_own() {
+    let Some(stage) = Stage::open().await else { return };
+    let url = stage.page("<p>Shop</p>");
+    let elsewhere = stage.site.origin.replace("127.0.0.1", "localhost");
+    stage.site.serve("/", "<p>Elsewhere</p>");
+    let values = |origin: &str, value: &str| json!({ "origin": origin, "localStorage": [{ "name": "theme", "value": value }] });
+    let state = json!({ "origins": [values(&elsewhere, "dark"), values(&stage.site.origin, "light")] });
+    let expects = |expression: &str| json!({ "type": "waitForExpression", "expression": expression });
+    let steps = json!([
+        { "type": "navigate", "url": url },
+        custom("storageState", state),
+        expects("localStorage.theme === 'light' && location.pathname === '/page'"),
+        { "type": "navigate", "url": format!("{elsewhere}/page") },
+        expects("localStorage.theme === 'dark'"),
+    ]);
+    stage.passes(steps).await;
+    let pages = stage.session.call(Call::new(Method::Get, "window/handles", Value::Null)).await.unwrap();
+    assert_eq!(pages.as_array().unwrap().len(), 1, "the page of its own was closed");
+    let unreachable = json!({ "origins": [values("http://nowhere.invalid", "x")] });
+    let reason = stage.fails(json!([custom("storageState", unreachable)])).await;
+    assert!(reason.contains("the storage of http://nowhere.invalid is set on one of its pages"), "{reason}");
+    stage.passes(json!([{ "type": "navigate", "url": url }])).await;
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn what_is_saved_of_cookies_and_storage_is_what_a_flow_takes() {
+    let Some(stage) = Stage::open().await else { return };
+    let url = stage.page("<script>document.cookie = 'seen=1'; localStorage.theme = 'dark'</script>");
+    let steps = json!([{ "type": "navigate", "url": url }, custom("saveStorageState", json!({ "name": "signed-in" }))]);
+    let (result, evidence) = stage.replay(steps).await.unwrap();
+    assert_eq!(result.steps[1].artifacts, ["storage/signed-in.json"]);
+    let saved = evidence.iter().find(|evidence| evidence.name == "storage/signed-in.json").unwrap();
+    let saved: Value = serde_json::from_slice(&saved.bytes).unwrap();
+    let empty = stage.site.serve("/empty", "<p>Empty</p>");
+    let expects = |expression: &str| json!({ "type": "waitForExpression", "expression": expression });
+    stage
+        .passes(json!([
+            { "type": "navigate", "url": empty },
+            custom("cookies", json!({ "clear": true })),
+            expects("localStorage.clear() ?? document.cookie === ''"),
+            custom("storageState", saved),
+            expects("document.cookie === 'seen=1' && localStorage.theme === 'dark'"),
+        ]))
+        .await;
     stage.close().await;
 }
 

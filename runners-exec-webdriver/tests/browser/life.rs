@@ -125,6 +125,33 @@ async fn a_session_that_is_dropped_takes_its_browser_with_it() {
 }
 
 #[tokio::test]
+async fn what_a_flow_saves_goes_with_its_session() {
+    let state = tempfile::tempdir().unwrap();
+    let Some(options) = driver_options(&state) else { return };
+    let driver = Driver::new(options);
+    let session = driver.open().await.unwrap();
+    let profile = profiles(state.path()).remove(0);
+    let url = Site::open().serve("/page", "<a id=it href='/download'>Save</a>");
+    // A listing does not change by itself.
+    let saved =
+        "document.body.innerText.includes('runners.zip') || setTimeout(() => location.reload(), 200) < 0";
+    let steps = json!([
+        { "type": "navigate", "url": url },
+        { "type": "click", "selectors": ["#it"], "offsetX": 1, "offsetY": 1 },
+        { "type": "navigate", "url": format!("file://{}", profile.join("downloads").display()), "retries": 5 },
+        { "type": "waitForExpression", "expression": saved },
+    ]);
+    let flow =
+        BrowserFlow::parse(&json!({ "title": "t", "timeout": 30_000, "steps": steps }).to_string()).unwrap();
+    let replay = Replay::new(flow, ReplayOptions::default());
+    let result = replay.run(&*session, &(), std::future::pending()).await.unwrap();
+    assert_eq!(result.failure(), None);
+    session.close().await;
+    assert!(!profile.exists());
+    driver.stop().await;
+}
+
+#[tokio::test]
 async fn one_driver_serves_several_flows_at_once() {
     let state = tempfile::tempdir().unwrap();
     let Some(options) = driver_options(&state) else { return };

@@ -8,7 +8,10 @@ mod bad_input;
 mod canonical;
 #[cfg(feature = "checks")]
 mod checks;
+mod corpus;
+mod differential;
 mod elements;
+mod endurance;
 mod engines;
 mod evidence;
 mod extensions;

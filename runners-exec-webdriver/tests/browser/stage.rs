@@ -199,9 +199,9 @@ impl Session for Counted<'_> {
 }
 
 /// A loopback server of pages. A path that ends in `/silent` is never answered, one that ends in
-/// `/redirect` leads to itself, one that ends in `/broken` is no UTF-8, `/background.js` is
-/// an empty script, and the pages of one that ends
-/// in `/strict` may not run scripts.
+/// `/redirect` leads to itself, one that ends in `/broken` is no UTF-8, one that ends in `/download` is a
+/// file to be saved, `/background.js` is an empty script, and the pages of one that ends in `/strict` may
+/// not run scripts.
 pub(crate) struct Site {
     pub(crate) origin: String,
     pages: Arc<Mutex<HashMap<String, String>>>,
@@ -264,6 +264,13 @@ fn answer(mut stream: TcpStream, pages: &Mutex<HashMap<String, String>>) {
     if path.ends_with("/background.js") {
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/javascript\r\nConnection: close";
         let _ = write!(stream, "{head}\r\nContent-Length: 0\r\n\r\n");
+        return;
+    }
+    if path.ends_with("/download") {
+        let head =
+            "Content-Type: application/zip\r\nContent-Disposition: attachment; filename=\"runners.zip\"";
+        let _ =
+            write!(stream, "HTTP/1.1 200 OK\r\n{head}\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfile");
         return;
     }
     if path.ends_with("/broken") {

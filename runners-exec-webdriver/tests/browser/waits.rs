@@ -114,3 +114,17 @@ async fn an_expression_that_is_never_true_says_what_it_was() {
     assert!(reason.contains("is no expression"), "{reason}");
     stage.close().await;
 }
+
+#[tokio::test]
+async fn an_expression_means_what_the_page_means_by_its_names() {
+    let Some(stage) = Stage::open().await else { return };
+    let names = ["done", "request", "state", "first", "all", "tell", "frame", "expression", "change", "mark"];
+    let page: String = names.iter().map(|name| format!("window.{name} = '{name}';")).collect();
+    let url = stage.page(&format!("<script>{page}</script>"));
+    let asks =
+        |name: &&str| json!({ "type": "waitForExpression", "expression": format!("{name} === '{name}'") });
+    let steps: Vec<Value> =
+        std::iter::once(json!({ "type": "navigate", "url": url })).chain(names.iter().map(asks)).collect();
+    stage.passes(json!(steps)).await;
+    stage.close().await;
+}
