@@ -134,8 +134,13 @@ impl Plane {
         for (tenant, run) in runs {
             self.close_run(*tenant, *run).await?;
         }
+        if all { self.close_every_run().await } else { Ok(()) }
+    }
+
+    /// Closes every open run that no job is open of.
+    async fn close_every_run(&self) -> Result<(), StoreError> {
         let mut after = None;
-        while all {
+        loop {
             let query = Query::Range {
                 index: Index::Owner,
                 prefix: keys::upkeep_of(RunRecord::KIND),
@@ -155,11 +160,10 @@ impl Plane {
             }
             match rows.last() {
                 Some((last, _)) if more => after = Some(last.clone()),
-                _ => break,
+                _ => return Ok(()),
             }
             self.pause().await;
         }
-        Ok(())
     }
 
     /// Closes a run that no job is open of, and tells so.
