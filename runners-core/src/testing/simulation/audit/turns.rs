@@ -5,7 +5,7 @@ use crate::{
     rules::eligibility::{Needs, eligible},
     testing::simulation::{
         fleet::{Member, SHARED},
-        reader::Readers,
+        reader::{Reader, Readers},
         workload::Planned,
     },
     values::{
@@ -41,7 +41,7 @@ impl Audit {
     /// control plane that granted what it meant to.
     pub(in super::super) fn check_turns(&self, readers: &Readers, jobs: &[Planned]) {
         let feeds = readers.all().filter(|reader| reader.of == EventsOf::Tenant);
-        let mut events: Vec<(EventCursor, Event)> = feeds.flat_map(|reader| reader.events()).collect();
+        let mut events: Vec<(EventCursor, Event)> = feeds.flat_map(Reader::events).collect();
         events.sort_by_key(|(cursor, _)| *cursor);
         let mut turns = Turns::default();
         for (_, event) in events {
