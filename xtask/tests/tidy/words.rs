@@ -32,6 +32,9 @@ const FOREIGN_PHRASES: &[&str] =
 const SPEAKERS_OF_HTTP: &[&str] =
     &["runners-transport-http", "runners-api", "runners-exec-webdriver", "runners-cli"];
 
+/// What those who speak HTTP share of it: a problem has a member of that name.
+const PROBLEMS: &str = "runners-core/src/problem.rs";
+
 /// Names and documentation keep to the glossary.
 pub(crate) fn check(source: &Source) -> Vec<Violation> {
     let mut found = Vec::new();
@@ -68,7 +71,8 @@ fn problem_of_name(source: &Source, at: usize, name: &str) -> Option<String> {
 }
 
 fn is_spoken(source: &Source, word: &str) -> bool {
-    word == "status" && SPEAKERS_OF_HTTP.contains(&source.package())
+    let speaks_http = SPEAKERS_OF_HTTP.contains(&source.package()) || source.path == PROBLEMS;
+    word == "status" && speaks_http
 }
 
 /// The word that is not ours, if this is one, in the singular or plural.
@@ -135,7 +139,9 @@ mod tests {
 
     #[test]
     fn those_who_speak_http_may_use_its_word() {
-        let source = Source::new("runners-transport-http/src/a.rs", "fn a(status: u8, worker: u8) {}");
-        assert_eq!(check(&source).len(), 1);
+        for path in ["runners-transport-http/src/a.rs", PROBLEMS] {
+            let source = Source::new(path, "fn a(status: u8, worker: u8) {}");
+            assert_eq!(check(&source).len(), 1, "{path}");
+        }
     }
 }
