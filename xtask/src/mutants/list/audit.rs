@@ -35,13 +35,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
         test: CROWD,
     },
     Mutant {
-        name: "fleet: limit exceeded",
-        file: EFFECTS,
-        search: "batch.add(counter, 1, max);",
-        replacement: "batch.add(counter, 1, max.map(|max| max + 1));",
-        test: SEEDS,
-    },
-    Mutant {
         name: "fleet: limit not given back",
         file: EFFECTS,
         search: "                    batch.add(counter, -1, None);",
@@ -74,13 +67,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: RETENTION,
         search: "batch.drop_chunks(keys::events(tenant, record.id), END);",
         replacement: "",
-        test: SEEDS,
-    },
-    Mutant {
-        name: "fleet: job removed while its log is sealed",
-        file: "runners-core/src/rules/retention.rs",
-        search: "&& !(seals && job.awaits_sealing())",
-        replacement: "&& (seals || !job.awaits_sealing())",
         test: SEEDS,
     },
     Mutant {
