@@ -84,11 +84,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         test: SEEDS,
     },
     Mutant {
-        name: "fleet: events told at numbers that were read before",
+        name: "events told at numbers that were read before",
         file: "runners-core/src/actors/control_plane/events.rs",
         search: "self.feed.found(last);",
         replacement: "let _ = last;",
-        test: SEEDS,
+        test: PROTOCOL,
     },
     Mutant {
         name: "fleet: run tells nothing in its feed",
