@@ -22,10 +22,11 @@ use crate::{
     },
     values::{
         digest::Digest,
-        id::{JobId, TenantId},
+        id::{JobId, PoolId, TenantId},
         key::{Index, Key},
         lease::FencingToken,
         outcome::{Conclusion, Outcome},
+        preference::Fallback,
         result::Verdict,
         time::Timestamp,
     },
@@ -35,6 +36,7 @@ use futures::TryStreamExt as _;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 /// Compares what a store holds with what was seen.
@@ -46,6 +48,8 @@ pub(super) struct Audit {
     checker: Checker,
     jobs: Vec<JobId>,
     tenants: BTreeMap<JobId, TenantId>,
+    /// How long each job waits before it falls back to a pool, as it was asked for.
+    waits: BTreeMap<(JobId, PoolId), Duration>,
     members: Vec<Member>,
     /// Every job as it was seen last.
     seen: Mutex<BTreeMap<JobId, JobRecord>>,
@@ -65,8 +69,9 @@ impl Audit {
         let jobs = planned.iter().map(|job| job.spec.job).collect();
         let tenants = planned.iter().map(|job| (job.spec.job, job.tenant)).collect();
         let records = Records::new(Arc::new(store.clone()));
+        let waits = waits_of(planned, members);
         let members = members.to_vec();
-        Self { records, store, artifacts, checker, jobs, tenants, members, seen: Mutex::default() }
+        Self { records, store, artifacts, checker, jobs, tenants, waits, members, seen: Mutex::default() }
     }
 
     /// Whose a job is.
@@ -298,6 +303,16 @@ impl Audit {
             _ => Vec::new(),
         }
     }
+}
+
+/// How long jobs wait for the pools that they fall back to.
+fn waits_of(planned: &[Planned], members: &[Member]) -> BTreeMap<(JobId, PoolId), Duration> {
+    let further = planned.iter().flat_map(|job| job.spec.fallbacks.iter().map(|one| (job.spec.job, one)));
+    let of_members = |(job, one): (JobId, &Fallback)| {
+        let member = members.iter().find(|member| member.pool_name == one.pool)?;
+        Some(((job, member.pool), one.after))
+    };
+    further.filter_map(of_members).collect()
 }
 
 fn job_of(key: &Key) -> Option<JobId> {

@@ -35,13 +35,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
         test: CROWD,
     },
     Mutant {
-        name: "fleet: limit exceeded",
-        file: EFFECTS,
-        search: "batch.add(counter, 1, max);",
-        replacement: "batch.add(counter, 1, max.map(|max| max + 1));",
-        test: SEEDS,
-    },
-    Mutant {
         name: "fleet: limit not given back",
         file: EFFECTS,
         search: "                    batch.add(counter, -1, None);",
@@ -77,13 +70,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
         test: SEEDS,
     },
     Mutant {
-        name: "fleet: job removed while its log is sealed",
-        file: "runners-core/src/rules/retention.rs",
-        search: "&& !(seals && job.awaits_sealing())",
-        replacement: "&& (seals || !job.awaits_sealing())",
-        test: SEEDS,
-    },
-    Mutant {
         name: "fleet: artifact collected although a record names it",
         file: "runners-core/src/actors/control_plane/collect.rs",
         search: "Ok(!rows.is_empty())",
@@ -98,11 +84,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         test: SEEDS,
     },
     Mutant {
-        name: "fleet: events told at numbers that were read before",
+        name: "events told at numbers that were read before",
         file: "runners-core/src/actors/control_plane/events.rs",
         search: "self.feed.found(last);",
         replacement: "let _ = last;",
-        test: SEEDS,
+        test: PROTOCOL,
     },
     Mutant {
         name: "fleet: run tells nothing in its feed",

@@ -85,8 +85,10 @@ impl Audit {
             count.hosted += u64::from(job.terms.hosted);
         });
         let is_open = opening.map_or(member.pool == job.terms.pool, |opening| {
+            // As it was asked for, whatever the record made of it.
+            let after = self.waits.get(&(job.id, member.pool)).copied().unwrap_or(opening.after);
             // The wall may have been set back since.
-            at >= ready_at + opening.after || self.checker.statistics().wall_steps > 0
+            at >= ready_at + after || self.checker.statistics().wall_steps > 0
         });
         if !is_open {
             let detail =
