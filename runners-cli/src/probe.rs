@@ -57,7 +57,7 @@ pub(crate) async fn find_out(browser: &LocalBrowser, server: Option<(&str, &Trus
             }
             // Whoever cannot be reached is told of by the runner itself.
             Err(error) => {
-                tracing::debug!(error = terminal::chain(&error), "the time of the server is not known")
+                tracing::debug!(error = terminal::chain(&error), "the time of the server is not known");
             }
         }
     }
