@@ -240,6 +240,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    #[expect(clippy::needless_pass_by_value, reason = "events are written where they are passed")]
     fn entry(method: &str, params: Value) -> Entry {
         Entry::of(method, &params, &Redactor::new(["hunter2"])).unwrap()
     }

@@ -61,6 +61,7 @@ mod tests {
     use crate::{BrowserFlow, flow::Action};
     use serde_json::{Value, json};
 
+    #[expect(clippy::needless_pass_by_value, reason = "parameters are written where they are passed")]
     fn read(parameters: Value) -> Result<Comparison, String> {
         let step =
             json!({ "type": "customStep", "name": "runners.assertScreenshot", "parameters": parameters });

@@ -1,6 +1,6 @@
 //! Pages that are compared with how they looked before.
 
-use crate::stage::{SHORT_MILLIS, Stage, flow};
+use crate::stage::{Stage, flow};
 use runners_core::Verdict;
 use runners_exec_webdriver::{
     BaselineMode, BrowserFlow, DirectoryBaselines, Evidence, FlowObserver, FlowResult, Replay,
@@ -35,7 +35,7 @@ async fn compared(stage: &Stage, baselines: &Path, mode: BaselineMode, flow: Bro
 }
 
 fn look(url: &str, parameters: Value) -> BrowserFlow {
-    let look = json!({ "type": "customStep", "name": "runners.assertScreenshot", "parameters": parameters, "timeout": SHORT_MILLIS });
+    let look = json!({ "type": "customStep", "name": "runners.assertScreenshot", "parameters": parameters, "timeout": 6_000 });
     flow(json!([{ "type": "navigate", "url": url }, look]))
 }
 
