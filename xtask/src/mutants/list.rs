@@ -8,6 +8,7 @@
 
 mod control_plane;
 mod evidence;
+mod flows;
 mod rules;
 mod runner;
 mod scheduling;
@@ -48,5 +49,6 @@ pub(super) fn all() -> impl Iterator<Item = &'static Mutant> {
         .chain(runner::MUTANTS)
         .chain(control_plane::MUTANTS)
         .chain(evidence::MUTANTS)
+        .chain(flows::MUTANTS)
         .chain(scheduling::MUTANTS)
 }
