@@ -7,6 +7,7 @@ pub mod crowd;
 pub mod figures;
 pub mod fleet;
 pub mod floor;
+pub mod flows;
 pub mod grants;
 pub mod journey;
 pub mod lean;

@@ -10,6 +10,7 @@ mod audit;
 mod control_plane;
 mod evidence;
 mod orchestration;
+mod flows;
 mod rules;
 mod runner;
 mod scheduling;
@@ -51,6 +52,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Mutant> {
         .chain(control_plane::MUTANTS)
         .chain(evidence::MUTANTS)
         .chain(orchestration::MUTANTS)
+        .chain(flows::MUTANTS)
         .chain(scheduling::MUTANTS)
         .chain(audit::MUTANTS)
 }

@@ -1,0 +1,287 @@
+//! Prints what a flow costs as ratios: replayed by us against the same written by hand and replayed by
+//! others, from a shell to its exit, and as a job. `flows [section…]`, all of them unless said otherwise;
+//! how often each is measured is in `ROUNDS`.
+
+use anyhow::{Context as _, bail, ensure};
+use runners_benches::{
+    bed::runtime,
+    figures::Spread,
+    flows::{
+        by_hand::{self, Driver as HandDriver},
+        grid::Grid,
+        reference::{self, Reference},
+        selenium, site, tree,
+    },
+    stopwatch::Stopwatch,
+};
+use runners_core::{Conclusion, ControlPlane, JobResult as _, MemoryStore, Verdict};
+use runners_exec_webdriver::{
+    Browser as _, BrowserFlow, Driver, DriverOptions, FlowExecutor, Mode, Replay, ReplayOptions, Screenshots,
+    Session,
+};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+const SECTIONS: [&str; 4] = ["warm", "selenium", "shell", "session"];
+/// How often the runner of Selenium IDE repeats the flow, to tell its time from that of its start.
+const REPEATED: usize = 10;
+
+fn main() -> anyhow::Result<()> {
+    let mut asked: Vec<String> = std::env::args().skip(1).collect();
+    if asked.is_empty() {
+        asked = SECTIONS.map(str::to_owned).to_vec();
+    }
+    let rounds = match std::env::var("ROUNDS") {
+        Ok(text) => text.parse().context("ROUNDS is a number")?,
+        Err(_) => 15,
+    };
+    let origin = site::serve()?;
+    let measure = Measure { rounds, origin };
+    for section in asked {
+        match section.as_str() {
+            "warm" => measure.warm()?,
+            "selenium" => measure.selenium()?,
+            "shell" => measure.shell()?,
+            "session" => measure.session()?,
+            other => bail!("no section {other:?}: there is {}", SECTIONS.join(", ")),
+        }
+    }
+    Ok(())
+}
+
+struct Measure {
+    rounds: usize,
+    origin: String,
+}
+
+/// What a side took in each round: milliseconds, and milliseconds of processor time.
+struct Taken {
+    name: &'static str,
+    elapsed: Vec<f64>,
+    used: Vec<f64>,
+}
+
+impl Taken {
+    const fn new(name: &'static str) -> Self {
+        Self { name, elapsed: Vec::new(), used: Vec::new() }
+    }
+
+    fn add(&mut self, elapsed: Duration, used: Duration) {
+        self.elapsed.push(millis(elapsed));
+        self.used.push(millis(used));
+    }
+
+    /// Says what it took, and how that compares with another side in the same rounds.
+    fn tell(&self, others: &[&Self]) {
+        let spread = |values: &[f64]| Spread::of(values.iter().copied());
+        println!(
+            "  {:10} {} ms, {} ms of processor time",
+            self.name,
+            spread(&self.elapsed),
+            spread(&self.used)
+        );
+        for other in others {
+            let ratio = |ours: &[f64], theirs: &[f64]| {
+                Spread::of(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs))
+            };
+            println!(
+                "    against {:10} {} of the time, {} of the processor time",
+                other.name,
+                ratio(&self.elapsed, &other.elapsed),
+                ratio(&self.used, &other.used)
+            );
+        }
+    }
+}
+
+impl Measure {
+    /// One flow in a browser that is open.
+    fn warm(&self) -> anyhow::Result<()> {
+        println!("\n# warm: twelve steps in a browser that is open");
+        let mut reference = Reference::start(&site::flow(&self.origin))?;
+        let mut sides =
+            [Taken::new("strict"), Taken::new("compat"), Taken::new("by hand"), Taken::new("reference")];
+        runtime()?.block_on(async {
+            let driver = Driver::new(DriverOptions::default());
+            let session = driver.open().await?;
+            let ours = driver.process_id().await.context("the driver runs")?;
+            let hand = HandDriver::start()?;
+            let client = by_hand::connect(&hand.url).await?;
+            // The first of each is not counted.
+            for round in 0..=self.rounds {
+                for (number, side) in sides.iter_mut().enumerate() {
+                    let root = [ours, ours, hand.id(), reference.id()][number];
+                    let (watch, before) = (Stopwatch::start(), tree::used(root));
+                    match number {
+                        0 => self.replay(&*session, Mode::Strict).await?,
+                        1 => self.replay(&*session, Mode::Compat).await?,
+                        2 => by_hand::walk(&client, &self.origin).await?,
+                        _ => reference.replay()?,
+                    }
+                    let (elapsed, own) = (watch.elapsed(), watch.used());
+                    let below = tree::used(root).saturating_sub(before);
+                    if round > 0 {
+                        side.add(elapsed, if number < 3 { own + below } else { below });
+                    }
+                }
+            }
+            client.close().await?;
+            session.close().await;
+            driver.stop().await;
+            anyhow::Ok(())
+        })?;
+        let [strict, compat, hand, theirs] = &sides;
+        strict.tell(&[hand, theirs]);
+        compat.tell(&[hand, theirs]);
+        hand.tell(&[]);
+        theirs.tell(&[]);
+        Ok(())
+    }
+
+    async fn replay(&self, session: &dyn Session, mode: Mode) -> anyhow::Result<()> {
+        let flow = BrowserFlow::parse(&site::flow(&self.origin).to_string())?.with_mode(mode);
+        let mut options = ReplayOptions::default();
+        options.screenshots = Screenshots::OfFailures;
+        let result = Replay::new(flow, options).run(session, &(), std::future::pending()).await?;
+        ensure!(result.verdict() == Verdict::Passed, "{:?}", result.failure());
+        Ok(())
+    }
+
+    /// One more flow in the session of the runner of Selenium IDE.
+    fn selenium(&self) -> anyhow::Result<()> {
+        println!("\n# selenium: one more flow in the session of selenium-side-runner");
+        let directory = tempfile::tempdir()?;
+        let mut times = Vec::new();
+        let (mut ours, mut theirs) = (Taken::new("strict"), Taken::new("selenium"));
+        runtime()?.block_on(async {
+            let driver = Driver::new(DriverOptions::default());
+            let session = driver.open().await?;
+            self.replay(&*session, Mode::Strict).await?;
+            let root = driver.process_id().await.context("the driver runs")?;
+            for round in 0..self.rounds.div_ceil(5) {
+                for times_each in [1, 1 + REPEATED] {
+                    let file = directory.path().join(format!("{round}-{times_each}.side"));
+                    std::fs::write(&file, selenium::project(&self.origin, times_each).to_string())?;
+                    let (watch, before) = (Stopwatch::start(), tree::used(std::process::id()));
+                    selenium::execute(&file)?;
+                    times.push((watch.elapsed(), tree::used(std::process::id()).saturating_sub(before)));
+                }
+                let [.., (one, one_used), (more, more_used)] = times[..] else {
+                    unreachable!("two were added")
+                };
+                let each = |more: Duration, one: Duration| {
+                    more.saturating_sub(one) / u32::try_from(REPEATED).expect("it is ten")
+                };
+                theirs.add(each(more, one), each(more_used, one_used));
+                let (watch, before) = (Stopwatch::start(), tree::used(root));
+                self.replay(&*session, Mode::Strict).await?;
+                let elapsed = watch.elapsed();
+                ours.add(elapsed, watch.used() + tree::used(root).saturating_sub(before));
+            }
+            session.close().await;
+            driver.stop().await;
+            anyhow::Ok(())
+        })?;
+        ours.tell(&[&theirs]);
+        theirs.tell(&[]);
+        Ok(())
+    }
+
+    /// The programs, from their start to their exit.
+    fn shell(&self) -> anyhow::Result<()> {
+        println!("\n# shell: `runners flow run` and the command line of the reference, from start to exit");
+        let directory = tempfile::tempdir()?;
+        let file = directory.path().join("shop.json");
+        std::fs::write(&file, site::flow(&self.origin).to_string())?;
+        let program = program()?;
+        let (mut ours, mut theirs) = (Taken::new("runners"), Taken::new("reference"));
+        for round in 0..=self.rounds {
+            let mut own = Command::new(&program);
+            own.args(["flow", "run", "--screenshots", "failure"]).arg(&file).current_dir(directory.path());
+            for (side, mut command) in [(&mut ours, own), (&mut theirs, reference::command(&file)?)] {
+                let (watch, before) = (Stopwatch::start(), tree::used(std::process::id()));
+                let output = command.output()?;
+                let (elapsed, used) =
+                    (watch.elapsed(), tree::used(std::process::id()).saturating_sub(before));
+                ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                if round > 0 {
+                    side.add(elapsed, used);
+                }
+            }
+        }
+        ours.tell(&[&theirs]);
+        theirs.tell(&[]);
+        Ok(())
+    }
+
+    /// A session, opened and closed.
+    fn session(&self) -> anyhow::Result<()> {
+        println!("\n# session: opened and closed, as a job and straight");
+        let grid = Grid::start().map_err(|error| println!("  no grid: {error:#}")).ok();
+        let (mut job, mut straight, mut through) =
+            (Taken::new("job"), Taken::new("straight"), Taken::new("grid"));
+        let page = serde_json::json!({ "title": "nothing", "steps": [] });
+        let flow = BrowserFlow::parse(&page.to_string())?;
+        runtime()?.block_on(async {
+            let driver = Driver::new(DriverOptions::default());
+            let mut options = ReplayOptions::default();
+            options.screenshots = Screenshots::OfFailures;
+            let executor = FlowExecutor::new(driver.clone()).with_options(options);
+            let control = ControlPlane::builder(MemoryStore::default()).start().await?;
+            let runner = control.local_runner("default").executor(executor).start();
+            let client = control.local_client();
+            let hand = HandDriver::start()?;
+            for round in 0..=self.rounds {
+                let watch = Stopwatch::start();
+                let view = client.submit(&flow).await?.wait().await?;
+                let as_job = watch.elapsed();
+                ensure!(view.conclusion() == Some(Conclusion::Passed), "{view:?}");
+                let watch = Stopwatch::start();
+                by_hand::connect(&hand.url).await?.close().await?;
+                let alone = watch.elapsed();
+                let watch = Stopwatch::start();
+                if let Some(grid) = &grid {
+                    by_hand::connect(&grid.url).await?.close().await?;
+                }
+                if round > 0 {
+                    job.add(as_job, Duration::ZERO);
+                    straight.add(alone, Duration::ZERO);
+                    through.add(watch.elapsed(), Duration::ZERO);
+                }
+            }
+            runner.drain().await?;
+            control.stop().await?;
+            driver.stop().await;
+            anyhow::Ok(())
+        })?;
+        let more = |side: &Taken| {
+            Spread::of(side.elapsed.iter().zip(&straight.elapsed).map(|(one, other)| one - other))
+        };
+        println!("  straight {} ms", Spread::of(straight.elapsed.iter().copied()));
+        println!("  as a job {} ms more", more(&job));
+        if grid.is_some() {
+            println!("  through Selenium Grid {} ms more", more(&through));
+        }
+        Ok(())
+    }
+}
+
+/// The program `runners`, built as this one is.
+fn program() -> anyhow::Result<PathBuf> {
+    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    build.args(["build", "--package", "runners-cli", "--quiet"]);
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    ensure!(build.current_dir(root).status()?.success(), "runners-cli cannot be built");
+    let beside = std::env::current_exe()?;
+    Ok(beside.parent().context("a program is in a directory")?.join("runners"))
+}
+
+fn millis(span: Duration) -> f64 {
+    span.as_secs_f64() * 1e3
+}

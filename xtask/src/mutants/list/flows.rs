@@ -1,0 +1,77 @@
+//! Mutants of replaying flows: what a document may say, what a step waits for, and what fails.
+
+use super::Mutant;
+
+/// The rules of the format.
+const FORMAT: &[&str] = &["--package", "runners-exec-webdriver", "--lib", "--", "flow::"];
+/// A real browser.
+const FAILURES: &[&str] = &["--package", "runners-exec-webdriver", "--test", "browser", "--", "failures::"];
+const STRICT: &[&str] = &["--package", "runners-exec-webdriver", "--test", "browser", "--", "strict::"];
+const EXTENSIONS: &[&str] =
+    &["--package", "runners-exec-webdriver", "--test", "browser", "--", "extensions::"];
+
+pub(super) const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "secret typed by its name",
+        file: "runners-exec-webdriver/src/flow/secret.rs",
+        search: "Some(name) if !self.filled",
+        replacement: "Some(name) if self.filled",
+        test: FORMAT,
+    },
+    Mutant {
+        name: "member of a step left out of the schema",
+        file: "runners-exec-webdriver/src/flow/schema/addition.rs",
+        search: "\"optional\": {",
+        replacement: "\"optionally\": {",
+        test: FORMAT,
+    },
+    Mutant {
+        name: "step passed that took too long",
+        file: "runners-exec-webdriver/src/replay.rs",
+        search: "ended.unwrap_or_else(|| Err(Trouble::Failed(scope.late(limit))))",
+        replacement: "ended.unwrap_or(Ok(()))",
+        test: FAILURES,
+    },
+    Mutant {
+        name: "flow went on after a failed step",
+        file: "runners-exec-webdriver/src/replay.rs",
+        search: "verdict = Verdict::Failed;\n                break;",
+        replacement: "verdict = Verdict::Failed;",
+        test: FAILURES,
+    },
+    Mutant {
+        name: "lost browser taken for a verdict",
+        file: "runners-exec-webdriver/src/replay/trouble.rs",
+        search: "BrowserError::Gone { source } => Self::Lost(source)",
+        replacement: "BrowserError::Gone { source } => Self::Failed(source.to_string())",
+        test: FAILURES,
+    },
+    Mutant {
+        name: "moving element clicked",
+        file: "runners-exec-webdriver/src/scripts/act.js",
+        search: "if (!still) return",
+        replacement: "if (false) return",
+        test: FAILURES,
+    },
+    Mutant {
+        name: "disabled control clicked",
+        file: "runners-exec-webdriver/src/scripts/act.js",
+        search: "(request.enabled && isDisabled(element) ?",
+        replacement: "(false ?",
+        test: FAILURES,
+    },
+    Mutant {
+        name: "covered element clicked",
+        file: "runners-exec-webdriver/src/scripts/act.js",
+        search: "if (covered) return { again: covered };",
+        replacement: "",
+        test: STRICT,
+    },
+    Mutant {
+        name: "storage given to another origin",
+        file: "runners-exec-webdriver/src/replay/storage.rs",
+        search: "if (location.origin === to.origin) for",
+        replacement: "for",
+        test: EXTENSIONS,
+    },
+];
