@@ -9,8 +9,8 @@
 mod audit;
 mod control_plane;
 mod evidence;
-mod orchestration;
 mod flows;
+mod orchestration;
 mod rules;
 mod runner;
 mod scheduling;
