@@ -85,7 +85,9 @@ pub fn capabilities() -> anyhow::Result<Map<String, Value>> {
         "--window-size=1280,800",
     ];
     let options = json!({ "binary": install::browser()?, "args": arguments });
-    Ok(Map::from_iter([("goog:chromeOptions".to_owned(), options)]))
+    // A grid chooses by the name.
+    let name = ("browserName".to_owned(), json!("chrome"));
+    Ok(Map::from_iter([name, ("goog:chromeOptions".to_owned(), options)]))
 }
 
 /// Opens a session.
