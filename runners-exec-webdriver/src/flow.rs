@@ -1,6 +1,7 @@
 //! Browser flows: the JSON that the Recorder panel of Chrome exports, as typed values and as a
 //! command. Nothing here touches a browser.
 
+mod belongings;
 mod capture;
 mod comparison;
 mod export;
@@ -17,9 +18,10 @@ mod selector;
 mod step;
 mod support;
 
+pub use belongings::{Cookie, StoredOrigin, UploadedFile};
 pub use comparison::Comparison;
 pub use export::ExportedFlow;
-pub use extension::{Cookie, Extension, StoredOrigin, UploadedFile};
+pub use extension::Extension;
 pub(crate) use key::{Bare, Key, typed};
 pub use parameters::{Parameter, ParameterKind};
 pub use problem::{Problem, Problems};

@@ -42,7 +42,7 @@ pub(super) fn switched<'a>(source: &str, mutants: &[&'a Mutant]) -> Result<Switc
     let file = syn::parse_file(source).context("the file is not Rust")?;
     let mut functions = Functions::default();
     functions.visit_file(&file);
-    let mut by_function: BTreeMap<(usize, usize), Vec<(&'a Mutant, Range<usize>)>> = BTreeMap::new();
+    let mut by_function: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for mutant in mutants {
         mutant.applied_to(source)?;
         let Some(at) = source.find(mutant.search) else { continue };
