@@ -99,7 +99,8 @@ struct Request {
 
 #[derive(Deserialize)]
 struct Response {
-    status: u64,
+    #[serde(rename = "status")]
+    code: u64,
     #[serde(default)]
     content: Value,
     #[serde(rename = "_error")]
@@ -175,7 +176,7 @@ impl NetworkView {
 
 impl Exchange {
     fn is_failed(&self) -> bool {
-        self.response.error.is_some() || self.response.status >= 400
+        self.response.error.is_some() || self.response.code >= 400
     }
 
     fn end(&self) -> f64 {
@@ -187,7 +188,7 @@ impl NetworkRow {
     fn new(one: Exchange, start: f64, all: f64) -> Self {
         let class = if one.is_failed() { "failed" } else { "passed" };
         let percent = |millis: f64| (millis.max(0.0) / all.max(1.0) * 100.0).min(100.0);
-        let code = match (&one.response.error, one.response.status) {
+        let code = match (&one.response.error, one.response.code) {
             (Some(error), 0) => error.clone(),
             (_, 0) => "no answer".to_owned(),
             (_, code) => code.to_string(),
