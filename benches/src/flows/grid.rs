@@ -54,8 +54,8 @@ impl Drop for Grid {
 
 fn find_jar(folder: &std::path::Path) -> anyhow::Result<std::path::PathBuf> {
     for folder in [folder.to_owned(), folder.join("jar")] {
-        let files = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
-        if let Some(jar) = files.filter(|file| file.extension().is_some_and(|kind| kind == "jar")).next() {
+        let mut files = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        if let Some(jar) = files.find(|file| file.extension().is_some_and(|kind| kind == "jar")) {
             return Ok(jar);
         }
     }

@@ -8,7 +8,6 @@ use crate::{
     table,
 };
 use anyhow::Result;
-use clap::ValueEnum as _;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -52,7 +51,7 @@ pub(super) async fn credentials(command: CredentialsCommand) -> Result<Exit> {
 }
 
 async fn create(asked: Asked<CreateCredentialArgs>) -> Result<Exit> {
-    let names = asked.scopes.iter().filter_map(|scope| scope.to_possible_value());
+    let names = asked.scopes.iter().filter_map(clap::ValueEnum::to_possible_value);
     let scopes: Vec<String> = names.map(|name| name.get_name().to_owned()).collect();
     let mut body = json!({ "name": asked.name, "scopes": scopes });
     if let Some(span) = asked.expires_in {

@@ -83,7 +83,7 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
         settled = identity::settle(&credential, &transport) => settled?,
         () = interrupts.next() => return Ok(Exit::Passed),
     }
-    let Some(found) = find_out(&browser, &arguments, &narrator, &mut interrupts).await else {
+    let Some(found) = find_out(&browser, arguments, &narrator, &mut interrupts).await else {
         return Ok(Exit::Passed);
     };
     let machine = Machine { browser: found.browser, state: state.clone() };

@@ -52,7 +52,7 @@ impl FilmView {
             // The last one stays.
             frames.retain(|_| {
                 left -= 1;
-                left % 2 == 0
+                left.is_multiple_of(2)
             });
         }
         if frames.is_empty() || length(&frames) > bytes_max {
