@@ -7,14 +7,24 @@ use crate::{
 };
 use anyhow::Result;
 
-/// Each program, and what it is for: networks that refuse connections, and rules of alerts.
-const PROGRAMS: &[&str] = &["ip", "nft", "promtool"];
+/// Networks that refuse connections need the first two, rules of alerts the third, and videos of
+/// flows the last.
+const PROGRAMS: &[&str] = &["ip", "nft", "promtool", "ffmpeg"];
 const USUAL_PLACES: &[&str] = &["/usr/bin", "/usr/sbin", "/sbin"];
 
 const APT: PackageManager = PackageManager {
     program: "apt-get",
     refresh: Some(&["update", "-q"]),
-    install: &["install", "-y", "-q", "--no-install-recommends", "iproute2", "nftables", "prometheus"],
+    install: &[
+        "install",
+        "-y",
+        "-q",
+        "--no-install-recommends",
+        "iproute2",
+        "nftables",
+        "prometheus",
+        "ffmpeg",
+    ],
     as_root: true,
 };
 
