@@ -1,11 +1,7 @@
 //! The browsers that a few tests need beside Chromium: Firefox and WPE WebKit. Installed where everything
 //! is to be tested; elsewhere the tests that miss them say that they were skipped, and why.
 
-use crate::{
-    browser::is_ubuntu,
-    packages::PackageManager,
-    process::{Skipped, find},
-};
+use crate::{browser::is_ubuntu, packages::PackageManager, process::find};
 use anyhow::Result;
 use std::fs;
 
@@ -44,22 +40,9 @@ const UBUNTU: PackageManager = PackageManager {
 
 /// Makes sure that they are there, if the system has a package manager that we know them in.
 pub(crate) fn ensure() -> Result<()> {
-    let missing = missing();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let names = missing.join(", ");
-    if find(&[DEBIAN.program], &[]).is_none() {
-        let told = format!("{names} not found: install them with the system's package manager");
-        return Err(Skipped(told).into());
-    }
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let manager = if is_ubuntu(&release) { &UBUNTU } else { &DEBIAN };
-    manager.install(&names).map_err(|error| Skipped(format!("{error:#}")))?;
-    match self::missing() {
-        still if still.is_empty() => Ok(()),
-        still => Err(Skipped(format!("there is still no {} on the PATH", still.join(", "))).into()),
-    }
+    manager.ensure(missing)
 }
 
 fn missing() -> Vec<&'static str> {

@@ -1,10 +1,7 @@
 //! Programs that a few tests need and users do not: installed where everything is to be tested.
 //! Elsewhere the tests that miss them say that they were skipped, and why.
 
-use crate::{
-    packages::PackageManager,
-    process::{Skipped, find},
-};
+use crate::{packages::PackageManager, process::find};
 use anyhow::Result;
 
 /// Networks that refuse connections need the first two, rules of alerts the third, and videos of
@@ -30,20 +27,7 @@ const APT: PackageManager = PackageManager {
 
 /// Makes sure that they are there, if the system has a package manager that we know them in.
 pub(crate) fn ensure() -> Result<()> {
-    let missing = missing();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let names = missing.join(", ");
-    if find(&[APT.program], &[]).is_none() {
-        let told = format!("{names} not found: install them with the system's package manager");
-        return Err(Skipped(told).into());
-    }
-    APT.install(&names).map_err(|error| Skipped(format!("{error:#}")))?;
-    match self::missing() {
-        still if still.is_empty() => Ok(()),
-        still => Err(Skipped(format!("there is still no {} on the PATH", still.join(", "))).into()),
-    }
+    APT.ensure(missing)
 }
 
 fn missing() -> Vec<&'static str> {

@@ -1,6 +1,6 @@
 //! Package managers: what they are asked, with which rights, and what is told where we have none.
 
-use crate::process::{self, CannotRun};
+use crate::process::{self, CannotRun, Skipped, find};
 use anyhow::Result;
 use std::process::{Command, Stdio};
 
@@ -27,6 +27,24 @@ impl PackageManager {
                 .map_err(|error| CannotRun(format!("{error:#}: {}", self.by_hand(missing))))?;
         }
         Ok(())
+    }
+
+    /// Makes sure that what `missing` names is there, for tests that can be left out: where it cannot
+    /// be had, it says so, and nothing has failed.
+    pub(crate) fn ensure(&self, missing: impl Fn() -> Vec<&'static str>) -> Result<()> {
+        let named = missing().join(", ");
+        if named.is_empty() {
+            return Ok(());
+        }
+        if find(&[self.program], &[]).is_none() {
+            let told = format!("{named} not found: install them with the system's package manager");
+            return Err(Skipped(told).into());
+        }
+        self.install(&named).map_err(|error| Skipped(format!("{error:#}")))?;
+        match missing() {
+            still if still.is_empty() => Ok(()),
+            still => Err(Skipped(format!("there is still no {} on the PATH", still.join(", "))).into()),
+        }
     }
 
     /// What to type where we may not install.

@@ -24,17 +24,26 @@ async fn js(session: &dyn Session, script: &str) -> Value {
     call(session, Method::Post, "execute/async", json!({ "script": script, "args": [] })).await
 }
 
+/// How often it is looked whether a page is there, and how often before it is gone to once more.
+const LOOKS_MAX: usize = 20_000;
+const LOOKS_FOR_ONE: usize = 2_000;
+
 /// Goes to a page of the site and waits until it is there.
 async fn visit(session: &dyn Session, url: &str) {
-    call(session, Method::Post, "url", json!({ "url": url })).await;
-    loop {
+    let mut last = None;
+    // A browser that has only just started may lose an address that it is sent to.
+    for tries in 0..LOOKS_MAX {
+        if tries % LOOKS_FOR_ONE == 0 {
+            call(session, Method::Post, "url", json!({ "url": url })).await;
+        }
         let script = "return [location.href, document.readyState]";
         let body = json!({ "script": script, "args": [] });
         match session.call(Call::new(Method::Post, "execute/sync", body)).await {
             Ok(at) if at == json!([url, "complete"]) => return,
-            _ => {}
+            other => last = Some(other),
         }
     }
+    panic!("{url} is not shown: {last:?}");
 }
 
 /// What a session leaves behind if it can.

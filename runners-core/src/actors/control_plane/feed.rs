@@ -39,6 +39,8 @@ struct Numbers {
 pub(super) const SETTLE: Duration = Duration::from_secs(10);
 /// How many control planes have numbers of their own.
 const SLOTS: u64 = 1 << 10;
+/// How many bits of a number are left to count within a millisecond.
+const SLOT_BITS: u32 = NUMBER_BITS - SLOTS.ilog2();
 
 impl Feed {
     /// Begins with numbers that no other control plane gives, as long as `member` is another one.
@@ -50,8 +52,13 @@ impl Feed {
     /// Numbers for `count` events of a commit that begins now.
     pub(super) fn begin(&self, count: u64, wall: Timestamp) -> Ticket<'_> {
         let mut numbers = lock(&self.numbers);
-        let now = (wall.as_millis() << NUMBER_BITS) | (self.slot << (NUMBER_BITS - SLOTS.ilog2()));
-        let first = now.max(numbers.last + 1);
+        let (now, next) = (self.own(wall.as_millis()), numbers.last + 1);
+        // What follows the number of another control plane may be that one's, too.
+        let first = match now {
+            _ if now >= next => now,
+            _ if self.is_own(next) => next,
+            _ => self.own((numbers.last >> NUMBER_BITS) + 1),
+        };
         numbers.last = first + count - 1;
         numbers.open.insert(first, None);
         Ticket { feed: self, first, is_over: false }
@@ -73,6 +80,16 @@ impl Feed {
     pub(super) fn found(&self, number: u64) {
         let mut numbers = lock(&self.numbers);
         numbers.last = numbers.last.max(number);
+    }
+
+    /// The first number of this control plane within a millisecond.
+    const fn own(&self, millis: u64) -> u64 {
+        (millis << NUMBER_BITS) | (self.slot << SLOT_BITS)
+    }
+
+    /// Whether a number is one of those that only this control plane gives.
+    const fn is_own(&self, number: u64) -> bool {
+        (number >> SLOT_BITS) % SLOTS == self.slot
     }
 
     fn close(&self, first: u64, given_up: Option<BootTime>) {
@@ -126,6 +143,22 @@ mod tests {
         let first = feed.begin(3, WALL).first;
         assert!(feed.begin(1, WALL - Duration::from_secs(9)).first >= first + 3);
         assert!(feed.begin(1, WALL + Duration::from_millis(1)).first > first + 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_control_planes_give_no_number_twice_wherever_one_begins() {
+        let [one, other] = [7, 8].map(|member| Feed::new(&[member; 16], true, Arc::new(SimClock::new())));
+        let mut given = Vec::new();
+        for wall in [WALL, WALL, WALL - Duration::from_secs(9)] {
+            given.push(one.begin(1, wall).first);
+            other.found(given[given.len() - 1]);
+            given.push(other.begin(1, wall).first);
+            one.found(given[given.len() - 1]);
+            let _ = (one.horizon(wall), other.horizon(wall));
+        }
+        given.extend([one.begin(1, WALL).first, other.begin(1, WALL).first]);
+        let different: std::collections::BTreeSet<_> = given.iter().collect();
+        assert_eq!(different.len(), given.len(), "{given:x?}");
     }
 
     #[tokio::test(start_paused = true)]

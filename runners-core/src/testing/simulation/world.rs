@@ -321,7 +321,9 @@ impl World {
             }
             if now > from + END_WITHIN {
                 let Some(job) = open.first() else {
-                    let detail = format!("{:?} goes on", self.checker.doings());
+                    let (duties, sealed) = (self.duties.len(), self.audit.is_sealed().await);
+                    let doings = self.checker.doings();
+                    let detail = format!("{doings:?} goes on, {duties} under way, logs sealed: {sealed}");
                     self.checker.violate("what a user or a stroke does comes to an end", None, detail);
                     return std::future::pending().await;
                 };
