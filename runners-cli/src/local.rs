@@ -1,11 +1,11 @@
 //! The browser of this machine, as the arguments describe it.
 
 use crate::args::{BrowserArgs, Captured};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use runners_core::SystemClock;
 use runners_exec_webdriver::{
-    BaselineMode, DirectoryBaselines, Driver, DriverOptions, FlowExecutor, Probe, ProbeError, ReplayOptions,
-    WarmBrowsers, WarmOptions,
+    BaselineMode, DirectoryBaselines, Driver, DriverOptions, Engine, FlowExecutor, Probe, ProbeError,
+    ReplayOptions, WarmBrowsers, WarmOptions,
 };
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -33,6 +33,9 @@ impl LocalBrowser {
                 let mut options = DriverOptions::of(arguments.engine);
                 options.headless = !arguments.headed;
                 options.gpu = arguments.gpu;
+                if arguments.warm > 0 && arguments.engine == Engine::Webkit {
+                    bail!("--warm is for chromium and firefox: a session of webkit has a browser of its own");
+                }
                 options.check().context("this machine cannot replay flows")?;
                 (Driver::new(options.clone()), Some(options))
             }

@@ -213,29 +213,6 @@ async fn a_session_that_is_dropped_takes_its_kept_browser_with_it() {
     browsers.stop().await;
 }
 
-#[tokio::test]
-async fn webkit_is_started_ahead_and_used_once() {
-    let state = tempfile::tempdir().unwrap();
-    let Some(browsers) = warm(Engine::Webkit, &state, |_| {}) else { return };
-    browsers.warm_up().await;
-    assert_eq!(browsers.idle(), 1);
-    let site = Site::open();
-    let url = site.serve("/page", "");
-    for _ in 0..2 {
-        let session = browsers.open().await.unwrap();
-        visit(&*session, &url).await;
-        assert_eq!(
-            js(&*session, "const was = document.cookie; document.cookie = 'left=1'; return was").await,
-            json!("")
-        );
-        session.close().await;
-    }
-    browsers.warm_up().await;
-    assert_eq!(browsers.idle(), 1, "the next is started ahead");
-    browsers.stop().await;
-    assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), 0, "a note is left");
-}
-
 /// The process of the browser.
 fn process(session: &dyn Session) -> u64 {
     let capabilities = session.capabilities();

@@ -34,6 +34,10 @@ impl Free {
     /// No job stays what it is called: free to go to a runner.
     pub(super) async fn check(&mut self, world: &World, now: BootTime) {
         self.rounds += 1;
+        // Of several control planes, the one that knows the runner may not have heard of the job yet.
+        if world.planes.len() > 1 {
+            return;
+        }
         if self.since.is_empty() && !self.rounds.is_multiple_of(ROUNDS) {
             return;
         }

@@ -93,7 +93,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "fleet: run tells nothing in its feed",
         file: "runners-core/src/actors/control_plane/events.rs",
-        search: "feeds.entry(keys::run_feed(job.tenant, run)).or_default().push(line.clone());",
+        search: "self.feeds.entry(keys::run_feed(tenant, run)).or_default().push(line.clone());",
         replacement: "let _ = (run, keys::run_feed);",
         test: SEEDS,
     },
@@ -114,8 +114,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "fleet: hosted job told in another feed than its tenant's",
         file: "runners-core/src/actors/control_plane/events.rs",
-        search: "feeds.entry(keys::feed(job.tenant)).or_default().push(line.clone());",
-        replacement: "feeds.entry(keys::feed(job.host())).or_default().push(line.clone());",
+        search: "lines.add(job.tenant, &history::event(job, version, now))",
+        replacement: "lines.add(job.host(), &history::event(job, version, now))",
         test: SEEDS,
     },
     Mutant {

@@ -70,7 +70,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "job made ready by another control plane not heard of",
         file: "runners-core/src/actors/control_plane/watch.rs",
-        search: "if self.written.is_own(id, found.version) {",
+        search: "if self.written.is_own(key.tenant, id, found.version) {",
         replacement: "if found.version > 0 {",
         test: PROTOCOL,
     },

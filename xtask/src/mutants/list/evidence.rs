@@ -29,9 +29,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "webhook may call this machine",
-        file: "runners-core/src/values/address.rs",
-        search: "        || address.is_loopback()\n",
-        replacement: "",
+        file: "runners-core/src/values/address/class.rs",
+        search: "if METADATA_4.contains(&address) {\n        AddressClass::Metadata\n    } else if address.is_loopback() {\n        AddressClass::Loopback",
+        replacement: "if METADATA_4.contains(&address) {\n        AddressClass::Metadata\n    } else if address.is_loopback() {\n        AddressClass::Public",
         test: &["--package", "runners-core", "--lib", "--", "values::address::"],
     },
     Mutant {

@@ -14,8 +14,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "secret typed by its name",
         file: "runners-exec-webdriver/src/flow/secret.rs",
-        search: "Some(name) if !self.filled",
-        replacement: "Some(name) if self.filled",
+        search: "Some(name) if self.redactor.is_none()",
+        replacement: "Some(name) if self.redactor.is_some()",
         test: FORMAT,
     },
     Mutant {
