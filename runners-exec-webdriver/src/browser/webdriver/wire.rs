@@ -200,7 +200,10 @@ impl fmt::Debug for Credentials {
 }
 
 fn refused(code: &str, value: &Value) -> Unanswered {
-    let message = value["message"].as_str().unwrap_or_default().lines().next().unwrap_or_default().trim();
+    let message = value["message"].as_str().unwrap_or_default();
+    // What follows is about the insides of the driver, but for why there is no session.
+    let is_whole = code == "session not created";
+    let message = if is_whole { message } else { message.lines().next().unwrap_or_default() }.trim();
     let text = value["data"]["text"].as_str().map(str::to_owned);
     Unanswered::Refused { code: code.to_owned(), message: message.to_owned(), text }
 }
