@@ -18,6 +18,9 @@ const ASK_EVERY: Duration = Duration::from_secs(4);
 /// How long a ready job that is the next may stay so while nothing keeps it from a runner: until that
 /// runner has asked again.
 const FREE_MAX: Duration = Duration::from_secs(1);
+/// The same with several control planes: until the one that knows the runner has heard of the job, or
+/// looks again.
+const FREE_SHARED_MAX: Duration = Duration::from_secs(30);
 /// At every how many looks it is asked of ready jobs while none is known to be free.
 const ROUNDS: u32 = 20;
 /// Of how many it is asked then.
@@ -34,10 +37,6 @@ impl Free {
     /// No job stays what it is called: free to go to a runner.
     pub(super) async fn check(&mut self, world: &World, now: BootTime) {
         self.rounds += 1;
-        // Of several control planes, the one that knows the runner may not have heard of the job yet.
-        if world.planes.len() > 1 {
-            return;
-        }
         if self.since.is_empty() && !self.rounds.is_multiple_of(ROUNDS) {
             return;
         }
@@ -53,7 +52,8 @@ impl Free {
         }
         let new = present.keys().filter(|pair| !self.since.contains_key(pair)).count() as u64;
         world.checker.count(|count| count.explained_free += new);
-        let late = present.iter().find(|(_, since)| now.since(**since) > FREE_MAX);
+        let free_max = if world.planes.len() > 1 { FREE_SHARED_MAX } else { FREE_MAX };
+        let late = present.iter().find(|(_, since)| now.since(**since) > free_max);
         if let Some(((job, runner), since)) = late {
             let detail = format!("nothing keeps {job} from {runner} since {since:?}, and it is ready still");
             world.checker.violate("what is explained as free is granted", None, detail);
