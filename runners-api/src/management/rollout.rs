@@ -70,7 +70,7 @@ pub(crate) struct NewRolledOut {
     /// Who has it; everybody if nobody is named.
     #[serde(default)]
     #[schema(value_type = Option<Vec<text::Tenant>>, max_items = 10_000)]
-    tenants: BTreeSet<TenantId>,
+    tenants: Option<BTreeSet<TenantId>>,
 }
 
 /// Shows what the tenant has of what is rolled out.
@@ -119,6 +119,6 @@ async fn shown(caller: &Caller) -> Result<Json<RolloutRules>, Problem> {
 
 impl From<NewRolledOut> for Feature {
     fn from(asked: NewRolledOut) -> Self {
-        Self { enabled: asked.is_enabled, tenants: asked.tenants }
+        Self { enabled: asked.is_enabled, tenants: asked.tenants.unwrap_or_default() }
     }
 }
