@@ -1,9 +1,11 @@
 //! What client and server agree on: versions, header names, media types and limits.
 
 pub(crate) mod deadline;
+#[cfg(any(feature = "client", feature = "server"))]
 pub(crate) mod problem;
 pub(crate) mod route;
 
+#[cfg(any(feature = "client", feature = "server"))]
 pub(crate) use problem::PROBLEM_JSON;
 
 use http::HeaderName;
