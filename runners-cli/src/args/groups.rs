@@ -113,7 +113,7 @@ pub(crate) struct BrowserArgs {
     #[arg(long, env = "RUNNERS_GPU")]
     pub(crate) gpu: bool,
     /// Keep so many browsers started, each for one flow after the other in a context of its own, which
-    /// leaves nothing behind: a flow then starts in a tenth of a second.
+    /// leaves nothing behind. For chromium and firefox.
     #[arg(long, value_name = "COUNT", env = "RUNNERS_WARM", default_value_t = 0)]
     pub(crate) warm: u16,
     /// Use the WebDriver at this URL, such as a Selenium Grid, instead of starting a browser. User and
