@@ -3,8 +3,8 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use runners_benches::{
-    bed::{Bed, Kept, runtime},
-    grants,
+    bed::{Kept, runtime},
+    grants::Deep,
 };
 use std::time::Duration;
 
@@ -13,25 +13,18 @@ fn grant(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     for depth in [1_000, 100_000, 1_000_000] {
         let runtime = runtime().expect("a runtime can be had");
-        let bed = runtime.block_on(async {
-            let bed = Bed::start(Kept::Sqlite).await?;
-            bed.queue(depth).await?;
-            anyhow::Ok(bed)
-        });
-        let bed = bed.expect("the store opens and takes the jobs");
+        let queue = runtime.block_on(Deep::queue(Kept::Sqlite, depth));
+        let mut queue = queue.expect("the store opens and takes the jobs");
         group.bench_function(BenchmarkId::new("sqlite", depth), |bencher| {
-            bencher.iter_custom(|count| runtime.block_on(grant_many(&bed, count)));
+            bencher.iter_custom(|count| runtime.block_on(take(&mut queue, count)));
         });
     }
     group.finish();
 }
 
-/// Grants `count` jobs, but never so many that the queue runs low. As many wait again afterwards.
-async fn grant_many(bed: &Bed, count: u64) -> Duration {
-    let measured = count.clamp(1, GRANTS_MAX);
-    let sample = grants::drain_from(bed, measured).await.expect("nothing is refused, fenced or lost");
-    let taken = usize::try_from(sample.lifecycles).expect("it is at most a thousand");
-    bed.queue(taken).await.expect("the jobs are accepted");
+/// How long `count` grants take, by a sample of them if that is more than the queue bears.
+async fn take(queue: &mut Deep, count: u64) -> Duration {
+    let sample = queue.take(count.clamp(1, GRANTS_MAX)).await.expect("nothing is refused, fenced or lost");
     #[expect(clippy::cast_precision_loss, reason = "counts below 2^52")]
     let share = count as f64 / sample.lifecycles as f64;
     sample.elapsed.mul_f64(share)

@@ -7,13 +7,7 @@ use runners_core::{
     store::Store,
 };
 use runners_store_sqlite::SqliteStore;
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{path::PathBuf, sync::Arc};
 use tempfile::TempDir;
 
 /// Which store is measured.
@@ -60,8 +54,6 @@ impl Kept {
 pub struct Bed {
     /// The control plane.
     pub control: ControlPlane,
-    /// How often travellers have come: each time their runners are started anew.
-    starts: AtomicU64,
     _directory: Option<TempDir>,
 }
 
@@ -81,19 +73,18 @@ impl Bed {
     /// If the store has trouble.
     pub async fn start_on(store: Arc<dyn Store>, directory: Option<TempDir>) -> anyhow::Result<Self> {
         let control = ControlPlane::builder(store).start().await?;
-        Ok(Self { control, starts: AtomicU64::new(0), _directory: directory })
+        Ok(Self { control, _directory: directory })
     }
 
-    /// Travellers that have made themselves known.
+    /// Travellers that have made themselves known. To be asked for once: their runners have the same
+    /// identity each time.
     ///
     /// # Errors
     /// If the control plane does not answer as it should.
     pub async fn travellers(&self, count: usize) -> anyhow::Result<Vec<Traveller<Caller, Caller>>> {
-        let boots = self.starts.fetch_add(1, Ordering::Relaxed) + 1;
         let mut travellers = Vec::with_capacity(count);
         for number in 0..count {
-            let mut traveller =
-                Traveller::new(self.user(), self.control.caller(runner(number))).started(boots);
+            let mut traveller = Traveller::new(self.user(), self.control.caller(runner(number)));
             traveller.arrive().await?;
             travellers.push(traveller);
         }

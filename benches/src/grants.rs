@@ -2,38 +2,56 @@
 
 use crate::{
     bed::{Bed, Kept},
+    journey::Traveller,
     sample::Sample,
     stopwatch::Stopwatch,
 };
+use runners_core::Caller;
 
 /// How many runners take jobs at once.
-const RUNNERS: usize = 64;
+const RUNNERS: u64 = 64;
 
-/// Queues `depth` jobs, then has runners take and finish `count` of them.
+/// Jobs that wait, and the runners that take some of them now and then.
 ///
-/// # Errors
-/// If anything is refused, fenced or lost.
-pub async fn drain(kept: Kept, depth: usize, count: u64) -> anyhow::Result<Sample> {
-    let bed = Bed::start(kept).await?;
-    bed.queue(depth).await?;
-    drain_from(&bed, count).await
+/// The runners stay: one that starts again and again is held back by the control plane.
+#[derive(Debug)]
+pub struct Deep {
+    bed: Bed,
+    runners: Vec<Traveller<Caller, Caller>>,
 }
 
-/// Has runners take and finish `count` jobs of those that wait.
-///
-/// # Errors
-/// If anything is refused, fenced or lost.
-pub async fn drain_from(bed: &Bed, count: u64) -> anyhow::Result<Sample> {
-    let travellers = bed.travellers(RUNNERS).await?;
-    let each = count.div_ceil(RUNNERS as u64);
-    let mut draining = tokio::task::JoinSet::new();
-    let watch = Stopwatch::start();
-    for mut traveller in travellers {
-        draining.spawn(async move { traveller.drain(each).await });
+impl Deep {
+    /// Queues `depth` jobs.
+    ///
+    /// # Errors
+    /// If the store has trouble, or a job is not accepted.
+    pub async fn queue(kept: Kept, depth: usize) -> anyhow::Result<Self> {
+        let bed = Bed::start(kept).await?;
+        bed.queue(depth).await?;
+        let runners = bed.travellers(usize::try_from(RUNNERS)?).await?;
+        Ok(Self { bed, runners })
     }
-    let mut drained = Vec::new();
-    while let Some(ended) = draining.join_next().await {
-        drained.push(ended??);
+
+    /// Has the runners take and finish `count` jobs, or as many more as make it the same number for each,
+    /// and measures that. Then as many wait again, behind the others.
+    ///
+    /// # Errors
+    /// If anything is refused, fenced or lost.
+    pub async fn take(&mut self, count: u64) -> anyhow::Result<Sample> {
+        let each = count.div_ceil(RUNNERS);
+        let mut taking = tokio::task::JoinSet::new();
+        let watch = Stopwatch::start();
+        for mut runner in self.runners.drain(..) {
+            taking.spawn(async move { (runner.drain(each).await, runner) });
+        }
+        let mut taken = Vec::new();
+        while let Some(ended) = taking.join_next().await {
+            let (travelled, runner) = ended?;
+            taken.push(travelled?);
+            self.runners.push(runner);
+        }
+        let sample = Sample::of(watch, taken);
+        self.bed.queue(usize::try_from(sample.lifecycles)?).await?;
+        Ok(sample)
     }
-    Ok(Sample::of(watch, drained))
 }

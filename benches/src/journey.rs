@@ -59,13 +59,6 @@ impl<U: Transport, R: Transport> Traveller<U, R> {
         Self { user, runner, next }
     }
 
-    /// As its runner is after so many starts: a later one displaces an earlier one.
-    #[must_use]
-    pub fn started(mut self, boots: u64) -> Self {
-        self.next.incarnation.boots = boots;
-        self
-    }
-
     /// Makes itself known, without taking anything.
     ///
     /// # Errors

@@ -11,7 +11,8 @@ use runners_benches::{
     cancel::cancel_waits,
     crowd::{self, Crowd, Http},
     figures::{Spread, percentile},
-    fleet, floor, grants,
+    fleet, floor,
+    grants::Deep,
     journey::{self, Traveller},
     peer::Peer,
     rows::Rows,
@@ -163,24 +164,14 @@ impl Measure {
         println!("\n# depth: grant and finish of one job, 64 runners, by how many jobs wait");
         let depths = [1_000, 100_000, 1_000_000];
         let runtime = runtime()?;
-        let mut beds = Vec::new();
+        let mut queues = Vec::new();
         for depth in depths {
-            let bed = runtime.block_on(async {
-                let bed = Bed::start(Kept::Sqlite).await?;
-                bed.queue(depth).await?;
-                anyhow::Ok(bed)
-            })?;
-            beds.push(bed);
+            queues.push(runtime.block_on(Deep::queue(Kept::Sqlite, depth))?);
         }
         let mut costs = vec![Vec::new(); depths.len()];
         for _ in 0..self.rounds {
-            for (bed, costs) in beds.iter().zip(&mut costs) {
-                let sample = runtime.block_on(async {
-                    let sample = grants::drain_from(bed, 960).await?;
-                    // As many as were taken wait again, behind the others.
-                    bed.queue(usize::try_from(sample.lifecycles)?).await?;
-                    anyhow::Ok(sample)
-                })?;
+            for (queue, costs) in queues.iter_mut().zip(&mut costs) {
+                let sample = runtime.block_on(queue.take(960))?;
                 costs.push((1e6 / sample.rate(), sample.micros_used()));
             }
         }
