@@ -9,6 +9,7 @@ mod engines;
 mod examples;
 mod extras;
 mod features;
+mod image_tags;
 mod mutants;
 mod packages;
 mod process;
@@ -56,6 +57,10 @@ enum Verb {
     ///
     /// Example: cargo xtask contract
     Contract,
+    /// Say under which tags an image is published; builds and publishes nothing.
+    ///
+    /// Example: cargo xtask image-tags --repository example/runner --commit 0123abc --image-tag 1.4.0
+    ImageTags(image_tags::Options),
     /// Show the whole way: recorded flows through queue, runner and browser to a report.
     ///
     /// Example: cargo xtask demo
@@ -69,6 +74,7 @@ fn main() -> ExitCode {
         Verb::Ci(options) => ci::command(&workspace, &options),
         Verb::Mutants(options) => mutants::command(&workspace, &options),
         Verb::Contract => contract::run(&workspace),
+        Verb::ImageTags(options) => image_tags::command(&options),
         Verb::Demo => demo::command(&workspace),
     });
     match done {
