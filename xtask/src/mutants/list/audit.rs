@@ -132,4 +132,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         replacement: "class.change(&share.cloned(), |group| group.turn = group.turn.min(turn));",
         test: PROTOCOL,
     },
+    Mutant {
+        name: "reader of a feed stays at a chunk that fills a page",
+        file: "runners-core/src/actors/control_plane/events.rs",
+        search: "self.records.chunks(stream, number + 1, BEYOND_A_CHUNK_BYTES).await",
+        replacement: "self.records.chunks(stream, number + 1, EVENTS_PAGE_BYTES).await",
+        test: PROTOCOL,
+    },
 ];
