@@ -107,7 +107,7 @@ impl Carrier {
         // Answers are small and whole: waiting to fill a packet only delays them.
         drop(stream.set_nodelay(true));
         let opened = tokio::select! {
-            opened = within(&*self.clock, HEADERS_WITHIN, self.open(stream)) => opened,
+            opened = Box::pin(within(&*self.clock, HEADERS_WITHIN, self.open(stream))) => opened,
             () = self.stop.cancelled() => return,
         };
         let ended = match opened {
