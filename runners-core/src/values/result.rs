@@ -57,7 +57,7 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> JobResult for Option<T> {
 #[error("{message}")]
 #[non_exhaustive]
 pub struct Fault {
-    /// A stable word for machines, such as `panicked` or `no_executor`. At most [`Fault::CODE_MAX`] bytes.
+    /// A stable word for machines, such as `panicked` or `no_executor`.
     pub code: String,
     /// One sentence for people. At most [`Fault::MESSAGE_MAX`] bytes.
     pub message: String,
