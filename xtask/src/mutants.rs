@@ -58,9 +58,8 @@ enum Ran {
 /// Makes each mutant and runs its tests. Fails if one survives, or no longer applies.
 pub(crate) fn command(workspace: &Workspace, options: &Options) -> Result<()> {
     let named = |only: &String, mutant: &Mutant| mutant.name.contains(only) || mutant.file.contains(only);
-    let wanted = |mutant: &&Mutant| {
-        options.only.is_empty() || options.only.iter().any(|only| named(only, mutant))
-    };
+    let wanted =
+        |mutant: &&Mutant| options.only.is_empty() || options.only.iter().any(|only| named(only, mutant));
     let mutants: Vec<&Mutant> = list::all().filter(wanted).collect();
     if options.list {
         mutants.iter().for_each(|mutant| println!("{:<56} {}", mutant.name, mutant.file));

@@ -60,8 +60,7 @@ mod tests {
     fn logged() -> JobRecord {
         let spec = JobSpec::new(JobId::from_bytes([9; 16]), "visit", b"{}", JobOptions::default());
         let pools = vec![(PoolId::from_bytes([5; 16]), Duration::ZERO)];
-        let lanes =
-            LaneRecord::of(TenantId::DEFAULT, &Preference { owner: TenantId::DEFAULT, pools }, &spec);
+        let lanes = LaneRecord::of(TenantId::DEFAULT, &Preference { owner: TenantId::DEFAULT, pools }, &spec);
         let mut job = JobRecord::submitted(&lanes, &spec, ENDED);
         job.log_tail(job.token(), 0, 3);
         job.state = State::Concluded { conclusion: Conclusion::Passed, at: ENDED };

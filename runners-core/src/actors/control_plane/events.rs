@@ -219,18 +219,13 @@ impl Plane {
     /// The next chunks of a feed or history with lines after a number, and whether there are more.
     /// Streams are read by bytes and these by numbers, so the chunk that was read last comes first again:
     /// where it fills a page by itself, more is read, or the page would never be any other.
-    async fn chunks_after(
-        &self,
-        stream: Key,
-        number: u64,
-    ) -> Result<(Vec<(u64, Bytes)>, bool), StoreError> {
-        let read = self.records.chunks(stream.clone(), number + 1, EVENTS_PAGE_BYTES).await?;
-        match &read {
-            (chunks, true) if chunks.iter().all(|(first, chunk)| history::last_of(*first, chunk) <= number) => {
-                self.records.chunks(stream, number + 1, BEYOND_A_CHUNK_BYTES).await
-            }
-            _ => Ok(read),
+    async fn chunks_after(&self, stream: Key, number: u64) -> Result<(Vec<(u64, Bytes)>, bool), StoreError> {
+        let (chunks, more) = self.records.chunks(stream.clone(), number + 1, EVENTS_PAGE_BYTES).await?;
+        let was_read = |(first, chunk): &(u64, Bytes)| history::last_of(*first, chunk) <= number;
+        if more && chunks.iter().all(was_read) {
+            return self.records.chunks(stream, number + 1, BEYOND_A_CHUNK_BYTES).await;
         }
+        Ok((chunks, more))
     }
 
     async fn history_page(
