@@ -13,9 +13,13 @@ const CHECKPOINT_PAGES: u32 = 8_000;
 /// A log that grew beyond this is cut back at the next turn.
 const LOG_BYTES_KEPT: u32 = 64 << 20;
 
-/// The memory that a connection may use for pages, in KiB. Not more: a commit that has balanced a
-/// tree looks at every page that is kept.
-const CACHE_KIBIBYTES: i32 = 16 << 10;
+/// The memory that the writer may use for pages, in KiB. Not more: a commit that has balanced a tree
+/// looks at every page that is kept.
+const WRITER_CACHE_KIBIBYTES: i32 = 16 << 10;
+
+/// The same of each reader: enough for the inner pages of every tree, since the operating system keeps
+/// the others for all of them.
+const READER_CACHE_KIBIBYTES: i32 = 4 << 10;
 
 /// Everything that the threads of a store work on.
 pub(crate) struct Opened {
@@ -44,6 +48,7 @@ pub(crate) fn open_file(options: &SqliteOptions, path: &Path) -> Result<Opened, 
     for _ in 0..options.readers {
         let reader = connect(options, &path).map_err(sqlite_error)?;
         reader.pragma_update(None, "query_only", true).map_err(sqlite_error)?;
+        reader.pragma_update(None, "cache_size", -READER_CACHE_KIBIBYTES).map_err(sqlite_error)?;
         readers.push(reader);
     }
     Ok(Opened { owner: Some(owner), writer, readers })
@@ -75,7 +80,7 @@ fn ready(options: &SqliteOptions, connection: &Connection) -> rusqlite::Result<(
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.pragma_update(None, "temp_store", "memory")?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIBIBYTES)
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIBIBYTES)
 }
 
 fn ready_writer(options: &SqliteOptions, writer: &Connection) -> rusqlite::Result<()> {

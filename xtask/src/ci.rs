@@ -100,6 +100,7 @@ fn quick(workspace: &Workspace, progress: &mut Progress) -> Result<(), Stopped> 
 fn long(workspace: &Workspace, progress: &mut Progress) -> Result<(), Stopped> {
     progress.step("feature mixtures", || features::powerset(workspace))?;
     progress.step("deny", || deny(workspace))?;
+    progress.step("advisories", || advisories(workspace))?;
     progress.step("long simulation", || simulation(workspace))?;
     progress.step("mutants", || mutants::command(workspace, &mutants::Options::default()))
 }
@@ -114,12 +115,29 @@ fn package(workspace: &Workspace) -> Result<()> {
     process::run(&mut command)
 }
 
+/// Licences, bans and where packages come from.
 fn deny(workspace: &Workspace) -> Result<()> {
+    process::run(cargo_deny(workspace)?.args(["check", "licenses", "bans", "sources"]))
+}
+
+/// What is known against the packages, once that could be fetched.
+fn advisories(workspace: &Workspace) -> Result<()> {
+    let mut fetch = cargo_deny(workspace)?;
+    if process::run(fetch.args(["fetch", "db"])).is_err() {
+        let missing = "the list of advisories could not be fetched: `cargo deny fetch db` says why";
+        return Err(Skipped(missing.to_owned()).into());
+    }
+    process::run(cargo_deny(workspace)?.args(["check", "--disable-fetch", "advisories"]))
+}
+
+fn cargo_deny(workspace: &Workspace) -> Result<Command> {
     if find(&["cargo-deny"], &[]).is_none() {
         let missing = "cargo-deny is not installed: cargo install --locked cargo-deny";
         return Err(Skipped(missing.to_owned()).into());
     }
-    process::run(cargo(&workspace.root).args(["deny", "--all-features", "check"]))
+    let mut command = cargo(&workspace.root);
+    command.args(["deny", "--all-features"]);
+    Ok(command)
 }
 
 /// Plays the simulations of the core with many seeds.

@@ -28,9 +28,9 @@ const BUILD_TIME_MAX: Duration = Duration::from_secs(1200);
 /// Which mutants, and what to do with them.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Options {
-    /// Only mutants whose name contains this.
+    /// Only mutants whose name or file contains this. Can be given again.
     #[arg(long, value_name = "TEXT")]
-    only: Option<String>,
+    only: Vec<String>,
     /// Name the mutants and end.
     #[arg(long)]
     list: bool,
@@ -57,14 +57,16 @@ enum Ran {
 
 /// Makes each mutant and runs its tests. Fails if one survives, or no longer applies.
 pub(crate) fn command(workspace: &Workspace, options: &Options) -> Result<()> {
-    let wanted = |mutant: &&Mutant| options.only.as_ref().is_none_or(|only| mutant.name.contains(only));
+    let named = |only: &String, mutant: &Mutant| mutant.name.contains(only) || mutant.file.contains(only);
+    let wanted =
+        |mutant: &&Mutant| options.only.is_empty() || options.only.iter().any(|only| named(only, mutant));
     let mutants: Vec<&Mutant> = list::all().filter(wanted).collect();
     if options.list {
         mutants.iter().for_each(|mutant| println!("{:<56} {}", mutant.name, mutant.file));
         return Ok(());
     }
     if mutants.is_empty() {
-        bail!("no mutant has such a name: `cargo xtask mutants --list` names them");
+        bail!("no mutant has such a name or file: `cargo xtask mutants --list` names them");
     }
     let scratch = Scratch::prepare(workspace)?;
     for mutant in &mutants {

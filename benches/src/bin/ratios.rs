@@ -24,8 +24,9 @@ use std::time::Duration;
 
 const SECTIONS: [&str; 9] = ["floor", "peer", "depth", "http", "start", "cancel", "fleet", "crowd", "wake"];
 
-/// How many runners are idle at once, and how long they are watched.
-const CROWD: usize = 10_000;
+/// How many runners are idle at once, and how long they are watched, unless `RUNNERS` and `WATCHED_S`
+/// say otherwise.
+const CROWD: u64 = 10_000;
 const WATCHED: Duration = Duration::from_secs(60);
 /// How many runners are parked when jobs come for some or all of them.
 const WOKEN: usize = 1_000;
@@ -257,21 +258,23 @@ impl Measure {
     }
 
     fn crowd(&self) -> anyhow::Result<()> {
-        println!("\n# crowd: {CROWD} idle runners parked at one server over loopback HTTP");
+        let runners = usize::try_from(number("RUNNERS", CROWD)?)?;
+        let watched = Duration::from_secs(number("WATCHED_S", WATCHED.as_secs())?);
+        println!("\n# crowd: {runners} idle runners parked at one server over loopback HTTP");
         for (name, http) in [("HTTP/1", Http::One), ("HTTP/2", Http::Two)] {
             runtime()?.block_on(async {
                 let mut crowd = Crowd::start()?;
                 let empty = crowd.used()?;
-                crowd.park(CROWD, http).await?;
+                crowd.park(runners, http).await?;
                 let parked = crowd.used()?;
-                sleep(&SystemClock::default(), WATCHED).await;
+                sleep(&SystemClock::default(), watched).await;
                 let later = crowd.used()?;
-                let each = (later.memory.max(parked.memory) - empty.memory) as f64 / CROWD as f64 / 1024.0;
-                let share = (later.time - parked.time).as_secs_f64() / WATCHED.as_secs_f64() * 100.0;
-                let commits = (later.commits - parked.commits) as f64 / WATCHED.as_secs_f64() * 60.0;
+                let each = (later.memory.max(parked.memory) - empty.memory) as f64 / runners as f64 / 1024.0;
+                let share = (later.time - parked.time).as_secs_f64() / watched.as_secs_f64() * 100.0;
+                let commits = (later.commits - parked.commits) as f64 / watched.as_secs_f64() * 60.0;
                 println!(
                     "  {name}: {each:.1} KiB of memory each, {share:.1} % of a core, {:.4} commits a runner and minute",
-                    commits / CROWD as f64
+                    commits / runners as f64
                 );
                 anyhow::Ok(())
             })?;

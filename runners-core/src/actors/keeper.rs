@@ -38,8 +38,11 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// What is taken off the first term of an offer.
+    /// What is taken off the first term of an offer, at most.
     pub const OFFER_MARGIN: Duration = Duration::from_secs(2);
+    /// Of a short offer, one part in this many is taken off instead: there has to be time to begin in,
+    /// or the offer would be given back as often as it is made.
+    pub const OFFER_MARGIN_PARTS: u32 = 3;
     /// The part of a term that is taken off it: one in this many.
     pub const MARGIN_PARTS: u32 = 10;
 
@@ -54,7 +57,7 @@ impl Trust {
     /// The trust that an offer gives before it is confirmed.
     #[must_use]
     pub fn offered(asked: BootTime, start_within: Duration) -> Self {
-        let margin = Self::OFFER_MARGIN.min(start_within);
+        let margin = Self::OFFER_MARGIN.min(start_within / Self::OFFER_MARGIN_PARTS);
         Self { until: asked + (start_within - margin), margin }
     }
 

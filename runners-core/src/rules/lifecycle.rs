@@ -128,9 +128,11 @@ impl JobRecord {
             (Some(result), _) => Some(Digest::of(result.as_bytes())),
             (None, artifact) => artifact,
         };
+        // Every event that follows tells it.
+        let outcome = finish.outcome.clone().bounded();
         if let Some(ended) = self.attempts.iter().find(|ended| ended.grant == finish.token.grant) {
             let same = ended.by == session
-                && ended.outcome == finish.outcome
+                && ended.outcome == outcome
                 && ended.result_digest == result_digest
                 && finish.token.job == self.id;
             return if same { Ok(Finished::Before) } else { Err(Fenced) };
@@ -150,7 +152,6 @@ impl JobRecord {
             self.log_ended(finish.token, end);
         }
         let beside = self.keep_result(finish);
-        let outcome = finish.outcome.clone();
         let missing = finish.missing.clone();
         let grant = self.grant;
         let stop = stop.map(|stop| stop.reason);

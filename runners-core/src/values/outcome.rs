@@ -26,6 +26,16 @@ pub enum Outcome {
     Lost,
 }
 
+impl Outcome {
+    /// Cuts what is too long, whoever wrote it.
+    pub(crate) fn bounded(self) -> Self {
+        match self {
+            Self::Errored(fault) => Self::Errored(fault.bounded()),
+            other => other,
+        }
+    }
+}
+
 impl From<Verdict> for Outcome {
     fn from(verdict: Verdict) -> Self {
         match verdict {

@@ -68,25 +68,33 @@ pub struct Fault {
 impl Fault {
     /// The largest message in bytes; a longer one is cut at a character.
     pub const MESSAGE_MAX: usize = 4096;
+    /// The largest code in bytes; a longer one is cut at a character.
+    pub const CODE_MAX: usize = 100;
 
     /// Trouble that another attempt may not meet.
     #[must_use]
     pub fn retryable(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: cut(message.into()), retryable: true }
+        Self { code: code.into(), message: message.into(), retryable: true }.bounded()
     }
 
     /// Trouble that every attempt would meet.
     #[must_use]
     pub fn permanent(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: cut(message.into()), retryable: false }
+        Self { code: code.into(), message: message.into(), retryable: false }.bounded()
+    }
+
+    /// Cuts what is too long, whoever wrote it.
+    pub(crate) fn bounded(mut self) -> Self {
+        cut(&mut self.code, Self::CODE_MAX);
+        cut(&mut self.message, Self::MESSAGE_MAX);
+        self
     }
 }
 
-fn cut(mut message: String) -> String {
-    if message.len() > Fault::MESSAGE_MAX {
-        message.truncate(message.floor_char_boundary_at(Fault::MESSAGE_MAX));
+fn cut(text: &mut String, bytes_max: usize) {
+    if text.len() > bytes_max {
+        text.truncate(text.floor_char_boundary_at(bytes_max));
     }
-    message
 }
 
 trait FloorCharBoundary {

@@ -2,10 +2,10 @@
 
 use super::{
     control,
-    hand::{Hand, submission, submit, user},
+    hand::{Hand, operator, submission, submit, user},
 };
 use runners_core::{
-    Authenticate as _, AuthenticateError, ControlPlane, Digest, JobId, JobOptions, PoolId, Principal,
+    Authenticate as _, AuthenticateError, ControlPlane, Digest, JobId, JobOptions, Paging, PoolId, Principal,
     Registration, Scope, TenantId, Transport as _,
     protocol::{
         Acceptance, CancelRequest, CancelTarget, EnrolRequest, Enrolled, InspectRequest, ReadLogRequest,
@@ -53,6 +53,20 @@ async fn a_token_is_good_only_as_often_as_it_says() {
 async fn an_unknown_token_tells_nothing() {
     let error = control().await.authenticator().authenticate("guess").await.unwrap_err();
     assert!(matches!(error, AuthenticateError::Unknown));
+}
+
+#[tokio::test]
+async fn what_the_host_admits_has_a_name_in_listings() {
+    let control = control().await;
+    let digest = |text: &str| Digest::of(text.as_bytes());
+    control.admit_api_credential(digest("api"), TenantId::DEFAULT, Scope::ALL).await.unwrap();
+    let registration = Registration::new(TenantId::DEFAULT, PoolId::DEFAULT);
+    control.admit_registration(digest("token"), registration).await.unwrap();
+    let operator = operator(&control);
+    let credentials = operator.api_credentials(&Paging::default()).await.unwrap();
+    let registrations = operator.registrations(PoolId::DEFAULT, &Paging::default()).await.unwrap();
+    assert_eq!(credentials.items[0].name, "default");
+    assert_eq!(registrations.items[0].name, "default");
 }
 
 #[tokio::test]

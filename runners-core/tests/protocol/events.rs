@@ -6,8 +6,10 @@ use super::{
 };
 use runners_core::{
     Clock as _, Conclusion, ControlPlane, Error, Event, EventCursor, EventsOf, Happening, JobId, JobOptions,
-    Management, MemoryStore, Outcome, Principal, RunId, Scope, TenantId, Transport as _,
+    Key, Kind, Management, MemoryStore, Outcome, Principal, RunId, Scope, TenantId, Transport as _,
     protocol::{RefusalCode, Reply, Request, RunSpec, SubmitRequest},
+    sleep,
+    store::{Page, Query, Store as _, Write},
     testing::clock::SimClock,
 };
 use std::time::Duration;
@@ -142,6 +144,40 @@ async fn a_control_plane_that_starts_with_its_wall_set_back_tells_after_what_was
         assert_eq!(page.events.len(), 1, "{of:?} was read up to {place}");
         assert_eq!(page.events[0].1.job, Some(JobId::from_bytes([2; 16])));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_is_read_on_behind_a_chunk_of_any_size() {
+    let (store, clock) = (MemoryStore::default(), SimClock::new());
+    let start = || ControlPlane::builder(store.clone()).clock(clock.clone()).start();
+    let control = start().await.unwrap();
+    submit(&user(&control), 1).await;
+    let stream = Key::new(TenantId::DEFAULT, Kind::Events, b"feed".to_vec());
+    let query = Query::Stream { stream: stream.clone(), from: 0, bytes_max: u32::MAX };
+    let Page::Chunks { chunks, .. } = store.scan(query).await.unwrap() else { panic!("no chunks") };
+    let (first, line) = chunks[0].clone();
+    // As much as a batch may hold, and far more than a page of events.
+    let lines = (3 << 20) / (line.len() + 1);
+    let bytes = vec![line; lines].join(&b'\n');
+    let at = first + 1;
+    store.commit(vec![Write::Append { stream, at, bytes: bytes.into() }]).await.unwrap();
+    sleep(&clock, Duration::from_secs(1)).await;
+    submit(&user(&control), 2).await;
+    sleep(&clock, Duration::from_secs(1)).await;
+    let feed = all(&viewer(&control), EventsOf::Tenant).await;
+    assert_eq!(feed.len(), 1 + lines + 1);
+    let half = feed[lines / 2].0;
+    let page = viewer(&control).events(EventsOf::Tenant, half, Duration::ZERO).await.unwrap();
+    assert_eq!(page.events[0], feed[lines / 2 + 1], "it can be read on from inside");
+
+    // One that starts with its wall before all of it tells after it.
+    control.stop().await.unwrap();
+    clock.step_wall(-600_000);
+    let after = start().await.unwrap();
+    submit(&user(&after), 3).await;
+    sleep(&clock, Duration::from_secs(1)).await;
+    let told = all(&viewer(&after), EventsOf::Tenant).await;
+    assert_eq!(told.last().unwrap().1.job, Some(JobId::from_bytes([3; 16])));
 }
 
 #[tokio::test]

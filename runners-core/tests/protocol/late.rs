@@ -1,11 +1,11 @@
 //! What a store answers late, or carries out late: others have seen it by then, or went on without
 //! it. Time is tokio's, paused.
 
-use super::hand::{Hand, operator, submit, user};
+use super::hand::{Hand, operator, submit, submit_with, user};
 use async_trait::async_trait;
 use futures::poll;
 use runners_core::{
-    ControlPlane, Kind, MemoryStore, Mode, RunnerId,
+    Concurrency, ControlPlane, JobOptions, Kind, MemoryStore, Mode, Outcome, RunnerId,
     store::{Committed, Page, Query, Store, StoreError, Stored, Write},
     testing::{clock::SimClock, random::SeededRandom},
 };
@@ -135,4 +135,31 @@ async fn a_job_whose_submitter_hung_up_before_it_arrived_is_found_when_it_has() 
     let third = hand.sync().await;
     offered += second.offers.len() + third.offers.len();
     assert_eq!(offered, 2, "the one that was there before, and the one that came late");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_holds_where_nothing_was_heard_of_who_took_its_last_place() {
+    let store = Late::default();
+    let start = |seed| {
+        let builder = ControlPlane::builder(store.clone()).clock(SimClock::new());
+        builder.random(SeededRandom::new(seed)).start()
+    };
+    let (one, other) = (start(7).await.unwrap(), start(8).await.unwrap());
+    let site = || JobOptions { concurrency: vec![Concurrency::new("site", 1)], ..JobOptions::default() };
+    let (mut here, mut there) = (Hand::new(&one, 1), Hand::new(&other, 2));
+    // From here on, this one believes that the site is free.
+    submit_with(&user(&one), 6, site()).await;
+    here.next.park_for = LONG;
+    let answer = here.sync().await;
+    let token = here.hold(&answer)[0];
+    here.finish(token, Outcome::Passed, None);
+    here.next.park_for = Duration::ZERO;
+    assert_eq!(here.sync().await.recorded, [token]);
+    here.next.finishes.clear();
+
+    submit_with(&user(&other), 7, site()).await;
+    there.next.park_for = LONG;
+    assert_eq!(there.sync().await.offers.len(), 1, "the site is free");
+    submit_with(&user(&one), 8, site()).await;
+    assert_eq!(here.sync().await.offers, [], "the store knows that it is not");
 }

@@ -4,7 +4,7 @@ use super::hand::{Hand, inspect, submit, submit_with, user};
 use futures::poll;
 use runners_core::{
     Conclusion, ControlPlane, JobOptions, MemoryStore, Outcome, Transport as _,
-    protocol::{CancelRequest, CancelTarget, Reply, Request, WaitRequest},
+    protocol::{CancelRequest, CancelTarget, ExplainRequest, Obstacle, Reply, Request, WaitRequest},
 };
 use std::{pin::pin, task::Poll, time::Duration};
 
@@ -94,4 +94,28 @@ async fn a_parked_call_grants_nothing_after_its_runner_has_moved() {
     let runners_core::protocol::Acceptance::Accepted(job) = accepted else { panic!("expected a job") };
     let state = inspect(&user(&two), job).await.state;
     assert!(matches!(state, runners_core::protocol::StateView::Ready { .. }), "{state:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_has_moved_is_not_explained_as_free_where_it_was() {
+    let (one, two) = two().await;
+    let mut hand = Hand::new(&one, 1);
+    hand.sync().await;
+    // It has two slots free there, and says nothing more. Here, it has none.
+    hand.caller = Hand::new(&two, 1).caller;
+    hand.next.free = 0;
+    hand.sync().await;
+    let job = submit(&user(&one), 7).await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let mut obstacles = Vec::new();
+    for control in [&one, &two] {
+        let request = Request::Explain(ExplainRequest { job, runners_after: None });
+        let Reply::Explained(explanation) = user(control).call(request).await.unwrap() else {
+            panic!("it is not explained")
+        };
+        obstacles.push(explanation.pools[0].runners[0].obstacle.clone());
+    }
+    assert_eq!(obstacles, [Some(Obstacle::Elsewhere), Some(Obstacle::Full)]);
 }

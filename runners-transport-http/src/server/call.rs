@@ -21,43 +21,68 @@ use std::{sync::Arc, time::Duration};
 /// How long the control plane may take beyond the park it was asked for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// Carries one call out.
-pub(super) async fn answer(
+/// Carries one call out. Whatever is done before the control plane is asked is in a box of its own, so
+/// that a parked call holds nothing of it: there may be ten thousand of them.
+pub(super) fn answer(
     face: Arc<Inner>,
     route: Route,
     headers: HeaderMap,
     peer: Option<Peer>,
     body: RequestBody,
-) -> Result<Response<ReplyBody>, Refusal> {
-    let token = authorise::token(&headers)?;
-    authorise::check_kind(&token, route.token_kinds(), route.name())?;
-    if !is_media_type(headers.get(header::CONTENT_TYPE), JSON) {
-        return Err(Refusal::new(Code::UnsupportedMediaType, format!("send `Content-Type: {JSON}`")));
+) -> impl Future<Output = Result<Response<ReplyBody>, Refusal>> + Send {
+    let asked = asked(face.clone(), route, headers, peer, body);
+    async move {
+        let Asked { mut request, principal, ended } = match asked.await {
+            Ok(asked) => *asked,
+            Err(Denied::Removed) => return Ok(told(&Reply::Refused(Refused::removed()))),
+            Err(Denied::Refused(refusal)) => return Err(refusal),
+        };
+        request.limit_park(face.park_max);
+        let patience = request.park_for() + ANSWER_WITHIN;
+        let caller = (face.callers)(principal);
+        let answer = match ended.filter(|_| !request.park_for().is_zero()) {
+            Some(ended) => while_good(caller.call(request), ended).boxed(),
+            None => caller.call(request),
+        };
+        let reply = within(&*face.clock, patience, answer).await;
+        let reply = reply
+            .ok_or_else(|| Refusal::unavailable("the control plane did not answer in time: try again"))??;
+        Ok(told(&reply))
     }
-    let principal = match authorise::principal(&face, &token, peer).await {
-        Ok(principal) => principal,
-        Err(Denied::Removed) => return Ok(told(&Reply::Refused(Refused::removed()))),
-        Err(Denied::Refused(refusal)) => return Err(refusal),
+}
+
+/// What is asked, and by whom.
+struct Asked {
+    request: Request,
+    principal: Principal,
+    /// When its token is no longer good, if anybody but a session can tell.
+    ended: Option<BoxFuture<'static, ()>>,
+}
+
+/// Reads a request to its end.
+fn asked(
+    face: Arc<Inner>,
+    route: Route,
+    headers: HeaderMap,
+    peer: Option<Peer>,
+    body: RequestBody,
+) -> BoxFuture<'static, Result<Box<Asked>, Denied>> {
+    let read = async move {
+        let token = authorise::token(&headers)?;
+        authorise::check_kind(&token, route.token_kinds(), route.name())?;
+        if !is_media_type(headers.get(header::CONTENT_TYPE), JSON) {
+            let problem = format!("send `Content-Type: {JSON}`");
+            return Err(Refusal::new(Code::UnsupportedMediaType, problem).into());
+        }
+        let principal = authorise::principal(&face, &token, peer).await?;
+        // A runner is told by its own session.
+        let is_api = matches!(principal, Principal::Api { .. });
+        let ended = is_api.then(|| face.authenticate.ended(token.expose()));
+        let bytes = body::whole(body, &headers, route.bytes_max(), &*face.clock).await?;
+        let request = decode(route, &bytes)?;
+        Ok(Box::new(Asked { request, principal, ended }))
     };
-    // A runner is told by its own session.
-    let is_api = matches!(principal, Principal::Api { .. });
-    let ended = is_api.then(|| face.authenticate.ended(token.expose()));
-    drop(token);
-    let bytes = Box::pin(body::whole(body, &headers, route.bytes_max(), &*face.clock)).await?;
-    let mut request = decode(route, &bytes)?;
-    // Nothing of what was read is kept while the call is parked: there may be ten thousand of them.
-    drop((bytes, headers));
-    request.limit_park(face.park_max);
-    let patience = request.park_for() + ANSWER_WITHIN;
-    let caller = (face.callers)(principal);
-    let answer = match ended.filter(|_| !request.park_for().is_zero()) {
-        Some(ended) => while_good(caller.call(request), ended).boxed(),
-        None => caller.call(request),
-    };
-    let reply = within(&*face.clock, patience, answer).await;
-    let reply = reply
-        .ok_or_else(|| Refusal::unavailable("the control plane did not answer in time: try again"))??;
-    Ok(told(&reply))
+    read.boxed()
 }
 
 fn told(reply: &Reply) -> Response<ReplyBody> {

@@ -21,7 +21,7 @@ use std::{
     convert::Infallible,
     error::Error,
     io,
-    pin::pin,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -32,6 +32,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    sync::OwnedSemaphorePermit,
 };
 #[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
@@ -89,9 +90,14 @@ impl Carrier {
         Self { identity, ..self }
     }
 
-    /// Carries one connection to its end.
-    pub(super) async fn carry<S, B>(self: Arc<Self>, stream: TcpStream, service: S)
-    where
+    /// Carries one connection to its end, and holds its place for as long. What speaks with it is in a
+    /// box of its own: most connections are idle, and each is to take what its own kind needs.
+    pub(super) async fn carry<S, B>(
+        self: Arc<Self>,
+        stream: TcpStream,
+        service: S,
+        _place: OwnedSemaphorePermit,
+    ) where
         S: Service<Request<Incoming>, Response = http::Response<B>, Error = Infallible>,
         S: Clone + Send + 'static,
         S::Future: Send + 'static,
@@ -101,19 +107,19 @@ impl Carrier {
         // Answers are small and whole: waiting to fill a packet only delays them.
         drop(stream.set_nodelay(true));
         let opened = tokio::select! {
-            opened = within(&*self.clock, HEADERS_WITHIN, self.open(stream)) => opened,
+            opened = Box::pin(within(&*self.clock, HEADERS_WITHIN, self.open(stream))) => opened,
             () = self.stop.cancelled() => return,
         };
         let ended = match opened {
             Some(Ok((Opened::Plain(stream), false))) => {
                 let service = TowerToHyperService::new(service);
-                self.end(self.http1.serve_connection(TokioIo::new(stream), service)).await
+                self.end(Box::pin(self.http1.serve_connection(TokioIo::new(stream), service))).await
             }
             Some(Ok((Opened::Plain(stream), true))) => Box::pin(self.carry_http2(stream, service)).await,
             #[cfg(feature = "tls")]
             Some(Ok((Opened::Secured(stream), false))) => {
                 let service = TowerToHyperService::new(service);
-                Box::pin(self.end(self.http1.serve_connection(TokioIo::new(stream), service))).await
+                self.end(Box::pin(self.http1.serve_connection(TokioIo::new(stream), service))).await
             }
             #[cfg(feature = "tls")]
             Some(Ok((Opened::Secured(stream), true))) => Box::pin(self.carry_http2(stream, service)).await,
@@ -152,7 +158,7 @@ impl Carrier {
     {
         let spoken = Arc::new(AtomicBool::new(false));
         let service = TowerToHyperService::new(Noting { service, spoken: spoken.clone() });
-        let connection = self.end(self.http2.serve_connection(TokioIo::new(stream), service));
+        let connection = self.end(Box::pin(self.http2.serve_connection(TokioIo::new(stream), service)));
         // HTTP/1 has a bound on the time for headers; here, there is none until pings begin.
         let silent = async {
             sleep(&*self.clock, HEADERS_WITHIN).await;
@@ -167,8 +173,7 @@ impl Carrier {
     }
 
     /// Waits until a connection has ended by itself, or after a stop.
-    async fn end<C: GracefulConnection>(&self, connection: C) -> Result<(), C::Error> {
-        let mut connection = pin!(connection);
+    async fn end<C: GracefulConnection>(&self, mut connection: Pin<Box<C>>) -> Result<(), C::Error> {
         tokio::select! {
             ended = connection.as_mut() => return ended,
             () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
@@ -227,12 +232,11 @@ struct Tracked(TaskTracker);
 impl<F> Executor<F> for Tracked
 where
     F: Future + Send + 'static,
-    F::Output: Send,
+    F::Output: Send + 'static,
 {
     fn execute(&self, stream: F) {
-        self.0.spawn(async move {
-            stream.await;
-        });
+        // As it is: a future around it would hold it twice.
+        self.0.spawn(stream);
     }
 }
 

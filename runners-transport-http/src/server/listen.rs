@@ -136,11 +136,7 @@ impl Server {
             match accepted {
                 Ok((stream, address)) => {
                     let service = FromPeer::new(service.clone(), address.ip());
-                    let connection = carrier.clone().carry(stream, service);
-                    connections.spawn(async move {
-                        connection.await;
-                        drop(place);
-                    });
+                    connections.spawn(carrier.clone().carry(stream, service, place));
                 }
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {

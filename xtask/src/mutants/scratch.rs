@@ -61,17 +61,21 @@ impl Scratch {
 
     /// Puts mutants behind switches in the copy. The names of those that can be.
     pub(super) fn switch(&self, mutants: &[&Mutant]) -> Result<BTreeSet<&'static str>> {
-        let mut by_file: BTreeMap<&str, Vec<&Mutant>> = BTreeMap::from([(switch::ROOT, Vec::new())]);
+        let mut by_file: BTreeMap<String, Vec<&Mutant>> = BTreeMap::new();
+        let mut roots = BTreeSet::new();
         for mutant in mutants {
-            by_file.entry(mutant.file).or_default().push(mutant);
+            let Some(root) = switch::root_of(mutant.file) else { continue };
+            by_file.entry(root.clone()).or_default();
+            by_file.entry(mutant.file.to_owned()).or_default().push(mutant);
+            roots.insert(root);
         }
         let mut names = BTreeSet::new();
         for (file, mutants) in by_file {
-            let path = self.root.join(file);
+            let path = self.root.join(&file);
             let source = fs::read_to_string(&path).with_context(|| format!("could not read {file}"))?;
             let mut switched =
                 switch::switched(&source, &mutants).with_context(|| format!("could not switch {file}"))?;
-            if file == switch::ROOT {
+            if roots.contains(&file) {
                 switched.source += switch::SWITCH;
             }
             names.extend(switched.mutants.iter().map(|mutant| mutant.name));

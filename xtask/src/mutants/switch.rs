@@ -17,10 +17,13 @@ use syn::{
 /// Names the mutant that is switched on.
 pub(super) const VARIABLE: &str = "RUNNERS_BROKEN_RULE";
 
-/// The crate in which rules are broken: its root is given the switch.
-pub(super) const ROOT: &str = "runners-core/src/lib.rs";
+/// The root of the crate that a file belongs to, which is given the switch. `None` for what is not Rust.
+pub(super) fn root_of(file: &str) -> Option<String> {
+    let (of, _) = file.strip_suffix(".rs")?.split_once("/src/")?;
+    Some(format!("{of}/src/lib.rs"))
+}
 
-/// What the root of the crate is given.
+/// What the root of a crate is given.
 pub(super) const SWITCH: &str = r#"
 /// Whether the rule of this name is broken.
 #[doc(hidden)]
@@ -137,6 +140,13 @@ mod tests {
         let mutants = [mutant("one", "= 1", "= 9"), mutant("two", "2", "9"), mutant("some", "3..", "4..")];
         let switched = switched(source, &mutants.iter().collect::<Vec<_>>()).unwrap();
         assert_eq!((switched.source.as_str(), switched.mutants.len()), (source, 0));
+    }
+
+    #[test]
+    fn every_crate_has_its_own_switch_and_a_script_has_none() {
+        assert_eq!(root_of("runners-core/src/rules/log.rs").as_deref(), Some("runners-core/src/lib.rs"));
+        assert_eq!(root_of("runners-report/src/lib.rs").as_deref(), Some("runners-report/src/lib.rs"));
+        assert_eq!(root_of("runners-exec-webdriver/src/scripts/act.js"), None);
     }
 
     #[test]

@@ -63,7 +63,8 @@ impl Registration {
 }
 
 impl ControlPlane {
-    /// Takes note of a registration token by the SHA-256 of its text. A repeat changes nothing.
+    /// Takes note of a registration token by the SHA-256 of its text. A repeat changes nothing. In
+    /// listings it is named `default`.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -75,14 +76,15 @@ impl ControlPlane {
             uses_max: registration.uses_max,
             expires_at: registration.expires_in.map(|span| self.plane.now() + span),
             revoked: false,
-            name: String::new(),
+            name: ADMITTED_NAME.to_owned(),
             made_at: self.plane.now(),
             unknown: Unknown::new(),
         };
         self.plane.create(&record).await.map_err(Error::Store)
     }
 
-    /// Takes note of an API credential by the SHA-256 of its text. A repeat changes nothing.
+    /// Takes note of an API credential by the SHA-256 of its text. A repeat changes nothing. In
+    /// listings it is named `default`.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -93,10 +95,14 @@ impl ControlPlane {
         scopes: impl IntoIterator<Item = Scope>,
     ) -> Result<(), Error> {
         let subject = Subject::Api { scopes: scopes.into_iter().collect::<BTreeSet<_>>() };
-        let record = CredentialRecord::new(credential, tenant, subject, self.plane.now());
+        let mut record = CredentialRecord::new(credential, tenant, subject, self.plane.now());
+        record.name = ADMITTED_NAME.to_owned();
         self.plane.create(&record).await.map_err(Error::Store)
     }
 }
+
+/// The name of what the host itself has admitted, as of the tenant and the pool that are always there.
+const ADMITTED_NAME: &str = "default";
 
 impl Plane {
     /// Creates a record, unless there is one already.

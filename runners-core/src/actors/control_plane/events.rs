@@ -8,7 +8,7 @@ use super::{
 use crate::{
     actors::records::Batch,
     rules::{history, job::JobRecord, keys, record::RunRecord},
-    seams::store::StoreError,
+    seams::store::{StoreError, Write},
     values::{
         event::{Event, EventCursor, EventPage, EventsOf, Happening},
         id::{JobId, RunId, TenantId},
@@ -25,8 +25,9 @@ use std::{
 
 /// How many bytes of events are read at once.
 const EVENTS_PAGE_BYTES: u32 = 128 << 10;
-/// How many bytes are read at once to find the end of a feed: more than one commit tells.
-const END_PAGE_BYTES: u32 = 1 << 20;
+/// How many bytes are read so that a chunk follows on the first one, however large that is: no commit
+/// tells as much.
+const BEYOND_A_CHUNK_BYTES: u32 = Write::BATCH_BYTES_MAX as u32 + 1;
 /// How soon it is looked again for events that stand behind a commit under way, if nothing is
 /// heard of it.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -135,11 +136,10 @@ impl Plane {
         for tenant in self.tenants_listed().await? {
             let (mut last, mut more) = (present, true);
             while more {
-                let read = self.records.chunks(keys::feed(tenant), last + 1, END_PAGE_BYTES).await?;
-                let ends = read.0.iter().map(|(first, chunk)| history::last_of(*first, chunk));
-                let newest = ends.max().unwrap_or(last);
-                more = read.1 && newest > last;
-                last = newest;
+                let (chunks, rest) = self.chunks_after(keys::feed(tenant), last).await?;
+                let ends = chunks.iter().map(|(first, chunk)| history::last_of(*first, chunk));
+                last = ends.fold(last, u64::max);
+                more = rest;
             }
             self.feed.found(last);
         }
@@ -201,7 +201,7 @@ impl Plane {
     ) -> Result<(EventPage, bool), StoreError> {
         // What is below the horizon stands in the store before it is read.
         let horizon = self.feed.horizon(self.now());
-        let (chunks, _) = self.records.chunks(stream, after.number() + 1, EVENTS_PAGE_BYTES).await?;
+        let (chunks, _) = self.chunks_after(stream, after.number()).await?;
         let mut page = EventPage { events: Vec::new(), next: after };
         for (first, chunk) in chunks {
             if first >= horizon {
@@ -216,6 +216,18 @@ impl Plane {
         Ok((page, false))
     }
 
+    /// The next chunks of a feed or history with lines after a number, and whether there are more.
+    /// Streams are read by bytes and these by numbers, so the chunk that was read last comes first again:
+    /// where it fills a page by itself, more is read, or the page would never be any other.
+    async fn chunks_after(&self, stream: Key, number: u64) -> Result<(Vec<(u64, Bytes)>, bool), StoreError> {
+        let (chunks, more) = self.records.chunks(stream.clone(), number + 1, EVENTS_PAGE_BYTES).await?;
+        let was_read = |(first, chunk): &(u64, Bytes)| history::last_of(*first, chunk) <= number;
+        if more && chunks.iter().all(was_read) {
+            return self.records.chunks(stream, number + 1, BEYOND_A_CHUNK_BYTES).await;
+        }
+        Ok((chunks, more))
+    }
+
     async fn history_page(
         &self,
         tenant: TenantId,
@@ -223,7 +235,7 @@ impl Plane {
         after: EventCursor,
     ) -> Result<Option<EventPage>, StoreError> {
         let stream = keys::events(tenant, job);
-        let (chunks, _) = self.records.chunks(stream, after.number() + 1, EVENTS_PAGE_BYTES).await?;
+        let (chunks, _) = self.chunks_after(stream, after.number()).await?;
         let found = self.records.load::<JobRecord>(JobRecord::key_of(tenant, job)).await?;
         let Some(found) = found else { return Ok(None) };
         let mut page = EventPage { events: Vec::new(), next: after };

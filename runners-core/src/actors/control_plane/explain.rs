@@ -134,7 +134,7 @@ impl Plane {
         let mut runners = Vec::with_capacity(rows.len());
         for (_, row) in &rows {
             let Versioned { record, .. }: Versioned<RunnerRecord> = read(row)?;
-            let obstacle = self.obstacle(needs, &record).await;
+            let obstacle = self.obstacle(needs, &record).await?;
             runners.push(RunnerExplanation { runner: record.id, name: record.name, obstacle });
         }
         let closed = self.allowance(job.host(), pool).await?.closed;
@@ -143,19 +143,31 @@ impl Plane {
     }
 
     /// What keeps jobs with these needs from a runner.
-    async fn obstacle(&self, needs: &Needs, runner: &RunnerRecord) -> Option<Obstacle> {
+    async fn obstacle(
+        self: &Arc<Self>,
+        needs: &Needs,
+        runner: &RunnerRecord,
+    ) -> Result<Option<Obstacle>, StoreError> {
         if let Some(to) = needs.runner.filter(|to| *to != runner.id) {
-            return Some(Obstacle::Pinned { to });
+            return Ok(Some(Obstacle::Pinned { to }));
         }
-        let session = self.sessions.find(runner.tenant, runner.id);
-        let Some(session) = session else { return Some(Obstacle::Absent) };
-        let live = session.live.lock().await;
+        let Some(session) = self.sessions.find(runner.tenant, runner.id) else {
+            return Ok(Some(Obstacle::Absent));
+        };
+        let mut live = session.live.lock().await;
+        // It may be at home at another control plane by now, and say nothing here that would tell.
+        if session.take_doubt() || !live.loaded {
+            self.load(session.who, &mut live).await?;
+        }
         if live.session.as_ref().is_some_and(|session| session.record.home != self.me) {
-            return Some(Obstacle::Elsewhere);
+            return Ok(Some(Obstacle::Elsewhere));
         }
         let heard = live.heard_at.is_some_and(|at| self.clock.boot().since(at) <= self.spans.term);
-        let Some(seeker) = live.seeker.as_ref().filter(|_| heard) else { return Some(Obstacle::Absent) };
-        first_obstacle(needs, runner.id, &seeker.facts, &live.presence(live.mine.len(), self.now())).err()
+        let Some(seeker) = live.seeker.as_ref().filter(|_| heard) else {
+            return Ok(Some(Obstacle::Absent));
+        };
+        let presence = live.presence(live.mine.len(), self.now());
+        Ok(first_obstacle(needs, runner.id, &seeker.facts, &presence).err())
     }
 }
 

@@ -117,7 +117,9 @@ fn trust_counts_from_the_ask_and_keeps_a_margin() {
     assert_eq!((trust.until, trust.margin), (asked + TRUSTED, Duration::from_secs(18)));
     let trust = Trust::offered(asked, Duration::from_secs(15));
     assert_eq!((trust.until, trust.margin), (asked + Duration::from_secs(13), Duration::from_secs(2)));
-    assert_eq!(Trust::offered(asked, Duration::from_secs(1)).until, asked);
+    let brief = Trust::offered(asked, Duration::from_millis(900));
+    let (trusted, margin) = (Duration::from_millis(600), Duration::from_millis(300));
+    assert_eq!((brief.until, brief.margin), (asked + trusted, margin), "there is time to begin in");
 }
 
 #[test]

@@ -26,6 +26,14 @@ const CROWD: &[&str] =
 /// The control plane, driven by hand.
 const PROTOCOL: &[&str] = &["--package", "runners-core", "--features", "testing", "--test", "protocol"];
 
+/// Events and their feeds, driven by hand in simulated time.
+const EVENTS: &[&str] =
+    &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "events::"];
+
+/// Control planes on one store, driven by hand in simulated time.
+const PLANES: &[&str] =
+    &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "planes::"];
+
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "fleet: key passed over for long",
@@ -131,5 +139,19 @@ pub(super) const MUTANTS: &[Mutant] = &[
         search: "class.change(&share.cloned(), |group| group.turn = turn);",
         replacement: "class.change(&share.cloned(), |group| group.turn = group.turn.min(turn));",
         test: PROTOCOL,
+    },
+    Mutant {
+        name: "reader of a feed stays at a chunk that fills a page",
+        file: "runners-core/src/actors/control_plane/events.rs",
+        search: "self.records.chunks(stream, number + 1, BEYOND_A_CHUNK_BYTES).await",
+        replacement: "self.records.chunks(stream, number + 1, EVENTS_PAGE_BYTES).await",
+        test: EVENTS,
+    },
+    Mutant {
+        name: "runner that has moved explained as it was",
+        file: "runners-core/src/actors/control_plane/explain.rs",
+        search: "if session.take_doubt() || !live.loaded {",
+        replacement: "if !live.loaded {",
+        test: PLANES,
     },
 ];

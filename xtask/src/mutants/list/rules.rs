@@ -236,4 +236,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
         replacement: "HOLD",
         test: RULES,
     },
+    Mutant {
+        name: "job removed before its log is sealed",
+        file: "runners-core/src/rules/retention.rs",
+        search: "&& !(seals && job.awaits_sealing())",
+        replacement: "&& (seals || !job.awaits_sealing())",
+        test: RULES,
+    },
+    Mutant {
+        name: "fault of any length recorded",
+        file: LIFECYCLE,
+        search: "finish.outcome.clone().bounded();",
+        replacement: "finish.outcome.clone();",
+        test: RULES,
+    },
 ];

@@ -100,4 +100,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         replacement: "over: single_use && used && idle_exit.is_some(),",
         test: EXECUTED,
     },
+    Mutant {
+        name: "short offer never trusted",
+        file: KEEPER,
+        search: "Self::OFFER_MARGIN.min(start_within / Self::OFFER_MARGIN_PARTS)",
+        replacement: "Self::OFFER_MARGIN.min(start_within)",
+        test: RUNNER,
+    },
 ];

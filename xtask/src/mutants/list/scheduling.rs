@@ -91,4 +91,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         replacement: "is_none_or(|known| known.version != changed.version)",
         test: LATE,
     },
+    Mutant {
+        name: "limit of a counter one too high in the store",
+        file: EFFECTS,
+        search: "batch.add(counter, 1, max);",
+        replacement: "batch.add(counter, 1, max.map(|max| max + 1));",
+        test: LATE,
+    },
 ];

@@ -71,6 +71,18 @@ fn a_different_finish_of_an_ended_attempt_is_fenced() {
 }
 
 #[test]
+fn a_fault_that_says_too_much_is_cut_and_its_repeat_is_known() {
+    let long = |bytes_max: usize| "x".repeat(bytes_max + 1);
+    let (code, message) = (long(Fault::CODE_MAX), long(Fault::MESSAGE_MAX));
+    let mut job = running();
+    let told = finish(&job, Outcome::Errored(Fault { code, message, retryable: false }));
+    job.finish(&told, MINE, at(3), CHANCE).unwrap();
+    let Outcome::Errored(kept) = &job.attempts[0].outcome else { panic!("it had a fault") };
+    assert_eq!((kept.code.len(), kept.message.len()), (Fault::CODE_MAX, Fault::MESSAGE_MAX));
+    assert_eq!(job.finish(&told, MINE, at(4), CHANCE), Ok(Finished::Before));
+}
+
+#[test]
 fn late_finish_is_fenced() {
     let (mut job, stale) = rescued();
     let late = Finish { token: stale, ..finish(&job, Outcome::Passed) };

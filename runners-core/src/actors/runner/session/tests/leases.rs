@@ -135,6 +135,23 @@ fn an_offer_that_took_longer_than_it_stands_is_declined() {
 }
 
 #[test]
+fn an_offer_of_the_shortest_term_is_taken() {
+    let mut bench = Bench::new(1);
+    bench.greet();
+    // What is offered where a term is as short as it may be.
+    let start_within = millis(1000) * 2 / 3;
+    let asked = bench.now;
+    let seq = bench.send().seq;
+    bench.pass(millis(100));
+    let brief = Offer { start_within, ..offer(1, 1) };
+    let effects = bench.answer(SyncAnswer { offers: vec![brief], ..answer(seq) });
+    assert_eq!(started(&effects), [token(1, 1)]);
+    let trust = bench.session.lease(token(1, 1)).unwrap().trust;
+    assert_eq!(trust.until + trust.margin, asked + start_within);
+    assert!(trust.margin > Duration::ZERO && trust.until > bench.now, "{trust:?}");
+}
+
+#[test]
 fn a_lost_attempt_stops_at_once_and_is_not_listed_but_takes_its_slot() {
     let mut bench = Bench::new(1);
     let held = bench.running(1);
