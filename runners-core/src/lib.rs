@@ -151,8 +151,10 @@ pub mod protocol {
 pub mod orchestration {
     pub use crate::{
         actors::orchestrator::{
-            Orchestrator, OrchestratorBuilder, OrchestratorClient, OrchestratorError, PoolRegion,
-            ProcessRegion,
+            Orchestrator, OrchestratorBuilder, OrchestratorClient, PoolRegion, ProcessRegion,
+        },
+        seams::orchestration::{
+            OrchestratorCall, OrchestratorError, OrchestratorReply, OrchestratorTransport, RunEvents,
         },
         seams::region::{Region, RegionCall, RegionError, RegionReply, RegionSource},
         values::orchestration::*,

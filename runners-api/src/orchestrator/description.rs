@@ -1,6 +1,6 @@
 //! What the orchestrator says of itself: its calls, and the regions to those who may see them.
 
-use super::{Face, access::Caller};
+use super::{Face, access::Caller, runs::WAIT_MAX};
 use crate::contract::described::{self, error_responses, error_schema, json_content};
 use axum::{extract::State, response::Response};
 use http::HeaderMap;
@@ -51,10 +51,16 @@ pub(super) fn document(regions: &[&str]) -> Value {
         call["parameters"] = with(more);
         call
     };
-    let partial = json!([{
-        "name": "partial", "in": "query", "description": "1 for what there is so far.",
-        "schema": { "enum": ["0", "1"] },
-    }]);
+    let partial = json!([
+        {
+            "name": "partial", "in": "query", "description": "1 for what there is so far.",
+            "schema": { "enum": ["0", "1"] },
+        },
+        {
+            "name": "wait", "in": "query", "description": "How many milliseconds its end is waited for.",
+            "schema": { "type": "integer", "minimum": 0, "maximum": WAIT_MAX.as_millis() as u64, "default": 0 },
+        },
+    ]);
     let after = json!([{
         "name": "after", "in": "query",
         "description": "The `id` of the last event that is known; the header `Last-Event-ID` goes first.",

@@ -7,20 +7,21 @@ mod builder;
 mod call;
 mod client;
 mod drive;
-mod error;
 mod follow;
 mod history;
 mod ledger;
 mod listing;
+mod local;
 mod pool;
 mod process;
 mod retention;
 
 pub use builder::OrchestratorBuilder;
 pub use client::OrchestratorClient;
-pub use error::OrchestratorError;
 pub use pool::PoolRegion;
 pub use process::ProcessRegion;
+
+use local::LocalTransport;
 
 use crate::{
     actors::{control_plane::Subjects, records::Records},
@@ -54,7 +55,7 @@ impl Orchestrator {
     /// What one tenant may ask for. Who may speak for the tenant is the host's to decide.
     #[must_use]
     pub fn client(&self, tenant: TenantId) -> OrchestratorClient {
-        OrchestratorClient::new(Arc::clone(&self.shared), tenant)
+        OrchestratorClient::new(LocalTransport { shared: Arc::clone(&self.shared), tenant })
     }
 
     /// What the tenant `default` may ask for.

@@ -12,7 +12,8 @@ mod result;
 mod summary;
 
 pub use comparison::{ComparedCheck, ComparedRegion};
-pub use event::{RunEvent, RunHappening, RunPage};
+pub(crate) use event::RunPage;
+pub use event::{RunEvent, RunHappening};
 pub use history::{History, HistoryFilter, HistoryLine, Rate};
 pub use issue::{InvalidRequest, IssueCode, PathPart, RequestIssue};
 pub use options::{OrchestrationOptions, RegionPolicy};

@@ -9,6 +9,7 @@ mod stopping;
 use super::*;
 use crate::{
     seams::{
+        orchestration::OrchestratorError,
         region::{RegionCall, RegionError, RegionReply},
         store::MemoryStore,
     },
