@@ -12,17 +12,17 @@ pub use builder::{HttpOrchestratorBuilder, HttpOrchestratorError};
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, header};
 use reqwest::Url;
 use route::{Deleted, Page, Route, Submitted};
 use runners_core::{
-    Clock, EventCursor, Listing, Random,
+    Clock, Digest, EventCursor, Listing, Random,
     orchestration::{
-        History, OrchestratorCall, OrchestratorClient, OrchestratorError, OrchestratorReply,
+        ArtifactBytes, History, OrchestratorCall, OrchestratorClient, OrchestratorError, OrchestratorReply,
         OrchestratorTransport, RunEvents, RunProgress, RunSummary,
     },
 };
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, ops::Range, sync::Arc, time::Duration};
 
 /// The longest that a server is asked to hold one answer back. Some networks cut what is silent.
 const PARK: Duration = Duration::from_secs(25);
@@ -143,6 +143,35 @@ impl OrchestratorTransport for HttpOrchestrator {
                 Err(OrchestratorError::Unexpected { problem })
             }
         }
+    }
+
+    async fn read_artifact(
+        &self,
+        run: &str,
+        digest: Digest,
+        range: Option<Range<u64>>,
+    ) -> Result<ArtifactBytes, OrchestratorError> {
+        let shared = &*self.0;
+        let route = Route::artifact(&shared.base, run, digest)?;
+        // The end of a range of HTTP is part of it; one of nothing cannot be asked for.
+        let is_nothing = range.as_ref().is_some_and(Range::is_empty);
+        let wanted = range.filter(|_| !is_nothing).map(|Range { start, end }| {
+            HeaderValue::try_from(format!("bytes={start}-{}", end - 1)).expect("invariant: digits are plain")
+        });
+        let opened = shared.open(&route, wanted).await;
+        let response = opened.map_err(|error| match error {
+            OrchestratorError::NotFound { run } => OrchestratorError::NoArtifact { run, digest },
+            error => error,
+        })?;
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let whole = header(header::CONTENT_RANGE).and_then(|range| range.rsplit('/').next());
+        let length = whole.or(header(header::CONTENT_LENGTH)).and_then(|length| length.parse().ok());
+        let length = length.ok_or_else(|| OrchestratorError::Unexpected {
+            problem: "an artifact came without its length".to_owned(),
+        })?;
+        let pieces_max = if is_nothing { 0 } else { usize::MAX };
+        let bytes = follow::pieces(Arc::clone(&self.0), response).take(pieces_max);
+        Ok(ArtifactBytes { length, bytes: bytes.boxed() })
     }
 
     fn follow(&self, run: &str, after: EventCursor) -> RunEvents {

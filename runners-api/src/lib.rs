@@ -31,7 +31,7 @@ pub use client::{HttpOrchestrator, HttpOrchestratorBuilder, HttpOrchestratorErro
 #[cfg(feature = "endpoint")]
 pub use endpoint::{EndpointFace, EndpointFaceBuilder};
 #[cfg(feature = "orchestrator")]
-pub use orchestrator::{OrchestratorFace, OrchestratorFaceBuilder};
+pub use orchestrator::{OrchestratorFace, OrchestratorFaceBuilder, ReadArtifact};
 
 #[cfg(feature = "management")]
 pub use management::{ManagementFace, ManagementFaceBuilder};

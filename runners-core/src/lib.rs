@@ -154,7 +154,8 @@ pub mod orchestration {
             Orchestrator, OrchestratorBuilder, OrchestratorClient, PoolRegion, ProcessRegion,
         },
         seams::orchestration::{
-            OrchestratorCall, OrchestratorError, OrchestratorReply, OrchestratorTransport, RunEvents,
+            ArtifactBytes, OrchestratorCall, OrchestratorError, OrchestratorReply, OrchestratorTransport,
+            RunEvents,
         },
         seams::region::{Region, RegionCall, RegionError, RegionReply, RegionSource},
         values::orchestration::*,

@@ -98,8 +98,7 @@ impl Connection {
             let answered = within(&*self.clock, limit, async {
                 read(self.send(self.request(route), route).await?).await
             });
-            let late = || Err(Failure::again(Trouble::Late(limit)));
-            match answered.await.unwrap_or_else(late) {
+            match answered.await.unwrap_or(Err(Failure::again(Trouble::Late(limit)))) {
                 Ok(bytes) => return Ok(bytes),
                 // What an earlier try has removed is removed.
                 Err(Failure::Final(OrchestratorError::NotFound { .. }))
@@ -107,12 +106,47 @@ impl Connection {
                 {
                     return Ok(Bytes::from_static(b"{}"));
                 }
-                Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Again { after, trouble }) => match patience.next(self, after) {
-                    Some(wait) => self.pause(wait).await,
-                    None => return Err(OrchestratorError::Unreachable(trouble.into())),
-                },
+                Err(failure) => self.bear(failure, &mut patience).await?,
             }
+        }
+    }
+
+    /// Begins to read an answer of any length, or the part of it in `range`.
+    pub(super) async fn open(
+        &self,
+        route: &Route,
+        range: Option<HeaderValue>,
+    ) -> Result<Response, OrchestratorError> {
+        let limit = self.answer_within;
+        let mut patience = Patience::default();
+        loop {
+            let mut request = self.request(route);
+            if let Some(range) = &range {
+                request = request.header(header::RANGE, range);
+            }
+            let answered = within(&*self.clock, limit, self.send(request, route)).await;
+            match answered.unwrap_or(Err(Failure::again(Trouble::Late(limit)))) {
+                Ok(response) => return Ok(response),
+                Err(failure) => self.bear(failure, &mut patience).await?,
+            }
+        }
+    }
+
+    /// Waits until another try may help, if there is to be one.
+    pub(super) async fn bear(
+        &self,
+        failure: Failure,
+        patience: &mut Patience,
+    ) -> Result<(), OrchestratorError> {
+        match failure {
+            Failure::Final(error) => Err(error),
+            Failure::Again { after, trouble } => match patience.next(self, after) {
+                Some(wait) => {
+                    self.pause(wait).await;
+                    Ok(())
+                }
+                None => Err(OrchestratorError::Unreachable(trouble.into())),
+            },
         }
     }
 

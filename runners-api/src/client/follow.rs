@@ -6,17 +6,30 @@ use super::{
     route::Route,
     sse::{RawEvent, Reader},
 };
+use bytes::Bytes;
 use futures::{Stream, stream};
 use http::{HeaderValue, header};
 use reqwest::Response;
 use runners_core::{
-    EventCursor,
+    ArtifactSource, EventCursor,
     orchestration::{OrchestratorError, RunEvent, RunHappening, RunProgress},
 };
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// What a server must send within this: it says every 15 s that it is there.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// The body of an answer, piece by piece. A server that says nothing for too long has gone.
+pub(super) fn pieces(
+    connection: Arc<Connection>,
+    response: Response,
+) -> impl Stream<Item = Result<Bytes, ArtifactSource>> + Send {
+    stream::try_unfold((connection, response), |(connection, mut response)| async move {
+        let piece = within(&*connection.clock, SILENCE_MAX, response.chunk()).await;
+        let piece = piece.ok_or(Trouble::Silent(SILENCE_MAX))?.map_err(Trouble::Broken)?;
+        Ok(piece.map(|piece| (piece, (connection, response))))
+    })
+}
 
 /// What a run tells from a place on, until it has ended.
 pub(super) fn events(
@@ -75,16 +88,7 @@ impl Following {
             Err(failure) => failure,
         };
         self.open = None;
-        match failure {
-            Failure::Final(error) => Err(error),
-            Failure::Again { after, trouble } => match self.patience.next(&self.connection, after) {
-                Some(wait) => {
-                    self.connection.pause(wait).await;
-                    Ok(())
-                }
-                None => Err(OrchestratorError::Unreachable(trouble.into())),
-            },
-        }
+        self.connection.bear(failure, &mut self.patience).await
     }
 
     /// Reads one piece. Whether there was one.

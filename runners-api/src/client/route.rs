@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Method;
 use reqwest::Url;
 use runners_core::{
-    Cursor, Paging,
+    Cursor, Digest, Paging,
     orchestration::{HistoryFilter, OrchestrationRequest, OrchestratorError, RunFilter, RunLine},
 };
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -67,6 +67,10 @@ impl Route {
 
     pub(super) fn events(base: &Url, run: &str) -> Result<Self, OrchestratorError> {
         Self::of_run(Method::GET, base, run, &["events"])
+    }
+
+    pub(super) fn artifact(base: &Url, run: &str, digest: Digest) -> Result<Self, OrchestratorError> {
+        Self::of_run(Method::GET, base, run, &["artifacts", &digest.to_string()])
     }
 
     pub(super) fn cancel(base: &Url, run: &str) -> Result<Self, OrchestratorError> {

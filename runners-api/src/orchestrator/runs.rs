@@ -66,18 +66,22 @@ pub(super) async fn results(
     RawQuery(query): RawQuery,
 ) -> Result<Json<RunSummary>, Refusal> {
     caller.may(Scope::Read)?;
-    let Wanted { partial, wait } = wanted(&query.unwrap_or_default())?;
+    summary(&caller, &run, query.as_deref()).await.map(Json)
+}
+
+/// What became of a run, as far as the query wants to know.
+pub(super) async fn summary(caller: &Caller, run: &str, query: Option<&str>) -> Result<RunSummary, Refusal> {
+    let Wanted { partial, wait } = wanted(query.unwrap_or_default())?;
     let client = &caller.client;
     // Who may not ask any more waits for nothing.
-    let ended = match select(pin!(client.wait(&run, wait)), caller.ended.clone()).await {
+    let ended = match select(pin!(client.wait(run, wait)), caller.ended.clone()).await {
         Either::Left((ended, _)) => ended,
         Either::Right(_) => return Err(Problem::unauthorized("the credential is good no longer").into()),
     };
-    let summary = match ended {
-        Err(OrchestratorError::Unfinished { .. }) if partial => client.partial_results(&run).await?,
-        ended => ended?,
-    };
-    Ok(Json(summary))
+    match ended {
+        Err(OrchestratorError::Unfinished { .. }) if partial => Ok(client.partial_results(run).await?),
+        ended => Ok(ended?),
+    }
 }
 
 /// What is wanted of a run that has not ended.
@@ -164,7 +168,9 @@ impl From<OrchestratorError> for Refusal {
         match error {
             OrchestratorError::Invalid(invalid) => invalid.into(),
             OrchestratorError::Refused(refused) => Self::malformed(refused.detail),
-            OrchestratorError::NotFound { .. } => Self::not_found(message),
+            OrchestratorError::NotFound { .. } | OrchestratorError::NoArtifact { .. } => {
+                Self::not_found(message)
+            }
             OrchestratorError::Taken { run } => conflict(message).with(false, json!({ "runId": run })),
             OrchestratorError::Unfinished { run, state } => {
                 let advice = "ask again later, with ?wait=60000 to wait for its end, or with ?partial=1 for what there is so far";

@@ -1,9 +1,9 @@
 //! What is asked over HTTP is answered as it is in process.
 
-use crate::stage::{LONG, Stage, everywhere};
+use crate::stage::{LONG, PICTURE, Stage, everywhere};
 use futures::TryStreamExt as _;
 use runners_core::{
-    Conclusion, EventCursor, Paging, TenantId,
+    Conclusion, Digest, EventCursor, Paging, TenantId,
     orchestration::{
         HistoryFilter, OrchestratorClient, OrchestratorError, RunEvent, RunFilter, RunHappening, RunState,
     },
@@ -137,4 +137,28 @@ async fn what_a_credential_is_not_good_for_is_denied() {
     operator(TenantId::DEFAULT).progress(&run).await.unwrap();
     let foreign = operator(TenantId::from_bytes([9; 16])).progress(&run).await;
     assert!(matches!(foreign, Err(OrchestratorError::NotFound { .. })), "{foreign:?}");
+}
+
+#[tokio::test]
+async fn what_a_run_has_left_is_read_as_in_process() {
+    let stage = Stage::open().await;
+    let there = stage.client();
+    let run = there.submit(&everywhere("leaves", &["eu"])).await.unwrap();
+    let summary = there.wait(&run, LONG).await.unwrap();
+    let left = summary.artifacts().next().unwrap().artifact;
+    for client in [there, stage.orchestrator.local_client()] {
+        for (range, expected) in [
+            (None, PICTURE),
+            (Some(0..7), PICTURE),
+            (Some(2..4), &PICTURE[2..4]),
+            (Some(4..100), &PICTURE[4..]),
+            (Some(3..3), b""),
+        ] {
+            let read = client.read_artifact(&run, left.digest, range.clone()).await.unwrap();
+            let bytes: Vec<_> = read.bytes.try_collect().await.unwrap();
+            assert_eq!((read.length, bytes.concat()), (left.length, expected.to_vec()), "{range:?}");
+        }
+        let missing = client.read_artifact(&run, Digest::of(b"x"), None).await.unwrap_err();
+        assert!(matches!(missing, OrchestratorError::NoArtifact { .. }), "{missing:?}");
+    }
 }

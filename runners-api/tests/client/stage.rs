@@ -10,10 +10,11 @@ use axum::{
 use futures::{StreamExt as _, stream};
 use runners_api::{HttpOrchestrator, HttpOrchestratorBuilder, OrchestratorFace};
 use runners_core::{
-    Authenticate, AuthenticateError, MemoryStore, Principal, Scope, TenantId, Token,
+    ArtifactKey, ArtifactStore as _, Authenticate, AuthenticateError, Digest, MemoryArtifacts, MemoryStore,
+    Principal, Scope, TenantId, Token,
     orchestration::{
         AskedCheck, OrchestrationRequest, Orchestrator, OrchestratorClient, Region, RegionCall, RegionError,
-        RegionReply, RegionResult, ResultState,
+        RegionReply, RegionResult, ResultArtifact, ResultState,
     },
 };
 use std::{
@@ -26,6 +27,9 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 /// Longer than anything takes here.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
+
+/// What the check `leaves` leaves.
+pub(crate) const PICTURE: &[u8] = b"picture";
 
 /// An orchestrator on this machine, for as long as this lives.
 pub(crate) struct Stage {
@@ -96,7 +100,12 @@ impl Region for Script {
             return Err(RegionError::unreachable("cut short"));
         }
         let state = |name: &str| if name == "fails" { ResultState::Fail } else { ResultState::Pass };
-        let result = |asked: &AskedCheck| RegionResult::new(&*asked.name, state(&asked.name));
+        let result = |asked: &AskedCheck| {
+            let mut result = RegionResult::new(&*asked.name, state(&asked.name));
+            let picture = ResultArtifact::new("shot.png", Digest::of(PICTURE), 7, "image/png");
+            result.artifacts.extend((asked.name == "leaves").then_some(picture));
+            result
+        };
         Ok(call.checks.iter().map(result).collect::<Vec<_>>().into())
     }
 }
@@ -119,7 +128,12 @@ impl Authenticate for Accounts {
 
 impl Stage {
     pub(crate) async fn open() -> Self {
+        let artifacts = MemoryArtifacts::default();
+        let key = ArtifactKey { tenant: TenantId::DEFAULT, digest: Digest::of(PICTURE) };
+        let bytes = stream::iter([Ok(PICTURE.into())]).boxed();
+        artifacts.put(key, PICTURE.len() as u64, bytes).await.unwrap();
         let orchestrator = Orchestrator::builder(MemoryStore::default())
+            .artifacts(artifacts)
             .region("eu", Script::Good)
             .region("us", Script::Good)
             .region("slow", Script::Hangs)

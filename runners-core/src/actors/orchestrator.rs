@@ -12,6 +12,7 @@ mod history;
 mod ledger;
 mod listing;
 mod local;
+mod naming;
 mod pool;
 mod process;
 mod retention;
@@ -25,7 +26,7 @@ use local::LocalTransport;
 
 use crate::{
     actors::{control_plane::Subjects, records::Records},
-    seams::{clock::Clock, random::Random, region::Region, store::Store},
+    seams::{artifact::ArtifactStore, clock::Clock, random::Random, region::Region, store::Store},
     values::{id::TenantId, key::Key, time::Timestamp},
 };
 use std::{
@@ -99,6 +100,7 @@ struct Shared {
     random: Arc<dyn Random>,
     regions: BTreeMap<String, Arc<dyn Region>>,
     local: Option<Arc<dyn Region>>,
+    artifacts: Option<Arc<dyn ArtifactStore>>,
     /// One permit for each call that may be under way, over all runs.
     calls: Arc<Semaphore>,
     open_runs_max: u32,

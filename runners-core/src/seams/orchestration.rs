@@ -2,8 +2,12 @@
 //! process or at the other end of a network. What an orchestrator does with a call is its business.
 
 use crate::{
-    seams::store::StoreError,
+    seams::{
+        artifact::{ArtifactError, ByteStream},
+        store::StoreError,
+    },
     values::{
+        digest::Digest,
         event::EventCursor,
         fleet::listing::{Listing, Paging},
         orchestration::{
@@ -15,7 +19,13 @@ use crate::{
 };
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use std::{error::Error, fmt::Debug, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    fmt::{self, Debug},
+    ops::Range,
+    sync::Arc,
+    time::Duration,
+};
 
 /// Carries calls to an orchestrator, for somebody who is known to it already.
 ///
@@ -32,6 +42,20 @@ pub trait OrchestratorTransport: Debug + Send + Sync + 'static {
     /// Dropping the future leaves the call carried out or not.
     async fn call(&self, call: OrchestratorCall) -> Result<OrchestratorReply, OrchestratorError>;
 
+    /// Reads what a run has left, or the part of it in `range` (clipped to its length).
+    ///
+    /// # Errors
+    /// [`OrchestratorError`], by what to do next.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    async fn read_artifact(
+        &self,
+        run: &str,
+        digest: Digest,
+        range: Option<Range<u64>>,
+    ) -> Result<ArtifactBytes, OrchestratorError>;
+
     /// What a run tells from a place on, as it happens, until it has ended. An error ends the stream.
     fn follow(&self, run: &str, after: EventCursor) -> RunEvents;
 }
@@ -44,8 +68,31 @@ impl<T: OrchestratorTransport + ?Sized> OrchestratorTransport for Arc<T> {
     async fn call(&self, call: OrchestratorCall) -> Result<OrchestratorReply, OrchestratorError> {
         (**self).call(call).await
     }
+    async fn read_artifact(
+        &self,
+        run: &str,
+        digest: Digest,
+        range: Option<Range<u64>>,
+    ) -> Result<ArtifactBytes, OrchestratorError> {
+        (**self).read_artifact(run, digest, range).await
+    }
     fn follow(&self, run: &str, after: EventCursor) -> RunEvents {
         (**self).follow(run, after)
+    }
+}
+
+/// The bytes of an artifact.
+#[expect(clippy::exhaustive_structs, reason = "transports build it")]
+pub struct ArtifactBytes {
+    /// How many bytes the whole artifact has.
+    pub length: u64,
+    /// The whole, or the part that was asked for.
+    pub bytes: ByteStream,
+}
+
+impl fmt::Debug for ArtifactBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArtifactBytes").field("length", &self.length).finish_non_exhaustive()
     }
 }
 
@@ -130,6 +177,14 @@ pub enum OrchestratorError {
         /// Its name.
         run: String,
     },
+    /// Look at the digest: the run has left nothing of it, or it is not kept any more.
+    #[error("the run {run:?} has no artifact {digest}")]
+    NoArtifact {
+        /// The name of the run.
+        run: String,
+        /// The digest.
+        digest: Digest,
+    },
     /// Choose another name: another request has been made under this one.
     #[error("another request was made under the name {run:?}: choose another name, or leave it out")]
     Taken {
@@ -169,6 +224,9 @@ pub enum OrchestratorError {
         /// What was answered.
         problem: String,
     },
+    /// Try again, or mend what the artifact store says.
+    #[error("artifact cannot be read")]
+    Artifact(#[source] ArtifactError),
     /// Try again later, or mend the store: see its source.
     #[error("store cannot be used")]
     Store(#[source] StoreError),

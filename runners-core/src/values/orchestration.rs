@@ -20,4 +20,4 @@ pub use options::{OrchestrationOptions, RegionPolicy};
 pub use progress::{RunFilter, RunLine, RunProgress, RunState, RunStateError};
 pub use request::{AskedCheck, OrchestrationMode, OrchestrationRequest};
 pub use result::{RegionResult, ResultArtifact, ResultState};
-pub use summary::{Finding, RegionJob, RegionTry, RunSummary, SummaryCounts};
+pub use summary::{Finding, RegionJob, RegionTry, RunArtifact, RunSummary, SummaryCounts};

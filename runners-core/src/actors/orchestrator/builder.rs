@@ -4,6 +4,7 @@ use super::{Orchestrator, Shared};
 use crate::{
     actors::{control_plane::Subjects, error::Error, records::Records},
     seams::{
+        artifact::ArtifactStore,
         clock::{Clock, SystemClock},
         random::{Random, SystemRandom},
         region::Region,
@@ -27,6 +28,7 @@ pub struct OrchestratorBuilder {
     random: Arc<dyn Random>,
     regions: BTreeMap<String, Arc<dyn Region>>,
     local: Option<Arc<dyn Region>>,
+    artifacts: Option<Arc<dyn ArtifactStore>>,
     calls_max: usize,
     open_runs_max: u32,
     retention: Option<Duration>,
@@ -43,6 +45,7 @@ impl OrchestratorBuilder {
             random: Arc::new(SystemRandom),
             regions: BTreeMap::new(),
             local: None,
+            artifacts: None,
             calls_max: 1024,
             open_runs_max: 1000,
             retention: Some(Duration::from_secs(30 * 24 * 3600)),
@@ -63,6 +66,15 @@ impl OrchestratorBuilder {
     /// Has requests in local mode carried out by `region`. They are refused unless one is given.
     pub fn local(mut self, region: impl Region) -> Self {
         self.local = Some(Arc::new(region));
+        self
+    }
+
+    /// Where the artifacts are that results name: the store of the control plane that is on the same
+    /// records. With it they can be read by their run, and are kept as long as the run is, or as the
+    /// tenant keeps artifacts. Unless this is said, nobody reads them here, and they are kept as
+    /// whoever left them says.
+    pub fn artifacts(mut self, store: impl ArtifactStore) -> Self {
+        self.artifacts = Some(Arc::new(store));
         self
     }
 
@@ -112,6 +124,7 @@ impl OrchestratorBuilder {
             random: self.random,
             regions: self.regions,
             local: self.local,
+            artifacts: self.artifacts,
             calls: Arc::new(Semaphore::new(self.calls_max)),
             open_runs_max: self.open_runs_max,
             retention: self.retention,

@@ -2,9 +2,11 @@
 
 use crate::{
     seams::orchestration::{
-        OrchestratorCall, OrchestratorError, OrchestratorReply, OrchestratorTransport, RunEvents,
+        ArtifactBytes, OrchestratorCall, OrchestratorError, OrchestratorReply, OrchestratorTransport,
+        RunEvents,
     },
     values::{
+        digest::Digest,
         event::EventCursor,
         fleet::listing::{Listing, Paging},
         orchestration::{
@@ -12,7 +14,7 @@ use crate::{
         },
     },
 };
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 /// Asks an orchestrator on behalf of one tenant. Clones are the same client.
 ///
@@ -159,6 +161,24 @@ impl OrchestratorClient {
     #[must_use]
     pub fn follow(&self, run: &str, after: EventCursor) -> RunEvents {
         self.transport.follow(run, after)
+    }
+
+    /// Reads what a run has left, or the part of it in `range` (clipped to its length). The digests are
+    /// those in its results.
+    ///
+    /// # Errors
+    /// [`OrchestratorError::NotFound`], [`OrchestratorError::NoArtifact`] or
+    /// [`OrchestratorError::Artifact`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    pub async fn read_artifact(
+        &self,
+        run: &str,
+        digest: Digest,
+        range: Option<Range<u64>>,
+    ) -> Result<ArtifactBytes, OrchestratorError> {
+        self.transport.read_artifact(run, digest, range).await
     }
 
     async fn told_progress(&self, call: OrchestratorCall) -> Result<RunProgress, OrchestratorError> {

@@ -136,6 +136,7 @@ impl Shared {
     /// Removes a run that has ended, the run itself last.
     pub(super) async fn remove(&self, found: &Versioned<OrchestrationRecord>) -> Result<(), StoreError> {
         let record = &found.record;
+        self.unname_artifacts(record).await?;
         self.drop_journal(record.journal()).await?;
         let key = |piece| OrchestratedJobsRecord::key_of(record.tenant, record.seed, piece);
         let keys: Vec<Key> = (0..record.pieces).map(key).collect();

@@ -10,7 +10,8 @@ use crate::{
     seams::{
         clock::Clock as _,
         orchestration::{
-            OrchestratorCall, OrchestratorError, OrchestratorReply, OrchestratorTransport, RunEvents,
+            ArtifactBytes, OrchestratorCall, OrchestratorError, OrchestratorReply, OrchestratorTransport,
+            RunEvents,
         },
         random::id,
         store::StoreError,
@@ -27,7 +28,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use futures::StreamExt as _;
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{ops::Range, pin::pin, sync::Arc, time::Duration};
 
 /// How often it is tried to write a run of which it is not known whether it was written.
 const CREATE_TRIES: u32 = 3;
@@ -66,6 +67,15 @@ impl OrchestratorTransport for LocalTransport {
             OrchestratorCall::List { filter, paging } => self.list(&filter, &paging).await.map(Listing),
             OrchestratorCall::History(filter) => self.history(&filter).await.map(History),
         }
+    }
+
+    async fn read_artifact(
+        &self,
+        run: &str,
+        digest: Digest,
+        range: Option<Range<u64>>,
+    ) -> Result<ArtifactBytes, OrchestratorError> {
+        self.read(run, digest, range).await
     }
 
     fn follow(&self, run: &str, after: EventCursor) -> RunEvents {

@@ -1,5 +1,6 @@
 //! The orchestrator over scripted regions, on simulated time.
 
+mod artifacts;
 mod bad_regions;
 mod regions;
 mod restart;
