@@ -16,6 +16,7 @@ mod naming;
 mod pool;
 mod process;
 mod retention;
+mod tenure;
 
 pub use builder::OrchestratorBuilder;
 pub use client::OrchestratorClient;
@@ -32,7 +33,10 @@ use crate::{
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::Semaphore;
@@ -41,7 +45,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 /// An orchestrator. Clones are the same one.
 ///
 /// It serves until [`stop`](Self::stop); dropping every clone without it leaves its runs going on
-/// until the runtime ends. It is the only one on its store: two of them would both make every call.
+/// until the runtime ends. One orchestrator drives the runs of a store: the one that began last. One
+/// that began before is [displaced](Self::is_displaced): it stops by itself, at the latest after five
+/// seconds, and changes nothing about runs from the first moment on. So a restart never waits, whatever
+/// became of the one before.
 #[derive(Clone)]
 pub struct Orchestrator {
     shared: Arc<Shared>,
@@ -74,6 +81,21 @@ impl Orchestrator {
     #[must_use]
     pub fn has_local_mode(&self) -> bool {
         self.shared.local.is_some()
+    }
+
+    /// Whether another orchestrator has begun on the store, and this one has stopped for it. Its clients
+    /// are answered [`OrchestratorError::Stopping`](crate::orchestration::OrchestratorError::Stopping).
+    #[must_use]
+    pub fn is_displaced(&self) -> bool {
+        self.shared.displaced.load(Ordering::SeqCst)
+    }
+
+    /// Completes once it does not serve any more, because it was stopped or displaced.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    pub async fn stopped(&self) {
+        self.shared.stopping.cancelled().await;
     }
 
     /// Stops. Calls that are under way are given up; their runs go on at the next start.
@@ -109,6 +131,10 @@ struct Shared {
     live: Mutex<HashMap<Key, CancellationToken>>,
     /// Who waits for what a run tells, by its journal.
     subjects: Subjects,
+    /// What this orchestrator is told apart by from those before and after it.
+    tenure: AtomicU64,
+    /// Another one has begun on the store.
+    displaced: AtomicBool,
     stopping: CancellationToken,
     duties: TaskTracker,
 }

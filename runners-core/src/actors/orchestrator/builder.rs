@@ -13,7 +13,10 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64},
+    },
     time::Duration,
 };
 use tokio::sync::Semaphore;
@@ -111,7 +114,8 @@ impl OrchestratorBuilder {
         self
     }
 
-    /// Takes up the runs that were under way, and begins to serve on the current tokio runtime.
+    /// Takes up the runs that were under way, and begins to serve on the current tokio runtime. An
+    /// orchestrator that serves on the same store is displaced.
     ///
     /// # Errors
     /// [`Error::Store`] when the store cannot be used.
@@ -130,10 +134,14 @@ impl OrchestratorBuilder {
             retention: self.retention,
             live: Mutex::new(HashMap::new()),
             subjects: Subjects::default(),
+            tenure: AtomicU64::new(0),
+            displaced: AtomicBool::new(false),
             stopping: CancellationToken::new(),
             duties: TaskTracker::new(),
         });
+        shared.begin_tenure().await.map_err(Error::Store)?;
         shared.take_up().await.map_err(Error::Store)?;
+        shared.duties.spawn(Arc::clone(&shared).serve_tenure());
         shared.duties.spawn(Arc::clone(&shared).serve_retention());
         Ok(Orchestrator { shared })
     }

@@ -289,6 +289,7 @@ impl Drive {
             record.state = RunState::Running;
         }
         let mut batch = Batch::new();
+        self.shared.expect_tenure(&mut batch);
         batch.put(self.version, &record);
         batch.append(record.journal(), self.record.journal_bytes, chunk);
         if ends && is_last {
@@ -298,6 +299,7 @@ impl Drive {
         loop {
             let error = match self.shared.records.commit(batch.clone()).await {
                 Ok(_) => break,
+                Err(error) if self.shared.ends_tenure(&error) => return Err(error),
                 Err(error) => error,
             };
             if self.stands_already(&record, &error).await? {

@@ -43,6 +43,7 @@ impl Shared {
         let mut batch = Batch::new();
         batch.put(0, record);
         pieces.iter().for_each(|piece| batch.put(0, piece));
+        self.expect_tenure(&mut batch);
         let open_runs = OrchestrationRecord::open_runs(record.tenant);
         batch.add(open_runs, 1, Some(i64::from(self.open_runs_max)));
         self.records.commit(batch).await.map(drop)

@@ -164,6 +164,7 @@ impl LocalTransport {
                 Err(StoreError::Exhausted(_)) => {
                     return Err(OrchestratorError::TooManyRuns { limit: self.shared.open_runs_max });
                 }
+                Err(error) if self.shared.ends_tenure(&error) => return Err(OrchestratorError::Stopping),
                 Err(error @ (StoreError::Conflict(_) | StoreError::Unknown(_))) => error,
                 Err(error) => return Err(OrchestratorError::Store(error)),
             };
