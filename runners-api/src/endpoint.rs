@@ -3,6 +3,7 @@
 
 mod description;
 mod execution;
+mod repeats;
 mod request;
 
 use crate::{
@@ -16,6 +17,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{any, get, post},
 };
+use repeats::Repeats;
 use runners_core::{
     Authenticate, CheckCatalogue, Clock, Egress, FailedAttempts, Peer, Principal, Random, RunCheck, Scope,
     SystemClock, SystemRandom, orchestration::Region,
@@ -30,6 +32,10 @@ use tokio_util::task::TaskTracker;
 /// Every page that a request names has to be allowed by the [`Egress`], which is
 /// [`Egress::pushing`] unless said otherwise: public addresses only. Whose request it is, a host's
 /// [`Authenticate`] tells if there is one; carrying checks out takes the scope `submit`.
+///
+/// A call with an `Idempotency-Key` is carried out once: a repeat of it within an hour is answered as the
+/// first was, and joins it while that is under way. This is remembered in memory, for 4,096 calls and
+/// 64 MiB at most.
 #[derive(Clone, Debug)]
 pub struct EndpointFace(Face);
 
@@ -54,6 +60,7 @@ struct Inner {
     places: Arc<Semaphore>,
     check_timeout: Duration,
     calls: TaskTracker,
+    repeats: Repeats,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -80,6 +87,7 @@ impl EndpointFace {
             places: Arc::new(Semaphore::new(Self::CALLS_MAX)),
             check_timeout: RunCheck::TIMEOUT,
             calls: TaskTracker::new(),
+            repeats: Repeats::default(),
             clock: Arc::new(SystemClock::default()),
             random: Arc::new(SystemRandom::default()),
         })

@@ -13,6 +13,8 @@
     )
 )]
 
+#[cfg(feature = "client")]
+mod client;
 #[cfg(any(feature = "endpoint", feature = "orchestrator"))]
 mod contract;
 #[cfg(feature = "endpoint")]
@@ -24,10 +26,12 @@ mod orchestrator;
 #[cfg(any(feature = "endpoint", feature = "management", feature = "orchestrator"))]
 mod wire;
 
+#[cfg(feature = "client")]
+pub use client::{HttpOrchestrator, HttpOrchestratorBuilder, HttpOrchestratorError};
 #[cfg(feature = "endpoint")]
 pub use endpoint::{EndpointFace, EndpointFaceBuilder};
 #[cfg(feature = "orchestrator")]
-pub use orchestrator::{OrchestratorFace, OrchestratorFaceBuilder};
+pub use orchestrator::{OrchestratorFace, OrchestratorFaceBuilder, ReadArtifact};
 
 #[cfg(feature = "management")]
 pub use management::{ManagementFace, ManagementFaceBuilder};

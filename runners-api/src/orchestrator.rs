@@ -2,9 +2,11 @@
 //! what becomes of it, is the orchestrator's.
 
 mod access;
+mod artifacts;
 mod description;
 mod events;
 mod listing;
+mod reports;
 mod runs;
 
 use crate::{
@@ -17,11 +19,14 @@ use axum::{
     response::IntoResponse as _,
     routing::{any, get, post},
 };
+use reports::Report;
 use runners_core::{
     Authenticate, Clock, Egress, FailedAttempts, Principal, Random, SystemClock, SystemRandom,
-    orchestration::Orchestrator,
+    orchestration::Orchestrator, report::RunReport,
 };
 use std::{fmt, sync::Arc};
+
+pub use reports::ReadArtifact;
 
 /// The API of an orchestrator, as routes to be mounted under any prefix, such as `/api/orchestrator`.
 /// Every call answers there, and below `/orchestrator` once more.
@@ -45,6 +50,7 @@ struct Inner {
     orchestrator: Orchestrator,
     access: Access,
     egress: Egress,
+    reports: Vec<Report>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -56,6 +62,7 @@ impl OrchestratorFace {
             orchestrator: orchestrator.clone(),
             access: Access::new(authenticate),
             egress: Egress::pushing(),
+            reports: Vec::new(),
             clock: Arc::new(SystemClock::default()),
             random: Arc::new(SystemRandom::default()),
         })
@@ -76,9 +83,12 @@ impl OrchestratorFace {
                 .route(&at("/comparison"), get(runs::comparison))
                 .route(&at("/cancel"), post(runs::cancel))
                 .route(&at("/events"), get(events::follow))
+                .route(&at("/artifacts"), get(artifacts::list))
+                .route(&at("/artifacts/{digest}"), get(artifacts::read))
+                .merge(reports::routes(&face.0.reports, &at("")))
         });
         let calls = calls.route_layer(middleware::from_fn_with_state(face.clone(), access::authenticate));
-        let documents = described::routes(&description::document(&[]));
+        let documents = described::routes(&description::document(&[], &face.0.reports));
         let all = calls.merge(documents).route("/spec.json", any(description::specification));
         let refuse = |problem| Refusal::from(problem).into_response();
         exchange::around(all, Arc::clone(&face.0.random), refuse).with_state(face)
@@ -87,7 +97,7 @@ impl OrchestratorFace {
     /// The description of every call, as an OpenAPI 3.1 document in JSON. It names no regions.
     #[must_use]
     pub fn openapi() -> String {
-        format!("{:#}\n", description::document(&[]))
+        format!("{:#}\n", description::document(&[], &[]))
     }
 }
 
@@ -102,6 +112,21 @@ impl OrchestratorFaceBuilder {
     /// Which pages may be asked for in local mode.
     pub fn egress(mut self, egress: Egress) -> Self {
         self.0.egress = egress;
+        self
+    }
+
+    /// Serves a report of each run under this name, such as `junit.xml`. `write` is given what became of
+    /// the run, and what reads the artifacts that it wants to show; those that are not at hand, or beyond
+    /// 32 MiB together, are not given. It may be called twice for one report, and is to be quick.
+    ///
+    /// # Panics
+    /// [`into_router`](OrchestratorFace::into_router) does if the name has a `/` or a brace, is that of
+    /// another report, or is where something else of a run stands, such as `status`.
+    pub fn report<W>(mut self, name: impl Into<String>, media_type: &'static str, write: W) -> Self
+    where
+        W: Fn(&RunReport, &ReadArtifact<'_>) -> String + Send + Sync + 'static,
+    {
+        self.0.reports.push(Report::new(name.into(), media_type, write));
         self
     }
 

@@ -1,6 +1,8 @@
 //! What every call shares, whatever it is about: bodies, errors, ids and times on the wire.
 
 pub(crate) mod body;
+#[cfg(any(feature = "management", feature = "orchestrator"))]
+pub(crate) mod bytes;
 pub(crate) mod credential;
 pub(crate) mod exchange;
 #[cfg(feature = "management")]
@@ -8,7 +10,7 @@ pub(crate) mod json;
 #[cfg(feature = "management")]
 pub(crate) mod path;
 pub(crate) mod problem;
-#[cfg(feature = "management")]
+#[cfg(any(feature = "management", feature = "orchestrator"))]
 pub(crate) mod range;
 #[cfg(any(feature = "management", feature = "orchestrator"))]
 pub(crate) mod sse;

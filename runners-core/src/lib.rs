@@ -151,8 +151,11 @@ pub mod protocol {
 pub mod orchestration {
     pub use crate::{
         actors::orchestrator::{
-            Orchestrator, OrchestratorBuilder, OrchestratorClient, OrchestratorError, PoolRegion,
-            ProcessRegion,
+            Orchestrator, OrchestratorBuilder, OrchestratorClient, PoolRegion, ProcessRegion,
+        },
+        seams::orchestration::{
+            ArtifactBytes, OrchestratorCall, OrchestratorError, OrchestratorReply, OrchestratorTransport,
+            RunEvents,
         },
         seams::region::{Region, RegionCall, RegionError, RegionReply, RegionSource},
         values::orchestration::*,

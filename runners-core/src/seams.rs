@@ -11,6 +11,8 @@ pub(crate) mod hosted;
 pub(crate) mod lease;
 pub(crate) mod metrics;
 pub(crate) mod observer;
+#[cfg(feature = "orchestrator")]
+pub(crate) mod orchestration;
 pub(crate) mod random;
 #[cfg(feature = "orchestrator")]
 pub(crate) mod region;

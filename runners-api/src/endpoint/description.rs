@@ -16,12 +16,18 @@ pub(super) fn document(checks: &[CheckListing]) -> Value {
         (400, "The request is malformed, or an input does not fit: `data.issues` says where."),
         (404, "There is no such check: `data.availableRunners` has those that there are."),
         (413, "The body is too large."),
+        (422, "Another call was made under this key."),
         (503, "Too many calls are being carried out: `Retry-After` says when to come again."),
     ]);
     let mut responses = Map::from_iter([("200".to_owned(), ok("One result for each check.", "Answer"))]);
     responses.extend(errors);
     let execute = json!({
         "operationId": "execute", "tags": ["Checks"], "summary": "Carries checks out.",
+        "parameters": [{
+            "name": "Idempotency-Key", "in": "header",
+            "description": "Names the call: a repeat of it under the same key is answered as the first was.",
+            "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$" },
+        }],
         "requestBody": { "required": true, "content": json_content(&json!({ "$ref": "#/components/schemas/Request" })) },
         "responses": responses,
     });

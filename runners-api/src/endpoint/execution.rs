@@ -3,6 +3,7 @@
 
 use super::{
     Face, Inner,
+    repeats::Keyed,
     request::{self, Asked},
 };
 use crate::{
@@ -14,7 +15,9 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
-use http::HeaderMap;
+use bytes::Bytes;
+use futures::FutureExt as _;
+use http::{HeaderMap, HeaderValue, header};
 use runners_core::{
     JobId,
     orchestration::{AskedCheck, RegionCall, RegionError, RegionReply, RegionResult},
@@ -56,15 +59,43 @@ pub(super) async fn execute(State(face): State<Face>, headers: HeaderMap, conten
         Ok(envelope) => envelope,
         Err(refusal) => return refusal.into_response(),
     };
-    let answered = match request::read(inner, &envelope.content) {
-        Ok(asked) => carry_out(&face, asked, place).await,
-        Err(refusal) => Err(refusal),
+    let answered = async {
+        let keyed = Keyed::of(&headers, &envelope.content.to_string())?;
+        let begin = |asked| carried(face.clone(), asked, place, keyed).boxed();
+        match keyed {
+            None => begin(request::read(inner, &envelope.content)?).await,
+            Some(keyed) => {
+                // What does not fit is no call, and is not remembered.
+                let asked = request::read(inner, &envelope.content)?;
+                inner.repeats.join(keyed, inner.clock.boot(), || begin(asked))?.await
+            }
+        }
     };
-    match answered {
-        Ok(answer) if envelope.wrapped => axum::Json(json!({ "json": answer })).into_response(),
-        Ok(answer) => axum::Json(answer).into_response(),
+    match answered.await {
+        Ok(answer) => told(&answer, envelope.wrapped),
         Err(refusal) => refusal.answer(envelope.wrapped),
     }
+}
+
+/// An answer; in an envelope, if the request was in one.
+fn told(answer: &Bytes, wrapped: bool) -> Response {
+    let body = if wrapped { [&b"{\"json\":"[..], answer, b"}"].concat().into() } else { answer.clone() };
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+}
+
+/// Carries a call out, and remembers its answer under its key.
+async fn carried(
+    face: Face,
+    asked: Asked,
+    place: OwnedSemaphorePermit,
+    keyed: Option<Keyed>,
+) -> Result<Bytes, Refusal> {
+    let answer = carry_out(&face, asked, place).await?;
+    let answer = Bytes::from(serde_json::to_vec(&answer).expect("invariant: an answer is plain data"));
+    if let Some(keyed) = keyed {
+        face.0.repeats.answered(keyed, face.0.clock.boot(), &answer);
+    }
+    Ok(answer)
 }
 
 async fn carry_out(face: &Face, asked: Asked, place: OwnedSemaphorePermit) -> Result<Answer, Refusal> {

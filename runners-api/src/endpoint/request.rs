@@ -92,7 +92,7 @@ impl Reader<'_> {
 
     fn of_type(&mut self, expected: &'static str, path: impl IntoIterator<Item = PathPart>) {
         let mut found = issue(IssueCode::InvalidType, path, format!("must be {expected}"));
-        found.expected = expected.rsplit(' ').next();
+        found.expected = expected.rsplit(' ').next().map(Into::into);
         self.issues.push(found);
     }
 

@@ -1,6 +1,6 @@
 //! What the orchestrator says of itself: its calls, and the regions to those who may see them.
 
-use super::{Face, access::Caller};
+use super::{Face, access::Caller, reports::Report, runs::WAIT_MAX};
 use crate::contract::described::{self, error_responses, error_schema, json_content};
 use axum::{extract::State, response::Response};
 use http::HeaderMap;
@@ -22,15 +22,10 @@ pub(super) async fn specification(State(face): State<Face>, headers: HeaderMap) 
     let caller = Caller::of(&face.0, &headers, None).await;
     let may_see = caller.is_ok_and(|caller| caller.may(Scope::Read).is_ok());
     let regions: Vec<&str> = face.0.orchestrator.regions().filter(|_| may_see).collect();
-    described::specification(&document(&regions))
+    described::specification(&document(&regions, &face.0.reports))
 }
 
-pub(super) fn document(regions: &[&str]) -> Value {
-    let run = json!([{ "name": "run", "in": "path", "required": true, "description": "The run.", "schema": { "type": "string" } }]);
-    let with = |more: Value| {
-        let all = run.as_array().into_iter().flatten().chain(more.as_array().into_iter().flatten());
-        Value::from_iter(all.cloned())
-    };
+pub(super) fn document(regions: &[&str], reports: &[Report]) -> Value {
     let at_run = [(404, "There is no such run.")];
     let unfinished = [(404, "There is no such run."), (409, "The run has not ended.")];
     let invalid = [(400, "The request is malformed: `data.issues` says where.")];
@@ -47,37 +42,32 @@ pub(super) fn document(regions: &[&str]) -> Value {
     listed["parameters"] = list_parameters();
     let mut remembered = call("history", "Tells how checks fared over many runs.", "History", &invalid);
     remembered["parameters"] = history_parameters();
-    let of_run = |mut call: Value, more: Value| {
-        call["parameters"] = with(more);
-        call
-    };
-    let partial = json!([{
-        "name": "partial", "in": "query", "description": "1 for what there is so far.",
-        "schema": { "enum": ["0", "1"] },
-    }]);
     let after = json!([{
         "name": "after", "in": "query",
         "description": "The `id` of the last event that is known; the header `Last-Event-ID` goes first.",
         "schema": { "type": "string" },
     }]);
     let mut followed =
-        of_run(call("follow", "Follows what a run tells, until it has ended.", "Event", &at_run), after);
+        of_run(call("follow", "Follows what a run tells, until it has ended.", "Event", &at_run), &after);
     followed["responses"]["200"]["content"] =
         json!({ "text/event-stream": { "schema": { "type": "string" } } });
-    let paths = json!({
+    let mut paths = json!({
         "/": { "post": submitted, "get": listed },
         "/{run}": {
-            "get": of_run(call("results", "Tells what became of a run.", "Summary", &unfinished), partial),
-            "delete": of_run(call("delete", "Removes a run that has ended.", "Submitted", &unfinished), json!([])),
+            "get": of_run(call("results", "Tells what became of a run.", "Summary", &unfinished), &partial()),
+            "delete": of_run(call("delete", "Removes a run that has ended.", "Submitted", &unfinished), &json!([])),
         },
-        "/{run}/status": { "get": of_run(call("status", "Tells how far a run is.", "Progress", &at_run), json!([])) },
+        "/{run}/status": { "get": of_run(call("status", "Tells how far a run is.", "Progress", &at_run), &json!([])) },
         "/{run}/comparison": {
-            "get": of_run(call("compare", "Shows each check side by side over the regions.", "Comparison", &at_run), json!([])),
+            "get": of_run(call("compare", "Shows each check side by side over the regions.", "Comparison", &at_run), &json!([])),
         },
         "/history": { "get": remembered },
-        "/{run}/cancel": { "post": of_run(call("cancel", "Stops a run. What came back is kept.", "Progress", &at_run), json!([])) },
+        "/{run}/cancel": { "post": of_run(call("cancel", "Stops a run. What came back is kept.", "Progress", &at_run), &json!([])) },
         "/{run}/events": { "get": followed },
     });
+    for (path, call) in left(reports) {
+        paths[path] = json!({ "get": call });
+    }
     let mut whole = described::document("runners: orchestrator", DESCRIPTION, &paths, &schemas(regions));
     whole["tags"] = json!([{ "name": "Runs", "description": "Checks over regions." }]);
     whole["security"] = json!([{ "bearer": [] }, { "apiKey": [] }]);
@@ -86,6 +76,62 @@ pub(super) fn document(regions: &[&str]) -> Value {
         "apiKey": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
     });
     whole
+}
+
+/// The paths of what a run has left, and of its reports.
+fn left(reports: &[Report]) -> Vec<(String, Value)> {
+    let at_run = [(404, "There is no such run.")];
+    let not_kept = [(404, "There is no such run, or it has left nothing of this digest.")];
+    let digest = json!([{
+        "name": "digest", "in": "path", "required": true, "description": "Its SHA-256, as the list has it.",
+        "schema": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
+    }]);
+    let bytes = json!({ "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } });
+    let mut read =
+        of_run(call("artifact", "Reads an artifact, or one range of it.", "Event", &not_kept), &digest);
+    for (code, about) in [("200", "Its bytes."), ("206", "The range that was asked for.")] {
+        read["responses"][code] = json!({ "description": about, "content": bytes });
+    }
+    read["responses"]["304"] = json!({ "description": "The client has it." });
+    let beyond = error_responses(&[(416, "The range begins beyond the end.")]);
+    read["responses"]["416"] = beyond["416"].clone();
+    let listed = of_run(call("artifacts", "Lists what a run has left.", "Artifacts", &at_run), &json!([]));
+    let mut paths =
+        vec![("/{run}/artifacts".to_owned(), listed), ("/{run}/artifacts/{digest}".to_owned(), read)];
+    let unfinished = [(404, "There is no such run."), (409, "The run has not ended.")];
+    for Report { name, media_type, .. } in reports {
+        let id = format!("report-{name}");
+        let about = format!("Reports what became of a run, as {name}.");
+        let mut told = of_run(call(&id, &about, "Event", &unfinished), &partial());
+        told["responses"]["200"]["content"] = json!({ *media_type: { "schema": { "type": "string" } } });
+        paths.push((format!("/{{run}}/{name}"), told));
+    }
+    paths
+}
+
+/// A call that is about a run.
+fn of_run(mut call: Value, more: &Value) -> Value {
+    let run = json!({
+        "name": "run", "in": "path", "required": true, "description": "The run.",
+        "schema": { "type": "string" },
+    });
+    let more = more.as_array().cloned().unwrap_or_default();
+    call["parameters"] = Value::from_iter(std::iter::once(run).chain(more));
+    call
+}
+
+/// What may be wanted of a run that has not ended.
+fn partial() -> Value {
+    json!([
+        {
+            "name": "partial", "in": "query", "description": "1 for what there is so far.",
+            "schema": { "enum": ["0", "1"] },
+        },
+        {
+            "name": "wait", "in": "query", "description": "How many milliseconds its end is waited for.",
+            "schema": { "type": "integer", "minimum": 0, "maximum": WAIT_MAX.as_millis() as u64, "default": 0 },
+        },
+    ])
 }
 
 fn call(id: &str, summary: &str, answer: &str, errors: &[(u16, &str)]) -> Value {
@@ -188,7 +234,22 @@ fn schemas(regions: &[&str]) -> Value {
         "History": object(&["lines", "runs", "truncated"], json!({
             "lines": { "type": "array", "items": { "type": "object" } }, "runs": count, "truncated": { "type": "boolean" },
         })),
+        "Artifacts": object(&["runId", "state", "items"], json!({
+            "runId": text, "state": state, "items": { "type": "array", "items": artifact(&text, &count) },
+        })),
         "Event": { "type": "string" },
+    })
+}
+
+fn artifact(text: &Value, count: &Value) -> Value {
+    json!({
+        "type": "object",
+        "required": ["jobId", "url", "check", "try", "name", "digest", "length", "mediaType", "path"],
+        "properties": {
+            "jobId": text, "region": text, "url": text, "check": text, "try": count, "name": text,
+            "digest": text, "length": count, "mediaType": text,
+            "path": { "type": "string", "description": "Where its bytes are, beside this list." },
+        },
     })
 }
 

@@ -3,25 +3,26 @@
 use super::{Face, access::Caller};
 use crate::{
     contract::error::{Refusal, issue},
-    wire::sse,
+    wire::{body::within, sse},
 };
 use axum::{
     extract::{Path, RawQuery, State},
     response::Response,
 };
-use futures::{StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, future::select, stream};
 use http::HeaderMap;
 use runners_core::{
     EventCursor, Scope,
-    orchestration::{IssueCode, OrchestratorClient, RunEvent},
+    orchestration::{IssueCode, RunEvent},
+    sleep,
 };
 use serde_json::Value;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-/// How long one look waits for more. Then a line tells that the connection is alive.
+/// How long more is waited for. Then a line tells that the connection is alive.
 const PARK_FOR: Duration = Duration::from_secs(15);
-/// A look that brings nothing sooner than this was ended by an orchestrator that is being stopped.
-const PARK_MIN: Duration = Duration::from_secs(1);
+/// How many events are written at once.
+const EVENTS_PER_CHUNK: usize = 256;
 /// The longest that one answer goes on: a client comes again, and is authenticated again.
 const STREAM_MAX: Duration = Duration::from_secs(3600);
 
@@ -46,35 +47,29 @@ pub(super) async fn follow(
     };
     // What is not there is an error, and not an empty stream.
     caller.client.progress(&run).await?;
-    let until = face.0.clock.boot() + STREAM_MAX;
-    let client = caller.client.clone();
-    let events = stream::unfold(Some(after), move |after| {
-        let (face, client, run) = (face.clone(), client.clone(), run.clone());
+    let clock = Arc::clone(&face.0.clock);
+    let told = caller.client.follow(&run, after).ready_chunks(EVENTS_PER_CHUNK);
+    let events = stream::unfold(told, move |mut told| {
+        let clock = Arc::clone(&clock);
         async move {
-            let clock = &*face.0.clock;
-            let began = clock.boot();
-            let (told, next) = look(&client, &run, after.filter(|_| began < until)?).await?;
-            let told = match told.is_empty() {
-                false => told,
-                // An orchestrator that stops holds nothing back.
-                true if next.is_some() && clock.boot().since(began) < PARK_MIN => return None,
-                true => sse::ALIVE.to_owned(),
-            };
-            Some((told, next))
+            match within(&*clock, PARK_FOR, told.next()).await {
+                None => Some((sse::ALIVE.to_owned(), told)),
+                // Whatever goes wrong ends the answer: a client comes again, and is told why.
+                Some(chunk) => {
+                    let text: String = chunk?.into_iter().map_while(Result::ok).map(text).collect();
+                    (!text.is_empty()).then_some((text, told))
+                }
+            }
         }
     });
-    Ok(sse::answer(events.take_until(caller.ended)))
+    let clock = Arc::clone(&face.0.clock);
+    let over = async move { sleep(&*clock, STREAM_MAX).await }.boxed();
+    Ok(sse::answer(events.take_until(select(caller.ended, over))))
 }
 
-/// The text of some events, and from where to look on, if that was not all.
-async fn look(
-    client: &OrchestratorClient,
-    run: &str,
-    after: EventCursor,
-) -> Option<(String, Option<EventCursor>)> {
-    let page = client.events(run, after, PARK_FOR).await.ok()?;
-    let told = page.events.iter().map(|(place, event)| sse::event(&place.to_string(), &name(event), event));
-    Some((told.collect(), (!page.ended).then_some(page.next)))
+/// One event, and the place after it.
+fn text((place, event): (EventCursor, RunEvent)) -> String {
+    sse::event(&place.to_string(), &name(&event), &event)
 }
 
 /// What an event is called.

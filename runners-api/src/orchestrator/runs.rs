@@ -1,9 +1,12 @@
 //! One run: submitted, looked at, stopped and removed.
 
 use super::{Face, access::Caller};
-use crate::contract::{
-    body,
-    error::{Refusal, issue},
+use crate::{
+    contract::{
+        body,
+        error::{Refusal, issue},
+    },
+    wire::problem::Problem,
 };
 use axum::{
     Json,
@@ -11,6 +14,7 @@ use axum::{
     extract::{Path, RawQuery, State},
     response::{IntoResponse as _, Response},
 };
+use futures::future::{Either, select};
 use http::HeaderMap;
 use runners_core::{
     Egress, EgressError, Scope,
@@ -20,10 +24,12 @@ use runners_core::{
     },
 };
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 /// When a submission may come again that found too many runs under way, or an orchestrator that stops.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// The longest that the end of a run is waited for in one call.
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(60);
 /// Names that no run can have here, beside those that no run can have anywhere.
 const RESERVED: [&str; 4] = ["openapi.json", "docs.css", "docs.js", "history"];
 
@@ -60,17 +66,56 @@ pub(super) async fn results(
     RawQuery(query): RawQuery,
 ) -> Result<Json<RunSummary>, Refusal> {
     caller.may(Scope::Read)?;
-    let query = query.unwrap_or_default();
-    let partial = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "partial");
-    let summary = match partial.as_ref().map(|(_, value)| &**value) {
-        Some("1" | "true") => caller.client.partial_results(&run).await?,
-        None | Some("0" | "false") => caller.client.results(&run).await?,
-        Some(_) => {
-            let message = "must be 1 for what there is so far, or 0";
-            return Err(Refusal::issues(&[issue(IssueCode::InvalidValue, ["partial".into()], message)]));
-        }
+    summary(&caller, &run, query.as_deref()).await.map(Json)
+}
+
+/// What became of a run, as far as the query wants to know.
+pub(super) async fn summary(caller: &Caller, run: &str, query: Option<&str>) -> Result<RunSummary, Refusal> {
+    let Wanted { partial, wait } = wanted(query.unwrap_or_default())?;
+    let client = &caller.client;
+    // Who may not ask any more waits for nothing.
+    let ended = match select(pin!(client.wait(run, wait)), caller.ended.clone()).await {
+        Either::Left((ended, _)) => ended,
+        Either::Right(_) => return Err(Problem::unauthorized("the credential is good no longer").into()),
     };
-    Ok(Json(summary))
+    match ended {
+        Err(OrchestratorError::Unfinished { .. }) if partial => Ok(client.partial_results(run).await?),
+        ended => Ok(ended?),
+    }
+}
+
+/// What is wanted of a run that has not ended.
+struct Wanted {
+    /// Whether what there is so far will do.
+    partial: bool,
+    /// How long its end is waited for.
+    wait: Duration,
+}
+
+fn wanted(query: &str) -> Result<Wanted, Refusal> {
+    let mut wanted = Wanted { partial: false, wait: Duration::ZERO };
+    let max = WAIT_MAX.as_millis();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let wrong = |code, message| Err(Refusal::issues(&[issue(code, [(&*name).into()], message)]));
+        match (&*name, &*value) {
+            ("partial", "1" | "true") => wanted.partial = true,
+            ("partial", "0" | "false") => wanted.partial = false,
+            ("partial", _) => {
+                let message = "must be 1 for what there is so far, or 0";
+                return wrong(IssueCode::InvalidValue, message.to_owned());
+            }
+            ("wait", text) => match text.parse::<u64>() {
+                Ok(millis) if u128::from(millis) <= max => wanted.wait = Duration::from_millis(millis),
+                _ => {
+                    let message = format!("must be from 0 to {max}, in milliseconds");
+                    return wrong(IssueCode::InvalidFormat, message);
+                }
+            },
+            // What others add, such as to get around a cache, is no concern of ours.
+            _ => {}
+        }
+    }
+    Ok(wanted)
 }
 
 /// The checks of a run, each side by side over its regions.
@@ -82,8 +127,7 @@ pub(super) async fn comparison(caller: Caller, Path(run): Path<String>) -> Resul
 
 pub(super) async fn cancel(caller: Caller, Path(run): Path<String>) -> Result<Json<RunProgress>, Refusal> {
     caller.may(Scope::Submit)?;
-    caller.client.cancel(&run).await?;
-    Ok(Json(caller.client.progress(&run).await?))
+    Ok(Json(caller.client.cancel(&run).await?))
 }
 
 pub(super) async fn delete(caller: Caller, Path(run): Path<String>) -> Result<Json<Value>, Refusal> {
@@ -124,10 +168,12 @@ impl From<OrchestratorError> for Refusal {
         match error {
             OrchestratorError::Invalid(invalid) => invalid.into(),
             OrchestratorError::Refused(refused) => Self::malformed(refused.detail),
-            OrchestratorError::NotFound { .. } => Self::not_found(message),
+            OrchestratorError::NotFound { .. } | OrchestratorError::NoArtifact { .. } => {
+                Self::not_found(message)
+            }
             OrchestratorError::Taken { run } => conflict(message).with(false, json!({ "runId": run })),
             OrchestratorError::Unfinished { run, state } => {
-                let advice = "ask again later, or with ?partial=1 for what there is so far";
+                let advice = "ask again later, with ?wait=60000 to wait for its end, or with ?partial=1 for what there is so far";
                 conflict(format!("{message}: {advice}")).with(false, json!({ "runId": run, "state": state }))
             }
             OrchestratorError::TooManyRuns { limit } => {

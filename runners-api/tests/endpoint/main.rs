@@ -4,4 +4,5 @@
 mod bad;
 mod good;
 mod limits;
+mod repeats;
 mod stage;

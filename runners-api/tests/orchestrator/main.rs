@@ -3,6 +3,7 @@
 
 mod access;
 mod beyond;
+mod left;
 mod requests;
 mod results;
 mod routes;

@@ -1,10 +1,14 @@
 //! An orchestrator over regions that do as they are told, behind its face.
 
 use async_trait::async_trait;
+use futures::{StreamExt as _, stream};
 use runners_api::{OrchestratorFace, OrchestratorFaceBuilder};
 use runners_core::{
-    Authenticate, AuthenticateError, MemoryStore, Principal, Scope, TenantId,
-    orchestration::{Orchestrator, Region, RegionCall, RegionError, RegionReply, RegionResult, ResultState},
+    ArtifactKey, ArtifactStore as _, Authenticate, AuthenticateError, Digest, MemoryArtifacts, MemoryStore,
+    Principal, Scope, TenantId,
+    orchestration::{
+        Orchestrator, Region, RegionCall, RegionError, RegionReply, RegionResult, ResultArtifact, ResultState,
+    },
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -16,6 +20,9 @@ pub(crate) struct Stage {
     client: reqwest::Client,
     _server: JoinSet<()>,
 }
+
+/// What the check `leaves` leaves.
+pub(crate) const PICTURE: &[u8] = b"picture";
 
 /// What a region does.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +45,13 @@ impl Region for Script {
         }
         let result = |name: &str| match name {
             "odd" => json!({ "name": "odd", "status": "skipped" }),
+            "leaves" => {
+                let mut result = RegionResult::new(name, ResultState::Pass);
+                let picture = Digest::of(PICTURE);
+                result.artifacts =
+                    vec![ResultArtifact::new("a/shot.png", picture, PICTURE.len() as u64, "image/png")];
+                serde_json::to_value(result).unwrap()
+            }
             "fails" => serde_json::to_value(RegionResult::new(name, ResultState::Fail)).unwrap(),
             _ => serde_json::to_value(RegionResult::new(name, ResultState::Pass)).unwrap(),
         };
@@ -67,7 +81,12 @@ impl Authenticate for Accounts {
 
 impl Stage {
     pub(crate) async fn open(build: impl FnOnce(OrchestratorFaceBuilder) -> OrchestratorFaceBuilder) -> Self {
+        let artifacts = MemoryArtifacts::default();
+        let key = ArtifactKey { tenant: TenantId::DEFAULT, digest: Digest::of(PICTURE) };
+        let bytes = stream::iter([Ok(PICTURE.into())]).boxed();
+        artifacts.put(key, PICTURE.len() as u64, bytes).await.unwrap();
         let orchestrator = Orchestrator::builder(MemoryStore::default())
+            .artifacts(artifacts)
             .region("eu", Script::Good)
             .region("us", Script::Good)
             .region("down", Script::Down)

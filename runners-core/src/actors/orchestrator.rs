@@ -7,30 +7,36 @@ mod builder;
 mod call;
 mod client;
 mod drive;
-mod error;
 mod follow;
 mod history;
 mod ledger;
 mod listing;
+mod local;
+mod naming;
 mod pool;
 mod process;
 mod retention;
+mod tenure;
 
 pub use builder::OrchestratorBuilder;
 pub use client::OrchestratorClient;
-pub use error::OrchestratorError;
 pub use pool::PoolRegion;
 pub use process::ProcessRegion;
 
+use local::LocalTransport;
+
 use crate::{
     actors::{control_plane::Subjects, records::Records},
-    seams::{clock::Clock, random::Random, region::Region, store::Store},
+    seams::{artifact::ArtifactStore, clock::Clock, random::Random, region::Region, store::Store},
     values::{id::TenantId, key::Key, time::Timestamp},
 };
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::Semaphore;
@@ -39,7 +45,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 /// An orchestrator. Clones are the same one.
 ///
 /// It serves until [`stop`](Self::stop); dropping every clone without it leaves its runs going on
-/// until the runtime ends. It is the only one on its store: two of them would both make every call.
+/// until the runtime ends. One orchestrator drives the runs of a store: the one that began last. One
+/// that began before is [displaced](Self::is_displaced): it stops by itself, at the latest after five
+/// seconds, and changes nothing about runs from the first moment on. So a restart never waits, whatever
+/// became of the one before.
 #[derive(Clone)]
 pub struct Orchestrator {
     shared: Arc<Shared>,
@@ -54,7 +63,7 @@ impl Orchestrator {
     /// What one tenant may ask for. Who may speak for the tenant is the host's to decide.
     #[must_use]
     pub fn client(&self, tenant: TenantId) -> OrchestratorClient {
-        OrchestratorClient::new(Arc::clone(&self.shared), tenant)
+        OrchestratorClient::new(LocalTransport { shared: Arc::clone(&self.shared), tenant })
     }
 
     /// What the tenant `default` may ask for.
@@ -72,6 +81,21 @@ impl Orchestrator {
     #[must_use]
     pub fn has_local_mode(&self) -> bool {
         self.shared.local.is_some()
+    }
+
+    /// Whether another orchestrator has begun on the store, and this one has stopped for it. Its clients
+    /// are answered [`OrchestratorError::Stopping`](crate::orchestration::OrchestratorError::Stopping).
+    #[must_use]
+    pub fn is_displaced(&self) -> bool {
+        self.shared.displaced.load(Ordering::SeqCst)
+    }
+
+    /// Completes once it does not serve any more, because it was stopped or displaced.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    pub async fn stopped(&self) {
+        self.shared.stopping.cancelled().await;
     }
 
     /// Stops. Calls that are under way are given up; their runs go on at the next start.
@@ -98,6 +122,7 @@ struct Shared {
     random: Arc<dyn Random>,
     regions: BTreeMap<String, Arc<dyn Region>>,
     local: Option<Arc<dyn Region>>,
+    artifacts: Option<Arc<dyn ArtifactStore>>,
     /// One permit for each call that may be under way, over all runs.
     calls: Arc<Semaphore>,
     open_runs_max: u32,
@@ -106,6 +131,10 @@ struct Shared {
     live: Mutex<HashMap<Key, CancellationToken>>,
     /// Who waits for what a run tells, by its journal.
     subjects: Subjects,
+    /// What this orchestrator is told apart by from those before and after it.
+    tenure: AtomicU64,
+    /// Another one has begun on the store.
+    displaced: AtomicBool,
     stopping: CancellationToken,
     duties: TaskTracker,
 }

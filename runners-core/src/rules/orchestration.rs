@@ -7,5 +7,7 @@ pub(crate) mod course;
 pub(crate) mod fan_out;
 pub(crate) mod history;
 pub(crate) mod reply;
+#[cfg(feature = "report")]
+mod report;
 mod request;
 mod shape;

@@ -22,7 +22,7 @@ pub(crate) use bodies::{ArtifactRecord, OutcomeRecord, PayloadRecord, Role};
 pub(crate) use environment::EnvironmentRecord;
 pub(crate) use lane::{LaneRecord, Preference};
 #[cfg(feature = "orchestrator")]
-pub(crate) use orchestration::{OrchestratedJobsRecord, OrchestrationRecord};
+pub(crate) use orchestration::{OrchestratedJobsRecord, OrchestrationRecord, OrchestratorRecord};
 pub(crate) use owners::{PoolRecord, TenantRecord, UniqueRecord};
 pub(crate) use presence::{RunnerRecord, SessionRecord, SessionRef};
 pub(crate) use repeat::RepeatRecord;

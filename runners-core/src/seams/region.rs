@@ -2,7 +2,7 @@
 //! called, how often, and what its answer means is decided above it.
 
 use crate::values::{
-    id::JobId,
+    id::{JobId, TenantId},
     orchestration::{AskedCheck, RegionResult},
 };
 use async_trait::async_trait;
@@ -45,6 +45,8 @@ pub struct RegionCall {
     pub job: JobId,
     /// Which try at the job it is: 1, or 2 in the odd region.
     pub number: u32,
+    /// Whose run it is; nobody says unless an orchestrator makes the call.
+    pub tenant: Option<TenantId>,
     /// The region, as the request names it; none in local mode.
     pub region: Option<String>,
     /// The page that all checks look at.
@@ -68,6 +70,7 @@ impl RegionCall {
             run: run.into(),
             job,
             number: 1,
+            tenant: None,
             region: None,
             url: url.into(),
             checks,

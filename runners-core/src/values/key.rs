@@ -126,6 +126,8 @@ kinds! {
     Orchestration = 28,
     /// Jobs of a run over regions, as they were asked for.
     OrchestratedJobs = 29,
+    /// Who drives the runs over regions.
+    Orchestrator = 30,
 }
 
 impl Kind {

@@ -12,11 +12,12 @@ mod result;
 mod summary;
 
 pub use comparison::{ComparedCheck, ComparedRegion};
-pub use event::{RunEvent, RunHappening, RunPage};
+pub(crate) use event::RunPage;
+pub use event::{RunEvent, RunHappening};
 pub use history::{History, HistoryFilter, HistoryLine, Rate};
 pub use issue::{InvalidRequest, IssueCode, PathPart, RequestIssue};
 pub use options::{OrchestrationOptions, RegionPolicy};
 pub use progress::{RunFilter, RunLine, RunProgress, RunState, RunStateError};
 pub use request::{AskedCheck, OrchestrationMode, OrchestrationRequest};
 pub use result::{RegionResult, ResultArtifact, ResultState};
-pub use summary::{Finding, RegionJob, RegionTry, RunSummary, SummaryCounts};
+pub use summary::{Finding, RegionJob, RegionTry, RunArtifact, RunSummary, SummaryCounts};

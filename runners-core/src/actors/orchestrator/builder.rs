@@ -4,6 +4,7 @@ use super::{Orchestrator, Shared};
 use crate::{
     actors::{control_plane::Subjects, error::Error, records::Records},
     seams::{
+        artifact::ArtifactStore,
         clock::{Clock, SystemClock},
         random::{Random, SystemRandom},
         region::Region,
@@ -12,7 +13,10 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64},
+    },
     time::Duration,
 };
 use tokio::sync::Semaphore;
@@ -27,6 +31,7 @@ pub struct OrchestratorBuilder {
     random: Arc<dyn Random>,
     regions: BTreeMap<String, Arc<dyn Region>>,
     local: Option<Arc<dyn Region>>,
+    artifacts: Option<Arc<dyn ArtifactStore>>,
     calls_max: usize,
     open_runs_max: u32,
     retention: Option<Duration>,
@@ -43,6 +48,7 @@ impl OrchestratorBuilder {
             random: Arc::new(SystemRandom),
             regions: BTreeMap::new(),
             local: None,
+            artifacts: None,
             calls_max: 1024,
             open_runs_max: 1000,
             retention: Some(Duration::from_secs(30 * 24 * 3600)),
@@ -63,6 +69,15 @@ impl OrchestratorBuilder {
     /// Has requests in local mode carried out by `region`. They are refused unless one is given.
     pub fn local(mut self, region: impl Region) -> Self {
         self.local = Some(Arc::new(region));
+        self
+    }
+
+    /// Where the artifacts are that results name: the store of the control plane that is on the same
+    /// records. With it they can be read by their run, and are kept as long as the run is, or as the
+    /// tenant keeps artifacts. Unless this is said, nobody reads them here, and they are kept as
+    /// whoever left them says.
+    pub fn artifacts(mut self, store: impl ArtifactStore) -> Self {
+        self.artifacts = Some(Arc::new(store));
         self
     }
 
@@ -99,7 +114,8 @@ impl OrchestratorBuilder {
         self
     }
 
-    /// Takes up the runs that were under way, and begins to serve on the current tokio runtime.
+    /// Takes up the runs that were under way, and begins to serve on the current tokio runtime. An
+    /// orchestrator that serves on the same store is displaced.
     ///
     /// # Errors
     /// [`Error::Store`] when the store cannot be used.
@@ -112,15 +128,20 @@ impl OrchestratorBuilder {
             random: self.random,
             regions: self.regions,
             local: self.local,
+            artifacts: self.artifacts,
             calls: Arc::new(Semaphore::new(self.calls_max)),
             open_runs_max: self.open_runs_max,
             retention: self.retention,
             live: Mutex::new(HashMap::new()),
             subjects: Subjects::default(),
+            tenure: AtomicU64::new(0),
+            displaced: AtomicBool::new(false),
             stopping: CancellationToken::new(),
             duties: TaskTracker::new(),
         });
+        shared.begin_tenure().await.map_err(Error::Store)?;
         shared.take_up().await.map_err(Error::Store)?;
+        shared.duties.spawn(Arc::clone(&shared).serve_tenure());
         shared.duties.spawn(Arc::clone(&shared).serve_retention());
         Ok(Orchestrator { shared })
     }

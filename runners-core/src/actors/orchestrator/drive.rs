@@ -25,7 +25,7 @@ use crate::{
         store::StoreError,
     },
     values::{
-        orchestration::{RunEvent, RunHappening, RunState},
+        orchestration::{ResultArtifact, RunEvent, RunHappening, RunState},
         time::{BootTime, Timestamp},
     },
 };
@@ -66,6 +66,8 @@ struct Drive {
     calls: JoinSet<Over>,
     /// What is to be written.
     lines: Vec<Vec<u8>>,
+    /// What is to be named before that.
+    left: Vec<ResultArtifact>,
     /// When it is written at the latest.
     write_at: Option<BootTime>,
 }
@@ -85,6 +87,7 @@ impl Shared {
             calls_cancelled: CancellationToken::new(),
             calls: JoinSet::new(),
             lines: Vec::new(),
+            left: Vec::new(),
             write_at: None,
         };
         let shared = Arc::clone(self);
@@ -171,6 +174,7 @@ impl Drive {
         let job = job_id(*record.seed.as_bytes(), record.created_at, at);
         let mut call = RegionCall::new(&record.run, job, &planned.url, planned.checks.clone());
         call.number = number;
+        call.tenant = Some(record.tenant);
         call.region.clone_from(&planned.region);
         call.check_timeout = self.course.options().check_timeout;
         call.time_left = record.deadline().map(|deadline| deadline.since(now));
@@ -190,6 +194,9 @@ impl Drive {
     }
 
     fn take(&mut self, at: usize, ended: EndedTry) {
+        if self.shared.artifacts.is_some() {
+            self.left.extend(ended.results.iter().flat_map(|result| &result.artifacts).cloned());
+        }
         let planned = &self.course.plan()[at];
         let what = RunHappening::JobEnded {
             index: at,
@@ -250,6 +257,11 @@ impl Drive {
     /// Writes what is to be written, and how far the run is by it.
     async fn write(&mut self) -> Result<(), StoreError> {
         self.write_at = None;
+        let left = std::mem::take(&mut self.left);
+        let mut tries = 0;
+        while let Err(error) = self.shared.name_artifacts(&self.record, &left).await {
+            self.pause_after(error, &mut tries).await?;
+        }
         let mut lines = std::mem::take(&mut self.lines).into_iter().peekable();
         while lines.peek().is_some() {
             let mut chunk = BytesMut::new();
@@ -277,6 +289,7 @@ impl Drive {
             record.state = RunState::Running;
         }
         let mut batch = Batch::new();
+        self.shared.expect_tenure(&mut batch);
         batch.put(self.version, &record);
         batch.append(record.journal(), self.record.journal_bytes, chunk);
         if ends && is_last {
@@ -286,25 +299,13 @@ impl Drive {
         loop {
             let error = match self.shared.records.commit(batch.clone()).await {
                 Ok(_) => break,
-                Err(error @ (StoreError::Broken(_) | StoreError::Exhausted(_))) => return Err(error),
+                Err(error) if self.shared.ends_tenure(&error) => return Err(error),
                 Err(error) => error,
             };
             if self.stands_already(&record, &error).await? {
                 break;
             }
-            tracing::warn!(
-                run = record.run,
-                error = &error as &dyn std::error::Error,
-                cause = error.source().map(tracing::field::display),
-                "a run could not be written, and is tried again"
-            );
-            let span = Duration::from_millis(100).saturating_mul(1 << tries.min(16)).min(COMMIT_BACKOFF_MAX);
-            tries += 1;
-            tokio::select! {
-                biased;
-                () = self.shared.stopping.cancelled() => return Err(error),
-                () = sleep(&*self.shared.clock, span.mul_f64(0.5 + unit(&*self.shared.random) / 2.0)) => {}
-            }
+            self.pause_after(error, &mut tries).await?;
         }
         self.version += 1;
         let (completed_at, conclusion, state) =
@@ -316,6 +317,26 @@ impl Drive {
         }
         self.shared.subjects.changed(&self.record.journal());
         Ok(())
+    }
+
+    /// Waits before something is written again, if that may help.
+    async fn pause_after(&self, error: StoreError, tries: &mut u32) -> Result<(), StoreError> {
+        if matches!(error, StoreError::Broken(_) | StoreError::Exhausted(_)) {
+            return Err(error);
+        }
+        tracing::warn!(
+            run = self.record.run,
+            error = &error as &dyn std::error::Error,
+            cause = error.source().map(tracing::field::display),
+            "a run could not be written, and is tried again"
+        );
+        let span = Duration::from_millis(100).saturating_mul(1 << (*tries).min(16)).min(COMMIT_BACKOFF_MAX);
+        *tries += 1;
+        tokio::select! {
+            biased;
+            () = self.shared.stopping.cancelled() => Err(error),
+            () = sleep(&*self.shared.clock, span.mul_f64(0.5 + unit(&*self.shared.random) / 2.0)) => Ok(()),
+        }
     }
 
     /// Whether what could not be committed, as far as is known, was.

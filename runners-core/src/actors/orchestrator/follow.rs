@@ -1,8 +1,8 @@
 //! What a run tells, page by page or as a stream, from any place on.
 
-use super::{client::OrchestratorClient, error::OrchestratorError, ledger};
+use super::{ledger, local::LocalTransport};
 use crate::{
-    seams::clock::Clock as _,
+    seams::{clock::Clock as _, orchestration::OrchestratorError},
     values::{
         event::EventCursor,
         orchestration::{RunEvent, RunPage},
@@ -18,16 +18,10 @@ const PARK_MAX: Duration = Duration::from_secs(60);
 /// How long a page of a stream is held back.
 const PARK: Duration = Duration::from_secs(30);
 
-impl OrchestratorClient {
+impl LocalTransport {
     /// What a run told after a place, held back up to `park_for`, and a minute at most, while there is
     /// nothing. [`EventCursor::START`] is before everything.
-    ///
-    /// # Errors
-    /// [`OrchestratorError::NotFound`] or [`OrchestratorError::Store`].
-    ///
-    /// # Cancel safety
-    /// Dropping the future has no effect.
-    pub async fn events(
+    async fn events(
         &self,
         run: &str,
         after: EventCursor,
@@ -67,7 +61,7 @@ impl OrchestratorClient {
 
     /// What a run tells from a place on, as it happens, until it has ended. Each event comes with the
     /// place after it, from which another stream goes on. An error ends the stream.
-    pub fn follow(
+    pub(super) fn stream(
         &self,
         run: &str,
         after: EventCursor,
@@ -79,12 +73,6 @@ impl OrchestratorClient {
             ready: VecDeque::new(),
             ended: false,
         };
-        Self::stream(following)
-    }
-
-    fn stream(
-        following: Following,
-    ) -> impl Stream<Item = Result<(EventCursor, RunEvent), OrchestratorError>> + Send {
         stream::try_unfold(following, |mut following| async move {
             loop {
                 if let Some(event) = following.ready.pop_front() {
@@ -106,7 +94,7 @@ impl OrchestratorClient {
 
 /// Where a stream is.
 struct Following {
-    client: OrchestratorClient,
+    client: LocalTransport,
     run: String,
     next: EventCursor,
     ready: VecDeque<(EventCursor, RunEvent)>,

@@ -1,24 +1,20 @@
 //! How checks fared over the runs that are kept.
 
-use super::{client::OrchestratorClient, error::OrchestratorError};
+use super::local::LocalTransport;
 use crate::{
     rules::orchestration::history::Counting,
+    seams::orchestration::OrchestratorError,
     values::{
         fleet::listing::Paging,
         orchestration::{History, HistoryFilter},
     },
 };
+use std::time::Duration;
 
-impl OrchestratorClient {
+impl LocalTransport {
     /// How checks fared over the newest runs that ended, of those that the filter finds: at most
     /// [`RUNS_MAX`](History::RUNS_MAX) are read.
-    ///
-    /// # Errors
-    /// [`OrchestratorError::Store`].
-    ///
-    /// # Cancel safety
-    /// Dropping the future has no effect.
-    pub async fn history(&self, filter: &HistoryFilter) -> Result<History, OrchestratorError> {
+    pub(super) async fn history(&self, filter: &HistoryFilter) -> Result<History, OrchestratorError> {
         let mut names: Vec<String> = Vec::new();
         let mut paging = Paging { after: None, limit: Paging::LIMIT_MAX };
         let truncated = loop {
@@ -37,7 +33,7 @@ impl OrchestratorClient {
         let mut counting = Counting::new(filter);
         let mut runs = 0;
         for run in names.iter().rev() {
-            match self.results(run).await {
+            match self.wait(run, Duration::ZERO).await {
                 Ok(summary) => {
                     counting.add(&summary);
                     runs += 1;

@@ -43,6 +43,7 @@ impl Shared {
         let mut batch = Batch::new();
         batch.put(0, record);
         pieces.iter().for_each(|piece| batch.put(0, piece));
+        self.expect_tenure(&mut batch);
         let open_runs = OrchestrationRecord::open_runs(record.tenant);
         batch.add(open_runs, 1, Some(i64::from(self.open_runs_max)));
         self.records.commit(batch).await.map(drop)
@@ -136,6 +137,7 @@ impl Shared {
     /// Removes a run that has ended, the run itself last.
     pub(super) async fn remove(&self, found: &Versioned<OrchestrationRecord>) -> Result<(), StoreError> {
         let record = &found.record;
+        self.unname_artifacts(record).await?;
         self.drop_journal(record.journal()).await?;
         let key = |piece| OrchestratedJobsRecord::key_of(record.tenant, record.seed, piece);
         let keys: Vec<Key> = (0..record.pieces).map(key).collect();

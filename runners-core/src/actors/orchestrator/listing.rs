@@ -1,10 +1,10 @@
 //! Runs as they are listed: newest first, sifted, page by page.
 
-use super::{client::OrchestratorClient, error::OrchestratorError};
+use super::local::LocalTransport;
 use crate::{
     actors::records::{PAGE_ROWS, Versioned, read},
     rules::record::OrchestrationRecord,
-    seams::store::Query,
+    seams::{orchestration::OrchestratorError, store::Query},
     values::{
         fleet::listing::{Cursor, Listing, Paging},
         key::Index,
@@ -16,17 +16,10 @@ use bytes::Bytes;
 /// How many runs one page looks at before it is given with fewer than were asked for.
 const SCANNED_MAX: usize = 4096;
 
-impl OrchestratorClient {
+impl LocalTransport {
     /// Lists runs, newest first. Time is looked up, state and tags are sifted: where little of much
     /// matches, a page has fewer runs than were asked for, or none, and still leads to the next.
-    ///
-    /// # Errors
-    /// [`OrchestratorError::Refused`] for a limit or a cursor that cannot be, or
-    /// [`OrchestratorError::Store`].
-    ///
-    /// # Cancel safety
-    /// Dropping the future has no effect.
-    pub async fn list(
+    pub(super) async fn list(
         &self,
         filter: &RunFilter,
         paging: &Paging,

@@ -65,7 +65,9 @@ impl ProcessRegion {
         self
     }
 
-    /// Where what checks leave is kept, and whose it is. It is not kept unless this is said.
+    /// Where what checks leave is kept, and whose it is if the call does not say. It is not kept unless
+    /// this is said. Given the same store, the orchestrator names it for as long as the run is kept:
+    /// [`OrchestratorBuilder::artifacts`](super::OrchestratorBuilder::artifacts).
     #[must_use]
     pub fn artifacts(mut self, tenant: TenantId, store: impl ArtifactStore) -> Self {
         self.artifacts = Some(TenantArtifacts { tenant, store: Arc::new(store) });
@@ -88,7 +90,7 @@ impl ProcessRegion {
         command = command.with_timeout(limit);
         let payload = serde_json::to_vec(&command).expect("a command is plain data");
         let link = Arc::new(Link {
-            artifacts: self.artifacts.clone(),
+            artifacts: self.artifacts.as_ref().map(|artifacts| artifacts.of(call.tenant)),
             clock: Arc::clone(&self.clock),
             kept: Mutex::default(),
         });

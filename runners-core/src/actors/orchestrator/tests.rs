@@ -1,5 +1,6 @@
 //! The orchestrator over scripted regions, on simulated time.
 
+mod artifacts;
 mod bad_regions;
 mod regions;
 mod restart;
@@ -9,6 +10,7 @@ mod stopping;
 use super::*;
 use crate::{
     seams::{
+        orchestration::OrchestratorError,
         region::{RegionCall, RegionError, RegionReply},
         store::MemoryStore,
     },

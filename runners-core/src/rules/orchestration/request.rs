@@ -127,7 +127,7 @@ fn asked_check(reader: &mut Reader, asked: &AskedCheck, mode: OrchestrationMode)
         (None, OrchestrationMode::Remote) => {
             let message = "is missing: in mode \"remote\" every check names the region it is carried out in";
             if let Some(issue) = reader.wrong(IssueCode::InvalidType, message) {
-                issue.expected = Some("string");
+                issue.expected = Some("string".into());
             }
         }
         (_, OrchestrationMode::Local) => {}
@@ -149,7 +149,7 @@ fn url(reader: &mut Reader, value: Option<&Value>) {
             let found = if found.is_some() { "is no string" } else { "is missing" };
             let message = format!("{found}: name the page that the check looks at");
             if let Some(issue) = reader.wrong(IssueCode::InvalidType, message) {
-                issue.expected = Some("string");
+                issue.expected = Some("string".into());
             }
         }
     }

@@ -65,13 +65,13 @@ impl Reader {
             Value::Object(_) => "is an object",
         });
         if let Some(issue) = self.wrong(IssueCode::InvalidType, format!("must be {expected}, and {found}")) {
-            issue.expected = expected.split(' ').next_back();
+            issue.expected = expected.split(' ').next_back().map(Into::into);
         }
     }
 
     fn one_of(&mut self, values: &[&'static str], message: &str) {
         if let Some(issue) = self.wrong(IssueCode::InvalidValue, message) {
-            issue.values = values.to_vec();
+            issue.values = values.iter().map(|value| (*value).into()).collect();
         }
     }
 

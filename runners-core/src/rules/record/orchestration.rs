@@ -184,3 +184,34 @@ impl Record for OrchestratedJobsRecord {
         Some(self)
     }
 }
+
+/// Which orchestrator drives the runs of a store: the one that wrote this last. Its version is what each
+/// of them is told apart by.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct OrchestratorRecord {
+    /// When it began.
+    pub(crate) started_at: Timestamp,
+    #[serde(flatten)]
+    pub(crate) unknown: Unknown,
+}
+
+impl OrchestratorRecord {
+    pub(crate) const fn new(started_at: Timestamp) -> Self {
+        Self { started_at, unknown: Unknown::new() }
+    }
+
+    pub(crate) fn the_key() -> Key {
+        let id = keys::text(&["orchestrator"]);
+        Key::new(TenantId::OPERATOR, Kind::Orchestrator, Bytes::copy_from_slice(&id))
+    }
+}
+
+impl Record for OrchestratorRecord {
+    const KIND: Kind = Kind::Orchestrator;
+    fn key(&self) -> Key {
+        Self::the_key()
+    }
+    fn with_key(self, _: &Key) -> Option<Self> {
+        Some(self)
+    }
+}

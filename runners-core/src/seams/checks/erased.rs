@@ -38,11 +38,12 @@ where
 }
 
 fn read<I: DeserializeOwned>(input: Map<String, Value>) -> Result<I, Misfit> {
-    let is_empty = input.is_empty();
+    let names_no_more_than_the_page = input.keys().all(|name| name == "url");
     serde_path_to_error::deserialize(Value::Object(input)).or_else(|error| {
-        // `()` takes nothing, and that is written as an object without members.
+        // `()` takes nothing, and that is written as an object without members, but for the page, which
+        // every call of an orchestrator has in its input.
         let nothing = || serde_json::from_value(Value::Null).ok();
-        is_empty.then(nothing).flatten().ok_or_else(|| {
+        names_no_more_than_the_page.then(nothing).flatten().ok_or_else(|| {
             let place = pointer(error.path());
             let place = if place.is_empty() { "/".to_owned() } else { place };
             Misfit { place, problem: error.inner().to_string() }

@@ -96,6 +96,17 @@ fn an_unknown_name_lists_those_there_are_and_an_input_that_does_not_fit_says_whe
 }
 
 #[test]
+fn a_check_that_takes_nothing_is_asked_for_with_no_more_than_a_page() {
+    let asked = |input: Value| RunCheck::new("nothing", &input).unwrap();
+    assert!(checks().prepare(asked(json!({}))).is_ok());
+    assert!(checks().prepare(asked(json!({ "url": "https://a.example" }))).is_ok());
+    let fault = checks().prepare(asked(json!({ "url": "https://a.example", "more": 1 }))).unwrap_err();
+    assert_eq!(fault.code, "invalid_input");
+    // A page does not stand for what another check needs.
+    assert!(checks().prepare(command(&json!({ "url": "https://a.example" }))).is_err());
+}
+
+#[test]
 fn the_schema_of_an_input_has_its_defaults_and_its_documentation() {
     let list = checks().list();
     let names: Vec<_> = list.iter().map(|listing| listing.name.as_str()).collect();

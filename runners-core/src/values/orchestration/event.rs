@@ -89,12 +89,11 @@ pub enum RunHappening {
 
 /// Some events of a run, in order.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::exhaustive_structs, reason = "faces of other protocols take it apart")]
-pub struct RunPage {
+pub(crate) struct RunPage {
     /// Each event, and where to go on after it.
-    pub events: Vec<(EventCursor, RunEvent)>,
+    pub(crate) events: Vec<(EventCursor, RunEvent)>,
     /// Where to go on: after the last of them.
-    pub next: EventCursor,
+    pub(crate) next: EventCursor,
     /// Whether the run has ended and nothing more will come.
-    pub ended: bool,
+    pub(crate) ended: bool,
 }

@@ -1,11 +1,11 @@
 //! What is wrong with a request, place by place.
 
-use serde::Serialize;
-use std::fmt;
+use serde::{Deserialize, Serialize};
+use std::{borrow::Cow, fmt};
 
 /// A request that is refused, with everything that is wrong with it: at most
 /// [`ISSUES_MAX`](Self::ISSUES_MAX) issues, and at least one.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub struct InvalidRequest {
     /// What is wrong, in the order in which it was found.
@@ -31,7 +31,7 @@ impl fmt::Display for InvalidRequest {
 
 /// One thing that is wrong with a request. Its JSON has the members that validators of the wire's
 /// other speakers write.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RequestIssue {
     /// Which kind of thing is wrong.
@@ -41,19 +41,19 @@ pub struct RequestIssue {
     /// What is wrong, what the limit is, and what to do instead.
     pub message: String,
     /// The type that is expected there, for [`IssueCode::InvalidType`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expected: Option<&'static str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Cow<'static, str>>,
     /// The least that is allowed, for [`IssueCode::TooSmall`].
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum: Option<u64>,
     /// The most that is allowed, for [`IssueCode::TooBig`].
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maximum: Option<u64>,
     /// What is allowed, for [`IssueCode::InvalidValue`].
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub values: Vec<&'static str>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<Cow<'static, str>>,
     /// What is not known, for [`IssueCode::UnrecognizedKeys`].
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
 }
 
@@ -91,7 +91,7 @@ impl fmt::Display for RequestIssue {
 }
 
 /// Which kind of thing is wrong. Stable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum IssueCode {
@@ -110,7 +110,7 @@ pub enum IssueCode {
 }
 
 /// One step to a place in a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 #[expect(clippy::exhaustive_enums, reason = "JSON has members and elements")]
 pub enum PathPart {

@@ -1,6 +1,6 @@
 //! What became of a run: job by job, result by result, and in numbers.
 
-use super::{RegionResult, RunState};
+use super::{RegionResult, ResultArtifact, RunState};
 use crate::values::{
     id::JobId,
     outcome::Conclusion,
@@ -36,6 +36,49 @@ pub struct RunSummary {
     /// Its tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+}
+
+impl RunSummary {
+    /// What its results left, in their order; those of a first try before those of the second.
+    pub fn artifacts(&self) -> impl Iterator<Item = RunArtifact> + '_ {
+        self.jobs.iter().flat_map(|job| {
+            let first = job.first_try.iter().flat_map(|first| first.results.iter().map(|result| (1, result)));
+            let last = if job.first_try.is_some() { 2 } else { 1 };
+            let tries = first.chain(job.results.iter().map(move |result| (last, result)));
+            tries.flat_map(move |(number, result)| {
+                result.artifacts.iter().map(move |artifact| RunArtifact {
+                    job_id: job.job_id,
+                    region: job.region.clone(),
+                    url: job.url.clone(),
+                    check: result.name.clone(),
+                    number,
+                    artifact: artifact.clone(),
+                })
+            })
+        })
+    }
+}
+
+/// An artifact, and which check left it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct RunArtifact {
+    /// The job.
+    pub job_id: JobId,
+    /// Its region; none in local mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The page.
+    pub url: String,
+    /// The check.
+    pub check: String,
+    /// In which try at the job: 1, or 2 in the odd region.
+    #[serde(rename = "try")]
+    pub number: u32,
+    /// What it left.
+    #[serde(flatten)]
+    pub artifact: ResultArtifact,
 }
 
 /// How many checks were asked for, and what they found. While a run is under way the last three add

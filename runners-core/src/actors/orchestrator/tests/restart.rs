@@ -44,6 +44,50 @@ async fn a_restart_in_the_middle_goes_on_and_repeats_nothing_that_was_confirmed(
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_on_one_store_the_one_that_began_last_drives_and_the_other_stops() {
+    let clock = SimClock::new();
+    let store = MemoryStore::default();
+    let slow = Scripted::after(&clock, Duration::from_secs(1));
+    let first = start_on(store.clone(), &[("eu", &slow)], &clock).await;
+    let request = OrchestrationRequest { concurrency: Some(4), ..pages("eu", 20) };
+    let run = first.local_client().submit(&request).await.unwrap();
+    sleep(&clock, Duration::from_millis(2500)).await;
+
+    let other = Scripted::after(&clock, Duration::from_secs(1));
+    let second = start_on(store.clone(), &[("eu", &other)], &clock).await;
+    let refused = first.local_client().submit(&everywhere(&["eu"])).await;
+    assert!(matches!(refused, Err(OrchestratorError::Stopping)), "{refused:?}");
+    assert!(first.is_displaced() && !second.is_displaced());
+    first.stopped().await;
+    let summary = second.local_client().wait(&run, LONG).await.unwrap();
+    assert_eq!(summary.summary, SummaryCounts { total: 20, passed: 20, failed: 0, errored: 0 });
+    // What was confirmed is asked by nobody again, and what was under way under its key.
+    assert_eq!((slow.keys().len(), other.keys().len()), (12, 12));
+    assert_eq!(slow.seen.under_way.load(Ordering::SeqCst), 0);
+    first.stop().await;
+    assert!(!second.is_displaced());
+    second.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_has_nothing_to_write_notices_as_well_that_another_has_begun() {
+    let clock = SimClock::new();
+    let store = MemoryStore::default();
+    let hanging = Scripted::hanging();
+    let first = start_on(store.clone(), &[("eu", &hanging)], &clock).await;
+    let run = first.local_client().submit(&everywhere(&["eu"])).await.unwrap();
+    sleep(&clock, Duration::from_secs(60)).await;
+    let good = Scripted::answering(ResultState::Pass);
+    let second = start_on(store, &[("eu", &good)], &clock).await;
+    assert_eq!(second.local_client().wait(&run, LONG).await.unwrap().summary.passed, 1);
+    sleep(&clock, Duration::from_secs(6)).await;
+    assert!(first.is_displaced());
+    first.stop().await;
+    assert_eq!(hanging.seen.under_way.load(Ordering::SeqCst), 0);
+    second.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_crash_between_an_answer_and_its_record_repeats_the_call_under_its_key() {
     let clock = SimClock::new();
     let store =

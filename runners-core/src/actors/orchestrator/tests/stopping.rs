@@ -72,13 +72,14 @@ async fn whoever_cancels_a_run_has_its_calls_stopped_and_what_came_back_kept() {
     let client = orchestrator.local_client();
     let run = client.submit(&everywhere(&["good", "never"])).await.unwrap();
     crate::seams::clock::sleep(&clock, Duration::from_secs(10)).await;
-    assert!(client.cancel(&run).await.unwrap());
+    let cancelled = client.cancel(&run).await.unwrap();
+    assert_eq!((cancelled.state, cancelled.conclusion), (RunState::Failed, Some(Conclusion::Cancelled)));
     let summary = client.results(&run).await.unwrap();
     assert_eq!((summary.state, summary.conclusion), (RunState::Failed, Some(Conclusion::Cancelled)));
     assert_eq!(summary.jobs[1].error.as_deref(), Some("the run was cancelled"));
     assert_eq!(summary.summary, SummaryCounts { total: 2, passed: 1, failed: 0, errored: 1 });
     assert_eq!(hanging.seen.under_way.load(Ordering::SeqCst), 0);
-    assert!(!client.cancel(&run).await.unwrap(), "it had ended before");
+    assert_eq!(client.cancel(&run).await.unwrap(), cancelled, "it had ended before");
     orchestrator.stop().await;
 }
 
