@@ -97,6 +97,11 @@ impl<'s> Page<'s> {
         Ok(self.get("url").await?.as_str().unwrap_or_default().to_owned())
     }
 
+    /// Why the browser did not reach the host of an address, if somebody knows.
+    pub(crate) fn unreached(self, url: &str) -> Option<String> {
+        self.session.unreached(url)
+    }
+
     /// Starts to load an address; does not wait for it.
     pub(crate) async fn go_to(self, url: &str) -> Result<(), BrowserError> {
         self.post("url", json!({ "url": url })).await.map(drop)

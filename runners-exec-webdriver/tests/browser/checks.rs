@@ -198,16 +198,16 @@ async fn checks_travel_as_jobs_and_leave_what_they_kept() {
         (passed.state, passed.details_as::<serde_json::Value>().unwrap()),
         (CheckState::Passed, json!({ "value": "Test page" }))
     );
-    assert_eq!(passed.artifacts, ["there.png"]);
+    assert_eq!(passed.artifacts, ["console.json", "network.har", "there.png"]);
 
     let command = RunCheck::new("greets", &Greeting { url, heading: "Cart".to_owned() }).unwrap();
     let job = fleet.submit(&command).await.unwrap();
     let failed: CheckResult = job.result().await.unwrap();
     assert_eq!((failed.name.as_str(), failed.state), ("greets", CheckState::Failed));
     assert!(failed.message.unwrap().contains("wanted \"Cart\", and it is \"Shop\""));
-    assert_eq!(failed.artifacts, ["failed.html", "failed.png", "there.png"]);
+    assert_eq!(failed.artifacts, ["console.json", "failed.html", "failed.png", "network.har", "there.png"]);
     let view = job.wait().await.unwrap();
-    assert_eq!((view.conclusion(), view.artifacts.len()), (Some(Conclusion::Failed), 3));
+    assert_eq!((view.conclusion(), view.artifacts.len()), (Some(Conclusion::Failed), 5));
 
     let broken = fleet.run("breaks", &()).await.unwrap();
     assert_eq!((broken.name.as_str(), broken.state), ("breaks", CheckState::Errored));

@@ -10,6 +10,8 @@ mod canonical;
 mod checks;
 mod corpus;
 mod differential;
+#[cfg(target_os = "linux")]
+mod egress;
 mod elements;
 mod endurance;
 mod engines;
@@ -18,6 +20,7 @@ mod extensions;
 mod failures;
 mod forms;
 mod keys;
+mod lent;
 #[cfg(target_os = "linux")]
 mod life;
 #[cfg(target_os = "linux")]

@@ -57,19 +57,29 @@ struct Dialog {
 }
 
 impl BidiSession {
-    /// Opens a session with the browser that listens on a port of this machine.
-    pub(crate) async fn open(port: u16, clock: &Arc<dyn Clock>) -> Result<Self, OpenError> {
+    /// Opens a session with the browser that listens on a port of this machine, and is to connect through
+    /// another one.
+    pub(crate) async fn open(
+        port: u16,
+        gate: Option<u16>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
         let opened = Connection::open(port, "session").await;
         let connection = opened.map_err(|error| not_opened(&error.to_string()))?;
         let (connection, state) = (Mutex::new(connection), StateMutex::default());
         let mut session = Self { connection, state, capabilities: Map::new(), clock: Arc::clone(clock) };
-        session.start().await.map_err(|error| not_opened(&error.to_string()))?;
+        session.start(gate).await.map_err(|error| not_opened(&error.to_string()))?;
         Ok(session)
     }
 
-    async fn start(&mut self) -> Result<(), BrowserError> {
+    async fn start(&mut self, gate: Option<u16>) -> Result<(), BrowserError> {
         let prompts = json!({ "default": "ignore", "beforeUnload": "accept" });
-        let wanted = json!({ "capabilities": { "alwaysMatch": { "unhandledPromptBehavior": prompts } } });
+        let mut wanted = json!({ "capabilities": { "alwaysMatch": { "unhandledPromptBehavior": prompts } } });
+        if let Some(port) = gate {
+            wanted["capabilities"]["alwaysMatch"]["proxy"] = json!({
+                "proxyType": "manual", "socksProxy": format!("127.0.0.1:{port}"), "socksVersion": 5,
+            });
+        }
         let mut session = self.command("session.new", &wanted).await?;
         if let Value::Object(capabilities) = session["capabilities"].take() {
             self.capabilities = capabilities;
