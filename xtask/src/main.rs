@@ -9,6 +9,7 @@ mod engines;
 mod examples;
 mod extras;
 mod features;
+mod grid;
 mod mutants;
 mod packages;
 mod process;

@@ -135,6 +135,12 @@ impl<'s> Page<'s> {
         self.post("runners/bidi", json!({ "method": method, "params": params })).await
     }
 
+    /// What was told over WebDriver BiDi of the events that somebody has subscribed to.
+    pub(crate) async fn bidi_told(self) -> Result<Vec<Value>, BrowserError> {
+        let mut told = self.get("runners/bidi/told").await?;
+        Ok(told.as_array_mut().map(std::mem::take).unwrap_or_default())
+    }
+
     /// Brings the page to the front, where the browser can.
     pub(crate) async fn come_to_front(self) -> Result<(), BrowserError> {
         if self.abilities().bidi() {

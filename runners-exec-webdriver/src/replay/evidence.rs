@@ -134,6 +134,7 @@ impl<'r> Keeper<'r> {
         capture: Capture,
         browser: &Map<String, Value>,
     ) -> (Vec<String>, Vec<String>) {
+        watch.hear_out(self.page, self.clock).await;
         let (journal, mut film, heard) = watch.into_parts();
         let (mut names, now) = (Vec::new(), self.clock.wall());
         if !heard {

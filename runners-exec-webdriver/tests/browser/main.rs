@@ -19,6 +19,8 @@ mod evidence;
 mod extensions;
 mod failures;
 mod forms;
+#[cfg(unix)]
+mod grid;
 mod keys;
 mod lent;
 #[cfg(target_os = "linux")]

@@ -2,6 +2,7 @@
 
 use super::{
     actions,
+    heard::Heard as Told,
     script::{self, Answers},
 };
 use crate::{
@@ -48,6 +49,8 @@ struct State {
     dialogs: Vec<Dialog>,
     /// What was typed into the dialog.
     typed: Option<String>,
+    /// What was told of consoles and requests, for who wants it.
+    told: Told,
 }
 
 #[derive(Debug)]
@@ -123,10 +126,13 @@ impl BidiSession {
 
     fn hear(&self, heard: Heard) {
         // The answer to a command that was given up changes nothing.
-        let Heard::Event(Event { method, params }) = heard else { return };
+        let Heard::Event(event) = heard else { return };
+        let Event { method, params } = &event;
         let page = params["context"].as_str().unwrap_or_default();
         let mut state = self.state();
-        if method == "browsingContext.userPromptOpened" {
+        if !method.starts_with("browsingContext.") {
+            state.told.take(event);
+        } else if method == "browsingContext.userPromptOpened" {
             let text = params["message"].as_str().unwrap_or_default().to_owned();
             state.dialogs.push(Dialog { page: page.to_owned(), text });
         } else if let Some(at) = state.dialogs.iter().position(|dialog| dialog.page == page) {
@@ -364,6 +370,11 @@ impl Session for BidiSession {
                     .map(|_| Value::Null)
             }
             (Method::Post, "runners/bidi") => self.pass_on(body).await,
+            (Method::Get, "runners/bidi/told") => {
+                // Everything before this answer has been told by then.
+                self.pages().await?;
+                Ok(self.state().told.give())
+            }
             _ => Err(BrowserError::Unsupported {
                 message: format!("{path} is no command of a session over BiDi"),
             }),
