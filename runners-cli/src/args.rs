@@ -29,6 +29,7 @@ use crate::{
 };
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use runners_core::Runner;
+use runners_exec_webdriver::Engine;
 use std::{path::PathBuf, time::Duration};
 
 /// Run recorded browser flows on machines that only connect out.
@@ -294,6 +295,9 @@ pub(crate) struct FlowValidateArgs {
     pub(crate) flows: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) parameters: ParameterArgs,
+    /// Look also for what this browser cannot do: chromium, firefox or webkit.
+    #[arg(long, value_name = "ENGINE", env = "RUNNERS_ENGINE")]
+    pub(crate) engine: Option<Engine>,
     /// Print JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,

@@ -2,7 +2,7 @@
 
 use crate::args::{BrowserArgs, Captured};
 use anyhow::{Context as _, Result, bail};
-use runners_core::SystemClock;
+use runners_core::{Egress, SystemClock};
 use runners_exec_webdriver::{
     BaselineMode, DirectoryBaselines, Driver, DriverOptions, Engine, FlowExecutor, Probe, ProbeError,
     ReplayOptions, WarmBrowsers, WarmOptions,
@@ -25,8 +25,20 @@ pub(crate) struct LocalBrowser {
 }
 
 impl LocalBrowser {
-    /// Looks whether there is a browser. None is started yet.
+    /// Looks whether there is a browser for what others ask for, which never goes to link-local addresses
+    /// and a cloud's metadata, nor to hosts that are not listed if any is. None is started yet.
     pub(crate) fn new(arguments: &BrowserArgs) -> Result<Self> {
+        let allowed = arguments.browse.iter().fold(Egress::browsing(), Egress::allow_host);
+        Self::held_to(arguments, Some(allowed))
+    }
+
+    /// The same for what the user of this machine has here: such flows go everywhere, also to files, unless
+    /// hosts are listed.
+    pub(crate) fn for_own_flows(arguments: &BrowserArgs) -> Result<Self> {
+        if arguments.browse.is_empty() { Self::held_to(arguments, None) } else { Self::new(arguments) }
+    }
+
+    fn held_to(arguments: &BrowserArgs, egress: Option<Egress>) -> Result<Self> {
         let (driver, managed) = match &arguments.webdriver {
             Some(url) => (remote(url, arguments.webdriver_capabilities.as_deref())?, None),
             None => {
@@ -40,6 +52,7 @@ impl LocalBrowser {
                 (Driver::new(options.clone()), Some(options))
             }
         };
+        let driver = driver.with_egress(egress);
         let mut options = ReplayOptions::default();
         options.screenshots = arguments.screenshots.into();
         let asks = |what| arguments.capture.contains(&what);

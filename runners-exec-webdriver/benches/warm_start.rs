@@ -18,6 +18,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             let driver = Driver::new(DriverOptions::of(*engine));
             let warm = WarmBrowsers::new(driver.clone(), WarmOptions::default());
             measure(&format!("{engine}, started for it"), &driver).await?;
+            if *engine == Engine::Webkit {
+                driver.stop().await;
+                continue;
+            }
             warm.warm_up().await;
             measure(&format!("{engine}, kept"), &warm).await?;
             warm.stop().await;

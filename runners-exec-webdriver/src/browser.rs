@@ -8,6 +8,7 @@ pub(crate) mod webdriver;
 
 use crate::engine::Engine;
 use async_trait::async_trait;
+use runners_core::Egress;
 use serde_json::{Map, Value};
 use std::{borrow::Cow, error::Error, fmt::Debug, sync::Arc};
 
@@ -30,6 +31,12 @@ pub trait Browser: Debug + Send + Sync + 'static {
     fn engine(&self) -> Option<Engine> {
         None
     }
+
+    /// Where its browsers may go, if that is held to something: a flow that leads elsewhere is refused
+    /// without starting one.
+    fn egress(&self) -> Option<Arc<Egress>> {
+        None
+    }
 }
 
 #[async_trait]
@@ -40,6 +47,10 @@ impl<B: Browser + ?Sized> Browser for Arc<B> {
 
     fn engine(&self) -> Option<Engine> {
         (**self).engine()
+    }
+
+    fn egress(&self) -> Option<Arc<Egress>> {
+        (**self).egress()
     }
 }
 
@@ -68,6 +79,29 @@ pub trait Session: Debug + Send + Sync {
     /// # Cancel safety
     /// Dropping the future leaves the session open or closed; dropping the session then ends it.
     async fn close(&self);
+
+    /// Where another client of WebDriver can use the session too. `None` unless a driver of classic
+    /// WebDriver serves it.
+    fn endpoint(&self) -> Option<Endpoint> {
+        None
+    }
+
+    /// Why the browser did not reach the host of an address when it last tried, where whoever connects
+    /// for it knows. `None` if it did.
+    fn unreached(&self, url: &str) -> Option<String> {
+        let _ = url;
+        None
+    }
+}
+
+/// Where a session is, for another client of WebDriver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Endpoint {
+    /// The address of the driver, without credentials.
+    pub driver: String,
+    /// The id of the session there.
+    pub session: String,
 }
 
 /// One WebDriver command within a session.
@@ -135,6 +169,11 @@ pub enum BrowserError {
         /// What the driver said, in one line.
         message: String,
     },
+}
+
+impl BrowserError {
+    /// The code of a page that the operator has not allowed.
+    pub(crate) const NOT_ALLOWED: &'static str = "not allowed";
 }
 
 /// Why no session was opened, by what the caller does next.

@@ -2,6 +2,8 @@
 //! that somebody else runs at a URL.
 
 mod firefox;
+mod gate;
+mod guard;
 mod identity;
 mod locate;
 mod managed;
@@ -13,15 +15,20 @@ mod solo;
 mod sweep;
 mod webkit;
 
+pub(crate) use guard::check_page;
+
 use crate::{
-    browser::{Browser, OpenError, Session},
+    browser::{Browser, OpenError, Session, webdriver::Manners},
     engine::Engine,
+    lent::LentSession,
     within::within,
 };
 use async_trait::async_trait;
+use gate::Gate;
+use guard::GuardedSession;
 use managed::Managed;
 use remote::Remote;
-use runners_core::{Clock, SystemClock};
+use runners_core::{Clock, Egress, SystemClock};
 use serde_json::{Map, Value};
 use solo::Solo;
 use std::{path::PathBuf, process::Stdio, sync::Arc, time::Duration};
@@ -35,10 +42,24 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
 /// started again if it died. Firefox and WebKit have a process for each session. They end with
 /// [`stop`](Self::stop) or when the last clone is dropped; sessions that are open then are lost. It
 /// needs a Tokio runtime with I/O and time.
+///
+/// Its browsers go only where an [`Egress`] lets them: [`Egress::browsing`] unless
+/// [said otherwise](Self::with_egress), which is the networks of this machine and public ones, and never
+/// what is link-local or a cloud's metadata.
 #[derive(Clone, Debug)]
 pub struct Driver {
     source: Source,
     clock: Arc<dyn Clock>,
+    egress: Option<Arc<Egress>>,
+}
+
+/// How one session is opened.
+#[derive(Clone, Debug)]
+struct Opening {
+    clock: Arc<dyn Clock>,
+    manners: Manners,
+    /// The port of this machine through which the browser is to connect.
+    gate: Option<u16>,
 }
 
 /// How browsers of this machine are started.
@@ -153,7 +174,7 @@ impl Driver {
             Engine::Chromium => Source::Managed(Arc::new(Managed::new(options))),
             engine => Source::Solo(engine, Arc::new(Solo::new(options))),
         };
-        Self { source, clock }
+        Self { source, clock, egress: Some(Arc::new(Egress::browsing())) }
     }
 
     /// A WebDriver that runs already, such as a Selenium Grid: at an `http` URL, or an `https` URL with
@@ -162,7 +183,21 @@ impl Driver {
     #[must_use]
     pub fn at(url: impl Into<String>, capabilities: Map<String, Value>) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-        Self { source: Source::Given(Box::new(Remote::new(&url.into(), capabilities))), clock }
+        let source = Source::Given(Box::new(Remote::new(&url.into(), capabilities)));
+        Self { source, clock, egress: Some(Arc::new(Egress::browsing())) }
+    }
+
+    /// Lets browsers go where this says, or everywhere and to every scheme if `None`.
+    ///
+    /// Pages that a browser is sent to are checked before. What a browser of this machine then connects
+    /// to, for a page, a redirect, a part of a page or a socket, it connects to through this process,
+    /// which looks the name up once and checks the address that it uses. Where the environment or the
+    /// arguments of the browser name a proxy, and at a WebDriver that runs elsewhere, only the pages that
+    /// a browser is sent to are checked: what they lead to is the proxy's, or that machine's, to decide.
+    #[must_use]
+    pub fn with_egress(mut self, egress: impl Into<Option<Egress>>) -> Self {
+        self.egress = egress.into().map(Arc::new);
+        self
     }
 
     /// Sends one more header with every request to a driver [at](Self::at) a URL, such as
@@ -182,6 +217,19 @@ impl Driver {
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
+    }
+
+    /// Opens a session for another client of WebDriver, which finds what WebDriver does by itself: it waits
+    /// for pages to load. The browser is as owned as every other.
+    ///
+    /// # Errors
+    /// [`OpenError`], also for Firefox, which has no driver.
+    ///
+    /// # Cancel safety
+    /// A dropped future leaves no session.
+    pub async fn lend(&self) -> Result<LentSession, OpenError> {
+        let session = self.open_with(Manners::Usual).await?;
+        LentSession::new(session.into(), Arc::clone(&self.clock))
     }
 
     /// Ends what was started and all its browsers; the next session starts anew. A driver at a URL is
@@ -206,20 +254,52 @@ impl Driver {
     }
 }
 
-#[async_trait]
-impl Browser for Driver {
-    async fn open(&self) -> Result<Box<dyn Session>, OpenError> {
+impl Driver {
+    async fn open_with(&self, manners: Manners) -> Result<Box<dyn Session>, OpenError> {
         let opened = within(&*self.clock, OPEN_TIMEOUT, async {
-            match &self.source {
-                Source::Managed(managed) => managed.open(&self.clock).await,
-                Source::Solo(_, solo) => solo.open(&self.clock).await,
-                Source::Given(remote) => remote.open(&self.clock).await,
-            }
+            let gate = self.gate().await?;
+            let port = gate.as_ref().map(Gate::port);
+            let opening = Opening { clock: Arc::clone(&self.clock), manners, gate: port };
+            let session = match &self.source {
+                Source::Managed(managed) => managed.open(&opening).await?,
+                Source::Solo(_, solo) => solo.open(&opening).await?,
+                Source::Given(remote) => remote.open(&opening).await?,
+            };
+            Ok(match &self.egress {
+                Some(egress) => Box::new(GuardedSession::new(session, Arc::clone(egress), gate)),
+                None => session,
+            })
         });
         opened.await.unwrap_or_else(|| {
             let message = format!("no session was opened within {} s", OPEN_TIMEOUT.as_secs());
             Err(OpenError::NotStarted { message })
         })
+    }
+
+    /// The way out for one browser of this machine, unless it goes by somebody's proxy.
+    async fn gate(&self) -> Result<Option<Gate>, OpenError> {
+        let arguments = match &self.source {
+            Source::Managed(managed) => managed.arguments_given(),
+            Source::Solo(_, solo) => solo.arguments_given(),
+            Source::Given(_) => return Ok(None),
+        };
+        let Some(egress) = self.egress.as_ref().filter(|_| !guard::has_proxy(arguments)) else {
+            return Ok(None);
+        };
+        let opened = Gate::open(Arc::clone(egress), Arc::clone(&self.clock)).await;
+        let failed = |error| OpenError::NotStarted { message: format!("no way out for a browser: {error}") };
+        opened.map(Some).map_err(failed)
+    }
+}
+
+#[async_trait]
+impl Browser for Driver {
+    async fn open(&self) -> Result<Box<dyn Session>, OpenError> {
+        self.open_with(Manners::Ours).await
+    }
+
+    fn egress(&self) -> Option<Arc<Egress>> {
+        self.egress.clone()
     }
 
     fn engine(&self) -> Option<Engine> {

@@ -1,7 +1,9 @@
 //! What the browser does beside the steps: its console, what nobody caught, its requests, and what
-//! the screen showed. Listened to while a flow is replayed, over the DevTools protocol; where a browser
-//! does not speak it, a flow leaves what it left before. Pictures of steps are the replay's own.
+//! the screen showed. Listened to while a flow is replayed, over the DevTools protocol or, without bodies
+//! and screens, over WebDriver BiDi; where a browser speaks neither, a flow leaves what it left before.
+//! Pictures of steps are the replay's own.
 
+mod bidi;
 mod capture;
 mod console;
 mod film;

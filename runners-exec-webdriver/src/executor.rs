@@ -57,8 +57,8 @@ impl FlowExecutor {
     /// Replays one flow in a session of its own, without a runner.
     ///
     /// # Errors
-    /// A [`Fault`]: `unsupported`, `secret`, `cancelled`, `browser_lost`, `browser_missing`,
-    /// `misconfigured` or `browser_not_started`.
+    /// A [`Fault`]: `unsupported`, `not_allowed`, `secret`, `cancelled`, `browser_lost`,
+    /// `browser_missing`, `misconfigured` or `browser_not_started`.
     ///
     /// # Cancel safety
     /// Once `cancelled` completes, the flow stops and the session is closed before this returns.
@@ -76,6 +76,9 @@ impl FlowExecutor {
         match self.browser.engine() {
             Some(engine) => replay.check_on(engine)?,
             None => replay.check()?,
+        }
+        if let Some(egress) = self.browser.egress() {
+            replay.check_egress(&egress)?;
         }
         let mut cancelled = pin!(cancelled);
         let session = open(&*self.browser, &*self.clock, cancelled.as_mut()).await?;

@@ -11,6 +11,7 @@ mod key;
 mod parameters;
 mod parse;
 mod problem;
+mod reach;
 mod reader;
 mod schema;
 mod secret;

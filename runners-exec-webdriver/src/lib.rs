@@ -11,6 +11,8 @@ mod engine;
 mod evidence;
 mod executor;
 mod flow;
+mod kept;
+mod lent;
 mod page;
 mod probe;
 mod replay;
@@ -20,7 +22,7 @@ mod visual;
 mod warm;
 mod within;
 
-pub use browser::{Browser, BrowserError, Call, Method, OpenError, Session};
+pub use browser::{Browser, BrowserError, Call, Endpoint, Method, OpenError, Session};
 #[cfg(feature = "checks")]
 pub use check::{CheckExecutor, CheckFleet, CheckFleetBuilder, FleetError};
 pub use driver::{Driver, DriverOptions};
@@ -32,6 +34,7 @@ pub use flow::{
     Extension, Flow, Mode, Operator, Parameter, ParameterKind, Problem, Problems, Selector, Selectors, Step,
     StoredOrigin, UploadedFile, Viewport, WaitForElement,
 };
+pub use lent::LentSession;
 pub use page::{Expect, Locator, Page, PageError, Subject, expect};
 pub use probe::{Probe, ProbeError, WebGl};
 pub use replay::{Evidence, FlowObserver, Replay, ReplayOptions, Screenshots};

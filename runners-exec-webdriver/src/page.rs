@@ -12,7 +12,7 @@ pub use locator::Locator;
 
 use crate::{
     browser::{Browser, OpenError, Session},
-    flow::{Action, Selector, Viewport},
+    flow::{Action, Chain, Selector, Selectors, Viewport},
     replay::{Evidence, FlowObserver, hand::Hand},
     within::within,
 };
@@ -108,6 +108,16 @@ impl Page {
         Locator::new(self.clone(), Selector::parse(selector))
     }
 
+    /// A frame of the page, by a selector of its element: everything is found and happens in there, also
+    /// frames of its own. Pictures are of the whole page.
+    #[must_use]
+    pub fn frame(&self, selector: &str) -> Self {
+        // What cannot be read matches nothing, and the page says so.
+        let read = Selector::parse(selector).unwrap_or_else(|_| Selector::Css { text: selector.to_owned() });
+        let frame = Selectors::new(vec![Chain::new(vec![read])]);
+        Self { hand: Arc::new(self.hand.in_frame(frame)), ..self.clone() }
+    }
+
     /// The deepest elements whose text contains this one.
     #[must_use]
     pub fn by_text(&self, text: &str) -> Locator {
@@ -169,8 +179,10 @@ impl Page {
              Promise.resolve().then(async () => {{ {body}\n }})
                .then(value => done({{ value: value ?? null }}), why => done({{ error: String(why?.message ?? why) }}));"
         );
-        let page = self.hand.page();
-        let asked = self.in_time("evaluate", async { Ok(page.ask::<Answer<T>>(&script, args).await?) });
+        let asked = self.in_time("evaluate", async {
+            self.hand.arrive().await?;
+            Ok(self.hand.page().ask::<Answer<T>>(&script, args).await?)
+        });
         asked.await.map(|answer| answer.value)
     }
 
@@ -227,7 +239,11 @@ impl Page {
     /// # Errors
     /// [`PageError`].
     pub async fn source(&self) -> Result<String, PageError> {
-        self.in_time("source", async { Ok(self.hand.page().source().await?) }).await
+        let asked = self.in_time("source", async {
+            self.hand.arrive().await?;
+            Ok(self.hand.page().source().await?)
+        });
+        asked.await
     }
 
     /// Closes the dialog that is open, as if it was cancelled.

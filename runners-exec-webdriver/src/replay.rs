@@ -17,6 +17,8 @@ mod storage;
 mod trouble;
 mod viewport;
 
+#[cfg(feature = "checks")]
+pub(crate) use evidence::heard;
 pub use observer::{Evidence, FlowObserver};
 
 use crate::{
@@ -32,7 +34,7 @@ use comparison::Visual;
 use evidence::Keeper;
 use futures::future::{Either, select};
 use place::Place;
-use runners_core::{Clock, Fault, Redactor, SystemClock, Verdict};
+use runners_core::{Clock, Egress, Fault, Redactor, SystemClock, Verdict};
 use scope::Scope;
 use std::{
     pin::pin,
@@ -130,6 +132,20 @@ impl Replay {
     pub fn check_on(&self, engine: Engine) -> Result<(), Fault> {
         self.check()?;
         refuse(&self.flow.flow().unsupported_on(engine))
+    }
+
+    /// Says whether the flow names only pages that may be browsed, as far as that can be told before
+    /// their hosts are looked up.
+    ///
+    /// # Errors
+    /// A permanent fault `not_allowed`, which names the steps.
+    pub fn check_egress(&self, egress: &Egress) -> Result<(), Fault> {
+        let problems = self.flow.flow().not_allowed(egress);
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let places: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        Err(Fault::permanent("not_allowed", places.join("; ")))
     }
 
     /// Replays the flow, in a session that nobody else uses meanwhile. The caller closes it.

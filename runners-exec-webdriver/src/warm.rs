@@ -7,21 +7,21 @@ mod memory;
 mod session;
 
 use crate::{
-    browser::{Browser, OpenError, Session},
+    browser::{Browser, OpenError, Session, page::Page},
     driver::Driver,
     engine::Engine,
     within::within,
 };
 use async_trait::async_trait;
-use context::Contexts;
-use runners_core::{Clock, SystemClock};
+use context::{Context, Contexts};
+use runners_core::{Clock, Egress, SystemClock};
 use session::WarmSession;
 use std::{
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::task::JoinSet;
+use tokio::{sync::Notify, task::JoinSet};
 
 /// How long a browser that is kept may take to make a context. One that does not is replaced.
 const CONTEXT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,10 +29,12 @@ const CONTEXT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Keeps browsers started, so that opening a session takes milliseconds instead of a second. Clones
 /// share them.
 ///
-/// In Chromium and Firefox each session is a fresh context of a running browser: cookies, storage,
-/// scripts in the background, permissions and caches of one are not there in the next, nor are downloads
-/// of Chromium. One browser has one session at a time. WebKit has no contexts, and those of a WebDriver
-/// at a URL are out of reach: there a session that was started ahead is used once.
+/// In Chromium and Firefox each session is a fresh context of a running browser, made before somebody
+/// asks for it: cookies, storage, scripts in the background, permissions and caches of one are not there
+/// in the next, nor are downloads of Chromium. One browser has one session at a time. Those of a WebDriver
+/// at a URL are out of reach: there a session that was started ahead is used once. WebKit is not kept,
+/// and opening a session says so: it has no contexts, and a browser of it that has waited was seen to
+/// answer no more.
 ///
 /// A browser is replaced after [`jobs_max`](WarmOptions::jobs_max) sessions, when it has grown beyond
 /// [`bytes_max`](WarmOptions::bytes_max), when it does not answer, and when its session was dropped
@@ -67,8 +69,8 @@ impl WarmBrowsers {
     #[must_use]
     pub fn new(driver: Driver, options: WarmOptions) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-        let (kept, starting) = (Mutex::default(), Mutex::default());
-        Self { pool: Arc::new(Pool { driver, options, clock, kept, starting }) }
+        let (kept, changed, starting) = (Mutex::default(), Notify::new(), Mutex::default());
+        Self { pool: Arc::new(Pool { driver, options, clock, kept, changed, starting }) }
     }
 
     /// Starts what is missing in the background. Opening a session does so too.
@@ -102,7 +104,7 @@ impl WarmBrowsers {
         let mut starting = mem::take(&mut *self.pool.starting());
         starting.shutdown().await;
         let idle = mem::take(&mut self.pool.kept().idle);
-        for browser in idle {
+        for (browser, _) in idle {
             browser.session.close().await;
         }
         self.pool.driver.stop().await;
@@ -112,42 +114,34 @@ impl WarmBrowsers {
 #[async_trait]
 impl Browser for WarmBrowsers {
     async fn open(&self) -> Result<Box<dyn Session>, OpenError> {
-        let lent = Lent::of(&self.pool);
+        let pool = &self.pool;
+        if pool.driver.engine() == Some(Engine::Webkit) {
+            let message = "webkit is not kept started: use its driver as it is".to_owned();
+            return Err(OpenError::Misconfigured { message });
+        }
+        let lent = Lent::of(pool);
         loop {
-            let idle = self.pool.kept().idle.pop();
-            let is_kept = idle.is_some();
-            let mut browser = match idle {
-                Some(browser) => browser,
-                None => self.pool.open().await?,
-            };
-            let pool = &self.pool;
-            let entered =
-                within(&*pool.clock, CONTEXT_TIMEOUT, browser.contexts.enter(&*browser.session)).await;
-            match entered {
-                Some(Ok(context)) => {
-                    browser.jobs += 1;
-                    pool.fill();
-                    return Ok(Box::new(WarmSession::new(browser, context, lent)));
-                }
-                Some(Err(error)) if !is_kept => {
-                    browser.session.close().await;
-                    return Err(OpenError::NotStarted { message: format!("no context: {error}") });
-                }
-                None if !is_kept => {
-                    browser.session.close().await;
-                    let limit = CONTEXT_TIMEOUT.as_secs();
-                    return Err(OpenError::NotStarted { message: format!("no context within {limit} s") });
-                }
-                _ => {
+            let (mut browser, context) = match pool.ready().await {
+                Some(ready) if pool.answers(&ready.0).await => ready,
+                Some((gone, _)) => {
                     tracing::info!("a browser that was kept does not answer; it is replaced");
-                    browser.session.close().await;
+                    gone.session.close().await;
+                    continue;
                 }
-            }
+                None => pool.prepared(pool.open().await?).await?,
+            };
+            browser.jobs += 1;
+            pool.fill();
+            return Ok(Box::new(WarmSession::new(browser, context, lent)));
         }
     }
 
     fn engine(&self) -> Option<Engine> {
         self.pool.driver.engine()
+    }
+
+    fn egress(&self) -> Option<Arc<Egress>> {
+        self.pool.driver.egress()
     }
 }
 
@@ -165,15 +159,21 @@ struct Pool {
     options: WarmOptions,
     clock: Arc<dyn Clock>,
     kept: Mutex<Kept>,
+    /// Something that was starting is there, or failed.
+    changed: Notify,
     starting: Mutex<JoinSet<()>>,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
-    idle: Vec<WarmBrowser>,
+    /// Each with the context of its next session.
+    idle: Vec<(WarmBrowser, Context)>,
     /// How many sessions are open in browsers that come back.
     lent: usize,
+    /// How many are started, or get the context of their next session.
     starting: usize,
+    /// How many sessions wait for one of those.
+    waiting: usize,
     is_stopped: bool,
 }
 
@@ -198,7 +198,7 @@ impl Pool {
             let mut kept = self.kept();
             // A session that is used once does not come back.
             let lent = if self.has_contexts() { kept.lent } else { 0 };
-            let missing = match kept.is_stopped {
+            let missing = match kept.is_stopped || self.driver.engine() == Some(Engine::Webkit) {
                 true => 0,
                 false => self.options.browsers.saturating_sub(kept.idle.len() + kept.starting + lent),
             };
@@ -211,7 +211,7 @@ impl Pool {
             let start = Starting { pool: Arc::clone(self) };
             starting.spawn(async move {
                 match start.pool.open().await {
-                    Ok(browser) => start.pool.keep(browser).await,
+                    Ok(browser) => start.keep(browser).await,
                     // Whoever opens a session is told.
                     Err(error) => tracing::debug!(%error, "no browser was started ahead"),
                 }
@@ -219,25 +219,54 @@ impl Pool {
         }
     }
 
-    /// Takes a browser that has no session, unless there are enough.
-    async fn keep(&self, browser: WarmBrowser) {
-        let left = {
-            let mut kept = self.kept();
-            if kept.is_stopped || kept.idle.len() >= self.options.browsers {
-                Some(browser)
-            } else {
-                kept.idle.push(browser);
-                None
-            }
-        };
-        if let Some(browser) = left {
-            browser.session.close().await;
+    /// Takes a browser back, and makes the context of its next session in the background.
+    fn take_back(self: &Arc<Self>, browser: WarmBrowser) {
+        self.kept().starting += 1;
+        let start = Starting { pool: Arc::clone(self) };
+        self.starting().spawn(async move { start.keep(browser).await });
+    }
+
+    /// A browser that is ready, or will be in a moment; none if one has to be started.
+    async fn ready(self: &Arc<Self>) -> Option<(WarmBrowser, Context)> {
+        loop {
+            let changed = self.changed.notified();
+            let waiting = {
+                let mut kept = self.kept();
+                if let Some(ready) = kept.idle.pop() {
+                    return Some(ready);
+                }
+                if kept.starting <= kept.waiting {
+                    return None;
+                }
+                kept.waiting += 1;
+                Waiting { pool: Arc::clone(self) }
+            };
+            changed.await;
+            drop(waiting);
         }
     }
 
-    /// Whether there may be contexts: of browsers of this machine, and not of WebKit.
+    /// Whether a browser that has waited is still there.
+    async fn answers(&self, browser: &WarmBrowser) -> bool {
+        let asked = within(&*self.clock, CONTEXT_TIMEOUT, Page::new(&*browser.session).window());
+        matches!(asked.await, Some(Ok(_)))
+    }
+
+    /// A browser with the context of its next session. One that does not make it is closed.
+    async fn prepared(&self, browser: WarmBrowser) -> Result<(WarmBrowser, Context), OpenError> {
+        let entering = browser.contexts.enter(&*browser.session);
+        let why = match within(&*self.clock, CONTEXT_TIMEOUT, entering).await {
+            Some(Ok(context)) => return Ok((browser, context)),
+            Some(Err(error)) => format!("no context: {error}"),
+            None => format!("no context within {} s", CONTEXT_TIMEOUT.as_secs()),
+        };
+        browser.session.close().await;
+        Err(OpenError::NotStarted { message: why })
+    }
+
+    /// Whether there may be contexts: of browsers of this machine.
     fn has_contexts(&self) -> bool {
-        self.driver.engine().is_some_and(|engine| engine != Engine::Webkit)
+        self.driver.engine().is_some()
     }
 
     /// Whether a browser is fit for one more session.
@@ -256,14 +285,51 @@ impl Pool {
     }
 }
 
-/// One start under way, counted until it ends.
+/// One browser that is started or prepared, counted until that ends.
 struct Starting {
     pool: Arc<Pool>,
+}
+
+impl Starting {
+    /// Keeps a browser for its next session, unless there are enough.
+    async fn keep(&self, browser: WarmBrowser) {
+        let ready = match self.pool.prepared(browser).await {
+            Ok(ready) => ready,
+            Err(error) => {
+                tracing::info!(%error, "a browser is replaced");
+                return;
+            }
+        };
+        let left = {
+            let mut kept = self.pool.kept();
+            if kept.is_stopped || kept.idle.len() >= self.pool.options.browsers {
+                Some(ready)
+            } else {
+                kept.idle.push(ready);
+                None
+            }
+        };
+        if let Some((browser, _)) = left {
+            browser.session.close().await;
+        }
+    }
 }
 
 impl Drop for Starting {
     fn drop(&mut self) {
         self.pool.kept().starting -= 1;
+        self.pool.changed.notify_waiters();
+    }
+}
+
+/// One session that waits for a start, counted until it has looked again.
+struct Waiting {
+    pool: Arc<Pool>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.pool.kept().waiting -= 1;
     }
 }
 

@@ -4,9 +4,9 @@
 use crate::{packages::PackageManager, process::find};
 use anyhow::Result;
 
-/// Networks that refuse connections need the first two, rules of alerts the third, and videos of
-/// flows the last.
-const PROGRAMS: &[&str] = &["ip", "nft", "promtool", "ffmpeg"];
+/// Networks that refuse connections need the first two, rules of alerts the third, videos of flows the
+/// fourth, and a Selenium Grid the last.
+const PROGRAMS: &[&str] = &["ip", "nft", "promtool", "ffmpeg", "java"];
 const USUAL_PLACES: &[&str] = &["/usr/bin", "/usr/sbin", "/sbin"];
 
 const APT: PackageManager = PackageManager {
@@ -21,6 +21,7 @@ const APT: PackageManager = PackageManager {
         "nftables",
         "prometheus",
         "ffmpeg",
+        "default-jre-headless",
     ],
     as_root: true,
 };

@@ -10,6 +10,7 @@ mod examples;
 mod extras;
 mod features;
 mod image_tags;
+mod grid;
 mod mutants;
 mod packages;
 mod process;

@@ -25,34 +25,40 @@ pub(crate) fn directory(workspace: &Workspace) -> Result<PathBuf> {
     if let Some(given) = env::var_os(VARIABLE) {
         return Ok(given.into());
     }
-    let folder = workspace.folder("replayer")?;
+    npm(workspace, "replayer", PACKAGES)
+}
+
+/// Where packages of the npm registry are, installed in a folder of ours unless they are there. Says so
+/// before.
+pub(crate) fn npm(workspace: &Workspace, name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let folder = workspace.folder(name)?;
     let note = folder.join("installed");
-    let wanted = PACKAGES.join(" ");
+    let wanted = packages.join(" ");
     if fs::read_to_string(&note).is_ok_and(|there| there == wanted) {
         return Ok(folder);
     }
     let (Some(node), Some(npm)) = (find(&["node"], &[]), find(&["npm"], &[])) else {
-        return Err(skipped("node and npm not found"));
+        return Err(skipped(&wanted, "node and npm not found"));
     };
     let said = Command::new(node).arg("--version").output().context("could not start node")?;
     let version = String::from_utf8_lossy(&said.stdout).trim().to_owned();
     if major(&version).is_none_or(|major| major < NODE_MAJOR_MIN) {
-        return Err(skipped(&format!("Node {version} is too old")));
+        return Err(skipped(&wanted, &format!("Node {version} is too old")));
     }
-    println!("the reference replayer not found: installing {wanted} into {}", folder.display());
+    println!("installing {wanted} into {}", folder.display());
     let mut install = Command::new(npm);
     // No script of a package is run, and no browser comes along: the one under test is used.
     install.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--silent"]);
-    install.arg("--prefix").arg(&folder).args(PACKAGES).env("PUPPETEER_SKIP_DOWNLOAD", "1");
+    install.arg("--prefix").arg(&folder).args(packages).env("PUPPETEER_SKIP_DOWNLOAD", "1");
     fs::write(folder.join("package.json"), "{ \"private\": true }\n")?;
-    process::run(&mut install).map_err(|error| skipped(&format!("{error:#}")))?;
+    process::run(&mut install).map_err(|error| skipped(&wanted, &format!("{error:#}")))?;
     fs::write(note, wanted)?;
     Ok(folder)
 }
 
-fn skipped(why: &str) -> anyhow::Error {
+fn skipped(wanted: &str, why: &str) -> anyhow::Error {
     let told = format!(
-        "{why}: with Node {NODE_MAJOR_MIN} or newer, npm and a network, the replayer is compared with the reference"
+        "{why}: with Node {NODE_MAJOR_MIN} or newer, npm and a network, there are also tests against {wanted}"
     );
     Skipped(told).into()
 }

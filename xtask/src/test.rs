@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test of the workspace, and one line that says how many there were.
 
 use crate::{
-    browser,
+    browser, grid,
     process::{self, cargo},
     replayer,
     tally::{Counts, Tally},
@@ -91,10 +91,14 @@ fn read_tests(workspace: &Workspace, arguments: &[&str], tally: &mut Tally) -> R
     let mut command = cargo(&workspace.root);
     command.args(["test", "--workspace", "--all-features", "--no-fail-fast", "--", "--show-output"]);
     command.args(arguments);
-    match replayer::directory(workspace) {
-        Ok(folder) => drop(command.env(replayer::VARIABLE, folder)),
-        // The tests that miss it say so, each on its own.
-        Err(why) => eprintln!("{why:#}"),
+    let needed =
+        [(replayer::VARIABLE, replayer::directory(workspace)), (grid::VARIABLE, grid::program(workspace))];
+    for (variable, found) in needed {
+        match found {
+            Ok(place) => drop(command.env(variable, place)),
+            // The tests that miss it say so, each on its own.
+            Err(why) => eprintln!("{why:#}"),
+        }
     }
     let line = process::line_of(&command);
     eprintln!("$ {line}");

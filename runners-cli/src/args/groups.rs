@@ -116,6 +116,10 @@ pub(crate) struct BrowserArgs {
     /// leaves nothing behind. For chromium and firefox.
     #[arg(long, value_name = "COUNT", env = "RUNNERS_WARM", default_value_t = 0)]
     pub(crate) warm: u16,
+    /// Let browsers go to this host only, such as shop.example or *.shop.example; may be repeated. Without
+    /// it, flows of others go everywhere but to link-local addresses and a cloud's metadata.
+    #[arg(long, value_name = "HOST", env = "RUNNERS_BROWSE", value_delimiter = ',')]
+    pub(crate) browse: Vec<String>,
     /// Use the WebDriver at this URL, such as a Selenium Grid, instead of starting a browser. User and
     /// password in it are told nowhere; safer than on the command line they are in the variable.
     #[arg(long, value_name = "URL", env = "RUNNERS_WEBDRIVER", hide_env_values = true)]

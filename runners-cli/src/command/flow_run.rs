@@ -30,7 +30,7 @@ pub(super) async fn execute(arguments: FlowRunArgs) -> Result<Exit> {
         return Ok(Exit::CouldNotRun);
     };
     let mut interrupts = Interrupts::listen()?;
-    let browser = LocalBrowser::new(&arguments.browser)?;
+    let browser = LocalBrowser::for_own_flows(&arguments.browser)?;
     let output = OutputDirectory::open(&arguments.output.output)?;
     let clock = SystemClock::default();
     let (started_at, cancelled) = (clock.wall(), CancellationToken::new());

@@ -9,7 +9,8 @@ use crate::{
 use serde_json::json;
 
 pub(super) fn execute(arguments: &FlowValidateArgs) -> Exit {
-    let choices = Choices { parameters: arguments.parameters.by_name(), ..Choices::default() };
+    let (parameters, engine) = (arguments.parameters.by_name(), arguments.engine);
+    let choices = Choices { parameters, engine, ..Choices::default() };
     let findings: Vec<_> = arguments.flows.iter().map(|path| Findings::of(path, &choices)).collect();
     if arguments.json {
         terminal::print_json(&json!({ "version": 1, "flows": findings }));

@@ -52,6 +52,33 @@ fn validation_speaks_json_too() {
 }
 
 #[test]
+fn what_an_engine_cannot_do_is_found_without_it() {
+    let stage = Stage::new();
+    stage.write(
+        "twice.json",
+        r##"{"title": "t", "steps": [
+        {"type": "doubleClick", "selectors": ["#a"], "offsetX": 1, "offsetY": 1}]}"##,
+    );
+    stage.run(&["flow", "validate", "twice.json"]).expect(0, "");
+    stage.run(&["flow", "validate", "--engine", "firefox", "twice.json"]).expect(0, "");
+    let ended = stage.run(&["flow", "validate", "--engine", "webkit", "twice.json"]);
+    ended.expect(2, "twice.json: /steps/0/type: the step `doubleClick` is no more than two clicks in webkit");
+}
+
+#[test]
+fn a_flow_goes_only_to_the_hosts_that_are_listed() {
+    if !has_browser() {
+        return;
+    }
+    let stage = Stage::new();
+    let flow = stage.flow("there.json", "http://localhost/", "x");
+    let ended = stage.run(&["flow", "run", "--browse", "shop.example", &flow]);
+    ended.expect(2, "there: errored");
+    let told = "/steps/0/url: the host \"localhost\" is not on the operator's list";
+    assert!(ended.stdout().contains(told), "{}", ended.stdout());
+}
+
+#[test]
 fn parameters_are_filled_in_before_a_flow_is_validated() {
     let stage = Stage::new();
     let step = r#"{"type": "navigate", "url": "${params.url}"}"#;

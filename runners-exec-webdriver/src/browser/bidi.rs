@@ -1,7 +1,9 @@
 //! Sessions over WebDriver BiDi, without a driver between: `session` says the commands of classic
-//! WebDriver in those of BiDi, `script` runs scripts, `actions` writes pointer, keys and cookies.
+//! WebDriver in those of BiDi, `script` runs scripts, `actions` writes pointer, keys and cookies,
+//! `heard` keeps what is told beside.
 
 mod actions;
+mod heard;
 mod script;
 mod session;
 

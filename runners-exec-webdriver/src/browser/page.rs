@@ -97,6 +97,11 @@ impl<'s> Page<'s> {
         Ok(self.get("url").await?.as_str().unwrap_or_default().to_owned())
     }
 
+    /// Why the browser did not reach the host of an address, if somebody knows.
+    pub(crate) fn unreached(self, url: &str) -> Option<String> {
+        self.session.unreached(url)
+    }
+
     /// Starts to load an address; does not wait for it.
     pub(crate) async fn go_to(self, url: &str) -> Result<(), BrowserError> {
         self.post("url", json!({ "url": url })).await.map(drop)
@@ -128,6 +133,12 @@ impl<'s> Page<'s> {
     /// Sends a command of WebDriver BiDi; a context of null is the page that the session is at.
     pub(crate) async fn bidi_call(self, method: &str, params: Value) -> Result<Value, BrowserError> {
         self.post("runners/bidi", json!({ "method": method, "params": params })).await
+    }
+
+    /// What was told over WebDriver BiDi of the events that somebody has subscribed to.
+    pub(crate) async fn bidi_told(self) -> Result<Vec<Value>, BrowserError> {
+        let mut told = self.get("runners/bidi/told").await?;
+        Ok(told.as_array_mut().map(std::mem::take).unwrap_or_default())
     }
 
     /// Brings the page to the front, where the browser can.

@@ -5,7 +5,7 @@ mod wire;
 
 pub(crate) use wire::{Credentials, Wire};
 
-use super::{BrowserError, Call, Method, OpenError, Session};
+use super::{BrowserError, Call, Endpoint, Method, OpenError, Session};
 use crate::{flow::one_line, within::within};
 use async_trait::async_trait;
 use runners_core::Clock;
@@ -32,6 +32,15 @@ const BUSY_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// them by dropping it.
 pub(crate) type Closing = Arc<std::sync::Mutex<JoinSet<()>>>;
 
+/// Who uses a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manners {
+    /// This crate, which waits for pages and answers dialogs itself.
+    Ours,
+    /// Another client, which expects what WebDriver does by itself.
+    Usual,
+}
+
 /// The most characters of why there is no session.
 const REASON_CHARACTERS_MAX: usize = 400;
 
@@ -52,16 +61,20 @@ pub(crate) struct WebDriverSession {
 }
 
 impl WebDriverSession {
-    /// Opens a session at the driver of this address with these capabilities, and ours.
+    /// Opens a session at the driver of this address with these capabilities, and those that suit its
+    /// user.
     pub(crate) async fn open(
         wire: Wire,
         mut capabilities: Map<String, Value>,
+        manners: Manners,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
-        capabilities.insert("pageLoadStrategy".to_owned(), json!("none"));
-        capabilities.insert("unhandledPromptBehavior".to_owned(), json!("ignore"));
-        let script = u64::try_from(SCRIPT_TIMEOUT.as_millis()).expect("ten seconds fit");
-        capabilities.insert("timeouts".to_owned(), json!({"implicit": 0, "script": script}));
+        if manners == Manners::Ours {
+            capabilities.insert("pageLoadStrategy".to_owned(), json!("none"));
+            capabilities.insert("unhandledPromptBehavior".to_owned(), json!("ignore"));
+            let script = u64::try_from(SCRIPT_TIMEOUT.as_millis()).expect("ten seconds fit");
+            capabilities.insert("timeouts".to_owned(), json!({"implicit": 0, "script": script}));
+        }
         let wanted = json!({ "capabilities": { "alwaysMatch": capabilities, "firstMatch": [{}] } });
         let mut opened =
             wire.send(Method::Post, "session", &wanted).await.map_err(|error| not_opened(&wire, error))?;
@@ -149,6 +162,11 @@ impl Session for WebDriverSession {
         if !self.close_in_time().await {
             tracing::warn!("the browser did not close its session in time");
         }
+    }
+
+    fn endpoint(&self) -> Option<Endpoint> {
+        let session = self.path.trim_start_matches("session/").trim_end_matches('/').to_owned();
+        Some(Endpoint { driver: self.wire.address().to_string(), session })
     }
 }
 

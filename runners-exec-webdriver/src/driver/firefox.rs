@@ -11,7 +11,8 @@ use std::{
     process::Command,
 };
 
-/// What makes it quiet and the same everywhere, beside what it does by itself when it is automated.
+/// What makes it quiet and the same everywhere, beside what it does by itself when it is automated. A proxy,
+/// which a session may name, is then used for everything, also for this machine.
 const PREFERENCES: &str = r#"user_pref("app.normandy.enabled", false);
 user_pref("app.update.enabled", false);
 user_pref("app.update.auto", false);
@@ -31,6 +32,11 @@ user_pref("extensions.update.enabled", false);
 user_pref("network.captive-portal-service.enabled", false);
 user_pref("network.connectivity-service.enabled", false);
 user_pref("network.http.prompt-temp-redirect", false);
+user_pref("network.proxy.allow_hijacking_localhost", true);
+user_pref("network.proxy.failover_direct", false);
+user_pref("network.proxy.no_proxies_on", "");
+user_pref("network.proxy.socks_remote_dns", true);
+user_pref("network.proxy.socks5_remote_dns", true);
 user_pref("remote.active-protocols", 1);
 user_pref("services.settings.server", "data:,none");
 user_pref("signon.rememberSignons", false);

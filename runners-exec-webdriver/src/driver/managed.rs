@@ -1,7 +1,7 @@
 //! A driver of our own: started when needed, started again when it died, one for all sessions.
 
 use super::{
-    DriverOptions, locate,
+    DriverOptions, Opening, locate,
     process::{self, DriverProcess},
     profile::Profile,
     record,
@@ -9,7 +9,7 @@ use super::{
     sweep::sweep,
 };
 use crate::browser::{
-    BrowserError, Call, OpenError, Session,
+    BrowserError, Call, Endpoint, OpenError, Session,
     webdriver::{WebDriverSession, Wire},
 };
 use async_trait::async_trait;
@@ -54,7 +54,8 @@ impl Managed {
         Self { options, running: Mutex::new(None) }
     }
 
-    pub(super) async fn open(&self, clock: &Arc<dyn Clock>) -> Result<Box<dyn Session>, OpenError> {
+    pub(super) async fn open(&self, opening: &Opening) -> Result<Box<dyn Session>, OpenError> {
+        let Opening { clock, manners, gate } = opening;
         let browser = locate::browser(self.options.browser.as_deref())?;
         let (port, record) = self.running(&**clock).await?;
         let profile = Profile::new(record)
@@ -63,13 +64,19 @@ impl Managed {
         let startup = json!({ "restore_on_startup": 4, "startup_urls": ["about:blank"] });
         let options = json!({
             "binary": browser,
-            "args": self.arguments(&profile),
+            "args": self.arguments(&profile, *gate),
             "prefs": { "session": startup, "download": { "default_directory": profile.downloads() } },
         });
         let capabilities = Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
-        let session =
-            WebDriverSession::open(Wire::local(port)?, capabilities, clock).await.map_err(hinted)?;
+        let session = WebDriverSession::open(Wire::local(port)?, capabilities, *manners, clock)
+            .await
+            .map_err(hinted)?;
         Ok(Box::new(ManagedSession { session, profile, clock: Arc::clone(clock) }))
+    }
+
+    /// The arguments that a host gives its browsers.
+    pub(super) fn arguments_given(&self) -> &[String] {
+        &self.options.arguments
     }
 
     pub(super) async fn stop(&self) {
@@ -104,7 +111,7 @@ impl Managed {
         Ok((running.process.port(), Arc::clone(&running.record)))
     }
 
-    fn arguments(&self, profile: &Profile) -> Vec<String> {
+    fn arguments(&self, profile: &Profile, gate: Option<u16>) -> Vec<String> {
         let graphics = if self.options.gpu { WITH_GPU } else { WITHOUT_GPU };
         let mut arguments: Vec<String> = ARGUMENTS.iter().chain(graphics).map(ToString::to_string).collect();
         if self.options.headless {
@@ -116,6 +123,11 @@ impl Managed {
         if is_container() {
             // A container's /dev/shm is too small for a browser.
             arguments.push("--disable-dev-shm-usage".to_owned());
+        }
+        if let Some(port) = gate {
+            // Also what is on this machine, which browsers do not send through a proxy by themselves.
+            arguments.push(format!("--proxy-server=socks5://127.0.0.1:{port}"));
+            arguments.push("--proxy-bypass-list=<-loopback>".to_owned());
         }
         arguments.push(profile.argument());
         arguments.extend(self.options.arguments.iter().cloned());
@@ -145,6 +157,10 @@ impl Session for ManagedSession {
     async fn close(&self) {
         let closed = self.session.close_in_time().await;
         self.profile.end(closed, &*self.clock).await;
+    }
+
+    fn endpoint(&self) -> Option<Endpoint> {
+        self.session.endpoint()
     }
 }
 

@@ -1,16 +1,13 @@
 //! A WebDriver that somebody else runs at a URL: a Selenium Grid, a cloud, a driver beside this process.
 
+use super::Opening;
 use crate::browser::{
     OpenError, Session,
     webdriver::{Closing, Credentials, WebDriverSession, Wire},
 };
 use reqwest::Url;
-use runners_core::Clock;
 use serde_json::{Map, Value};
-use std::{
-    fmt, mem,
-    sync::{Arc, PoisonError},
-};
+use std::{fmt, mem, sync::PoisonError};
 
 /// Where it is, and how sessions are opened there.
 #[derive(Clone)]
@@ -47,12 +44,13 @@ impl Remote {
         self.credentials.add(name, value)
     }
 
-    pub(super) async fn open(&self, clock: &Arc<dyn Clock>) -> Result<Box<dyn Session>, OpenError> {
+    pub(super) async fn open(&self, opening: &Opening) -> Result<Box<dyn Session>, OpenError> {
+        let Opening { clock, manners, .. } = opening;
         let address = self.address.clone().map_err(|reason| OpenError::Misconfigured {
             message: format!("the WebDriver address is not usable: {reason}"),
         })?;
         let wire = Wire::new(address, self.credentials.clone())?;
-        let session = WebDriverSession::open(wire, self.capabilities.clone(), clock).await?;
+        let session = WebDriverSession::open(wire, self.capabilities.clone(), *manners, clock).await?;
         Ok(Box::new(session.closing_in(&self.closing)))
     }
 

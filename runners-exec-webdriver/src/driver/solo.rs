@@ -2,7 +2,7 @@
 //! itself, and WPE WebKit, whose driver serves one session at a time.
 
 use super::{
-    DriverOptions, firefox,
+    DriverOptions, Opening, firefox,
     identity::ProcessIdentity,
     process::{DriverProcess, Launch},
     profile::{self, Profile},
@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     browser::{
-        BrowserError, Call, OpenError, Session,
+        BrowserError, Call, Endpoint, OpenError, Session,
         bidi::BidiSession,
-        webdriver::{WebDriverSession, Wire},
+        webdriver::{Manners, WebDriverSession, Wire},
     },
     engine::Engine,
 };
@@ -41,23 +41,34 @@ impl Solo {
         Self { options, started: Mutex::default() }
     }
 
-    pub(super) async fn open(&self, clock: &Arc<dyn Clock>) -> Result<Box<dyn Session>, OpenError> {
+    pub(super) async fn open(&self, opening: &Opening) -> Result<Box<dyn Session>, OpenError> {
+        let Opening { clock, manners, gate } = opening;
         let opened: Box<dyn Session> = match self.options.engine {
+            Engine::Firefox if *manners == Manners::Usual => {
+                let message = "firefox is spoken to without a driver, which other clients need".to_owned();
+                return Err(OpenError::Misconfigured { message });
+            }
             Engine::Firefox => {
                 let program = firefox::Program::find(&self.options)?;
                 let solo = self.start(&|directory| program.launch(directory), &**clock).await?;
-                let session = BidiSession::open(solo.process.port(), clock).await;
+                let session = BidiSession::open(solo.process.port(), *gate, clock).await;
                 Box::new(solo.hosting(session, clock)?)
             }
             _ => {
                 let program = webkit::Program::find(&self.options)?;
                 let solo = self.start(&|directory| program.launch(directory), &**clock).await?;
                 let wire = Wire::local(solo.process.port())?;
-                let session = WebDriverSession::open(wire, program.capabilities(), clock).await;
+                let session =
+                    WebDriverSession::open(wire, program.capabilities(*gate), *manners, clock).await;
                 Box::new(solo.hosting(session, clock)?)
             }
         };
         Ok(opened)
+    }
+
+    /// The arguments that a host gives its browsers.
+    pub(super) fn arguments_given(&self) -> &[String] {
+        &self.options.arguments
     }
 
     /// Kills what runs. Its sessions then find their browsers gone.
@@ -149,5 +160,9 @@ impl<S: Session> Session for SoloSession<S> {
             process.stop().await;
             self.profile.end(true, &*self.clock).await;
         }
+    }
+
+    fn endpoint(&self) -> Option<Endpoint> {
+        self.session.endpoint()
     }
 }

@@ -47,11 +47,13 @@ impl Program {
         Ok(Launch { what: "WPEWebDriver", command, listening: Listening::At(port) })
     }
 
-    /// What makes the driver start this browser.
-    pub(super) fn capabilities(&self) -> Map<String, Value> {
+    /// What makes the driver start this browser, with its gate.
+    pub(super) fn capabilities(&self, gate: Option<u16>) -> Map<String, Value> {
         let platform = self.headless.then(|| "--platform=headless".to_owned());
+        let proxy = gate.map(|port| format!("--proxy=socks5://127.0.0.1:{port}"));
         let arguments: Vec<String> = std::iter::once("--automation".to_owned())
             .chain(platform)
+            .chain(proxy)
             .chain(self.arguments.clone())
             .collect();
         let options = json!({ "binary": self.browser, "args": arguments });

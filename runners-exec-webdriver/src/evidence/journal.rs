@@ -131,8 +131,9 @@ impl Journal {
         }
     }
 
-    /// What went wrong in the page, a line each, the first ones first.
-    pub(crate) fn page_errors(&self) -> Vec<String> {
+    /// What went wrong in the page, a line each, the first ones first; `unreached` says why the host of an
+    /// address was not reached, if somebody knows.
+    pub(crate) fn page_errors(&self, unreached: impl Fn(&str) -> Option<String>) -> Vec<String> {
         let loud = self.entries.all.iter().filter(|entry| entry.level == Level::Error).map(|entry| {
             let what = match entry.source {
                 Source::Uncaught => "",
@@ -142,7 +143,11 @@ impl Journal {
             let text = entry.text.lines().next().unwrap_or_default();
             (entry.at, format!("{what}{text}{}", entry.place()))
         });
-        let failed = self.exchanges.all.iter().filter_map(|one| Some((one.at, one.trouble()?)));
+        let failed = self.exchanges.all.iter().filter_map(|one| {
+            let trouble = one.trouble()?;
+            let why = one.failure.as_ref().and_then(|_| unreached(&one.url));
+            Some((one.at, why.map_or_else(|| trouble.clone(), |why| format!("{trouble}: {why}"))))
+        });
         let mut all: Vec<_> = loud.chain(failed).collect();
         all.sort_by(|one, other| one.0.total_cmp(&other.0));
         let more = all.len().saturating_sub(PAGE_ERRORS_MAX);

@@ -3,7 +3,7 @@
 //! no trouble of the flow.
 
 use super::{
-    Capture, Journal,
+    Capture, Journal, bidi,
     film::Film,
     wire::{Debugger, Said, Wire, WireError},
 };
@@ -35,6 +35,8 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Watch {
     wire: Option<Wire>,
+    /// Whether the browser tells over WebDriver BiDi, in the connection of the session.
+    is_told: bool,
     capture: Capture,
     state: Mutex<State>,
     /// Something was answered.
@@ -79,8 +81,13 @@ impl Watch {
             attached: HashSet::new(),
         };
         let (state, answered) = (Mutex::new(state), Notify::new());
-        let mut watch = Self { wire: None, capture, state, answered };
+        let mut watch = Self { wire: None, is_told: false, capture, state, answered };
         if capture.is_nothing() {
+            return watch;
+        }
+        let page = Page::new(session);
+        if page.abilities().bidi() {
+            watch.is_told = capture.journal && subscribe(page, "session.subscribe", clock).await;
             return watch;
         }
         let Some(debugger) = Debugger::of(session.capabilities()) else {
@@ -145,9 +152,32 @@ impl Watch {
         }
     }
 
+    /// Takes what the browser has told in the connection of the session, if it does.
+    pub(crate) async fn hear_out(&self, page: Page<'_>, clock: &dyn Clock) {
+        if !self.is_told {
+            return;
+        }
+        let told = within(clock, ANSWER_TIMEOUT, page.bidi_told()).await;
+        subscribe(page, "session.unsubscribe", clock).await;
+        let Some(Ok(events)) = told else {
+            tracing::debug!("the browser did not say its last");
+            return;
+        };
+        let journal = &mut self.state().journal;
+        for event in events {
+            let name = event["method"].as_str().unwrap_or_default();
+            for (method, params) in bidi::translated(name, &event["params"]) {
+                match method {
+                    "Network.loadingFinished" => drop(journal.finish(&params)),
+                    method => journal.take(method, &params),
+                }
+            }
+        }
+    }
+
     /// What was heard, and what was seen.
     pub(crate) fn into_parts(self) -> (Journal, Film, bool) {
-        let heard = self.wire.is_some();
+        let heard = self.wire.is_some() || self.is_told;
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         (state.journal, state.film, heard)
     }
@@ -295,4 +325,10 @@ impl Watch {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Asks to be told of consoles and requests, or no longer; whether that was taken.
+async fn subscribe(page: Page<'_>, how: &str, clock: &dyn Clock) -> bool {
+    let asked = within(clock, ANSWER_TIMEOUT, page.bidi_call(how, json!({ "events": bidi::EVENTS }))).await;
+    matches!(asked, Some(Ok(_)))
 }

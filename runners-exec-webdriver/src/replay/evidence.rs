@@ -134,6 +134,7 @@ impl<'r> Keeper<'r> {
         capture: Capture,
         browser: &Map<String, Value>,
     ) -> (Vec<String>, Vec<String>) {
+        watch.hear_out(self.page, self.clock).await;
         let (journal, mut film, heard) = watch.into_parts();
         let (mut names, now) = (Vec::new(), self.clock.wall());
         if !heard {
@@ -155,13 +156,27 @@ impl<'r> Keeper<'r> {
         if let Some(frames) = frames.filter(|_| capture.frames) {
             names.extend(self.hand_on(Film::NAME.to_owned(), "application/json", frames).await);
         }
-        (names, journal.page_errors())
+        (names, journal.page_errors(|url| self.page.unreached(url)))
     }
 
     async fn hand_on(self, name: String, media_type: &'static str, bytes: Bytes) -> Option<String> {
         self.observer.evidence(Evidence { name: name.clone(), media_type, bytes }).await;
         Some(name)
     }
+}
+
+/// Keeps what was listened to beside work that is no flow, and answers what went wrong in the page.
+#[cfg(feature = "checks")]
+pub(crate) async fn heard(
+    session: &dyn crate::browser::Session,
+    watch: Watch,
+    capture: Capture,
+    observer: &dyn FlowObserver,
+    clock: &dyn Clock,
+) -> Vec<String> {
+    let redactor = Redactor::default();
+    let keeper = Keeper::new(Page::new(session), clock, observer, &redactor);
+    keeper.heard(watch, capture, session.capabilities()).await.1
 }
 
 pub(super) fn describe(sight: &Sight) -> String {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     browser::{BrowserError, Call, Method, Session, page::Page},
-    flow::{Action, BrowserFlow, Mode, Selector, Selectors, Step},
+    flow::{Action, BrowserFlow, Devtools, Mode, Selector, Selectors, Step},
     page::PageError,
     within::within,
 };
@@ -22,23 +22,34 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
-const OBSERVE: &str = concat!(include_str!("../scripts/find.js"), include_str!("../scripts/observe.js"));
+const OBSERVE: &str = concat!(
+    include_str!("../scripts/find.js"),
+    include_str!("../scripts/names.js"),
+    include_str!("../scripts/observe.js")
+);
 
 /// How long a page may take to say what it is, once something has failed.
 const SIGHT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How often one look may ask for the accessibility tree.
 const ARIA_LOOKUPS_MAX: usize = 100;
 
-/// A session, and what is remembered of it from one step to the next.
-#[derive(Debug)]
+/// A session, and what is remembered of it from one step to the next. Clones remember the same.
+#[derive(Clone, Debug)]
 pub(crate) struct Hand {
     session: Arc<dyn Session>,
     clock: Arc<dyn Clock>,
+    remembered: Arc<Remembered>,
+    /// A step that says nothing but its type.
+    bare: Step,
+    /// The frames, from the outermost one, in which everything happens.
+    frames: Vec<Selectors>,
+}
+
+#[derive(Debug, Default)]
+struct Remembered {
     emulated: Emulated,
     place: Place,
     visual: Visual,
-    /// A step that says nothing but its type.
-    bare: Step,
 }
 
 /// What a look is for, beside how many there are and how the first one is.
@@ -79,13 +90,21 @@ impl Hand {
     pub(crate) fn new(session: Arc<dyn Session>, clock: Arc<dyn Clock>) -> Self {
         let flow = BrowserFlow::parse(r#"{"title": "", "steps": [{"type": "close"}]}"#);
         let bare = flow.expect("invariant: this is a flow").flow().steps[0].clone();
-        Self {
-            session,
-            clock,
-            emulated: Emulated::default(),
-            place: Place::default(),
-            visual: Visual::default(),
-            bare,
+        Self { session, clock, remembered: Arc::default(), bare, frames: Vec::new() }
+    }
+
+    /// The same in a frame of the page, or of the frame that this one is in.
+    pub(crate) fn in_frame(&self, frame: Selectors) -> Self {
+        let mut inner = self.clone();
+        inner.frames.push(frame);
+        inner
+    }
+
+    /// Goes to where scripts of the caller are to run.
+    pub(crate) async fn arrive(&self) -> Result<(), PageError> {
+        match self.scope().descend().await? {
+            None => Ok(()),
+            Some(message) => Err(PageError::Failed { message }),
         }
     }
 
@@ -201,7 +220,9 @@ impl Hand {
         let mut request = json!(looked);
         request["token"] = json!(token);
         request["rootsMax"] = json!(aria::ROOTS_MAX);
-        request["tree"] = json!(true);
+        // The tree is of the whole page; in a frame, names are worked out.
+        let is_spoken = self.page().devtools() == Devtools::Spoken;
+        request["tree"] = json!(is_spoken && self.frames.is_empty());
         request["alternatives"] = json!([{ "selectors": chain.selectors() }]);
         for _ in 0..ARIA_LOOKUPS_MAX {
             let observed: Observed = self.page().ask(OBSERVE, &request).await?;
@@ -213,7 +234,8 @@ impl Hand {
     }
 
     fn scope(&self) -> Scope<'_> {
-        Scope::new(self.page(), &*self.clock, &self.emulated, &self.place, &self.visual, Mode::Strict)
+        let Remembered { emulated, place, visual } = &*self.remembered;
+        Scope::new(self.page(), &*self.clock, emulated, place, visual, Mode::Strict).inside(&self.frames)
     }
 }
 

@@ -43,7 +43,9 @@ impl Sight {
 
     /// The same once the page went on from where it was marked and has loaded, or a moment later.
     async fn since(page: Page<'_>, known: &Mark) -> Result<Self, BrowserError> {
-        page.ask(LOOK, &json!({ "known": known, "sliceMillis": SLICE_MILLIS })).await
+        let sight: Self = page.ask(LOOK, &json!({ "known": known, "sliceMillis": SLICE_MILLIS })).await?;
+        let Some(trouble) = sight.trouble else { return Ok(sight) };
+        Ok(Self { trouble: Some(explained(page, trouble).await?), ..sight })
     }
 
     pub(super) fn url(&self) -> &str {
@@ -86,7 +88,14 @@ impl Scope<'_> {
         let before = self.mark().await?;
         self.see(&format!("there is no answer from {url}"));
         if self.frames().is_empty() {
-            self.page.go_to(url.as_str()).await?;
+            match self.page.go_to(url.as_str()).await {
+                // Some browsers say so before they show it.
+                Err(BrowserError::Refused { code, message }) if code != BrowserError::NOT_ALLOWED => {
+                    let trouble = explained(self.page, message).await?;
+                    return Err(Trouble::Failed(format!("the page cannot be loaded: {trouble}")));
+                }
+                gone => gone?,
+            }
         } else {
             self.page.ask::<Value>(GO_TO, &json!({ "url": url.as_str() })).await?;
         }
@@ -136,6 +145,12 @@ impl Scope<'_> {
         })
         .await
     }
+}
+
+/// Why a page could not be loaded: whoever connects for the browser knows more than the browser does.
+async fn explained(page: Page<'_>, trouble: String) -> Result<String, BrowserError> {
+    let why = page.unreached(&page.address().await?);
+    Ok(why.map_or_else(|| trouble.clone(), |why| format!("{trouble}: {why}")))
 }
 
 /// Whether going there only changes what is behind the `#`.

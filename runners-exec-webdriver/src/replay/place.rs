@@ -2,6 +2,7 @@
 //! back to the surface before it points. What it does there is in `element` and its neighbours.
 
 use super::{
+    element::in_order,
     scope::{Look, Scope},
     trouble::Trouble,
 };
@@ -21,7 +22,11 @@ use std::{
     time::Duration,
 };
 
-const FRAME: &str = concat!(include_str!("../scripts/find.js"), include_str!("../scripts/frame.js"));
+const FRAME: &str = concat!(
+    include_str!("../scripts/find.js"),
+    include_str!("../scripts/names.js"),
+    include_str!("../scripts/frame.js")
+);
 
 /// How long the way back to the page that the flow started with may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -60,6 +65,9 @@ enum Window {
 #[serde(default)]
 struct Outside {
     element: Option<Value>,
+    index: Option<usize>,
+    /// Why the frame that was asked for is not there.
+    missing: Option<String>,
     count: usize,
     url: String,
     point: Option<Point>,
@@ -195,7 +203,10 @@ impl Scope<'_> {
         let is_always_main = is_input && self.mode == Mode::Compat;
         let target = step.target.as_deref().filter(|target| *target != "main" && !is_always_main);
         let mut path = match target {
-            Some(url) => self.until(|| self.find(url)).await?,
+            Some(url) => {
+                let is_dialog = matches!(step.action, Action::Extension(Extension::Dialog { .. }));
+                self.until(|| self.find(url, is_dialog)).await?
+            }
             None => {
                 self.place.show_main(self.page).await?;
                 Vec::new()
@@ -216,8 +227,25 @@ impl Scope<'_> {
 
     /// Goes to the frame of the step; says why if it is not there.
     pub(super) async fn descend(&self) -> Result<Option<String>, BrowserError> {
-        let path = self.frames().clone();
-        self.place.descend(self.page, &path).await
+        if self.inside.is_empty() {
+            let path = self.frames().clone();
+            return self.place.descend(self.page, &path).await;
+        }
+        self.place.surface(self.page).await?;
+        let mut path = Vec::new();
+        for frame in self.inside {
+            let request = json!({ "alternatives": in_order(frame) });
+            let outside: Outside = self.page.ask(FRAME, &request).await?;
+            let (Some(element), Some(index)) = (outside.element, outside.index) else {
+                let nowhere = || "the frame was taken out of the page".to_owned();
+                return Ok(Some(outside.missing.unwrap_or_else(nowhere)));
+            };
+            self.place.here().in_frame = true;
+            self.page.show_frame(&element).await?;
+            path.push(index);
+        }
+        *self.frames() = path;
+        Ok(None)
     }
 
     /// Leaves the frame of the step, and says where a point of it is in the page. In `strict` mode
@@ -240,15 +268,21 @@ impl Scope<'_> {
         Ok(Look::Done(at))
     }
 
-    /// The page at this address, or the path to the frame that is.
-    async fn find(&self, url: &str) -> Result<Look<Vec<usize>>, BrowserError> {
-        let pages = self.place.pages(self.page).await?;
+    /// The page at this address, or the path to the frame that is. Behind a dialog some browsers do not say
+    /// where a page is: if it is the dialog that is wanted, such a page is taken for it.
+    async fn find(&self, url: &str, is_dialog: bool) -> Result<Look<Vec<usize>>, BrowserError> {
+        let mut pages = self.place.pages(self.page).await?;
+        if is_dialog {
+            // A dialog of a popup may keep the page that opened it from answering, too.
+            pages.reverse();
+        }
         let mut open = Vec::new();
         for handle in &pages {
             match self.address_of(handle).await {
                 Ok(address) if address == url => return Ok(Look::Done(Vec::new())),
                 Ok(address) => open.push(address),
                 Err(BrowserError::Closed) => {}
+                Err(BrowserError::Dialog { .. }) if is_dialog => return Ok(Look::Done(Vec::new())),
                 Err(error) => return Err(error),
             }
         }
@@ -256,6 +290,8 @@ impl Scope<'_> {
             match self.frame_at(handle, url).await {
                 Ok(Some(path)) => return Ok(Look::Done(path)),
                 Ok(None) | Err(BrowserError::Closed | BrowserError::Refused { .. }) => {}
+                // Of a page that is only on its way there.
+                Err(BrowserError::Dialog { .. }) if is_dialog => {}
                 Err(error) => return Err(error),
             }
         }

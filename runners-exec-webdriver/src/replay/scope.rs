@@ -4,7 +4,7 @@
 use super::{comparison::Visual, place::Place, trouble::Trouble, viewport::Emulated};
 use crate::{
     browser::{BrowserError, page::Page},
-    flow::{Mode, one_line},
+    flow::{Mode, Selectors, one_line},
 };
 use runners_core::Clock;
 use std::{
@@ -50,6 +50,8 @@ pub(super) struct Scope<'r> {
     pub(super) is_frame_target: AtomicBool,
     /// The path of the frame that the step happens in.
     frames: Mutex<Vec<usize>>,
+    /// The frames that it leads through, if they are told by what they are.
+    pub(super) inside: &'r [Selectors],
     seen: Mutex<Option<String>>,
     tokens: AtomicU64,
 }
@@ -73,9 +75,16 @@ impl<'r> Scope<'r> {
             was_shown: AtomicBool::new(false),
             is_frame_target: AtomicBool::new(false),
             frames: Mutex::default(),
+            inside: &[],
             seen: Mutex::default(),
             tokens: AtomicU64::new(0),
         }
+    }
+
+    /// Has the step happen in a frame, told from the outermost one.
+    pub(super) const fn inside(mut self, frames: &'r [Selectors]) -> Self {
+        self.inside = frames;
+        self
     }
 
     /// The path of the frame that the step happens in; empty for the main frame.

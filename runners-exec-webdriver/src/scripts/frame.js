@@ -1,12 +1,13 @@
 // One look at a child frame from its parent: which element holds it, and where a point of it lies
-// here. Without an index, only where this frame is and how many it has.
+// here. Without an index or selectors, only where this frame is and how many it has.
 
 reply(() => {
   const frames = childFrames(document);
   const here = { count: frames.length, url: location.href };
-  if (request.index === undefined) return here;
   // The browser counts them as they came; it leaves out those in shadow roots.
   const inOrder = frames.length === window.length;
+  if (request.alternatives) return { ...here, ...chosen(frames, inOrder) };
+  if (request.index === undefined) return here;
   const element = inOrder
     ? frames.find(({ contentWindow }) => contentWindow === window[request.index])
     : frames[request.index];
@@ -18,6 +19,17 @@ reply(() => {
   const point = outside(element, request.point);
   return { ...here, point, covered: request.strict ? covering(element, point, 'the frame') : null };
 });
+
+/** The frame that selectors lead to. */
+function chosen(frames, inOrder) {
+  const { node, name, problem } = first();
+  if (!node) return { missing: problem };
+  if (!frames.includes(node)) return { missing: `${name} is no frame` };
+  reveal(node);
+  const places = Array.from(frames, (_, place) => place);
+  const index = inOrder ? places.find(place => window[place] === node.contentWindow) : frames.indexOf(node);
+  return { element: node, index };
+}
 
 function childFrames(root) {
   return [...root.querySelectorAll('*')].flatMap(element => {

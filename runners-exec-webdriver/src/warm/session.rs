@@ -65,6 +65,10 @@ impl Session for WarmSession {
         }
     }
 
+    fn unreached(&self, url: &str) -> Option<String> {
+        self.session.unreached(url)
+    }
+
     async fn close(&self) {
         let Some(browser) = self.browser.lock().await.take() else { return };
         let lent = mem::take(&mut *self.lent.lock().unwrap_or_else(PoisonError::into_inner));
@@ -81,7 +85,7 @@ impl Session for WarmSession {
             None => false,
         };
         if is_clean && pool.is_fit(&browser) {
-            pool.keep(browser).await;
+            pool.take_back(browser);
         } else {
             browser.session.close().await;
         }

@@ -104,6 +104,47 @@ async fn one_of_several_is_dragged_dropped_and_given_files() {
 }
 
 #[tokio::test]
+async fn a_frame_is_acted_on_as_a_page_is_and_so_are_frames_in_it() {
+    let Some(stage) = Stage::open().await else { return };
+    let url = stage.page(
+        "<h1>Around</h1><iframe src=/other></iframe><div style='height:2000px'></div>
+        <iframe id=pay src=/outer width=400 height=300></iframe>",
+    );
+    stage.site.serve("/other", "<h1>Other</h1>");
+    stage.site.serve("/outer", "<h1>Outer</h1><iframe title=Card src=/inner></iframe>");
+    stage.site.serve(
+        "/inner",
+        "<label>Number <input id=number></label> <button id=go>Pay</button><p id=said></p>
+        <script>go.onclick = () => { said.textContent = `paid ${number.value}`; document.title = 'Paid' }</script>",
+    );
+    let page = Page::new(stage.session);
+    page.goto(&url).await.unwrap();
+    let outer = page.frame("#pay");
+    let card = outer.frame("iframe[title=Card]");
+    card.by_label("Number").fill("4711").await.unwrap();
+    card.by_role("button", "Pay").click().await.unwrap();
+    expect(&card.locator("#said")).to_have_text("paid 4711").await.unwrap();
+    expect(&card).to_have_title("Paid").await.unwrap();
+    expect(&outer.locator("h1")).to_have_text("Outer").await.unwrap();
+    let heading: String =
+        outer.evaluate("return document.querySelector('h1').textContent", &()).await.unwrap();
+    assert_eq!(heading, "Outer");
+    let heading: String =
+        page.evaluate("return document.querySelector('h1').textContent", &()).await.unwrap();
+    assert_eq!(heading, "Around", "the page itself is where it was");
+    assert!(card.source().await.unwrap().contains("id=\"number\""));
+    expect(&page.locator("h1")).to_have_text("Around").await.unwrap();
+
+    let short = page.with_timeout(SHORT);
+    let told = message(short.frame("#none").locator("#go").click().await);
+    assert!(told.contains("no element matches #none, for 1500 ms"), "{told}");
+    let told = message(short.frame("h1").locator("#go").click().await);
+    assert!(told.contains("h1 is no frame"), "{told}");
+    page.close().await;
+    stage.driver.stop().await;
+}
+
+#[tokio::test]
 async fn a_failure_says_what_was_there_instead_and_what_is_like_it() {
     let Some(stage) = Stage::open().await else { return };
     let url = stage.page(SHOP);
@@ -198,16 +239,16 @@ async fn checks_travel_as_jobs_and_leave_what_they_kept() {
         (passed.state, passed.details_as::<serde_json::Value>().unwrap()),
         (CheckState::Passed, json!({ "value": "Test page" }))
     );
-    assert_eq!(passed.artifacts, ["there.png"]);
+    assert_eq!(passed.artifacts, ["console.json", "network.har", "there.png"]);
 
     let command = RunCheck::new("greets", &Greeting { url, heading: "Cart".to_owned() }).unwrap();
     let job = fleet.submit(&command).await.unwrap();
     let failed: CheckResult = job.result().await.unwrap();
     assert_eq!((failed.name.as_str(), failed.state), ("greets", CheckState::Failed));
     assert!(failed.message.unwrap().contains("wanted \"Cart\", and it is \"Shop\""));
-    assert_eq!(failed.artifacts, ["failed.html", "failed.png", "there.png"]);
+    assert_eq!(failed.artifacts, ["console.json", "failed.html", "failed.png", "network.har", "there.png"]);
     let view = job.wait().await.unwrap();
-    assert_eq!((view.conclusion(), view.artifacts.len()), (Some(Conclusion::Failed), 3));
+    assert_eq!((view.conclusion(), view.artifacts.len()), (Some(Conclusion::Failed), 5));
 
     let broken = fleet.run("breaks", &()).await.unwrap();
     assert_eq!((broken.name.as_str(), broken.state), ("breaks", CheckState::Errored));

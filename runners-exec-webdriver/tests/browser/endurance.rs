@@ -3,7 +3,7 @@
 use crate::stage::{LIMIT_MILLIS, SHORT_MILLIS, Site, driver_options, flow};
 use async_trait::async_trait;
 use runners_core::{
-    Conclusion, ControlPlane, Fault, JobOptions, MemoryStore, Outcome, RetryPolicy,
+    Conclusion, ControlPlane, Egress, Fault, JobOptions, MemoryStore, Outcome, RetryPolicy,
     protocol::{AttemptView, JobView},
 };
 use runners_exec_webdriver::{Browser, BrowserFlow, Driver, FlowExecutor, FlowResult, OpenError, Session};
@@ -71,7 +71,8 @@ fn fault(attempt: &AttemptView) -> Option<&Fault> {
 async fn a_runner_goes_on_whatever_its_flows_meet() {
     let state = tempfile::tempdir().unwrap();
     let Some(options) = driver_options(&state) else { return };
-    let (site, driver) = (Site::open(), Driver::new(options));
+    let egress = Egress::browsing().allow_scheme("chrome");
+    let (site, driver) = (Site::open(), Driver::new(options).with_egress(egress));
     let control = ControlPlane::builder(MemoryStore::default()).start().await.unwrap();
     let runner = control.local_runner("default").executor(FlowExecutor::new(driver.clone())).start();
     let trials = trials(&site);

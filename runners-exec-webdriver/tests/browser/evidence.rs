@@ -2,7 +2,9 @@
 
 use crate::stage::{Seen, Stage, Watcher, driver_options, flow};
 use runners_core::{Secret, Verdict};
-use runners_exec_webdriver::{BrowserFlow, Capture, Driver, Evidence, FlowExecutor, FlowResult, Replay};
+use runners_exec_webdriver::{
+    BrowserFlow, Capture, Driver, Engine, Evidence, FlowExecutor, FlowResult, Replay,
+};
 use serde_json::{Value, json};
 
 async fn listening(capture: &[&str]) -> Option<Stage> {
@@ -271,4 +273,38 @@ async fn console_and_requests_are_kept_unless_that_is_switched_off() {
     let result = executor.replay(flow(json!([])), &(), std::future::pending()).await.unwrap();
     assert_eq!(result.artifacts, ["final.png", "console.json", "network.har"]);
     driver.stop().await;
+}
+
+#[tokio::test]
+async fn firefox_leaves_its_console_and_its_requests_too() {
+    let Some(mut stage) = Stage::open_in(Engine::Firefox).await else { return };
+    stage.options.capture = Capture::default();
+    let url = stage.page(
+        "<script>console.log('hello', 3); console.error('early trouble')</script><img src=/none.png>
+        <button id=it onclick=\"console.warn('careful'); fetch('/away?/page').then(() => setTimeout(() => {
+            window.ended = true; throw new TypeError('boom') }))\">X</button>",
+    );
+    for round in 0..2 {
+        let (result, evidence) = stage.replay(go_and_click(&url)).await.unwrap();
+        assert_eq!(result.verdict, Verdict::Passed, "{:?}", result.failure());
+        let console = kept(&evidence, "console.json");
+        assert_eq!(said(&console, "info"), ["hello 3"], "round {round}");
+        assert_eq!(said(&console, "warning"), ["careful"]);
+        assert_eq!(said(&console, "error"), ["early trouble", "Uncaught TypeError: boom"]);
+        let har = kept(&evidence, "network.har");
+        let entries = har["log"]["entries"].as_array().unwrap();
+        let states = |path: &str| -> Vec<u64> {
+            let of = entries.iter().filter(|one| one["request"]["url"].as_str().unwrap().ends_with(path));
+            of.map(|one| one["response"]["status"].as_u64().unwrap()).collect()
+        };
+        assert_eq!((states("/none.png"), states("/away?/page")), (vec![404], vec![302]), "{entries:?}");
+        assert_eq!(states("/page"), [200, 302, 200], "{entries:?}");
+        let told = |what: &str| result.page_errors.iter().any(|line| line.contains(what));
+        assert!(
+            told("Uncaught TypeError: boom") && told("/none.png was answered 404"),
+            "{:?}",
+            result.page_errors
+        );
+    }
+    stage.close().await;
 }

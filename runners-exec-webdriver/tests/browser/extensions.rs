@@ -2,7 +2,7 @@
 
 use crate::stage::{LIMIT_MILLIS, SHORT_MILLIS, Stage};
 use runners_core::{Secret, Verdict};
-use runners_exec_webdriver::{BrowserFlow, Call, Method, StepState};
+use runners_exec_webdriver::{BrowserFlow, Call, Engine, Method, StepState};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -256,4 +256,37 @@ async fn parameters_and_other_flows_of_the_document_are_filled_in() {
     assert_eq!(result.verdict, Verdict::Passed, "{:?}", result.failure());
     assert_eq!(result.steps.len(), 4);
     stage.close().await;
+}
+
+#[tokio::test]
+async fn a_dialog_of_a_popup_is_answered_by_its_target() {
+    for engine in [Engine::Chromium, Engine::Firefox] {
+        let Some(stage) = Stage::open_in(engine).await else { continue };
+        let popup = stage.site.serve(
+            "/popup",
+            "<button id=ask onclick=\"document.title = confirm('Sure?') ? 'yes' : 'no'\">Ask</button>",
+        );
+        let url = stage.page("<button id=one onclick=\"window.open('/popup')\">1</button>");
+        let at = |target: &str, mut step: Value| {
+            step["target"] = json!(target);
+            step
+        };
+        let dialog = |parameters: Value| custom("dialog", parameters);
+        let title = |title: &str| json!({ "type": "waitForExpression", "expression": format!("document.title === '{title}'") });
+        stage
+            .passes(json!([
+                { "type": "navigate", "url": url },
+                click("#one"),
+                at(&popup, click("#ask")),
+                at(&popup, dialog(json!({ "message": "Sure?" }))),
+                at(&popup, title("yes")),
+                at(&popup, click("#ask")),
+                at(&popup, dialog(json!({ "accept": false }))),
+                at(&popup, title("no")),
+                at(&popup, json!({ "type": "close" })),
+                title("Test page"),
+            ]))
+            .await;
+        stage.close().await;
+    }
 }

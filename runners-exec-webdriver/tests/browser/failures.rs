@@ -2,9 +2,10 @@
 
 use crate::stage::{SHORT_MILLIS, Stage};
 use async_trait::async_trait;
-use runners_core::Verdict;
+use runners_core::{Egress, Verdict};
 use runners_exec_webdriver::{
-    BrowserError, BrowserFlow, Call, FlowObserver, Replay, ReplayOptions, Screenshots, Session, StepState,
+    BrowserError, BrowserFlow, Call, Engine, FlowObserver, Replay, ReplayOptions, Screenshots, Session,
+    StepState,
 };
 use serde_json::{Map, Value, json};
 
@@ -102,7 +103,8 @@ async fn a_dialog_that_blocks_the_page_is_named() {
 
 #[tokio::test]
 async fn a_browser_that_crashes_is_a_fault_and_no_verdict() {
-    let Some(stage) = Stage::open().await else { return };
+    let egress = Egress::browsing().allow_scheme("chrome");
+    let Some(stage) = Stage::open_held_to(Engine::Chromium, egress).await else { return };
     let fault = stage.replay(json!([{ "type": "navigate", "url": "chrome://crash/" }])).await.unwrap_err();
     assert_eq!((fault.code.as_str(), fault.retryable), ("browser_lost", true), "{fault}");
     assert!(fault.message.contains("during step 1 (go to chrome://crash/)"), "{fault}");

@@ -128,7 +128,8 @@ async fn a_session_that_is_dropped_takes_its_browser_with_it() {
 async fn what_a_flow_saves_goes_with_its_session() {
     let state = tempfile::tempdir().unwrap();
     let Some(options) = driver_options(&state) else { return };
-    let driver = Driver::new(options);
+    // It looks into a directory.
+    let driver = Driver::new(options).with_egress(None);
     let session = driver.open().await.unwrap();
     let profile = profiles(state.path()).remove(0);
     let url = Site::open().serve("/page", "<a id=it href='/download'>Save</a>");

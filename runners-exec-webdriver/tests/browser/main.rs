@@ -10,6 +10,8 @@ mod canonical;
 mod checks;
 mod corpus;
 mod differential;
+#[cfg(target_os = "linux")]
+mod egress;
 mod elements;
 mod endurance;
 mod engines;
@@ -17,7 +19,10 @@ mod evidence;
 mod extensions;
 mod failures;
 mod forms;
+#[cfg(unix)]
+mod grid;
 mod keys;
+mod lent;
 #[cfg(target_os = "linux")]
 mod life;
 #[cfg(target_os = "linux")]

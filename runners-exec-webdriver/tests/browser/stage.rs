@@ -2,7 +2,7 @@
 //! saw.
 
 use async_trait::async_trait;
-use runners_core::{Fault, Verdict};
+use runners_core::{Egress, Fault, Verdict};
 use runners_exec_webdriver::{
     Browser as _, BrowserError, BrowserFlow, Call, Capture, Driver, DriverOptions, Engine, Evidence,
     FlowObserver, FlowResult, Method, Mode, Replay, ReplayOptions, Session, Step, StepResult,
@@ -42,8 +42,13 @@ impl Stage {
 
     /// Opens a session in a browser of this engine, or says loudly why the test is skipped.
     pub(crate) async fn open_in(engine: Engine) -> Option<Self> {
+        Self::open_held_to(engine, Egress::browsing()).await
+    }
+
+    /// As [`open_in`](Self::open_in), in a browser that goes only where it may.
+    pub(crate) async fn open_held_to(engine: Engine, egress: Egress) -> Option<Self> {
         let state = tempfile::tempdir().unwrap();
-        let driver = Driver::new(engine_options(engine, &state)?);
+        let driver = Driver::new(engine_options(engine, &state)?).with_egress(egress);
         let session = driver.open().await.unwrap();
         let site = Site::open();
         // Most tests are about something else.
@@ -199,7 +204,7 @@ impl Session for Counted<'_> {
 }
 
 /// A loopback server of pages. A path that ends in `/silent` is never answered, one that ends in
-/// `/redirect` leads to itself, one that ends in `/broken` is no UTF-8, one that ends in `/download` is a
+/// `/redirect` leads to itself, `/away?URL` leads there, one that ends in `/broken` is no UTF-8, one that ends in `/download` is a
 /// file to be saved, `/background.js` is an empty script, and the pages of one that ends in `/strict` may
 /// not run scripts.
 pub(crate) struct Site {
@@ -251,7 +256,12 @@ fn answer(mut stream: TcpStream, pages: &Mutex<HashMap<String, String>>) {
         }
         lines.push(line);
     }
-    let path = lines[0].split(' ').nth(1).unwrap_or("/").split('?').next().unwrap_or("/").to_owned();
+    let asked = lines[0].split(' ').nth(1).unwrap_or("/");
+    if let Some(to) = asked.strip_prefix("/away?") {
+        let _ = write!(stream, "HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
+        return;
+    }
+    let path = asked.split('?').next().unwrap_or("/").to_owned();
     if path.ends_with("/silent") {
         // Held open until the other end gives up.
         let _ = reader.read_line(&mut String::new());

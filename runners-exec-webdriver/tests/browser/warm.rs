@@ -2,7 +2,7 @@
 
 use crate::stage::{Site, engine_options};
 use runners_exec_webdriver::{
-    Browser as _, Call, Driver, Engine, Method, Session, WarmBrowsers, WarmOptions,
+    Browser as _, Call, Driver, DriverOptions, Engine, Method, Session, WarmBrowsers, WarmOptions,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -94,8 +94,6 @@ async fn nothing_of_a_session_is_there_in_the_next_of_the_same_browser() {
             "{engine}: there is something to leave"
         );
         first.close().await;
-        assert_eq!(browsers.idle(), 1, "{engine}: the browser is kept");
-
         let second = browsers.open().await.unwrap();
         assert_eq!(process(&*second), browser, "{engine}: it is the same browser");
         visit(&*second, &url).await;
@@ -134,8 +132,10 @@ async fn a_download_goes_with_its_session() {
         js(&*session, "return 1").await;
     }
     session.close().await;
-    assert_eq!(browsers.idle(), 1, "the browser is kept");
     assert_eq!(downloads(), Vec::<std::path::PathBuf>::new());
+    let next = browsers.open().await.unwrap();
+    assert_eq!(process(&*next), process(&*session), "the browser is kept");
+    next.close().await;
     browsers.stop().await;
 }
 
@@ -156,9 +156,43 @@ async fn a_page_opened_by_a_session_is_of_its_context_and_ends_with_it() {
         visit(&*session, &url).await;
         assert_eq!(js(&*session, "return document.cookie").await, json!("own=1"), "{engine}");
         session.close().await;
-        assert_eq!(browsers.idle(), 1, "{engine}: nothing was left open");
+        let next = browsers.open().await.unwrap();
+        assert_eq!(process(&*next), process(&*session), "{engine}: nothing was left open");
+        let handles = call(&*next, Method::Get, "window/handles", Value::Null).await;
+        assert_eq!(handles.as_array().unwrap().len(), 1, "{engine}: {handles}");
+        next.close().await;
         browsers.stop().await;
     }
+}
+
+#[tokio::test]
+async fn the_context_of_the_next_session_is_there_before_it_is_asked_for() {
+    for engine in [Engine::Chromium, Engine::Firefox] {
+        let state = tempfile::tempdir().unwrap();
+        let Some(browsers) = warm(engine, &state, |_| {}) else { continue };
+        browsers.warm_up().await;
+        let first = browsers.open().await.unwrap();
+        let own = call(&*first, Method::Get, "window", Value::Null).await;
+        first.close().await;
+        assert_eq!(browsers.idle(), 0, "{engine}: it is made in the background");
+        let (second, third) = tokio::join!(browsers.open(), browsers.open());
+        let (second, third) = (second.unwrap(), third.unwrap());
+        assert_eq!(process(&*second), process(&*first), "{engine}: it was waited for");
+        assert_ne!(process(&*third), process(&*first), "{engine}: one has not two sessions");
+        assert_ne!(call(&*second, Method::Get, "window", Value::Null).await, own, "{engine}");
+        second.close().await;
+        third.close().await;
+        browsers.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn webkit_is_not_kept_and_that_is_said() {
+    let browsers = WarmBrowsers::new(Driver::new(DriverOptions::of(Engine::Webkit)), WarmOptions::default());
+    browsers.warm_up().await;
+    let error = browsers.open().await.unwrap_err().to_string();
+    assert_eq!(error, "webkit is not kept started: use its driver as it is");
+    assert_eq!(browsers.idle(), 0);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use super::signals::{RawSignal, Signals};
 use crate::{
+    rules::redaction::Redactor,
     seams::{artifact::ArtifactError, lease::Lease},
     values::{command::Command, digest::Digest, id::JobId, lease::FencingToken, secret::Secret},
 };
@@ -113,6 +114,12 @@ impl Attempt {
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         self.link.redact(text)
+    }
+
+    /// What takes the secrets of the attempt out of texts, for whoever writes many or cuts them.
+    #[must_use]
+    pub fn redactor(&self) -> Redactor {
+        Redactor::new(self.secrets.values().map(Secret::expose))
     }
 
     /// Receives the signals of one type that are sent to this attempt from now on. Ask for it before

@@ -2,6 +2,7 @@
 
 use super::{
     actions,
+    heard::Heard as Told,
     script::{self, Answers},
 };
 use crate::{
@@ -48,6 +49,8 @@ struct State {
     dialogs: Vec<Dialog>,
     /// What was typed into the dialog.
     typed: Option<String>,
+    /// What was told of consoles and requests, for who wants it.
+    told: Told,
 }
 
 #[derive(Debug)]
@@ -57,19 +60,29 @@ struct Dialog {
 }
 
 impl BidiSession {
-    /// Opens a session with the browser that listens on a port of this machine.
-    pub(crate) async fn open(port: u16, clock: &Arc<dyn Clock>) -> Result<Self, OpenError> {
+    /// Opens a session with the browser that listens on a port of this machine, and is to connect through
+    /// another one.
+    pub(crate) async fn open(
+        port: u16,
+        gate: Option<u16>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
         let opened = Connection::open(port, "session").await;
         let connection = opened.map_err(|error| not_opened(&error.to_string()))?;
         let (connection, state) = (Mutex::new(connection), StateMutex::default());
         let mut session = Self { connection, state, capabilities: Map::new(), clock: Arc::clone(clock) };
-        session.start().await.map_err(|error| not_opened(&error.to_string()))?;
+        session.start(gate).await.map_err(|error| not_opened(&error.to_string()))?;
         Ok(session)
     }
 
-    async fn start(&mut self) -> Result<(), BrowserError> {
+    async fn start(&mut self, gate: Option<u16>) -> Result<(), BrowserError> {
         let prompts = json!({ "default": "ignore", "beforeUnload": "accept" });
-        let wanted = json!({ "capabilities": { "alwaysMatch": { "unhandledPromptBehavior": prompts } } });
+        let mut wanted = json!({ "capabilities": { "alwaysMatch": { "unhandledPromptBehavior": prompts } } });
+        if let Some(port) = gate {
+            wanted["capabilities"]["alwaysMatch"]["proxy"] = json!({
+                "proxyType": "manual", "socksProxy": format!("127.0.0.1:{port}"), "socksVersion": 5,
+            });
+        }
         let mut session = self.command("session.new", &wanted).await?;
         if let Value::Object(capabilities) = session["capabilities"].take() {
             self.capabilities = capabilities;
@@ -113,10 +126,13 @@ impl BidiSession {
 
     fn hear(&self, heard: Heard) {
         // The answer to a command that was given up changes nothing.
-        let Heard::Event(Event { method, params }) = heard else { return };
+        let Heard::Event(event) = heard else { return };
+        let Event { method, params } = &event;
         let page = params["context"].as_str().unwrap_or_default();
         let mut state = self.state();
-        if method == "browsingContext.userPromptOpened" {
+        if !method.starts_with("browsingContext.") {
+            state.told.take(event);
+        } else if method == "browsingContext.userPromptOpened" {
             let text = params["message"].as_str().unwrap_or_default().to_owned();
             state.dialogs.push(Dialog { page: page.to_owned(), text });
         } else if let Some(at) = state.dialogs.iter().position(|dialog| dialog.page == page) {
@@ -354,6 +370,11 @@ impl Session for BidiSession {
                     .map(|_| Value::Null)
             }
             (Method::Post, "runners/bidi") => self.pass_on(body).await,
+            (Method::Get, "runners/bidi/told") => {
+                // Everything before this answer has been told by then.
+                self.pages().await?;
+                Ok(self.state().told.give())
+            }
             _ => Err(BrowserError::Unsupported {
                 message: format!("{path} is no command of a session over BiDi"),
             }),

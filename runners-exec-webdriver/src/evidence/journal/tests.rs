@@ -102,7 +102,7 @@ fn what_went_wrong_is_told_in_the_order_of_time_with_its_step() {
     let thrown = json!({ "timestamp": 1_550.0, "exceptionDetails": { "text": "Uncaught", "exception": { "value": "x" } } });
     journal.take("Runtime.exceptionThrown", &thrown);
     assert_eq!(
-        journal.page_errors(),
+        journal.page_errors(|_| None),
         [
             "during step 1: POST http://a/absent was answered 404 As it is",
             "during step 2: Uncaught x",
@@ -112,7 +112,7 @@ fn what_went_wrong_is_told_in_the_order_of_time_with_its_step() {
     for at in 0..50 {
         failing(&mut journal, &format!("more-{at}"), 0.7, false);
     }
-    let errors = journal.page_errors();
+    let errors = journal.page_errors(|_| None);
     assert_eq!((errors.len(), errors.last().unwrap().as_str()), (PAGE_ERRORS_MAX + 1, "33 more"));
 }
 

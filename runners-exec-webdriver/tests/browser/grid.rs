@@ -1,0 +1,150 @@
+//! A real Selenium Grid as the WebDriver at a URL. `SELENIUM_GRID_JAR` names its program for Java, which
+//! `cargo xtask test` installs.
+
+use crate::stage::{Site, driver_options, flow};
+use runners_core::Verdict;
+use runners_exec_webdriver::{Browser as _, Call, Driver, FlowExecutor, Method, OpenError};
+use serde_json::{Map, Value, json};
+use std::{
+    env,
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    thread,
+};
+use tempfile::TempDir;
+
+const USER: &str = "ada";
+const PASSWORD: &str = "s3cret-of-the-grid";
+
+/// A grid that is killed when this is dropped.
+struct Grid {
+    child: Child,
+    /// Its address, without credentials.
+    address: String,
+    _directory: TempDir,
+}
+
+impl Grid {
+    /// Starts one that wants a password, and waits until it takes sessions; or says loudly why the test is
+    /// skipped.
+    fn start() -> Option<Self> {
+        let Some(program) = env::var_os("SELENIUM_GRID_JAR") else {
+            println!("skipped: SELENIUM_GRID_JAR names no Selenium Grid; cargo xtask test installs one");
+            return None;
+        };
+        // Its ports are found like this: it has no way to say which it took.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+        let directory = tempfile::tempdir().unwrap();
+        let started = Command::new("java")
+            .arg("-jar")
+            .arg(program)
+            .args(["standalone", "--host", "127.0.0.1", "--port", &port, "--selenium-manager", "false"])
+            .args(["--username", USER, "--password", PASSWORD, "--max-sessions", "2"])
+            .args(["--reject-unsupported-caps", "true"])
+            .current_dir(directory.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let mut child = match started {
+            Ok(child) => child,
+            Err(error) => {
+                println!("skipped: java cannot be started: {error}");
+                return None;
+            }
+        };
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let grid = Self { child, address: format!("127.0.0.1:{port}"), _directory: directory };
+        let is_up =
+            lines.by_ref().map_while(Result::ok).any(|line| line.contains("Started Selenium Standalone"));
+        assert!(is_up, "the grid ended before it took sessions");
+        // It must not wait for somebody who reads what it says.
+        thread::spawn(move || lines.for_each(drop));
+        Some(grid)
+    }
+}
+
+impl Drop for Grid {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn chrome() -> Map<String, Value> {
+    let options = json!({ "args": ["--headless=new", "--no-sandbox", "--disable-gpu"] });
+    Map::from_iter([("browserName".to_owned(), json!("chrome")), ("goog:chromeOptions".to_owned(), options)])
+}
+
+#[tokio::test]
+async fn a_flow_passes_in_a_selenium_grid_and_its_password_is_told_nowhere() {
+    let state = tempfile::tempdir().unwrap();
+    if driver_options(&state).is_none() {
+        return;
+    }
+    let Some(grid) = Grid::start() else { return };
+    let driver = Driver::at(format!("http://{USER}:{PASSWORD}@{}", grid.address), chrome());
+    let site = Site::open();
+    let url = site.serve("/page", "<label>Name <input id=name></label><iframe src=/inner></iframe>");
+    site.serve("/inner", "<button onclick='document.title = 1'>In</button>");
+    let steps = json!([
+        { "type": "setViewport", "width": 700, "height": 500, "deviceScaleFactor": 1, "isMobile": false,
+          "hasTouch": false, "isLandscape": false },
+        { "type": "navigate", "url": url },
+        { "type": "change", "selectors": ["aria/Name"], "value": "Ada" },
+        { "type": "click", "selectors": ["aria/In"], "frame": [0], "offsetX": 3, "offsetY": 3 },
+        { "type": "waitForExpression", "expression": "document.title === '1'", "frame": [0] },
+        { "type": "waitForExpression", "expression": "document.querySelector('#name').value === 'Ada'" },
+    ]);
+    let executor = FlowExecutor::new(driver.clone());
+    let result = executor.replay(flow(steps), &(), std::future::pending()).await.unwrap();
+    assert_eq!(result.verdict, Verdict::Passed, "{:?}", result.failure());
+    assert_eq!(result.artifacts[0], "final.png");
+
+    // One that was dropped is closed there.
+    let dropped = driver.open().await.unwrap();
+    drop(dropped);
+    driver.stop().await;
+    let sessions = sessions(&grid).await;
+    assert_eq!(sessions, 0, "a session is left in the grid");
+
+    let wrong = Driver::at(format!("http://{USER}:wr0ng-word@{}", grid.address), chrome());
+    let refused = wrong.open().await.unwrap_err();
+    assert!(matches!(refused, OpenError::Misconfigured { .. }), "{refused}");
+    let none = Map::from_iter([("browserName".to_owned(), json!("netscape"))]);
+    let none =
+        Driver::at(format!("http://{USER}:{PASSWORD}@{}", grid.address), none).open().await.unwrap_err();
+    assert!(matches!(none, OpenError::NotStarted { .. }), "{none}");
+    for told in [format!("{refused:?} {wrong:?}"), format!("{none:?} {none}"), format!("{driver:?}")] {
+        assert!(!told.contains(PASSWORD) && !told.contains("wr0ng"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_the_grid_ends_is_a_browser_that_is_lost() {
+    let state = tempfile::tempdir().unwrap();
+    if driver_options(&state).is_none() {
+        return;
+    }
+    let Some(grid) = Grid::start() else { return };
+    let driver = Driver::at(format!("http://{USER}:{PASSWORD}@{}", grid.address), chrome());
+    let session = driver.open().await.unwrap();
+    drop(grid);
+    let gone = session.call(Call::new(Method::Get, "title", Value::Null)).await.unwrap_err();
+    assert!(matches!(gone, runners_exec_webdriver::BrowserError::Gone { .. }), "{gone}");
+    session.close().await;
+    driver.stop().await;
+}
+
+/// How many sessions the grid says that it has.
+async fn sessions(grid: &Grid) -> u64 {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let asked = client
+        .post(format!("http://{}/graphql", grid.address))
+        .basic_auth(USER, Some(PASSWORD))
+        .header("content-type", "application/json")
+        .body(json!({ "query": "{ grid { sessionCount } }" }).to_string());
+    let told = asked.send().await.unwrap().bytes().await.unwrap();
+    let told: Value = serde_json::from_slice(&told).unwrap();
+    told["data"]["grid"]["sessionCount"].as_u64().unwrap_or_else(|| panic!("{told}"))
+}
