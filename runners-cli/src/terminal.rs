@@ -5,7 +5,7 @@
 
 use anyhow::Error;
 use console::Style;
-use runners_core::Conclusion;
+use runners_core::{Clock as _, Conclusion, SystemClock, Timestamp};
 use serde::Serialize;
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -65,6 +65,26 @@ pub(crate) fn span(span: Duration) -> String {
     }
 }
 
+/// How long ago a time of the API was, as people say it: `12 s ago`, `3 h ago`. What is no time is
+/// shown as it is.
+pub(crate) fn ago(time: &str) -> String {
+    let then = time.parse::<jiff::Timestamp>().ok().and_then(|at| u64::try_from(at.as_millisecond()).ok());
+    match then {
+        Some(then) => ago_at(SystemClock::default().wall(), Timestamp::from_millis(then)),
+        None => time.to_owned(),
+    }
+}
+
+fn ago_at(now: Timestamp, then: Timestamp) -> String {
+    let seconds = now.since(then).as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s ago"),
+        60..3600 => format!("{} min ago", seconds / 60),
+        3600..172_800 => format!("{} h ago", seconds / 3600),
+        _ => format!("{} d ago", seconds / 86_400),
+    }
+}
+
 /// `1 flow`, `3 flows`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
@@ -107,6 +127,18 @@ mod tests {
         assert_eq!(span(Duration::from_millis(480)), "480 ms");
         assert_eq!(span(Duration::from_millis(3400)), "3.4 s");
         assert_eq!(span(Duration::from_secs(125)), "2 min 05 s");
+    }
+
+    #[test]
+    fn a_time_is_told_by_how_long_ago_it_was() {
+        let at = |seconds: u64| Timestamp::from_millis(seconds * 1000);
+        let told =
+            [(100, 41, "59 s ago"), (4000, 401, "59 min ago"), (9000, 0, "2 h ago"), (200_000, 0, "2 d ago")];
+        for (now, then, text) in told {
+            assert_eq!(ago_at(at(now), at(then)), text);
+        }
+        assert_eq!(ago_at(at(1), at(2)), "0 s ago", "a clock may be ahead");
+        assert_eq!(ago("yesterday"), "yesterday");
     }
 
     #[test]

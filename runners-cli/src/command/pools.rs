@@ -1,5 +1,6 @@
 //! `runners pools`, `tokens` and `environments`: where jobs go, and who is admitted there.
 
+use super::changes;
 use crate::{
     args::{
         Asked, CreatePoolArgs, CreateTokenArgs, EnvironmentsCommand, FleetArgs, PoolsCommand,
@@ -66,6 +67,8 @@ pub(super) async fn pools(command: PoolsCommand) -> Result<Exit> {
             })
         }
         PoolsCommand::Create(arguments) => create_pool(arguments).await,
+        PoolsCommand::Show(arguments) => changes::show_pool(arguments).await,
+        PoolsCommand::Set(arguments) => changes::set_pool(arguments).await,
         PoolsCommand::Delete(arguments) => {
             let management = Management::new(&arguments.fleet)?;
             let pool = management.pool(&arguments.name).await?;

@@ -116,7 +116,14 @@ async fn list(arguments: Asked<ListJobsArgs>) -> Result<Exit> {
         let jobs: Vec<Job> = read(page["items"].take())?;
         let rows = jobs.into_iter().map(|job| {
             let state = job.conclusion.unwrap_or(job.state);
-            [job.id, job.kind, job.pool, state, job.attempts_ended.to_string(), job.submitted_at_utc]
+            [
+                job.id,
+                job.kind,
+                job.pool,
+                state,
+                job.attempts_ended.to_string(),
+                terminal::ago(&job.submitted_at_utc),
+            ]
         });
         table::list(["job", "kind", "pool", "state", "attempts", "submitted"], rows);
         if !page["next"].is_null() {
