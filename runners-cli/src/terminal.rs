@@ -68,21 +68,40 @@ pub(crate) fn span(span: Duration) -> String {
 /// How long ago a time of the API was, as people say it: `12 s ago`, `3 h ago`. What is no time is
 /// shown as it is.
 pub(crate) fn ago(time: &str) -> String {
-    let then = time.parse::<jiff::Timestamp>().ok().and_then(|at| u64::try_from(at.as_millisecond()).ok());
-    match then {
-        Some(then) => ago_at(SystemClock::default().wall(), Timestamp::from_millis(then)),
-        None => time.to_owned(),
+    timestamp(time).map_or_else(|| time.to_owned(), |then| format!("{} ago", rough(now().since(then))))
+}
+
+/// The same of a time that is still to come: `in 3 h`.
+pub(crate) fn ahead(time: &str) -> String {
+    match timestamp(time) {
+        Some(then) if then > now() => format!("in {}", rough(then.since(now()))),
+        _ => ago(time),
     }
 }
 
-fn ago_at(now: Timestamp, then: Timestamp) -> String {
-    let seconds = now.since(then).as_secs();
+/// How long it took from one time of the API to another.
+pub(crate) fn between(from: &str, to: &str) -> String {
+    timestamp(from).zip(timestamp(to)).map(|(from, to)| span(to.since(from))).unwrap_or_default()
+}
+
+/// A span in its greatest unit.
+fn rough(span: Duration) -> String {
+    let seconds = span.as_secs();
     match seconds {
-        0..60 => format!("{seconds} s ago"),
-        60..3600 => format!("{} min ago", seconds / 60),
-        3600..172_800 => format!("{} h ago", seconds / 3600),
-        _ => format!("{} d ago", seconds / 86_400),
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
     }
+}
+
+fn timestamp(time: &str) -> Option<Timestamp> {
+    let at: jiff::Timestamp = time.parse().ok()?;
+    u64::try_from(at.as_millisecond()).ok().map(Timestamp::from_millis)
+}
+
+fn now() -> Timestamp {
+    SystemClock::default().wall()
 }
 
 /// `1 flow`, `3 flows`.
@@ -130,15 +149,15 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_told_by_how_long_ago_it_was() {
-        let at = |seconds: u64| Timestamp::from_millis(seconds * 1000);
-        let told =
-            [(100, 41, "59 s ago"), (4000, 401, "59 min ago"), (9000, 0, "2 h ago"), (200_000, 0, "2 d ago")];
-        for (now, then, text) in told {
-            assert_eq!(ago_at(at(now), at(then)), text);
+    fn a_time_is_told_by_how_far_it_is() {
+        for (seconds, text) in [(59, "59 s"), (3599, "59 min"), (9000, "2 h"), (200_000, "2 d")] {
+            assert_eq!(rough(Duration::from_secs(seconds)), text);
         }
-        assert_eq!(ago_at(at(1), at(2)), "0 s ago", "a clock may be ahead");
-        assert_eq!(ago("yesterday"), "yesterday");
+        assert!(ago("1994-11-06T08:49:37Z").ends_with(" d ago"));
+        assert!(ahead("9994-11-06T08:49:37Z").starts_with("in "));
+        assert_eq!(ago("9994-11-06T08:49:37Z"), "0 s ago", "a clock may be ahead");
+        assert_eq!((ago("yesterday"), ahead("never")), ("yesterday".to_owned(), "never".to_owned()));
+        assert_eq!(between("2026-01-01T00:00:00Z", "2026-01-01T00:02:05.5Z"), "2 min 05 s");
     }
 
     #[test]

@@ -69,9 +69,8 @@ async fn start_in(home: &Home, arguments: StartArgs) -> Result<Exit> {
     let record = Record::read(home)?;
     if let Some(record) = record {
         let Record { name, runner, pool, server, pid, .. } = &record;
-        terminal::print(format!(
-            "{name} is {runner} in the pool {pool}, connected to {server}, as process {pid}"
-        ));
+        terminal::print(format!("{name} is {runner} in the pool {pool}"));
+        terminal::print(format!("connected to {server}, as process {pid}"));
     }
     terminal::print(format!("its log: {}", home.log().display()));
     Ok(Exit::Passed)
@@ -105,10 +104,10 @@ pub(super) async fn stop(arguments: StopArgs) -> Result<Exit> {
     // that nobody is left here to stop it.
     let by = Some(clock.wall() + arguments.within + STOP_MAX);
     Wish { pid: process, mode: Mode::Leave, note: None, by }.write(&home)?;
+    let running = Record::read(&home)?.map_or(0, |record| record.jobs.len());
     signals::drain(process)?;
     if !arguments.now {
-        if let Some(running) = Record::read(&home)?.map(|record| record.jobs.len()).filter(|count| *count > 0)
-        {
+        if running > 0 {
             let jobs = terminal::count(running, "job");
             terminal::note(format!("waiting for {jobs} to finish; Ctrl-C stops the runner now"));
         }
@@ -129,7 +128,8 @@ pub(super) async fn stop(arguments: StopArgs) -> Result<Exit> {
             bail!("process {process} does not end: look at its log, {}", home.log().display())
         }
     }
-    terminal::print("stopped; what ran is tried elsewhere");
+    let left = if running > 0 { "what ran is tried elsewhere" } else { "the server was not told" };
+    terminal::print(format!("stopped; {left}"));
     Ok(Exit::Passed)
 }
 

@@ -66,7 +66,7 @@ pub(super) async fn list(arguments: Asked<ListRunnersArgs>) -> Result<Exit> {
             let remark = remark(&runner);
             [runner.name, runner.status.to_lowercase(), free, spoke, remark, runner.id]
         });
-        table::list(["runner", "state", "free", "last spoke", "", "id"], rows);
+        table::list(["runner", "state", "free", "spoke", "", "id"], rows);
         Ok(())
     })
 }
@@ -134,7 +134,7 @@ pub(super) async fn tenants(command: TenantsCommand) -> Result<Exit> {
                 let tenants: Vec<Tenant> = read(answer)?;
                 let rows = tenants.into_iter().map(|tenant| {
                     let state = if tenant.is_suspended { "suspended" } else { "" };
-                    [tenant.name, state.to_owned(), tenant.created_at_utc, tenant.id]
+                    [tenant.name, state.to_owned(), terminal::ago(&tenant.created_at_utc), tenant.id]
                 });
                 table::list(["tenant", "", "made", "id"], rows);
                 Ok(())

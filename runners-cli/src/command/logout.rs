@@ -12,12 +12,12 @@ use crate::{
 };
 use anyhow::{Context as _, Result, anyhow, bail};
 use runners_core::{
-    ExitReason, Runner, Spool, SystemClock, Transport, TransportError,
+    Runner, Spool, SystemClock, Transport, TransportError,
     protocol::{DeregisterRequest, RefusalCode, Reply, Request},
     sleep,
 };
 use runners_transport_http::HttpTransport;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{path::PathBuf, time::Duration};
 
 /// How often a server is asked to forget the runner, and the wait between.
@@ -42,7 +42,7 @@ pub(super) async fn execute(arguments: LogoutArgs) -> Result<Exit> {
     };
     let absent = || {
         let text = format!("no runner called {name} is registered at {server} from here");
-        tell(&arguments, &text, json!({ "registered": false, "server": server, "name": name }))
+        tell(&arguments, &text, &json!({ "registered": false, "server": server, "name": name }))
     };
     if !state.is_dir() {
         return Ok(absent());
@@ -61,7 +61,9 @@ pub(super) async fn execute(arguments: LogoutArgs) -> Result<Exit> {
             terminal::note(format!("forgotten all the same: {}", terminal::chain(&error)));
             spool.unrecorded()
         }
-        Err(error) => return Err(error),
+        Err(error) => {
+            return Err(error.context("nothing is forgotten: try again later, or lose it all with --force"));
+        }
     };
     identity::forget(&spool)?;
     let runner = identity.enrolled.runner;
@@ -72,7 +74,7 @@ pub(super) async fn execute(arguments: LogoutArgs) -> Result<Exit> {
     let text = format!("{name}, {runner}, is not registered at {server} any more{left}");
     let event =
         json!({ "registered": false, "runner": runner, "server": server, "name": name, "lost": lost });
-    Ok(tell(&arguments, &text, event))
+    Ok(tell(&arguments, &text, &event))
 }
 
 /// Tells what is still to be told, and that the runner is gone.
@@ -100,17 +102,11 @@ async fn leave(
         };
         if let Err(error) = told {
             runner.kill();
-            let reason = runner.stopped().await;
-            // Whom the server does not know it records nothing of.
-            let known = !matches!(reason, ExitReason::Refused(_));
-            let advice =
-                if known { "try again later, or lose them with --force" } else { "lose them with --force" };
-            return Err(error.context(format!("{results} could not be recorded at {server}: {advice}")));
+            drop(runner.stopped().await);
+            return Err(error.context(format!("{results} could not be recorded at {server}")));
         }
     }
-    deregister(transport).await.with_context(|| {
-        format!("{server} could not be told, and nothing is forgotten: try again later, or use --force")
-    })
+    deregister(transport).await.with_context(|| format!("{server} could not be told"))
 }
 
 /// Takes the runner that speaks by `transport` off the register. One that is gone already is fine.
@@ -134,9 +130,9 @@ pub(super) async fn deregister(transport: &impl Transport) -> Result<()> {
     }
 }
 
-fn tell(arguments: &LogoutArgs, text: &str, event: serde_json::Value) -> Exit {
+fn tell(arguments: &LogoutArgs, text: &str, event: &Value) -> Exit {
     if arguments.json {
-        terminal::print_json(&event);
+        terminal::print_json(event);
     } else {
         terminal::print(text);
     }

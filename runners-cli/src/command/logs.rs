@@ -53,7 +53,7 @@ async fn read(connection: &Connection, arguments: &JobLogArgs) -> Result<()> {
         from = page.next;
         // A grant that nothing was logged for may be followed by another one.
         grant = grant.or((from > 0).then_some(page.grant));
-        if page.ended && !added || !arguments.follow && !added {
+        if !added && (page.ended || !arguments.follow) {
             return Ok(());
         }
     }

@@ -44,7 +44,8 @@ pub(super) async fn execute(arguments: RegisterArgs) -> Result<Exit> {
             "home": home.directory(),
         }));
     } else {
-        terminal::print(format!("{name} is {runner} in the pool {pool} of {}", run.server));
+        terminal::print(format!("{name} is {runner} in the pool {pool}"));
+        terminal::print(format!("registered at {}", run.server));
         terminal::print("`runners start` starts it; `runners service install` has the system do so");
     }
     Ok(Exit::Passed)

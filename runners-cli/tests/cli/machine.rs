@@ -5,9 +5,19 @@ use crate::{
     processes::Process,
     stage::{Stage, has_browser, mode, page},
 };
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    process::{Pid, Signal, kill_process},
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+};
 use serde_json::Value;
-use std::{fs, os::unix::net::UnixDatagram, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    os::unix::net::UnixDatagram,
+    path::PathBuf,
+    process::Stdio,
+    time::Duration,
+};
 
 /// Ends a runner in the background with the test, however that ends.
 struct Runner<'a>(&'a Stage);
@@ -216,6 +226,70 @@ fn a_runner_that_is_told_to_end_stops_what_runs_when_its_time_is_over_and_nothin
     let state = stage.run(&["job", &job, "--json", "-s", &server]).json();
     let name = state["state"]["state"].as_str().or(state["state"].as_str()).unwrap_or_default().to_owned();
     assert_ne!(name, "concluded", "it is tried elsewhere: {state}");
+}
+
+#[test]
+fn what_a_runner_could_not_tell_is_told_when_it_is_logged_out_and_never_lost_silently() {
+    if !has_browser() {
+        return;
+    }
+    let (stage, url) = (Stage::new(), page("<h1>Hello</h1>"));
+    let (server, at) = stage.server();
+    let mut runner = stage.runner(&at);
+    let flow = stage.flow("flow.json", &url, "never");
+    let text = stage.read(&flow).replace("2000", "30000");
+    stage.write("slow.json", text);
+    let submitted = stage.run(&["submit", "slow.json", "--json", "-s", &at]).json();
+    let job = submitted["jobs"][0]["job"].as_str().unwrap().to_owned();
+    // By then the server knows that it runs.
+    runner.wait_for("attempt_progress");
+    // It hears nothing for a while.
+    let process = Pid::from_raw(i32::try_from(server.id()).unwrap()).unwrap();
+    kill_process(process, Signal::STOP).unwrap();
+    let id = Pid::from_raw(i32::try_from(runner.id()).unwrap()).unwrap();
+    kill_process(id, Signal::TERM).unwrap();
+    runner.wait_for("draining");
+    kill_process(id, Signal::INT).unwrap();
+    runner.wait();
+    let logout = ["logout", "-s", &at, "--name", "tester", "--within", "1s"];
+    stage.run(&logout).expect(2, "1 result could not be recorded");
+    kill_process(process, Signal::CONT).unwrap();
+    let logout = ["logout", "-s", &at, "--name", "tester"];
+    stage.run(&logout).expect(0, "telling");
+    let view = stage.run(&["job", &job, "-s", &at]).stdout();
+    assert!(!view.contains("running on"), "{view}");
+    assert!(runners(&stage, &at).is_empty());
+}
+
+#[test]
+fn a_token_is_asked_for_at_a_terminal_and_not_shown() {
+    let stage = Stage::new();
+    let (_server, url) = stage.server();
+    let token = stage.read("runners-data/registration-token");
+    fs::remove_file(stage.path("runners-data/registration-token")).unwrap();
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).and_then(|()| unlockpt(&master)).unwrap();
+    let terminal = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+    let terminal = fs::OpenOptions::new().read(true).write(true).open(terminal).unwrap();
+    let mut register = stage.command(&["register", "-s", &url, "--name", "tester"]);
+    register.stdin(terminal.try_clone().unwrap()).stderr(Stdio::piped());
+    let mut register = register.spawn().unwrap();
+    let mut asked = [0; 18];
+    register.stderr.as_mut().unwrap().read_exact(&mut asked).unwrap();
+    assert_eq!(String::from_utf8_lossy(&asked), "registration token");
+    let mut master = fs::File::from(master);
+    writeln!(master, "{}", token.trim()).unwrap();
+    assert!(register.wait().unwrap().success());
+    assert_eq!(runners(&stage, &url)[0]["name"], "tester");
+    // What is typed from now on is shown again, and nothing was before.
+    writeln!(master, "shown").unwrap();
+    let mut shown = Vec::new();
+    while !String::from_utf8_lossy(&shown).contains("shown") {
+        let mut bytes = [0; 1024];
+        let length = master.read(&mut bytes).unwrap();
+        shown.extend_from_slice(&bytes[..length]);
+    }
+    assert!(!String::from_utf8_lossy(&shown).contains("rreg_"), "{shown:?}");
 }
 
 #[test]
