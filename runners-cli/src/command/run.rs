@@ -98,7 +98,7 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
         paused: None,
     };
     let ended = loop {
-        let runner = parts.start(&browser, watched.clone(), telemetry)?;
+        let runner = parts.start(&browser, watched.clone(), telemetry, course.paused.is_some())?;
         supervisor.ready();
         let ended = tokio::select! {
             ended = course.see_through(&runner) => ended,
@@ -125,7 +125,13 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn start(&self, browser: &LocalBrowser, watched: Arc<Watched>, telemetry: &Telemetry) -> Result<Runner> {
+    fn start(
+        &self,
+        browser: &LocalBrowser,
+        watched: Arc<Watched>,
+        telemetry: &Telemetry,
+        paused: bool,
+    ) -> Result<Runner> {
         let Self { arguments, found, identity, .. } = self;
         let machine = Machine { browser: found.browser.clone(), state: self.state.clone() };
         let builder = Runner::builder(self.transport.clone()).facts(machine).program(PROGRAM);
@@ -141,7 +147,7 @@ impl Parts<'_> {
             .metrics(telemetry.metrics())
             .traces(telemetry.traces())
             .executor(browser.executor.clone());
-        Ok(builder.start())
+        Ok(if paused { builder.start_paused() } else { builder.start() })
     }
 }
 

@@ -272,7 +272,7 @@ fn a_token_is_asked_for_at_a_terminal_and_not_shown() {
     let terminal = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
     let terminal = fs::OpenOptions::new().read(true).write(true).open(terminal).unwrap();
     let mut register = stage.command(&["register", "-s", &url, "--name", "tester"]);
-    register.stdin(terminal.try_clone().unwrap()).stderr(Stdio::piped());
+    register.stdin(terminal.try_clone().unwrap()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut register = register.spawn().unwrap();
     let mut asked = [0; 18];
     register.stderr.as_mut().unwrap().read_exact(&mut asked).unwrap();

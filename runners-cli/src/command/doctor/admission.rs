@@ -13,7 +13,7 @@ use crate::{
 };
 use anyhow::{Error, Result};
 use runners_core::{
-    JobId, Token, TokenKind, Transport as _, TransportError,
+    Clock as _, JobId, SystemClock, Token, TokenKind, Transport as _, TransportError,
     protocol::{InspectRequest, Request},
 };
 use std::{env, path::Path, time::Duration};
@@ -85,7 +85,8 @@ fn running(record: &Record) -> Finding {
     let Record { name, runner, pool, .. } = record;
     match (&record.connected_since, &record.last_error) {
         (Some(since), _) => {
-            Finding::good("runner", format!("{name}, {runner} in the pool {pool}, connected since {since}"))
+            let span = terminal::span(SystemClock::default().wall().since(*since));
+            Finding::good("runner", format!("{name}, {runner} in the pool {pool}, connected for {span}"))
         }
         (None, Some(error)) => Finding::bad("runner", &error.text, "`runners log` tells more"),
         (None, None) => Finding::bad("runner", "it is not connected yet", "`runners log` tells more"),

@@ -34,9 +34,6 @@ pub(super) struct Course<'a> {
 impl Course<'_> {
     /// Sees a start of the runner through.
     pub(super) async fn see_through(&mut self, runner: &Runner) -> Ended {
-        if self.paused.is_some() {
-            runner.pause();
-        }
         loop {
             let give_up_at = self.paused.as_ref().and_then(|paused| paused.by);
             tokio::select! {
