@@ -4,30 +4,37 @@ mod fleet;
 mod groups;
 mod guard;
 mod job;
+mod left;
+mod machine;
+mod profiles;
+mod reading;
 mod runner;
 
 pub(crate) use fleet::{
-    Asked, CreateCredentialArgs, CreatePoolArgs, CreateTenantArgs, CreateTokenArgs, CreateWebhookArgs,
-    CredentialsCommand, DeliveriesArgs, DrainArgs, EnvironmentsCommand, FleetArgs, FleetCommand, JobsCommand,
-    ListJobsArgs, ListRunnersArgs, OneJobArgs, PoolsCommand, RemoveArgs, RenameArgs, ResetRolloutArgs,
-    RetentionCommand, RolloutCommand, RolloutFeature, RotateSecretArgs, RunnerArgs, SecretArgs,
-    SetEnvironmentArgs, SetRetentionArgs, SetRolloutArgs, SignalArgs, SlotsArgs, SlotsLimit, Switch,
-    TenantsCommand, TokensCommand, WebhooksCommand,
+    Asked, CreateCredentialArgs, CreatePoolArgs, CreateRunnerArgs, CreateTenantArgs, CreateTokenArgs,
+    CreateWebhookArgs, CredentialsCommand, DeliveriesArgs, DrainArgs, EnvironmentsCommand, FleetArgs,
+    FleetCommand, JobsCommand, ListJobsArgs, ListRunnersArgs, NamedArgs, OneJobArgs, Placement, PoolsCommand,
+    RemoveArgs, RenameArgs, RenameTenantArgs, ResetRolloutArgs, ResumeArgs, RetentionCommand, RolloutCommand,
+    RolloutFeature, RotateSecretArgs, RunnerArgs, RunnersCommand, SecretArgs, SetEnvironmentArgs,
+    SetPoolArgs, SetRetentionArgs, SetRolloutArgs, SignalArgs, SlotsArgs, SlotsLimit, Switch, TenantsCommand,
+    TokensCommand, WebhooksCommand, YesNo,
 };
 pub(crate) use groups::{
     ApiArgs, BrowserArgs, Captured, GivenSettings, HostArgs, OutputArgs, ParameterArgs, TrustArgs,
 };
 pub(crate) use guard::{GuardArgs, KeyCommand, KeyGenerateArgs, SignArgs, TenureArgs};
 pub(crate) use job::{JobArgs, PingArgs};
+pub(crate) use left::{
+    ArtifactsCommand, GetArtifactsArgs, JobLogArgs, ListArtifactsArgs, OneRunArgs, RunsCommand,
+};
+pub(crate) use machine::{LogoutArgs, RegisterArgs, ServiceArgs, ServiceCommand, ServiceKind};
+pub(crate) use profiles::{AddProfileArgs, ProfileCommand, UseProfileArgs};
 pub(crate) use runner::{
-    CompletionArgs, DoctorArgs, LogArgs, ManArgs, RunArgs, StartArgs, StatusArgs, StopArgs,
+    CompletionArgs, DoctorArgs, HomeArgs, LogArgs, ManArgs, RunArgs, StartArgs, StatusArgs, StopArgs,
 };
 
-use crate::{
-    daemon::Saved,
-    settings::{Settings, Sources},
-};
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use profiles::ProfileArgs;
 use runners_core::Runner;
 use runners_exec_webdriver::Engine;
 use std::{path::PathBuf, time::Duration};
@@ -36,7 +43,7 @@ use std::{path::PathBuf, time::Duration};
 #[derive(Debug, Parser)]
 #[command(
     name = "runners",
-    version,
+    version = crate::version::VERSION,
     max_term_width = 100,
     after_help = "Try it, all on this machine:
   runners dev                               # control plane and a runner
@@ -50,33 +57,12 @@ A FLOW.json is what the Recorder panel of Chrome or Edge exports as JSON.
 Exit codes: 0 passed, 1 failed, 2 could not run. RUST_LOG=info shows more of what happens."
 )]
 pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) home: HomeArgs,
+    #[command(flatten)]
+    profile: ProfileArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-impl Arguments {
-    /// Reads the command line; what is wrong with it is told, and ends the process. The settings of
-    /// a server are completed by the file and by `environment`.
-    ///
-    /// # Errors
-    /// What is wrong with the file or a variable.
-    pub(crate) fn read(environment: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
-        let matches = Self::command().get_matches();
-        let mut arguments = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        let given = matches.subcommand().map(|(_, given)| given);
-        let host = match &mut arguments.command {
-            Command::Start(start) | Command::Restart(start) => {
-                start.given = given.map(Saved::given).unwrap_or_default();
-                return Ok(arguments);
-            }
-            Command::Server(server) => &mut server.host,
-            Command::Dev(dev) => &mut dev.host,
-            _ => return Ok(arguments),
-        };
-        let sources = given.map(Sources::of).unwrap_or_default();
-        host.settings = Settings::resolve(&host.given, &sources, environment)?;
-        Ok(arguments)
-    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -125,6 +111,27 @@ enrolled, and stays in your shell's history: --token-file and RUNNERS_TOKEN are 
     /// Stop the runner in the background if there is one, and start it again.
     #[command(after_help = "Example:\n  runners restart --slots 4")]
     Restart(Box<StartArgs>),
+    /// Exchange a registration token for a credential, and start nothing.
+    ///
+    /// It takes the flags of `runners run` and keeps them, but for the token: `runners start` and
+    /// `runners service install` need none afterwards. Without a token it is asked for, if there is a
+    /// terminal.
+    #[command(after_help = "Examples:
+  runners register -s https://runners.example.com --slots 4 --label eu
+  runners register -s https://runners.example.com --token-file registration-token && runners start")]
+    Register(Box<RegisterArgs>),
+    /// Take the runner of this machine off the server's register, and forget its credential.
+    ///
+    /// One that runs is stopped before: what it runs is finished. What it has not been able to tell is
+    /// told first; where that fails nothing is forgotten, unless --force says so.
+    #[command(after_help = "Examples:\n  runners logout\n  runners logout --now --force")]
+    Logout(LogoutArgs),
+    /// Have the system start the runner of this machine, by systemd or launchd.
+    #[command(subcommand)]
+    Service(ServiceCommand),
+    /// Keep servers under names, with the credentials to call them with.
+    #[command(subcommand)]
+    Profile(ProfileCommand),
     /// Tell how the runner in the background is.
     ///
     /// Exit codes: 0 it is connected, 2 it is not at the moment, 3 it is not running.
@@ -168,6 +175,12 @@ Exit codes: 0 all passed; 1 one failed or timed out; 2 one could not run, was ca
     Key(KeyCommand),
     #[command(flatten)]
     Fleet(FleetCommand),
+    /// Print the log of a job, and with -f what is added until it ends.
+    #[command(after_help = "Examples:\n  runners logs -f job_018f…\n  runners logs job_018f… --grant 1")]
+    Logs(JobLogArgs),
+    /// List and fetch what a job has left.
+    #[command(subcommand)]
+    Artifacts(ArtifactsCommand),
     /// Ask a runner for a sign of life.
     Ping(PingArgs),
     /// Show how a job is, and why.
@@ -339,6 +352,7 @@ fn slots() -> clap::builder::RangedI64ValueParser<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -1,6 +1,8 @@
 //! What each command does, one file each.
 
+mod artifacts;
 mod background;
+mod changes;
 mod credentials;
 mod dev;
 mod doctor;
@@ -12,12 +14,19 @@ mod follow;
 mod jobs;
 mod key;
 mod log;
+mod logout;
+mod logs;
 mod pools;
+mod profile;
 mod queue;
+mod register;
 mod retention;
 mod rollout;
 mod run;
+mod runners;
+mod runs;
 mod server;
+mod service;
 mod shell;
 mod submit;
 mod webhooks;
@@ -41,6 +50,12 @@ pub(crate) async fn execute(command: Command, telemetry: &Telemetry) -> Result<E
         Command::Start(arguments) => background::start(*arguments).await,
         Command::Stop(arguments) => background::stop(arguments).await,
         Command::Restart(arguments) => background::restart(*arguments).await,
+        Command::Register(arguments) => register::execute(*arguments).await,
+        Command::Logout(arguments) => logout::execute(arguments).await,
+        Command::Service(command) => service::execute(command),
+        Command::Profile(command) => profile::execute(command).await,
+        Command::Logs(arguments) => logs::execute(arguments).await,
+        Command::Artifacts(command) => artifacts::execute(command).await,
         Command::Status(arguments) => background::status(arguments).await,
         Command::Log(arguments) => log::execute(arguments).await,
         Command::Doctor(arguments) => doctor::execute(arguments).await,
@@ -67,8 +82,10 @@ pub(crate) async fn execute(command: Command, telemetry: &Telemetry) -> Result<E
 async fn manage(command: FleetCommand) -> Result<Exit> {
     match command {
         FleetCommand::List(asked) => fleet::list(asked).await,
-        FleetCommand::Drain(asked) => fleet::drain(asked).await,
-        FleetCommand::Resume(asked) => fleet::resume(asked).await,
+        FleetCommand::Drain(asked) => runners::drain(asked).await,
+        FleetCommand::Resume(asked) => runners::resume(asked).await,
+        FleetCommand::Runners(command) => runners::runners(command).await,
+        FleetCommand::Runs(command) => runs::runs(command).await,
         FleetCommand::Remove(asked) => fleet::remove(asked).await,
         FleetCommand::Slots(asked) => fleet::slots(asked).await,
         FleetCommand::Rename(asked) => fleet::rename(asked).await,

@@ -29,6 +29,8 @@ pub(crate) struct Connection {
     /// Bears with a restart of the control plane.
     pub(crate) patient: Client,
     pub(crate) artifacts: HttpArtifacts,
+    /// For calls that the client has no method for.
+    pub(crate) transport: HttpTransport,
 }
 
 /// What a token is for on the command line, and how it is named there.
@@ -75,6 +77,7 @@ impl Connection {
             client: builder().patience(FIRST_ANSWER_WITHIN).build(),
             patient: builder().build(),
             artifacts: artifacts.clone(),
+            transport,
         })
     }
 

@@ -5,8 +5,12 @@ mod home;
 mod journal;
 mod record;
 mod saved;
+mod supervisor;
+mod wish;
 
 pub(crate) use home::{Claim, Home, private};
 pub(crate) use journal::{Journal, JournalWriter};
-pub(crate) use record::{Account, Record};
+pub(crate) use record::{Account, Paused, Record};
 pub(crate) use saved::Saved;
+pub(crate) use supervisor::Supervisor;
+pub(crate) use wish::Wish;

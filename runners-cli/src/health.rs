@@ -15,6 +15,9 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// What a control plane says of itself.
 const HEALTHY: &str = "ok\n";
 
+/// The header in which it tells that.
+const PROTOCOL: &str = "runners-protocol";
+
 /// How much of an answer is looked at.
 const BODY_BYTES_MAX: u64 = 64 << 10;
 
@@ -24,6 +27,8 @@ pub(crate) struct Answer {
     /// What time it is there, if that was told.
     pub(crate) clock: Option<Timestamp>,
     pub(crate) is_control_plane: bool,
+    /// The newest version of the protocol that it speaks, if it says so.
+    pub(crate) protocol: Option<u32>,
 }
 
 /// Asks whoever is at a URL.
@@ -37,7 +42,8 @@ pub(crate) async fn ask(server: &str, ca_file: Option<&Path>) -> Result<Answer> 
     }
     let url = format!("{}/healthz", server.trim_end_matches('/'));
     let response = client.build()?.get(url).send().await.map_err(reqwest::Error::without_url)?;
-    Ok(Answer { clock: clock(&response), is_control_plane: is_control_plane(response).await })
+    let protocol = response.headers().get(PROTOCOL).and_then(|value| value.to_str().ok()?.parse().ok());
+    Ok(Answer { clock: clock(&response), protocol, is_control_plane: is_control_plane(response).await })
 }
 
 fn clock(response: &Response) -> Option<Timestamp> {

@@ -1,7 +1,12 @@
 //! Who a runner is: a credential that it makes itself and keeps in its state directory, and what
 //! the control plane answered when it was enrolled.
 
-use crate::{args::TrustArgs, connection, terminal};
+use crate::{
+    args::{RunArgs, TrustArgs},
+    connection,
+    daemon::Home,
+    terminal,
+};
 use anyhow::{Context as _, Result, anyhow, bail};
 use runners_core::{
     Digest, Error, Spool, SpoolError, SystemClock, SystemRandom, Token, TokenKind, Transport, TransportError,
@@ -194,6 +199,15 @@ pub(crate) fn open_spool(path: &Path) -> Result<Spool> {
 pub(crate) fn state_directory(base: &Path, server: &str, name: &str) -> PathBuf {
     let rest = server.split_once("://").map_or(server, |(_, rest)| rest);
     base.join(plain(rest)).join(plain(name))
+}
+
+/// Where the runner of these arguments keeps its state.
+pub(crate) fn state_of(arguments: &RunArgs, name: &str) -> Result<PathBuf> {
+    if let Some(state) = &arguments.state {
+        return Ok(state.clone());
+    }
+    let home = arguments.background.as_deref().or(arguments.home.as_deref());
+    Ok(state_directory(Home::at(home)?.directory(), &arguments.server, name))
 }
 
 /// The user's own directory for what runners keep.

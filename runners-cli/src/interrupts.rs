@@ -47,3 +47,43 @@ impl Interrupts {
         }
     }
 }
+
+/// `SIGUSR1`: something else is wanted, and written where the runner knows.
+#[derive(Debug)]
+pub(crate) struct Nudges {
+    #[cfg(unix)]
+    signal: tokio::sync::Mutex<tokio::signal::unix::Signal>,
+}
+
+impl Nudges {
+    /// From now on it does not end the process.
+    #[cfg(unix)]
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let signal = signal(SignalKind::user_defined1()).context("the system does not tell of SIGUSR1")?;
+        Ok(Self { signal: signal.into() })
+    }
+
+    /// There is none here.
+    #[cfg(not(unix))]
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Completes when it was sent since the last time.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    #[cfg(unix)]
+    pub(crate) async fn next(&self) {
+        if self.signal.lock().await.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Never completes.
+    #[cfg(not(unix))]
+    pub(crate) async fn next(&self) {
+        std::future::pending().await
+    }
+}

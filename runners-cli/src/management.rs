@@ -139,6 +139,13 @@ impl Management {
         one_of("tenant", &read::<Vec<Named>>(self.all("/tenants").await?.into())?, name)
     }
 
+    /// Whether the server knows the credential, whatever that may do.
+    pub(crate) async fn is_known(&self) -> Result<bool> {
+        let url = format!("{}{MANAGEMENT}/tenant", self.server);
+        let asked = self.client.get(url).bearer_auth(self.token.expose()).send().await;
+        Ok(asked.map_err(reqwest::Error::without_url)?.status() != StatusCode::UNAUTHORIZED)
+    }
+
     async fn named(&self, what: &str, path: &str, name: &str) -> Result<String> {
         if is_id(what, name) {
             return Ok(name.to_owned());

@@ -36,6 +36,11 @@ const REPORT_BYTES_MAX: u64 = 256 << 20;
 pub(crate) struct OutputDirectory(PathBuf);
 
 impl OutputDirectory {
+    /// A directory that is made once something is written to it. Whatever is there stays.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
     /// Makes the directory, and removes what an earlier report in it lists, so that nothing old
     /// passes for new. Other files are left alone.
     pub(crate) fn open(path: &Path) -> Result<Self> {

@@ -5,7 +5,7 @@
 
 use anyhow::Error;
 use console::Style;
-use runners_core::Conclusion;
+use runners_core::{Clock as _, Conclusion, SystemClock, Timestamp};
 use serde::Serialize;
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -65,6 +65,45 @@ pub(crate) fn span(span: Duration) -> String {
     }
 }
 
+/// How long ago a time of the API was, as people say it: `12 s ago`, `3 h ago`. What is no time is
+/// shown as it is.
+pub(crate) fn ago(time: &str) -> String {
+    timestamp(time).map_or_else(|| time.to_owned(), |then| format!("{} ago", rough(now().since(then))))
+}
+
+/// The same of a time that is still to come: `in 3 h`.
+pub(crate) fn ahead(time: &str) -> String {
+    match timestamp(time) {
+        Some(then) if then > now() => format!("in {}", rough(then.since(now()))),
+        _ => ago(time),
+    }
+}
+
+/// How long it took from one time of the API to another.
+pub(crate) fn between(from: &str, to: &str) -> String {
+    timestamp(from).zip(timestamp(to)).map(|(from, to)| span(to.since(from))).unwrap_or_default()
+}
+
+/// A span in its greatest unit.
+fn rough(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+fn timestamp(time: &str) -> Option<Timestamp> {
+    let at: jiff::Timestamp = time.parse().ok()?;
+    u64::try_from(at.as_millisecond()).ok().map(Timestamp::from_millis)
+}
+
+fn now() -> Timestamp {
+    SystemClock::default().wall()
+}
+
 /// `1 flow`, `3 flows`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
@@ -107,6 +146,18 @@ mod tests {
         assert_eq!(span(Duration::from_millis(480)), "480 ms");
         assert_eq!(span(Duration::from_millis(3400)), "3.4 s");
         assert_eq!(span(Duration::from_secs(125)), "2 min 05 s");
+    }
+
+    #[test]
+    fn a_time_is_told_by_how_far_it_is() {
+        for (seconds, text) in [(59, "59 s"), (3599, "59 min"), (9000, "2 h"), (200_000, "2 d")] {
+            assert_eq!(rough(Duration::from_secs(seconds)), text);
+        }
+        assert!(ago("1994-11-06T08:49:37Z").ends_with(" d ago"));
+        assert!(ahead("9994-11-06T08:49:37Z").starts_with("in "));
+        assert_eq!(ago("9994-11-06T08:49:37Z"), "0 s ago", "a clock may be ahead");
+        assert_eq!((ago("yesterday"), ahead("never")), ("yesterday".to_owned(), "never".to_owned()));
+        assert_eq!(between("2026-01-01T00:00:00Z", "2026-01-01T00:02:05.5Z"), "2 min 05 s");
     }
 
     #[test]

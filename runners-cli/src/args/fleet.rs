@@ -2,6 +2,8 @@
 //! below.
 
 mod access;
+mod changes;
+mod group;
 mod pools;
 mod queue;
 mod runners;
@@ -11,19 +13,21 @@ pub(crate) use access::{
     CreateCredentialArgs, CreateTenantArgs, CredentialsCommand, ResetRolloutArgs, RolloutCommand,
     RolloutFeature, SetRolloutArgs, Switch, TenantsCommand,
 };
+pub(crate) use changes::{Placement, RenameTenantArgs, SetPoolArgs, YesNo};
+pub(crate) use group::{CreateRunnerArgs, RunnersCommand};
 pub(crate) use pools::{
     CreatePoolArgs, CreateTokenArgs, EnvironmentsCommand, PoolsCommand, SetEnvironmentArgs, TokensCommand,
 };
 pub(crate) use queue::{JobsCommand, ListJobsArgs, OneJobArgs, SignalArgs};
 pub(crate) use runners::{
-    DrainArgs, ListRunnersArgs, RemoveArgs, RenameArgs, RunnerArgs, SlotsArgs, SlotsLimit,
+    DrainArgs, ListRunnersArgs, RemoveArgs, RenameArgs, ResumeArgs, RunnerArgs, SlotsArgs, SlotsLimit,
 };
 pub(crate) use webhooks::{
     CreateWebhookArgs, DeliveriesArgs, RetentionCommand, RotateSecretArgs, SecretArgs, SetRetentionArgs,
     WebhooksCommand,
 };
 
-use super::ApiArgs;
+use super::{ApiArgs, RunsCommand};
 use clap::{Args, Subcommand};
 use std::ops::Deref;
 
@@ -34,11 +38,17 @@ pub(crate) enum FleetCommand {
     #[command(after_help = "Examples:\n  runners list --pool lab\n  runners list --state offline")]
     List(Asked<ListRunnersArgs>),
     /// Have a runner take nothing new and finish what it holds. It stays, and can be resumed.
-    #[command(after_help = "Example:\n  runners drain rack-7 --note \"new disk\" --within 30m")]
+    ///
+    /// Without a name it is the one in the background on this machine, which needs no credential: it
+    /// drains until it is resumed or started anew. A runner that is named is drained by the server, also
+    /// after a restart.
+    #[command(after_help = "Examples:
+  runners drain --note \"new disk\" --deadline 30m    # the one of this machine
+  runners drain rack-7 --note \"new disk\" --within 30m")]
     Drain(Asked<DrainArgs>),
     /// Have a runner that drains serve again.
-    #[command(after_help = "Example:\n  runners resume rack-7")]
-    Resume(Asked<RunnerArgs>),
+    #[command(after_help = "Examples:\n  runners resume\n  runners resume rack-7")]
+    Resume(Asked<ResumeArgs>),
     /// Remove a runner: its credential is good for nothing afterwards.
     #[command(after_help = "Examples:\n  runners remove rack-7\n  runners remove rack-7 --force")]
     Remove(Asked<RemoveArgs>),
@@ -48,6 +58,9 @@ pub(crate) enum FleetCommand {
     /// Call a runner something else.
     #[command(after_help = "Example:\n  runners rename rack-7 rack-8")]
     Rename(Asked<RenameArgs>),
+    /// Look at runners, and say what is wanted of them: everything in one place.
+    #[command(subcommand)]
+    Runners(RunnersCommand),
     /// Make, list and delete pools.
     #[command(subcommand)]
     Pools(PoolsCommand),
@@ -72,6 +85,9 @@ pub(crate) enum FleetCommand {
     /// Show and say what is kept of what has ended, and for how long.
     #[command(subcommand)]
     Retention(RetentionCommand),
+    /// Look at jobs that were submitted together, and stop them.
+    #[command(subcommand)]
+    Runs(RunsCommand),
     /// Look at the queue: list, inspect, cancel, retry and explain jobs.
     #[command(subcommand)]
     Jobs(JobsCommand),

@@ -21,8 +21,12 @@ pub(crate) struct RunArgs {
     #[arg(long, default_value_t = 1, env = "MAX_CONCURRENCY", value_parser = super::slots())]
     pub(crate) slots: u32,
     /// What the runner is called, for people [default: the name of this machine].
-    #[arg(long)]
+    #[arg(long, env = "RUNNER_NAME")]
     pub(crate) name: Option<String>,
+    /// The pool that it is to be in, by its id or name. The token decides that: this refuses the token
+    /// of another one.
+    #[arg(long, value_name = "POOL", env = "RUNNER_POOL_ID")]
+    pub(crate) pool: Option<String>,
     /// A label that flows may ask for; may be repeated.
     #[arg(long = "label", value_name = "LABEL")]
     pub(crate) labels: Vec<String>,
@@ -34,6 +38,10 @@ pub(crate) struct RunArgs {
     /// [default: below ~/.local/state/runners, by server and name].
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
+    /// How long what runs may take to finish once the runner was told to end (Ctrl-C, SIGTERM), before
+    /// it is stopped and tried elsewhere.
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = groups::time)]
+    pub(crate) drain_within: Duration,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
     #[command(flatten)]
@@ -48,6 +56,9 @@ pub(crate) struct RunArgs {
     /// The home of the runner in the background that this is.
     #[arg(long, hide = true, value_name = "DIR")]
     pub(crate) background: Option<PathBuf>,
+    /// Where its state goes unless `state` says so.
+    #[arg(skip)]
+    pub(crate) home: Option<PathBuf>,
 }
 
 impl RunArgs {
@@ -58,9 +69,9 @@ impl RunArgs {
 /// Which runner in the background is meant.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct HomeArgs {
-    /// Where the runner in the background has its files: runner.pid, runner.log, runner.config.json
-    /// and its state [default: ~/.local/state/runners].
-    #[arg(long, value_name = "DIR", env = "RUNNERS_HOME")]
+    /// Where the runner of this machine has its files: runner.pid, runner.log, runner.config.json and
+    /// its state, and where profiles are [default: ~/.local/state/runners, and ~/.config/runners].
+    #[arg(long, global = true, value_name = "DIR", env = "RUNNERS_HOME", help_heading = "Global")]
     pub(crate) home: Option<PathBuf>,
 }
 
@@ -73,6 +84,10 @@ pub(crate) struct StartArgs {
     /// How long it may take until the runner is connected.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = groups::time)]
     pub(crate) within: Duration,
+    /// Become the runner instead of starting it: for service managers and containers, which look after
+    /// it themselves.
+    #[arg(long)]
+    pub(crate) foreground: bool,
     /// The flags of the runner that were given, as they are kept.
     #[arg(skip)]
     pub(crate) given: Saved,

@@ -3,17 +3,21 @@
 mod account;
 mod signals;
 mod starting;
+mod wishes;
 
+pub(super) use wishes::{drain, resume};
+
+use super::run;
 use crate::{
-    args::{RunArgs, StartArgs, StatusArgs, StopArgs},
-    connection::TokenSource,
-    daemon::{Home, Record, Saved},
+    args::{StartArgs, StatusArgs, StopArgs},
+    daemon::{Home, Record, Saved, Wish},
     exit::Exit,
+    identity::{self, Identity},
     interrupts::Interrupts,
     terminal,
 };
 use anyhow::{Result, bail};
-use runners_core::{SystemClock, Token, TokenKind, sleep};
+use runners_core::{Clock as _, Mode, SystemClock, Token, sleep};
 use starting::Starting;
 use std::time::Duration;
 
@@ -39,10 +43,15 @@ pub(super) async fn restart(arguments: StartArgs) -> Result<Exit> {
 }
 
 async fn start_in(home: &Home, arguments: StartArgs) -> Result<Exit> {
+    let settings = arguments.given.clone().over(Saved::read(home)?);
+    let token = token(home, &settings, &arguments).await?;
+    if arguments.foreground {
+        home.make()?;
+        settings.write(home)?;
+        return Err(starting::become_runner(home, &settings, token.as_ref()));
+    }
     let mut interrupts = Interrupts::listen()?;
-    let settings = arguments.given.over(Saved::read(home)?);
     let clock = SystemClock::default();
-    let token = token(&settings, arguments.run.token.as_deref())?;
     let mut starting = Starting::spawn(home, &settings, token.as_ref())?;
     let connected = tokio::select! {
         connected = starting.connected() => connected,
@@ -60,23 +69,27 @@ async fn start_in(home: &Home, arguments: StartArgs) -> Result<Exit> {
     let record = Record::read(home)?;
     if let Some(record) = record {
         let Record { name, runner, pool, server, pid, .. } = &record;
-        terminal::print(format!(
-            "{name} is {runner} in the pool {pool}, connected to {server}, as process {pid}"
-        ));
+        terminal::print(format!("{name} is {runner} in the pool {pool}"));
+        terminal::print(format!("connected to {server}, as process {pid}"));
     }
     terminal::print(format!("its log: {}", home.log().display()));
     Ok(Exit::Passed)
 }
 
-/// The token that was given, or that a server has left in this directory. A file that was named is
-/// read by the runner itself.
-fn token(settings: &Saved, given: Option<&str>) -> Result<Option<Token>> {
-    if given.is_none() && settings.text("token-file").is_some() {
+/// The token that was given, that a server has left in this directory, or that somebody at the
+/// terminal says, where one is needed. A file that was named is read by the runner itself.
+async fn token(home: &Home, settings: &Saved, arguments: &StartArgs) -> Result<Option<Token>> {
+    if arguments.run.token.is_none() && settings.text("token-file").is_some() {
         return Ok(None);
     }
-    let kinds = &[TokenKind::Registration, TokenKind::Runner];
-    let server = settings.text("server").unwrap_or(RunArgs::SERVER);
-    TokenSource { kinds, text: given, file: None, server }.find()
+    let mut run = settings.run_arguments()?;
+    run.token.clone_from(&arguments.run.token);
+    run.home = Some(home.directory().to_owned());
+    let name = run.name.clone().unwrap_or_else(identity::machine_name);
+    let state = identity::state_of(&run, &name)?;
+    let is_enrolled =
+        state.is_dir() && Identity::kept(&identity::open_spool(&state)?, &run.server)?.is_some();
+    run::token_of(&run, is_enrolled).await
 }
 
 pub(super) async fn stop(arguments: StopArgs) -> Result<Exit> {
@@ -87,10 +100,14 @@ pub(super) async fn stop(arguments: StopArgs) -> Result<Exit> {
         terminal::note("no runner runs in the background");
         return Ok(Exit::Passed);
     };
+    // It has a time of its own for those who do not say how long it may take. This one is for the case
+    // that nobody is left here to stop it.
+    let by = Some(clock.wall() + arguments.within + STOP_MAX);
+    Wish { pid: process, mode: Mode::Leave, note: None, by }.write(&home)?;
+    let running = Record::read(&home)?.map_or(0, |record| record.jobs.len());
     signals::drain(process)?;
     if !arguments.now {
-        if let Some(running) = Record::read(&home)?.map(|record| record.jobs.len()).filter(|count| *count > 0)
-        {
+        if running > 0 {
             let jobs = terminal::count(running, "job");
             terminal::note(format!("waiting for {jobs} to finish; Ctrl-C stops the runner now"));
         }
@@ -111,7 +128,8 @@ pub(super) async fn stop(arguments: StopArgs) -> Result<Exit> {
             bail!("process {process} does not end: look at its log, {}", home.log().display())
         }
     }
-    terminal::print("stopped; what ran is tried elsewhere");
+    let left = if running > 0 { "what ran is tried elsewhere" } else { "the server was not told" };
+    terminal::print(format!("stopped; {left}"));
     Ok(Exit::Passed)
 }
 
@@ -124,7 +142,7 @@ pub(super) async fn status(arguments: StatusArgs) -> Result<Exit> {
         return Ok(Exit::NotRunning);
     };
     let settings = Saved::read(&home)?;
-    let server = account::ask_server(&record.server, settings.text("ca-file")).await;
-    account::print(&home, process, &record, server.as_deref(), arguments.json);
+    let asked = account::ask_server(&record, &settings).await;
+    account::print(&home, process, &record, &asked, arguments.json);
     Ok(if record.connected_since.is_some() { Exit::Passed } else { Exit::CouldNotRun })
 }

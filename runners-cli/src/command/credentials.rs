@@ -5,7 +5,7 @@ use crate::{
     args::{Asked, CreateCredentialArgs, CredentialsCommand},
     exit::Exit,
     management::{Management, read},
-    table,
+    table, terminal,
 };
 use anyhow::Result;
 use serde::Deserialize;
@@ -30,8 +30,15 @@ pub(super) async fn credentials(command: CredentialsCommand) -> Result<Exit> {
                 let credentials: Vec<Credential> = read(answer)?;
                 let rows = credentials.into_iter().map(|one| {
                     let state = if one.is_revoked { "revoked" } else { "" };
-                    let expires = one.expires_at_utc.unwrap_or_else(|| "never".to_owned());
-                    [one.name, one.scopes.join(", "), one.created_at_utc, expires, state.to_owned(), one.id]
+                    let expires = one.expires_at_utc.as_deref().map_or("never".to_owned(), terminal::ahead);
+                    [
+                        one.name,
+                        one.scopes.join(", "),
+                        terminal::ago(&one.created_at_utc),
+                        expires,
+                        state.to_owned(),
+                        one.id,
+                    ]
                 });
                 table::list(["credential", "may", "made", "expires", "", "id"], rows);
                 Ok(())

@@ -1,23 +1,22 @@
 //! `runners doctor`: looks at everything that a runner on this machine needs, and says what to do
 //! about what is missing. It changes nothing.
 
+mod admission;
+mod browser;
 mod network;
 
 use crate::{
     args::{DoctorArgs, RunArgs},
-    connection::TokenSource,
-    daemon::{Home, Record, Saved},
+    daemon::{Home, Saved},
     exit::Exit,
-    identity::{self, Identity},
-    local::LocalBrowser,
     terminal,
 };
-use anyhow::{Context as _, Error, Result};
+use anyhow::{Context as _, Result};
 use console::Style;
-use runners_core::TokenKind;
+use runners_core::{SystemClock, sleep};
 use serde::Serialize;
 use serde_json::json;
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 /// What was looked at, and what was found.
 #[derive(Debug, Serialize)]
@@ -38,8 +37,9 @@ pub(super) async fn execute(arguments: DoctorArgs) -> Result<Exit> {
     let mut trust = arguments.trust.clone();
     trust.ca_file = trust.ca_file.or(saved.text("ca-file").map(Into::into));
     findings.extend(network::look(server, &trust).await);
-    findings.push(admission(&home, &saved, server));
-    findings.push(browser(&arguments).await);
+    let reached = findings.iter().any(|finding| finding.what == "server" && finding.good);
+    findings.push(admission::look(&home, &saved, server, &trust, reached).await);
+    findings.extend(browser::look(&arguments).await);
     let good = findings.iter().all(|finding| finding.good);
     if arguments.json {
         terminal::print_json(&json!({ "good": good, "server": server, "findings": findings }));
@@ -56,6 +56,15 @@ impl Finding {
 
     fn bad(what: &'static str, text: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { what, good: false, text: text.into(), fix: Some(fix.into()) }
+    }
+}
+
+/// Waits a bounded time: the doctor is not kept waiting by what it looks at.
+async fn within<T>(span: Duration, what: impl Future<Output = T>) -> Option<T> {
+    let clock = SystemClock::default();
+    tokio::select! {
+        done = what => Some(done),
+        () = sleep(&clock, span) => None,
     }
 }
 
@@ -88,65 +97,4 @@ fn tempfile_in(directory: &Path) -> std::io::Result<()> {
     let path = directory.join("doctor.probe");
     std::fs::write(&path, b"probe")?;
     std::fs::remove_file(path)
-}
-
-/// Whether the server lets a runner of this machine in.
-fn admission(home: &Home, saved: &Saved, server: &str) -> Finding {
-    admitted(home, saved, server).unwrap_or_else(|error: Error| {
-        Finding::bad("token", terminal::chain(&error), "repair it, or give another with --token-file")
-    })
-}
-
-fn admitted(home: &Home, saved: &Saved, server: &str) -> Result<Finding> {
-    if home.running()?.is_some()
-        && let Some(record) = Record::read(home)?
-    {
-        let Record { name, runner, pool, .. } = &record;
-        return Ok(match (&record.connected_since, &record.last_error) {
-            (Some(since), _) => Finding::good(
-                "runner",
-                format!("{name}, {runner} in the pool {pool}, connected since {since}"),
-            ),
-            (None, Some(error)) => Finding::bad("runner", &error.text, "`runners log` tells more"),
-            (None, None) => Finding::bad("runner", "it is not connected yet", "`runners log` tells more"),
-        });
-    }
-    let name = saved.text("name").map_or_else(identity::machine_name, str::to_owned);
-    let state = identity::state_directory(home.directory(), server, &name);
-    if state.is_dir() {
-        let kept = Identity::kept(&identity::open_spool(&state)?, server)?;
-        if let Some(kept) = kept {
-            let (runner, pool) = (kept.enrolled.runner, kept.enrolled.pool_name);
-            return Ok(Finding::good("token", format!("{name} is enrolled as {runner} in the pool {pool}")));
-        }
-    }
-    let token = std::env::var("RUNNERS_TOKEN").ok();
-    let source = TokenSource {
-        kinds: &[TokenKind::Registration, TokenKind::Runner],
-        text: token.as_deref(),
-        file: saved.text("token-file").map(Path::new),
-        server,
-    };
-    match source.find()? {
-        Some(_) => Ok(Finding::good("token", "there is one, for the first start")),
-        None => {
-            let text = "this machine is not enrolled there, and there is no registration token";
-            Ok(Finding::bad("token", text, source.missing("RUNNERS_TOKEN").to_string()))
-        }
-    }
-}
-
-async fn browser(arguments: &DoctorArgs) -> Finding {
-    let browser = match LocalBrowser::new(&arguments.browser) {
-        Ok(browser) => browser,
-        Err(error) => {
-            let fix = "on Debian and Ubuntu: apt-get install chromium chromium-driver";
-            return Finding::bad("browser", terminal::chain(&error), fix);
-        }
-    };
-    match (browser.version().await, &arguments.browser.webdriver) {
-        (Some((name, version)), _) => Finding::good("browser", format!("{name} {version}, with its driver")),
-        (None, Some(_)) => Finding::good("browser", "elsewhere, by --webdriver"),
-        (None, None) => Finding::bad("browser", "it does not tell its version", "start it by hand once"),
-    }
 }

@@ -1,15 +1,18 @@
 //! `runners list`, `drain`, `resume`, `remove`, `slots`, `rename`, and `tenants`: the runners there
 //! are, what is wanted of them, and whose they are.
 
-use super::pools::{done, keep, shown};
+use super::{
+    changes,
+    pools::{done, keep, shown},
+};
 use crate::{
     args::{
-        Asked, CreateTenantArgs, DrainArgs, ListRunnersArgs, RemoveArgs, RenameArgs, RunnerArgs, SlotsArgs,
+        Asked, CreateTenantArgs, DrainArgs, ListRunnersArgs, RemoveArgs, RenameArgs, ResumeArgs, SlotsArgs,
         SlotsLimit, TenantsCommand,
     },
     exit::Exit,
     management::{Management, read},
-    table,
+    table, terminal,
 };
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
@@ -59,18 +62,19 @@ pub(super) async fn list(arguments: Asked<ListRunnersArgs>) -> Result<Exit> {
         let runners: Vec<Runner> = read(answer)?;
         let rows = runners.into_iter().map(|runner| {
             let free = format!("{} of {}", runner.available_slots, runner.max_concurrency);
-            let spoke = runner.synced_at.clone().unwrap_or_default();
+            let spoke = runner.synced_at.as_deref().map(terminal::ago).unwrap_or_default();
             let remark = remark(&runner);
             [runner.name, runner.status.to_lowercase(), free, spoke, remark, runner.id]
         });
-        table::list(["runner", "state", "free", "last spoke", "", "id"], rows);
+        table::list(["runner", "state", "free", "spoke", "", "id"], rows);
         Ok(())
     })
 }
 
 pub(super) async fn drain(arguments: Asked<DrainArgs>) -> Result<Exit> {
     let management = Management::new(&arguments.fleet)?;
-    let runner = management.runner(&arguments.runner).await?;
+    let name = arguments.runner.as_deref().unwrap_or_default();
+    let runner = management.runner(name).await?;
     let mut asked = json!({});
     if let Some(note) = &arguments.note {
         asked["note"] = note.as_str().into();
@@ -79,15 +83,16 @@ pub(super) async fn drain(arguments: Asked<DrainArgs>) -> Result<Exit> {
         asked["withinSeconds"] = span.0.as_secs().into();
     }
     management.post(&format!("/self-hosted/runners/{runner}/drain"), Some(asked)).await?;
-    let text = format!("{} takes nothing new, and finishes what it holds", arguments.runner);
+    let text = format!("{name} takes nothing new, and finishes what it holds");
     done(&arguments.fleet, &json!({ "draining": runner }), &text)
 }
 
-pub(super) async fn resume(arguments: Asked<RunnerArgs>) -> Result<Exit> {
+pub(super) async fn resume(arguments: Asked<ResumeArgs>) -> Result<Exit> {
     let management = Management::new(&arguments.fleet)?;
-    let runner = management.runner(&arguments.runner).await?;
+    let name = arguments.runner.as_deref().unwrap_or_default();
+    let runner = management.runner(name).await?;
     management.post(&format!("/self-hosted/runners/{runner}/resume"), None).await?;
-    done(&arguments.fleet, &json!({ "resumed": runner }), &format!("{} serves again", arguments.runner))
+    done(&arguments.fleet, &json!({ "resumed": runner }), &format!("{name} serves again"))
 }
 
 pub(super) async fn remove(arguments: Asked<RemoveArgs>) -> Result<Exit> {
@@ -108,7 +113,7 @@ pub(super) async fn slots(arguments: Asked<SlotsArgs>) -> Result<Exit> {
     let changed =
         management.patch(&format!("/self-hosted/runners/{runner}"), json!({ "slots": limit })).await?;
     let limit = limit.map_or("as many jobs at once as it was started with".to_owned(), |limit| {
-        format!("{} at once at most", crate::terminal::count(limit as usize, "job"))
+        format!("{} at once at most", terminal::count(limit as usize, "job"))
     });
     done(&arguments.fleet, &changed, &format!("{} executes {limit}", arguments.runner))
 }
@@ -129,13 +134,16 @@ pub(super) async fn tenants(command: TenantsCommand) -> Result<Exit> {
                 let tenants: Vec<Tenant> = read(answer)?;
                 let rows = tenants.into_iter().map(|tenant| {
                     let state = if tenant.is_suspended { "suspended" } else { "" };
-                    [tenant.name, state.to_owned(), tenant.created_at_utc, tenant.id]
+                    [tenant.name, state.to_owned(), terminal::ago(&tenant.created_at_utc), tenant.id]
                 });
                 table::list(["tenant", "", "made", "id"], rows);
                 Ok(())
             })
         }
         TenantsCommand::Create(arguments) => create_tenant(arguments).await,
+        TenantsCommand::Rename(arguments) => changes::rename_tenant(arguments).await,
+        TenantsCommand::Suspend(arguments) => changes::suspend(arguments, true).await,
+        TenantsCommand::Reinstate(arguments) => changes::suspend(arguments, false).await,
     }
 }
 

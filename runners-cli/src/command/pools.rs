@@ -1,5 +1,6 @@
 //! `runners pools`, `tokens` and `environments`: where jobs go, and who is admitted there.
 
+use super::changes;
 use crate::{
     args::{
         Asked, CreatePoolArgs, CreateTokenArgs, EnvironmentsCommand, FleetArgs, PoolsCommand,
@@ -66,6 +67,8 @@ pub(super) async fn pools(command: PoolsCommand) -> Result<Exit> {
             })
         }
         PoolsCommand::Create(arguments) => create_pool(arguments).await,
+        PoolsCommand::Show(arguments) => changes::show_pool(arguments).await,
+        PoolsCommand::Set(arguments) => changes::set_pool(arguments).await,
         PoolsCommand::Delete(arguments) => {
             let management = Management::new(&arguments.fleet)?;
             let pool = management.pool(&arguments.name).await?;
@@ -106,7 +109,7 @@ pub(super) async fn tokens(command: TokensCommand) -> Result<Exit> {
                 let rows = registrations.into_iter().map(|token| {
                     let most = token.max_uses.map_or("any number".to_owned(), |most| most.to_string());
                     let state = if token.is_revoked { "revoked" } else { "" };
-                    let expires = token.expires_at_utc.unwrap_or_default();
+                    let expires = token.expires_at_utc.as_deref().map(terminal::ahead).unwrap_or_default();
                     [token.name, format!("{} of {most}", token.uses), expires, state.to_owned(), token.id]
                 });
                 table::list(["name", "used", "expires", "", "id"], rows);

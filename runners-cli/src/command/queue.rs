@@ -116,7 +116,14 @@ async fn list(arguments: Asked<ListJobsArgs>) -> Result<Exit> {
         let jobs: Vec<Job> = read(page["items"].take())?;
         let rows = jobs.into_iter().map(|job| {
             let state = job.conclusion.unwrap_or(job.state);
-            [job.id, job.kind, job.pool, state, job.attempts_ended.to_string(), job.submitted_at_utc]
+            [
+                job.id,
+                job.kind,
+                job.pool,
+                state,
+                job.attempts_ended.to_string(),
+                terminal::ago(&job.submitted_at_utc),
+            ]
         });
         table::list(["job", "kind", "pool", "state", "attempts", "submitted"], rows);
         if !page["next"].is_null() {
@@ -136,11 +143,11 @@ async fn inspect(Asked { what: OneJobArgs { job }, fleet }: Asked<OneJobArgs>) -
         progress.into_iter().for_each(terminal::print);
         let rows = attempts.into_iter().map(|attempt| {
             let fault = attempt.fault.map(|fault| fault.message).unwrap_or_default();
-            let (number, from, to) =
-                (attempt.number.to_string(), attempt.started_at_utc, attempt.ended_at_utc);
-            [number, attempt.outcome, from, to, attempt.runner_id, fault]
+            let took = terminal::between(&attempt.started_at_utc, &attempt.ended_at_utc);
+            let started = terminal::ago(&attempt.started_at_utc);
+            [attempt.number.to_string(), attempt.outcome, started, took, attempt.runner_id, fault]
         });
-        table::list(["attempt", "outcome", "started", "ended", "runner", "fault"], rows);
+        table::list(["attempt", "outcome", "started", "took", "runner", "fault"], rows);
         if !artifacts.is_empty() {
             let rows = artifacts.into_iter().map(|artifact| [artifact.name, artifact.length.to_string()]);
             table::list(["artifact", "bytes"], rows);
@@ -164,7 +171,10 @@ pub(super) async fn explain(Asked { what: OneJobArgs { job }, fleet }: Asked<One
             });
             whole.into_iter().chain(each).collect::<Vec<_>>()
         });
-        table::list(["pool", "jobs ahead", "runner", "what keeps it from that"], rows);
+        let rows: Vec<_> = rows.collect();
+        if !rows.is_empty() {
+            table::list(["pool", "jobs ahead", "runner", "what keeps it from that"], rows);
+        }
         Ok(())
     })
 }

@@ -1,11 +1,13 @@
 //! `runners run`: a runner in the foreground.
 
 mod background;
+mod course;
 mod disguise;
 
 use crate::{
     args::{GuardArgs, RunArgs, TenureArgs},
     connection::{self, TokenSource},
+    daemon::Supervisor,
     exit::Exit,
     identity::{self, Identity},
     interrupts::Interrupts,
@@ -14,24 +16,29 @@ use crate::{
     machine::Machine,
     narrator::Narrator,
     probe::{self, Found},
+    prompt,
     telemetry::MetricsPort,
     terminal,
+    version::PROGRAM,
 };
 use anyhow::{Context as _, Result, bail};
 use background::{Background, Watched};
+use course::{Course, Ended};
+pub(super) use disguise::VARIABLES as TOKEN_VARIABLES;
 use futures::{FutureExt as _, future::pending};
 use runners_core::{
-    DirectorySecrets, EnvironmentSecrets, ExitReason, Runner, RunnerBuilder, Spool, TokenKind,
+    DirectorySecrets, EnvironmentSecrets, ExitReason, Runner, RunnerBuilder, Spool, Token, TokenKind,
     metrics::{Metrics, runner::REGISTRATION_FAILURES},
     protocol::{Enrolled, RefusalCode, Refused},
 };
 use runners_otel::Telemetry;
-use runners_transport_http::HttpArtifacts;
+use runners_transport_http::{HttpArtifacts, HttpTransport};
 use serde_json::json;
-use std::{path::Path, sync::Arc, time::Duration};
-
-/// Name and version of this program.
-pub(super) const PROGRAM: &str = concat!("runners ", env!("CARGO_PKG_VERSION"));
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// How long what runs may take to end at the second interrupt.
 const STOP_GRACE: Duration = Duration::from_secs(3);
@@ -50,23 +57,18 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
     let background = Background::enter(arguments).await?;
     let browser = LocalBrowser::new(&arguments.browser)?;
     let name = arguments.name.clone().unwrap_or_else(identity::machine_name);
-    let state = match &arguments.state {
-        Some(state) => state.clone(),
-        None => {
-            let base = match &background {
-                Some(background) => background.home.directory().to_owned(),
-                None => identity::base_directory()?,
-            };
-            identity::state_directory(&base, &arguments.server, &name)
-        }
-    };
+    let state = identity::state_of(arguments, &name)?;
     let spool = identity::open_spool(&state)?;
     let metrics_port = MetricsPort::open(telemetry, arguments.metrics_listen).await?;
     let metrics = telemetry.metrics();
+    let token = token_of(arguments, Identity::kept(&spool, &arguments.server)?.is_some()).await?;
     let identity = tokio::select! {
-        identity = identify(arguments, &spool, &name, &metrics) => identity?,
+        identity = identify(arguments, token, &spool, &name, &metrics) => identity?,
         () = interrupts.next() => return Ok(Exit::Passed),
     };
+    if arguments.token.is_some() {
+        disguise::drop_token();
+    }
     let narrator = Arc::new(match &background {
         Some(_) => Narrator::in_background(&arguments.server),
         None => Narrator::new(&arguments.server, arguments.json),
@@ -76,8 +78,9 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
         narrator.say(&format!("metrics are at {}", port.url), json!({ "event": "metrics", "url": port.url }));
     }
     let account = background.as_ref().map(|background| background.account(arguments, &identity, &name));
-    let watched = Arc::new(Watched { narrator: narrator.clone(), account });
-    let transport = connection::transport(&arguments.server, identity.credential, &arguments.trust)?;
+    let supervisor = Supervisor;
+    let watched = Arc::new(Watched { narrator: narrator.clone(), account, supervisor });
+    let transport = connection::transport(&arguments.server, identity.credential.clone(), &arguments.trust)?;
     let credential = identity::credential(&spool);
     tokio::select! {
         settled = identity::settle(&credential, &transport) => settled?,
@@ -86,27 +89,66 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
     let Some(found) = find_out(&browser, arguments, &narrator, &mut interrupts).await else {
         return Ok(Exit::Passed);
     };
-    let machine = Machine { browser: found.browser, state: state.clone() };
-    let builder = Runner::builder(transport.clone()).facts(machine).program(PROGRAM);
-    let builder = stay(guard(builder, &arguments.guard, &identity.enrolled)?, &arguments.tenure);
-    let runner = builder
-        .name(&name)
-        .slots(arguments.slots)
-        .labels(found.labels)
-        .labels(&arguments.labels)
-        .spool(spool.clone())
-        .artifacts(identity.enrolled.tenant, HttpArtifacts::new(&transport))
-        .observer(watched.clone())
-        .metrics(metrics)
-        .traces(telemetry.traces())
-        .executor(browser.executor.clone())
-        .start();
-    let ended = tokio::select! {
-        ended = see_through(&runner, &mut interrupts, &watched) => ended,
-        () = credential.serve(&transport).then(|()| pending()) => unreachable!("it never ends"),
+    let parts = Parts { arguments, name, state, spool, identity, found, transport: transport.clone() };
+    let mut course = Course {
+        interrupts,
+        background: background.as_ref(),
+        watched: &watched,
+        drain_within: arguments.drain_within,
+        paused: None,
+    };
+    let ended = loop {
+        let runner = parts.start(&browser, watched.clone(), telemetry, course.paused.is_some())?;
+        supervisor.ready();
+        let ended = tokio::select! {
+            ended = course.see_through(&runner) => ended,
+            () = credential.serve(&transport).then(|()| pending()) => unreachable!("it never ends"),
+            () = supervisor.keep_alive(|| drop(runner.snapshot())) => unreachable!("it never ends"),
+        };
+        if let Ended::Over(reason) = ended {
+            break reason;
+        }
     };
     browser.stop().await;
-    conclude(ended, arguments, &spool, &narrator, &state)
+    conclude(ended, arguments, &parts.spool, &narrator, &parts.state)
+}
+
+/// What a runner is made of, as often as one is started.
+struct Parts<'a> {
+    arguments: &'a RunArgs,
+    name: String,
+    state: PathBuf,
+    spool: Spool,
+    identity: Identity,
+    found: Found,
+    transport: HttpTransport,
+}
+
+impl Parts<'_> {
+    fn start(
+        &self,
+        browser: &LocalBrowser,
+        watched: Arc<Watched>,
+        telemetry: &Telemetry,
+        paused: bool,
+    ) -> Result<Runner> {
+        let Self { arguments, found, identity, .. } = self;
+        let machine = Machine { browser: found.browser.clone(), state: self.state.clone() };
+        let builder = Runner::builder(self.transport.clone()).facts(machine).program(PROGRAM);
+        let builder = stay(guard(builder, &arguments.guard, &identity.enrolled)?, &arguments.tenure);
+        let builder = builder
+            .name(&self.name)
+            .slots(arguments.slots)
+            .labels(found.labels.clone())
+            .labels(&arguments.labels)
+            .spool(self.spool.clone())
+            .artifacts(identity.enrolled.tenant, HttpArtifacts::new(&self.transport))
+            .observer(watched)
+            .metrics(telemetry.metrics())
+            .traces(telemetry.traces())
+            .executor(browser.executor.clone());
+        Ok(if paused { builder.start_paused() } else { builder.start() })
+    }
 }
 
 /// What its end means to whoever started it.
@@ -203,27 +245,38 @@ fn refusal_advice(refused: &Refused, server: &str, state: &Path) -> String {
     }
 }
 
-/// Who this runner is. With a token it enrols, which is harmless when it has before.
-async fn identify(
-    arguments: &RunArgs,
-    spool: &Spool,
-    name: &str,
-    metrics: &impl Metrics,
-) -> Result<Identity> {
+/// The token to enrol with: as it was given, or as somebody at the terminal says where one is needed.
+pub(super) async fn token_of(arguments: &RunArgs, is_enrolled: bool) -> Result<Option<Token>> {
     let source = TokenSource {
         kinds: &[TokenKind::Registration, TokenKind::Runner],
         text: arguments.token.as_deref(),
         file: arguments.token_file.as_deref(),
         server: &arguments.server,
     };
+    if let Some(found) = source.find()? {
+        return Ok(Some(found));
+    }
+    if is_enrolled {
+        return Ok(None);
+    }
+    prompt::token(&source)
+        .await?
+        .map_or_else(|| Err(source.missing("RUNNERS_TOKEN")), |token| Ok(Some(token)))
+}
+
+/// Who this runner is. With a token it enrols, which is harmless when it has before.
+pub(super) async fn identify(
+    arguments: &RunArgs,
+    token: Option<Token>,
+    spool: &Spool,
+    name: &str,
+    metrics: &impl Metrics,
+) -> Result<Identity> {
     let kept = Identity::kept(spool, &arguments.server)?;
-    let Some(token) = source.find()? else {
-        return kept.ok_or_else(|| source.missing("RUNNERS_TOKEN"));
+    let Some(token) = token else {
+        return kept.context("this runner is not registered any more");
     };
     if let Some(kept) = kept.as_ref().filter(|kept| kept.began_with(&token)) {
-        if arguments.token.is_some() {
-            disguise::drop_token();
-        }
         return Ok(kept.clone());
     }
     let enrolled = Identity::enrol_at(&arguments.server, token, &arguments.trust, spool, name).await;
@@ -231,7 +284,10 @@ async fn identify(
         metrics.record(&REGISTRATION_FAILURES, 1.0, &[]);
     }
     let identity = match (enrolled, kept) {
-        (Ok(identity), _) => identity,
+        (Ok(identity), _) => {
+            is_wanted(arguments, &identity, spool).await?;
+            identity
+        }
         (Err(error), Some(kept)) => {
             // The token may have run out since; the credential is what counts.
             tracing::info!(error = &*error as &dyn std::error::Error, "the registration token was not taken");
@@ -239,10 +295,25 @@ async fn identify(
         }
         (Err(error), None) => return Err(error),
     };
-    if arguments.token.is_some() {
-        disguise::drop_token();
-    }
     Ok(identity)
+}
+
+/// Makes sure that it is in the pool that it is to be in. One that is not is taken off the register
+/// again.
+async fn is_wanted(arguments: &RunArgs, identity: &Identity, spool: &Spool) -> Result<()> {
+    let enrolled = &identity.enrolled;
+    let Some(wanted) = &arguments.pool else { return Ok(()) };
+    if *wanted == enrolled.pool_name || *wanted == enrolled.pool.to_string() {
+        return Ok(());
+    }
+    let transport = connection::transport(&arguments.server, identity.credential.clone(), &arguments.trust)?;
+    super::logout::deregister(&transport).await.context("the token is of another pool")?;
+    identity::forget(spool)?;
+    bail!(
+        "the token admits to the pool {} ({}), and --pool wants {wanted}: ask for a token of that one",
+        enrolled.pool_name,
+        enrolled.pool
+    )
 }
 
 fn announce(narrator: &Narrator, arguments: &RunArgs, identity: &Identity, name: &str) {
@@ -260,35 +331,4 @@ fn announce(narrator: &Narrator, arguments: &RunArgs, identity: &Identity, name:
             "labels": arguments.labels, "server": arguments.server,
         }),
     );
-}
-
-/// Waits for the end: by itself, or by interrupts, each more urgent than the one before.
-async fn see_through(runner: &Runner, interrupts: &mut Interrupts, watched: &Watched) -> ExitReason {
-    let narrator = &watched.narrator;
-    tokio::select! {
-        reason = runner.stopped() => return reason,
-        () = interrupts.next() => {}
-    }
-    watched.drain();
-    let running = runner.snapshot().held.len();
-    let text = match running {
-        0 => "draining: nothing runs".to_owned(),
-        _ => format!("draining: {} to finish; once more stops now", terminal::count(running, "flow")),
-    };
-    narrator.say(&text, json!({ "event": "draining", "running": running }));
-    tokio::select! {
-        drained = runner.drain() => match drained {
-            Ok(()) => return ExitReason::Left,
-            Err(_) => return runner.stopped().await,
-        },
-        () = interrupts.next() => {}
-    }
-    narrator.say("stopping now: what ran is tried elsewhere", json!({ "event": "stopping" }));
-    tokio::select! {
-        reason = runner.stop(STOP_GRACE) => reason,
-        () = interrupts.next() => {
-            runner.kill();
-            runner.stopped().await
-        }
-    }
 }

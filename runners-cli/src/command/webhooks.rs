@@ -5,7 +5,7 @@ use crate::{
     args::{Asked, CreateWebhookArgs, DeliveriesArgs, RotateSecretArgs, SecretArgs, WebhooksCommand},
     exit::Exit,
     management::{Management, read},
-    table,
+    table, terminal,
 };
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
@@ -39,7 +39,7 @@ pub(super) async fn webhooks(command: WebhooksCommand) -> Result<Exit> {
                 let webhooks: Vec<Webhook> = read(answer)?;
                 let rows = webhooks.into_iter().map(|one| {
                     let events = if one.events.is_empty() { "all".to_owned() } else { one.events.join(", ") };
-                    [one.url, events, one.created_at_utc, one.id]
+                    [one.url, events, terminal::ago(&one.created_at_utc), one.id]
                 });
                 table::list(["webhook", "is told of", "made", "id"], rows);
                 Ok(())
@@ -84,7 +84,7 @@ async fn deliveries(asked: Asked<DeliveriesArgs>) -> Result<Exit> {
         let deliveries: Vec<Delivery> = read(answer)?;
         let rows = deliveries.into_iter().map(|one| {
             let event = one.event["event"].as_str().unwrap_or_default().to_owned();
-            let next = one.next_at_utc.unwrap_or_else(|| "given up".to_owned());
+            let next = one.next_at_utc.as_deref().map_or("given up".to_owned(), terminal::ahead);
             let problem = one.problem.unwrap_or_default();
             [one.id, event, one.tries.to_string(), next, problem]
         });

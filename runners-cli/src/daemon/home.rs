@@ -60,6 +60,11 @@ impl Home {
         self.directory.join("runner.state.json")
     }
 
+    /// What is wanted of it here.
+    pub(crate) fn wish(&self) -> PathBuf {
+        self.directory.join("runner.wish.json")
+    }
+
     /// Makes the directory, for its owner alone.
     pub(crate) fn make(&self) -> Result<()> {
         tokens::make_private(&self.directory).with_context(|| {

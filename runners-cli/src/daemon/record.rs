@@ -31,11 +31,29 @@ pub(crate) struct Record {
     pub(crate) connected_since: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) last_error: Option<Trouble>,
-    /// Takes nothing new.
+    /// Takes nothing new, because its operator wants that, or because it leaves.
     #[serde(default)]
     pub(crate) draining: bool,
+    /// Takes nothing new, because that was said on this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) paused: Option<Paused>,
+    /// Looks at what is wanted of it here when it is told to.
+    #[serde(default)]
+    pub(crate) hears_wishes: bool,
     #[serde(default)]
     pub(crate) jobs: Vec<Current>,
+}
+
+/// That nothing new is taken, as was said on this machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Paused {
+    pub(crate) since: Timestamp,
+    /// Why, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<String>,
+    /// When what still runs is given up, and tried elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) by: Option<Timestamp>,
 }
 
 /// Something that went wrong, and when.
@@ -116,6 +134,14 @@ impl Account {
     /// Writes that nothing new is taken.
     pub(crate) fn drain(&self) {
         self.change(|record| !std::mem::replace(&mut record.draining, true));
+    }
+
+    /// Writes whether it was said here that nothing new is to be taken.
+    pub(crate) fn pause(&self, paused: Option<Paused>) {
+        self.change(|record| {
+            record.paused = paused;
+            true
+        });
     }
 
     fn change(&self, change: impl FnOnce(&mut Record) -> bool) {

@@ -4,7 +4,7 @@
 use super::{Home, home};
 use crate::{args::RunArgs, tokens};
 use anyhow::{Context as _, Result};
-use clap::{Arg, ArgAction, ArgMatches, Args as _, parser::ValueSource};
+use clap::{Arg, ArgAction, ArgMatches, Args as _, FromArgMatches as _, parser::ValueSource};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, ffi::OsString, path::Path};
 
@@ -65,6 +65,29 @@ impl Saved {
             Some(Value::One(text)) => Some(text),
             _ => None,
         }
+    }
+
+    /// Whether a switch is on.
+    pub(crate) fn has(&self, long: &str) -> bool {
+        matches!(self.0.get(long), Some(Value::Switch(true)))
+    }
+
+    /// The arguments of `runners run` that they come to.
+    ///
+    /// # Errors
+    /// What another version has kept, and this one cannot read.
+    pub(crate) fn run_arguments(&self) -> Result<RunArgs> {
+        let known = flags(|long, _| Some((long.to_owned(), ())));
+        let each = self.0.iter().filter(|(long, _)| known.contains_key(*long));
+        let line = each.flat_map(|(long, value)| match value {
+            Value::Switch(true) => vec![format!("--{long}")],
+            Value::Switch(false) => Vec::new(),
+            Value::One(text) => vec![format!("--{long}={text}")],
+            Value::Many(texts) => texts.iter().map(|text| format!("--{long}={text}")).collect(),
+        });
+        let run = RunArgs::augment_args(clap::Command::new("run").no_binary_name(true));
+        let matches = run.try_get_matches_from(line).context("the settings that were kept are not usable")?;
+        RunArgs::from_arg_matches(&matches).context("the settings that were kept are not usable")
     }
 
     /// The same on a command line, and in the environment what should not stand in one: a URL may
@@ -166,6 +189,15 @@ mod tests {
         let saved = given(&["-t", "rreg_1", "--token-file", "a.token", "--json"]);
         let here = std::path::absolute("a.token").unwrap();
         assert_eq!(line(&saved), [format!("--token-file={}", here.display())]);
+    }
+
+    #[test]
+    fn what_was_kept_is_read_as_it_was_given() {
+        let saved = given(&["-s", "https://r.example", "--label", "eu", "--label", "big", "--insecure-http"]);
+        let run = saved.run_arguments().unwrap();
+        assert_eq!(run.server, "https://r.example");
+        assert_eq!(run.labels, ["eu", "big"]);
+        assert!(run.trust.insecure_http && saved.has("insecure-http") && !saved.has("headed"));
     }
 
     #[test]

@@ -51,6 +51,11 @@ impl Stage {
             "RUNNERS_CA_FILE",
             "RUNNERS_CONFIG",
             "RUNNERS_HOME",
+            "RUNNERS_PROFILE",
+            "CONTROL_PLANE_URL",
+            "REGISTRATION_TOKEN",
+            "RUNNER_NAME",
+            "RUNNER_POOL_ID",
             "RUNNERS_DATA",
             "RUNNERS_LISTEN",
             "MAX_CONCURRENCY",
@@ -61,7 +66,7 @@ impl Stage {
         ] {
             command.env_remove(name);
         }
-        command.env("XDG_STATE_HOME", self.path("state"));
+        command.env("XDG_STATE_HOME", self.path("state")).env("XDG_CONFIG_HOME", self.path("config"));
         command
     }
 

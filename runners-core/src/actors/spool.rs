@@ -144,6 +144,13 @@ impl Spool {
         Ok(())
     }
 
+    /// How many finishes wait to be recorded. Whoever removes the spool, or the identity in it, loses
+    /// them.
+    #[must_use]
+    pub fn unrecorded(&self) -> usize {
+        self.kept().finishes.len()
+    }
+
     /// Counts a start. Durable when this returns.
     pub(crate) fn boot(&self) -> Result<u64, SpoolError> {
         let boots = self.kept().boots + 1;

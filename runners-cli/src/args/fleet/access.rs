@@ -1,6 +1,6 @@
 //! What may be asked of tenants, of what is rolled out to them, and of their API credentials.
 
-use super::{Asked, FleetArgs};
+use super::{Asked, FleetArgs, NamedArgs, RenameTenantArgs};
 use crate::span::Span;
 use clap::{Args, Subcommand, ValueEnum};
 use runners_core::TokenId;
@@ -16,6 +16,15 @@ pub(crate) enum TenantsCommand {
   runners tenants create acme --credential-file acme-token
   runners pools create lab --token-file acme-token")]
     Create(Asked<CreateTenantArgs>),
+    /// Call a tenant something else. Only the operator can.
+    #[command(after_help = "Example:\n  runners tenants rename acme acme-corp")]
+    Rename(Asked<RenameTenantArgs>),
+    /// Have a tenant's calls refused until it is reinstated. Only the operator can.
+    #[command(after_help = "Example:\n  runners tenants suspend acme")]
+    Suspend(Asked<NamedArgs>),
+    /// Take the calls of a tenant again that was suspended. Only the operator can.
+    #[command(after_help = "Example:\n  runners tenants reinstate acme")]
+    Reinstate(Asked<NamedArgs>),
 }
 
 #[derive(Debug, Args)]

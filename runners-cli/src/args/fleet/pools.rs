@@ -1,6 +1,6 @@
 //! What may be asked of pools, of the tokens that admit runners to them, and of environments.
 
-use super::{Asked, FleetArgs, NamedArgs};
+use super::{Asked, FleetArgs, NamedArgs, SetPoolArgs};
 use crate::span::Span;
 use clap::{Args, Subcommand};
 use runners_core::TokenId;
@@ -14,6 +14,14 @@ pub(crate) enum PoolsCommand {
     /// Make a pool.
     #[command(after_help = "Example:\n  runners pools create lab --region eu-west --max-runners 20")]
     Create(Asked<CreatePoolArgs>),
+    /// Show one pool.
+    #[command(after_help = "Example:\n  runners pools show lab")]
+    Show(Asked<NamedArgs>),
+    /// Change a pool. What is not said stays as it is.
+    #[command(after_help = "Examples:
+  runners pools set lab --max-runners 40 --slots-per-runner 2
+  runners pools set lab --active no         # its runners are granted nothing")]
+    Set(Asked<SetPoolArgs>),
     /// Delete a pool that has no runner and no job that is ready.
     #[command(after_help = "Example:\n  runners pools delete lab")]
     Delete(Asked<NamedArgs>),

@@ -1,6 +1,6 @@
 //! What may be asked of runners.
 
-use crate::span::Span;
+use crate::{args::HomeArgs, span::Span};
 use clap::{Args, ValueEnum};
 
 /// Which runners are listed.
@@ -43,15 +43,28 @@ pub(crate) struct RunnerArgs {
     pub(crate) runner: String,
 }
 
+/// A runner that is named, or the one of this machine.
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArgs {
+    /// The runner, by its id or name [default: the one in the background on this machine, without
+    /// asking the server].
+    pub(crate) runner: Option<String>,
+    #[command(flatten)]
+    pub(crate) home: HomeArgs,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct DrainArgs {
-    /// The runner, by its id or name.
-    pub(crate) runner: String,
+    /// The runner, by its id or name [default: the one in the background on this machine, without
+    /// asking the server].
+    pub(crate) runner: Option<String>,
+    #[command(flatten)]
+    pub(crate) home: HomeArgs,
     /// Why, for people.
     #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,
     /// When what it still runs is taken from it and goes on elsewhere [default: never].
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, visible_alias = "deadline", value_name = "TIME")]
     pub(crate) within: Option<Span>,
 }
 

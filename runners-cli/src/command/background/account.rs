@@ -1,21 +1,50 @@
 //! How a runner in the background is, as a person or a program reads it.
 
 use crate::{
-    daemon::{Home, Record},
-    health, terminal,
+    args::{ApiArgs, FleetArgs, TrustArgs},
+    daemon::{Home, Record, Saved},
+    health,
+    management::Management,
+    terminal,
 };
 use console::Style;
 use runners_core::{Clock as _, SystemClock};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::PathBuf;
 
-/// Asks the server whether it is there. What is wrong, if anything.
-pub(super) async fn ask_server(server: &str, ca_file: Option<&str>) -> Option<String> {
-    match health::ask(server, ca_file.map(Path::new)).await {
-        Ok(answer) if answer.is_control_plane => None,
-        Ok(_) => Some("what answers there is no control plane".to_owned()),
-        Err(error) => Some(terminal::chain(&error)),
+/// What the server says of itself and, where there is a credential to ask it with, of the runner.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// Why it was not reached.
+    error: Option<String>,
+    /// The newest version of the protocol that it speaks.
+    protocol: Option<u32>,
+    /// The runner, as the management API shows it.
+    runner: Option<Value>,
+}
+
+/// Asks the server.
+pub(super) async fn ask_server(record: &Record, settings: &Saved) -> Asked {
+    let (server, ca_file) = (record.server.as_str(), settings.text("ca-file").map(PathBuf::from));
+    match health::ask(server, ca_file.as_deref()).await {
+        Ok(answer) if answer.is_control_plane => {
+            let trust = TrustArgs { ca_file, insecure_http: settings.has("insecure-http") };
+            let runner = ask_for(record, trust).await;
+            Asked { error: None, protocol: answer.protocol, runner }
+        }
+        Ok(_) => {
+            Asked { error: Some("what answers there is no control plane".to_owned()), ..Asked::default() }
+        }
+        Err(error) => Asked { error: Some(terminal::chain(&error)), ..Asked::default() },
     }
+}
+
+/// How the server sees the runner, if there is a credential to ask with. A runner's own is not for that.
+async fn ask_for(record: &Record, trust: TrustArgs) -> Option<Value> {
+    let token = std::env::var("RUNNERS_API_TOKEN").ok();
+    let api = ApiArgs { server: record.server.clone(), token, token_file: None, trust };
+    let management = Management::new(&FleetArgs { api, tenant: None, json: true }).ok()?;
+    management.get(&format!("/self-hosted/runners/{}", record.runner)).await.ok()
 }
 
 /// Prints that there is none, and what is known of the last one.
@@ -32,43 +61,61 @@ pub(super) fn print_absent(home: &Home, last: Option<&Record>, as_json: bool) {
 }
 
 /// Prints how it is.
-pub(super) fn print(home: &Home, process: u32, record: &Record, server: Option<&str>, as_json: bool) {
+pub(super) fn print(home: &Home, process: u32, record: &Record, asked: &Asked, as_json: bool) {
     if as_json {
         let mut told: Value = serde_json::to_value(record).expect("invariant: it is plain data");
         told["running"] = json!(true);
         told["connected"] = json!(record.connected_since.is_some());
         told["home"] = json!(home.directory());
-        told["server_error"] = json!(server);
-        told["program_here"] = json!(super::super::run::PROGRAM);
+        told["server_error"] = json!(asked.error);
+        told["server_protocol"] = json!(asked.protocol);
+        told["at_server"] = json!(asked.runner);
+        told["program_here"] = json!(crate::version::PROGRAM);
         return terminal::print_json(&told);
     }
-    for (name, text) in lines(home, process, record, server) {
+    for (name, text) in lines(home, process, record, asked) {
         terminal::print(format!("{:<11} {text}", Style::new().dim().apply_to(format!("{name:<10}"))));
     }
 }
 
-fn lines(home: &Home, process: u32, record: &Record, server: Option<&str>) -> Vec<(&'static str, String)> {
+fn lines(home: &Home, process: u32, record: &Record, asked: &Asked) -> Vec<(&'static str, String)> {
     let now = SystemClock::default().wall();
     let (green, yellow) = (Style::new().green(), Style::new().yellow());
     let state = match record.connected_since {
         Some(since) => format!("{} for {}", green.apply_to("connected"), terminal::span(now.since(since))),
         None => format!("{}", yellow.apply_to("not connected")),
     };
-    let draining = if record.draining { ", draining" } else { "" };
+    let draining = match (record.draining, &record.paused) {
+        (true, _) => ", draining as its operator wants, or about to end",
+        (false, Some(_)) => ", draining as was said here",
+        (false, None) => "",
+    };
     let mut lines = vec![
         ("state", format!("{state}{draining}")),
         ("runner", format!("{}, {} in the pool {}", record.name, record.runner, record.pool)),
         (
             "server",
-            match server {
-                None => format!("{}, which answers", record.server),
+            match &asked.error {
+                None => {
+                    let protocol = asked.protocol.map(|version| format!(" and speaks protocol {version}"));
+                    format!("{}, which answers{}", record.server, protocol.unwrap_or_default())
+                }
                 Some(error) => format!("{}: {}", record.server, yellow.apply_to(error)),
             },
         ),
+    ];
+    lines.extend(asked.runner.as_ref().map(|runner| ("seen as", seen(runner))));
+    lines.extend([
         ("process", format!("{process}, up for {}", terminal::span(now.since(record.started_at)))),
         ("program", program(&record.program)),
         ("slots", format!("{} of {} in use", record.jobs.len(), record.slots)),
-    ];
+    ]);
+    if let Some(paused) = &record.paused {
+        let note = paused.note.as_deref().unwrap_or("`runners resume` has it serve again");
+        let by = paused.by.map(|by| format!("; what runs is given up in {}", terminal::span(by.since(now))));
+        let since = terminal::span(now.since(paused.since));
+        lines.push(("draining", format!("for {since}{}: {note}", by.unwrap_or_default())));
+    }
     for job in &record.jobs {
         let span = terminal::span(now.since(job.since));
         lines.push(("job", format!("{}, {} for {span}, attempt {}", job.job, job.kind, job.attempt)));
@@ -80,8 +127,16 @@ fn lines(home: &Home, process: u32, record: &Record, server: Option<&str>) -> Ve
     lines
 }
 
+/// How the server sees it.
+fn seen(runner: &Value) -> String {
+    let state = runner["status"].as_str().unwrap_or("of another version").to_lowercase();
+    let free = runner["availableSlots"].as_u64().unwrap_or_default();
+    let note = runner["note"].as_str().map(|note| format!(": {note}")).unwrap_or_default();
+    format!("{state}, {} free{note}", terminal::count(usize::try_from(free).unwrap_or_default(), "slot"))
+}
+
 /// A program that was replaced since runs on as it was.
 fn program(running: &str) -> String {
-    let here = super::super::run::PROGRAM;
+    let here = crate::version::PROGRAM;
     if running == here { running.to_owned() } else { format!("{running}; here is {here}: `runners restart`") }
 }

@@ -14,6 +14,12 @@ pub(super) fn stop(process: u32) -> Result<()> {
     send(process, rustix::process::Signal::INT)
 }
 
+/// Tells it to look at what is wanted of it.
+#[cfg(unix)]
+pub(super) fn nudge(process: u32) -> Result<()> {
+    send(process, rustix::process::Signal::USR1)
+}
+
 #[cfg(unix)]
 fn send(process: u32, signal: rustix::process::Signal) -> Result<()> {
     use anyhow::Context as _;
@@ -22,13 +28,18 @@ fn send(process: u32, signal: rustix::process::Signal) -> Result<()> {
     match rustix::process::kill_process(id, signal) {
         // It has ended since.
         Err(rustix::io::Errno::SRCH) => Ok(()),
-        sent => sent.with_context(|| format!("could not tell process {process} to end")),
+        sent => sent.with_context(|| format!("could not tell process {process}")),
     }
 }
 
 #[cfg(not(unix))]
 pub(super) fn drain(_process: u32) -> Result<()> {
     anyhow::bail!("there are no runners in the background on this system: use `runners run` as a service")
+}
+
+#[cfg(not(unix))]
+pub(super) fn nudge(process: u32) -> Result<()> {
+    drain(process)
 }
 
 #[cfg(not(unix))]

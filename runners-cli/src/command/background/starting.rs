@@ -1,7 +1,7 @@
 //! A runner in the background that is being started: what it says until it is connected.
 
 use crate::{
-    command::log,
+    command::{log, run::TOKEN_VARIABLES},
     daemon::{Home, Saved},
 };
 use anyhow::{Context as _, Error, Result, anyhow, bail};
@@ -29,6 +29,39 @@ pub(super) struct Starting {
     outage: Option<String>,
 }
 
+/// Becomes the runner, as the same process. Returns only what is in the way.
+#[cfg(unix)]
+pub(super) fn become_runner(home: &Home, settings: &Saved, token: Option<&Token>) -> Error {
+    match runner(home, settings, token) {
+        Ok(mut command) => {
+            let error = std::os::unix::process::CommandExt::exec(command.current_dir(home.directory()));
+            anyhow!(error).context("the runner could not be started")
+        }
+        Err(error) => error,
+    }
+}
+
+/// Becomes the runner. Returns what is in the way.
+#[cfg(not(unix))]
+pub(super) fn become_runner(_home: &Home, _settings: &Saved, _token: Option<&Token>) -> Error {
+    anyhow!("there are no runners in the background on this system: use `runners run` as a service")
+}
+
+/// This program again, as the runner of a home. The token travels in the environment.
+fn runner(home: &Home, settings: &Saved, token: Option<&Token>) -> Result<std::process::Command> {
+    let (arguments, variables) = settings.arguments();
+    let program = std::env::current_exe().context("this program is not to be found")?;
+    let mut command = std::process::Command::new(program);
+    for name in TOKEN_VARIABLES {
+        command.env_remove(name);
+    }
+    command.arg("run").arg("--background").arg(home.directory()).args(arguments).envs(variables);
+    if let Some(token) = token {
+        command.env(TOKEN_VARIABLES[0], token.expose());
+    }
+    Ok(command)
+}
+
 impl Starting {
     /// Starts this program again, without a terminal. The token travels in the environment, which
     /// the runner drops once it is enrolled.
@@ -41,12 +74,7 @@ impl Starting {
         let log = crate::daemon::private(OpenOptions::new().append(true).create(true))
             .open(&log)
             .with_context(|| format!("could not write {}", log.display()))?;
-        let (arguments, variables) = settings.arguments();
-        let mut command = Command::new(std::env::current_exe().context("this program is not to be found")?);
-        command.arg("run").arg("--background").arg(home.directory()).args(arguments).envs(variables);
-        if let Some(token) = token {
-            command.env("RUNNERS_TOKEN", token.expose());
-        }
+        let mut command = Command::from(runner(home, settings, token)?);
         command.current_dir(home.directory()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().context("the runner could not be started")?;
         let stdout = child.stdout.take().expect("invariant: it was asked to be piped");

@@ -5,6 +5,7 @@ use crate::{args::TrustArgs, connection, health, terminal};
 use anyhow::{Error, anyhow};
 use reqwest::Url;
 use runners_core::{Clock as _, SystemClock, Timestamp, sleep};
+use runners_transport_http::{PROTOCOL_MAX, PROTOCOL_MIN};
 use std::{env, time::Duration};
 
 /// How long a name may take.
@@ -67,7 +68,12 @@ async fn answer(url: &Url, trust: &TrustArgs) -> Vec<Finding> {
         Ok(answer) if answer.is_control_plane => {
             let now = SystemClock::default().wall();
             let span = terminal::span(now.since(asked));
-            let mut findings = vec![Finding::good("server", format!("{url} answers, in {span}"))];
+            let mut findings = Vec::new();
+            if url.scheme() == "https" {
+                findings.push(Finding::good("tls", "the server's certificate is trusted"));
+            }
+            findings.push(Finding::good("server", format!("{url} answers, in {span}")));
+            findings.push(protocol(answer.protocol));
             findings.extend(answer.clock.map(|there| clock(there, now)));
             findings
         }
@@ -78,9 +84,36 @@ async fn answer(url: &Url, trust: &TrustArgs) -> Vec<Finding> {
         Err(error) => {
             let text = terminal::chain(&error);
             let usual = "does the server run, and do this machine's firewall and proxy let it out?";
-            let fix = connection::certificate_advice(&text).unwrap_or(usual);
-            vec![Finding::bad("server", text, fix)]
+            match connection::certificate_advice(&text) {
+                Some(fix) => vec![Finding::bad("tls", text, fix)],
+                None => vec![Finding::bad("server", text, usual)],
+            }
         }
+    }
+}
+
+/// Whether both sides speak a version in common. Who speaks a newer one speaks the one before too.
+fn protocol(there: Option<u32>) -> Finding {
+    let here = if PROTOCOL_MIN == PROTOCOL_MAX {
+        format!("{PROTOCOL_MAX}")
+    } else {
+        format!("{PROTOCOL_MIN} to {PROTOCOL_MAX}")
+    };
+    match there {
+        Some(there) if there < PROTOCOL_MIN => {
+            let text = format!("the server speaks version {there} at most, and this program {here}");
+            Finding::bad("protocol", text, "upgrade the server")
+        }
+        Some(there) if there > PROTOCOL_MAX + 1 => {
+            let text = format!("the server speaks version {there}, and this program {here}");
+            Finding::bad("protocol", text, "upgrade this program")
+        }
+        Some(there) => Finding::good("protocol", format!("version {} is spoken", there.min(PROTOCOL_MAX))),
+        None => Finding::bad(
+            "protocol",
+            "the answer does not say which version the server speaks",
+            "does a proxy remove the header Runners-Protocol?",
+        ),
     }
 }
 
@@ -96,6 +129,13 @@ fn clock(there: Timestamp, here: Timestamp) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_of_the_protocol_overlap_by_one() {
+        assert!(protocol(Some(PROTOCOL_MAX)).good && protocol(Some(PROTOCOL_MAX + 1)).good);
+        assert!(!protocol(Some(PROTOCOL_MAX + 2)).good && !protocol(Some(PROTOCOL_MIN - 1)).good);
+        assert!(protocol(None).fix.unwrap().contains("Runners-Protocol"));
+    }
 
     #[test]
     fn a_clock_may_be_off_by_less_than_the_limit_in_either_direction() {

@@ -3,7 +3,8 @@
 
 use std::ffi::{OsStr, OsString};
 
-const VARIABLE: &str = "RUNNERS_TOKEN";
+/// Where a token may be.
+pub(in crate::command) const VARIABLES: [&str; 2] = ["RUNNERS_TOKEN", "REGISTRATION_TOKEN"];
 
 /// Replaces this process by itself, without the token: the credential is kept by now, so it is not
 /// needed again. Returns where that cannot be done, and is then heard of in the log only.
@@ -19,7 +20,10 @@ pub(super) fn drop_token() {
     if let Some(name) = arguments.next() {
         command.arg0(name);
     }
-    let error = command.args(without_token(arguments)).env_remove(VARIABLE).exec();
+    for name in VARIABLES {
+        command.env_remove(name);
+    }
+    let error = command.args(without_token(arguments)).exec();
     tracing::warn!(%error, "the token stays visible to users of this machine");
 }
 

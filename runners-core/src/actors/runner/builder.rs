@@ -319,10 +319,12 @@ impl RunnerBuilder {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn start(self) -> Runner {
-        let (runner, serving) = self.build();
-        runner.tracker.spawn(serving.serve());
-        runner.tracker.close();
-        runner
+        self.spawn(|_| {})
+    }
+
+    /// Starts as [`start`](Self::start) does, and takes nothing until [`Runner::resume`].
+    pub fn start_paused(self) -> Runner {
+        self.spawn(Runner::pause)
     }
 
     /// Starts it on a thread and runtime of its own, so that a host whose runtime is busy or blocked
@@ -336,10 +338,17 @@ impl RunnerBuilder {
         let (runner, serving) = self.build();
         let served = runner.tracker.track_future(serving.serve());
         runner.tracker.close();
-        let name = "runner".to_owned();
-        let thread = std::thread::Builder::new().name(name).spawn(move || runtime.block_on(served));
-        thread.map_err(Error::Thread)?;
+        let thread = std::thread::Builder::new().name("runner".to_owned());
+        thread.spawn(move || runtime.block_on(served)).map_err(Error::Thread)?;
         Ok(runner)
+    }
+
+    fn spawn(self, before: impl FnOnce(&Runner)) -> Runner {
+        let (runner, serving) = self.build();
+        before(&runner);
+        runner.tracker.spawn(serving.serve());
+        runner.tracker.close();
+        runner
     }
 
     fn build(self) -> (Runner, Serving) {
@@ -358,8 +367,7 @@ impl RunnerBuilder {
             Incarnation { boots: *booted.as_ref().unwrap_or(&0), random: number(&*self.random) };
         let pacing = Pacing::new(self.park);
         let tenure = Tenure::new(self.single_use, self.idle_exit, self.spool.was_used());
-        let session = Session::new(incarnation, facts, pacing, self.spool.finishes());
-        let mut session = session.with_tenure(tenure);
+        let mut session = Session::new(incarnation, facts, pacing, self.spool.finishes()).with_tenure(tenure);
         if let Err(error) = booted {
             session.end(ExitReason::Unstarted { problem: Error::from(error).with_causes() });
         }
