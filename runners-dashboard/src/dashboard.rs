@@ -53,7 +53,8 @@ impl Dashboard {
         DashboardBuilder(Inner::new(control, None))
     }
 
-    /// The routes, to be nested under a prefix, or merged.
+    /// The routes, to be merged, or nested under a prefix: with axum's `nest_service`, so that the
+    /// prefix leads to the first page with and without a slash at its end.
     pub fn into_router(self) -> Router {
         let site = self.0;
         pages::routes()

@@ -189,6 +189,8 @@ impl History {
             }
             _ => return,
         };
+        // Its first commit is the first of its events: before that, it was nowhere.
+        let assumed = if event.sequence == 1 { Phase::Apart } else { assumed };
         self.count(before.unwrap_or(assumed), -1);
         if let Some(after) = after {
             self.count(after, 1);
@@ -300,7 +302,7 @@ mod tests {
 
     fn event(job: u8, minute: u64, what: Happening) -> Event {
         let job = Some(JobId::from_bytes([job; 16]));
-        Event { job, run: None, sequence: 0, at: Timestamp::from_millis(minute * MINUTE_MILLIS), what }
+        Event { job, run: None, sequence: 5, at: Timestamp::from_millis(minute * MINUTE_MILLIS), what }
     }
 
     fn running() -> Happening {
@@ -329,6 +331,15 @@ mod tests {
         let (_, ran) = history.series(NOW, 0, 0);
         assert_eq!((ran[90 - 41], ran[95 - 41]), (1, 0));
         assert_eq!(history.ended[0].took, Duration::from_secs(300));
+    }
+
+    #[test]
+    fn a_job_that_was_offered_as_it_was_made_never_waited() {
+        let mut history = History::default();
+        let offered = Happening::Offered { grant: 1, runner: RunnerId::from_bytes([1; 16]) };
+        history.apply(&Event { sequence: 1, ..event(1, 90, offered) });
+        let (waiting, ran) = history.series(NOW, 0, 1);
+        assert_eq!((waiting[0], ran[0], ran[59]), (0, 0, 1));
     }
 
     #[test]

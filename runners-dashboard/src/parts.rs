@@ -38,12 +38,35 @@ pub(crate) fn made(now: Timestamp, at: Timestamp) -> Markup {
 /// narrow screen the rows become blocks, so each cell says with `data-label` what it is.
 pub(crate) fn table(caption: &str, heads: &[&str], rows: &Markup) -> Markup {
     html! {
-        div.scroll {
-            table {
-                caption.unseen { (caption) }
-                thead { tr { @for head in heads { th scope="col" { (head) } } } }
-                tbody { (rows) }
+        div.scroll { (bare_table("", caption, heads, rows)) }
+    }
+}
+
+/// A table of jobs, whose columns stand at the same places on every page.
+pub(crate) fn job_table(
+    place: &Place,
+    caption: &str,
+    now: Timestamp,
+    jobs: &[(JobLine, Option<String>)],
+) -> Markup {
+    let heads = ["Job", "State", "Kind", "Pool", "Since", "About it"];
+    html! {
+        div.scroll { (bare_table("jobs", caption, &heads, &job_rows(place, now, jobs))) }
+    }
+}
+
+fn bare_table(class: &str, caption: &str, heads: &[&str], rows: &Markup) -> Markup {
+    html! {
+        table class=(class) {
+            caption.unseen { (caption) }
+            thead {
+                tr {
+                    @for head in heads {
+                        th scope="col" { @if head.is_empty() { span.unseen { "What to do" } } @else { (head) } }
+                    }
+                }
             }
+            tbody { (rows) }
         }
     }
 }
@@ -136,13 +159,13 @@ pub(crate) fn runner_pill(state: RunnerState) -> Markup {
 pub(crate) fn meter(taken: u32, of: u32) -> Markup {
     let share = if of == 0 { 0.0 } else { f64::from(taken.min(of)) / f64::from(of) * 100.0 };
     html! {
-        span.meter {
+        @if of == 0 { span.faint { "–" } } @else { span.meter {
             svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" {
                 rect.ground width="100" height="8" {}
                 rect.taken width={ (format!("{share:.1}")) } height="8" {}
             }
             span.figures { (taken) " / " (of) }
-        }
+        } }
     }
 }
 
@@ -151,8 +174,8 @@ pub(crate) fn job_link(place: &Place, job: runners_core::JobId) -> Markup {
     html! { a.id href=(place.to(format_args!("jobs/{job}"))) title=(job) { (words::short(job)) } }
 }
 
-/// Rows of jobs; `why` adds what each waits for.
-pub(crate) fn job_rows(place: &Place, now: Timestamp, jobs: &[(JobLine, Option<String>)]) -> Markup {
+/// Rows of jobs; the text beside each says what it waits for.
+fn job_rows(place: &Place, now: Timestamp, jobs: &[(JobLine, Option<String>)]) -> Markup {
     html! {
         @for (line, why) in jobs {
             tr {

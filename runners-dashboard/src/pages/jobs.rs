@@ -6,7 +6,7 @@ use crate::{
     form::Form,
     layout::{Page, Section},
     pages::{follows_from, paging, queue},
-    parts::{empty, job_rows, pager, table},
+    parts::{empty, job_table, pager},
     visitor::Visitor,
 };
 use axum::{extract::State, response::Response};
@@ -71,7 +71,7 @@ pub(crate) async fn list(
             @if jobs.is_empty() && page.next.is_none() { (empty("No job is like this.")) }
             @else if jobs.is_empty() { (empty("None here: the next page goes on looking.")) }
             @else {
-                (table("Jobs", &["Job", "State", "Kind", "Pool", "Since", "About it"], &job_rows(&visitor.place, now, &jobs)))
+                (job_table(&visitor.place, "Jobs", now, &jobs))
             }
             (pager(&visitor.place, &here, &paging, page.next.as_ref()))
         }

@@ -204,7 +204,7 @@ fn forms(site: &Site, visitor: &Visitor, view: &PoolView) -> Markup {
                     p.buttons { button.primary type="submit" { "Save" } }
                 }
             }
-            p.dangers { (confirmed(visitor, &format!("pools/{}/delete", view.id), "Delete", "Only a pool without runners and without jobs that wait is deleted. Its tokens go with it.", &html! {})) }
+            div.dangers { (confirmed(visitor, &format!("pools/{}/delete", view.id), "Delete", "Only a pool without runners and without jobs that wait is deleted. Its tokens go with it.", &html! {})) }
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     failure::Failure,
     layout::{Page, Section},
     pages::follows_from,
-    parts::{empty, job_rows, table},
+    parts::{empty, job_table},
     visitor::Visitor,
     words,
 };
@@ -23,8 +23,6 @@ pub(crate) const WAITING: [JobState; 3] = [JobState::Ready, JobState::Blocked, J
 /// The states in which a runner has it.
 pub(crate) const HELD: [JobState; 2] = [JobState::Running, JobState::Offered];
 
-const HEADS: [&str; 6] = ["Job", "State", "Kind", "Pool", "Since", "About it"];
-
 pub(crate) async fn show(State(site): State<Site>, visitor: Visitor) -> Result<Response, Failure> {
     let now = site.now();
     let management = &visitor.management;
@@ -32,6 +30,7 @@ pub(crate) async fn show(State(site): State<Site>, visitor: Visitor) -> Result<R
     let total = |each: fn(&PoolSummary) -> u32| summary.pools.iter().map(each).sum::<u32>();
     let (queued, busy, free) =
         (total(|pool| pool.queued), total(|pool| pool.slots_busy), total(|pool| pool.slots_free));
+    let (online, registered) = (total(|pool| pool.online), total(|pool| pool.registered));
     let figures = site.histories.look(management, (queued, busy), (now, site.clock.boot())).await?;
     let (waiting, more_wait) = newest(management, &WAITING, SHOWN_MAX).await?;
     let waiting = explained(management, waiting).await;
@@ -43,10 +42,10 @@ pub(crate) async fn show(State(site): State<Site>, visitor: Visitor) -> Result<R
         h1 { "Queue" }
         div #figures data-part {
             dl.tiles {
-                (tile("waiting", u64::from(queued), "for a runner"))
-                (tile("running", u64::from(busy), "in a slot"))
+                (tile("waiting", u64::from(queued), "waiting"))
+                (tile("running", u64::from(busy), "running"))
                 (tile("free", u64::from(free), if free == 1 { "free slot" } else { "free slots" }))
-                (tile("online", u64::from(total(|pool| pool.online)), &format!("of {}", words::count(u64::from(total(|pool| pool.registered)), "runner"))))
+                (tile("online", u64::from(online), &format!("online of {}", words::count(u64::from(registered), "runner"))))
             }
             div.charts {
                 (charts::queue_depth(&figures))
@@ -57,15 +56,15 @@ pub(crate) async fn show(State(site): State<Site>, visitor: Visitor) -> Result<R
         }
         (section("waiting", "Waiting", &place.to("jobs?show=waiting"), more_wait, &html! {
             @if waiting.is_empty() { (empty("Nothing waits.")) }
-            @else { (table("Jobs that wait", &HEADS, &job_rows(place, now, &waiting))) }
+            @else { (job_table(place, "Jobs that wait", now, &waiting)) }
         }))
         (section("running", "Running", &place.to("jobs?show=running"), more_run, &html! {
             @if held.is_empty() { (empty("Nothing runs.")) }
-            @else { (table("Jobs that run", &HEADS, &job_rows(place, now, &alone(held)))) }
+            @else { (job_table(place, "Jobs that run", now, &alone(held))) }
         }))
         (section("ended", "Ended", &place.to("jobs?show=ended"), more_ended, &html! {
             @if ended.is_empty() { (empty("Nothing has ended yet.")) }
-            @else { (table("Jobs that ended", &HEADS, &job_rows(place, now, &alone(ended)))) }
+            @else { (job_table(place, "Jobs that ended", now, &alone(ended))) }
         }))
     };
     Ok(Page::new(Section::Queue, "Queue", body).follows(follows_from(now)).answer(&visitor))

@@ -23,6 +23,8 @@ const TEXT_CHARACTERS_MAX: usize = 20_000;
 /// What the page wants of a result with steps. Everything else in it is left alone.
 #[derive(Debug, Deserialize)]
 struct Steps {
+    #[serde(default)]
+    title: String,
     steps: Vec<Step>,
     #[serde(default)]
     page_errors: Vec<String>,
@@ -63,7 +65,7 @@ fn steps(visitor: &Visitor, view: &JobView, result: &Steps) -> Markup {
     let shown: Vec<_> = shown.collect();
     html! {
         section aria-labelledby="steps-title" {
-            h2 #steps-title { "Steps" }
+            h2 #steps-title { "Steps" @if !result.title.is_empty() { " of " q { (result.title) } } }
             ol.steps {
                 @for (at, (step, from, share)) in shown.iter().enumerate() {
                     @let tone = tone(&step.state);

@@ -6,7 +6,7 @@ use crate::{
     form::Form,
     layout::{self, Page, Section},
     pages::paging,
-    parts::{ROWS, confirmed, job_rows, pager, pill, table},
+    parts::{confirmed, job_table, pager, pill},
     visitor::Visitor,
     words,
 };
@@ -54,9 +54,8 @@ pub(crate) async fn show(
             (counts.shown())
         }
         div #list data-part {
-            (table("Jobs of the run", &["Job", "State", "Kind", "Pool", "Since", "About it"], &job_rows(&visitor.place, now, &jobs)))
+            (job_table(&visitor.place, "Jobs of the run", now, &jobs))
             (pager(&visitor.place, &here, &paging, page.next.as_ref()))
-            @if jobs.len() == ROWS as usize && page.next.is_none() { p.faint { "That is all." } }
         }
     };
     let answer = Page::new(Section::Queue, format!("Run {}", words::short(run)), body);

@@ -173,7 +173,7 @@ fn controls(visitor: &Visitor, view: &RunnerView) -> Markup {
                     p.buttons { button type="submit" { "Rename" } }
                 }
             }
-            p.dangers {
+            div.dangers {
                 (confirmed(visitor, &path("retire"), "Retire", "It drains, and is removed once it has, or after the time below.",
                     &html! { label { "Within" (span_field("within", "minutes")) } }))
                 (confirmed(visitor, &path("revoke"), "Revoke credentials", "Its next call is refused. What it holds is lost when its term ends.", &html! {}))

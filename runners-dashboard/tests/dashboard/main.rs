@@ -1,4 +1,9 @@
 //! The dashboard, called over a real loopback server.
 #![expect(clippy::unwrap_used, reason = "a test that fails to set up fails")]
 
+mod access;
+mod forms;
+mod live;
+mod many;
+mod pages;
 mod stage;

@@ -21,7 +21,7 @@ pub(crate) const PREFIX: &str = "/a/dashboard";
 /// A control plane behind its dashboard, for as long as this lives.
 pub(crate) struct Stage {
     pub(crate) control: ControlPlane,
-    pub(crate) store: MemoryStore,
+    artifacts: MemoryArtifacts,
     /// The origin, without the prefix.
     pub(crate) origin: String,
     _server: JoinSet<()>,
@@ -35,7 +35,7 @@ pub(crate) struct Browser {
 }
 
 /// A command that the runner of the tests executes.
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Shout(pub(crate) String);
 
 impl Command for Shout {
@@ -66,9 +66,9 @@ impl Stage {
     /// `a` may do everything, `r` only reads, `s` only submits, `o` is of another tenant, and `z` is
     /// the operator.
     pub(crate) async fn open() -> Self {
-        let store = MemoryStore::default();
+        let artifacts = MemoryArtifacts::default();
         let control =
-            ControlPlane::builder(store.clone()).artifacts(MemoryArtifacts::default()).start().await.unwrap();
+            ControlPlane::builder(MemoryStore::default()).artifacts(artifacts.clone()).start().await.unwrap();
         for (letter, tenant, scopes) in [
             (b'a', TenantId::DEFAULT, &Scope::ALL[..]),
             (b'r', TenantId::DEFAULT, &[Scope::Read]),
@@ -79,9 +79,9 @@ impl Stage {
             control.admit_api_credential(token(letter).digest(), tenant, scopes).await.unwrap();
         }
         let dashboard = Dashboard::builder(&control, WithOperator(control.authenticator())).build();
-        let app = axum::Router::new().nest(PREFIX, dashboard.into_router());
+        let app = axum::Router::new().nest_service(PREFIX, dashboard.into_router());
         let (origin, server) = serve(app).await;
-        Self { control, store, origin, _server: server }
+        Self { control, artifacts, origin, _server: server }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -126,8 +126,16 @@ impl Stage {
         Runner::builder(Arc::new(caller) as Arc<dyn runners_core::Transport>)
             .name(name)
             .slots(2)
+            .artifacts(tenant, self.artifacts.clone())
             .executor(async |text: Shout, attempt: runners_core::Attempt| {
                 attempt.log(format!("shouting <b>{}</b>\n", text.0));
+                if text.0 == "artifacts" {
+                    attempt.attach("shot.png", "image/png", &b"png"[..]).await.unwrap();
+                    attempt
+                        .attach("page.html", "text/html", &b"<script>alert(1)</script>"[..])
+                        .await
+                        .unwrap();
+                }
                 Ok::<_, runners_core::Fault>(text.0.to_uppercase())
             })
             .start()
