@@ -68,16 +68,23 @@ function find(part, selector) {
 
 // --- the feed -----------------------------------------------------------------------------------
 
+// A browser keeps few connections to one host, and a page that nobody sees needs none: they are
+// given up while it is hidden, and go on from the last event afterwards.
+
 let source = null;
+let place = null;
 
 function listen() {
-  source = new EventSource(main.dataset.live);
+  const address = new URL(main.dataset.live, location.href);
+  if (place) address.searchParams.set("after", place);
+  source = new EventSource(address);
   sign.hidden = false;
   source.onopen = () => tell(true);
   source.onerror = () => tell(false);
-  source.addEventListener("changed", look);
+  const told = (event) => { place = event.lastEventId; look(); };
+  source.addEventListener("changed", told);
   // Nothing happened to jobs, but runners come and go, and time passes.
-  source.addEventListener("idle", () => { if (!document.hidden) look(); });
+  source.addEventListener("idle", told);
 }
 
 function tell(isLive) {
@@ -85,7 +92,16 @@ function tell(isLive) {
   sign.querySelector(".words").textContent = isLive ? "live" : "reconnecting";
 }
 
-document.addEventListener("visibilitychange", () => { if (!document.hidden && source) look(); });
+document.addEventListener("visibilitychange", () => {
+  const section = document.getElementById("log");
+  if (document.hidden) {
+    source?.close();
+    logSource?.close();
+  } else {
+    if (source) { listen(); look(); }
+    if (logSource) follow(section);
+  }
+});
 
 // --- logs ---------------------------------------------------------------------------------------
 
@@ -93,6 +109,7 @@ let logSource = null;
 
 function follow(section) {
   logSource?.close();
+  logSource = null;
   const text = section?.querySelector("[data-log]");
   if (!text) return;
   text.scrollTop = text.scrollHeight;
@@ -102,9 +119,19 @@ function follow(section) {
     text.append(JSON.parse(event.data));
     while (text.textContent.length > LOG_CHARACTERS_MAX && text.firstChild !== text.lastChild) text.firstChild.remove();
     if (isAtEnd) text.scrollTop = text.scrollHeight;
+    // Where it goes on after a pause.
+    const address = new URL(text.dataset.log, location.href);
+    address.searchParams.set("from", event.lastEventId.split("-")[1]);
+    text.dataset.log = address.href;
   };
   logSource.addEventListener("log", add);
-  logSource.addEventListener("end", (event) => { add(event); logSource.close(); look(); });
+  logSource.addEventListener("end", (event) => {
+    add(event);
+    logSource.close();
+    logSource = null;
+    delete text.dataset.log;
+    look();
+  });
 }
 
 // --- what a page has of buttons and times ---------------------------------------------------------

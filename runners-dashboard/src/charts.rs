@@ -74,13 +74,10 @@ pub(crate) fn pass_rate(figures: &Figures) -> Markup {
     let from = WIDTH - slot * days.len() as f64;
     let svg = html! {
         @for (at, day) in days.iter().enumerate() {
-            @let mut top = HEIGHT;
-            @for (tone, count) in [("passed", day.passed), ("flaky", day.flaky), ("failed", day.failed), ("errored", day.errored)] {
-                @if count > 0 {
-                    @let height = f64::from(count) / f64::from(most) * HEIGHT;
-                    @let _ = { top -= height; };
-                    rect class={ "bar " (tone) } x=(one(from + slot * at as f64)) y=(one(top)) width=(one(slot * 0.82)) height=(one(height)) {}
-                }
+            @for (tone, count, below) in day.stacked() {
+                @let height = f64::from(count) / f64::from(most) * HEIGHT;
+                @let top = HEIGHT - f64::from(below + count) / f64::from(most) * HEIGHT;
+                rect class={ "bar " (tone) } x=(one(from + slot * at as f64)) y=(one(top)) width=(one(slot * 0.82)) height=(one(height)) {}
             }
         }
     };
@@ -98,6 +95,21 @@ pub(crate) fn pass_rate(figures: &Figures) -> Markup {
 impl Day {
     fn total(&self) -> u32 {
         self.passed + self.flaky + self.failed + self.errored
+    }
+
+    /// Each count, its tone, and how many are below it.
+    fn stacked(&self) -> impl Iterator<Item = (&'static str, u32, u32)> {
+        let counts = [
+            ("passed", self.passed),
+            ("flaky", self.flaky),
+            ("failed", self.failed),
+            ("errored", self.errored),
+        ];
+        counts.into_iter().scan(0, |below, (tone, count)| {
+            let here = *below;
+            *below += count;
+            Some((tone, count, here))
+        })
     }
 
     fn told(&self) -> String {

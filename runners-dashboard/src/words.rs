@@ -17,6 +17,7 @@ pub(crate) fn span(span: Duration) -> String {
         1..60 => format!("{:.1} s", span.as_secs_f64()),
         60..3_600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
         3_600..86_400 => format!("{} h {:02} min", seconds / 3_600, seconds / 60 % 60),
+        _ if seconds / 3_600 % 24 == 0 => format!("{} d", seconds / 86_400),
         _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
     }
 }
@@ -232,8 +233,8 @@ mod tests {
     fn figures_are_told_in_the_unit_that_fits() {
         let told = |seconds| span(Duration::from_secs(seconds));
         assert_eq!(
-            [told(5), told(123), told(12_000), told(400_000)],
-            ["5.0 s", "2 min 03 s", "3 h 20 min", "4 d 15 h"]
+            [told(5), told(123), told(12_000), told(400_000), told(172_800)],
+            ["5.0 s", "2 min 03 s", "3 h 20 min", "4 d 15 h", "2 d"]
         );
         assert_eq!([rough(Duration::from_secs(59)), rough(Duration::from_secs(7_300))], ["59 s", "2 h"]);
         assert_eq!([number(7), number(1_234_567)], ["7", "1\u{202f}234\u{202f}567"]);

@@ -96,8 +96,8 @@ fn rows(visitor: &Visitor, now: Timestamp, credentials: &[ApiCredentialView]) ->
                     @else { (pill(("passed", "good"))) }
                 }
                 td data-label="May" { ul.tags { @for scope in &credential.scopes { li { (scope.as_str()) } } } }
-                td.time data-label="Made" { (made(now, credential.made_at)) }
-                td.time data-label="Expires" {
+                td.time.told data-label="Made" { (made(now, credential.made_at)) }
+                td.time.told data-label="Expires" {
                     @match credential.expires_at {
                         Some(at) if at > now => { (until(now, at)) }
                         Some(at) => { (ago(now, at)) }

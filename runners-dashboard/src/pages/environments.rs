@@ -71,8 +71,8 @@ fn rows(visitor: &Visitor, now: Timestamp, environments: &[EnvironmentView], poo
         @for environment in environments {
             tr {
                 td data-label="Environment" { b { (environment.name) } }
-                td data-label="Leads to" { (leads_to(visitor, environment.route, pools)) }
-                td.time data-label="Made" { (made(now, environment.made_at)) }
+                td.told data-label="Leads to" { (leads_to(visitor, environment.route, pools)) }
+                td.time.told data-label="Made" { (made(now, environment.made_at)) }
                 td data-label="" {
                     @if visitor.may.admin {
                         details.confirm {

@@ -83,6 +83,10 @@ fn rows(visitor: &Visitor, events: &VecDeque<Event>) -> Markup {
                 td.wide data-label="Event" {
                     @match &event.what {
                         Happening::Concluded { conclusion } => { (pill(words::conclusion(*conclusion))) }
+                        Happening::Offered { runner, .. } | Happening::Running { runner, .. } => {
+                            span class={ "tone " (tone) } { (what) } " "
+                            a.id href=(visitor.place.to(format_args!("fleet/{runner}"))) title=(runner) { (words::short(runner)) }
+                        }
                         _ => { span class={ "tone " (tone) } { (what) } }
                     }
                 }

@@ -77,7 +77,7 @@ pub(crate) fn rows(
                 td data-label="Pool" { (pools.get(&runner.pool).copied().unwrap_or("–")) }
                 td data-label="Slots" { (meter(presence.busy, presence.slots)) }
                 td data-label="Machine" { (machine(runner)) }
-                td.time data-label="Last heard" {
+                td.time.told data-label="Last heard" {
                     @match presence.synced_at { Some(at) => { (ago(now, at)) } None => { span.faint { "never" } } }
                 }
             }
@@ -106,7 +106,7 @@ fn figures(summary: &FleetSummary) -> Markup {
     html! {
         dl.tiles {
             @for (tone, what, number) in tiles {
-                div class={ "tile " (tone) } { dt { (what) } dd { (words::number(u64::from(number))) } }
+                div class={ "tile " (tone) @if number == 0 { " none" } } { dt { (what) } dd { (words::number(u64::from(number))) } }
             }
         }
         @if summary.unreadable > 0 {

@@ -57,8 +57,12 @@ pub(crate) async fn show(
     let shown = Shown::read(&visitor, job).await?;
     let Shown { view, line, events, next, result } = &shown;
     let explanation = match view.state {
-        StateView::Concluded { .. } | StateView::Running { .. } => None,
+        StateView::Concluded { .. } | StateView::Offered { .. } | StateView::Running { .. } => None,
         _ => visitor.management.explain(job, None).await.ok(),
+    };
+    let why = match &explanation {
+        Some(explanation) => sections::why(now, &visitor, explanation).await,
+        None => html! {},
     };
     let log = sections::log(&visitor, view, form.parsed("grant", "number")?).await?;
     let body = html! {
@@ -72,7 +76,7 @@ pub(crate) async fn show(
             (sections::about(&visitor, now, view, line))
             (sections::trouble(view))
         }
-        div #why data-part { @if let Some(explanation) = &explanation { (sections::why(now, &visitor, explanation)) } }
+        div #why data-part { (why) }
         div #result data-part {
             (result::show(&visitor, view, result.as_deref()))
             (sections::pictures(&visitor, view, result.as_deref()))

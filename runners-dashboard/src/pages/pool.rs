@@ -145,11 +145,11 @@ fn token_rows(visitor: &Visitor, now: Timestamp, pool: PoolId, tokens: &[Registr
             tr {
                 td data-label="For" { @if token.name.is_empty() { span.faint { "–" } } @else { (token.name) } }
                 td data-label="State" { (pill(state)) }
-                td.time data-label="Used" {
+                td.time.told data-label="Used" {
                     (token.uses) @match token.uses_max { Some(max) => { " of " (max) } None => { " of any number" } }
                 }
-                td.time data-label="Made" { (made(now, token.made_at)) }
-                td.time data-label="Expires" {
+                td.time.told data-label="Made" { (made(now, token.made_at)) }
+                td.time.told data-label="Expires" {
                     @match token.expires_at {
                         Some(at) if at > now => { (until(now, at)) }
                         Some(at) => { (ago(now, at)) }

@@ -81,8 +81,8 @@ pub(crate) fn fields(spec: &PoolSpec) -> Markup {
         label { "Slots of each runner at most" input name="slots_per_runner" type="number" min="0" max="1000000" value=[spec.slots_per_runner] placeholder="as many as it offers"; }
         label { "Placement"
             select name="placement" {
-                option value="spread" selected[!packs] { "spread: the runner with the least work" }
-                option value="pack" selected[packs] { "pack: the runner with the most work" }
+                option value="spread" selected[!packs] { "spread: least busy first" }
+                option value="pack" selected[packs] { "pack: busiest first" }
             }
         }
         label.check { input name="active" type="checkbox" checked[spec.active]; " Its runners are granted jobs" }
@@ -105,7 +105,7 @@ fn rows(
                     @if let Some(busy) = busy { (busy.online) " online " span.faint { "of " (busy.registered) } }
                 }
                 td data-label="Slots" { @if let Some(busy) = busy { (meter(busy.slots_busy, busy.slots_busy + busy.slots_free)) } }
-                td.time data-label="Waiting" {
+                td.time.told data-label="Waiting" {
                     @if let Some(busy) = busy {
                         (busy.queued)
                         @if let Some(oldest) = busy.oldest_queued_at { span.faint { ", oldest " (ago(now, oldest)) } }

@@ -119,7 +119,7 @@ fn capitalized(text: &str) -> String {
 
 fn tile(tone: &str, number: u64, words: &str) -> Markup {
     html! {
-        div class={ "tile " (tone) } { dt { (words) } dd { (words::number(number)) } }
+        div class={ "tile " (tone) @if number == 0 { " none" } } { dt { (words) } dd { (words::number(number)) } }
     }
 }
 

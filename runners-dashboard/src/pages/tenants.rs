@@ -86,7 +86,7 @@ fn known(visitor: &Visitor, name: &str, tenant: TenantId, about: &str) -> Markup
         tr {
             td data-label="Tenant" { b { (name) } " " span.faint { (about) } }
             td data-label="State" { (pill(("passed", "active"))) }
-            td.time data-label="Made" { "–" }
+            td.time.told data-label="Made" { "–" }
             td data-label="" { (work_for(visitor, tenant)) }
         }
     }
@@ -100,7 +100,7 @@ fn row(visitor: &Visitor, now: Timestamp, tenant: &TenantView) -> Markup {
             td data-label="State" {
                 @if tenant.suspended { (pill(("failed", "suspended"))) } @else { (pill(("passed", "active"))) }
             }
-            td.time data-label="Made" { (made(now, tenant.made_at)) }
+            td.time.told data-label="Made" { (made(now, tenant.made_at)) }
             td data-label="" {
                 (work_for(visitor, tenant.id))
                 details.confirm {

@@ -30,7 +30,7 @@ async fn a_form_that_no_page_of_ours_sent_changes_nothing() {
     ] {
         let mut request = request.build().unwrap();
         // The last one counts: a browser sends one.
-        let last = request.headers().get_all("sec-fetch-site").iter().last().unwrap().clone();
+        let last = request.headers().get_all("sec-fetch-site").iter().next_back().unwrap().clone();
         request.headers_mut().insert("sec-fetch-site", last);
         let answer = crate::stage::client().execute(request).await.unwrap();
         assert_eq!(answer.status(), 403, "{what}");

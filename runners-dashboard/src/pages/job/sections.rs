@@ -62,21 +62,26 @@ pub(crate) fn trouble(view: &JobView) -> Markup {
 }
 
 /// Why it is where it is, and what would start it.
-pub(crate) fn why(now: Timestamp, visitor: &Visitor, explanation: &Explanation) -> Markup {
+pub(crate) async fn why(now: Timestamp, visitor: &Visitor, explanation: &Explanation) -> Markup {
+    let mut pools = Vec::with_capacity(explanation.pools.len());
+    for pool in &explanation.pools {
+        let known = visitor.management.pool(pool.pool).await;
+        pools.push((pool, known.map_or_else(|_| words::short(pool.pool), |known| known.spec.name)));
+    }
     html! {
         section.card.why aria-labelledby="why-title" {
             h2 #why-title { "Why it waits" }
             p.advice { (explanation.advice()) }
             @if let Some(obstacle) = &explanation.obstacle { p { (words::job_obstacle(obstacle)) } }
-            @for pool in &explanation.pools { (pool_why(now, visitor, pool)) }
+            @for (pool, name) in &pools { (pool_why(now, visitor, pool, name)) }
         }
     }
 }
 
-fn pool_why(now: Timestamp, visitor: &Visitor, pool: &PoolExplanation) -> Markup {
+fn pool_why(now: Timestamp, visitor: &Visitor, pool: &PoolExplanation, name: &str) -> Markup {
     html! {
         p {
-            a href=(visitor.place.to(format_args!("pools/{}", pool.pool))) { "Pool " (words::short(pool.pool)) }
+            a href=(visitor.place.to(format_args!("pools/{}", pool.pool))) { "Pool " (name) }
             @if let Some(opens_at) = pool.opens_at { ", opens " (until(now, opens_at)) }
             @if let Some(obstacle) = &pool.obstacle { ": " (words::pool_obstacle(obstacle)) }
             @if let Some(position) = pool.position {
@@ -118,15 +123,15 @@ fn attempt_row(visitor: &Visitor, now: Timestamp, view: &JobView, attempt: &Atte
     let log = visitor.place.to(format_args!("jobs/{}?grant={}#log", view.job, attempt.grant));
     html! {
         tr {
-            td data-label="No." { (attempt.number) }
+            td.told data-label="No." { (attempt.number) }
             td data-label="Outcome" {
                 (pill(words::outcome(&attempt.outcome)))
                 @if let Outcome::Errored(fault) = &attempt.outcome { p.faint { (fault.message) } }
                 @for missing in &attempt.missing { p.flaky-text { "missing: " (missing) } }
             }
             td data-label="Runner" { (runner_link(visitor, attempt.runner)) }
-            td.time data-label="Took" { (words::span(attempt.ended_at.since(attempt.started_at))) }
-            td.time data-label="Ended" { (ago(now, attempt.ended_at)) }
+            td.time.told data-label="Took" { (words::span(attempt.ended_at.since(attempt.started_at))) }
+            td.time.told data-label="Ended" { (ago(now, attempt.ended_at)) }
             td data-label="Log" { a href=(log) { "Log" span.unseen { " of attempt " (attempt.number) } } }
         }
     }
@@ -157,7 +162,7 @@ pub(crate) async fn log(visitor: &Visitor, view: &JobView, grant: Option<u64>) -
                 @if grant > 0 { a href=(visitor.place.to(format_args!("jobs/{job}/log?grant={grant}"))) { "As text" span.unseen { ": the log" } } }
             }
             @if text.is_empty() && !goes_on {
-                (empty("Nothing was logged."))
+                (empty("Nothing was logged yet."))
             } @else {
                 pre.log #log-text tabindex="0" aria-labelledby="log-title" data-log=[goes_on.then_some(stream)] { (text) }
             }
@@ -177,13 +182,13 @@ pub(crate) fn artifacts(visitor: &Visitor, view: &JobView) -> Markup {
     let attempt =
         |grant| view.attempts.iter().find(|attempt| attempt.grant == grant).map(|found| found.number);
     html! {
-        @if view.artifacts.is_empty() { (empty("Nothing was left.")) }
+        @if view.artifacts.is_empty() { (empty("Nothing was left yet.")) }
         @else {
             (table("Artifacts", &["Name", "Attempt", "Type", "Size"], &html! {
                 @for left in &view.artifacts {
                     tr {
                         td data-label="Name" { a.break href=(artifact::address(&visitor.place, view.job, left)) { (left.name) } }
-                        td data-label="Attempt" { @if let Some(number) = attempt(left.grant) { (number) } @else { "–" } }
+                        td.told data-label="Attempt" { @if let Some(number) = attempt(left.grant) { (number) } @else { "–" } }
                         td data-label="Type" { (left.media_type) }
                         td.time data-label="Size" { (words::size(left.length)) }
                     }
