@@ -62,6 +62,7 @@ impl Dashboard {
             .route("/sign-out", post(access::sign_out))
             .fallback(pages::nowhere)
             .layer(middleware::from_fn_with_state(site.clone(), access::admit))
+            .route("/", get(pages::beginning))
             .route("/sign-in", get(access::show_sign_in).post(access::sign_in))
             .merge(assets::routes())
             .layer(middleware::from_fn(assets::guard))

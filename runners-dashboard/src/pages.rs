@@ -37,7 +37,6 @@ use runners_core::{Cursor, EventCursor, IdempotencyKey, Management, Paging, Time
 /// The routes of every page.
 pub(crate) fn routes() -> Router<Site> {
     Router::new()
-        .route("/", get(beginning))
         .route("/queue", get(queue::show))
         .route("/jobs", get(jobs::list))
         .route("/jobs/{job}", get(job::show))
@@ -69,17 +68,14 @@ pub(crate) fn routes() -> Router<Site> {
 }
 
 /// The site begins with the queue. The address that leads there is relative to what the browser
-/// shows, with or without a slash at its end.
-async fn beginning(OriginalUri(uri): OriginalUri) -> Response {
+/// shows, with or without a slash at its end; so it comes before any other that may be needed first.
+pub(crate) async fn beginning(OriginalUri(uri): OriginalUri) -> Response {
     layout::redirect(&first_page(uri.path()))
 }
 
-/// What leads nowhere; but for the prefix with a slash at its end, which is the beginning.
-pub(crate) async fn nowhere(OriginalUri(original): OriginalUri, uri: http::Uri) -> Result<Response, Failure> {
-    if matches!(uri.path(), "" | "/") {
-        return Ok(layout::redirect(&first_page(original.path())));
-    }
-    Err(Failure::not_found("There is no such page."))
+/// What leads nowhere.
+pub(crate) async fn nowhere() -> Failure {
+    Failure::not_found("There is no such page.")
 }
 
 fn first_page(path: &str) -> String {
