@@ -75,7 +75,7 @@ async fn page(site: &Site, visitor: &Visitor, form: &Form, shown: &Markup) -> Re
                         label.check { input type="checkbox" name=(scope.as_str()) checked[scope == Scope::Read]; " " (words) }
                     }
                 }
-                label { "Expires in" (span_field("expires_in", "days")) }
+                label { "Expires in" (span_field("expires_in", "days", "never")) }
                 p.faint { "Without a time it is good until it is revoked." }
                 p.buttons { button.primary type="submit" { "Create credential" } }
             }

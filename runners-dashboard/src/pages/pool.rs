@@ -57,7 +57,7 @@ pub(crate) async fn create_token(
     }
     let issued = once(&visitor, &form)?.create_registration(pool, spec).await?;
     let token = issued.token.as_ref().map(runners_core::Token::expose);
-    let shown = secret("Registration token", token, &joins(&site, "-t"));
+    let shown = secret("Registration token", token, &joins(&site));
     page(&site, &visitor, pool, &shown).await
 }
 
@@ -78,7 +78,7 @@ pub(crate) async fn register_runner(
 ) -> Result<Response, Failure> {
     let issued = once(&visitor, &form)?.register_runner(pool, form.text("name")).await?;
     let token = issued.token.as_ref().map(runners_core::Token::expose);
-    let shown = secret(&format!("Token of the runner {}", issued.view.name), token, &joins(&site, "-t"));
+    let shown = secret(&format!("Token of the runner {}", issued.view.name), token, &joins(&site));
     page(&site, &visitor, pool, &shown).await
 }
 
@@ -185,7 +185,7 @@ fn forms(site: &Site, visitor: &Visitor, view: &PoolView) -> Markup {
                     h3 { "New registration token" }
                     label { "What for" input name="name" maxlength="200" autocomplete="off" placeholder="build machines"; }
                     label { "Uses at most" input name="uses_max" type="number" min="1" max="1000000" value="1" placeholder="any number"; }
-                    label { "Expires in" (span_field("expires_in", "days")) }
+                    label { "Expires in" (span_field("expires_in", "days", "1")) }
                     p.buttons { button.primary type="submit" { "Create token" } }
                 }
                 form.card method="post" action=(to("/runners")) {
@@ -210,12 +210,14 @@ fn forms(site: &Site, visitor: &Visitor, view: &PoolView) -> Markup {
 }
 
 /// How a machine joins with the token that is shown.
-fn joins(site: &Site, flag: &str) -> Markup {
+fn joins(site: &Site) -> Markup {
     html! {
         @if let Some(url) = &site.server_url {
-            p { "On the machine that joins:" }
-            p { code.break { "runners run -s " (url) " " (flag) " …" } }
-            p.faint { "The token is better kept in the variable " code { "RUNNERS_TOKEN" } " or in a file, where nobody else reads it." }
+            p { "On the machine that joins, with the token in place of the dots:" }
+            p.copy {
+                code #command { "RUNNERS_TOKEN=… runners run -s " (url) }
+                button type="button" data-copy="command" hidden { "Copy" }
+            }
         }
     }
 }

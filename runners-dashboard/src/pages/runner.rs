@@ -153,7 +153,7 @@ fn controls(visitor: &Visitor, view: &RunnerView) -> Markup {
                     (form_token(visitor))
                     h3 { "Drain" }
                     label { "Why, for others" input name="note" maxlength="500" autocomplete="off" placeholder="kernel update"; }
-                    label { "Within" (span_field("within", "minutes")) }
+                    label { "Within" (span_field("within", "minutes", "any")) }
                     p.faint { "It takes nothing new and finishes what it holds. Without a time it may take as long as it likes." }
                     p.buttons {
                         button type="submit" { "Drain" }
@@ -175,7 +175,7 @@ fn controls(visitor: &Visitor, view: &RunnerView) -> Markup {
             }
             div.dangers {
                 (confirmed(visitor, &path("retire"), "Retire", "It drains, and is removed once it has, or after the time below.",
-                    &html! { label { "Within" (span_field("within", "minutes")) } }))
+                    &html! { label { "Within" (span_field("within", "minutes", "60")) } }))
                 (confirmed(visitor, &path("revoke"), "Revoke credentials", "Its next call is refused. What it holds is lost when its term ends.", &html! {}))
                 (confirmed(visitor, &path("remove"), "Remove", "At once: its credentials are good no longer, and what it holds is lost.", &html! {}))
             }
@@ -184,10 +184,10 @@ fn controls(visitor: &Visitor, view: &RunnerView) -> Markup {
 }
 
 /// A number and its unit.
-pub(crate) fn span_field(name: &str, unit: &str) -> Markup {
+pub(crate) fn span_field(name: &str, unit: &str, usual: &str) -> Markup {
     html! {
         span.span-field {
-            input name=(name) type="number" min="1" max="100000" inputmode="numeric" aria-label="How many";
+            input name=(name) type="number" min="1" max="100000" placeholder=(usual) aria-label="How many";
             select name={ (name) "_unit" } aria-label="Unit" {
                 @for each in ["minutes", "hours", "days"] { option value=(each) selected[each == unit] { (each) } }
             }

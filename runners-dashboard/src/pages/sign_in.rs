@@ -20,7 +20,7 @@ pub(crate) fn page(next: &str, problem: Option<&str>) -> Response {
             input #credential type="password" name="credential" autocomplete="current-password" required autofocus
                 spellcheck="false" placeholder="rapi_…" aria-describedby="hint" aria-invalid=[problem.map(|_| "true")];
             p.faint #hint {
-                "It decides what you see and may do. " code { "runners credentials create" } " makes one; a server of the program keeps its first in " code { "runners-data" } "."
+                "It decides what you see and may do. " code { "runners credentials create" } " makes one; a server of the program keeps its first in " code { "runners-data/api-token" } "."
             }
             button.primary type="submit" { "Sign in" }
         }

@@ -102,7 +102,10 @@ async fn the_prefix_alone_leads_to_the_queue() {
             "{path}"
         );
     }
-    assert_eq!(at("/a/dashboard/nowhere").header("cookie", &browser.cookie).send().await.unwrap().status(), 404);
+    assert_eq!(
+        at("/a/dashboard/nowhere").header("cookie", &browser.cookie).send().await.unwrap().status(),
+        404
+    );
 }
 
 #[tokio::test]
