@@ -22,7 +22,7 @@ async fn fill(stage: &Stage) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_page_is_bounded_however_much_there_is_and_all_of_it_is_reached() {
     let stage = Stage::open().await;
     fill(&stage).await;
