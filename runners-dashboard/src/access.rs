@@ -178,7 +178,17 @@ async fn welcome(
         _ => None,
     };
     let name = if name.is_empty() { may.words() } else { name };
-    Ok(Visitor { management, may, name, tenant, form_token, has_session, place, ended })
+    Ok(Visitor {
+        management,
+        may,
+        name,
+        tenant,
+        form_token,
+        has_session,
+        has_regions: site.has_regions(),
+        place,
+        ended,
+    })
 }
 
 /// Reads a form that was sent by a page of ours.

@@ -35,6 +35,8 @@ pub(crate) struct Inner {
     pub(crate) random: Arc<dyn Random>,
     /// What another machine would say to reach the control plane, if the host knows.
     pub(crate) server_url: Option<String>,
+    #[cfg(feature = "orchestrator")]
+    pub(crate) orchestrator: Option<runners_core::orchestration::Orchestrator>,
 }
 
 impl Dashboard {
@@ -99,6 +101,14 @@ impl DashboardBuilder {
         self
     }
 
+    /// Shows the runs over regions of an orchestrator.
+    #[cfg(feature = "orchestrator")]
+    #[must_use]
+    pub fn orchestrator(mut self, orchestrator: &runners_core::orchestration::Orchestrator) -> Self {
+        self.0.orchestrator = Some(orchestrator.clone());
+        self
+    }
+
     /// Ends building.
     #[must_use]
     pub fn build(self) -> Dashboard {
@@ -117,6 +127,8 @@ impl Inner {
             clock: Arc::new(SystemClock::default()),
             random: Arc::new(SystemRandom::default()),
             server_url: None,
+            #[cfg(feature = "orchestrator")]
+            orchestrator: None,
         }
     }
 }
@@ -125,6 +137,14 @@ impl Site {
     /// The time on the wall.
     pub(crate) fn now(&self) -> Timestamp {
         self.0.clock.wall()
+    }
+
+    /// Whether there are runs over regions.
+    pub(crate) fn has_regions(&self) -> bool {
+        #[cfg(feature = "orchestrator")]
+        return self.orchestrator.is_some();
+        #[cfg(not(feature = "orchestrator"))]
+        false
     }
 
     /// Draws an id.

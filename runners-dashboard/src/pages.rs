@@ -10,6 +10,8 @@ pub(crate) mod jobs;
 pub(crate) mod pool;
 pub(crate) mod pools;
 pub(crate) mod queue;
+#[cfg(feature = "orchestrator")]
+pub(crate) mod regions;
 pub(crate) mod result;
 pub(crate) mod run;
 pub(crate) mod runner;
@@ -36,7 +38,13 @@ use runners_core::{Cursor, EventCursor, IdempotencyKey, Management, Paging, Time
 
 /// The routes of every page.
 pub(crate) fn routes() -> Router<Site> {
-    Router::new()
+    let routes = Router::new();
+    #[cfg(feature = "orchestrator")]
+    let routes = routes
+        .route("/regions", get(regions::list))
+        .route("/regions/{run}", get(regions::show))
+        .route("/regions/{run}/cancel", post(regions::cancel));
+    routes
         .route("/queue", get(queue::show))
         .route("/jobs", get(jobs::list))
         .route("/jobs/{job}", get(job::show))

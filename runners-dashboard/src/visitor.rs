@@ -41,6 +41,8 @@ pub(crate) struct Visitor {
     pub(crate) form_token: String,
     /// Whether signing in and out is ours.
     pub(crate) has_session: bool,
+    /// Whether the site shows runs over regions.
+    pub(crate) has_regions: bool,
     pub(crate) place: Place,
     pub(crate) ended: Ended,
 }

@@ -6,4 +6,6 @@ mod forms;
 mod live;
 mod many;
 mod pages;
+#[cfg(feature = "orchestrator")]
+mod regions;
 mod stage;
