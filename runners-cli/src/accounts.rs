@@ -2,6 +2,7 @@
 //! whomever the control plane's own records name.
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use runners_core::{
     Authenticate, AuthenticateError, ControlPlane, Digest, Principal, RecordsAuthenticator, Token,
 };
@@ -28,5 +29,9 @@ impl Authenticate for Accounts {
             return Ok(Principal::Operator);
         }
         self.records.authenticate(token).await
+    }
+
+    fn ended(&self, token: &str) -> BoxFuture<'static, ()> {
+        self.records.ended(token)
     }
 }

@@ -1,7 +1,7 @@
-//! The two faces of a server under one address: management below `/api`, and the protocol of
-//! runners and clients everywhere else.
+//! The faces of a server under one address: management below `/api`, the dashboard below
+//! `/dashboard`, and the protocol of runners and clients everywhere else.
 
-use axum::{Router, body::Body};
+use axum::{Router, body::Body, response::Redirect, routing::get};
 use bytes::Bytes;
 use futures::{FutureExt as _, future::BoxFuture};
 use http::{Request, Response};
@@ -17,17 +17,38 @@ use tower_service::Service;
 /// Where management is.
 pub(crate) const MANAGEMENT: &str = "/api";
 
+/// Where the dashboard is.
+pub(crate) const DASHBOARD: &str = "/dashboard";
+
 /// Hands each request to the face that its path leads to. Calls of runners, which are held back by
 /// the thousand, pass no router.
 #[derive(Clone, Debug)]
 pub(crate) struct Faces {
     protocol: HttpFace,
-    management: Router,
+    /// Every face but the protocol.
+    others: Router,
+    has_dashboard: bool,
 }
 
 impl Faces {
     pub(crate) fn new(protocol: HttpFace, management: Router) -> Self {
-        Self { protocol, management: Router::new().nest(MANAGEMENT, management) }
+        Self { protocol, others: Router::new().nest(MANAGEMENT, management), has_dashboard: false }
+    }
+
+    /// Adds the dashboard, and leads to it whoever opens the address itself.
+    pub(crate) fn with_dashboard(self, dashboard: Router) -> Self {
+        let begins = get(async || Redirect::to(DASHBOARD.trim_start_matches('/')));
+        let others = self.others.nest_service(DASHBOARD, dashboard).route("/", begins);
+        Self { others, has_dashboard: true, ..self }
+    }
+
+    /// Whether a path leads to another face than the protocol.
+    fn is_other(&self, path: &str) -> bool {
+        let below = |prefix| {
+            let rest = path.strip_prefix(prefix);
+            rest.is_some_and(|rest: &str| rest.is_empty() || rest.starts_with('/'))
+        };
+        below(MANAGEMENT) || (self.has_dashboard && (path == "/" || below(DASHBOARD)))
     }
 }
 
@@ -45,9 +66,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let below = request.uri().path().strip_prefix(MANAGEMENT);
-        if below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-            let answer = self.management.call(request);
+        if self.is_other(request.uri().path()) {
+            let answer = self.others.call(request);
             return answer.map(|answer| answer.map(|answer| answer.map(Either::Right))).boxed();
         }
         let answer = self.protocol.call(request);

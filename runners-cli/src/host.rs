@@ -4,7 +4,7 @@
 use crate::{
     accounts::Accounts,
     args::HostArgs,
-    faces::{Faces, MANAGEMENT},
+    faces::{DASHBOARD, Faces, MANAGEMENT},
     telemetry::MetricsPort,
     terminal,
     tokens::{self, DataDirectory},
@@ -14,6 +14,7 @@ use runners_api::ManagementFace;
 use runners_core::{
     AddressPolicy, ControlPlane, DirectoryArtifacts, PoolId, Registration, Scope, TenantId, Token, TokenKind,
 };
+use runners_dashboard::Dashboard;
 use runners_otel::Telemetry;
 use runners_store_sqlite::SqliteStore;
 use runners_transport_http::{HttpFace, HttpWebhooks, Server, TlsIdentity};
@@ -35,6 +36,7 @@ pub(crate) struct Host {
     /// Speaks https with it, if there is one.
     identity: Option<TlsIdentity>,
     url: String,
+    has_dashboard: bool,
     json: bool,
     metrics: Option<MetricsPort>,
 }
@@ -81,7 +83,20 @@ impl Host {
         let accounts = Accounts::new(&control, &data.operator()?);
         let metrics = MetricsPort::open(telemetry, settings.metrics_listen()).await?;
         let json = arguments.json;
-        Ok(Self { control, artifacts, data, registration, accounts, listener, identity, url, json, metrics })
+        let has_dashboard = settings.dashboard();
+        Ok(Self {
+            control,
+            artifacts,
+            data,
+            registration,
+            accounts,
+            listener,
+            identity,
+            url,
+            has_dashboard,
+            json,
+            metrics,
+        })
     }
 
     /// Says where it is and what to do next.
@@ -94,6 +109,7 @@ impl Host {
                 "registration_token_file": registration, "api_token_file": api,
                 "operator_token_file": self.data.operator_file(),
                 "metrics_url": self.metrics.as_ref().map(|metrics| &metrics.url),
+                "dashboard_url": self.has_dashboard.then(|| format!("{}{DASHBOARD}", self.url)),
             }));
             return;
         }
@@ -108,8 +124,12 @@ impl Host {
             ("operator", self.data.operator_file().display().to_string()),
         ];
         let metrics = self.metrics.as_ref().map(|metrics| ("metrics", metrics.url.clone()));
+        let dashboard = self.has_dashboard.then(|| {
+            let signs_in = format!("sign in with what is in {}", api.display());
+            ("dashboard", format!("{}{DASHBOARD}, {signs_in}", self.url))
+        });
         let faint = console::Style::new().dim();
-        for (name, value) in facts.iter().chain(&metrics).chain(next) {
+        for (name, value) in dashboard.iter().chain(&facts).chain(&metrics).chain(next) {
             terminal::print(format!("  {} {value}", faint.apply_to(format!("{name:<12}"))));
         }
         terminal::print(format!("  {}", faint.apply_to("Ctrl-C stops it.")));
@@ -134,8 +154,12 @@ impl Host {
         };
         let face =
             HttpFace::builder(self.accounts.clone(), callers).artifacts(self.artifacts).documented().build();
+        let dashboard = Dashboard::builder(&control, self.accounts.clone()).server_url(self.url).build();
         let management = ManagementFace::builder(&control, self.accounts).build();
-        let faces = Faces::new(face, management.into_router());
+        let mut faces = Faces::new(face, management.into_router());
+        if self.has_dashboard {
+            faces = faces.with_dashboard(dashboard.into_router());
+        }
         let stopped = async {
             stop.cancelled().await;
             // It answers the calls that it holds back, so that connections can end.

@@ -97,6 +97,11 @@ impl Settings {
         self.layer.insecure_http.unwrap_or_default()
     }
 
+    /// Whether there is a dashboard.
+    pub(crate) fn dashboard(&self) -> bool {
+        !self.layer.no_dashboard.unwrap_or_default()
+    }
+
     pub(crate) fn webhook_allow(&self) -> impl Iterator<Item = Network> {
         self.layer.webhook_allow.iter().flatten().map(|network| network.0)
     }

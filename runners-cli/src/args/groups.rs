@@ -52,6 +52,9 @@ pub(crate) struct GivenSettings {
     /// addresses can always be called.
     #[arg(long, value_name = "NETWORK", env = "RUNNERS_WEBHOOK_ALLOW", value_delimiter = ',')]
     pub(crate) webhook_allow: Vec<runners_core::Network>,
+    /// Leave out the dashboard, which is at /dashboard otherwise.
+    #[arg(long, env = "RUNNERS_NO_DASHBOARD")]
+    pub(crate) no_dashboard: bool,
     /// Serve metrics as Prometheus text on this address, or on this port of 127.0.0.1. Whoever reaches
     /// it can read them.
     #[arg(long, value_name = "ADDRESS", value_parser = metrics_address, env = "RUNNERS_METRICS_LISTEN")]

@@ -7,6 +7,7 @@ mod access;
 mod arguments;
 mod background;
 mod canonical;
+mod dashboard;
 mod engines;
 mod flows;
 mod machine;

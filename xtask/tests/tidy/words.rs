@@ -30,7 +30,7 @@ const FOREIGN_PHRASES: &[&str] =
 /// Crates that speak HTTP or WebDriver, whose word the last one is, and the program, which has a
 /// command of that name.
 const SPEAKERS_OF_HTTP: &[&str] =
-    &["runners-transport-http", "runners-api", "runners-exec-webdriver", "runners-cli"];
+    &["runners-transport-http", "runners-api", "runners-dashboard", "runners-exec-webdriver", "runners-cli"];
 
 /// What those who speak HTTP share of it: a problem has a member of that name.
 const PROBLEMS: &str = "runners-core/src/problem.rs";

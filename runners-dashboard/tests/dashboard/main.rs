@@ -1,0 +1,11 @@
+//! The dashboard, called over a real loopback server.
+#![expect(clippy::unwrap_used, reason = "a test that fails to set up fails")]
+
+mod access;
+mod forms;
+mod live;
+mod many;
+mod pages;
+#[cfg(feature = "orchestrator")]
+mod regions;
+mod stage;
