@@ -4,6 +4,7 @@ mod fleet;
 mod groups;
 mod guard;
 mod job;
+mod orchestrate;
 mod runner;
 
 pub(crate) use fleet::{
@@ -19,6 +20,9 @@ pub(crate) use groups::{
 };
 pub(crate) use guard::{GuardArgs, KeyCommand, KeyGenerateArgs, SignArgs, TenureArgs};
 pub(crate) use job::{JobArgs, PingArgs};
+pub(crate) use orchestrate::{
+    AskArgs, ConfigCommand, OrchestrateArgs, RegionsCommand, ResultArgs, RunChecksArgs, RunOverArgs,
+};
 pub(crate) use runner::{
     CompletionArgs, DoctorArgs, LogArgs, ManArgs, RunArgs, StartArgs, StatusArgs, StopArgs,
 };
@@ -70,8 +74,11 @@ impl Arguments {
             }
             Command::Server(server) => &mut server.host,
             Command::Dev(dev) => &mut dev.host,
+            Command::Regions(RegionsCommand::Config(ConfigCommand::Show(show))) => &mut show.host,
             _ => return Ok(arguments),
         };
+        // Those of a verb of two words belong to the second.
+        let given = given.map(|given| given.subcommand().map_or(given, |(_, below)| below));
         let sources = given.map(Sources::of).unwrap_or_default();
         host.settings = Settings::resolve(&host.given, &sources, environment)?;
         Ok(arguments)
@@ -162,6 +169,8 @@ Exit codes: 0 all passed; 1 one failed or timed out; 2 one could not run, was ca
     /// Validate recorded flows, or replay them right here.
     #[command(subcommand)]
     Flow(FlowCommand),
+    #[command(flatten)]
+    Regions(RegionsCommand),
     /// Make keys, so that runners execute what you signed and nothing else.
     #[command(subcommand)]
     Key(KeyCommand),
@@ -213,6 +222,8 @@ pub(crate) enum FlowCommand {
 pub(crate) struct ServerArgs {
     #[command(flatten)]
     pub(crate) host: HostArgs,
+    #[command(flatten)]
+    pub(crate) browser: BrowserArgs,
     /// Print the settings that count, each with where it comes from, and start nothing.
     #[arg(long)]
     pub(crate) print_config: bool,

@@ -1,6 +1,7 @@
 //! What each command does, one file each.
 
 mod background;
+mod config;
 mod credentials;
 mod dev;
 mod doctor;
@@ -12,6 +13,7 @@ mod follow;
 mod jobs;
 mod key;
 mod log;
+mod orchestrate;
 mod pools;
 mod queue;
 mod retention;
@@ -23,7 +25,7 @@ mod submit;
 mod webhooks;
 
 use crate::{
-    args::{Command, FleetCommand, FlowCommand, KeyCommand, OutputArgs},
+    args::{Command, FleetCommand, FlowCommand, KeyCommand, OutputArgs, RegionsCommand},
     exit::Exit,
     output::OutputDirectory,
     report::Report,
@@ -56,6 +58,9 @@ pub(crate) async fn execute(command: Command, telemetry: &Telemetry) -> Result<E
             Ok(Exit::Passed)
         }
         Command::Key(KeyCommand::Generate(arguments)) => key::generate(&arguments),
+        Command::Regions(RegionsCommand::Orchestrate(arguments)) => orchestrate::execute(*arguments).await,
+        Command::Regions(RegionsCommand::RunChecks(arguments)) => orchestrate::run_checks(*arguments).await,
+        Command::Regions(RegionsCommand::Config(command)) => Ok(config::config(command)),
         Command::Fleet(command) => manage(command).await,
         Command::Ping(arguments) => jobs::ping(arguments).await,
         Command::Job(arguments) => jobs::show(arguments).await,

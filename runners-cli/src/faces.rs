@@ -1,5 +1,5 @@
-//! The two faces of a server under one address: management below `/api`, and the protocol of
-//! runners and clients everywhere else.
+//! The faces of a server under one address: management below `/api`, others where they are mounted, and
+//! the protocol of runners and clients everywhere else.
 
 use axum::{Router, body::Body};
 use bytes::Bytes;
@@ -16,18 +16,38 @@ use tower_service::Service;
 
 /// Where management is.
 pub(crate) const MANAGEMENT: &str = "/api";
+/// Where the orchestrator is.
+pub(crate) const ORCHESTRATOR: &str = "/api/orchestrator";
+/// Where the runner endpoint is.
+pub(crate) const ENDPOINT: &str = "/api/runner";
 
 /// Hands each request to the face that its path leads to. Calls of runners, which are held back by
 /// the thousand, pass no router.
 #[derive(Clone, Debug)]
 pub(crate) struct Faces {
     protocol: HttpFace,
-    management: Router,
+    /// The longest prefix first.
+    mounted: Vec<(&'static str, Router)>,
 }
 
 impl Faces {
     pub(crate) fn new(protocol: HttpFace, management: Router) -> Self {
-        Self { protocol, management: Router::new().nest(MANAGEMENT, management) }
+        Self { protocol, mounted: Vec::new() }.mount(MANAGEMENT, management)
+    }
+
+    /// Mounts another face under a prefix, which goes before shorter ones.
+    pub(crate) fn mount(mut self, prefix: &'static str, face: Router) -> Self {
+        self.mounted.push((prefix, Router::new().nest(prefix, face)));
+        self.mounted.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        self
+    }
+
+    fn at(&mut self, path: &str) -> Option<&mut Router> {
+        let leads_there = |prefix: &str| {
+            path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let found = self.mounted.iter_mut().find(|(prefix, _)| leads_there(prefix));
+        found.map(|(_, router)| router)
     }
 }
 
@@ -45,9 +65,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let below = request.uri().path().strip_prefix(MANAGEMENT);
-        if below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-            let answer = self.management.call(request);
+        if let Some(router) = self.at(request.uri().path()) {
+            let answer = router.call(request);
             return answer.map(|answer| answer.map(|answer| answer.map(Either::Right))).boxed();
         }
         let answer = self.protocol.call(request);

@@ -15,6 +15,7 @@ mod reader;
 mod schema;
 mod secret;
 mod selector;
+mod start;
 mod step;
 mod support;
 

@@ -1,6 +1,7 @@
 //! The orchestrator over scripted regions, on simulated time.
 
 mod bad_regions;
+mod found;
 mod regions;
 mod restart;
 mod runs;
