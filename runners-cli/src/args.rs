@@ -6,6 +6,7 @@ mod guard;
 mod job;
 mod left;
 mod machine;
+mod orchestrate;
 mod profiles;
 mod reading;
 mod runner;
@@ -28,6 +29,9 @@ pub(crate) use left::{
     ArtifactsCommand, GetArtifactsArgs, JobLogArgs, ListArtifactsArgs, OneRunArgs, RunsCommand,
 };
 pub(crate) use machine::{LogoutArgs, RegisterArgs, ServiceArgs, ServiceCommand, ServiceKind};
+pub(crate) use orchestrate::{
+    AskArgs, ConfigCommand, OrchestrateArgs, RegionsCommand, ResultArgs, RunChecksArgs, RunOverArgs,
+};
 pub(crate) use profiles::{AddProfileArgs, ProfileCommand, UseProfileArgs};
 pub(crate) use runner::{
     CompletionArgs, DoctorArgs, HomeArgs, LogArgs, ManArgs, RunArgs, StartArgs, StatusArgs, StopArgs,
@@ -170,6 +174,8 @@ Exit codes: 0 all passed; 1 one failed or timed out; 2 one could not run, was ca
     /// Validate recorded flows, or replay them right here.
     #[command(subcommand)]
     Flow(FlowCommand),
+    #[command(flatten)]
+    Regions(RegionsCommand),
     /// Make keys, so that runners execute what you signed and nothing else.
     #[command(subcommand)]
     Key(KeyCommand),
@@ -227,6 +233,8 @@ pub(crate) enum FlowCommand {
 pub(crate) struct ServerArgs {
     #[command(flatten)]
     pub(crate) host: HostArgs,
+    #[command(flatten)]
+    pub(crate) browser: BrowserArgs,
     /// Print the settings that count, each with where it comes from, and start nothing.
     #[arg(long)]
     pub(crate) print_config: bool,

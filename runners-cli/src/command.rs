@@ -3,6 +3,7 @@
 mod artifacts;
 mod background;
 mod changes;
+mod config;
 mod credentials;
 mod dev;
 mod doctor;
@@ -16,6 +17,7 @@ mod key;
 mod log;
 mod logout;
 mod logs;
+mod orchestrate;
 mod pools;
 mod profile;
 mod queue;
@@ -32,7 +34,7 @@ mod submit;
 mod webhooks;
 
 use crate::{
-    args::{Command, FleetCommand, FlowCommand, KeyCommand, OutputArgs},
+    args::{Command, FleetCommand, FlowCommand, KeyCommand, OutputArgs, RegionsCommand},
     exit::Exit,
     output::OutputDirectory,
     report::Report,
@@ -71,6 +73,9 @@ pub(crate) async fn execute(command: Command, telemetry: &Telemetry) -> Result<E
             Ok(Exit::Passed)
         }
         Command::Key(KeyCommand::Generate(arguments)) => key::generate(&arguments),
+        Command::Regions(RegionsCommand::Orchestrate(arguments)) => orchestrate::execute(*arguments).await,
+        Command::Regions(RegionsCommand::RunChecks(arguments)) => orchestrate::run_checks(*arguments).await,
+        Command::Regions(RegionsCommand::Config(command)) => Ok(config::config(command)),
         Command::Fleet(command) => manage(command).await,
         Command::Ping(arguments) => jobs::ping(arguments).await,
         Command::Job(arguments) => jobs::show(arguments).await,

@@ -157,6 +157,19 @@ pub(crate) fn transport(server: &str, token: Token, trust: &TrustArgs) -> Result
     }
 }
 
+/// A client of HTTP that trusts whom `trust` names, and follows no redirect.
+pub(crate) fn client(trust: &TrustArgs) -> Result<reqwest::Client> {
+    let mut client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    if let Some(file) = &trust.ca_file {
+        let told = || format!("cannot use --ca-file {}", file.display());
+        let pem = fs::read(file).with_context(told)?;
+        for certificate in reqwest::Certificate::from_pem_bundle(&pem).with_context(told)? {
+            client = client.add_root_certificate(certificate);
+        }
+    }
+    client.build().context("the client cannot be set up")
+}
+
 /// What to do when a server is not believed. The error of the TLS library is deep in the chain, and
 /// of a type that is not ours to name.
 pub(crate) fn certificate_advice(chain: &str) -> Option<&'static str> {

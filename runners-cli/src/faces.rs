@@ -1,5 +1,5 @@
-//! The faces of a server under one address: management below `/api`, the dashboard below
-//! `/dashboard`, and the protocol of runners and clients everywhere else.
+//! The faces of a server under one address: management below `/api`, others where they are mounted, and
+//! the protocol of runners and clients everywhere else.
 
 use axum::{Router, body::Body, response::Redirect, routing::get};
 use bytes::Bytes;
@@ -16,7 +16,10 @@ use tower_service::Service;
 
 /// Where management is.
 pub(crate) const MANAGEMENT: &str = "/api";
-
+/// Where the orchestrator is.
+pub(crate) const ORCHESTRATOR: &str = "/api/orchestrator";
+/// Where the runner endpoint is.
+pub(crate) const ENDPOINT: &str = "/api/runner";
 /// Where the dashboard is.
 pub(crate) const DASHBOARD: &str = "/dashboard";
 
@@ -25,30 +28,38 @@ pub(crate) const DASHBOARD: &str = "/dashboard";
 #[derive(Clone, Debug)]
 pub(crate) struct Faces {
     protocol: HttpFace,
-    /// Every face but the protocol.
-    others: Router,
-    has_dashboard: bool,
+    /// The longest prefix first.
+    mounted: Vec<(&'static str, Router)>,
 }
 
 impl Faces {
     pub(crate) fn new(protocol: HttpFace, management: Router) -> Self {
-        Self { protocol, others: Router::new().nest(MANAGEMENT, management), has_dashboard: false }
+        Self { protocol, mounted: Vec::new() }.mount(MANAGEMENT, management)
+    }
+
+    /// Mounts another face under a prefix, which goes before shorter ones.
+    pub(crate) fn mount(self, prefix: &'static str, face: Router) -> Self {
+        self.lead(prefix, Router::new().nest_service(prefix, face))
     }
 
     /// Adds the dashboard, and leads to it whoever opens the address itself.
     pub(crate) fn with_dashboard(self, dashboard: Router) -> Self {
         let begins = get(async || Redirect::to(DASHBOARD.trim_start_matches('/')));
-        let others = self.others.nest_service(DASHBOARD, dashboard).route("/", begins);
-        Self { others, has_dashboard: true, ..self }
+        self.mount(DASHBOARD, dashboard).lead("/", Router::new().route("/", begins))
     }
 
-    /// Whether a path leads to another face than the protocol.
-    fn is_other(&self, path: &str) -> bool {
-        let below = |prefix| {
-            let rest = path.strip_prefix(prefix);
-            rest.is_some_and(|rest: &str| rest.is_empty() || rest.starts_with('/'))
+    fn lead(mut self, prefix: &'static str, router: Router) -> Self {
+        self.mounted.push((prefix, router));
+        self.mounted.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        self
+    }
+
+    fn at(&mut self, path: &str) -> Option<&mut Router> {
+        let leads_there = |prefix: &str| {
+            path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        below(MANAGEMENT) || (self.has_dashboard && (path == "/" || below(DASHBOARD)))
+        let found = self.mounted.iter_mut().find(|(prefix, _)| leads_there(prefix));
+        found.map(|(_, router)| router)
     }
 }
 
@@ -66,8 +77,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        if self.is_other(request.uri().path()) {
-            let answer = self.others.call(request);
+        if let Some(router) = self.at(request.uri().path()) {
+            let answer = router.call(request);
             return answer.map(|answer| answer.map(|answer| answer.map(Either::Right))).boxed();
         }
         let answer = self.protocol.call(request);

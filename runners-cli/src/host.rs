@@ -3,16 +3,19 @@
 
 use crate::{
     accounts::Accounts,
-    args::HostArgs,
-    faces::{DASHBOARD, Faces, MANAGEMENT},
+    args::{BrowserArgs, HostArgs},
+    faces::{DASHBOARD, ENDPOINT, Faces, MANAGEMENT, ORCHESTRATOR},
+    orchestration::{Checks, Here},
+    settings::Settings,
     telemetry::MetricsPort,
     terminal,
     tokens::{self, DataDirectory},
 };
 use anyhow::{Context as _, Result, bail};
-use runners_api::ManagementFace;
+use runners_api::{EndpointFace, ManagementFace, OrchestratorFace};
 use runners_core::{
-    AddressPolicy, ControlPlane, DirectoryArtifacts, PoolId, Registration, Scope, TenantId, Token, TokenKind,
+    AddressPolicy, ControlPlane, DirectoryArtifacts, Egress, PoolId, Registration, Scope, TenantId, Token,
+    TokenKind, orchestration::Orchestrator, store::Store,
 };
 use runners_dashboard::Dashboard;
 use runners_otel::Telemetry;
@@ -32,6 +35,12 @@ pub(crate) struct Host {
     /// Admits runners to the pool `default`.
     pub(crate) registration: Token,
     accounts: Accounts,
+    checks: Checks,
+    /// None if it is switched off.
+    orchestrator: Option<Orchestrator>,
+    serves_endpoint: bool,
+    /// Which pages may be looked at from here.
+    pages: Egress,
     listener: TcpListener,
     /// Speaks https with it, if there is one.
     identity: Option<TlsIdentity>,
@@ -42,59 +51,60 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Claims the address, opens the store, starts the control plane, and makes sure of the tokens.
-    pub(crate) async fn open(arguments: &HostArgs, telemetry: &Telemetry) -> Result<Self> {
+    /// Claims the address, opens the store, starts the control plane and the orchestrator, and makes sure
+    /// of the tokens. Checks are carried out by `browser`; `egress` says where to, beside the settings.
+    pub(crate) async fn open(
+        arguments: &HostArgs,
+        browser: &BrowserArgs,
+        egress: Egress,
+        telemetry: &Telemetry,
+    ) -> Result<Self> {
         let settings = &arguments.settings;
-        let listen = settings.listen();
-        let identity = match settings.tls() {
-            Some((certificate, key)) => Some(TlsIdentity::open(certificate, key).await?),
-            None => None,
-        };
-        if !listen.ip().to_canonical().is_loopback() && identity.is_none() && !settings.insecure_http() {
-            bail!(
-                "on {listen} the tokens would travel over plain http for all to read: give --tls-cert and \
-                 --tls-key, listen on 127.0.0.1 behind a proxy with TLS, or allow it with --insecure-http"
-            );
-        }
-        let listener = TcpListener::bind(listen).await.map_err(|error| match error.kind() {
-            ErrorKind::AddrInUse => anyhow::Error::from(error).context(format!(
-                "could not listen on {listen}: stop what listens there, or choose another --listen"
-            )),
-            _ => anyhow::Error::from(error).context(format!("could not listen on {listen}")),
-        })?;
+        let (listener, identity) = listen(settings).await?;
         let scheme = if identity.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{}", listener.local_addr().context("the listener has no address")?);
         let data = DataDirectory::open(settings.data())?;
-        let store = SqliteStore::open(data.database()).await?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(data.database()).await?);
         let artifacts = DirectoryArtifacts::open(data.artifacts())
             .await
             .with_context(|| format!("could not open {}", data.artifacts().display()))?;
         let policy = settings.webhook_allow().fold(AddressPolicy::default(), AddressPolicy::allow);
         let webhooks = HttpWebhooks::new(policy).context("could not set up calls to webhooks")?;
         let control = settings
-            .apply(ControlPlane::builder(store))
+            .apply(ControlPlane::builder(Arc::clone(&store)))
             .webhooks(webhooks)
             .artifacts(artifacts.clone())
             .metrics(telemetry.metrics())
             .traces(telemetry.traces())
             .start()
             .await?;
+        let pages = settings.pages(egress.clone());
+        let checks = Checks::open(settings.flows(), browser, pages.clone(), artifacts.clone())?;
+        let orchestrator = match settings.serves_orchestrator() {
+            true => {
+                let builder = checks.orchestrator(store, settings, egress)?;
+                Some(checks.with_pools(builder, &control).start().await?)
+            }
+            false => None,
+        };
         let registration = admit(&control, &data).await?;
         let accounts = Accounts::new(&control, &data.operator()?);
         let metrics = MetricsPort::open(telemetry, settings.metrics_listen()).await?;
-        let json = arguments.json;
-        let has_dashboard = settings.dashboard();
         Ok(Self {
             control,
             artifacts,
             data,
             registration,
             accounts,
+            checks,
+            orchestrator,
+            serves_endpoint: settings.serves_endpoint(),
+            pages,
             listener,
             identity,
             url,
-            has_dashboard,
-            json,
+            has_dashboard: settings.dashboard(),
+            json: arguments.json,
             metrics,
         })
     }
@@ -110,6 +120,10 @@ impl Host {
                 "operator_token_file": self.data.operator_file(),
                 "metrics_url": self.metrics.as_ref().map(|metrics| &metrics.url),
                 "dashboard_url": self.has_dashboard.then(|| format!("{}{DASHBOARD}", self.url)),
+                "orchestrator_url": self.orchestrator.as_ref().map(|_| format!("{}{ORCHESTRATOR}", self.url)),
+                "regions": self.region_names(),
+                "endpoint_url": self.serves_endpoint.then(|| format!("{}{ENDPOINT}", self.url)),
+                "checks": self.checks.flows.names().collect::<Vec<_>>(),
             }));
             return;
         }
@@ -129,10 +143,40 @@ impl Host {
             ("dashboard", format!("{}{DASHBOARD}, {signs_in}", self.url))
         });
         let faint = console::Style::new().dim();
-        for (name, value) in dashboard.iter().chain(&facts).chain(&metrics).chain(next) {
+        for (name, value) in
+            dashboard.iter().chain(&facts).chain(&self.orchestrates()).chain(&metrics).chain(next)
+        {
             terminal::print(format!("  {} {value}", faint.apply_to(format!("{name:<12}"))));
         }
         terminal::print(format!("  {}", faint.apply_to("Ctrl-C stops it.")));
+    }
+
+    /// What people are told of the orchestrator and the checks.
+    fn orchestrates(&self) -> Vec<(&'static str, String)> {
+        let mut facts = Vec::new();
+        if self.orchestrator.is_some() {
+            facts.push(("orchestrator", format!("{}{ORCHESTRATOR}", self.url)));
+            let mut regions = self.region_names();
+            regions.push("each pool by its name".to_owned());
+            facts.push(("regions", regions.join(", ")));
+        }
+        let checks: Vec<&str> = self.checks.flows.names().collect();
+        if self.serves_endpoint && !checks.is_empty() {
+            facts.push(("endpoint", format!("{}{ENDPOINT}", self.url)));
+        }
+        if !checks.is_empty() {
+            facts.push(("checks", checks.join(", ")));
+        }
+        if let Here::Idle(why) = &self.checks.region
+            && !checks.is_empty()
+        {
+            facts.push(("", format!("by pools alone: {why}")));
+        }
+        facts
+    }
+
+    fn region_names(&self) -> Vec<String> {
+        self.orchestrator.iter().flat_map(Orchestrator::regions).map(str::to_owned).collect()
     }
 
     /// The command line that a runner, or a submitter, on this machine would use.
@@ -155,13 +199,25 @@ impl Host {
         let face =
             HttpFace::builder(self.accounts.clone(), callers).artifacts(self.artifacts).documented().build();
         let dashboard = Dashboard::builder(&control, self.accounts.clone()).server_url(self.url).build();
-        let management = ManagementFace::builder(&control, self.accounts).build();
+        let management = ManagementFace::builder(&control, self.accounts.clone()).build();
         let mut faces = Faces::new(face, management.into_router());
         if self.has_dashboard {
             faces = faces.with_dashboard(dashboard.into_router());
         }
+        if let Some(orchestrator) = &self.orchestrator {
+            let face = OrchestratorFace::builder(orchestrator, self.accounts.clone());
+            faces = faces.mount(ORCHESTRATOR, face.egress(self.pages.clone()).build().into_router());
+        }
+        let endpoint = EndpointFace::builder(self.checks.flows.clone(), self.checks.region.clone());
+        let endpoint = endpoint.authenticate(self.accounts).egress(self.pages).build();
+        if self.serves_endpoint {
+            faces = faces.mount(ENDPOINT, endpoint.clone().into_router());
+        }
         let stopped = async {
             stop.cancelled().await;
+            if let Some(orchestrator) = &self.orchestrator {
+                orchestrator.stop().await;
+            }
             // It answers the calls that it holds back, so that connections can end.
             if let Err(error) = control.stop().await {
                 tracing::warn!(%error, "the control plane did not stop well");
@@ -172,8 +228,33 @@ impl Host {
             Some(identity) => server.tls(identity),
             None => server,
         };
-        server.serve(faces, stopped).await.context("the listener is broken")
+        let served = server.serve(faces, stopped).await.context("the listener is broken");
+        endpoint.idle().await;
+        self.checks.stop().await;
+        served
     }
+}
+
+/// Claims the address, and opens the certificate if there is one.
+async fn listen(settings: &Settings) -> Result<(TcpListener, Option<TlsIdentity>)> {
+    let listen = settings.listen();
+    let identity = match settings.tls() {
+        Some((certificate, key)) => Some(TlsIdentity::open(certificate, key).await?),
+        None => None,
+    };
+    if !listen.ip().to_canonical().is_loopback() && identity.is_none() && !settings.insecure_http() {
+        bail!(
+            "on {listen} the tokens would travel over plain http for all to read: give --tls-cert and \
+             --tls-key, listen on 127.0.0.1 behind a proxy with TLS, or allow it with --insecure-http"
+        );
+    }
+    let listener = TcpListener::bind(listen).await.map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => anyhow::Error::from(error).context(format!(
+            "could not listen on {listen}: stop what listens there, or choose another --listen"
+        )),
+        _ => anyhow::Error::from(error).context(format!("could not listen on {listen}")),
+    })?;
+    Ok((listener, identity))
 }
 
 /// Makes sure of both tokens, in their files and in the store.

@@ -70,6 +70,11 @@ impl Progress {
         Line { name: name.to_owned(), label, bar, silent, last: Mutex::default() }
     }
 
+    /// Whether lines are redrawn, so that much may be said.
+    pub(crate) const fn is_drawn(&self) -> bool {
+        matches!(self.manner, Manner::Drawn(_))
+    }
+
     /// Takes down the lines that were redrawn, where the table comes.
     pub(crate) fn finish(&self) {
         if let Manner::Drawn(lines) = &self.manner {

@@ -3,13 +3,16 @@
 
 mod document;
 mod layer;
+mod schema;
 
 pub(crate) use layer::{Features, SelfHosted, Sources};
+pub(crate) use schema::schema;
 
 use crate::{args::GivenSettings, rollout, span::Span, terminal};
 use anyhow::{Context as _, Result, bail};
 use layer::Layer;
-use runners_core::{ControlPlaneBuilder, Feature, Network, Retention, Rollout, TenantId};
+use runners_core::{ControlPlaneBuilder, Egress, Feature, Network, Retention, Rollout, TenantId};
+use runners_region_http::{HttpRegion, REGIONS_VARIABLE, RegionSettings};
 use serde_json::{Map, json};
 use std::{
     collections::BTreeMap,
@@ -24,7 +27,12 @@ pub(crate) struct Settings {
     layer: Layer,
     /// Where each that is set comes from, by its key.
     origins: BTreeMap<String, Origin>,
+    /// Regions, each with where it comes from; of two with the same name the later counts.
+    regions: Vec<(Origin, RegionSettings)>,
 }
+
+/// The file of settings where none is named, if it is there.
+const FILE: &str = "runners.toml";
 
 /// Where a setting comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,18 +51,46 @@ impl Settings {
         sources: &Sources,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self> {
-        let mut layers = vec![(Origin::Default, Layer::usual())];
-        if let Some(path) = &given.config {
-            layers.push((Origin::File(path.clone()), document::read(path)?));
-        }
+        let environment: Vec<(String, String)> = environment.into_iter().collect();
+        let (mut layers, regions) = Self::of_file(given.config.as_deref(), &environment)?;
         let (features, self_hosted) = rollout::read(environment)?;
         let variables =
             Layer { features, self_hosted, ..Layer::given(given, |id| sources.in_environment(id)) };
         layers.push((Origin::Environment, variables));
         layers.push((Origin::Flag, Layer::given(given, |id| sources.on_command_line(id))));
-        let settings = Self::merge(layers)?;
+        let settings = Self { regions, ..Self::merge(layers)? };
         settings.check()?;
         Ok(settings)
+    }
+
+    /// What a file says, and the regions of `environment`: for those who host nothing.
+    pub(crate) fn read(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self> {
+        let environment: Vec<(String, String)> = environment.into_iter().collect();
+        let (layers, regions) = Self::of_file(file, &environment)?;
+        Ok(Self { regions, ..Self::merge(layers)? })
+    }
+
+    #[expect(clippy::type_complexity, reason = "both are told with where they come from")]
+    fn of_file(
+        file: Option<&Path>,
+        environment: &[(String, String)],
+    ) -> Result<(Vec<(Origin, Layer)>, Vec<(Origin, RegionSettings)>)> {
+        let (mut layers, mut all) = (vec![(Origin::Default, Layer::usual())], Vec::new());
+        let usual = || Some(Path::new(FILE)).filter(|file| file.is_file());
+        if let Some(path) = file.or_else(usual) {
+            let (layer, regions) = document::read(path)?;
+            layers.push((Origin::File(path.to_owned()), layer));
+            all.push((Origin::File(path.to_owned()), regions));
+        }
+        if let Some((name, text)) = environment.iter().find(|(name, _)| name == REGIONS_VARIABLE)
+            && !text.trim().is_empty()
+        {
+            all.push((Origin::Environment, text.parse().with_context(|| name.clone())?));
+        }
+        Ok((layers, all))
     }
 
     /// What stands in a later layer counts.
@@ -67,7 +103,7 @@ impl Settings {
             }
         }
         let layer = serde_json::from_value(merged.into()).context("the settings do not fit together")?;
-        Ok(Self { layer, origins })
+        Ok(Self { layer, origins, regions: Vec::new() })
     }
 
     fn check(&self) -> Result<()> {
@@ -110,6 +146,42 @@ impl Settings {
         self.layer.metrics_listen
     }
 
+    pub(crate) fn flows(&self) -> Option<&Path> {
+        self.layer.flows.as_deref()
+    }
+
+    pub(crate) fn serves_orchestrator(&self) -> bool {
+        !self.layer.no_orchestrator.unwrap_or_default()
+    }
+
+    pub(crate) fn serves_endpoint(&self) -> bool {
+        !self.layer.no_endpoint.unwrap_or_default()
+    }
+
+    /// Regions that are called over HTTP, where `egress` and the settings allow it.
+    pub(crate) fn regions(&self, egress: Egress) -> Result<Vec<HttpRegion>> {
+        let egress = self.with_networks(egress);
+        let mut all = BTreeMap::new();
+        for (origin, settings) in &self.regions {
+            let regions = settings.clone().build(&egress);
+            let regions =
+                regions.with_context(|| format!("{origin}: allow it with --egress-allow if need be"))?;
+            all.extend(regions.into_iter().map(|region| (region.name().to_owned(), region)));
+        }
+        Ok(all.into_values().collect())
+    }
+
+    /// Which pages may be looked at from here.
+    pub(crate) fn pages(&self, egress: Egress) -> Egress {
+        let hosts = self.layer.egress_host.iter().flatten();
+        hosts.fold(self.with_networks(egress), Egress::allow_host)
+    }
+
+    fn with_networks(&self, egress: Egress) -> Egress {
+        let networks = self.layer.egress_allow.iter().flatten().map(|network| network.0);
+        networks.fold(egress, Egress::allow_network)
+    }
+
     /// Gives a control plane its limits and what is rolled out.
     pub(crate) fn apply(&self, mut builder: ControlPlaneBuilder) -> ControlPlaneBuilder {
         if let Some(Span(term)) = self.layer.term {
@@ -146,7 +218,10 @@ impl Settings {
                 let origin = self.origins.get(&key).map(ToString::to_string);
                 (key, json!({ "value": value, "source": origin }))
             });
-            return terminal::print_json(&each.collect::<Map<_, _>>());
+            let regions = self.region_names().map(|(name, origin)| {
+                (format!("{}.{name}", document::REGIONS), json!({ "source": origin.to_string() }))
+            });
+            return terminal::print_json(&each.chain(regions).collect::<Map<_, _>>());
         }
         let mut section = "";
         let keys = layer::keys();
@@ -157,6 +232,22 @@ impl Settings {
             }
             terminal::print(self.line(key, name));
         }
+        let mut regions = self.region_names().peekable();
+        if regions.peek().is_some() {
+            terminal::print(format!("\n[{}]", document::REGIONS));
+        }
+        for (name, origin) in regions {
+            terminal::print(format!("{:<40} # {origin}", format!("# {name} = …")));
+        }
+    }
+
+    /// The names of regions, each with where it comes from. What they are may be a secret.
+    fn region_names(&self) -> impl Iterator<Item = (&str, &Origin)> {
+        let mut all = BTreeMap::new();
+        for (origin, settings) in &self.regions {
+            all.extend(settings.names().map(|name| (name, origin)));
+        }
+        all.into_iter()
     }
 
     fn line(&self, key: &str, name: &str) -> String {

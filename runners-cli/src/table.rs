@@ -127,6 +127,45 @@ fn is_id(text: &str) -> bool {
     })
 }
 
+/// What stands in a cell, and whether it is good.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    text: String,
+    colour: Option<Color>,
+}
+
+impl Told {
+    pub(crate) fn plain(text: impl Into<String>) -> Self {
+        Self { text: text.into(), colour: None }
+    }
+
+    pub(crate) const fn good(text: String) -> Self {
+        Self { text, colour: Some(Color::Green) }
+    }
+
+    pub(crate) const fn doubtful(text: String) -> Self {
+        Self { text, colour: Some(Color::Yellow) }
+    }
+
+    pub(crate) const fn bad(text: String) -> Self {
+        Self { text, colour: Some(Color::Red) }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+}
+
+/// Prints rows whose cells say whether they are good.
+pub(crate) fn told(titles: &[&str], rows: impl Iterator<Item = Vec<Told>>) {
+    let mut table = table(RULED);
+    table.set_header(titles.iter().map(|title| styled(Cell::new(title), None, true)));
+    for row in rows {
+        table.add_row(row.into_iter().map(|told| styled(Cell::new(told.text), told.colour, false)));
+    }
+    terminal::print(table.trim_fmt());
+}
+
 fn flows(report: &Report) -> Table {
     let mut table = table(RULED);
     let header = ["flow", "conclusion", "steps", "time", "first failure"];

@@ -109,6 +109,17 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
+/// How many checks came to what, for standard error: `✓ 3  ✗ 1`. What none came to is left out.
+pub(crate) fn marks(passed: usize, failed: usize, errored: usize) -> String {
+    let style = || Style::new().for_stderr();
+    let each =
+        [(passed, "✓", style().green()), (failed, "✗", style().red()), (errored, "!", style().yellow())];
+    let told = each.iter().filter(|(count, ..)| *count > 0);
+    told.map(|(count, mark, style)| style.apply_to(format!("{mark} {count}")).to_string())
+        .collect::<Vec<_>>()
+        .join("  ")
+}
+
 /// The mark that stands for a conclusion.
 pub(crate) const fn mark(conclusion: Conclusion) -> &'static str {
     match conclusion {

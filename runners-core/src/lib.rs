@@ -92,7 +92,9 @@ pub use seams::{artifact::directory::DirectoryArtifacts, secrets::directory::Dir
 
 #[cfg(feature = "checks")]
 pub use {
-    seams::checks::{CheckCatalogue, CheckListing, CheckRefusal, Checks, PreparedCheck},
+    seams::checks::{
+        CheckCatalogue, CheckCommand, CheckCommands, CheckListing, CheckRefusal, Checks, PreparedCheck,
+    },
     values::check::{CheckError, CheckInputError, CheckResult, CheckState, RunCheck},
 };
 

@@ -2,8 +2,10 @@
 //! whatever comes. The checks themselves are registered with the core.
 
 mod fleet;
+mod flows;
 
 pub use fleet::{CheckFleet, CheckFleetBuilder, FleetError};
+pub use flows::{FlowCheckExecutor, FlowChecks};
 
 use crate::{
     browser::{Browser, Session},

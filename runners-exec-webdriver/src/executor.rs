@@ -90,9 +90,21 @@ impl FlowExecutor {
 
 impl Executor<BrowserFlow> for FlowExecutor {
     async fn execute(&self, flow: BrowserFlow, attempt: Attempt) -> Result<FlowResult, Fault> {
+        self.replay_for(&attempt, flow, attempt.cancelled()).await
+    }
+}
+
+impl FlowExecutor {
+    /// Replays one flow for an attempt, with its secrets, and hands it what the replay says and leaves.
+    pub(crate) async fn replay_for(
+        &self,
+        attempt: &Attempt,
+        flow: BrowserFlow,
+        cancelled: impl Future<Output = ()> + Send,
+    ) -> Result<FlowResult, Fault> {
         let observer = Reported { attempt: attempt.clone() };
         let flow = flow.with_secrets(|name| attempt.secret(name).cloned())?;
-        let mut result = self.replay(flow, &observer, attempt.cancelled()).await?;
+        let mut result = self.replay(flow, &observer, cancelled).await?;
         // Pages may show what was typed.
         for step in &mut result.steps {
             for text in step.reason.iter_mut().chain(&mut step.page_url) {

@@ -16,6 +16,7 @@ mod reader;
 mod schema;
 mod secret;
 mod selector;
+mod start;
 mod step;
 mod support;
 

@@ -24,7 +24,7 @@ mod within;
 
 pub use browser::{Browser, BrowserError, Call, Endpoint, Method, OpenError, Session};
 #[cfg(feature = "checks")]
-pub use check::{CheckExecutor, CheckFleet, CheckFleetBuilder, FleetError};
+pub use check::{CheckExecutor, CheckFleet, CheckFleetBuilder, FleetError, FlowCheckExecutor, FlowChecks};
 pub use driver::{Driver, DriverOptions};
 pub use engine::{Engine, EngineError};
 pub use evidence::Capture;

@@ -26,9 +26,10 @@ pub(crate) struct HostArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Settings")]
 pub(crate) struct GivenSettings {
-    /// A file of settings: TOML, or JSON if its name ends so. Its keys are the flags below, and
-    /// Features.SelfHostedRunnersEnabled, Features.SelfHostedRelayEnabled, SelfHosted.EnabledTenants
-    /// and SelfHosted.RelayEnabledTenants.
+    /// A file of settings: TOML, or JSON if its name ends so [default: runners.toml, if it is there].
+    /// Its keys are the flags below, the section [regions], and Features.SelfHostedRunnersEnabled,
+    /// Features.SelfHostedRelayEnabled, SelfHosted.EnabledTenants and SelfHosted.RelayEnabledTenants;
+    /// `runners config schema` describes them all.
     #[arg(long, value_name = "FILE", env = "RUNNERS_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     /// Where the queue, the artifacts and the tokens are kept [default: runners-data].
@@ -73,6 +74,24 @@ pub(crate) struct GivenSettings {
     /// [default: 30d].
     #[arg(long, value_name = "TIME", env = "RUNNERS_KEEP_JOBS")]
     pub(crate) keep_jobs: Option<Span>,
+    /// A directory of recorded flows, each a check under the name of its file: for regions that are
+    /// pools, and with a browser here for mode local and the runner endpoint.
+    #[arg(long, value_name = "DIR", env = "RUNNERS_FLOWS")]
+    pub(crate) flows: Option<PathBuf>,
+    /// Let regions be called, and pages be looked at from here, in this network too, such as
+    /// 127.0.0.0/8; may be given several times. Public addresses always can be.
+    #[arg(long, value_name = "NETWORK", env = "RUNNERS_EGRESS_ALLOW", value_delimiter = ',')]
+    pub(crate) egress_allow: Vec<runners_core::Network>,
+    /// Let only pages of this host be looked at from here, or of all below it with *.example.org; may be
+    /// given several times [default: of every host].
+    #[arg(long, value_name = "HOST", env = "RUNNERS_EGRESS_HOST", value_delimiter = ',')]
+    pub(crate) egress_host: Vec<String>,
+    /// Serve no orchestrator, below /api/orchestrator.
+    #[arg(long, env = "RUNNERS_NO_ORCHESTRATOR")]
+    pub(crate) no_orchestrator: bool,
+    /// Serve no runner endpoint, below /api/runner.
+    #[arg(long, env = "RUNNERS_NO_ENDPOINT")]
+    pub(crate) no_endpoint: bool,
 }
 
 /// Which servers a credential is sent to. Proxies are those that HTTPS_PROXY and NO_PROXY name.

@@ -1,7 +1,7 @@
 //! How the command line is read: by clap, with what stands in the environment under the names of
 //! others, in the profile that is used, and in the file of settings.
 
-use super::{Arguments, Command};
+use super::{Arguments, Command, ConfigCommand, RegionsCommand};
 use crate::{
     daemon::Saved,
     profiles::{Profile, Profiles},
@@ -51,8 +51,11 @@ impl Arguments {
             }
             Command::Server(server) => &mut server.host,
             Command::Dev(dev) => &mut dev.host,
+            Command::Regions(RegionsCommand::Config(ConfigCommand::Show(show))) => &mut show.host,
             _ => return Ok(arguments),
         };
+        // Those of a verb of two words belong to the second.
+        let given = given.map(|given| given.subcommand().map_or(given, |(_, below)| below));
         let sources = given.map(Sources::of).unwrap_or_default();
         host.settings = Settings::resolve(&host.given, &sources, environment)?;
         Ok(arguments)

@@ -12,7 +12,7 @@ use crate::{
     probe,
 };
 use anyhow::{Context as _, Result};
-use runners_core::{Authenticate as _, Principal, Runner, TenantId, TokenKind};
+use runners_core::{Authenticate as _, Egress, Principal, Runner, TenantId, TokenKind};
 use runners_otel::Telemetry;
 use serde_json::json;
 use std::sync::Arc;
@@ -21,10 +21,17 @@ use tokio_util::sync::CancellationToken;
 /// What the runner is called.
 const NAME: &str = "dev";
 
+/// The networks of this machine alone, whose pages may be looked at.
+const HERE: [&str; 2] = ["127.0.0.0/8", "::1/128"];
+
 pub(super) async fn execute(arguments: DevArgs, telemetry: &Telemetry) -> Result<Exit> {
     let mut interrupts = Interrupts::listen()?;
     let browser = LocalBrowser::new(&arguments.browser)?;
-    let host = Host::open(&arguments.host, telemetry).await?;
+    // Everything is on this machine here.
+    let egress = HERE.into_iter().fold(Egress::pushing(), |egress, network| {
+        egress.allow_network(network.parse().expect("invariant: it is a network"))
+    });
+    let host = Host::open(&arguments.host, &arguments.browser, egress, telemetry).await?;
     let narrator = Arc::new(Narrator::new("the control plane in this process", arguments.host.json));
     host.announce("runners dev", &[("a flow", host.command_line("submit FLOW.json --wait", TokenKind::Api))]);
     let runner = start(&host, &arguments, &browser, narrator.clone(), telemetry).await?;

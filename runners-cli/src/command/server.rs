@@ -2,7 +2,7 @@
 
 use crate::{args::ServerArgs, exit::Exit, host::Host, interrupts::Interrupts, terminal};
 use anyhow::Result;
-use runners_core::TokenKind;
+use runners_core::{Egress, TokenKind};
 use runners_otel::Telemetry;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +14,8 @@ pub(super) async fn execute(arguments: ServerArgs, telemetry: &Telemetry) -> Res
         return Ok(Exit::Passed);
     }
     let mut interrupts = Interrupts::listen()?;
-    let host = Host::open(&arguments.host, telemetry).await?;
+    let egress = Egress::pushing();
+    let host = Host::open(&arguments.host, &arguments.browser, egress, telemetry).await?;
     let next = [
         ("a runner", host.command_line("run", TokenKind::Registration)),
         ("a flow", host.command_line("submit FLOW.json --wait", TokenKind::Api)),

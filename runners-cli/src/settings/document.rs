@@ -3,17 +3,21 @@
 
 use super::layer::{self, Layer};
 use anyhow::{Context as _, Result, anyhow, bail};
+use runners_region_http::RegionSettings;
 use serde_json::Value;
 use std::{fs::File, io::Read as _, path::Path};
 
 /// The largest file that is read: 1 MiB.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
+/// The section of regions, whose names are chosen by whoever writes them.
+pub(super) const REGIONS: &str = "regions";
+
 /// How alike two keys are, from 0 to 1, before one is taken for the other.
 const LIKENESS_MIN: f64 = 0.7;
 
-/// Reads a file of settings.
-pub(super) fn read(path: &Path) -> Result<Layer> {
+/// Reads a file of settings, and the regions in it.
+pub(super) fn read(path: &Path) -> Result<(Layer, RegionSettings)> {
     let mut text = String::new();
     let bytes = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
     let bytes = bytes.with_context(|| format!("could not read --config {}", path.display()))?;
@@ -24,24 +28,31 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
     parse(&text, is_json).with_context(|| format!("--config {}", path.display()))
 }
 
-pub(super) fn parse(text: &str, is_json: bool) -> Result<Layer> {
-    let value: Value = if is_json {
+pub(super) fn parse(text: &str, is_json: bool) -> Result<(Layer, RegionSettings)> {
+    let mut value: Value = if is_json {
         serde_json::from_str(text).context("is not JSON")?
     } else {
         toml::from_str(text).map_err(|error| anyhow!("is not TOML: {}", error.to_string().trim_end()))?
     };
+    // They may hold secrets, so they go no way on which values are told.
+    let regions = match value.as_object_mut().and_then(|map| map.remove(REGIONS)) {
+        Some(regions) => regions.to_string().parse()?,
+        None => RegionSettings::default(),
+    };
     refuse_unknown(&value)?;
-    serde_path_to_error::deserialize(value).map_err(|error| {
+    let layer = serde_path_to_error::deserialize(value).map_err(|error| {
         let (path, cause) = (error.path().to_string(), error.into_inner());
         anyhow!("{path}: {cause}")
-    })
+    })?;
+    Ok((layer, regions))
 }
 
 fn refuse_unknown(value: &Value) -> Result<()> {
     let Value::Object(map) = value else {
         bail!("holds no settings: write lines such as `listen = \"127.0.0.1:7878\"`");
     };
-    let known = layer::keys();
+    let mut known = layer::keys();
+    known.push(REGIONS.to_owned());
     for (key, value) in map {
         let below = format!("{key}.");
         match value {

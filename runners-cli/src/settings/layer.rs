@@ -3,6 +3,7 @@
 
 use crate::{args::GivenSettings, span::Span};
 use clap::{ArgMatches, parser::ValueSource};
+use runners_core::checks::schemars::{self, JsonSchema};
 use runners_core::{Network, TenantId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value};
@@ -16,21 +17,33 @@ use std::{
 pub(super) const LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7878));
 
 /// What one source says.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(crate = "schemars")]
 pub(crate) struct Layer {
     pub(super) data: Option<PathBuf>,
     pub(super) listen: Option<SocketAddr>,
     pub(super) tls_cert: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
     pub(super) insecure_http: Option<bool>,
+    #[schemars(with = "Option<Vec<String>>")]
     pub(super) webhook_allow: Option<Vec<Allowed>>,
     pub(super) no_dashboard: Option<bool>,
     pub(super) metrics_listen: Option<SocketAddr>,
+    #[schemars(with = "Option<String>")]
     pub(super) term: Option<Span>,
+    #[schemars(with = "Option<String>")]
     pub(super) credential_life: Option<Span>,
+    #[schemars(with = "Option<String>")]
     pub(super) artifact_grace: Option<Span>,
+    #[schemars(with = "Option<String>")]
     pub(super) keep_jobs: Option<Span>,
+    pub(super) flows: Option<PathBuf>,
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) egress_allow: Option<Vec<Allowed>>,
+    pub(super) egress_host: Option<Vec<String>>,
+    pub(super) no_orchestrator: Option<bool>,
+    pub(super) no_endpoint: Option<bool>,
     #[serde(rename = "Features")]
     pub(super) features: Features,
     #[serde(rename = "SelfHosted")]
@@ -38,22 +51,26 @@ pub(crate) struct Layer {
 }
 
 /// What is rolled out.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+#[schemars(crate = "schemars")]
 pub(crate) struct Features {
     pub(crate) self_hosted_runners_enabled: Option<bool>,
     pub(crate) self_hosted_relay_enabled: Option<bool>,
 }
 
 /// To whom it is rolled out: to everybody if nobody is named.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+#[schemars(crate = "schemars")]
 pub(crate) struct SelfHosted {
+    #[schemars(with = "Option<Vec<String>>")]
     pub(crate) enabled_tenants: Option<Vec<TenantId>>,
+    #[schemars(with = "Option<Vec<String>>")]
     pub(crate) relay_enabled_tenants: Option<Vec<TenantId>>,
 }
 
-/// A network that webhooks may call too.
+/// A network that may be called too.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Allowed(pub(super) Network);
 
@@ -75,6 +92,10 @@ impl Layer {
             credential_life: Some(Span(90 * DAY)),
             artifact_grace: Some(Span(DAY / 4)),
             keep_jobs: Some(Span(30 * DAY)),
+            egress_allow: Some(Vec::new()),
+            egress_host: Some(Vec::new()),
+            no_orchestrator: Some(false),
+            no_endpoint: Some(false),
             features: Features {
                 self_hosted_runners_enabled: Some(true),
                 self_hosted_relay_enabled: Some(true),
@@ -89,20 +110,25 @@ impl Layer {
 
     /// Of the arguments, those of which `of` says so.
     pub(super) fn given(given: &GivenSettings, of: impl Fn(&str) -> bool) -> Self {
-        let allowed = || given.webhook_allow.iter().copied().map(Allowed).collect();
+        let allowed = |networks: &[Network]| networks.iter().copied().map(Allowed).collect();
         Self {
             data: given.data.clone().filter(|_| of("data")),
             listen: given.listen.filter(|_| of("listen")),
             tls_cert: given.tls_cert.clone().filter(|_| of("tls_cert")),
             tls_key: given.tls_key.clone().filter(|_| of("tls_key")),
             insecure_http: of("insecure_http").then_some(given.insecure_http),
-            webhook_allow: of("webhook_allow").then(allowed),
+            webhook_allow: of("webhook_allow").then(|| allowed(&given.webhook_allow)),
             no_dashboard: of("no_dashboard").then_some(given.no_dashboard),
             metrics_listen: given.metrics_listen.filter(|_| of("metrics_listen")),
             term: given.term.filter(|_| of("term")),
             credential_life: given.credential_life.filter(|_| of("credential_life")),
             artifact_grace: given.artifact_grace.filter(|_| of("artifact_grace")),
             keep_jobs: given.keep_jobs.filter(|_| of("keep_jobs")),
+            flows: given.flows.clone().filter(|_| of("flows")),
+            egress_allow: of("egress_allow").then(|| allowed(&given.egress_allow)),
+            egress_host: of("egress_host").then(|| given.egress_host.clone()),
+            no_orchestrator: of("no_orchestrator").then_some(given.no_orchestrator),
+            no_endpoint: of("no_endpoint").then_some(given.no_endpoint),
             ..Self::default()
         }
     }

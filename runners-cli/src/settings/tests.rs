@@ -34,7 +34,7 @@ fn a_flag_goes_before_the_file_and_the_file_before_what_is_usual() {
 fn the_environment_goes_before_the_file() {
     let one = TenantId::from_bytes([1; 16]);
     let file = "[SelfHosted]\nEnabledTenants = []\n[Features]\nSelfHostedRunnersEnabled = true\n";
-    let layer = document::parse(file, false).unwrap();
+    let (layer, _) = document::parse(file, false).unwrap();
     let variables = [("SelfHosted__EnabledTenants".to_owned(), one.to_string())];
     let (features, self_hosted) = rollout::read(variables).unwrap();
     let variables = Layer { features, self_hosted, ..Layer::default() };
@@ -71,8 +71,8 @@ fn a_value_of_another_type_is_told_with_its_key() {
 
 #[test]
 fn json_says_the_same() {
-    let toml = document::parse("webhook-allow = [\"10.0.0.0/8\"]\nkeep-jobs = \"1d\"", false).unwrap();
-    let json = document::parse(r#"{"webhook-allow": ["10.0.0.0/8"], "keep-jobs": "1d"}"#, true).unwrap();
+    let (toml, _) = document::parse("webhook-allow = [\"10.0.0.0/8\"]\nkeep-jobs = \"1d\"", false).unwrap();
+    let (json, _) = document::parse(r#"{"webhook-allow": ["10.0.0.0/8"], "keep-jobs": "1d"}"#, true).unwrap();
     assert_eq!(toml, json);
 }
 
@@ -80,4 +80,30 @@ fn json_says_the_same() {
 fn half_of_a_certificate_is_refused() {
     let told = resolve(&[], "tls-cert = \"a.pem\"").unwrap_err().to_string();
     assert!(told.contains("give both, or neither"), "{told}");
+}
+
+#[test]
+fn regions_of_the_environment_go_before_those_of_the_file_name_by_name() {
+    let file =
+        "[regions]\neu = \"https://eu.example\"\nus = { url = \"https://us.example\", token = \"hunter2\" }";
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("runners.toml");
+    std::fs::write(&path, file).unwrap();
+    let variable = ("PLAYWRIGHT_RUNNERS".to_owned(), r#"{"us": "https://other.example"}"#.to_owned());
+    let settings = Settings::read(Some(&path), [variable]).unwrap();
+    let origins: Vec<_> = settings.region_names().map(|(name, origin)| (name, origin.to_string())).collect();
+    assert_eq!(origins[1], ("us", "environment".to_owned()));
+    assert!(origins[0].0 == "eu" && origins[0].1.starts_with("file "), "{origins:?}");
+    assert_eq!(settings.regions(Egress::pushing()).unwrap().len(), 2);
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_region_that_is_written_wrong_is_told_with_its_name_and_without_its_values() {
+    let told = |file: &str| format!("{:#}", document::parse(file, false).unwrap_err());
+    let text = told("[regions.eu]\nurl = \"https://eu.example\"\ntoken = 5");
+    assert!(text.contains("the region \"eu\""), "{text}");
+    let text = told("[regions.eu]\nurl = \"https://eu.example\"\ntokn = \"hunter2\"");
+    assert!(text.contains("unknown field `tokn`") && !text.contains("hunter2"), "{text}");
+    assert!(told("[region]\neu = \"https://eu.example\"").contains("did you mean regions?"));
 }

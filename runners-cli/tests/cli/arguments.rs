@@ -8,7 +8,7 @@ fn every_command_explains_itself() {
     let help = stage.run(&["--help"]);
     assert_eq!(help.code(), Some(0));
     assert!(help.stdout().contains("runners flow run FLOW.json"), "{}", help.stdout());
-    for verb in ["dev", "server", "run", "submit", "flow"] {
+    for verb in ["dev", "server", "run", "submit", "flow", "orchestrate", "run-checks"] {
         let help = stage.run(&[verb, "--help"]);
         assert_eq!(help.code(), Some(0), "{verb}");
         let text = help.stdout();

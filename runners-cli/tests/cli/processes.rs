@@ -83,6 +83,12 @@ impl Process {
         }
     }
 
+    /// Ends it at once, as an outage does.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Asks it to end.
     pub(crate) fn terminate(&self) {
         self.signal(Signal::TERM);

@@ -62,6 +62,13 @@ impl Stage {
             "RUNNERS_ENGINE",
             "RUNNERS_WARM",
             "RUNNERS_WEBDRIVER",
+            "RUNNERS_FLOWS",
+            "RUNNERS_EGRESS_ALLOW",
+            "RUNNERS_EGRESS_HOST",
+            "RUNNERS_NO_ORCHESTRATOR",
+            "RUNNERS_NO_ENDPOINT",
+            "PLAYWRIGHT_RUNNERS",
+            "GITHUB_ACTIONS",
             "RUST_LOG",
         ] {
             command.env_remove(name);

@@ -7,6 +7,7 @@ mod builder;
 mod call;
 mod client;
 mod drive;
+mod finder;
 mod follow;
 mod history;
 mod ledger;
@@ -121,6 +122,8 @@ struct Shared {
     wall: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     regions: BTreeMap<String, Arc<dyn Region>>,
+    /// Finds those that are not named here.
+    finder: Option<finder::Finder>,
     local: Option<Arc<dyn Region>>,
     artifacts: Option<Arc<dyn ArtifactStore>>,
     /// One permit for each call that may be under way, over all runs.

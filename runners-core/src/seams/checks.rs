@@ -2,9 +2,11 @@
 //! of a browser, whose type the core does not know; who opens one is the executor of the command.
 
 mod catalogue;
+mod commands;
 mod erased;
 
 pub use catalogue::{CheckCatalogue, CheckRefusal};
+pub use commands::{CheckCommand, CheckCommands};
 
 use crate::{
     seams::clock::{Clock, sleep},
@@ -70,6 +72,14 @@ pub struct CheckListing {
     pub name: String,
     /// A JSON Schema of its input, with the defaults.
     pub input_schema: Value,
+}
+
+impl CheckListing {
+    /// What is known of a check that is found elsewhere than in [`Checks`].
+    #[must_use]
+    pub fn new(name: impl Into<String>, input_schema: Value) -> Self {
+        Self { name: name.into(), input_schema }
+    }
 }
 
 /// A check with an input that fits, ready for what it looks at.

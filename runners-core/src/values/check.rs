@@ -105,6 +105,12 @@ pub enum CheckState {
 }
 
 impl CheckResult {
+    /// A result of which no more is known than how the check ended, and how long it took.
+    #[must_use]
+    pub fn new(name: impl Into<String>, state: CheckState, duration: Duration) -> Self {
+        Self { name: name.into(), state, message: None, details: None, duration, artifacts: Vec::new() }
+    }
+
     /// What the check answered, as the type that it answers.
     ///
     /// # Errors

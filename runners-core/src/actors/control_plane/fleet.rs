@@ -44,10 +44,17 @@ impl ControlPlane {
     /// A client of the tenant `default` in this very process, which may do everything.
     #[must_use]
     pub fn local_client(&self) -> Client {
+        self.client(TenantId::DEFAULT)
+    }
+
+    /// A client of a tenant in this very process, which may do everything. Who may speak for the tenant
+    /// is the host's to decide.
+    #[must_use]
+    pub fn client(&self, tenant: TenantId) -> Client {
         let plane = &self.plane;
         let scopes = [Scope::Submit, Scope::Read, Scope::Admin].into();
-        Client::builder(self.caller(Principal::Api { tenant: TenantId::DEFAULT, scopes }))
-            .artifacts(TenantId::DEFAULT, Arc::clone(&plane.artifacts))
+        Client::builder(self.caller(Principal::Api { tenant, scopes }))
+            .artifacts(tenant, Arc::clone(&plane.artifacts))
             .clock(Arc::clone(&plane.clock))
             .random(Arc::clone(&plane.random))
             .build()

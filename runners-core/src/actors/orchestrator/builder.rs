@@ -1,6 +1,6 @@
 //! Setting up an orchestrator, and taking up the runs that were under way.
 
-use super::{Orchestrator, Shared};
+use super::{Orchestrator, Shared, finder::Finder};
 use crate::{
     actors::{control_plane::Subjects, error::Error, records::Records},
     seams::{
@@ -10,6 +10,7 @@ use crate::{
         region::Region,
         store::Store,
     },
+    values::id::TenantId,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -30,6 +31,7 @@ pub struct OrchestratorBuilder {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     regions: BTreeMap<String, Arc<dyn Region>>,
+    finder: Option<Finder>,
     local: Option<Arc<dyn Region>>,
     artifacts: Option<Arc<dyn ArtifactStore>>,
     calls_max: usize,
@@ -47,6 +49,7 @@ impl OrchestratorBuilder {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             regions: BTreeMap::new(),
+            finder: None,
             local: None,
             artifacts: None,
             calls_max: 1024,
@@ -63,6 +66,16 @@ impl OrchestratorBuilder {
         let name = name.into();
         let prior = self.regions.insert(name.clone(), Arc::new(region));
         assert!(prior.is_none(), "two regions with the name {name:?}");
+        self
+    }
+
+    /// Asks `find` for a region that is asked for and was not added by its name, such as a pool: whose
+    /// request it is says which one is meant. It is asked for each call, so it answers at once.
+    pub fn find_regions(
+        mut self,
+        find: impl Fn(TenantId, &str) -> Option<Arc<dyn Region>> + Send + Sync + 'static,
+    ) -> Self {
+        self.finder = Some(Finder::new(find));
         self
     }
 
@@ -127,6 +140,7 @@ impl OrchestratorBuilder {
             wall,
             random: self.random,
             regions: self.regions,
+            finder: self.finder,
             local: self.local,
             artifacts: self.artifacts,
             calls: Arc::new(Semaphore::new(self.calls_max)),

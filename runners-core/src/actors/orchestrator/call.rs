@@ -13,7 +13,7 @@ use crate::{
         random::unit,
         region::{Region, RegionCall, RegionError, RegionReply},
     },
-    values::{orchestration::RunState, time::Timestamp},
+    values::{id::TenantId, orchestration::RunState, time::Timestamp},
 };
 use futures::FutureExt as _;
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
@@ -30,27 +30,29 @@ pub(super) type Answer = Result<RegionReply, RegionError>;
 
 impl Shared {
     /// The region of a job, or what is wrong with its name.
-    fn region_of(&self, planned: &PlannedJob) -> Result<Arc<dyn Region>, RegionError> {
+    fn region_of(&self, tenant: TenantId, planned: &PlannedJob) -> Result<Arc<dyn Region>, RegionError> {
         let Some(name) = &planned.region else {
             let none = || RegionError::refused("this orchestrator carries nothing out itself");
             return self.local.clone().ok_or_else(none);
         };
-        self.regions.get(name).cloned().ok_or_else(|| {
+        let found = || self.finder.as_ref()?.find(tenant, name);
+        self.regions.get(name).cloned().or_else(found).ok_or_else(|| {
             let names: Vec<&str> = self.regions.keys().map(String::as_str).collect();
             let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             RegionError::refused(format!("there is no region {name:?}; there is {there}"))
         })
     }
 
-    /// Calls the region of a job, up to `retries` times more if no answer comes. `None` once the call
-    /// is cancelled and nothing is under way.
+    /// Calls the region of a job of `tenant`, up to `retries` times more if no answer comes. `None` once
+    /// the call is cancelled and nothing is under way.
     pub(super) async fn carry_out(
         &self,
+        tenant: TenantId,
         planned: &PlannedJob,
         call: RegionCall,
         retries: u32,
     ) -> Option<Answer> {
-        let region = match self.region_of(planned) {
+        let region = match self.region_of(tenant, planned) {
             Ok(region) => region,
             Err(refused) => return Some(Err(refused)),
         };

@@ -162,8 +162,9 @@ impl Drive {
             self.tell(now, what);
             self.write_at.get_or_insert(self.shared.clock.boot() + BEGIN_LINGER);
             let (shared, retries) = (Arc::clone(&self.shared), self.course.options().retries);
+            let tenant = self.record.tenant;
             self.calls.spawn(async move {
-                let answer = shared.carry_out(&planned, call, retries).await;
+                let answer = shared.carry_out(tenant, &planned, call, retries).await;
                 Over { at, number, started_at: now, ended_at: shared.now(), answer }
             });
         }

@@ -3,7 +3,10 @@
 
 use crate::{
     actors::{client::Client, error::Error},
-    seams::region::{Region, RegionCall, RegionError, RegionReply},
+    seams::{
+        checks::{CheckCommand, CheckCommands},
+        region::{Region, RegionCall, RegionError, RegionReply},
+    },
     values::{
         check::{CheckResult, CheckState, RunCheck},
         command::Command as _,
@@ -19,7 +22,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream::FuturesUnordered};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// How much longer than its check a job may take: a browser has to be opened and closed.
 const TIMEOUT_MARGIN: Duration = Duration::from_secs(60);
@@ -35,6 +38,7 @@ const STOP_MARGIN: Duration = Duration::from_secs(10);
 pub struct PoolRegion {
     client: Client,
     options: JobOptions,
+    commands: Option<Arc<dyn CheckCommands>>,
 }
 
 impl PoolRegion {
@@ -48,17 +52,34 @@ impl PoolRegion {
     /// Wherever `options` lead. Their run is not used.
     #[must_use]
     pub const fn with_options(client: Client, options: JobOptions) -> Self {
-        Self { client, options }
+        Self { client, options, commands: None }
+    }
+
+    /// Has checks that `commands` knows carried out as what it says; all others are [`RunCheck`].
+    #[must_use]
+    pub fn with_commands(mut self, commands: impl CheckCommands) -> Self {
+        self.commands = Some(Arc::new(commands));
+        self
     }
 
     fn spec(&self, call: &RegionCall, at: usize, run: RunId) -> Result<(JobSpec, bytes::Bytes), RegionError> {
         let asked = &call.checks[at];
-        let mut command = RunCheck::new(asked.name.clone(), &asked.input)
-            .map_err(|error| RegionError::refused(format!("the input of {:?}: {error}", asked.name)))?;
+        let misfit =
+            |problem: String| RegionError::refused(format!("the input of {:?}: {problem}", asked.name));
+        let mut command =
+            RunCheck::new(asked.name.clone(), &asked.input).map_err(|error| misfit(error.to_string()))?;
         let mut options = JobOptions { run: Some(run), ..self.options.clone() };
         if let Some(timeout) = call.check_timeout {
             command = command.with_timeout(timeout);
             options.timeout = options.timeout.max(timeout + TIMEOUT_MARGIN);
+        }
+        if let Some(commands) = &self.commands
+            && let Some(other) = commands.command(&command).map_err(misfit)?
+        {
+            let CheckCommand { kind, payload, secrets, timeout } = other;
+            options.secrets.extend(secrets);
+            options.timeout = timeout.unwrap_or(options.timeout);
+            return Ok((JobSpec::new(job_of(call, at), kind, &payload, options), payload));
         }
         let payload = serde_json::to_vec(&command).expect("a command is plain data");
         Ok((JobSpec::new(job_of(call, at), RunCheck::KIND, &payload, options), payload.into()))
@@ -75,7 +96,11 @@ impl PoolRegion {
                 return Ok(RegionResult::errored(name, without_verdict(&view)));
             }
             let bytes = self.client.result_bytes(&view).await?;
-            match serde_json::from_slice::<CheckResult>(bytes.as_bytes()) {
+            let read = match &self.commands {
+                Some(commands) if view.kind != RunCheck::KIND => commands.result(name, bytes.as_bytes()),
+                _ => serde_json::from_slice(bytes.as_bytes()).map_err(|error| error.to_string()),
+            };
+            match read {
                 Ok(found) => Ok(told(found, &view)),
                 Err(error) => {
                     Ok(RegionResult::errored(name, format!("the result of {job} is malformed: {error}")))

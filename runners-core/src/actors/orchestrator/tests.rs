@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod bad_regions;
+mod found;
 mod regions;
 mod restart;
 mod runs;

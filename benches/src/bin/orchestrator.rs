@@ -1,0 +1,108 @@
+//! Prints what a run over regions costs: from submit to its end, and in processor time for each job, over
+//! one HTTP region that answers at once. `orchestrator [section…]`, all of them unless said otherwise; how
+//! often each is measured is in `ROUNDS`.
+
+use anyhow::{Context as _, bail};
+use runners_benches::{
+    bed::runtime,
+    figures::{Spread, percentile},
+    orchestrated::{REGION, Stage, Took, serve_region},
+};
+use std::time::Duration;
+
+const SECTIONS: [&str; 3] = ["one", "hundred", "many"];
+
+/// How many single jobs one round has.
+const ONE_AFTER_THE_OTHER: usize = 200;
+/// The largest run.
+const MANY: u64 = 5_000;
+/// The small run that it is compared with, and how often that is repeated for one figure.
+const FEW: u64 = 10;
+const FEW_REPEATED: u32 = 50;
+
+fn main() -> anyhow::Result<()> {
+    let mut asked: Vec<String> = std::env::args().skip(1).collect();
+    if asked.first().is_some_and(|first| first == REGION) {
+        return runtime()?.block_on(serve_region());
+    }
+    if asked.is_empty() {
+        asked = SECTIONS.map(str::to_owned).to_vec();
+    }
+    let rounds = match std::env::var("ROUNDS") {
+        Ok(text) => text.parse().context("ROUNDS is a number")?,
+        Err(_) => 7,
+    };
+    runtime()?.block_on(async {
+        let stage = Stage::start().await?;
+        // The first is not counted: connections are opened, and statements prepared.
+        stage.run(FEW).await?;
+        for section in asked {
+            match section.as_str() {
+                "one" => one(&stage, rounds).await?,
+                "hundred" => hundred(&stage, rounds).await?,
+                "many" => many(&stage, rounds).await?,
+                other => bail!("{other:?} is no section: choose from {}", SECTIONS.join(", ")),
+            }
+        }
+        stage.stop().await
+    })
+}
+
+async fn one(stage: &Stage, rounds: usize) -> anyhow::Result<()> {
+    println!("\n# one: runs of one job, one after the other, from submit to completed, durable");
+    let mut all = Vec::new();
+    for _ in 0..rounds * ONE_AFTER_THE_OTHER {
+        all.push(stage.run(1).await?.elapsed);
+    }
+    let [half, most] = [0.5, 0.99].map(|share| millis(percentile(&mut all, share)));
+    println!("  p50 {half:.2} ms, p99 {most:.2} ms");
+    Ok(())
+}
+
+async fn hundred(stage: &Stage, rounds: usize) -> anyhow::Result<()> {
+    println!("\n# hundred: one run of 100 jobs, durable");
+    let mut all = Vec::new();
+    for _ in 0..rounds {
+        all.push(stage.run(100).await?);
+    }
+    tell(&all, 100);
+    Ok(())
+}
+
+async fn many(stage: &Stage, rounds: usize) -> anyhow::Result<()> {
+    println!("\n# many: one run of {MANY} jobs, and {FEW_REPEATED} of {FEW}, durable");
+    let (mut many, mut few) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        many.push(stage.run(MANY).await?);
+        let mut sum = Took::default();
+        for _ in 0..FEW_REPEATED {
+            let took = stage.run(FEW).await?;
+            sum.elapsed += took.elapsed;
+            sum.used += took.used;
+        }
+        sum.elapsed /= FEW_REPEATED;
+        sum.used /= FEW_REPEATED;
+        few.push(sum);
+    }
+    tell(&many, MANY);
+    tell(&few, FEW);
+    let each = |took: &Took, jobs: u64| took.used.as_secs_f64() / count(jobs);
+    let ratios = many.iter().zip(&few).map(|(many, few)| each(many, MANY) / each(few, FEW));
+    println!("  processor time of a job, of {MANY} against of {FEW}: {}", Spread::of(ratios));
+    Ok(())
+}
+
+fn tell(all: &[Took], jobs: u64) {
+    let elapsed = Spread::of(all.iter().map(|took| millis(took.elapsed)));
+    let used = Spread::of(all.iter().map(|took| millis(took.used) / count(jobs)));
+    println!("  {jobs} jobs in {elapsed} ms, {used} ms of processor time each");
+}
+
+fn millis(span: Duration) -> f64 {
+    span.as_secs_f64() * 1e3
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no run has 2^52 jobs")]
+const fn count(jobs: u64) -> f64 {
+    jobs as f64
+}

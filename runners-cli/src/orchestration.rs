@@ -1,0 +1,164 @@
+//! The orchestrator of a process: its regions, and this process as one of them, where flows are carried
+//! out as checks. What is served of it is in `host`.
+
+use crate::{args::BrowserArgs, flow_directory, local::LocalBrowser, settings::Settings, terminal};
+use anyhow::Result;
+use async_trait::async_trait;
+use runners_core::{
+    ArtifactStore, ControlPlane, Egress, JobOptions, TenantId,
+    orchestration::{
+        Orchestrator, OrchestratorBuilder, PoolRegion, ProcessRegion, Region, RegionCall, RegionError,
+        RegionReply,
+    },
+    store::Store,
+};
+use runners_exec_webdriver::{FlowCheckExecutor, FlowChecks};
+use std::{path::Path, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
+
+/// This process as a region among others, by the name that requests in mode remote write.
+pub(crate) const LOCAL: &str = "local";
+
+/// How many calls are carried out here at once, over all runs, and how many checks of each: as many
+/// browsers as both together.
+const CALLS_MAX: usize = 2;
+const SIDE_BY_SIDE: usize = 2;
+
+/// How long a check of a pool may wait for a runner, in runs that may take for ever.
+const QUEUE_TTL: Duration = Duration::from_secs(3600);
+
+/// Flows as checks, and the browser of this machine that carries them out, if there is one.
+#[derive(Debug)]
+pub(crate) struct Checks {
+    pub(crate) flows: FlowChecks,
+    browser: Option<LocalBrowser>,
+    /// This process as a region; it says why if it carries nothing out.
+    pub(crate) region: Here,
+}
+
+/// This process as a region.
+#[derive(Clone, Debug)]
+pub(crate) enum Here {
+    Serving(Serving),
+    /// Nothing is carried out here, for this reason.
+    Idle(String),
+}
+
+/// Carries checks out in browsers of this machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Serving {
+    region: ProcessRegion,
+    /// Which pages are looked at.
+    pages: Egress,
+    /// One for each call that may be carried out at once: others wait.
+    calls: Arc<Semaphore>,
+}
+
+impl Checks {
+    /// Reads the flows, and looks whether there is a browser for them, which is sent to `pages` alone.
+    /// None is started yet.
+    ///
+    /// # Errors
+    /// What is wrong with a flow.
+    pub(crate) fn open(
+        directory: Option<&Path>,
+        browser: &BrowserArgs,
+        pages: Egress,
+        artifacts: impl ArtifactStore,
+    ) -> Result<Self> {
+        let Some(directory) = directory else {
+            let why = "there are no checks here: --flows DIR names a directory of recorded flows".to_owned();
+            return Ok(Self { flows: FlowChecks::default(), browser: None, region: Here::Idle(why) });
+        };
+        let flows = flow_directory::read(directory)?;
+        let (browser, region) = match LocalBrowser::new(browser) {
+            Ok(browser) => {
+                let executor = FlowCheckExecutor::new(browser.executor.clone(), flows.clone());
+                let region = ProcessRegion::new(executor).side_by_side(SIDE_BY_SIDE);
+                let region = region.artifacts(TenantId::DEFAULT, artifacts);
+                let calls = Arc::new(Semaphore::new(CALLS_MAX));
+                (Some(browser), Here::Serving(Serving { region, pages, calls }))
+            }
+            Err(error) => (None, Here::Idle(terminal::chain(&error))),
+        };
+        Ok(Self { flows, browser, region })
+    }
+
+    /// An orchestrator of the regions that the settings name, with this process as one of them, and as its
+    /// local mode.
+    pub(crate) fn orchestrator(
+        &self,
+        store: impl Store,
+        settings: &Settings,
+        egress: Egress,
+    ) -> Result<OrchestratorBuilder> {
+        let mut builder = Orchestrator::builder(store);
+        let mut is_taken = false;
+        for region in settings.regions(egress)? {
+            is_taken |= region.name() == LOCAL;
+            builder = builder.region(region.name().to_owned(), region);
+        }
+        if let Here::Serving(_) = &self.region {
+            builder = builder.local(self.region.clone());
+            if !is_taken {
+                builder = builder.region(LOCAL, self.region.clone());
+            }
+        }
+        Ok(builder)
+    }
+
+    /// Has every other region be the pool of that name of whoever asks.
+    pub(crate) fn with_pools(
+        &self,
+        builder: OrchestratorBuilder,
+        control: &ControlPlane,
+    ) -> OrchestratorBuilder {
+        let (control, flows) = (control.clone(), self.flows.clone());
+        builder.find_regions(move |tenant, name| {
+            let options =
+                JobOptions { pool: name.to_owned(), queue_ttl: Some(QUEUE_TTL), ..JobOptions::default() };
+            let pool = PoolRegion::with_options(control.client(tenant), options);
+            Some(Arc::new(pool.with_commands(flows.clone())))
+        })
+    }
+
+    /// Why nothing is carried out here, if nothing is.
+    pub(crate) fn idle(&self) -> Option<&str> {
+        match &self.region {
+            Here::Serving(_) => None,
+            Here::Idle(why) => Some(why),
+        }
+    }
+
+    /// Ends the browser.
+    pub(crate) async fn stop(&self) {
+        if let Some(browser) = &self.browser {
+            browser.stop().await;
+        }
+    }
+}
+
+#[async_trait]
+impl Region for Here {
+    async fn execute(&self, call: RegionCall) -> Result<RegionReply, RegionError> {
+        match self {
+            Self::Serving(serving) => serving.execute(call).await,
+            Self::Idle(why) => Err(RegionError::refused(why.clone())),
+        }
+    }
+}
+
+#[async_trait]
+impl Region for Serving {
+    async fn execute(&self, call: RegionCall) -> Result<RegionReply, RegionError> {
+        if let Err(error) = self.pages.check(&call.url) {
+            return Err(RegionError::refused(format!("{}: {error}", call.url)));
+        }
+        let _permit = tokio::select! {
+            biased;
+            () = call.cancelled() => return Ok(RegionReply::new(Vec::new())),
+            permit = self.calls.acquire() => permit.expect("invariant: nobody closes it"),
+        };
+        self.region.execute(call).await
+    }
+}

@@ -1,0 +1,107 @@
+//! Regions that are found by their names, and pools that carry checks out as other commands.
+
+use super::*;
+use crate::{
+    actors::control_plane::ControlPlane,
+    seams::{
+        checks::{CheckCommand, CheckCommands},
+        executor::Attempt,
+    },
+    values::{
+        check::{CheckResult, RunCheck},
+        command::Command,
+        orchestration::RunState,
+        result::Fault,
+    },
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_was_not_added_is_found_for_whoever_asks() {
+    let clock = SimClock::new();
+    let added = Scripted::answering(ResultState::Pass);
+    let others = TenantId::from_bytes([7; 16]);
+    let found = Scripted::answering(ResultState::Fail);
+    let finds = found.clone();
+    let orchestrator = builder(MemoryStore::default(), &clock)
+        .region("added", added.clone())
+        .find_regions(move |tenant, name| {
+            let is_theirs = tenant == others && name != "nowhere";
+            is_theirs.then(|| Arc::new(finds.clone()) as Arc<dyn Region>)
+        })
+        .start()
+        .await
+        .unwrap();
+    let mut request = everywhere(&["added", "found", "nowhere"]);
+    request.options.second_try = false;
+    let theirs = ended(&orchestrator.client(others), &request).await;
+    assert_eq!((added.keys().len(), found.keys().len()), (1, 1));
+    assert_eq!(theirs.jobs[1].results[0].state, ResultState::Fail);
+    let told = theirs.jobs[2].error.as_deref().unwrap();
+    assert_eq!(told, "region refused: there is no region \"nowhere\"; there is added");
+    let ours = ended(&orchestrator.local_client(), &everywhere(&["found"])).await;
+    assert_eq!((ours.jobs[0].state, found.keys().len()), (RunState::Failed, 1));
+    orchestrator.stop().await;
+}
+
+/// What a check of the pool below is carried out as.
+#[derive(Serialize, Deserialize)]
+struct Greet {
+    whom: String,
+}
+
+impl Command for Greet {
+    const KIND: &'static str = "greet";
+    type Result = String;
+}
+
+#[derive(Debug)]
+struct Greetings;
+
+impl CheckCommands for Greetings {
+    fn command(&self, check: &RunCheck) -> Result<Option<CheckCommand>, String> {
+        if check.check != "greets" {
+            return Ok(None);
+        }
+        let whom = check.input["whom"].as_str().ok_or("/whom: a text is needed")?;
+        let payload = serde_json::to_vec(&Greet { whom: whom.to_owned() }).unwrap();
+        Ok(Some(CheckCommand::new(Greet::KIND, payload.into())))
+    }
+
+    fn result(&self, check: &str, result: &[u8]) -> Result<CheckResult, String> {
+        let said: String = serde_json::from_slice(result).map_err(|error| error.to_string())?;
+        let state = if said == "Hello, Ada" { "passed" } else { "failed" };
+        let found = json!({ "name": check, "state": state, "message": said, "duration_ms": 1 });
+        serde_json::from_value(found).map_err(|error| error.to_string())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_carries_checks_out_as_the_commands_that_they_have() {
+    let clock = SimClock::new();
+    let control = ControlPlane::builder(MemoryStore::default()).clock(clock.clone()).start().await.unwrap();
+    let greet = |greet: Greet, _: Attempt| async move { Ok::<_, Fault>(format!("Hello, {}", greet.whom)) };
+    let runner = control.local_runner("default").executor::<Greet>(greet).clock(clock.clone()).start();
+    let region = PoolRegion::new(control.client(TenantId::DEFAULT), "default").with_commands(Greetings);
+    let orchestrator = builder(MemoryStore::default(), &clock).region("pool", region).start().await.unwrap();
+    let greets =
+        |whom: &str| AskedCheck::new("greets", "https://a").in_region("pool").with_input("whom", whom);
+    let summary =
+        ended(&orchestrator.local_client(), &OrchestrationRequest::remote([greets("Ada"), greets("Bob")]))
+            .await;
+    let results = &summary.jobs[0].results;
+    assert_eq!(results[0].state, ResultState::Pass);
+    assert_eq!(
+        (results[1].state, results[1].error_message.as_deref()),
+        (ResultState::Fail, Some("Hello, Bob"))
+    );
+
+    let nobody = AskedCheck::new("greets", "https://a").in_region("pool");
+    let refused = ended(&orchestrator.local_client(), &OrchestrationRequest::remote([nobody])).await;
+    let told = refused.jobs[0].error.as_deref().unwrap();
+    assert_eq!(told, "region refused: the input of \"greets\": /whom: a text is needed");
+    orchestrator.stop().await;
+    runner.drain().await.unwrap();
+    control.stop().await.unwrap();
+}
