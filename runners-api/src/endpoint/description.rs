@@ -56,7 +56,10 @@ fn schemas(checks: &[CheckListing]) -> Value {
         .map(|check| {
             let own = json!({ "const": check.name });
             // What a schema refers to is within itself.
-            let mut input = check.input_schema.clone();
+            // A check that takes nothing is given an object all the same.
+            let takes_nothing = check.input_schema["type"] == "null";
+            let mut input =
+                if takes_nothing { json!({ "type": "object" }) } else { check.input_schema.clone() };
             input["$id"] = format!("urn:runners:check:{}", check.name).into();
             json!({ "type": "object", "required": ["name"], "properties": { "name": own, "input": input } })
         })

@@ -52,7 +52,8 @@ pub(super) fn document(regions: &[&str], reports: &[Report]) -> Value {
     followed["responses"]["200"]["content"] =
         json!({ "text/event-stream": { "schema": { "type": "string" } } });
     let mut paths = json!({
-        "/": { "post": submitted, "get": listed },
+        // The prefix itself is no path of a document: below it with a `/` there is nothing.
+        "/orchestrator": { "post": submitted, "get": listed },
         "/{run}": {
             "get": of_run(call("results", "Tells what became of a run.", "Summary", &unfinished), &partial()),
             "delete": of_run(call("delete", "Removes a run that has ended.", "Submitted", &unfinished), &json!([])),

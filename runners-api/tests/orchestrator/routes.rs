@@ -66,6 +66,20 @@ async fn it_describes_itself_with_nothing_from_elsewhere() {
 }
 
 #[tokio::test]
+async fn every_call_is_where_its_description_says() {
+    let stage = Stage::plain().await;
+    let (_, document) = read(stage.request("GET", "/spec.json")).await;
+    // Nothing is done without a credential; what is nowhere is told otherwise.
+    for (path, calls) in document["paths"].as_object().unwrap() {
+        for method in calls.as_object().unwrap().keys() {
+            let path = path.replace("{run}", "run_1").replace("{digest}", &"0".repeat(64));
+            let (code, answer) = read(stage.request(&method.to_ascii_uppercase(), &path)).await;
+            assert_eq!(code, 401, "{method} {path}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn regions_are_named_to_those_who_may_see_them_and_never_by_their_address() {
     let stage = Stage::plain().await;
     let regions = async |token: &str| {
