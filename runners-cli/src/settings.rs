@@ -28,8 +28,12 @@ pub(crate) struct Settings {
     /// Where each that is set comes from, by its key.
     origins: BTreeMap<String, Origin>,
     /// Regions, each with where it comes from; of two with the same name the later counts.
-    regions: Vec<(Origin, RegionSettings)>,
+    regions: Regions,
 }
+
+/// What each source says, a later one before those in front of it.
+type Layers = Vec<(Origin, Layer)>;
+type Regions = Vec<(Origin, RegionSettings)>;
 
 /// The file of settings where none is named, if it is there.
 const FILE: &str = "runners.toml";
@@ -73,11 +77,7 @@ impl Settings {
         Ok(Self { regions, ..Self::merge(layers)? })
     }
 
-    #[expect(clippy::type_complexity, reason = "both are told with where they come from")]
-    fn of_file(
-        file: Option<&Path>,
-        environment: &[(String, String)],
-    ) -> Result<(Vec<(Origin, Layer)>, Vec<(Origin, RegionSettings)>)> {
+    fn of_file(file: Option<&Path>, environment: &[(String, String)]) -> Result<(Layers, Regions)> {
         let (mut layers, mut all) = (vec![(Origin::Default, Layer::usual())], Vec::new());
         let usual = || Some(Path::new(FILE)).filter(|file| file.is_file());
         if let Some(path) = file.or_else(usual) {

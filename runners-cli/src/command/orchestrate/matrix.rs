@@ -4,7 +4,10 @@
 use super::display::HERE;
 use crate::{table, terminal};
 use runners_core::orchestration::{Finding, RegionJob, RegionResult, ResultState, RunSummary};
-use std::{borrow::Cow, collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 /// More regions than this do not stand side by side: a terminal has no room for them.
 const SIDE_BY_SIDE_MAX: usize = 5;
@@ -112,7 +115,7 @@ fn cell(found: &[(&RegionJob, &RegionResult)]) -> table::Told {
             let span = Duration::try_from_secs_f64(millis / 1000.0).unwrap_or_default();
             format!(" {}", terminal::span(span))
         });
-        let word = job.finding.map_or(Cow::Borrowed(""), |finding| format!(" {}", words(finding)).into());
+        let word = words(job.finding, result.state).map(|word| format!(" ({word})")).unwrap_or_default();
         format!("{mark}{}{word}", time.unwrap_or_default())
     });
     let text = texts.collect::<Vec<_>>().join(", ");
@@ -129,45 +132,46 @@ fn cell(found: &[(&RegionJob, &RegionResult)]) -> table::Told {
     }
 }
 
-/// What comparing the regions tells, in few words.
-const fn words(finding: Finding) -> &'static str {
-    match finding {
-        Finding::RegionDown => "(region down)",
-        Finding::BrokenHere => "(broken here)",
-        Finding::BrokenEverywhere => "(broken everywhere)",
-        Finding::Flaky => "(flaky)",
-        Finding::ExpectedToFail => "(expected)",
-        Finding::UnexpectedPass => "(expected to fail)",
-        _ => "",
+/// What comparing the regions tells of a result, where the row does not show it by itself.
+const fn words(finding: Option<Finding>, state: ResultState) -> Option<&'static str> {
+    match (finding, state) {
+        (Some(Finding::Flaky), ResultState::Pass) => Some("flaky"),
+        (Some(Finding::UnexpectedPass), ResultState::Pass) => Some("expected to fail"),
+        (_, ResultState::Pass) => None,
+        (Some(Finding::RegionDown), _) => Some("region down"),
+        (Some(Finding::BrokenHere), _) => Some("broken here"),
+        (Some(Finding::ExpectedToFail), _) => Some("expected"),
+        _ => None,
     }
 }
 
-/// Why what did not pass did not. What is said of a whole job is told once.
+/// Why what did not pass did not. What several regions say alike is told once.
 fn reasons(summary: &RunSummary) {
-    let mut told = 0;
-    let mut more = 0;
+    let mut told: Vec<(&str, &RegionJob, &RegionResult, Vec<&str>)> = Vec::new();
+    let mut places = HashMap::new();
     for job in &summary.jobs {
         let region = job.region.as_deref().unwrap_or(HERE);
-        let mut before = "";
-        for result in job.results.iter().filter(|result| result.state != ResultState::Pass) {
-            let why =
-                result.error_message.as_deref().or(job.error.as_deref()).unwrap_or("it did not say why");
-            if why == std::mem::replace(&mut before, why) {
+        for (check, result) in job.runners.iter().zip(&job.results) {
+            if result.state == ResultState::Pass {
                 continue;
             }
-            if told == REASONS_MAX {
-                more += 1;
-                continue;
+            let message = result.error_message.as_deref().or(job.error.as_deref());
+            let why = message.unwrap_or("it did not say why");
+            let place = *places.entry((check, &job.url, why)).or_insert(told.len());
+            match told.get_mut(place) {
+                Some((.., regions)) => regions.push(region),
+                None => told.push((why, job, result, vec![region])),
             }
-            if told == 0 {
-                terminal::print("");
-            }
-            told += 1;
-            let mark = if result.state == ResultState::Fail { "✗" } else { "!" };
-            terminal::print(format!("{mark} {} at {} in {region}: {why}", result.name, job.url));
         }
     }
-    if more > 0 {
+    if !told.is_empty() {
+        terminal::print("");
+    }
+    for (why, job, result, regions) in told.iter().take(REASONS_MAX) {
+        let mark = if result.state == ResultState::Fail { "✗" } else { "!" };
+        terminal::print(format!("{mark} {} at {} in {}: {why}", result.name, job.url, regions.join(", ")));
+    }
+    if let Some(more) = told.len().checked_sub(REASONS_MAX).filter(|more| *more > 0) {
         terminal::print(format!("and {more} more; --json tells all"));
     }
 }
@@ -184,9 +188,5 @@ fn conclude(summary: &RunSummary) {
     let span = terminal::span(Duration::from_millis(summary.duration_ms.unwrap_or_default()));
     let conclusion = summary.conclusion.map_or("has not ended", |conclusion| conclusion.words());
     terminal::print("");
-    terminal::print(format!(
-        "{} of {total} in {span}; run {}: {conclusion}",
-        parts.join(", "),
-        summary.run_id
-    ));
+    terminal::print(format!("{} of {total} in {span}: {conclusion}", parts.join(", ")));
 }

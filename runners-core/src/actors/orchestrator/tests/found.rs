@@ -64,7 +64,8 @@ impl CheckCommands for Greetings {
         if check.check != "greets" {
             return Ok(None);
         }
-        let whom = check.input["whom"].as_str().ok_or("/whom: a text is needed")?;
+        let whom =
+            check.input.get("whom").and_then(serde_json::Value::as_str).ok_or("/whom: a text is needed")?;
         let payload = serde_json::to_vec(&Greet { whom: whom.to_owned() }).unwrap();
         Ok(Some(CheckCommand::new(Greet::KIND, payload.into())))
     }
