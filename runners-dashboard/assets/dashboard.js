@@ -9,6 +9,8 @@ const sign = document.getElementById("live");
 const LOG_CHARACTERS_MAX = 2_000_000;
 /** The shortest time between two looks, in milliseconds. */
 const LOOK_PAUSE = 400;
+/** How long it waits after an answer that it did not expect, in milliseconds. */
+const RETRY_PAUSE = 3000;
 
 // --- parts of the page that change --------------------------------------------------------------
 
@@ -80,11 +82,22 @@ function listen() {
   source = new EventSource(address);
   sign.hidden = false;
   source.onopen = () => tell(true);
-  source.onerror = () => tell(false);
+  source.onerror = () => {
+    tell(false);
+    // A browser comes again by itself after a cut, but not after an answer that it did not expect: of
+    // a proxy, or of a server that does not know the session any more. Looking tells which.
+    if (source?.readyState === EventSource.CLOSED) setTimeout(again, RETRY_PAUSE);
+  };
   const told = (event) => { place = event.lastEventId; look(); };
   source.addEventListener("changed", told);
   // Nothing happened to jobs, but runners come and go, and time passes.
   source.addEventListener("idle", told);
+}
+
+function again() {
+  if (!source || document.hidden || source.readyState !== EventSource.CLOSED) return;
+  look();
+  listen();
 }
 
 function tell(isLive) {

@@ -167,7 +167,7 @@ fn cell(job: &RegionJob, result: Option<&RegionResult>) -> Markup {
     };
     html! {
         (pill(shown))
-        @if let Some(millis) = result.duration_ms.as_ref().and_then(|millis| millis.as_f64()) {
+        @if let Some(millis) = result.duration_ms.as_ref().and_then(serde_json::Number::as_f64) {
             " " span.span { (took(millis as u64)) }
         }
         @if let Some(message) = &result.error_message { p.faint { (message) } }
