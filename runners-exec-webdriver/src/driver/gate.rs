@@ -1,7 +1,7 @@
 //! The gate of one browser: whatever it connects to is looked up and connected to here. So the address
 //! that was checked is the one that is used, whatever its name leads to a moment later, and whoever
-//! asks: a page, what it loads, a redirect, a worker, a socket. Spoken is SOCKS 5 (RFC 1928), of which
-//! browsers use little. What an address bar may say is `guard`'s.
+//! asks: a page, what it loads, a redirect, a script in the background, a socket. Spoken is SOCKS 5
+//! (RFC 1928), of which browsers use little. What an address bar may say is `guard`'s.
 
 use crate::within::within;
 use async_trait::async_trait;
