@@ -12,7 +12,7 @@ use crate::{
     tokens::{self, DataDirectory},
 };
 use anyhow::{Context as _, Result, bail};
-use runners_api::{EndpointFace, ManagementFace, OrchestratorFace};
+use runners_api::{EndpointFace, ManagementFace, OrchestratorFace, OrchestratorFaceBuilder};
 use runners_core::{
     AddressPolicy, ControlPlane, DirectoryArtifacts, Egress, PoolId, Registration, Scope, TenantId, Token,
     TokenKind, orchestration::Orchestrator, store::Store,
@@ -82,7 +82,7 @@ impl Host {
         let checks = Checks::open(settings.flows(), browser, pages.clone(), artifacts.clone())?;
         let orchestrator = match settings.serves_orchestrator() {
             true => {
-                let builder = checks.orchestrator(store, settings, egress)?;
+                let builder = checks.orchestrator(store, artifacts.clone(), settings, egress)?;
                 Some(checks.with_pools(builder, &control).start().await?)
             }
             false => None,
@@ -198,15 +198,17 @@ impl Host {
         };
         let face =
             HttpFace::builder(self.accounts.clone(), callers).artifacts(self.artifacts).documented().build();
-        let dashboard = Dashboard::builder(&control, self.accounts.clone()).server_url(self.url).build();
         let management = ManagementFace::builder(&control, self.accounts.clone()).build();
         let mut faces = Faces::new(face, management.into_router());
-        if self.has_dashboard {
-            faces = faces.with_dashboard(dashboard.into_router());
-        }
+        let mut dashboard = Dashboard::builder(&control, self.accounts.clone()).server_url(self.url);
         if let Some(orchestrator) = &self.orchestrator {
+            dashboard = dashboard.orchestrator(orchestrator);
             let face = OrchestratorFace::builder(orchestrator, self.accounts.clone());
-            faces = faces.mount(ORCHESTRATOR, face.egress(self.pages.clone()).build().into_router());
+            let face = with_reports(face.egress(self.pages.clone())).build();
+            faces = faces.mount(ORCHESTRATOR, face.into_router());
+        }
+        if self.has_dashboard {
+            faces = faces.with_dashboard(dashboard.build().into_router());
         }
         let endpoint = EndpointFace::builder(self.checks.flows.clone(), self.checks.region.clone());
         let endpoint = endpoint.authenticate(self.accounts).egress(self.pages).build();
@@ -233,6 +235,15 @@ impl Host {
         self.checks.stop().await;
         served
     }
+}
+
+/// Serves what became of each run as a page for people, and for other programs.
+fn with_reports(face: OrchestratorFaceBuilder) -> OrchestratorFaceBuilder {
+    face.report("report.html", "text/html; charset=utf-8", |run, read| {
+        runners_report::Html::of(run).with_artifacts(read).render()
+    })
+    .report("junit.xml", "application/xml", |run, _| runners_report::junit(run))
+    .report("ctrf.json", "application/json", |run, _| runners_report::ctrf(run))
 }
 
 /// Claims the address, and opens the certificate if there is one.

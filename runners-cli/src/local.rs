@@ -28,8 +28,12 @@ impl LocalBrowser {
     /// Looks whether there is a browser for what others ask for, which never goes to link-local addresses
     /// and a cloud's metadata, nor to hosts that are not listed if any is. None is started yet.
     pub(crate) fn new(arguments: &BrowserArgs) -> Result<Self> {
-        let allowed = arguments.browse.iter().fold(Egress::browsing(), Egress::allow_host);
-        Self::held_to(arguments, Some(allowed))
+        Self::going_to(arguments, Egress::browsing())
+    }
+
+    /// The same, by a list of what may be looked at, and what is in the pages.
+    pub(crate) fn going_to(arguments: &BrowserArgs, allowed: Egress) -> Result<Self> {
+        Self::held_to(arguments, Some(arguments.browse.iter().fold(allowed, Egress::allow_host)))
     }
 
     /// The same for what the user of this machine has here: such flows go everywhere, also to files, unless

@@ -71,7 +71,7 @@ impl Checks {
             return Ok(Self { flows: FlowChecks::default(), browser: None, region: Here::Idle(why) });
         };
         let flows = flow_directory::read(directory)?;
-        let (browser, region) = match LocalBrowser::new(browser) {
+        let (browser, region) = match LocalBrowser::going_to(browser, pages.clone()) {
             Ok(browser) => {
                 let executor = FlowCheckExecutor::new(browser.executor.clone(), flows.clone());
                 let region = ProcessRegion::new(executor).side_by_side(SIDE_BY_SIDE);
@@ -89,10 +89,11 @@ impl Checks {
     pub(crate) fn orchestrator(
         &self,
         store: impl Store,
+        artifacts: impl ArtifactStore,
         settings: &Settings,
         egress: Egress,
     ) -> Result<OrchestratorBuilder> {
-        let mut builder = Orchestrator::builder(store);
+        let mut builder = Orchestrator::builder(store).artifacts(artifacts);
         let mut is_taken = false;
         for region in settings.regions(egress)? {
             is_taken |= region.name() == LOCAL;

@@ -39,7 +39,7 @@ mod tests {
     use crate::{Action, BrowserFlow, Mode};
     use serde_json::json;
 
-    fn starting_at(steps: serde_json::Value, url: &str) -> Result<BrowserFlow, crate::Problems> {
+    fn starting_at(steps: &serde_json::Value, url: &str) -> Result<BrowserFlow, crate::Problems> {
         let document = json!({ "title": "shop", "steps": steps }).to_string();
         BrowserFlow::parse(&document).unwrap().with_mode(Mode::Strict).starting_at(url)
     }
@@ -51,7 +51,7 @@ mod tests {
             { "type": "navigate", "url": "https://a/", "assertedEvents": asserted },
             { "type": "navigate", "url": "https://a/cart" },
         ]);
-        let flow = starting_at(steps, "https://b/").unwrap();
+        let flow = starting_at(&steps, "https://b/").unwrap();
         let urls = flow.flow().steps.iter().map(|step| match &step.action {
             Action::Navigate { url } => url.as_str(),
             _ => "",
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_flow_that_begins_nowhere_says_what_it_needs() {
-        let problems = starting_at(json!([{ "type": "close" }]), "https://b/").unwrap_err();
+        let problems = starting_at(&json!([{ "type": "close" }]), "https://b/").unwrap_err();
         assert!(problems.to_string().contains("declare a parameter `url`"), "{problems}");
     }
 }
