@@ -152,7 +152,8 @@ impl Region for Here {
 #[async_trait]
 impl Region for Serving {
     async fn execute(&self, call: RegionCall) -> Result<RegionReply, RegionError> {
-        if let Err(error) = self.pages.check(&call.url) {
+        // Without a page a flow begins where it was recorded, and its browser is held to the same list.
+        if let (false, Err(error)) = (call.url.is_empty(), self.pages.check(&call.url)) {
             return Err(RegionError::refused(format!("{}: {error}", call.url)));
         }
         let _permit = tokio::select! {

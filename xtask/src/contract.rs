@@ -38,8 +38,15 @@ const READY_MAX: Duration = Duration::from_secs(60);
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 
 /// What is described: its name, where, and where its calls are.
-const FACES: &[(&str, &str, &str)] =
-    &[("management", "/api/openapi.json", "/api"), ("protocol", "/openapi.json", "")];
+const FACES: &[(&str, &str, &str)] = &[
+    ("management", "/api/openapi.json", "/api"),
+    ("orchestrator", "/api/orchestrator/spec.json", "/api/orchestrator"),
+    ("endpoint", "/api/runner/spec.json", "/api/runner"),
+    ("protocol", "/openapi.json", ""),
+];
+
+/// Flows that the server carries out as checks. The pages that are drawn for them are not reached.
+const CHECKS: &str = "xtask/demo/flows";
 
 /// A server that runs for as long as this lives, and what is let in there.
 struct Stage {
@@ -87,7 +94,11 @@ impl Stage {
         let program = workspace.target.join("debug").join(format!("runners{}", env::consts::EXE_SUFFIX));
         let server = Program::start(
             "server",
-            Command::new(program).args(["server", "--json", "--listen", "127.0.0.1:0", "--data"]).arg(&data),
+            Command::new(program)
+                .args(["server", "--json", "--listen", "127.0.0.1:0", "--data"])
+                .arg(&data)
+                .arg("--flows")
+                .arg(workspace.root.join(CHECKS)),
             &workspace.folder("contract")?.join("server.log"),
         )?;
         let listening = server.wait_for("listening", READY_MAX)?;

@@ -4,6 +4,7 @@ use super::EndpointFace;
 use crate::contract::described::{document as complete, error_responses, error_schema, json_content};
 use runners_core::CheckListing;
 use serde_json::{Map, Value, json};
+use std::iter;
 
 const DESCRIPTION: &str = "Carries out checks for an orchestrator.
 
@@ -17,6 +18,7 @@ pub(super) fn document(checks: &[CheckListing]) -> Value {
         (404, "There is no such check: `data.availableRunners` has those that there are."),
         (413, "The body is too large."),
         (422, "Another call was made under this key."),
+        (500, "Nothing is carried out here: `data.details` says why."),
         (503, "Too many calls are being carried out: `Retry-After` says when to come again."),
     ]);
     let mut responses = Map::from_iter([("200".to_owned(), ok("One result for each check.", "Answer"))]);
@@ -51,26 +53,30 @@ fn schemas(checks: &[CheckListing]) -> Value {
     let object = json!({ "type": "object", "additionalProperties": true });
     let names: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
     let name = json!({ "type": "string", "enum": names });
-    let inputs: Vec<Value> = checks
-        .iter()
-        .map(|check| {
-            let own = json!({ "const": check.name });
-            // What a schema refers to is within itself.
-            // A check that takes nothing is given an object all the same.
-            let takes_nothing = check.input_schema["type"] == "null";
-            let mut input =
-                if takes_nothing { json!({ "type": "object" }) } else { check.input_schema.clone() };
-            input["$id"] = format!("urn:runners:check:{}", check.name).into();
-            json!({ "type": "object", "required": ["name"], "properties": { "name": own, "input": input } })
-        })
-        .collect();
+    let inputs = checks.iter().map(|check| {
+        let own = json!({ "const": check.name });
+        // What a schema refers to is within itself.
+        // A check that takes nothing is given an object all the same.
+        let takes_nothing = check.input_schema["type"] == "null";
+        let mut input = if takes_nothing { json!({ "type": "object" }) } else { check.input_schema.clone() };
+        input["$id"] = format!("urn:runners:check:{}", check.name).into();
+        json!({ "type": "object", "required": ["name"], "properties": { "name": own, "input": input } })
+    });
+    // A choice among nothing is no schema. Where there are no checks, there is nothing to ask for.
+    let asked = match checks {
+        [] => json!(false),
+        _ => {
+            let either: Vec<Value> = iter::once(name).chain(inputs).collect();
+            json!({ "oneOf": either })
+        }
+    };
     let timeout = json!({
         "type": "integer", "minimum": 1, "maximum": EndpointFace::CHECK_TIMEOUT_MAX.as_millis() as u64,
         "description": "How long each check may take, in milliseconds.",
     });
     let runners = json!({
         "type": "array", "minItems": 1, "maxItems": EndpointFace::RUNNERS_MAX,
-        "items": { "oneOf": [name, { "oneOf": inputs }] },
+        "items": asked,
     });
     let result = json!({
         "type": "object", "required": ["name", "status"],
@@ -100,4 +106,14 @@ fn schemas(checks: &[CheckListing]) -> Value {
             },
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_there_are_no_checks_nothing_can_be_asked_for() {
+        assert_eq!(schemas(&[])["Request"]["properties"]["runners"]["items"], json!(false));
+    }
 }

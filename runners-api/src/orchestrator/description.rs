@@ -25,9 +25,15 @@ pub(super) async fn specification(State(face): State<Face>, headers: HeaderMap) 
     described::specification(&document(&regions, &face.0.reports))
 }
 
+/// Why a call that needs the end of a run is refused.
+const ENDED: [(u16, &str); 3] = [
+    (400, "The request is malformed: `data.issues` says where."),
+    (404, "There is no such run."),
+    (409, "The run has not ended."),
+];
+
 pub(super) fn document(regions: &[&str], reports: &[Report]) -> Value {
     let at_run = [(404, "There is no such run.")];
-    let unfinished = [(404, "There is no such run."), (409, "The run has not ended.")];
     let invalid = [(400, "The request is malformed: `data.issues` says where.")];
     let submit = [
         (400, "The request is malformed: `data.issues` says where."),
@@ -55,8 +61,8 @@ pub(super) fn document(regions: &[&str], reports: &[Report]) -> Value {
         // The prefix itself is no path of a document: below it with a `/` there is nothing.
         "/orchestrator": { "post": submitted, "get": listed },
         "/{run}": {
-            "get": of_run(call("results", "Tells what became of a run.", "Summary", &unfinished), &partial()),
-            "delete": of_run(call("delete", "Removes a run that has ended.", "Submitted", &unfinished), &json!([])),
+            "get": of_run(call("results", "Tells what became of a run.", "Summary", &ENDED), &partial()),
+            "delete": of_run(call("delete", "Removes a run that has ended.", "Submitted", &ENDED[1..]), &json!([])),
         },
         "/{run}/status": { "get": of_run(call("status", "Tells how far a run is.", "Progress", &at_run), &json!([])) },
         "/{run}/comparison": {
@@ -99,11 +105,10 @@ fn left(reports: &[Report]) -> Vec<(String, Value)> {
     let listed = of_run(call("artifacts", "Lists what a run has left.", "Artifacts", &at_run), &json!([]));
     let mut paths =
         vec![("/{run}/artifacts".to_owned(), listed), ("/{run}/artifacts/{digest}".to_owned(), read)];
-    let unfinished = [(404, "There is no such run."), (409, "The run has not ended.")];
     for Report { name, media_type, .. } in reports {
         let id = format!("report-{name}");
         let about = format!("Reports what became of a run, as {name}.");
-        let mut told = of_run(call(&id, &about, "Event", &unfinished), &partial());
+        let mut told = of_run(call(&id, &about, "Event", &ENDED), &partial());
         told["responses"]["200"]["content"] = json!({ *media_type: { "schema": { "type": "string" } } });
         paths.push((format!("/{{run}}/{name}"), told));
     }

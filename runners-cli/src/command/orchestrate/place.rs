@@ -51,7 +51,8 @@ impl Place {
         let egress = Egress::browsing();
         let pages = settings.pages(egress.clone());
         let checks = Checks::open(flows, &arguments.browser, pages, artifacts.clone())?;
-        let orchestrator = checks.orchestrator(MemoryStore::default(), artifacts.clone(), &settings, egress)?;
+        let orchestrator =
+            checks.orchestrator(MemoryStore::default(), artifacts.clone(), &settings, egress)?;
         let orchestrator = orchestrator.start().await?;
         Ok(Self {
             client: orchestrator.local_client(),
