@@ -289,7 +289,7 @@ impl Plane {
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "ready jobs could not be read");
-                lock(&self.schedule).page_failed(page.lane);
+                self.scheduled(|schedule| schedule.page_failed(page.lane));
                 None
             }
         }

@@ -248,10 +248,12 @@ impl Schedule {
         (wake, self.page_wanted(lane))
     }
 
-    /// A page could not be read: it is asked for again when somebody seeks.
+    /// A page could not be read: it is asked for again when somebody seeks, unless a counter holds the
+    /// lane back. One that was never read does, and nothing but a ready job would have it read.
     pub(crate) fn page_failed(&mut self, lane: LaneId) {
         if let Some(lane) = self.lanes.get_mut(&lane) {
             lane.window.page_failed();
+            lane.limits.iter().for_each(|(key, _)| self.counters.doubt(key));
         }
     }
 

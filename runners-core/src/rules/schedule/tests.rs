@@ -11,6 +11,7 @@ use crate::{
         digest::Digest,
         id::{JobId, TenantId},
         job::{JobOptions, JobSpec},
+        preference::Concurrency,
         runner::Facts,
         time::Timestamp,
     },
@@ -67,6 +68,20 @@ fn schedule(lanes: &[LaneRecord]) -> Schedule {
 
 fn numbers(sought: &Sought) -> Vec<u8> {
     sought.taken.iter().map(|job| job.record.id.as_bytes()[0]).collect()
+}
+
+#[test]
+fn a_lane_with_a_limit_whose_page_could_not_be_read_is_read_again() {
+    let mut limited = lane(1, &[]);
+    limited.concurrency = vec![Concurrency::new("shop", 2)];
+    let mut schedule = Schedule::default();
+    let pages = schedule.add_pool(POOL, vec![limited.clone()]);
+    assert_eq!(pages.len(), 1);
+    schedule.page_failed(limited.id);
+    let counters = schedule.counters_wanted();
+    assert_eq!(counters.len(), 1);
+    schedule.counter_read(&counters[0], Some(0));
+    assert_eq!(schedule.pages_wanted(POOL).len(), 1);
 }
 
 #[test]
