@@ -27,7 +27,7 @@ pub(crate) struct HostArgs {
 #[command(next_help_heading = "Settings")]
 pub(crate) struct GivenSettings {
     /// A file of settings: TOML, or JSON if its name ends so [default: runners.toml, if it is there].
-    /// Its keys are the flags below, the section [regions], and Features.SelfHostedRunnersEnabled,
+    /// Its keys are the flags below, the section `regions`, and Features.SelfHostedRunnersEnabled,
     /// Features.SelfHostedRelayEnabled, SelfHosted.EnabledTenants and SelfHosted.RelayEnabledTenants;
     /// `runners config schema` describes them all.
     #[arg(long, value_name = "FILE", env = "RUNNERS_CONFIG")]
