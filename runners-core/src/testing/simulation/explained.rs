@@ -45,13 +45,12 @@ impl Free {
         let step = ready.len() / ASKED_MAX + 1;
         let asked = ready.iter().enumerate().filter(|(at, job)| at % step == 0 || self.knows(job.id));
         for (_, job) in asked {
+            world.checker.count(|count| count.explained_ready += 1);
             for runner in world.free_for(job.tenant, job.id).await {
                 let pair = (job.id, runner);
                 present.insert(pair, self.since.get(&pair).copied().unwrap_or(now));
             }
         }
-        let new = present.keys().filter(|pair| !self.since.contains_key(pair)).count() as u64;
-        world.checker.count(|count| count.explained_free += new);
         let free_max = if world.planes.len() > 1 { FREE_SHARED_MAX } else { FREE_MAX };
         let late = present.iter().find(|(_, since)| now.since(**since) > free_max);
         if let Some(((job, runner), since)) = late {

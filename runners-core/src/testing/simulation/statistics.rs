@@ -110,8 +110,9 @@ statistics! {
     unique_repeated,
     /// Times that it was explained why a job was where it was.
     explained,
-    /// Times that a ready job was explained to be the next, with nothing in its way.
-    explained_free,
+    /// Times that it was asked what keeps a ready job from a runner. That nothing does is rare, since
+    /// such a job is granted at once.
+    explained_ready,
     /// Grants of jobs of guests.
     hosted,
     /// Grants to those who had been passed over as often as they may be.
