@@ -4,11 +4,13 @@
 use crate::stage::{Site, driver_options, flow};
 use runners_core::Verdict;
 use runners_exec_webdriver::{Browser as _, Call, Driver, FlowExecutor, Method, OpenError};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Map, Value, json};
 use std::{
     env,
     io::{BufRead as _, BufReader},
     net::TcpListener,
+    os::unix::process::CommandExt as _,
     process::{Child, Command, Stdio},
     thread,
 };
@@ -45,6 +47,7 @@ impl Grid {
             .current_dir(directory.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
+            .process_group(0)
             .spawn();
         let mut child = match started {
             Ok(child) => child,
@@ -66,7 +69,9 @@ impl Grid {
 
 impl Drop for Grid {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // With the drivers that it has started.
+        let group = Pid::from_child(&self.child);
+        let _ = kill_process_group(group, Signal::KILL);
         let _ = self.child.wait();
     }
 }
