@@ -193,6 +193,14 @@ pub mod traces {
     };
 }
 
+/// Live view: what an attempt shows while it works, and what a person may do to it.
+pub mod live {
+    pub use crate::{
+        seams::frames::{FrameError, FrameSource, Frames},
+        values::live::{Frame, FrameFormat, FrameWish, Input},
+    };
+}
+
 /// The storage seam.
 pub mod store {
     pub use crate::seams::store::{

@@ -13,6 +13,7 @@ pub(crate) mod idempotency;
 pub(crate) mod job;
 pub(crate) mod key;
 pub(crate) mod lease;
+pub(crate) mod live;
 pub(crate) mod opaque;
 #[cfg(feature = "orchestrator")]
 pub(crate) mod orchestration;

@@ -6,6 +6,7 @@ use crate::{
         artifact::{ArtifactError, ArtifactStore},
         clock::{Clock, SystemClock, sleep},
         executor::{Attempt, AttemptLink, ErasedExecutor, Executor, Executors, RawSignal},
+        frames::FrameSource,
         lease::{Lease, LeaseError},
         region::{Region, RegionCall, RegionError, RegionReply},
     },
@@ -206,6 +207,7 @@ impl AttemptLink for Link {
         // There are no secrets here: none can be named.
         text.to_owned()
     }
+    fn show(&self, _: Arc<dyn FrameSource>) {}
     fn receive(&self, _: &str, _: mpsc::Sender<RawSignal>) {}
 
     async fn attach(&self, name: String, media_type: String, bytes: Bytes) -> Result<Digest, ArtifactError> {

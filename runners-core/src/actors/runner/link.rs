@@ -6,6 +6,7 @@ use crate::{
     seams::{
         artifact::ArtifactError,
         executor::{AttemptLink, RawSignal},
+        frames::FrameSource,
         observer::{Notice, Observer},
     },
     values::{
@@ -143,6 +144,8 @@ impl AttemptLink for SessionLink {
     fn redact(&self, text: &str) -> String {
         self.redactor().redact(text)
     }
+
+    fn show(&self, _: Arc<dyn FrameSource>) {}
 
     fn progress(&self, text: String) {
         let mut text = self.redactor().redact(&text);

@@ -3,7 +3,7 @@
 use super::signals::{RawSignal, Signals};
 use crate::{
     rules::redaction::Redactor,
-    seams::{artifact::ArtifactError, lease::Lease},
+    seams::{artifact::ArtifactError, frames::FrameSource, lease::Lease},
     values::{command::Command, digest::Digest, id::JobId, lease::FencingToken, secret::Secret},
 };
 use async_trait::async_trait;
@@ -31,6 +31,8 @@ pub(crate) trait AttemptLink: Debug + Send + Sync {
     fn log(&self, bytes: Bytes);
     fn progress(&self, text: String);
     fn redact(&self, text: &str) -> String;
+    /// Shows a source to whoever looks, in place of the one before.
+    fn show(&self, source: Arc<dyn FrameSource>);
     /// Has signals of `kind` put into `into`, and no longer where they were put before.
     fn receive(&self, kind: &str, into: mpsc::Sender<RawSignal>);
     async fn attach(&self, name: String, media_type: String, bytes: Bytes) -> Result<Digest, ArtifactError>;
@@ -129,6 +131,12 @@ impl Attempt {
         let (into, raw) = mpsc::channel(Signals::<C>::WAITING_MAX);
         self.link.receive(C::KIND, into);
         Signals::new(raw)
+    }
+
+    /// Shows what the attempt does to whoever looks at its live view, in place of what was shown before. Nothing is
+    /// taken of the source until somebody looks, and it is let go when the attempt is over.
+    pub fn show(&self, source: Arc<dyn FrameSource>) {
+        self.link.show(source);
     }
 
     /// Keeps named bytes beside the result and answers their digest. The name is a relative path
