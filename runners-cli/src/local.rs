@@ -93,6 +93,7 @@ impl LocalBrowser {
 
     /// Ends the driver and all its browsers.
     pub(crate) async fn stop(&self) {
+        self.executor.settle().await;
         match &self.warm {
             Some(warm) => warm.stop().await,
             None => self.driver.stop().await,

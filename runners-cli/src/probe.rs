@@ -19,6 +19,10 @@ pub(crate) struct Found {
     pub(crate) labels: BTreeSet<String>,
     /// The browser, with its version.
     pub(crate) browser: Option<(String, String)>,
+    /// The browser, with what draws WebGL in it.
+    pub(crate) renderer: Option<(String, String)>,
+    /// How many milliseconds the clock of this machine is ahead of the control plane's.
+    pub(crate) clock_drift_ms: Option<i64>,
     /// What is worth telling, with an event for programs.
     pub(crate) told: Vec<(String, Value)>,
 }
@@ -31,6 +35,9 @@ pub(crate) async fn find_out(browser: &LocalBrowser, server: Option<(&str, &Trus
             found.labels = probe.labels();
             if let (None, Some(engine)) = (&found.browser, probe.engine) {
                 found.browser = Some((engine.to_string(), probe.version.clone()));
+            }
+            if let (Some((browser, _)), Some(renderer)) = (&found.browser, probe.webgl.renderer()) {
+                found.renderer = Some((browser.clone(), renderer.to_owned()));
             }
             let name = probe.engine.map_or("the browser", runners_exec_webdriver::Engine::name);
             let text = format!("{name} {}, WebGL {}", probe.version, probe.webgl);
@@ -48,13 +55,7 @@ pub(crate) async fn find_out(browser: &LocalBrowser, server: Option<(&str, &Trus
     }
     if let Some((server, trust)) = server {
         match drift(server, trust).await {
-            Ok(apart) if apart <= DRIFT_MAX => drop(found.labels.insert("clock=agrees".to_owned())),
-            Ok(apart) => {
-                let seconds = apart.as_secs();
-                let text = format!("the clocks of this machine and of {server} are {seconds} s apart");
-                found.told.push((text, json!({ "event": "clock_drifts", "seconds": seconds })));
-                found.labels.insert("clock=drifts".to_owned());
-            }
+            Ok(drift_ms) => found.take_drift(drift_ms, server),
             // Whoever cannot be reached is told of by the runner itself.
             Err(error) => {
                 tracing::debug!(error = terminal::chain(&error), "the time of the server is not known");
@@ -64,8 +65,23 @@ pub(crate) async fn find_out(browser: &LocalBrowser, server: Option<(&str, &Trus
     found
 }
 
-/// How far the clock of a server is from ours.
-async fn drift(server: &str, trust: &TrustArgs) -> Result<Duration> {
+impl Found {
+    fn take_drift(&mut self, drift_ms: i64, server: &str) {
+        self.clock_drift_ms = Some(drift_ms);
+        let apart = Duration::from_millis(drift_ms.unsigned_abs());
+        if apart <= DRIFT_MAX {
+            self.labels.insert("clock=agrees".to_owned());
+            return;
+        }
+        let seconds = apart.as_secs();
+        let text = format!("the clocks of this machine and of {server} are {seconds} s apart");
+        self.told.push((text, json!({ "event": "clock_drifts", "seconds": seconds })));
+        self.labels.insert("clock=drifts".to_owned());
+    }
+}
+
+/// How many milliseconds our clock is ahead of that of a server, as exact as the seconds that it tells.
+async fn drift(server: &str, trust: &TrustArgs) -> Result<i64> {
     let mut builder = reqwest::Client::builder().timeout(TIME_WITHIN);
     if let Some(file) = &trust.ca_file {
         for certificate in reqwest::Certificate::from_pem_bundle(&fs::read(file)?)? {
@@ -75,8 +91,14 @@ async fn drift(server: &str, trust: &TrustArgs) -> Result<Duration> {
     let answer = builder.build()?.head(server).send().await?;
     let here = SystemClock::default().wall();
     let date = answer.headers().get(reqwest::header::DATE).context("it does not say what time it is")?;
-    let there = seconds(date.to_str()?)?;
-    Ok(Duration::from_millis(here.as_millis().abs_diff(there.saturating_mul(1000))))
+    Ok(ahead(here.as_millis(), seconds(date.to_str()?)?))
+}
+
+/// How far a time in milliseconds is ahead of one in whole seconds: to the second, so that a clock that
+/// agrees is told as such at every start.
+fn ahead(here_ms: u64, there_seconds: u64) -> i64 {
+    let apart = i128::from(here_ms / 1000) - i128::from(there_seconds);
+    i64::try_from(apart * 1000).unwrap_or(if apart > 0 { i64::MAX } else { i64::MIN })
 }
 
 /// The seconds since 1970 of a date of HTTP.
@@ -93,5 +115,17 @@ mod tests {
     fn a_date_of_http_is_read() {
         assert_eq!(seconds("Sun, 06 Nov 1994 08:49:37 GMT").unwrap(), 784_111_777);
         assert!(seconds("yesterday").is_err());
+    }
+
+    #[test]
+    fn a_drift_is_kept_with_its_sign_and_labelled_by_its_size() {
+        assert_eq!((ahead(10_999, 10), ahead(14_000, 10), ahead(6_100, 10)), (0, 4000, -4000));
+        let found = |drift_ms| {
+            let mut found = Found::default();
+            found.take_drift(drift_ms, "http://server");
+            (found.clock_drift_ms, found.labels.into_iter().next().unwrap())
+        };
+        assert_eq!(found(-2000), (Some(-2000), "clock=agrees".to_owned()));
+        assert_eq!(found(-4000), (Some(-4000), "clock=drifts".to_owned()));
     }
 }

@@ -22,6 +22,16 @@ pub(crate) fn span(span: Duration) -> String {
     }
 }
 
+/// How far a clock is from the control plane's, by how many milliseconds it is ahead.
+pub(crate) fn drift(ahead_ms: i64) -> String {
+    let apart = span(Duration::from_millis(ahead_ms.unsigned_abs()));
+    match ahead_ms {
+        0 => "agrees with the server's".to_owned(),
+        1.. => format!("{apart} ahead of the server's"),
+        _ => format!("{apart} behind the server's"),
+    }
+}
+
 /// A span in its largest unit: `12 s`, `3 min`, `4 h`, `5 d`.
 pub(crate) fn rough(span: Duration) -> String {
     match span.as_secs() {
@@ -237,6 +247,10 @@ mod tests {
             ["5.0 s", "2 min 03 s", "3 h 20 min", "4 d 15 h", "2 d"]
         );
         assert_eq!([rough(Duration::from_secs(59)), rough(Duration::from_secs(7_300))], ["59 s", "2 h"]);
+        assert_eq!(
+            [drift(4_000), drift(-61_000)],
+            ["4.0 s ahead of the server's", "1 min 01 s behind the server's"]
+        );
         assert_eq!([number(7), number(1_234_567)], ["7", "1\u{202f}234\u{202f}567"]);
         assert_eq!([count(1, "job"), count(0, "job")], ["1 job", "0 jobs"]);
         assert_eq!([size(12), size(20_480), size(3_250_000_000)], ["12 bytes", "20 kB", "3.2 GB"]);

@@ -1,5 +1,7 @@
 //! Executes flows: a session for each, the replay in it, and the session closed whatever comes.
 
+mod closing;
+
 use crate::{
     browser::{Browser, OpenError, Session},
     evidence::Film,
@@ -10,6 +12,7 @@ use crate::{
     within::within,
 };
 use async_trait::async_trait;
+use closing::Closing;
 use futures::future::{Either, select};
 use runners_core::{Attempt, Clock, Executor, Fault, SystemClock};
 use std::{pin::pin, sync::Arc, time::Duration};
@@ -24,13 +27,15 @@ pub struct FlowExecutor {
     options: ReplayOptions,
     clock: Arc<dyn Clock>,
     baselines: Option<(Arc<dyn Baselines>, BaselineMode)>,
+    closing: Closing,
 }
 
 impl FlowExecutor {
     /// Takes where browsers come from; [`Driver`](crate::Driver) is the usual one.
     pub fn new(browser: impl Browser) -> Self {
         let clock = Arc::new(SystemClock::default());
-        Self { browser: Arc::new(browser), options: ReplayOptions::default(), clock, baselines: None }
+        let (browser, options, closing) = (Arc::new(browser), ReplayOptions::default(), Closing::new());
+        Self { browser, options, clock, baselines: None, closing }
     }
 
     /// Replays with other options.
@@ -69,6 +74,27 @@ impl FlowExecutor {
         observer: &dyn FlowObserver,
         cancelled: impl Future<Output = ()> + Send,
     ) -> Result<FlowResult, Fault> {
+        let (ended, session) = self.replay_open(flow, observer, cancelled).await?;
+        session.close().await;
+        ended
+    }
+
+    /// Waits until the browsers of jobs that have ended are closed. A job does not wait for that once its
+    /// result is known; whoever stops the driver does.
+    ///
+    /// # Cancel safety
+    /// Dropping the future kills browsers of this machine that it waits for.
+    pub async fn settle(&self) {
+        self.closing.settle().await;
+    }
+
+    /// Replays one flow, and leaves its session open.
+    async fn replay_open(
+        &self,
+        flow: BrowserFlow,
+        observer: &dyn FlowObserver,
+        cancelled: impl Future<Output = ()> + Send,
+    ) -> Result<(Result<FlowResult, Fault>, Box<dyn Session>), Fault> {
         let mut replay = Replay::new(flow, self.options).with_clock(Arc::clone(&self.clock));
         if let Some((baselines, mode)) = &self.baselines {
             replay = replay.with_baselines(Arc::clone(baselines), *mode);
@@ -82,9 +108,8 @@ impl FlowExecutor {
         }
         let mut cancelled = pin!(cancelled);
         let session = open(&*self.browser, &*self.clock, cancelled.as_mut()).await?;
-        let result = replay.run(&*session, observer, cancelled).await;
-        session.close().await;
-        result
+        let ended = replay.run(&*session, observer, cancelled).await;
+        Ok((ended, session))
     }
 }
 
@@ -104,7 +129,18 @@ impl FlowExecutor {
     ) -> Result<FlowResult, Fault> {
         let observer = Reported { attempt: attempt.clone() };
         let flow = flow.with_secrets(|name| attempt.secret(name).cloned())?;
-        let mut result = self.replay(flow, &observer, cancelled).await?;
+        let (ended, session) = self.replay_open(flow, &observer, cancelled).await?;
+        let mut result = match ended {
+            Ok(result) => {
+                self.closing.close(session).await;
+                result
+            }
+            // What was cancelled is over once this returns, and a browser that is lost is no hurry.
+            Err(fault) => {
+                session.close().await;
+                return Err(fault);
+            }
+        };
         // Pages may show what was typed.
         for step in &mut result.steps {
             for text in step.reason.iter_mut().chain(&mut step.page_url) {

@@ -150,6 +150,15 @@ impl Probe {
 }
 
 impl WebGl {
+    /// What the browser says draws it, if anything does.
+    #[must_use]
+    pub fn renderer(&self) -> Option<&str> {
+        match self {
+            Self::Absent => None,
+            Self::Software { renderer } | Self::Hardware { renderer } => Some(renderer),
+        }
+    }
+
     /// What the name of a renderer means.
     fn drawn_by(renderer: Option<String>) -> Self {
         const BY_SOFTWARE: &[&str] =

@@ -220,9 +220,7 @@ impl Pool {
     }
 
     /// Takes a browser back, and makes the context of its next session in the background.
-    fn take_back(self: &Arc<Self>, browser: WarmBrowser) {
-        self.kept().starting += 1;
-        let start = Starting { pool: Arc::clone(self) };
+    fn take_back(&self, browser: WarmBrowser, start: Starting) {
         self.starting().spawn(async move { start.keep(browser).await });
     }
 
@@ -291,6 +289,11 @@ struct Starting {
 }
 
 impl Starting {
+    fn of(pool: &Arc<Pool>) -> Self {
+        pool.kept().starting += 1;
+        Self { pool: Arc::clone(pool) }
+    }
+
     /// Keeps a browser for its next session, unless there are enough.
     async fn keep(&self, browser: WarmBrowser) {
         let ready = match self.pool.prepared(browser).await {

@@ -2,29 +2,59 @@
 
 use crate::{
     process::{self, cargo},
+    stopwatch::Stopwatch,
     workspace::{Package, Workspace},
 };
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 /// Up to this many features of one crate are tried in every mixture; of more, every pair.
 const MIXED_FEATURES_MAX: usize = 6;
 
+/// Which mixtures of features are checked.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Options {
+    /// Also check every mixture: of crates with many features, every pair.
+    #[arg(long)]
+    mixtures: bool,
+    /// Only this crate. Can be given again.
+    #[arg(long, value_name = "CRATE")]
+    package: Vec<String>,
+}
+
+/// Checks what was asked for, and says how much that was.
+pub(crate) fn command(workspace: &Workspace, options: &Options) -> Result<()> {
+    if let Some(unknown) =
+        options.package.iter().find(|name| published(workspace).all(|package| package.name != **name))
+    {
+        bail!("no crate {unknown} is published from here");
+    }
+    let wanted = |package: &&Package| options.package.is_empty() || options.package.contains(&package.name);
+    let packages: Vec<&Package> = published(workspace).filter(wanted).collect();
+    let of = if options.mixtures { mixtures } else { alone };
+    let watch = Stopwatch::start();
+    check(workspace, &packages, of)?;
+    let count: usize = packages.iter().map(|package| of(&package.features).len()).sum();
+    println!("features: {count} mixtures of {} crates in {}", packages.len(), watch.elapsed());
+    Ok(())
+}
+
 /// Checks each library crate without features and with each one alone.
 pub(crate) fn each_alone(workspace: &Workspace) -> Result<()> {
-    check(workspace, |package| {
-        let alone = package.features.iter().map(|feature| vec![feature.as_str()]);
-        [Vec::new()].into_iter().chain(alone).collect()
-    })
+    check(workspace, &published(workspace).collect::<Vec<_>>(), alone)
 }
 
 /// Checks each library crate with every mixture of its features.
 pub(crate) fn powerset(workspace: &Workspace) -> Result<()> {
-    check(workspace, |package| mixtures(&package.features))
+    check(workspace, &published(workspace).collect::<Vec<_>>(), mixtures)
 }
 
-fn check(workspace: &Workspace, mixtures: impl Fn(&Package) -> Vec<Vec<&str>>) -> Result<()> {
-    for package in workspace.packages.iter().filter(|package| package.published) {
-        for mixture in mixtures(package) {
+fn published(workspace: &Workspace) -> impl Iterator<Item = &Package> {
+    workspace.packages.iter().filter(|package| package.published)
+}
+
+fn check(workspace: &Workspace, packages: &[&Package], of: fn(&[String]) -> Vec<Vec<&str>>) -> Result<()> {
+    for package in packages {
+        for mixture in of(&package.features) {
             let mut command = cargo(&workspace.root);
             command.args(["clippy", "--quiet", "--package", &package.name, "--no-default-features"]);
             if !mixture.is_empty() {
@@ -34,6 +64,11 @@ fn check(workspace: &Workspace, mixtures: impl Fn(&Package) -> Vec<Vec<&str>>) -
         }
     }
     Ok(())
+}
+
+fn alone(features: &[String]) -> Vec<Vec<&str>> {
+    let alone = features.iter().map(|feature| vec![feature.as_str()]);
+    [Vec::new()].into_iter().chain(alone).collect()
 }
 
 fn mixtures(features: &[String]) -> Vec<Vec<&str>> {

@@ -54,6 +54,10 @@ enum Verb {
     ///
     /// Example: cargo xtask mutants --only finish
     Mutants(mutants::Options),
+    /// Check each published crate without features and with each one alone; --mixtures adds the rest.
+    ///
+    /// Example: cargo xtask features --mixtures --package runners-report
+    Features(features::Options),
     /// Send a running server requests that are drawn from what it says of itself.
     ///
     /// Example: cargo xtask contract
@@ -74,6 +78,7 @@ fn main() -> ExitCode {
         Verb::Test => test::command(&workspace),
         Verb::Ci(options) => ci::command(&workspace, &options),
         Verb::Mutants(options) => mutants::command(&workspace, &options),
+        Verb::Features(options) => features::command(&workspace, &options),
         Verb::Contract => contract::run(&workspace),
         Verb::ImageTags(options) => image_tags::command(&options),
         Verb::Demo => demo::command(&workspace),

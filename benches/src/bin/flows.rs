@@ -14,7 +14,7 @@ use runners_benches::{
     },
     stopwatch::Stopwatch,
 };
-use runners_core::{Conclusion, ControlPlane, JobResult as _, MemoryStore, Verdict};
+use runners_core::{Conclusion, ControlPlane, JobResult as _, MemoryStore, Runner, Verdict};
 use runners_exec_webdriver::{
     Browser as _, BrowserFlow, Driver, DriverOptions, FlowExecutor, Mode, Replay, ReplayOptions, Screenshots,
     Session,
@@ -221,50 +221,80 @@ impl Measure {
     fn session(&self) -> anyhow::Result<()> {
         println!("\n# session: opened and closed, as a job and straight");
         let grid = Grid::start().map_err(|error| println!("  no grid: {error:#}")).ok();
-        let (mut job, mut straight, mut through) =
-            (Taken::new("job"), Taken::new("straight"), Taken::new("grid"));
-        let page = serde_json::json!({ "title": "nothing", "steps": [] });
-        let flow = BrowserFlow::parse(&page.to_string())?;
+        let hand = HandDriver::start()?;
+        let names = ["straight", "with WebGL", "a driver's", "replayed", "as a job", "through Selenium Grid"];
+        let mut sides = names.map(Taken::new);
         runtime()?.block_on(async {
-            let driver = Driver::new(DriverOptions::default());
-            let mut options = ReplayOptions::default();
-            options.screenshots = Screenshots::OfFailures;
-            let executor = FlowExecutor::new(driver.clone()).with_options(options);
-            let control = ControlPlane::builder(MemoryStore::default()).start().await?;
-            let runner = control.local_runner("default").executor(executor).start();
-            let client = control.local_client();
-            let hand = HandDriver::start()?;
+            let parts = Parts::start().await?;
             for round in 0..=self.rounds {
-                let watch = Stopwatch::start();
-                let view = client.submit(&flow).await?.wait().await?;
-                let as_job = watch.elapsed();
-                ensure!(view.conclusion() == Some(Conclusion::Passed), "{view:?}");
-                let watch = Stopwatch::start();
-                by_hand::connect(&hand.url).await?.close().await?;
-                let alone = watch.elapsed();
-                let watch = Stopwatch::start();
-                if let Some(grid) = &grid {
-                    by_hand::connect(&grid.url).await?.close().await?;
-                }
-                if round > 0 {
-                    job.add(as_job, Duration::ZERO);
-                    straight.add(alone, Duration::ZERO);
-                    through.add(watch.elapsed(), Duration::ZERO);
+                for (number, side) in sides.iter_mut().enumerate() {
+                    let watch = Stopwatch::start();
+                    match (number, &grid) {
+                        (0, _) => by_hand::connect(&hand.url).await?.close().await?,
+                        (1, _) => by_hand::connect_with(&hand.url, by_hand::WEBGL).await?.close().await?,
+                        (2, _) => parts.driver.open().await?.close().await,
+                        (3, _) => parts.replay().await?,
+                        (4, _) => parts.job().await?,
+                        (_, Some(grid)) => by_hand::connect(&grid.url).await?.close().await?,
+                        (_, None) => {}
+                    }
+                    let elapsed = watch.elapsed();
+                    // What a job leaves to be closed behind it is no burden of the next side.
+                    parts.executor.settle().await;
+                    if round > 0 {
+                        side.add(elapsed, Duration::ZERO);
+                    }
                 }
             }
-            runner.drain().await?;
-            control.stop().await?;
-            driver.stop().await;
-            anyhow::Ok(())
+            parts.stop().await
         })?;
-        let more = |side: &Taken| {
-            Spread::of(side.elapsed.iter().zip(&straight.elapsed).map(|(one, other)| one - other))
-        };
-        println!("  straight {} ms", Spread::of(straight.elapsed.iter().copied()));
-        println!("  as a job {} ms more", more(&job));
-        if grid.is_some() {
-            println!("  through Selenium Grid {} ms more", more(&through));
+        let straight = &sides[0].elapsed;
+        println!("  straight {} ms", Spread::of(straight.iter().copied()));
+        for side in sides[1..].iter().filter(|side| grid.is_some() || !side.name.ends_with("Grid")) {
+            let more = side.elapsed.iter().zip(straight).map(|(one, other)| one - other);
+            println!("  {} {} ms more", side.name, Spread::of(more));
         }
+        Ok(())
+    }
+}
+
+/// What a session as a job is made of.
+struct Parts {
+    driver: Driver,
+    executor: FlowExecutor,
+    control: ControlPlane,
+    runner: Runner,
+    flow: BrowserFlow,
+}
+
+impl Parts {
+    async fn start() -> anyhow::Result<Self> {
+        let driver = Driver::new(DriverOptions::default());
+        let mut options = ReplayOptions::default();
+        options.screenshots = Screenshots::OfFailures;
+        let executor = FlowExecutor::new(driver.clone()).with_options(options);
+        let control = ControlPlane::builder(MemoryStore::default()).start().await?;
+        let runner = control.local_runner("default").executor(executor.clone()).start();
+        let page = serde_json::json!({ "title": "nothing", "steps": [] });
+        Ok(Self { driver, executor, control, runner, flow: BrowserFlow::parse(&page.to_string())? })
+    }
+
+    async fn replay(&self) -> anyhow::Result<()> {
+        let ended = self.executor.replay(self.flow.clone(), &(), std::future::pending()).await?;
+        ensure!(ended.verdict() == Verdict::Passed, "{:?}", ended.failure());
+        Ok(())
+    }
+
+    async fn job(&self) -> anyhow::Result<()> {
+        let view = self.control.local_client().submit(&self.flow).await?.wait().await?;
+        ensure!(view.conclusion() == Some(Conclusion::Passed), "{view:?}");
+        Ok(())
+    }
+
+    async fn stop(self) -> anyhow::Result<()> {
+        self.runner.drain().await?;
+        self.control.stop().await?;
+        self.driver.stop().await;
         Ok(())
     }
 }

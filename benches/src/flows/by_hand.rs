@@ -66,12 +66,15 @@ impl Drop for Driver {
     }
 }
 
-/// The capabilities of a browser as our own driver starts it.
+/// What makes a browser draw WebGL by software, as our own driver starts it.
+pub const WEBGL: &[&str] = &["--use-angle=swiftshader", "--enable-unsafe-swiftshader"];
+
+/// The capabilities of a browser, with these arguments besides the usual ones.
 ///
 /// # Errors
 /// If there is no browser.
-pub fn capabilities() -> anyhow::Result<Map<String, Value>> {
-    let arguments = [
+pub fn capabilities(more: &[&str]) -> anyhow::Result<Map<String, Value>> {
+    let usual = [
         "--headless=new",
         "--no-sandbox",
         "--disable-gpu",
@@ -84,6 +87,7 @@ pub fn capabilities() -> anyhow::Result<Map<String, Value>> {
         "--disable-breakpad",
         "--window-size=1280,800",
     ];
+    let arguments = [&usual, more].concat();
     let options = json!({ "binary": install::browser()?, "args": arguments });
     // A grid chooses by the name.
     let name = ("browserName".to_owned(), json!("chrome"));
@@ -95,8 +99,16 @@ pub fn capabilities() -> anyhow::Result<Map<String, Value>> {
 /// # Errors
 /// If the driver does not.
 pub async fn connect(url: &str) -> anyhow::Result<Client> {
+    connect_with(url, &[]).await
+}
+
+/// Opens a session in a browser with these arguments besides the usual ones.
+///
+/// # Errors
+/// If the driver does not.
+pub async fn connect_with(url: &str, more: &[&str]) -> anyhow::Result<Client> {
     let connector = hyper_util::client::legacy::connect::HttpConnector::new();
-    Ok(ClientBuilder::new(connector).capabilities(capabilities()?).connect(url).await?)
+    Ok(ClientBuilder::new(connector).capabilities(capabilities(more)?).connect(url).await?)
 }
 
 /// The twelve steps.

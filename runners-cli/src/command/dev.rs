@@ -8,6 +8,7 @@ use crate::{
     identity::{self, Identity},
     interrupts::Interrupts,
     local::LocalBrowser,
+    machine::Machine,
     narrator::Narrator,
     probe,
 };
@@ -68,6 +69,7 @@ async fn start(
     let registration = host.registration.digest();
     let registrant = host.control.caller(Principal::Registrant { tenant: TenantId::DEFAULT, registration });
     let found = probe::find_out(browser, None).await;
+    let machine = Machine::new(&found, host.data.runner());
     for (text, event) in found.told {
         narrator.say(&text, event);
     }
@@ -75,6 +77,7 @@ async fn start(
     let principal = host.control.authenticator().authenticate(identity.credential.expose()).await;
     let runner = Runner::builder(host.control.caller(principal.context("the runner was not enrolled")?))
         .name(NAME)
+        .facts(machine)
         .slots(arguments.slots)
         .labels(found.labels)
         .spool(spool)

@@ -133,7 +133,7 @@ impl Parts<'_> {
         paused: bool,
     ) -> Result<Runner> {
         let Self { arguments, found, identity, .. } = self;
-        let machine = Machine { browser: found.browser.clone(), state: self.state.clone() };
+        let machine = Machine::new(found, self.state.clone());
         let builder = Runner::builder(self.transport.clone()).facts(machine).program(PROGRAM);
         let builder = stay(guard(builder, &arguments.guard, &identity.enrolled)?, &arguments.tenure);
         let builder = builder

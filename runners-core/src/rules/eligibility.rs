@@ -1,6 +1,7 @@
 //! Whether a runner may take the jobs of a lane, and if not, why.
 
 use crate::values::{
+    digest::Digest,
     explanation::Obstacle,
     id::RunnerId,
     job::JobSpec,
@@ -99,6 +100,12 @@ pub(crate) fn suits(needs: &Needs, facts: &Facts) -> Result<(), Obstacle> {
         return Err(Obstacle::Refused { label: label.clone() });
     }
     Ok(())
+}
+
+/// The same for all facts that [`suit`](suits) the same jobs: the digest of what is looked at there.
+pub(crate) fn alike(facts: &Facts) -> Digest {
+    let asked = (&facts.kinds, &facts.labels);
+    Digest::of(&serde_json::to_vec(&asked).expect("names are plain data"))
 }
 
 impl Presence {

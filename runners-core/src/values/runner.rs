@@ -111,6 +111,14 @@ pub struct Facts {
     /// The browsers it can drive, with their versions.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub browsers: BTreeMap<String, String>,
+    /// What draws WebGL in those that can draw it, as they say themselves.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub renderers: BTreeMap<String, String>,
+    /// How many milliseconds the clock of the machine was ahead of the control plane's when the runner
+    /// started, and below zero if it was behind. As exact as the control plane tells its time, which
+    /// over HTTP is a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_drift_ms: Option<i64>,
     /// The newest version of the protocol that it speaks; 0 if it does not say.
     #[serde(skip_serializing_if = "is_zero_u32")]
     pub protocol: u32,

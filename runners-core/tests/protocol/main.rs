@@ -8,6 +8,8 @@ mod deregister;
 mod drains;
 mod events;
 mod explain;
+#[cfg(feature = "testing")]
+mod free;
 mod hand;
 mod hosted;
 mod jobs;

@@ -50,6 +50,8 @@ async fn facts_are_kept_over_a_restart_and_are_not_asked_for_again() {
     let mut hand = Hand::new(&first, 1);
     let facts = hand.next.facts.as_mut().unwrap();
     facts.browsers.insert("chromium".into(), "131.0".into());
+    facts.renderers.insert("chromium".into(), "llvmpipe".into());
+    facts.clock_drift_ms = Some(-4000);
     facts.kernel = "6.1".into();
     hand.next.facts_digest = facts.digest();
     hand.sync().await;
@@ -63,6 +65,7 @@ async fn facts_are_kept_over_a_restart_and_are_not_asked_for_again() {
     let admin = operator(&second);
     let kept = admin.runner(RUNNER).await.unwrap().facts.unwrap();
     assert_eq!((kept.kernel.as_str(), kept.browsers["chromium"].as_str()), ("6.1", "131.0"));
+    assert_eq!((kept.renderers["chromium"].as_str(), kept.clock_drift_ms), ("llvmpipe", Some(-4000)));
     let presence = admin.presence(&[RUNNER]).await.unwrap()[0];
     assert_eq!((presence.online, presence.synced_at), (false, Some(seen_at)));
     assert_eq!(presence.incarnation, Some(hand.next.incarnation));

@@ -135,6 +135,13 @@ fn machine(known: &Facts) -> Markup {
                 ("Program", html! { (known.program) }),
                 ("Protocol", html! { (known.protocol) }),
                 ("Browsers", list(&mut known.browsers.iter().map(|(name, version)| format!("{name} {version}")))),
+                ("WebGL", list(&mut known.renderers.values().cloned())),
+                ("Clock", html! {
+                    @match known.clock_drift_ms {
+                        Some(drift) => (words::drift(drift)),
+                        None => "–",
+                    }
+                }),
                 ("Executes", list(&mut known.kinds.iter().cloned())),
                 ("Labels", list(&mut known.labels.iter().cloned())),
             ]))

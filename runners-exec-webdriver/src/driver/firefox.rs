@@ -12,7 +12,7 @@ use std::{
 };
 
 /// What makes it quiet and the same everywhere, beside what it does by itself when it is automated. A proxy,
-/// which a session may name, is then used for everything, also for this machine.
+/// which a session may name, is then used for everything, also for this machine and for calls of pages.
 const PREFERENCES: &str = r#"user_pref("app.normandy.enabled", false);
 user_pref("app.update.enabled", false);
 user_pref("app.update.auto", false);
@@ -29,6 +29,7 @@ user_pref("datareporting.policy.dataSubmissionEnabled", false);
 user_pref("dom.disable_open_during_load", false);
 user_pref("extensions.getAddons.cache.enabled", false);
 user_pref("extensions.update.enabled", false);
+user_pref("media.peerconnection.ice.proxy_only_if_behind_proxy", true);
 user_pref("network.captive-portal-service.enabled", false);
 user_pref("network.connectivity-service.enabled", false);
 user_pref("network.http.prompt-temp-redirect", false);

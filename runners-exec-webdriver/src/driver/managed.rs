@@ -36,6 +36,13 @@ const WITHOUT_GPU: &[&str] = &["--disable-gpu", "--use-angle=swiftshader", "--en
 /// Uses the graphics card even if the browser does not know it well.
 const WITH_GPU: &[&str] = &["--ignore-gpu-blocklist", "--enable-gpu"];
 
+/// Has calls between pages go by the proxy as well, or not at all: by its name of today, and that of older
+/// versions.
+const PROXIED_CALLS: &[&str] = &[
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+];
+
 /// The driver process, if there is one now.
 #[derive(Debug)]
 pub(super) struct Managed {
@@ -47,6 +54,7 @@ pub(super) struct Managed {
 struct Running {
     process: DriverProcess,
     record: Arc<Record>,
+    wire: Wire,
 }
 
 impl Managed {
@@ -57,7 +65,7 @@ impl Managed {
     pub(super) async fn open(&self, opening: &Opening) -> Result<Box<dyn Session>, OpenError> {
         let Opening { clock, manners, gate } = opening;
         let browser = locate::browser(self.options.browser.as_deref())?;
-        let (port, record) = self.running(&**clock).await?;
+        let (wire, record) = self.running(&**clock).await?;
         let profile = Profile::new(record)
             .map_err(|error| OpenError::NotStarted { message: format!("no profile directory: {error}") })?;
         // Without this a browser starts with its new-tab page, which loads while the flow begins.
@@ -68,9 +76,7 @@ impl Managed {
             "prefs": { "session": startup, "download": { "default_directory": profile.downloads() } },
         });
         let capabilities = Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
-        let session = WebDriverSession::open(Wire::local(port)?, capabilities, *manners, clock)
-            .await
-            .map_err(hinted)?;
+        let session = WebDriverSession::open(wire, capabilities, *manners, clock).await.map_err(hinted)?;
         Ok(Box::new(ManagedSession { session, profile, clock: Arc::clone(clock) }))
     }
 
@@ -91,12 +97,12 @@ impl Managed {
         process.is_running().then(|| process.id())
     }
 
-    /// The port of the driver; starts one if none is running.
-    async fn running(&self, clock: &dyn Clock) -> Result<(u16, Arc<Record>), OpenError> {
+    /// The way to the driver, which all its sessions share; starts one if none is running.
+    async fn running(&self, clock: &dyn Clock) -> Result<(Wire, Arc<Record>), OpenError> {
         let mut slot = self.running.lock().await;
         if let Some(running) = slot.as_mut() {
             if running.process.is_running() {
-                return Ok((running.process.port(), Arc::clone(&running.record)));
+                return Ok((running.wire.clone(), Arc::clone(&running.record)));
             }
             let (what, log) = (running.process.what(), running.process.log());
             tracing::warn!(what, log, "a driver ended by itself; starting another");
@@ -107,8 +113,9 @@ impl Managed {
         sweep(&state);
         let process = DriverProcess::start(&|| Ok(process::chromedriver(&program)), clock).await?;
         let record = Arc::new(Record::new(&state, process.id(), process.log_path()));
-        let running = slot.insert(Running { process, record });
-        Ok((running.process.port(), Arc::clone(&running.record)))
+        let wire = Wire::local(process.port())?;
+        let running = slot.insert(Running { process, record, wire });
+        Ok((running.wire.clone(), Arc::clone(&running.record)))
     }
 
     fn arguments(&self, profile: &Profile, gate: Option<u16>) -> Vec<String> {
@@ -128,6 +135,7 @@ impl Managed {
             // Also what is on this machine, which browsers do not send through a proxy by themselves.
             arguments.push(format!("--proxy-server=socks5://127.0.0.1:{port}"));
             arguments.push("--proxy-bypass-list=<-loopback>".to_owned());
+            arguments.extend(PROXIED_CALLS.iter().map(ToString::to_string));
         }
         arguments.push(profile.argument());
         arguments.extend(self.options.arguments.iter().cloned());

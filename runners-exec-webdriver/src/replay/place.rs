@@ -28,6 +28,8 @@ const FRAME: &str = concat!(
     include_str!("../scripts/frame.js")
 );
 
+/// Where a page is that was not sent anywhere, or has not got there.
+const NOWHERE: &str = "about:blank";
 /// How long the way back to the page that the flow started with may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The most pages among which a target is looked for.
@@ -280,6 +282,9 @@ impl Scope<'_> {
         for handle in &pages {
             match self.address_of(handle).await {
                 Ok(address) if address == url => return Ok(Look::Done(Vec::new())),
+                Ok(address) if is_dialog && self.is_held_up(&address).await? => {
+                    return Ok(Look::Done(Vec::new()));
+                }
                 Ok(address) => open.push(address),
                 Err(BrowserError::Closed) => {}
                 Err(BrowserError::Dialog { .. }) if is_dialog => return Ok(Look::Done(Vec::new())),
@@ -297,6 +302,12 @@ impl Scope<'_> {
         }
         self.place.show_main(self.page).await?;
         Ok(Look::Again(format!("no page and no frame is at {url}; there is {}", open.join(", "))))
+    }
+
+    /// Whether a dialog keeps the page that is shown from being where it was sent: Chromium says of a popup
+    /// that opens one while it loads that it is nowhere yet.
+    async fn is_held_up(&self, address: &str) -> Result<bool, BrowserError> {
+        Ok(address == NOWHERE && self.page.dialog().await?.is_some())
     }
 
     async fn address_of(&self, handle: &str) -> Result<String, BrowserError> {

@@ -1,7 +1,7 @@
 //! A session in a browser that is kept: it sees the pages of its own context only, and its browser goes
 //! back when it is closed.
 
-use super::{CONTEXT_TIMEOUT, Lent, WarmBrowser, context::Context};
+use super::{CONTEXT_TIMEOUT, Lent, Starting, WarmBrowser, context::Context};
 use crate::{
     browser::{BrowserError, Call, Method, Session},
     within::within,
@@ -74,6 +74,9 @@ impl Session for WarmSession {
         let lent = mem::take(&mut *self.lent.lock().unwrap_or_else(PoisonError::into_inner));
         let Some(lent) = lent else { return };
         let pool = Arc::clone(&lent.pool);
+        // Whoever opens a session meanwhile waits for this browser instead of starting another.
+        let back = Starting::of(&pool);
+        drop(lent);
         let left =
             within(&*pool.clock, CONTEXT_TIMEOUT, browser.contexts.leave(&*browser.session, &self.context));
         let is_clean = match left.await {
@@ -85,11 +88,11 @@ impl Session for WarmSession {
             None => false,
         };
         if is_clean && pool.is_fit(&browser) {
-            pool.take_back(browser);
+            pool.take_back(browser, back);
         } else {
+            drop(back);
             browser.session.close().await;
         }
-        drop(lent);
         pool.fill();
     }
 }

@@ -5,6 +5,8 @@
 #![expect(clippy::needless_pass_by_value, reason = "steps are written where they are passed")]
 
 mod bad_input;
+#[cfg(target_os = "linux")]
+mod calls;
 mod canonical;
 #[cfg(feature = "checks")]
 mod checks;

@@ -46,7 +46,7 @@ impl Stage {
     }
 
     /// As [`open_in`](Self::open_in), in a browser that goes only where it may.
-    pub(crate) async fn open_held_to(engine: Engine, egress: Egress) -> Option<Self> {
+    pub(crate) async fn open_held_to(engine: Engine, egress: impl Into<Option<Egress>>) -> Option<Self> {
         let state = tempfile::tempdir().unwrap();
         let driver = Driver::new(engine_options(engine, &state)?).with_egress(egress);
         let session = driver.open().await.unwrap();

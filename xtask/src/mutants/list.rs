@@ -7,6 +7,7 @@
 //! There is a list for each part of the core, in the file of its name.
 
 mod audit;
+mod browser;
 mod control_plane;
 mod evidence;
 mod flows;
@@ -53,6 +54,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Mutant> {
         .chain(evidence::MUTANTS)
         .chain(orchestration::MUTANTS)
         .chain(flows::MUTANTS)
+        .chain(browser::MUTANTS)
         .chain(scheduling::MUTANTS)
         .chain(audit::MUTANTS)
 }

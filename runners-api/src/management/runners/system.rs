@@ -26,6 +26,11 @@ pub(crate) struct System {
     memory_bytes: Option<u64>,
     /// The browsers it can drive, with their versions.
     browsers: BTreeMap<String, String>,
+    /// What draws WebGL in those that can draw it, as they say themselves.
+    renderers: BTreeMap<String, String>,
+    /// How many milliseconds its clock was ahead of the control plane's when it started, to the second;
+    /// below zero if it was behind.
+    clock_drift_ms: Option<i64>,
     /// Name and version of the program.
     program: Option<String>,
     /// The newest version of the protocol that it speaks.
@@ -61,6 +66,8 @@ impl System {
             cpus: Some(facts.cpus).filter(|cpus| *cpus > 0),
             memory_bytes: Some(facts.memory_bytes).filter(|bytes| *bytes > 0),
             browsers: facts.browsers,
+            renderers: facts.renderers,
+            clock_drift_ms: facts.clock_drift_ms,
             program: text(facts.program),
             protocol: Some(facts.protocol).filter(|version| *version > 0),
             kinds: facts.kinds,

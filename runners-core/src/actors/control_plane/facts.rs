@@ -22,10 +22,7 @@ impl Plane {
         let stored = live.runner.as_ref().and_then(|runner| runner.record.facts.as_ref());
         let stored = stored.filter(|(told, _)| *told == request.facts_digest).map(|(_, facts)| facts);
         let told = request.facts.as_ref().map(|facts| Arc::new(facts.clone()));
-        live.seeker = told.or_else(|| stored.cloned()).map(|facts| {
-            // Others are grouped by it, so it is counted here, whatever the runner says that it is.
-            Seeker { runner: who.runner, facts_digest: facts.digest(), facts }
-        });
+        live.seeker = told.or_else(|| stored.cloned()).map(|facts| Seeker::new(who.runner, facts));
         live.facts_told = live.seeker.is_some().then_some(request.facts_digest);
     }
 

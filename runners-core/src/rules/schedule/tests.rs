@@ -8,7 +8,6 @@ use super::*;
 use crate::{
     rules::record::{LaneRecord, Unknown},
     values::{
-        digest::Digest,
         id::{JobId, TenantId},
         job::{JobOptions, JobSpec},
         preference::Concurrency,
@@ -55,8 +54,7 @@ fn seeker(number: u8, labels: &[&str]) -> Seeker {
         labels: labels.iter().map(ToString::to_string).collect(),
         ..Facts::default()
     };
-    let facts_digest: Digest = facts.digest();
-    Seeker { runner: RunnerId::from_bytes([number; 16]), facts: Arc::new(facts), facts_digest }
+    Seeker::new(RunnerId::from_bytes([number; 16]), Arc::new(facts))
 }
 
 fn schedule(lanes: &[LaneRecord]) -> Schedule {

@@ -1,8 +1,8 @@
-//! The runners of a pool that wait for a job, grouped by their facts so that a lane is matched
-//! once for all that are alike.
+//! The runners of a pool that wait for a job, grouped by what jobs ask of them so that a lane is
+//! matched once for all that are alike.
 
 use crate::{
-    rules::eligibility::{Needs, suits},
+    rules::eligibility::{Needs, alike, suits},
     values::{digest::Digest, fleet::pool::Placement, id::RunnerId, runner::Facts},
 };
 use std::{
@@ -15,7 +15,15 @@ use std::{
 pub(crate) struct Seeker {
     pub(crate) runner: RunnerId,
     pub(crate) facts: Arc<Facts>,
-    pub(crate) facts_digest: Digest,
+    /// The same for all that suit the same jobs.
+    alike: Digest,
+}
+
+impl Seeker {
+    pub(crate) fn new(runner: RunnerId, facts: Arc<Facts>) -> Self {
+        let alike = alike(&facts);
+        Self { runner, facts, alike }
+    }
 }
 
 /// Those that wait, in the order in which they are given jobs: by what they hold, then by when
@@ -46,8 +54,8 @@ impl Waiters {
             Placement::Spread => (held, self.came),
             Placement::Pack => (usize::MAX - held, self.came),
         };
-        self.places.insert(seeker.runner, (seeker.facts_digest, rank));
-        let group = self.groups.entry(seeker.facts_digest);
+        self.places.insert(seeker.runner, (seeker.alike, rank));
+        let group = self.groups.entry(seeker.alike);
         let group = group.or_insert_with(|| Group { facts: seeker.facts, queue: BTreeMap::new() });
         group.queue.insert(rank, seeker.runner);
     }
@@ -96,5 +104,40 @@ impl Waiters {
 
     pub(super) fn is_empty(&self) -> bool {
         self.places.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seeker(number: u16, labels: &[&str]) -> Seeker {
+        let mut id = [0; 16];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        let facts = Facts {
+            name: format!("machine {number}"),
+            kinds: ["visit".to_owned()].into(),
+            labels: labels.iter().map(ToString::to_string).collect(),
+            kernel: format!("6.{number}"),
+            ..Facts::default()
+        };
+        Seeker::new(RunnerId::from_bytes(id), Arc::new(facts))
+    }
+
+    #[test]
+    fn runners_that_differ_in_nothing_that_jobs_ask_for_are_looked_at_as_one() {
+        let mut waiters = Waiters::default();
+        for number in 0..1000 {
+            let labels: &[&str] = if number % 2 == 0 { &["even"] } else { &[] };
+            waiters.add(seeker(number, labels), Placement::Spread, 0);
+        }
+        assert_eq!(waiters.groups.len(), 2);
+        let needs = Needs {
+            runner: None,
+            kind: "visit".into(),
+            wanted: BTreeSet::new(),
+            refused: ["even".to_owned()].into(),
+        };
+        assert_eq!(waiters.pop(&needs), Some(seeker(1, &[]).runner), "the one that has waited longest");
     }
 }

@@ -44,6 +44,8 @@ fn sync() -> SyncRequest {
         kernel: "6.12.4".into(),
         memory_bytes: 1 << 34,
         browsers: [("chrome".to_owned(), "149.0.7103.0".to_owned())].into(),
+        renderers: [("chrome".to_owned(), "ANGLE (SwiftShader)".to_owned())].into(),
+        clock_drift_ms: Some(-2000),
         protocol: Facts::PROTOCOL,
         ..facts()
     };

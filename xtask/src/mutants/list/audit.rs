@@ -34,6 +34,10 @@ const EVENTS: &[&str] =
 const PLANES: &[&str] =
     &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "planes::"];
 
+/// The same, and what is explained.
+const FREE: &[&str] =
+    &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "free::"];
+
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "fleet: key passed over for long",
@@ -146,6 +150,20 @@ pub(super) const MUTANTS: &[Mutant] = &[
         search: "self.records.chunks(stream, number + 1, BEYOND_A_CHUNK_BYTES).await",
         replacement: "self.records.chunks(stream, number + 1, EVENTS_PAGE_BYTES).await",
         test: EVENTS,
+    },
+    Mutant {
+        name: "full runner explained as free",
+        file: "runners-core/src/rules/eligibility.rs",
+        search: "presence.room().map(drop)",
+        replacement: "presence.room().map(drop).or(Ok(()))",
+        test: FREE,
+    },
+    Mutant {
+        name: "runner of another control plane explained as free",
+        file: "runners-core/src/actors/control_plane/explain.rs",
+        search: "return Ok(Some(Obstacle::Elsewhere));",
+        replacement: "return Ok(None);",
+        test: FREE,
     },
     Mutant {
         name: "runner that has moved explained as it was",

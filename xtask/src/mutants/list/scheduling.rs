@@ -43,6 +43,20 @@ pub(super) const MUTANTS: &[Mutant] = &[
         test: SCHEDULE,
     },
     Mutant {
+        name: "runners that are alike told apart by their names",
+        file: "runners-core/src/rules/eligibility.rs",
+        search: "let asked = (&facts.kinds, &facts.labels);",
+        replacement: "let asked = (&facts.kinds, &facts.labels, &facts.name);",
+        test: SCHEDULE,
+    },
+    Mutant {
+        name: "job behind another explained as the next",
+        file: "runners-core/src/rules/schedule/explain.rs",
+        search: "return Some(Position { ahead, exact });",
+        replacement: "return Some(Position { ahead: ahead / 2, exact });",
+        test: SCHEDULE,
+    },
+    Mutant {
         name: "limit not given back",
         file: EFFECTS,
         search: "                    batch.add(counter, -1, None);",
