@@ -12,6 +12,7 @@ use crate::{
     evidence::{Capture, Watch},
     executor::open,
     kept::{Kept, keep_failure},
+    live::{LiveView, Shown},
     page::Page,
     replay::{FlowObserver, heard},
 };
@@ -78,6 +79,7 @@ impl Executor<RunCheck> for CheckExecutor {
         let prepared = self.checks.prepare(command)?;
         let mut cancelled = pin!(attempt.cancelled());
         let session: Arc<dyn Session> = open(&*self.browser, &*self.clock, cancelled.as_mut()).await?.into();
+        let shown = Shown::to(&attempt, LiveView::with_clock(&session, Arc::clone(&self.clock)));
         let kept = Kept::by(&attempt);
         let page = Page::with_clock(Arc::clone(&session), Arc::clone(&self.clock))
             .with_observer(Arc::clone(&kept) as Arc<dyn FlowObserver>);
@@ -110,6 +112,7 @@ impl Executor<RunCheck> for CheckExecutor {
             }
             fault => fault,
         };
+        drop(shown);
         page.close().await;
         ended
     }

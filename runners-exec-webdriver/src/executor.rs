@@ -4,6 +4,7 @@ use crate::{
     browser::{Browser, OpenError, Session},
     evidence::Film,
     flow::{BrowserFlow, Step},
+    live::{LiveView, Shown},
     replay::{Evidence, FlowObserver, Replay, ReplayOptions},
     result::{FlowResult, StepResult},
     visual::{BaselineMode, Baselines},
@@ -69,6 +70,17 @@ impl FlowExecutor {
         observer: &dyn FlowObserver,
         cancelled: impl Future<Output = ()> + Send,
     ) -> Result<FlowResult, Fault> {
+        self.replay_shown(flow, observer, cancelled, None).await
+    }
+
+    /// Replays one flow, and shows its session to whoever looks at an attempt.
+    async fn replay_shown(
+        &self,
+        flow: BrowserFlow,
+        observer: &dyn FlowObserver,
+        cancelled: impl Future<Output = ()> + Send,
+        attempt: Option<&Attempt>,
+    ) -> Result<FlowResult, Fault> {
         let mut replay = Replay::new(flow, self.options).with_clock(Arc::clone(&self.clock));
         if let Some((baselines, mode)) = &self.baselines {
             replay = replay.with_baselines(Arc::clone(baselines), *mode);
@@ -81,8 +93,11 @@ impl FlowExecutor {
             replay.check_egress(&egress)?;
         }
         let mut cancelled = pin!(cancelled);
-        let session = open(&*self.browser, &*self.clock, cancelled.as_mut()).await?;
+        let session: Arc<dyn Session> = open(&*self.browser, &*self.clock, cancelled.as_mut()).await?.into();
+        let view = || LiveView::with_clock(&session, Arc::clone(&self.clock));
+        let shown = attempt.map(|attempt| Shown::to(attempt, view()));
         let result = replay.run(&*session, observer, cancelled).await;
+        drop(shown);
         session.close().await;
         result
     }
@@ -104,7 +119,7 @@ impl FlowExecutor {
     ) -> Result<FlowResult, Fault> {
         let observer = Reported { attempt: attempt.clone() };
         let flow = flow.with_secrets(|name| attempt.secret(name).cloned())?;
-        let mut result = self.replay(flow, &observer, cancelled).await?;
+        let mut result = self.replay_shown(flow, &observer, cancelled, Some(attempt)).await?;
         // Pages may show what was typed.
         for step in &mut result.steps {
             for text in step.reason.iter_mut().chain(&mut step.page_url) {

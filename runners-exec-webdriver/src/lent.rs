@@ -4,6 +4,7 @@
 use crate::{
     browser::{Endpoint, OpenError, Session},
     kept::{Kept, keep_failure},
+    live::{LiveView, Shown},
     page::{Page, PageError},
     replay::FlowObserver,
 };
@@ -60,7 +61,8 @@ impl LentSession {
     }
 
     /// Waits for work that uses the session, until its attempt is cancelled. Work that fails or panics
-    /// answers why, and leaves `failed.png` and `failed.html` as artifacts of the attempt.
+    /// answers why, and leaves `failed.png` and `failed.html` as artifacts of the attempt. Meanwhile the attempt
+    /// shows what a Chromium on this machine shows.
     ///
     /// # Errors
     /// A [`Fault`]: `cancelled`, and `browser_lost` if the work failed and there is no session any more.
@@ -72,6 +74,9 @@ impl LentSession {
         attempt: &Attempt,
         work: impl Future<Output = Result<T, E>> + Send,
     ) -> Result<Result<T, String>, Fault> {
+        // A driver may take it ill to be asked for pictures beside the commands of its client.
+        let view = LiveView::with_clock(&self.session, Arc::clone(&self.clock));
+        let _shown = view.is_beside().then(|| Shown::to(attempt, view));
         let work = pin!(AssertUnwindSafe(work).catch_unwind());
         let ended = match select(pin!(attempt.cancelled()), work).await {
             Either::Left(_) => return Err(Fault::permanent("cancelled", "cancelled during the work")),

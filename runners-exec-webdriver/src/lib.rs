@@ -13,6 +13,7 @@ mod executor;
 mod flow;
 mod kept;
 mod lent;
+mod live;
 mod page;
 mod probe;
 mod replay;
@@ -35,6 +36,7 @@ pub use flow::{
     StoredOrigin, UploadedFile, Viewport, WaitForElement,
 };
 pub use lent::LentSession;
+pub use live::LiveView;
 pub use page::{Expect, Locator, Page, PageError, Subject, expect};
 pub use probe::{Probe, ProbeError, WebGl};
 pub use replay::{Evidence, FlowObserver, Replay, ReplayOptions, Screenshots};

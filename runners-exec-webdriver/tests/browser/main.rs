@@ -25,6 +25,7 @@ mod keys;
 mod lent;
 #[cfg(target_os = "linux")]
 mod life;
+mod live;
 #[cfg(target_os = "linux")]
 mod lost;
 mod pages;
