@@ -2,7 +2,7 @@
 
 use crate::{
     browser::{Browser, OpenError, Session},
-    evidence::Film,
+    evidence::{Filming, is_pictures},
     flow::{BrowserFlow, Step},
     live::{LiveView, Shown},
     replay::{Evidence, FlowObserver, Replay, ReplayOptions},
@@ -95,9 +95,14 @@ impl FlowExecutor {
         let mut cancelled = pin!(cancelled);
         let session: Arc<dyn Session> = open(&*self.browser, &*self.clock, cancelled.as_mut()).await?.into();
         let view = || LiveView::with_clock(&session, Arc::clone(&self.clock));
-        let shown = attempt.map(|attempt| Shown::to(attempt, view()));
-        let result = replay.run(&*session, observer, cancelled).await;
-        drop(shown);
+        let result = if let Some(attempt) = attempt {
+            let mut shown = Shown::to(attempt, view());
+            let replay = replay.with_filming(shown.filming());
+            shown.during(replay.run(&*session, observer, cancelled)).await
+        } else {
+            let filming = Filming::of(Some(Arc::new(view())), self.clock.wall());
+            replay.with_filming(Arc::new(filming)).run(&*session, observer, cancelled).await
+        };
         session.close().await;
         result
     }
@@ -151,7 +156,7 @@ impl FlowObserver for Reported {
     async fn evidence(&self, evidence: Evidence) {
         let (name, mut evidence) = (evidence.name.clone(), evidence);
         // Pictures in base64 have no text in which a short secret could be found by more than chance.
-        if evidence.name != Film::NAME
+        if !is_pictures(&evidence.name)
             && let Ok(text) = str::from_utf8(&evidence.bytes)
         {
             evidence.bytes = self.attempt.redact(text).into();

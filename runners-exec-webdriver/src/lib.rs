@@ -28,7 +28,7 @@ pub use browser::{Browser, BrowserError, Call, Endpoint, Method, OpenError, Sess
 pub use check::{CheckExecutor, CheckFleet, CheckFleetBuilder, FleetError, FlowCheckExecutor, FlowChecks};
 pub use driver::{Driver, DriverOptions};
 pub use engine::{Engine, EngineError};
-pub use evidence::Capture;
+pub use evidence::{Capture, StartCapture, StopCapture};
 pub use executor::FlowExecutor;
 pub use flow::{
     Action, AssertedNavigation, BrowserFlow, Chain, Click, Comparison, Cookie, Device, ExportedFlow,

@@ -14,7 +14,8 @@ mod size;
 
 use crate::{
     browser::{BrowserError, Session},
-    evidence::wire::Debugger,
+    evidence::{CaptureSignals, Filming, wire::Debugger},
+    within::beside,
 };
 use actions::Actions;
 use async_trait::async_trait;
@@ -75,16 +76,26 @@ impl LiveView {
     #[must_use]
     pub fn with_clock(session: &Arc<dyn Session>, clock: Arc<dyn Clock>) -> Self {
         let weak = Arc::downgrade(session);
-        let (eye, hand) = match Debugger::of(session.capabilities()) {
-            Some(debugger) => {
-                let chromium = Arc::new(Chromium::new(weak, debugger, Arc::clone(&clock)));
-                let input = DevtoolsInput::new(Arc::clone(&chromium), Arc::clone(&clock));
-                (Eye::Sent(chromium), Hand::Devtools(Box::new(input)))
-            }
-            None => (Eye::Asked(Weak::clone(&weak)), Hand::Actions(Actions::new(weak, Arc::clone(&clock)))),
-        };
+        if let Some(debugger) = Debugger::of(session.capabilities()) {
+            return Self::sent(Arc::new(Chromium::new(weak, debugger, Arc::clone(&clock))), clock);
+        }
+        let hand = Hand::Actions(Actions::new(Weak::clone(&weak), Arc::clone(&clock)));
         let audience = Arc::new(Audience::new(Arc::clone(&clock)));
-        Self { audience, eye, hand, clock, shows: Mutex::default() }
+        Self { audience, eye: Eye::Asked(weak), hand, clock, shows: Mutex::default() }
+    }
+
+    /// Shows a page of a Chromium on this machine, and those that it opens; nothing of others. It takes no input,
+    /// and ends when it is dropped.
+    pub(crate) fn of_window(session: &dyn Session, window: String, clock: Arc<dyn Clock>) -> Option<Self> {
+        let debugger = Debugger::of(session.capabilities())?;
+        let chromium = Arc::new(Chromium::at(window, debugger, Arc::clone(&clock)));
+        Some(Self::sent(chromium, clock))
+    }
+
+    fn sent(chromium: Arc<Chromium>, clock: Arc<dyn Clock>) -> Self {
+        let hand = Hand::Devtools(Box::new(DevtoolsInput::new(Arc::clone(&chromium), Arc::clone(&clock))));
+        let audience = Arc::new(Audience::new(Arc::clone(&clock)));
+        Self { audience, eye: Eye::Sent(chromium), hand, clock, shows: Mutex::default() }
     }
 
     /// Whether pictures come without a command of the session.
@@ -143,21 +154,37 @@ impl Drop for LiveView {
     }
 }
 
-/// Shows a session to whoever looks at its attempt, until this is dropped.
+/// Shows a session to whoever looks at its attempt, and films it if a signal says so, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Shown(Arc<LiveView>);
+pub(crate) struct Shown {
+    view: Arc<LiveView>,
+    signals: CaptureSignals,
+    filming: Arc<Filming>,
+}
 
 impl Shown {
     pub(crate) fn to(attempt: &Attempt, view: LiveView) -> Self {
         let view = Arc::new(view);
-        attempt.show(Arc::clone(&view) as Arc<dyn FrameSource>);
-        Self(view)
+        let source = || Arc::clone(&view) as Arc<dyn FrameSource>;
+        attempt.show(source());
+        let filming = Arc::new(Filming::of(Some(source()), view.clock.wall()));
+        Self { signals: CaptureSignals::of(attempt), filming, view }
+    }
+
+    /// The film, for whoever carries the work out.
+    pub(crate) fn filming(&self) -> Arc<Filming> {
+        Arc::clone(&self.filming)
+    }
+
+    /// Waits for work, and does meanwhile what signals say of the film.
+    pub(crate) async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
+        beside(work, self.signals.direct(&self.filming)).await
     }
 }
 
 impl Drop for Shown {
     fn drop(&mut self) {
-        self.0.end();
+        self.view.end();
     }
 }
 

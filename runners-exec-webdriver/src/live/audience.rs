@@ -17,7 +17,7 @@ use std::{
 use tokio::sync::watch;
 
 /// How long it may take until there is a first picture.
-const START_TIMEOUT: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(8);
 /// The most pictures per second, whatever is wished.
 const PER_SECOND_MAX: u32 = 30;
 /// The least and the greatest width of a picture, whatever is wished.

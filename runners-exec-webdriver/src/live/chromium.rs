@@ -20,7 +20,7 @@ const WINDOW_TIMEOUT: Duration = Duration::from_secs(3);
 /// A browser and the session in it.
 #[derive(Debug)]
 pub(super) struct Chromium {
-    session: Weak<dyn Session>,
+    origin: Origin,
     debugger: Debugger,
     clock: Arc<dyn Clock>,
     known: Mutex<Known>,
@@ -34,6 +34,15 @@ struct Known {
     shown: Option<String>,
 }
 
+/// How it is known at which page the session is.
+#[derive(Debug)]
+enum Origin {
+    /// It is asked.
+    Session(Weak<dyn Session>),
+    /// It was asked before.
+    Window(String),
+}
+
 /// Why there is no connection.
 #[derive(Debug)]
 pub(super) enum Unseen {
@@ -45,22 +54,17 @@ pub(super) enum Unseen {
 
 impl Chromium {
     pub(super) fn new(session: Weak<dyn Session>, debugger: Debugger, clock: Arc<dyn Clock>) -> Self {
-        Self { session, debugger, clock, known: Mutex::default() }
+        Self { origin: Origin::Session(session), debugger, clock, known: Mutex::default() }
+    }
+
+    /// The session that is at a page, which nobody can ask.
+    pub(super) fn at(window: String, debugger: Debugger, clock: Arc<dyn Clock>) -> Self {
+        Self { origin: Origin::Window(window), debugger, clock, known: Mutex::default() }
     }
 
     /// Connects, and learns which pages the session has; of others it is told by events.
     pub(super) async fn connect(&self) -> Result<(Wire, Pages), Unseen> {
-        // Whoever holds the session keeps it open. This does not.
-        let window = match self.session.upgrade() {
-            Some(session) => within(&*self.clock, WINDOW_TIMEOUT, Page::new(&*session).window()).await,
-            None => return Err(Unseen::Over),
-        };
-        let window = match window {
-            Some(Ok(window)) => Some(window),
-            Some(Err(BrowserError::Gone { .. })) => return Err(Unseen::Over),
-            // The page was closed, or the driver is at something else.
-            Some(Err(_)) | None => None,
-        };
+        let window = self.window().await?;
         // What no longer listens is over.
         let wire = Wire::open(&self.debugger).await.map_err(|_| Unseen::Over)?;
         let mut pages = Pages::of(self.known().context.clone());
@@ -84,6 +88,21 @@ impl Chromium {
         Ok((wire, pages))
     }
 
+    /// The handle of the page that the session is at, if it can be told now.
+    async fn window(&self) -> Result<Option<String>, Unseen> {
+        // Whoever holds the session keeps it open. This does not.
+        let session = match &self.origin {
+            Origin::Window(window) => return Ok(Some(window.clone())),
+            Origin::Session(session) => session.upgrade().ok_or(Unseen::Over)?,
+        };
+        match within(&*self.clock, WINDOW_TIMEOUT, Page::new(&*session).window()).await {
+            Some(Ok(window)) => Ok(Some(window)),
+            Some(Err(BrowserError::Gone { .. })) => Err(Unseen::Over),
+            // The page was closed, or the driver is at something else.
+            Some(Err(_)) | None => Ok(None),
+        }
+    }
+
     /// Notes which page is shown, for whoever acts on it.
     pub(super) fn note_shown(&self, target: Option<&str>) {
         self.known().shown = target.map(str::to_owned);
@@ -97,12 +116,15 @@ impl Chromium {
     /// Says whether the page may be sent to an address.
     pub(super) fn check_page(&self, url: &str) -> Result<(), BrowserError> {
         let gone = || BrowserError::Gone { source: "the session is closed".into() };
-        self.session.upgrade().ok_or_else(gone)?.check_page(url)
+        match &self.origin {
+            Origin::Session(session) => session.upgrade().ok_or_else(gone)?.check_page(url),
+            Origin::Window(_) => Err(gone()),
+        }
     }
 
     /// Whether the session is no longer held by anybody.
     pub(super) fn is_gone(&self) -> bool {
-        self.session.strong_count() == 0
+        matches!(&self.origin, Origin::Session(session) if session.strong_count() == 0)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

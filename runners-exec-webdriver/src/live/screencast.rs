@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
 
 /// How long it may take to connect.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
 /// When a page that has sent no picture is asked for one.
 const SILENT_FOR: Duration = Duration::from_millis(150);
 /// How long a page rests before the last picture is asked for, if the browser may have left it out.

@@ -360,7 +360,7 @@ async fn a_flow_ends_alike_with_somebody_who_looks_and_a_film() {
         let (seen, (result, log)) = futures::join!(looking, replaying);
         assert_eq!((result.verdict, log), (Verdict::Passed, json!([1])), "{engine}: {:?}", result.failure());
         assert!(seen > 0, "{engine}");
-        let film = result.artifacts.contains(&"frames.json".to_owned());
+        let film = result.artifacts.contains(&"film/index.json".to_owned());
         assert_eq!(film, *engine == Engine::Chromium, "{engine}: {:?}", result.artifacts);
         scene.close().await;
     }

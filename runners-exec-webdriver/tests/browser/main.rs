@@ -18,6 +18,7 @@ mod engines;
 mod evidence;
 mod extensions;
 mod failures;
+mod film;
 mod forms;
 #[cfg(unix)]
 mod grid;
