@@ -1,11 +1,13 @@
 //! Live views: pictures of what a session shows, and a hand on its page.
 
-use crate::stage::{Stage, flow};
+use crate::stage::{Stage, engine_options, flow};
 use runners_core::{
     Egress, Verdict,
     live::{Frame, FrameError, FrameFormat, FrameSource as _, FrameWish, Frames, Input},
 };
-use runners_exec_webdriver::{Call, Capture, Driver, Engine, LiveView, Method, Replay, Session};
+use runners_exec_webdriver::{
+    Browser as _, Call, Capture, Driver, Engine, LiveView, Method, Replay, Session, WarmBrowsers, WarmOptions,
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -293,6 +295,29 @@ async fn a_view_keeps_no_session_open() {
     let late = view.open(FrameWish::default()).await.map(drop);
     assert!(matches!(late, Err(FrameError::Closed)), "{late:?}");
     driver.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_of_a_kept_browser_shows_its_own_page_and_nothing_once_it_is_closed() {
+    for engine in [Engine::Chromium, Engine::Firefox] {
+        let state = tempfile::tempdir().unwrap();
+        let Some(options) = engine_options(engine, &state) else { continue };
+        let warm = WarmBrowsers::new(Driver::new(options), WarmOptions::default());
+        for round in 0..2 {
+            let session: Arc<dyn Session> = warm.open().await.unwrap().into();
+            let view = LiveView::of(&session);
+            let mut frames = view.open(FrameWish::default()).await.unwrap();
+            let first = next(&mut frames).await;
+            let body = json!({ "script": BLUE, "args": [] });
+            session.call(Call::new(Method::Post, "execute/sync", body)).await.unwrap();
+            other_than(&mut frames, &first).await;
+            view.end();
+            session.close().await;
+            let late = view.open(FrameWish::default()).await.map(drop);
+            assert!(matches!(late, Err(FrameError::Closed)), "{engine} {round}: {late:?}");
+        }
+        warm.stop().await;
+    }
 }
 
 /// A page that never rests.
