@@ -86,6 +86,16 @@ pub trait Session: Debug + Send + Sync {
         None
     }
 
+    /// Says whether the browser may be sent to an address, as far as that can be told before its host is
+    /// looked up. It may be sent everywhere, unless somebody holds the session to something.
+    ///
+    /// # Errors
+    /// [`BrowserError::Refused`], which says why.
+    fn check_page(&self, url: &str) -> Result<(), BrowserError> {
+        let _ = url;
+        Ok(())
+    }
+
     /// Why the browser did not reach the host of an address when it last tried, where whoever connects
     /// for it knows. `None` if it did.
     fn unreached(&self, url: &str) -> Option<String> {

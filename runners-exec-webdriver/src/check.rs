@@ -12,8 +12,10 @@ use crate::{
     evidence::{Capture, Watch},
     executor::open,
     kept::{Kept, keep_failure},
+    live::{LiveView, Shown},
     page::Page,
     replay::{FlowObserver, heard},
+    within::beside,
 };
 use futures::future::{Either, select};
 use runners_core::{
@@ -78,22 +80,28 @@ impl Executor<RunCheck> for CheckExecutor {
         let prepared = self.checks.prepare(command)?;
         let mut cancelled = pin!(attempt.cancelled());
         let session: Arc<dyn Session> = open(&*self.browser, &*self.clock, cancelled.as_mut()).await?.into();
+        let mut shown = Shown::to(&attempt, LiveView::with_clock(&session, Arc::clone(&self.clock)));
         let kept = Kept::by(&attempt);
         let page = Page::with_clock(Arc::clone(&session), Arc::clone(&self.clock))
             .with_observer(Arc::clone(&kept) as Arc<dyn FlowObserver>);
         let watch = Watch::open(&*session, self.capture, attempt.redactor(), &*self.clock).await;
+        let filming = shown.filming();
+        filming.begin(self.capture, watch.began());
         let ended = {
             let check = async {
                 let ended = prepared.run(page.clone(), &*self.clock).await;
                 watch.settle(&*self.clock).await;
+                filming.rest(&*self.clock).await;
                 ended
             };
-            match select(cancelled, select(pin!(check), pin!(watch.run()))).await {
-                Either::Right((Either::Left((ended, _)), _)) => ended,
-                Either::Right((Either::Right((never, _)), _)) => match never {},
+            let filmed = beside(check, filming.run(&*kept, &*self.clock));
+            let check = shown.during(beside(filmed, watch.run()));
+            match select(cancelled, pin!(check)).await {
+                Either::Right((ended, _)) => ended,
                 Either::Left(_) => Err(Fault::permanent("cancelled", "cancelled during the check")),
             }
         };
+        filming.finish(&*kept, &*self.clock).await;
         let page_errors = heard(&*session, watch, self.capture, &*kept, &*self.clock).await;
         let ended = match ended {
             Ok(mut result) => {
@@ -110,6 +118,7 @@ impl Executor<RunCheck> for CheckExecutor {
             }
             fault => fault,
         };
+        drop(shown);
         page.close().await;
         ended
     }

@@ -1,23 +1,26 @@
 //! What the browser does beside the steps: its console, what nobody caught, its requests, and what
-//! the screen showed. Listened to while a flow is replayed, over the DevTools protocol or, without bodies
-//! and screens, over WebDriver BiDi; where a browser speaks neither, a flow leaves what it left before.
-//! Pictures of steps are the replay's own.
+//! the screen showed. Listened to while a flow is replayed, over the DevTools protocol or, without bodies,
+//! over WebDriver BiDi; where a browser speaks neither, a flow leaves what it left before. What the screen
+//! shows is taken from its live view. Pictures of steps are the replay's own.
 
 mod bidi;
 mod capture;
 mod console;
 mod film;
+mod filming;
 mod har;
 mod journal;
 mod network;
+mod reel;
 mod video;
 mod watch;
-mod wire;
+pub(crate) mod wire;
 
-pub use capture::Capture;
-pub(crate) use film::Film;
+pub(crate) use capture::CaptureSignals;
+pub use capture::{Capture, StartCapture, StopCapture};
+pub(crate) use filming::Filming;
 use journal::Journal;
-pub(crate) use video::video;
+pub(crate) use reel::is_pictures;
 pub(crate) use watch::Watch;
 
 use runners_core::Redactor;

@@ -4,8 +4,9 @@ mod closing;
 
 use crate::{
     browser::{Browser, OpenError, Session},
-    evidence::Film,
+    evidence::{Filming, is_pictures},
     flow::{BrowserFlow, Step},
+    live::{LiveView, Shown},
     replay::{Evidence, FlowObserver, Replay, ReplayOptions},
     result::{FlowResult, StepResult},
     visual::{BaselineMode, Baselines},
@@ -74,7 +75,7 @@ impl FlowExecutor {
         observer: &dyn FlowObserver,
         cancelled: impl Future<Output = ()> + Send,
     ) -> Result<FlowResult, Fault> {
-        let (ended, session) = self.replay_open(flow, observer, cancelled).await?;
+        let (ended, session) = self.replay_open(flow, observer, cancelled, None).await?;
         session.close().await;
         ended
     }
@@ -88,13 +89,14 @@ impl FlowExecutor {
         self.closing.settle().await;
     }
 
-    /// Replays one flow, and leaves its session open.
+    /// Replays one flow, shows its session to whoever looks at an attempt, and leaves it open.
     async fn replay_open(
         &self,
         flow: BrowserFlow,
         observer: &dyn FlowObserver,
         cancelled: impl Future<Output = ()> + Send,
-    ) -> Result<(Result<FlowResult, Fault>, Box<dyn Session>), Fault> {
+        attempt: Option<&Attempt>,
+    ) -> Result<(Result<FlowResult, Fault>, Arc<dyn Session>), Fault> {
         let mut replay = Replay::new(flow, self.options).with_clock(Arc::clone(&self.clock));
         if let Some((baselines, mode)) = &self.baselines {
             replay = replay.with_baselines(Arc::clone(baselines), *mode);
@@ -107,8 +109,16 @@ impl FlowExecutor {
             replay.check_egress(&egress)?;
         }
         let mut cancelled = pin!(cancelled);
-        let session = open(&*self.browser, &*self.clock, cancelled.as_mut()).await?;
-        let ended = replay.run(&*session, observer, cancelled).await;
+        let session: Arc<dyn Session> = open(&*self.browser, &*self.clock, cancelled.as_mut()).await?.into();
+        let view = || LiveView::with_clock(&session, Arc::clone(&self.clock));
+        let ended = if let Some(attempt) = attempt {
+            let mut shown = Shown::to(attempt, view());
+            let replay = replay.with_filming(shown.filming());
+            shown.during(replay.run(&*session, observer, cancelled)).await
+        } else {
+            let filming = Filming::of(Some(Arc::new(view())), self.clock.wall());
+            replay.with_filming(Arc::new(filming)).run(&*session, observer, cancelled).await
+        };
         Ok((ended, session))
     }
 }
@@ -129,7 +139,7 @@ impl FlowExecutor {
     ) -> Result<FlowResult, Fault> {
         let observer = Reported { attempt: attempt.clone() };
         let flow = flow.with_secrets(|name| attempt.secret(name).cloned())?;
-        let (ended, session) = self.replay_open(flow, &observer, cancelled).await?;
+        let (ended, session) = self.replay_open(flow, &observer, cancelled, Some(attempt)).await?;
         let mut result = match ended {
             Ok(result) => {
                 self.closing.close(session).await;
@@ -172,7 +182,7 @@ impl FlowObserver for Reported {
     async fn evidence(&self, evidence: Evidence) {
         let (name, mut evidence) = (evidence.name.clone(), evidence);
         // Pictures in base64 have no text in which a short secret could be found by more than chance.
-        if evidence.name != Film::NAME
+        if !is_pictures(&evidence.name)
             && let Ok(text) = str::from_utf8(&evidence.bytes)
         {
             evidence.bytes = self.attempt.redact(text).into();

@@ -2,7 +2,7 @@
 //! there was to see.
 
 use crate::{
-    evidence::Film,
+    evidence::is_pictures,
     page::{Page, PageError},
     replay::{Evidence, FlowObserver},
     within::within,
@@ -44,7 +44,7 @@ impl Kept {
 impl FlowObserver for Kept {
     async fn evidence(&self, mut evidence: Evidence) {
         // Pictures in base64 have no text in which a short secret could be found by more than chance.
-        if evidence.name != Film::NAME
+        if !is_pictures(&evidence.name)
             && let Ok(text) = str::from_utf8(&evidence.bytes)
         {
             evidence.bytes = self.attempt.redact(text).into();

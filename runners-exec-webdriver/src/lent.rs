@@ -4,8 +4,10 @@
 use crate::{
     browser::{Endpoint, OpenError, Session},
     kept::{Kept, keep_failure},
+    live::{LiveView, Shown},
     page::{Page, PageError},
     replay::FlowObserver,
+    within::beside,
 };
 use futures::{
     FutureExt as _,
@@ -60,7 +62,8 @@ impl LentSession {
     }
 
     /// Waits for work that uses the session, until its attempt is cancelled. Work that fails or panics
-    /// answers why, and leaves `failed.png` and `failed.html` as artifacts of the attempt.
+    /// answers why, and leaves `failed.png` and `failed.html` as artifacts of the attempt. Meanwhile the attempt
+    /// shows what a Chromium on this machine shows.
     ///
     /// # Errors
     /// A [`Fault`]: `cancelled`, and `browser_lost` if the work failed and there is no session any more.
@@ -72,8 +75,19 @@ impl LentSession {
         attempt: &Attempt,
         work: impl Future<Output = Result<T, E>> + Send,
     ) -> Result<Result<T, String>, Fault> {
-        let work = pin!(AssertUnwindSafe(work).catch_unwind());
-        let ended = match select(pin!(attempt.cancelled()), work).await {
+        // A driver may take it ill to be asked for pictures beside the commands of its client.
+        let view = LiveView::with_clock(&self.session, Arc::clone(&self.clock));
+        let mut shown = view.is_beside().then(|| Shown::to(attempt, view));
+        let kept = Kept::by(attempt);
+        let work = async {
+            let work = AssertUnwindSafe(work).catch_unwind();
+            let Some(shown) = &mut shown else { return work.await };
+            let filming = shown.filming();
+            let ended = shown.during(beside(work, filming.run(&*kept, &*self.clock))).await;
+            filming.finish(&*kept, &*self.clock).await;
+            ended
+        };
+        let ended = match select(pin!(attempt.cancelled()), pin!(work)).await {
             Either::Left(_) => return Err(Fault::permanent("cancelled", "cancelled during the work")),
             Either::Right((ended, _)) => ended,
         };
@@ -82,7 +96,7 @@ impl LentSession {
             Ok(Err(error)) => format!("{error:#}"),
             Err(panic) => format!("it panicked: {}", said(&*panic)),
         };
-        let page = self.page().with_observer(Kept::by(attempt) as Arc<dyn FlowObserver>);
+        let page = self.page().with_observer(kept as Arc<dyn FlowObserver>);
         match keep_failure(&page, &*self.clock).await {
             Err(PageError::Lost { source }) => {
                 let message = format!("the browser was lost: {source}; the work says: {why}");

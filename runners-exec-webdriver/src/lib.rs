@@ -13,6 +13,7 @@ mod executor;
 mod flow;
 mod kept;
 mod lent;
+mod live;
 mod page;
 mod probe;
 mod replay;
@@ -27,7 +28,7 @@ pub use browser::{Browser, BrowserError, Call, Endpoint, Method, OpenError, Sess
 pub use check::{CheckExecutor, CheckFleet, CheckFleetBuilder, FleetError, FlowCheckExecutor, FlowChecks};
 pub use driver::{Driver, DriverOptions};
 pub use engine::{Engine, EngineError};
-pub use evidence::Capture;
+pub use evidence::{Capture, StartCapture, StopCapture};
 pub use executor::FlowExecutor;
 pub use flow::{
     Action, AssertedNavigation, BrowserFlow, Chain, Click, Comparison, Cookie, Device, ExportedFlow,
@@ -35,6 +36,7 @@ pub use flow::{
     StoredOrigin, UploadedFile, Viewport, WaitForElement,
 };
 pub use lent::LentSession;
+pub use live::LiveView;
 pub use page::{Expect, Locator, Page, PageError, Subject, expect};
 pub use probe::{Probe, ProbeError, WebGl};
 pub use replay::{Evidence, FlowObserver, Replay, ReplayOptions, Screenshots};

@@ -24,11 +24,11 @@ pub use observer::{Evidence, FlowObserver};
 use crate::{
     browser::{Session, page::Page},
     engine::Engine,
-    evidence::{Capture, Watch},
+    evidence::{Capture, Filming, Watch},
     flow::{Action, BrowserFlow, Extension, Flow, Problem, Step, one_line},
     result::{FlowResult, StepResult, StepState},
     visual::{BaselineMode, Baselines},
-    within::within,
+    within::{beside, within},
 };
 use comparison::Visual;
 use evidence::Keeper;
@@ -90,13 +90,14 @@ pub struct Replay {
     options: ReplayOptions,
     clock: Arc<dyn Clock>,
     baselines: Option<(Arc<dyn Baselines>, BaselineMode)>,
+    filming: Option<Arc<Filming>>,
 }
 
 impl Replay {
     /// Takes a flow.
     #[must_use]
     pub fn new(flow: BrowserFlow, options: ReplayOptions) -> Self {
-        Self { flow, options, clock: Arc::new(SystemClock::default()), baselines: None }
+        Self { flow, options, clock: Arc::new(SystemClock::default()), baselines: None, filming: None }
     }
 
     /// Takes the time from another clock.
@@ -110,6 +111,13 @@ impl Replay {
     #[must_use]
     pub fn with_baselines(mut self, baselines: Arc<dyn Baselines>, mode: BaselineMode) -> Self {
         self.baselines = Some((baselines, mode));
+        self
+    }
+
+    /// Films with this.
+    #[must_use]
+    pub(crate) fn with_filming(mut self, filming: Arc<Filming>) -> Self {
+        self.filming = Some(filming);
         self
     }
 
@@ -175,6 +183,11 @@ impl Replay {
         let Either::Right((watch, _)) = select(cancelled.as_mut(), opening).await else {
             return Err(gave_up(&at));
         };
+        let filming = match &self.filming {
+            Some(filming) => Arc::clone(filming),
+            None => Arc::new(Filming::of_session(session, capture, &self.clock).await),
+        };
+        filming.begin(capture, watch.began());
         let ended = {
             let run = Run {
                 replay: self,
@@ -184,20 +197,22 @@ impl Replay {
                 emulated: Emulated::default(),
                 place: Place::default(),
                 watch: &watch,
+                filming: &filming,
                 redactor: &redactor,
                 visual: Visual::new(self.baselines.clone(), &self.flow.flow().title),
             };
-            let steps = pin!(run.steps(&at));
-            match select(cancelled, select(steps, pin!(watch.run()))).await {
-                Either::Right((Either::Left((ended, _)), _)) => ended,
-                Either::Right((Either::Right((never, _)), _)) => match never {},
+            let filmed = beside(run.steps(&at), filming.run(observer, &*self.clock));
+            match select(cancelled, pin!(beside(filmed, watch.run()))).await {
+                Either::Right((ended, _)) => ended,
                 Either::Left(_) => Err(gave_up(&at)),
             }
         };
+        let film = filming.finish(observer, &*self.clock).await;
         let keeper = Keeper::new(page, &*self.clock, observer, &redactor);
         let (names, page_errors) = keeper.heard(watch, capture, session.capabilities()).await;
         ended.map(|mut result| {
             result.artifacts.extend(names);
+            result.artifacts.extend(film);
             FlowResult { page_errors, ..result }
         })
     }
@@ -219,6 +234,7 @@ struct Run<'r> {
     emulated: Emulated,
     place: Place,
     watch: &'r Watch,
+    filming: &'r Filming,
     redactor: &'r Redactor,
     visual: Visual,
 }
@@ -233,6 +249,7 @@ impl Run<'_> {
             let place = format!("during step {}: {}", result.index + 1, result.description);
             *at.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
             self.watch.step(result.index, clock);
+            self.filming.step(result.index, &result.description, clock);
             self.observer.step_started(result.index, self.flow.steps.len(), step);
             self.step(step, result).await?;
             self.observer.step_ended(result);
@@ -248,6 +265,7 @@ impl Run<'_> {
         let duration_ms = millis(clock.boot().since(began));
         self.place.leave(self.page, clock).await;
         self.watch.settle(clock).await;
+        self.filming.rest(clock).await;
         Ok(FlowResult {
             title: one_line(&self.flow.title, TITLE_CHARACTERS_MAX),
             verdict,

@@ -142,8 +142,9 @@ impl Shelf<'_, '_> {
 
     /// What the screen showed, as far as there is room.
     fn film(&self, job: &JobReport) -> Option<FilmView> {
-        let bytes = self.log(job, "frames.json")?;
-        let film = FilmView::read(&bytes, self.films.get() + 1, self.left.get().min(Html::FILM_BYTES_MAX))?;
+        let bytes = self.log(job, "film/index.json").or_else(|| self.log(job, "frames.json"))?;
+        let (number, bytes_max) = (self.films.get() + 1, self.left.get().min(Html::FILM_BYTES_MAX));
+        let film = FilmView::read(&bytes, number, bytes_max, |part| self.log(job, part))?;
         self.films.set(film.number);
         self.left.set(self.left.get().saturating_sub(film.bytes()));
         Some(film)

@@ -149,6 +149,31 @@ fn a_page_shows_console_requests_and_screen_without_a_script() {
 }
 
 #[test]
+fn a_film_in_parts_is_played_as_one() {
+    let mut job = failed();
+    let names = ["film/index.json", "film/0000.json", "film/0001.json"];
+    let left = |name: &str| ArtifactReport::new(name, None, "application/json", 100);
+    job.artifacts.extend(names.map(left));
+    let part = |name: &str| json!({ "name": name, "from_ms": 0, "frames": 2 });
+    let index = json!({ "version": 1, "duration_ms": 900, "parts": [part(names[1]), part("film/gone.json"), part(names[2])] });
+    let read = move |artifact: &ArtifactReport| {
+        let told = match &*artifact.name {
+            "film/index.json" => index.clone(),
+            "film/0000.json" => json!({ "version": 1, "frames": [{ "at_ms": 0, "jpeg": "AQID" }] }),
+            _ => json!({ "version": 1, "frames": [{ "at_ms": 400, "png": "BAUG" }, { "at_ms": 500 }] }),
+        };
+        Some(told.to_string().into_bytes())
+    };
+    let page = Html::of(&run_of(vec![job])).with_artifacts(&read).render();
+    for shown in
+        ["data:image/jpeg;base64,AQID", "data:image/png;base64,BAUG", "{ animation-duration: 400ms; }"]
+    {
+        assert_eq!(page.matches(shown).count(), 1, "{shown}");
+    }
+    assert!(!page.contains("label:nth-child(3) { animation"), "what has no picture is none");
+}
+
+#[test]
 fn what_a_console_says_stays_text() {
     let (job, read) = logged(EVIL);
     let page = Html::of(&run_of(vec![job])).with_artifacts(&read).render();

@@ -38,13 +38,16 @@ impl Session for GuardedSession {
 
     async fn call(&self, call: Call) -> Result<Value, BrowserError> {
         if (call.method, &*call.path) == (Method::Post, "url") {
-            let url = call.body["url"].as_str().unwrap_or_default();
-            check_page(&self.egress, url).map_err(|error| BrowserError::Refused {
-                code: BrowserError::NOT_ALLOWED.to_owned(),
-                message: error.to_string(),
-            })?;
+            self.check_page(call.body["url"].as_str().unwrap_or_default())?;
         }
         self.session.call(call).await
+    }
+
+    fn check_page(&self, url: &str) -> Result<(), BrowserError> {
+        check_page(&self.egress, url).map_err(|error| BrowserError::Refused {
+            code: BrowserError::NOT_ALLOWED.to_owned(),
+            message: error.to_string(),
+        })
     }
 
     async fn close(&self) {

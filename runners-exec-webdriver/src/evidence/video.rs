@@ -14,7 +14,7 @@ const VIDEO_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Makes a video that ends at a time; none if there is no `ffmpeg`, or if what it made cannot be
 /// played to its end.
-pub(crate) async fn video(film: &Film, now: Timestamp, clock: &dyn Clock) -> Option<Bytes> {
+pub(super) async fn video(film: &mut Film, now: Timestamp, clock: &dyn Clock) -> Option<Bytes> {
     let pictures = film.pictures(now);
     if pictures.is_empty() {
         return None;
@@ -32,7 +32,7 @@ pub(crate) async fn video(film: &Film, now: Timestamp, clock: &dyn Clock) -> Opt
     }
 }
 
-async fn made(pictures: &[(Vec<u8>, u64)]) -> io::Result<Bytes> {
+async fn made(pictures: &[(Bytes, u64)]) -> io::Result<Bytes> {
     let directory = tempfile::tempdir()?;
     let list = directory.path().join("frames.txt");
     fs::write(&list, listed(pictures, directory.path())?)?;
@@ -74,15 +74,22 @@ async fn done(mut command: Command) -> io::Result<()> {
 }
 
 /// Writes the pictures, and answers the list of them with the time that each is to be seen.
-fn listed(pictures: &[(Vec<u8>, u64)], directory: &Path) -> io::Result<String> {
+fn listed(pictures: &[(Bytes, u64)], directory: &Path) -> io::Result<String> {
     let mut list = String::from("ffconcat version 1.0\n");
     for (index, (bytes, millis)) in pictures.iter().enumerate() {
-        let name = format!("{index:05}.jpg");
+        let name = picture_name(index, bytes);
         fs::write(directory.join(&name), bytes)?;
         let (seconds, rest) = (millis / 1_000, millis % 1_000);
         let _ = write!(list, "file '{name}'\nduration {seconds}.{rest:03}\n");
     }
     // The duration of the last one counts only if something follows it.
-    let _ = writeln!(list, "file '{:05}.jpg'", pictures.len() - 1);
+    if let Some((bytes, _)) = pictures.last() {
+        let _ = writeln!(list, "file '{}'", picture_name(pictures.len() - 1, bytes));
+    }
     Ok(list)
+}
+
+fn picture_name(index: usize, bytes: &Bytes) -> String {
+    let kind = if bytes.starts_with(b"\x89PNG") { "png" } else { "jpg" };
+    format!("{index:05}.{kind}")
 }

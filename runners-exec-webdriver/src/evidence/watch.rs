@@ -1,17 +1,16 @@
 //! Listens to a browser while a flow is replayed: attaches to every page and frame of the flow, also to
 //! those that it opens, and files what they say in the journal. A browser that cannot be listened to is
-//! no trouble of the flow.
+//! no trouble of the flow. What the screen shows is filmed by `filming`.
 
 use super::{
     Capture, Journal, bidi,
-    film::Film,
     wire::{Debugger, Said, Wire, WireError},
 };
 use crate::{
     browser::{Session, page::Page},
     within::within,
 };
-use runners_core::{Clock, Redactor};
+use runners_core::{Clock, Redactor, Timestamp};
 use serde_json::{Value, json};
 use std::{
     collections::{HashMap, HashSet},
@@ -24,10 +23,6 @@ use tokio::sync::Notify;
 
 /// How long it may take to begin to listen, and to hear the last that was said.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
-/// The largest picture of the screen, in pixels.
-const SCREEN: (u32, u32) = (1280, 1280);
-/// The quality of a picture of the screen, in percent.
-const SCREEN_QUALITY: u32 = 60;
 /// The largest body that is kept of a request.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -38,6 +33,7 @@ pub(crate) struct Watch {
     /// Whether the browser tells over WebDriver BiDi, in the connection of the session.
     is_told: bool,
     capture: Capture,
+    began: Timestamp,
     state: Mutex<State>,
     /// Something was answered.
     answered: Notify,
@@ -46,7 +42,6 @@ pub(crate) struct Watch {
 #[derive(Debug)]
 struct State {
     journal: Journal,
-    film: Film,
     /// The commands whose answers matter, and which page was sent them.
     asked: HashMap<u64, (String, Asked)>,
     /// The profile that the flow is in; pages of another are somebody else's.
@@ -72,17 +67,16 @@ impl Watch {
         redactor: Redactor,
         clock: &dyn Clock,
     ) -> Self {
+        let began = clock.wall();
         let state = State {
-            journal: Journal::new(redactor, clock.wall())
-                .with_bodies(capture.bodies.then_some(BODY_BYTES_MAX)),
-            film: Film::new(clock.wall()),
+            journal: Journal::new(redactor, began).with_bodies(capture.bodies.then_some(BODY_BYTES_MAX)),
             asked: HashMap::new(),
             context: None,
             attached: HashSet::new(),
         };
         let (state, answered) = (Mutex::new(state), Notify::new());
-        let mut watch = Self { wire: None, is_told: false, capture, state, answered };
-        if capture.is_nothing() {
+        let mut watch = Self { wire: None, is_told: false, capture, began, state, answered };
+        if !capture.journal {
             return watch;
         }
         let page = Page::new(session);
@@ -175,11 +169,16 @@ impl Watch {
         }
     }
 
-    /// What was heard, and what was seen.
-    pub(crate) fn into_parts(self) -> (Journal, Film, bool) {
+    /// From when all its times count.
+    pub(crate) const fn began(&self) -> Timestamp {
+        self.began
+    }
+
+    /// What was heard, and whether anything could be.
+    pub(crate) fn into_parts(self) -> (Journal, bool) {
         let heard = self.wire.is_some() || self.is_told;
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (state.journal, state.film, heard)
+        (state.journal, heard)
     }
 
     /// Attaches to the pages that there are, and learns which profile they are of.
@@ -228,11 +227,6 @@ impl Watch {
                 let gone = said.params["sessionId"].as_str().unwrap_or_default();
                 self.forget(gone);
             }
-            "Page.screencastFrame" => {
-                self.state().film.take(&said.params);
-                let number = json!({ "sessionId": said.params["sessionId"] });
-                wire.send(&said.session, "Page.screencastFrameAck", number).await?;
-            }
             _ if !self.capture.journal => {}
             "Network.loadingFinished" => self.finish(wire, &said).await?,
             method => self.state().journal.take(method, &said.params),
@@ -256,14 +250,6 @@ impl Watch {
                 }
             }
             self.attach_to_new(wire, session).await?;
-            if self.capture.is_screen_watched() && params["targetInfo"]["type"] == "page" {
-                let (width, height) = SCREEN;
-                let screen = json!({
-                    "format": "jpeg", "quality": SCREEN_QUALITY, "maxWidth": width, "maxHeight": height,
-                });
-                wire.send(session, "Page.enable", json!({})).await?;
-                wire.send(session, "Page.startScreencast", screen).await?;
-            }
         }
         let resume = ("Runtime.runIfWaitingForDebugger", json!({}));
         self.ask(wire, session, resume.0, resume.1, Asked::Barrier).await

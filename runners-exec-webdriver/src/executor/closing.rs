@@ -27,7 +27,7 @@ impl Closing {
     }
 
     /// Closes a session in the background, as soon as there is a place.
-    pub(super) async fn close(&self, session: Box<dyn Session>) {
+    pub(super) async fn close(&self, session: Arc<dyn Session>) {
         let place = Arc::clone(&self.places).acquire_owned().await;
         let place = place.expect("invariant: the places are never closed");
         let mut closing = Box::pin(async move {

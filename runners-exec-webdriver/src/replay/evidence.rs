@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     browser::{BrowserError, page::Page},
-    evidence::{Capture, Film, Watch, told, video},
+    evidence::{Capture, Watch, told},
     flow::one_line,
     within::within,
 };
@@ -135,8 +135,8 @@ impl<'r> Keeper<'r> {
         browser: &Map<String, Value>,
     ) -> (Vec<String>, Vec<String>) {
         watch.hear_out(self.page, self.clock).await;
-        let (journal, mut film, heard) = watch.into_parts();
-        let (mut names, now) = (Vec::new(), self.clock.wall());
+        let (journal, heard) = watch.into_parts();
+        let mut names = Vec::new();
         if !heard {
             return (names, Vec::new());
         }
@@ -146,15 +146,6 @@ impl<'r> Keeper<'r> {
             names.extend(
                 self.hand_on("network.har".to_owned(), "application/json", journal.har(browser)).await,
             );
-        }
-        let frames = film.archive(now).filter(|_| capture.is_screen_watched());
-        if capture.video
-            && let Some(video) = video(&film, now, self.clock).await
-        {
-            names.extend(self.hand_on("video.webm".to_owned(), "video/webm", video).await);
-        }
-        if let Some(frames) = frames.filter(|_| capture.frames) {
-            names.extend(self.hand_on(Film::NAME.to_owned(), "application/json", frames).await);
         }
         (names, journal.page_errors(|url| self.page.unreached(url)))
     }

@@ -65,6 +65,10 @@ impl Session for WarmSession {
         }
     }
 
+    fn check_page(&self, url: &str) -> Result<(), BrowserError> {
+        self.session.check_page(url)
+    }
+
     fn unreached(&self, url: &str) -> Option<String> {
         self.session.unreached(url)
     }

@@ -203,7 +203,7 @@ async fn bodies_are_kept_if_the_flow_asks() {
 }
 
 #[tokio::test]
-async fn what_the_screen_showed_is_one_file_of_pictures_with_their_times() {
+async fn what_the_screen_showed_is_kept_in_parts_of_pictures_with_their_times() {
     let Some(stage) = listening(&["frames"]).await else { return };
     let url = stage.page(
         "<style>body { height: 600px }</style><button id=it onclick=\"let at = 0; const next = () => {
@@ -213,15 +213,23 @@ async fn what_the_screen_showed_is_one_file_of_pictures_with_their_times() {
     );
     let (result, evidence) = stage.replay(go_and_click(&url)).await.unwrap();
     assert_eq!(result.verdict, Verdict::Passed, "{:?}", result.failure());
-    let archive = kept(&evidence, "frames.json");
-    let frames = archive["frames"].as_array().unwrap();
+    let index = kept(&evidence, "film/index.json");
+    let parts = index["parts"].as_array().unwrap().iter();
+    let frames: Vec<Value> = parts
+        .flat_map(|part| {
+            kept(&evidence, part["name"].as_str().unwrap())["frames"].as_array().unwrap().clone()
+        })
+        .collect();
     assert!(frames.len() >= 3, "{} pictures", frames.len());
     let times: Vec<u64> = frames.iter().map(|frame| frame["at_ms"].as_u64().unwrap()).collect();
     assert!(
-        times.is_sorted() && *times.last().unwrap() <= archive["duration_ms"].as_u64().unwrap(),
+        times.is_sorted() && *times.last().unwrap() <= index["duration_ms"].as_u64().unwrap(),
         "{times:?}"
     );
     assert!(frames.iter().all(|frame| frame["jpeg"].as_str().unwrap().starts_with("/9j/")), "JPEGs");
+    let steps: Vec<_> =
+        index["steps"].as_array().unwrap().iter().map(|step| step["index"].as_u64()).collect();
+    assert_eq!((steps, &index["ended"]), (vec![Some(0), Some(1), Some(2)], &json!(true)));
     stage.close().await;
 }
 

@@ -20,6 +20,7 @@ mod engines;
 mod evidence;
 mod extensions;
 mod failures;
+mod film;
 mod forms;
 #[cfg(unix)]
 mod grid;
@@ -27,6 +28,7 @@ mod keys;
 mod lent;
 #[cfg(target_os = "linux")]
 mod life;
+mod live;
 #[cfg(target_os = "linux")]
 mod lost;
 mod pages;

@@ -117,6 +117,11 @@ impl Stage {
         self.session.call(Call::new(Method::Post, "execute/sync", body)).await.unwrap()
     }
 
+    /// Its parts, for who uses the session otherwise: driver, session, site, options and state directory.
+    pub(crate) fn into_parts(self) -> (Driver, Box<dyn Session>, Site, ReplayOptions, TempDir) {
+        (self.driver, self.session, self.site, self.options, self._state)
+    }
+
     pub(crate) async fn close(self) {
         self.session.close().await;
         self.driver.stop().await;

@@ -1,10 +1,10 @@
-//! What the screen showed, read from `frames.json`, as a player that needs no script: each picture is
+//! What the screen showed, read from `film/index.json` and its parts or from one `frames.json`, as a player that needs no script: each picture is
 //! behind a place on a strip that can be pointed at, chosen and walked along with the arrow keys; played,
 //! each appears at its time, which is what the style of the page says.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, mem, time::Duration};
 
 /// The most pictures of a player; of more, some are left out.
 const FRAMES_MAX: usize = 240;
@@ -27,40 +27,75 @@ pub(super) struct FrameView {
     pub(super) last: bool,
 }
 
-#[derive(Deserialize)]
+/// A film, or a part of one, or an index of parts.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Archive {
-    #[serde(default)]
     duration_ms: u64,
     frames: Vec<Frame>,
+    parts: Vec<Part>,
+}
+
+#[derive(Deserialize)]
+struct Part {
+    name: String,
 }
 
 #[derive(Deserialize)]
 struct Frame {
     at_ms: u64,
+    /// A picture, in one of two forms.
+    #[serde(default)]
     jpeg: String,
+    #[serde(default)]
+    png: String,
+}
+
+impl Frame {
+    fn bytes(&self) -> usize {
+        self.jpeg.len() + self.png.len()
+    }
+
+    /// Whether it is one picture, in base64: what is not does not get into the page.
+    fn is_picture(&self) -> bool {
+        self.jpeg.is_empty() != self.png.is_empty()
+            && STANDARD.decode(&self.jpeg).is_ok()
+            && STANDARD.decode(&self.png).is_ok()
+    }
+
+    fn source(&self) -> String {
+        let (kind, data) = if self.png.is_empty() { ("jpeg", &self.jpeg) } else { ("png", &self.png) };
+        format!("data:image/{kind};base64,{data}")
+    }
 }
 
 impl FilmView {
-    /// Reads `frames.json` into at most `bytes_max` bytes of page; nothing if it is something else.
-    pub(super) fn read(bytes: &[u8], number: usize, bytes_max: usize) -> Option<Self> {
-        let archive: Archive = serde_json::from_slice(bytes).ok()?;
-        // What is no base64 does not get into the page.
-        let mut frames: Vec<Frame> =
-            archive.frames.into_iter().filter(|frame| STANDARD.decode(&frame.jpeg).is_ok()).collect();
-        while frames.len() > FRAMES_MAX || (frames.len() > 1 && length(&frames) > bytes_max) {
-            let mut left = frames.len();
-            // The last one stays.
-            frames.retain(|_| {
-                left -= 1;
-                left.is_multiple_of(2)
-            });
+    /// Reads a film into at most `bytes_max` bytes of page, its parts by `read`; nothing if it is something else.
+    pub(super) fn read(
+        bytes: &[u8],
+        number: usize,
+        bytes_max: usize,
+        read: impl Fn(&str) -> Option<Vec<u8>>,
+    ) -> Option<Self> {
+        let mut archive: Archive = serde_json::from_slice(bytes).ok()?;
+        // Of each part as many as there is room for at the end, so that no more than that is in memory.
+        let share = FRAMES_MAX.div_ceil(archive.parts.len().max(1));
+        for part in mem::take(&mut archive.parts) {
+            let part = read(&part.name).and_then(|bytes| serde_json::from_slice::<Archive>(&bytes).ok());
+            let mut frames = part.unwrap_or_default().frames;
+            thin(&mut frames, |frames| frames.len() > share);
+            archive.frames.append(&mut frames);
         }
+        let mut frames: Vec<Frame> = archive.frames.into_iter().filter(Frame::is_picture).collect();
+        thin(&mut frames, |frames| {
+            frames.len() > FRAMES_MAX || (frames.len() > 1 && length(frames) > bytes_max)
+        });
         if frames.is_empty() || length(&frames) > bytes_max {
             return None;
         }
         let last = frames.len() - 1;
         let view = |(at, frame): (usize, Frame)| FrameView {
-            source: format!("data:image/jpeg;base64,{}", frame.jpeg),
+            source: frame.source(),
             at_ms: frame.at_ms,
             at: crate::words::span(Duration::from_millis(frame.at_ms)),
             last: at == last,
@@ -91,5 +126,16 @@ impl FilmView {
 }
 
 fn length(frames: &[Frame]) -> usize {
-    frames.iter().map(|frame| frame.jpeg.len()).sum()
+    frames.iter().map(Frame::bytes).sum()
+}
+
+/// Leaves every second one out as long as there are too many. The last one stays.
+fn thin(frames: &mut Vec<Frame>, are_too_many: impl Fn(&[Frame]) -> bool) {
+    while are_too_many(frames) {
+        let mut left = frames.len();
+        frames.retain(|_| {
+            left -= 1;
+            left.is_multiple_of(2)
+        });
+    }
 }

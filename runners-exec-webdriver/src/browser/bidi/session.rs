@@ -299,6 +299,9 @@ impl BidiSession {
         if params.get("context").is_some_and(Value::is_null) {
             params["context"] = json!(self.page());
         }
+        if body["method"] == "input.performActions" {
+            self.come_to_front().await?;
+        }
         self.command(body["method"].as_str().unwrap_or_default(), &params).await
     }
 

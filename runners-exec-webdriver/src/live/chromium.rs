@@ -1,0 +1,133 @@
+//! A Chromium on this machine, as a live view sees it: a connection beside the driver's, and the pages of its
+//! session.
+
+use super::pages::Pages;
+use crate::{
+    browser::{BrowserError, Session, page::Page},
+    evidence::wire::{Debugger, Wire, WireError},
+    within::within,
+};
+use runners_core::Clock;
+use serde_json::json;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+/// How long the driver may take to say at which page the session is.
+const WINDOW_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A browser and the session in it.
+#[derive(Debug)]
+pub(super) struct Chromium {
+    origin: Origin,
+    debugger: Debugger,
+    clock: Arc<dyn Clock>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// The profile that the session is in.
+    context: Option<String>,
+    /// The page that is shown, while one is.
+    shown: Option<String>,
+}
+
+/// How it is known at which page the session is.
+#[derive(Debug)]
+enum Origin {
+    /// It is asked.
+    Session(Weak<dyn Session>),
+    /// It was asked before.
+    Window(String),
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum Unseen {
+    /// The session is over.
+    Over,
+    /// It may be there when it is tried again.
+    Trouble(WireError),
+}
+
+impl Chromium {
+    pub(super) fn new(session: Weak<dyn Session>, debugger: Debugger, clock: Arc<dyn Clock>) -> Self {
+        Self { origin: Origin::Session(session), debugger, clock, known: Mutex::default() }
+    }
+
+    /// The session that is at a page, which nobody can ask.
+    pub(super) fn at(window: String, debugger: Debugger, clock: Arc<dyn Clock>) -> Self {
+        Self { origin: Origin::Window(window), debugger, clock, known: Mutex::default() }
+    }
+
+    /// Connects, and learns which pages the session has; of others it is told by events.
+    pub(super) async fn connect(&self) -> Result<(Wire, Pages), Unseen> {
+        let window = self.window().await?;
+        // What no longer listens is over.
+        let wire = Wire::open(&self.debugger).await.map_err(|_| Unseen::Over)?;
+        let mut pages = Pages::of(self.known().context.clone());
+        let wanted = json!({ "discover": true, "filter": [{ "type": "page" }] });
+        let id = wire.send("", "Target.setDiscoverTargets", wanted).await.map_err(Unseen::Trouble)?;
+        loop {
+            // The pages that are there are told of before this is answered.
+            let said = wire.next().await.map_err(Unseen::Trouble)?;
+            if said.id == Some(id) {
+                break;
+            }
+            pages.hear(&said.method, &said.params);
+        }
+        if let Some(window) = window {
+            pages.turn_to(&window);
+        }
+        if pages.shown().is_none() {
+            return Err(Unseen::Over);
+        }
+        self.known().context = pages.context().map(str::to_owned);
+        Ok((wire, pages))
+    }
+
+    /// The handle of the page that the session is at, if it can be told now.
+    async fn window(&self) -> Result<Option<String>, Unseen> {
+        // Whoever holds the session keeps it open. This does not.
+        let session = match &self.origin {
+            Origin::Window(window) => return Ok(Some(window.clone())),
+            Origin::Session(session) => session.upgrade().ok_or(Unseen::Over)?,
+        };
+        match within(&*self.clock, WINDOW_TIMEOUT, Page::new(&*session).window()).await {
+            Some(Ok(window)) => Ok(Some(window)),
+            Some(Err(BrowserError::Gone { .. })) => Err(Unseen::Over),
+            // The page was closed, or the driver is at something else.
+            Some(Err(_)) | None => Ok(None),
+        }
+    }
+
+    /// Notes which page is shown, for whoever acts on it.
+    pub(super) fn note_shown(&self, target: Option<&str>) {
+        self.known().shown = target.map(str::to_owned);
+    }
+
+    /// The page that is shown, while one is.
+    pub(super) fn shown(&self) -> Option<String> {
+        self.known().shown.clone()
+    }
+
+    /// Says whether the page may be sent to an address.
+    pub(super) fn check_page(&self, url: &str) -> Result<(), BrowserError> {
+        let gone = || BrowserError::Gone { source: "the session is closed".into() };
+        match &self.origin {
+            Origin::Session(session) => session.upgrade().ok_or_else(gone)?.check_page(url),
+            Origin::Window(_) => Err(gone()),
+        }
+    }
+
+    /// Whether the session is no longer held by anybody.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(&self.origin, Origin::Session(session) if session.strong_count() == 0)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
