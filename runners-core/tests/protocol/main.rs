@@ -14,6 +14,8 @@ mod jobs;
 #[cfg(feature = "testing")]
 mod lanes;
 mod late;
+#[cfg(feature = "testing")]
+mod live;
 mod logs;
 mod management;
 #[cfg(feature = "testing")]
