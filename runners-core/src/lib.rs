@@ -12,6 +12,8 @@ mod seams;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod values;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 pub use actors::{
     client::{Client, ClientBuilder, Followed, JobHandle},

@@ -80,6 +80,28 @@ impl Socket {
         Self { sink: Box::pin(sink), stream: Box::pin(stream) }
     }
 
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// The connection is broken, or has ended.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the message sent or not.
+    pub async fn send(&mut self, piece: Piece) -> Result<(), SocketError> {
+        self.sink.send(piece).await
+    }
+
+    /// The next message; `None` when the other side has ended the connection.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses no message.
+    pub async fn receive(&mut self) -> Result<Option<Piece>, SocketError> {
+        self.stream.next().await.transpose()
+    }
+
     /// The two ends of a connection within this process.
     #[must_use]
     pub fn pair() -> (Self, Self) {

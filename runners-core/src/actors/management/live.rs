@@ -10,6 +10,7 @@ use crate::{
         job::{JobRecord, State},
         view_grant::Claims,
     },
+    seams::relay::{Socket, SocketError},
     values::{
         id::JobId,
         principal::Scope,
@@ -56,6 +57,30 @@ impl Management {
         let tenant = self.with(Scope::Read)?;
         let record = self.job_record(tenant, job).await?;
         Ok(self.stream_of(&record))
+    }
+
+    /// Serves a connection of the principal itself: as [`view`](Self::view) and [`LiveHub::watch`] do, and whoever
+    /// looks is told of what stands in the way. It goes on until either side ends it or `ended` completes; the
+    /// control plane joins it when it stops.
+    pub fn serve_view(
+        &self,
+        job: JobId,
+        access: LiveAccess,
+        socket: impl Future<Output = Result<Socket, SocketError>> + Send + 'static,
+        ended: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let (management, hub) = (self.clone(), self.live());
+        self.plane.duties.spawn(async move {
+            let Ok(mut socket) = socket.await else { return };
+            let watched = match management.view(job, access).await {
+                Ok(grant) => hub.watch(&grant.text).await,
+                Err(error) => Err(error),
+            };
+            match watched {
+                Ok(viewer) => viewer.carry(socket, ended).await,
+                Err(error) => hub.refuse(&mut socket, &error).await,
+            }
+        });
     }
 
     /// The live views of the control plane, which are served to those who have a grant.

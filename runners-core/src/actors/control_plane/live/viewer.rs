@@ -105,9 +105,14 @@ impl LiveHub {
             };
             match watched {
                 Ok(viewer) => viewer.carry(socket, std::future::pending()).await,
-                Err(error) => refuse(&mut socket.sink, &hub.plane, &error).await,
+                Err(error) => hub.refuse(&mut socket, &error).await,
             }
         });
+    }
+
+    /// Tells somebody who may not look, and ends the connection.
+    pub(crate) async fn refuse(&self, socket: &mut Socket, error: &Error) {
+        refuse(&mut socket.sink, &self.plane, error).await;
     }
 }
 
@@ -180,7 +185,7 @@ impl Viewer {
         });
     }
 
-    async fn carry(self, socket: Socket, ended: impl Future<Output = ()> + Send) {
+    pub(crate) async fn carry(self, socket: Socket, ended: impl Future<Output = ()> + Send) {
         let Socket { mut sink, stream } = socket;
         let (seat, plane) = (Arc::clone(&self.seat), Arc::clone(&self.plane));
         let stream_id = seat.stream.id;
