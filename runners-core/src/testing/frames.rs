@@ -12,6 +12,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// With what a PNG begins. Whatever does not is said to be a JPEG.
+const PNG: &[u8] = b"\x89PNG";
+
 /// A source whose pictures a test puts into it. Clones are the same source.
 #[derive(Clone, Debug, Default)]
 pub struct ScriptedFrames {
@@ -158,7 +161,8 @@ impl Frames for Taking {
                     self.seen = state.pictures;
                     state.taken += 1;
                     let at = Timestamp::from_millis(state.pictures);
-                    return Ok(Some(Frame::new(at, FrameFormat::Jpeg, ScriptedFrames::VIEWPORT, bytes)));
+                    let format = if bytes.starts_with(PNG) { FrameFormat::Png } else { FrameFormat::Jpeg };
+                    return Ok(Some(Frame::new(at, format, ScriptedFrames::VIEWPORT, bytes)));
                 }
             }
             turns.changed().await;

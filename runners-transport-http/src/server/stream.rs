@@ -13,6 +13,9 @@ pub(super) async fn answer(
     stream: StreamId,
     mut head: Parts,
 ) -> Result<Response<ReplyBody>, Refusal> {
+    // First, so that a proxy that leaves it out is told apart from a token that is not good.
+    let upgraded = websocket::accept(&head.headers, &mut head.extensions);
+    let (response, socket) = upgraded.map_err(|error| Refusal::new(Code::Invalid, error.to_string()))?;
     let token = authorise::token(&head.headers)?;
     authorise::check_kind(&token, &[TokenKind::Runner], "a live view")?;
     let principal = authorise::principal(face, &token, head.extensions.get().copied()).await?;
@@ -27,8 +30,6 @@ pub(super) async fn answer(
         Error::Refused(refused) => Refusal::new(Code::NotFound, refused.detail),
         error => Refusal::unavailable(error.to_string()),
     })?;
-    let upgraded = websocket::accept(&head.headers, &mut head.extensions);
-    let (response, socket) = upgraded.map_err(|error| Refusal::new(Code::Invalid, error.to_string()))?;
     admitted.serve(socket);
     Ok(response.map(|()| ReplyBody::bytes("")))
 }
