@@ -115,7 +115,7 @@
       this.controls(null);
       if (again) { this.cut(); return; }
       this.wanted = false;
-      this.section.classList.remove("live");
+      this.section.classList.remove("is-live");
       this.button("look").textContent = "Look";
       const text = detail || reason || "";
       this.say(text && text[0].toUpperCase() + text.slice(1) + (/[.…]$/.test(text) ? "" : "."));
@@ -128,8 +128,8 @@
       button.textContent = has ? "Give control back" : "Take control";
       button.setAttribute("aria-pressed", String(has));
       this.part(".live-tools").hidden = !has;
-      this.section.classList.toggle("controls", has);
-      this.section.classList.toggle("live", Boolean(state));
+      this.section.classList.toggle("is-controlled", has);
+      this.section.classList.toggle("is-live", Boolean(state));
     }
 
     async draw(buffer, socket) {

@@ -41,7 +41,7 @@ impl Chromium {
         });
         let url = format!("http://127.0.0.1:{}/session", port.expect("it says where it is"));
         let arguments =
-            ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,900"];
+            ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,1600"];
         let wanted = json!({ "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": { "args": arguments } } });
         let client = Client::builder().no_proxy().build().unwrap();
         let mut browser = Self { driver, client, session: url };
@@ -149,7 +149,7 @@ async fn a_person_sees_the_page_and_acts_on_it() {
     browser.keep("live-view").await;
 
     browser.run("document.querySelector('[data-live-do=control]').click()").await;
-    browser.until("return document.querySelector('section.controls') !== null").await;
+    browser.until("return document.querySelector('section.is-controlled') !== null").await;
     let canvas = browser
         .post("/element", json!({ "using": "css selector", "value": "section[data-live] canvas" }))
         .await;
