@@ -19,6 +19,7 @@ mod runners;
 mod signals;
 mod tenants;
 mod tokens;
+mod views;
 mod webhooks;
 mod write;
 
@@ -52,6 +53,8 @@ struct Inner {
     attempts: FailedAttempts,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    /// Whose pages may look beside those of this server.
+    live_origins: Vec<String>,
 }
 
 impl ManagementFace {
@@ -64,6 +67,7 @@ impl ManagementFace {
             attempts: FailedAttempts::default(),
             clock: Arc::new(SystemClock::default()),
             random: Arc::new(SystemRandom::default()),
+            live_origins: Vec::new(),
         })
     }
 
@@ -75,7 +79,8 @@ impl ManagementFace {
         let authenticated = calls
             .route_layer(middleware::from_fn_with_state(face.clone(), caller::authenticate))
             .merge(documentation::routes(document))
-            .merge(probes::routes());
+            .merge(probes::routes())
+            .merge(views::routes());
         exchange::around(authenticated, Arc::clone(&face.0.random), IntoResponse::into_response)
             .with_state(face)
     }
@@ -111,6 +116,14 @@ impl ManagementFaceBuilder {
         self
     }
 
+    /// Lets pages of another origin, such as `https://example.com`, show live views by a grant. Those of the
+    /// server's own origin may.
+    #[must_use]
+    pub fn live_origin(mut self, origin: impl Into<String>) -> Self {
+        self.0.live_origins.push(origin.into());
+        self
+    }
+
     /// Ends building.
     #[must_use]
     pub fn build(self) -> ManagementFace {
@@ -138,6 +151,11 @@ impl Face {
 
     pub(crate) fn random(&self) -> &dyn Random {
         &*self.0.random
+    }
+
+    /// Whose pages may look beside those of this server.
+    pub(crate) fn live_origins(&self) -> impl Iterator<Item = &str> {
+        self.0.live_origins.iter().map(String::as_str)
     }
 
     /// Draws an id.
@@ -203,6 +221,7 @@ fn calls_of_jobs() -> OpenApiRouter<Face> {
         .routes(routes!(jobs::explain_job))
         .routes(routes!(jobs::cancel_job))
         .routes(routes!(jobs::retry_job))
+        .routes(routes!(views::create_view))
         .routes(routes!(jobs::cancel_run))
         .routes(routes!(logs::read_log))
         .routes(routes!(logs::follow_log))

@@ -1,8 +1,9 @@
 //! Whether a control plane is there, as anybody may ask.
 
 use anyhow::{Context as _, Result};
-use reqwest::{Certificate, Client, Response, header::DATE};
-use runners_core::Timestamp;
+use reqwest::{Certificate, Client, ClientBuilder, Response, StatusCode, header::DATE};
+use runners_core::{Timestamp, live::StreamId, websocket};
+use runners_transport_http::PROTOCOL_MAX;
 use std::{
     fs,
     path::Path,
@@ -33,6 +34,28 @@ pub(crate) struct Answer {
 
 /// Asks whoever is at a URL.
 pub(crate) async fn ask(server: &str, ca_file: Option<&Path>) -> Result<Answer> {
+    let url = format!("{}/healthz", server.trim_end_matches('/'));
+    let response = client(ca_file)?.build()?.get(url).send().await.map_err(reqwest::Error::without_url)?;
+    let protocol = response.headers().get(PROTOCOL).and_then(|value| value.to_str().ok()?.parse().ok());
+    Ok(Answer { clock: clock(&response), protocol, is_control_plane: is_control_plane(response).await })
+}
+
+/// Asks for a live view that does not exist, without a credential. What is answered tells whether what makes it a
+/// WebSocket has arrived; nothing, if the server knows of no live views.
+pub(crate) async fn carries_websockets(server: &str, ca_file: Option<&Path>) -> Result<Option<bool>> {
+    let nobody = StreamId::from_bytes([0; 16]);
+    let url = format!("{}/v1/streams/{nobody}", server.trim_end_matches('/'));
+    let request = client(ca_file)?.http1_only().build()?.get(url).header(PROTOCOL, PROTOCOL_MAX);
+    let request = request.headers(websocket::asking([0; websocket::KEY_BYTES]));
+    let response = request.send().await.map_err(reqwest::Error::without_url)?;
+    let is_ours = response.headers().contains_key(PROTOCOL);
+    Ok(match response.status() {
+        StatusCode::NOT_FOUND if is_ours => None,
+        code => Some(is_ours && code == StatusCode::UNAUTHORIZED),
+    })
+}
+
+fn client(ca_file: Option<&Path>) -> Result<ClientBuilder> {
     let mut client = Client::builder().timeout(ANSWER_MAX);
     if let Some(file) = ca_file {
         let pem = fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
@@ -40,10 +63,7 @@ pub(crate) async fn ask(server: &str, ca_file: Option<&Path>) -> Result<Answer> 
             client = client.add_root_certificate(certificate);
         }
     }
-    let url = format!("{}/healthz", server.trim_end_matches('/'));
-    let response = client.build()?.get(url).send().await.map_err(reqwest::Error::without_url)?;
-    let protocol = response.headers().get(PROTOCOL).and_then(|value| value.to_str().ok()?.parse().ok());
-    Ok(Answer { clock: clock(&response), protocol, is_control_plane: is_control_plane(response).await })
+    Ok(client)
 }
 
 fn clock(response: &Response) -> Option<Timestamp> {

@@ -196,8 +196,8 @@ impl Host {
             let control = control.clone();
             move |principal| Arc::new(control.caller(principal)) as Arc<dyn runners_core::Transport>
         };
-        let face =
-            HttpFace::builder(self.accounts.clone(), callers).artifacts(self.artifacts).documented().build();
+        let face = HttpFace::builder(self.accounts.clone(), callers).artifacts(self.artifacts);
+        let face = face.live(control.live()).documented().build();
         let management = ManagementFace::builder(&control, self.accounts.clone()).build();
         let mut faces = Faces::new(face, management.into_router());
         let mut dashboard = Dashboard::builder(&control, self.accounts.clone()).server_url(self.url);

@@ -2,6 +2,7 @@
 
 mod artifacts;
 pub(crate) mod client;
+mod connection;
 pub(crate) mod control_plane;
 pub(crate) mod error;
 pub(crate) mod keeper;

@@ -12,6 +12,8 @@ mod seams;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod values;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 pub use actors::{
     client::{Client, ClientBuilder, Followed, JobHandle},
@@ -196,8 +198,19 @@ pub mod traces {
 /// Live view: what an attempt shows while it works, and what a person may do to it.
 pub mod live {
     pub use crate::{
-        seams::frames::{FrameError, FrameSource, Frames},
-        values::live::{Frame, FrameFormat, FrameWish, Input},
+        actors::control_plane::{AdmittedSource, LiveHub, LocalRelay, Viewer},
+        seams::{
+            frames::{FrameError, FrameSource, Frames},
+            relay::{Piece, Relay, RelayError, Socket, SocketError},
+        },
+        values::{
+            id::StreamId,
+            live::{Frame, FrameFormat, FrameWish, Input},
+            view::{
+                LiveAccess, LiveControl, LiveEvent, LiveOptions, LivePhase, LivePicture, LiveState,
+                OpenStream, StreamOpened, StreamView, ViewGrant,
+            },
+        },
     };
 }
 

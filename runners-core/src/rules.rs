@@ -14,6 +14,7 @@ pub(crate) mod hosting;
 pub(crate) mod job;
 pub(crate) mod keys;
 pub(crate) mod lifecycle;
+pub(crate) mod live;
 pub(crate) mod log;
 #[cfg(feature = "orchestrator")]
 pub(crate) mod orchestration;
@@ -26,5 +27,6 @@ pub(crate) mod schedule;
 pub(crate) mod settlement;
 pub(crate) mod signature;
 pub(crate) mod submission;
+pub(crate) mod view_grant;
 pub(crate) mod webhook;
 pub(crate) mod window;

@@ -17,6 +17,7 @@ pub(crate) mod orchestration;
 pub(crate) mod random;
 #[cfg(feature = "orchestrator")]
 pub(crate) mod region;
+pub(crate) mod relay;
 pub(crate) mod responder;
 pub(crate) mod secrets;
 pub(crate) mod store;

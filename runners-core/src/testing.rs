@@ -4,6 +4,7 @@
 pub mod artifact_suite;
 pub mod clock;
 pub mod executor;
+pub mod frames;
 pub mod lease_suite;
 pub mod metrics;
 pub mod random;

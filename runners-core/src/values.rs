@@ -21,6 +21,7 @@ pub(crate) mod outcome;
 pub(crate) mod peer;
 pub(crate) mod preference;
 pub(crate) mod principal;
+pub(crate) mod relay;
 pub(crate) mod reply;
 #[cfg(feature = "report")]
 pub(crate) mod report;
@@ -37,4 +38,5 @@ pub(crate) mod sync;
 pub(crate) mod time;
 pub(crate) mod token;
 pub(crate) mod trace;
+pub(crate) mod view;
 pub(crate) mod webhook;

@@ -53,7 +53,7 @@ function put(page) {
 
 /** Whether somebody is about to do something there: a question is open, or a field is filled in. */
 function isBusy(part) {
-  return part.querySelector("details[open]") !== null
+  return part.querySelector("details[open], [data-live][data-open]") !== null
     || (part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea"))
     || (!getSelection().isCollapsed && part.contains(getSelection().anchorNode));
 }

@@ -146,6 +146,7 @@ fn document(place: &Place, title: &str, body: &Markup) -> Markup {
                 link rel="icon" href=(place.to("assets/icon.svg")) type="image/svg+xml";
                 link rel="stylesheet" href=(place.to("assets/dashboard.css"));
                 script src=(place.to("assets/dashboard.js")) defer {}
+                script src=(place.to("assets/live.js")) defer {}
             }
             body { (body) }
         }

@@ -50,6 +50,7 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/jobs/{job}", get(job::show))
         .route("/jobs/{job}/cancel", post(job::cancel))
         .route("/jobs/{job}/retry", post(job::retry))
+        .route("/jobs/{job}/watch", get(job::watch))
         .route("/jobs/{job}/log", get(job::log))
         .route("/jobs/{job}/log/stream", get(live::follow_log))
         .route("/jobs/{job}/artifacts/{grant}/{*name}", get(artifact::read))

@@ -6,6 +6,7 @@ pub(crate) mod builder;
 pub(crate) mod enrol;
 mod exchange;
 mod parking;
+pub(crate) mod relay;
 pub(crate) mod rotation;
 
 use crate::{
@@ -22,7 +23,7 @@ use runners_core::{
 };
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -40,6 +41,10 @@ pub struct HttpTransport(Arc<Connection>);
 /// What the clones of a transport share.
 struct Connection {
     client: reqwest::Client,
+    /// Opens WebSockets where the other client would speak HTTP/2.
+    upgrading: OnceLock<reqwest::Client>,
+    /// What our own clients trust beside the system; `None` where the host has made the client.
+    certificates: Option<Vec<u8>>,
     base: Url,
     bearer: Mutex<HeaderValue>,
     answer_within: Duration,
@@ -64,6 +69,8 @@ impl HttpTransport {
         let shared = &*self.0;
         Ok(Self(Arc::new(Connection {
             client: shared.client.clone(),
+            upgrading: shared.upgrading.clone(),
+            certificates: shared.certificates.clone(),
             base: shared.base.clone(),
             bearer: Mutex::new(builder::bearer(token)?),
             answer_within: shared.answer_within,

@@ -24,6 +24,7 @@ pub use client::{
     artifacts::HttpArtifacts,
     builder::{BuildError, HttpTransportBuilder},
     enrol::{EnrolError, enrol},
+    relay::HttpRelay,
     rotation::{RotationError, RunnerCredential},
 };
 #[cfg(feature = "server")]

@@ -16,6 +16,7 @@ mod peer;
 mod range;
 mod refusal;
 pub(crate) mod reply;
+mod stream;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
 
@@ -25,7 +26,7 @@ use futures::{FutureExt as _, future::BoxFuture};
 use http_body_util::BodyExt as _;
 use runners_core::{
     ArtifactStore, Authenticate, Clock, FailedAttempts, Principal, Random, SystemClock, SystemRandom,
-    Transport, protocol::SyncRequest,
+    Transport, live::LiveHub, protocol::SyncRequest,
 };
 use std::{
     convert::Infallible,
@@ -50,6 +51,7 @@ struct Inner {
     callers: Box<dyn Fn(Principal) -> Arc<dyn Transport> + Send + Sync>,
     artifacts: Option<Arc<dyn ArtifactStore>>,
     artifact_bytes_max: u64,
+    live: Option<LiveHub>,
     attempts: FailedAttempts,
     prefix: String,
     park_max: Duration,
@@ -74,6 +76,7 @@ impl HttpFace {
             callers: Box::new(callers),
             artifacts: None,
             artifact_bytes_max: Self::ARTIFACT_BYTES_MAX,
+            live: None,
             attempts: FailedAttempts::default(),
             prefix: String::new(),
             park_max: SyncRequest::PARK_MAX,
@@ -143,6 +146,16 @@ impl HttpFaceBuilder {
     #[must_use]
     pub fn artifact_bytes_max(mut self, bytes_max: u64) -> Self {
         self.0.artifact_bytes_max = bytes_max;
+        self
+    }
+
+    /// Lets runners show what they do in `live`: without it, nobody can look at what runs over this face.
+    ///
+    /// Each live view is a WebSocket over HTTP/1.1 at `v1/streams/`, so whoever serves the face, and every proxy in
+    /// front, must carry upgrades. [`serve`](crate::serve) does.
+    #[must_use]
+    pub fn live(mut self, live: LiveHub) -> Self {
+        self.0.live = Some(live);
         self
     }
 

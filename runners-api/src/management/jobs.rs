@@ -3,6 +3,7 @@
 use super::{
     caller::Caller,
     page::{Page, paging},
+    views::stream_of,
     write::Write,
 };
 use crate::wire::{
@@ -173,7 +174,7 @@ pub(super) async fn list_jobs(
 pub(super) async fn get_job(caller: Caller, Path(job): Path<JobId>) -> Result<Json<JobDetail>, Problem> {
     let line = caller.management.job(job).await?;
     match caller.call(Request::Inspect(InspectRequest { job })).await? {
-        Reply::Job(view) => Ok(Json(JobDetail::new(line, *view))),
+        Reply::Job(view) => Ok(Json(JobDetail::new(line, *view, stream_of(&caller, job).await?))),
         _ => Err(Problem::unexpected()),
     }
 }

@@ -12,4 +12,5 @@ mod runners;
 mod stage;
 mod strictness;
 mod tenants;
+mod views;
 mod webhooks;

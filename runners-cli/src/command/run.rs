@@ -32,7 +32,7 @@ use runners_core::{
     protocol::{Enrolled, RefusalCode, Refused},
 };
 use runners_otel::Telemetry;
-use runners_transport_http::{HttpArtifacts, HttpTransport};
+use runners_transport_http::{HttpArtifacts, HttpRelay, HttpTransport};
 use serde_json::json;
 use std::{
     path::{Path, PathBuf},
@@ -143,6 +143,7 @@ impl Parts<'_> {
             .labels(&arguments.labels)
             .spool(self.spool.clone())
             .artifacts(identity.enrolled.tenant, HttpArtifacts::new(&self.transport))
+            .relay(HttpRelay::new(&self.transport))
             .observer(watched)
             .metrics(telemetry.metrics())
             .traces(telemetry.traces())

@@ -133,7 +133,7 @@ fn the_doctor_names_what_is_missing_and_what_to_do() {
 
     let (_server, url) = stage.server();
     let right = stage.run(&["doctor", "--json", "-s", &url]);
-    for what in ["folder", "name", "server", "clock", "token"] {
+    for what in ["folder", "name", "server", "clock", "websocket", "token"] {
         assert_eq!(found(&right, what)["good"], true, "{}", right.stdout());
     }
     assert_eq!(right.code(), Some(if has_browser() { 0 } else { 2 }), "{}", right.stdout());

@@ -27,6 +27,7 @@ mod gauges;
 mod grant;
 mod hosting;
 mod lanes;
+mod live;
 mod logs;
 mod measured;
 mod measures;
@@ -51,6 +52,8 @@ pub use builder::ControlPlaneBuilder;
 pub use caller::Caller;
 pub(crate) use client::state_view;
 pub use enrol::Registration;
+pub(crate) use live::LiveOpening;
+pub use live::{AdmittedSource, LiveHub, LocalRelay, Viewer};
 
 use crate::{
     actors::records::Records,
@@ -69,6 +72,7 @@ use collect::Unnamed;
 use due::DueSignal;
 use feed::Feed;
 use hosting::Hosting;
+use live::Streams;
 use measures::Measures;
 use runs::Runs;
 pub(crate) use session::Session;
@@ -162,6 +166,8 @@ pub(crate) struct Plane {
     /// What this control plane wrote itself.
     pub(crate) written: Written,
     pub(crate) runs: Runs,
+    /// Live views that are open here.
+    pub(crate) live: Streams,
     pub(crate) stopping: CancellationToken,
     pub(crate) duties: TaskTracker,
 }

@@ -9,6 +9,7 @@ mod credentials;
 mod environments;
 mod events;
 mod jobs;
+mod live;
 mod pools;
 mod presence;
 mod registrations;

@@ -2,6 +2,7 @@
 //! file is its handle; the loop behind it is in `serve`, the protocol in `session`.
 
 mod builder;
+mod camera;
 mod deregister;
 mod diagnostics;
 mod drive;
@@ -15,7 +16,9 @@ mod pacing;
 mod respond;
 mod serve;
 mod session;
+mod show;
 mod signals;
+mod stream;
 
 pub use builder::RunnerBuilder;
 pub use hooks::HookError;

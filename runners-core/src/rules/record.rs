@@ -6,6 +6,7 @@
 mod bodies;
 mod environment;
 mod lane;
+mod live_key;
 #[cfg(feature = "orchestrator")]
 mod orchestration;
 mod owners;
@@ -21,6 +22,7 @@ mod webhook;
 pub(crate) use bodies::{ArtifactRecord, OutcomeRecord, PayloadRecord, Role};
 pub(crate) use environment::EnvironmentRecord;
 pub(crate) use lane::{LaneRecord, Preference};
+pub(crate) use live_key::LiveKeyRecord;
 #[cfg(feature = "orchestrator")]
 pub(crate) use orchestration::{OrchestratedJobsRecord, OrchestrationRecord, OrchestratorRecord};
 pub(crate) use owners::{PoolRecord, TenantRecord, UniqueRecord};

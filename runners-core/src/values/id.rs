@@ -144,6 +144,8 @@ ids! {
     TokenId = "token";
     /// Names, by content, everything that decides where a job may run.
     LaneId = "lane";
+    /// Names one opening of a live view, in the logs of both sides.
+    StreamId = "stream";
 }
 
 impl TenantId {

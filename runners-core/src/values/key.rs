@@ -98,7 +98,7 @@ kinds! {
     Artifact = 14,
     /// A command sent to one runner.
     Signal = 15,
-    /// A live view.
+    /// What live views need beyond a start: the key that signs their grants.
     Stream = 16,
     /// A call to a host's webhook.
     Delivery = 17,

@@ -16,6 +16,8 @@ mod jobs;
 #[cfg(feature = "testing")]
 mod lanes;
 mod late;
+#[cfg(feature = "testing")]
+mod live;
 mod logs;
 mod management;
 #[cfg(feature = "testing")]

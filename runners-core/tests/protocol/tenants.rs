@@ -11,6 +11,7 @@ use runners_core::{
     EventCursor, EventsOf, JobFilter, JobId, JobOptions, Management, MemoryArtifacts, MemoryStore, Mode,
     Opaque, Paging, PoolId, PoolSpec, Principal, RegistrationSpec, Retention, RolloutSpec, Route, RunId,
     RunnerFilter, RunnerId, Scope, Sharing, SignalId, TenantId, TokenId, Transport as _, WebhookId,
+    live::LiveAccess,
     protocol::{
         Acceptance, AnswerRequest, CancelRequest, CancelTarget, DeregisterRequest, EnrolRequest,
         ExplainRequest, InspectRequest, ReadLogRequest, Request, RotateRequest, RunSpec, SignalRequest,
@@ -329,6 +330,8 @@ async fn ask_work(management: &Management, ids: &Ids, note: &mut impl FnMut(&str
     note("fleet_summary", plain(management.fleet_summary().await));
     note("artifact_length", plain(management.artifact_length(ids.artifact).await));
     note("webhooks", plain(management.webhooks(&Paging::default()).await));
+    note("view", plain(management.view(ids.job, LiveAccess::View).await));
+    note("stream", plain(management.stream(ids.job).await));
     note("explain", plain(management.explain(ids.job, None).await));
     note("webhook", plain(management.webhook(ids.webhook).await));
     note("rotate_webhook_secret", plain(management.rotate_webhook_secret(ids.webhook, None).await));

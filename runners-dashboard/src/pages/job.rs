@@ -1,6 +1,9 @@
 //! One job: how it is and why, what its attempts did, what they logged and left.
 
 mod sections;
+mod watch;
+
+pub(crate) use watch::watch;
 
 use crate::{
     dashboard::Site,
@@ -77,6 +80,7 @@ pub(crate) async fn show(
             (sections::trouble(view))
         }
         div #why data-part { (why) }
+        div #watch data-part { (watch::section(&visitor, view).await) }
         div #result data-part {
             (result::show(&visitor, view, result.as_deref()))
             (sections::pictures(&visitor, view, result.as_deref()))

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails to set up fails")]
 
 mod access;
+mod browser;
 mod forms;
 mod live;
 mod many;
@@ -9,3 +10,4 @@ mod pages;
 #[cfg(feature = "orchestrator")]
 mod regions;
 mod stage;
+mod watch;

@@ -7,7 +7,7 @@ use runners_core::{Clock, Random, SystemClock, SystemRandom, Token};
 use std::{
     error::Error,
     fmt,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -117,15 +117,19 @@ impl HttpTransportBuilder {
     pub fn build(self) -> Result<HttpTransport, BuildError> {
         let base = parse(&self.url, self.insecure_http)?;
         let bearer = bearer(self.token.as_ref().ok_or(BuildError::NoToken)?)?;
-        let client = match self.client {
-            Some(client) => client,
+        let (client, certificates) = match self.client {
+            Some(client) => (client, None),
             None => {
                 let trusted = certificates(&self.certificates)?;
-                own_client(&base, trusted).map_err(|error| BuildError::Client(error.into()))?
+                let client =
+                    own_client(&base, trusted).build().map_err(|error| BuildError::Client(error.into()))?;
+                (client, Some(self.certificates))
             }
         };
         Ok(HttpTransport(Arc::new(Connection {
             client,
+            upgrading: OnceLock::new(),
+            certificates,
             base,
             bearer: Mutex::new(bearer),
             answer_within: self.answer_within,
@@ -230,7 +234,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, BuildError> {
     if found.is_empty() { Err(BuildError::Certificates(None)) } else { Ok(found) }
 }
 
-fn own_client(base: &Url, trusted: Vec<Certificate>) -> reqwest::Result<reqwest::Client> {
+fn own_client(base: &Url, trusted: Vec<Certificate>) -> reqwest::ClientBuilder {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
@@ -251,10 +255,23 @@ fn own_client(base: &Url, trusted: Vec<Certificate>) -> reqwest::Result<reqwest:
     if is_loopback(base) {
         builder = builder.no_proxy();
     }
-    builder.build()
+    builder
 }
 
 impl Connection {
+    /// The client that opens WebSockets: over https, HTTP/2 must not be agreed upon.
+    pub(super) fn upgrading_client(&self) -> Result<&reqwest::Client, BuildError> {
+        let Some(pem) = self.certificates.as_ref().filter(|_| self.base.scheme() == "https") else {
+            return Ok(&self.client);
+        };
+        if let Some(client) = self.upgrading.get() {
+            return Ok(client);
+        }
+        let client = own_client(&self.base, certificates(pem)?).http1_only().build();
+        let client = client.map_err(|error| BuildError::Client(error.into()))?;
+        Ok(self.upgrading.get_or_init(|| client))
+    }
+
     /// The URL of something below the base.
     pub(super) fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();

@@ -1,7 +1,7 @@
 //! One exchange from the client's end: what came back, and what that means for the caller.
 
 use crate::{
-    client::Connection,
+    client::{Connection, builder::BuildError},
     wire::{
         JSON, PROBLEM_JSON, PROTOCOL, PROTOCOL_MAX, REPLY_BYTES_MAX, REQUEST_ID, deadline::within,
         is_media_type, problem::Problem, route::Route,
@@ -67,11 +67,20 @@ pub(super) enum Trouble {
 impl Connection {
     /// A request with what every request carries, and its id.
     pub(super) fn request(&self, method: Method, path: &str) -> (RequestBuilder, String) {
+        self.request_over(&self.client, method, path)
+    }
+
+    /// The same for a request that becomes a WebSocket.
+    pub(super) fn upgrading(&self, method: Method, path: &str) -> Result<(RequestBuilder, String), Failure> {
+        let unusable = |error: BuildError| Failure::rejected("client", error.to_string());
+        Ok(self.request_over(self.upgrading_client().map_err(unusable)?, method, path))
+    }
+
+    fn request_over(&self, client: &reqwest::Client, method: Method, path: &str) -> (RequestBuilder, String) {
         let mut drawn = [0; 8];
         self.random.fill(&mut drawn);
         let id = format!("{:016x}", u64::from_be_bytes(drawn));
-        let builder = self
-            .client
+        let builder = client
             .request(method, self.url(path))
             .header(header::AUTHORIZATION, self.bearer())
             .header(PROTOCOL, HeaderValue::from(PROTOCOL_MAX))

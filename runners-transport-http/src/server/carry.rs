@@ -10,6 +10,7 @@ use hyper::{
     body::Incoming,
     rt::Executor,
     server::conn::{http1, http2},
+    service::HttpService,
 };
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -113,13 +114,19 @@ impl Carrier {
         let ended = match opened {
             Some(Ok((Opened::Plain(stream), false))) => {
                 let service = TowerToHyperService::new(service);
-                self.end(Box::pin(self.http1.serve_connection(TokioIo::new(stream), service))).await
+                self.end_http1(Box::pin(
+                    self.http1.serve_connection(TokioIo::new(stream), service).with_upgrades(),
+                ))
+                .await
             }
             Some(Ok((Opened::Plain(stream), true))) => Box::pin(self.carry_http2(stream, service)).await,
             #[cfg(feature = "tls")]
             Some(Ok((Opened::Secured(stream), false))) => {
                 let service = TowerToHyperService::new(service);
-                self.end(Box::pin(self.http1.serve_connection(TokioIo::new(stream), service))).await
+                self.end_http1(Box::pin(
+                    self.http1.serve_connection(TokioIo::new(stream), service).with_upgrades(),
+                ))
+                .await
             }
             #[cfg(feature = "tls")]
             Some(Ok((Opened::Secured(stream), true))) => Box::pin(self.carry_http2(stream, service)).await,
@@ -170,6 +177,25 @@ impl Carrier {
             ended = connection => ended,
             () = silent => Ok(()),
         }
+    }
+
+    /// Waits until an HTTP/1 connection has ended by itself, has become a WebSocket, or after a stop.
+    async fn end_http1<I, S>(
+        &self,
+        mut connection: Pin<Box<http1::UpgradeableConnection<I, S>>>,
+    ) -> hyper::Result<()>
+    where
+        I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+        S: HttpService<Incoming>,
+        S::Error: Into<Box<dyn Error + Send + Sync>>,
+        S::ResBody: 'static,
+        <S::ResBody as http_body::Body>::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        connection.await
     }
 
     /// Waits until a connection has ended by itself, or after a stop.

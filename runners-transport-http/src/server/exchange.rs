@@ -4,7 +4,7 @@
 #[cfg(feature = "openapi")]
 use crate::server::description;
 use crate::{
-    server::{Inner, artifacts, body::RequestBody, call, refusal::Refusal, reply::ReplyBody},
+    server::{Inner, artifacts, body::RequestBody, call, refusal::Refusal, reply::ReplyBody, stream},
     wire::{PROTOCOL, PROTOCOL_MAX, PROTOCOL_MIN, REQUEST_ID, problem::Code, route::Route},
 };
 use futures::{
@@ -12,7 +12,7 @@ use futures::{
     future::{self, BoxFuture},
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header, request::Parts};
-use runners_core::Digest;
+use runners_core::{Digest, live::StreamId};
 use std::{
     panic::{self, AssertUnwindSafe},
     sync::Arc,
@@ -30,6 +30,7 @@ enum Place {
     Health,
     Call(Route),
     Artifact(Digest),
+    Stream(StreamId),
     #[cfg(feature = "openapi")]
     File(runners_core::openapi::DocumentationFile),
 }
@@ -96,6 +97,10 @@ fn begin(face: &Arc<Inner>, head: Parts, body: RequestBody) -> Result<Exchange, 
             let peer = head.extensions.get().copied();
             call::answer(face, route, headers_of(head), peer, body).boxed()
         }
+        Place::Stream(stream) => {
+            check_protocol(&head.headers)?;
+            async move { stream::answer(&face, stream, head).await }.boxed()
+        }
         Place::Artifact(digest) => {
             check_protocol(&head.headers)?;
             async move { artifacts::answer(&face, digest, &head, body).await }.boxed()
@@ -128,6 +133,10 @@ fn place(face: &Inner, path: &str) -> Result<Place, Refusal> {
         let malformed = |error| Refusal::new(Code::NotFound, format!("this is not an artifact: {error}"));
         return digest.parse().map(Place::Artifact).map_err(malformed);
     }
+    if let Some(stream) = rest.strip_prefix("streams/") {
+        let malformed = |error| Refusal::new(Code::NotFound, format!("this is not a stream: {error}"));
+        return stream.parse().map(Place::Stream).map_err(malformed);
+    }
     Route::at(rest).map(Place::Call).ok_or_else(unknown)
 }
 
@@ -137,6 +146,7 @@ fn check_method(place: &Place, method: &Method) -> Result<(), Refusal> {
         #[cfg(feature = "openapi")]
         Place::File(_) => (&[Method::GET, Method::HEAD], "GET, HEAD"),
         Place::Call(_) => (&[Method::POST], "POST"),
+        Place::Stream(_) => (&[Method::GET], "GET"),
         Place::Artifact(_) => {
             (&[Method::GET, Method::HEAD, Method::PUT, Method::DELETE], "GET, HEAD, PUT, DELETE")
         }

@@ -7,6 +7,7 @@ mod faults;
 mod golden;
 mod hosted;
 mod limits;
+mod live;
 #[cfg(feature = "openapi")]
 mod members;
 #[cfg(feature = "openapi")]

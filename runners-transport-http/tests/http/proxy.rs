@@ -63,6 +63,10 @@ impl Proxy {
         Self { address, _carriers: carriers }
     }
 
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn builder(&self) -> HttpTransportBuilder {
         HttpTransport::builder(format!("http://{}", self.address))
     }

@@ -1,6 +1,7 @@
 //! One job as it is shown: with its attempts, its result and what it left.
 
 use super::Job;
+use crate::management::views::Stream;
 use crate::wire::{text, time};
 use runners_core::{
     Digest, JobLine, Outcome, RunnerId, Timestamp,
@@ -26,6 +27,8 @@ pub(crate) struct JobDetail {
     result_artifact: Option<Digest>,
     /// What the attempt that runs last said of how far it is.
     progress: Option<String>,
+    /// The live view of the attempt that runs, while somebody looks at it.
+    stream: Option<Stream>,
 }
 
 /// An attempt that ended.
@@ -75,7 +78,7 @@ pub(crate) struct Artifact {
 }
 
 impl JobDetail {
-    pub(super) fn new(line: JobLine, view: JobView) -> Self {
+    pub(super) fn new(line: JobLine, view: JobView, stream: Option<Stream>) -> Self {
         let shown = |bytes: &[u8]| {
             let text = || Value::String(String::from_utf8_lossy(bytes).into_owned());
             serde_json::from_slice(bytes).unwrap_or_else(|_| text())
@@ -87,6 +90,7 @@ impl JobDetail {
             result: view.result.map(|result| shown(result.as_bytes())),
             result_artifact: view.result_artifact,
             progress: view.progress,
+            stream,
         }
     }
 }

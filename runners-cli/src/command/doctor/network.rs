@@ -75,6 +75,7 @@ async fn answer(url: &Url, trust: &TrustArgs) -> Vec<Finding> {
             findings.push(Finding::good("server", format!("{url} answers, in {span}")));
             findings.push(protocol(answer.protocol));
             findings.extend(answer.clock.map(|there| clock(there, now)));
+            findings.extend(websocket(url, trust).await);
             findings
         }
         Ok(_) => {
@@ -89,6 +90,18 @@ async fn answer(url: &Url, trust: &TrustArgs) -> Vec<Finding> {
                 None => vec![Finding::bad("server", text, usual)],
             }
         }
+    }
+}
+
+/// Whether a live view would reach the server. Jobs do not need it.
+async fn websocket(url: &Url, trust: &TrustArgs) -> Option<Finding> {
+    let fix = "live views alone need it: have every proxy on the way carry upgrades of HTTP/1.1";
+    match health::carries_websockets(url.as_str(), trust.ca_file.as_deref()).await {
+        Ok(carried) => Some(match carried? {
+            true => Finding::good("websocket", "upgrades arrive, as live views need them"),
+            false => Finding::bad("websocket", "what makes a request a WebSocket does not arrive", fix),
+        }),
+        Err(error) => Some(Finding::bad("websocket", terminal::chain(&error), fix)),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::{
     ControlPlane, Plane, Spans, collect::Unnamed, due::DueSignal, feed::Feed, hosting::Hosting,
-    measured::Measured, measures::Measures, runs::Runs, sessions::Sessions, subjects::Subjects,
-    watch::Written, webhooks::Webhooks,
+    live::Streams, measured::Measured, measures::Measures, runs::Runs, sessions::Sessions,
+    subjects::Subjects, watch::Written, webhooks::Webhooks,
 };
 use crate::{
     actors::{
@@ -30,6 +30,7 @@ use crate::{
         id::{MemberId, PoolId, TenantId},
         key::Key,
         time::Timestamp,
+        view::LiveOptions,
     },
 };
 use std::{
@@ -55,6 +56,7 @@ pub struct ControlPlaneBuilder {
     artifact_grace: Duration,
     webhooks: Option<Arc<dyn WebhookSender>>,
     hosted: Arc<dyn HostedExecution>,
+    live: LiveOptions,
 }
 
 impl ControlPlaneBuilder {
@@ -80,6 +82,7 @@ impl ControlPlaneBuilder {
             artifact_grace: Duration::from_secs(6 * 60 * 60),
             webhooks: None,
             hosted: Arc::new(SharedPools),
+            live: LiveOptions::default(),
         }
     }
 
@@ -110,6 +113,13 @@ impl ControlPlaneBuilder {
     /// leads to [`Route::Hosted`](crate::Route::Hosted). [`SharedPools`] unless said otherwise.
     pub fn hosted_execution(mut self, hosted: impl HostedExecution) -> Self {
         self.hosted = Arc::new(hosted);
+        self
+    }
+
+    /// How much of live views there is: whether the relay is on, and its limits. [`LiveOptions::default`] unless
+    /// said otherwise.
+    pub fn live(mut self, options: LiveOptions) -> Self {
+        self.live = options;
         self
     }
 
@@ -237,6 +247,7 @@ impl ControlPlaneBuilder {
             lanes_doubted: AtomicBool::new(false),
             written: Written::default(),
             runs: Runs::default(),
+            live: Streams::new(self.live),
             stopping: CancellationToken::new(),
             duties: TaskTracker::new(),
         });

@@ -171,6 +171,12 @@ impl Plane {
         if let Some(at) = job.due_at() {
             self.due.hint(at);
         }
+        if let Some(before) = &change.before
+            && matches!(before.record.state, State::Running { .. })
+            && (job.token() != before.record.token() || !matches!(job.state, State::Running { .. }))
+        {
+            self.live.attempt_over(before.record.token());
+        }
         if job.awaits_sealing() {
             self.upkeep.notify_one();
         }

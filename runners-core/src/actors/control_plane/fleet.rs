@@ -35,6 +35,7 @@ impl ControlPlane {
         let id = random::id(&*plane.random, plane.now(), RunnerId::new);
         let caller = LocalRunnerCaller::new(Arc::clone(plane), tenant, pool, id);
         Runner::builder(caller)
+            .relay(self.relay(tenant, id))
             .artifacts(tenant, Arc::clone(&plane.artifacts))
             .clock(Arc::clone(&plane.clock))
             .random(Arc::clone(&plane.random))

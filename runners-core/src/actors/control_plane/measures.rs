@@ -154,6 +154,13 @@ impl Measures {
         }
     }
 
+    /// Something happened to a live view.
+    pub(crate) fn relay(&self, instrument: &'static Instrument) {
+        if self.wanted {
+            self.metrics.record(instrument, 1.0, &[]);
+        }
+    }
+
     /// Leases ran out for want of a word from their runner.
     pub(crate) fn leases_expired(&self, pools: impl IntoIterator<Item = PoolId>) {
         for pool in pools {

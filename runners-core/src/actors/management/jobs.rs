@@ -158,7 +158,7 @@ impl Management {
         }
     }
 
-    async fn job_record(&self, tenant: TenantId, job: JobId) -> Result<JobRecord, Error> {
+    pub(super) async fn job_record(&self, tenant: TenantId, job: JobId) -> Result<JobRecord, Error> {
         let found = self.plane.records.load::<JobRecord>(JobRecord::key_of(tenant, job)).await;
         found.map_err(Error::Store)?.map(|found| found.record).ok_or_else(|| not_found("job", job))
     }

@@ -4,11 +4,12 @@ use super::{
     ExitReason, Runner,
     diagnostics::{NoticeLog, built_in},
     execution::Outfit,
-    hooks::{HookError, Hooks},
+    hooks::Hooks,
     measures::Measures,
     pacing::{PARK, Pacing},
     serve::{Parts, Serving, Shared},
     session::{Session, Tenure},
+    show::Shows,
 };
 use crate::{
     actors::{artifacts::TenantArtifacts, error::Error, spool::Spool},
@@ -21,6 +22,7 @@ use crate::{
         metrics::{Metrics, NoMetrics},
         observer::{NoObserver, Observer},
         random::{Random, SystemRandom, number},
+        relay::Relay,
         responder::{ErasedResponder, Responder, Responders},
         secrets::SecretSource,
         traces::{NoTraces, Traces},
@@ -29,8 +31,6 @@ use crate::{
     values::{
         command::Command,
         id::TenantId,
-        job::JobSpec,
-        result::Fault,
         runner::{Facts, Incarnation},
         signature::VerifyingKey,
     },
@@ -53,9 +53,10 @@ pub struct RunnerBuilder {
     facts: Arc<dyn FactsSource>,
     spool: Spool,
     artifacts: Option<TenantArtifacts>,
+    relay: Option<Arc<dyn Relay>>,
     signatures: SignaturePolicy,
     secrets: Vec<Arc<dyn SecretSource>>,
-    hooks: Hooks,
+    pub(super) hooks: Hooks,
     single_use: bool,
     idle_exit: Option<Duration>,
     park: Duration,
@@ -79,6 +80,7 @@ impl RunnerBuilder {
             facts: Arc::new(SystemFacts),
             spool: Spool::memory(),
             artifacts: None,
+            relay: None,
             signatures: SignaturePolicy::default(),
             secrets: Vec::new(),
             hooks: Hooks::default(),
@@ -183,6 +185,13 @@ impl RunnerBuilder {
         self
     }
 
+    /// The way to the relay, over which attempts [show](crate::Attempt::show) what they do. None unless said
+    /// otherwise: nobody can look then.
+    pub fn relay(mut self, relay: impl Relay) -> Self {
+        self.relay = Some(Arc::new(relay));
+        self
+    }
+
     /// Trusts keys, each to sign jobs for one tenant. Once it trusts any, a job that bears a signature
     /// must bear a good one.
     pub fn trust(mut self, keys: impl IntoIterator<Item = (TenantId, VerifyingKey)>) -> Self {
@@ -237,41 +246,6 @@ impl RunnerBuilder {
     /// has acknowledged that. It stays registered, unless it is for a [single use](Self::single_use).
     pub const fn idle_exit(mut self, span: Duration) -> Self {
         self.idle_exit = Some(span);
-        self
-    }
-
-    /// Calls `hook` before the first request. An error ends the runner with
-    /// [`ExitReason::Unstarted`], and so do a panic and more than 60 seconds.
-    pub fn on_start<F, Fut>(mut self, hook: F) -> Self
-    where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), HookError>> + Send + 'static,
-    {
-        self.hooks.on_start = Some(Arc::new(move |()| Box::pin(hook())));
-        self
-    }
-
-    /// Calls `hook` before the executor of every attempt, once its signature, payload and secrets are
-    /// known to be good. A fault ends the attempt with it, and the executor is not called; the time
-    /// it takes is the attempt's own, and like an executor it is dropped when the attempt has to stop.
-    pub fn on_job<F, Fut>(mut self, hook: F) -> Self
-    where
-        F: Fn(JobSpec) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), Fault>> + Send + 'static,
-    {
-        self.hooks.on_job = Some(Arc::new(move |spec| Box::pin(hook(spec))));
-        self
-    }
-
-    /// Calls `hook` when every attempt has ended and nothing more is said, before
-    /// [`Runner::stopped`] tells the reason. Not after [`Runner::kill`], nor if it did not start. An
-    /// error is logged, and so are a panic and more than 30 seconds.
-    pub fn on_stop<F, Fut>(mut self, hook: F) -> Self
-    where
-        F: Fn(ExitReason) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), HookError>> + Send + 'static,
-    {
-        self.hooks.on_stop = Some(Arc::new(move |reason| Box::pin(hook(reason))));
         self
     }
 
@@ -372,7 +346,9 @@ impl RunnerBuilder {
             session.end(ExitReason::Unstarted { problem: Error::from(error).with_causes() });
         }
         let notices = Arc::new(NoticeLog::new(self.observer, self.clock.clone()));
-        let shared = Arc::new(Shared::new(session, self.clock));
+        let measures = Measures::new(self.metrics, self.traces);
+        let shows = Shows::new(self.relay, self.clock.clone(), self.random.clone(), measures.clone());
+        let shared = Arc::new(Shared::new(session, self.clock, shows));
         let responders = built_in(self.responders, &shared, self.facts, notices.clone());
         let (exit, exited) = watch::channel(None);
         let kill = CancellationToken::new();
@@ -391,7 +367,7 @@ impl RunnerBuilder {
             },
             spool: self.spool,
             random: self.random,
-            measures: Measures::new(self.metrics, self.traces),
+            measures,
             kill: kill.clone(),
             exit,
         });

@@ -1,7 +1,7 @@
 //! What a host has a runner do beside its jobs: at its start, before each job, and at its end. What
 //! an error of a hook does is said where it is given; no hook holds the runner up for ever.
 
-use super::ExitReason;
+use super::{ExitReason, RunnerBuilder};
 use crate::{
     actors::error::with_causes,
     seams::clock::{Clock, sleep},
@@ -26,6 +26,43 @@ pub(super) struct Hooks {
     pub(super) on_start: Hook<(), HookError>,
     pub(super) on_job: Hook<JobSpec, Fault>,
     pub(super) on_stop: Hook<ExitReason, HookError>,
+}
+
+impl RunnerBuilder {
+    /// Calls `hook` before the first request. An error ends the runner with
+    /// [`ExitReason::Unstarted`], and so do a panic and more than 60 seconds.
+    pub fn on_start<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), HookError>> + Send + 'static,
+    {
+        self.hooks.on_start = Some(Arc::new(move |()| Box::pin(hook())));
+        self
+    }
+
+    /// Calls `hook` before the executor of every attempt, once its signature, payload and secrets are
+    /// known to be good. A fault ends the attempt with it, and the executor is not called; the time
+    /// it takes is the attempt's own, and like an executor it is dropped when the attempt has to stop.
+    pub fn on_job<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(JobSpec) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Fault>> + Send + 'static,
+    {
+        self.hooks.on_job = Some(Arc::new(move |spec| Box::pin(hook(spec))));
+        self
+    }
+
+    /// Calls `hook` when every attempt has ended and nothing more is said, before
+    /// [`Runner::stopped`](super::Runner::stopped) tells the reason. Not after [`Runner::kill`](super::Runner::kill), nor if it did not start. An
+    /// error is logged, and so are a panic and more than 30 seconds.
+    pub fn on_stop<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(ExitReason) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), HookError>> + Send + 'static,
+    {
+        self.hooks.on_stop = Some(Arc::new(move |reason| Box::pin(hook(reason))));
+        self
+    }
 }
 
 impl Hooks {

@@ -145,7 +145,9 @@ impl AttemptLink for SessionLink {
         self.redactor().redact(text)
     }
 
-    fn show(&self, _: Arc<dyn FrameSource>) {}
+    fn show(&self, source: Arc<dyn FrameSource>) {
+        self.shared.shows.show(self.token, source);
+    }
 
     fn progress(&self, text: String) {
         let mut text = self.redactor().redact(&text);

@@ -44,6 +44,11 @@ impl Measures {
         self.metrics.record(&instruments::SYNC_FAILURES, 1.0, &[("reason", reason)]);
     }
 
+    /// A connection to the relay was not made, or was cut.
+    pub(super) fn relay_failed(&self) {
+        self.metrics.record(&instruments::RELAY_FAILURES, 1.0, &[]);
+    }
+
     /// The span of an attempt, as a part of the trace that its job carries.
     pub(super) fn span_of(&self, order: &Order) -> Span {
         let (job, pool, kind) = (order.token.job, order.spec.pool.as_str(), order.spec.kind.as_str());

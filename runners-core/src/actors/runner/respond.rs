@@ -5,15 +5,17 @@ use super::serve::Shared;
 use crate::{
     seams::{executor::RawSignal, responder::Responders},
     values::{
+        command::Command as _,
         id::SignalId,
         lease::FencingToken,
         opaque::Opaque,
         result::Fault,
         sync::{SignalOutcome, SyncRequest},
         time::BootTime,
+        view::OpenStream,
     },
 };
-use futures::FutureExt as _;
+use futures::{FutureExt as _, future::BoxFuture};
 use std::{
     collections::BTreeMap,
     panic::AssertUnwindSafe,
@@ -63,16 +65,35 @@ impl Mailboxes {
 pub(super) async fn respond(ask: Ask, shared: Arc<Shared>, responders: Responders) {
     let (signal, expires_at) = (ask.signal, ask.expires_at);
     let clock = shared.clock.clone();
+    let mut afterwards = None;
     let outcome = tokio::select! {
         biased;
-        outcome = outcome(ask, &shared, &responders) => Some(outcome),
+        outcome = outcome(ask, &shared, &responders, &mut afterwards) => Some(outcome),
         () = clock.sleep_until(expires_at) => None,
     };
     shared.with(|session, now| session.responded(signal, outcome, now));
+    if let Some(afterwards) = afterwards {
+        afterwards.await;
+    }
 }
 
-async fn outcome(ask: Ask, shared: &Shared, responders: &Responders) -> SignalOutcome {
+/// What comes of a signal. Something may be left to do `afterwards`, when it was answered.
+async fn outcome(
+    ask: Ask,
+    shared: &Shared,
+    responders: &Responders,
+    afterwards: &mut Option<BoxFuture<'static, ()>>,
+) -> SignalOutcome {
     match ask.attempt {
+        Some(token) if ask.kind == OpenStream::KIND => {
+            match shared.shows.open(token, ask.payload.into_bytes()).await {
+                Ok((answer, carried)) => {
+                    *afterwards = Some(carried);
+                    SignalOutcome::Result(answer)
+                }
+                Err(fault) => SignalOutcome::Fault(fault),
+            }
+        }
         Some(token) => by_attempt(token, ask, shared).await,
         None => by_runner(ask, responders).await,
     }

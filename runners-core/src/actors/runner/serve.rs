@@ -9,6 +9,7 @@ use super::{
     measures::Measures,
     respond::{Ask, Mailboxes, respond},
     session::{Effect, Next, Order, Session, Stop},
+    show::Shows,
 };
 use crate::{
     actors::{
@@ -49,16 +50,19 @@ pub(super) struct Shared {
     turn: Turn,
     /// Where live attempts receive signals.
     pub(super) mailboxes: Mailboxes,
+    /// What live attempts show.
+    pub(super) shows: Shows,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Shared {
-    pub(super) fn new(session: Session, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(session: Session, clock: Arc<dyn Clock>, shows: Shows) -> Self {
         Self {
             session: Mutex::new(session),
             changed: Notify::new(),
             turn: Turn::default(),
             mailboxes: Mailboxes::default(),
+            shows,
             clock,
         }
     }
@@ -289,6 +293,7 @@ impl Serving {
         if let Ok(token) = ended {
             self.stops.remove(token);
             self.shared.mailboxes.close(*token);
+            self.shared.shows.end(*token);
             self.measures.busy(self.attempts.len());
         }
     }
@@ -329,6 +334,7 @@ impl Serving {
         let Some(executor) = self.executors.get(&order.spec.kind) else { return };
         let (stop, stops) = watch::channel(None);
         self.stops.insert(token, stop);
+        self.shared.shows.begin(token);
         let shared = self.shared.clone();
         let driver = Driver {
             shared: shared.clone(),

@@ -1,0 +1,456 @@
+//! Live views from the source of an attempt to the eye of a viewer, in one process and under simulated time.
+
+use async_trait::async_trait;
+use runners_core::{
+    Attempt, Caller, Command, ControlPlane, Error, Fault, Feature, JobHandle, JobId, Management, MemoryStore,
+    Principal, Rollout, Runner, RunnerId, Scope, TenantId,
+    live::{
+        Input, LiveAccess, LiveControl, LiveEvent, LiveOptions, LivePhase, LivePicture, LiveState, Relay,
+        RelayError, Socket, StreamId, Viewer,
+    },
+    metrics::{control_plane as at, runner as runner_at},
+    protocol::RefusalCode,
+    testing::{clock::SimClock, frames::ScriptedFrames, metrics::RecordedMetrics},
+};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::sync::oneshot;
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Show;
+
+impl Command for Show {
+    const KIND: &'static str = "show";
+    type Result = ();
+}
+
+/// A control plane, and one runner whose attempts show a scripted source until they are cancelled.
+struct World {
+    clock: SimClock,
+    control: ControlPlane,
+    metrics: RecordedMetrics,
+    runner_metrics: RecordedMetrics,
+    source: ScriptedFrames,
+    runner: Runner,
+    wire: Cutting,
+}
+
+/// The relay, whose connections a test cuts.
+#[derive(Clone, Debug, Default)]
+struct Cutting {
+    inner: Arc<Mutex<Option<Arc<dyn Relay>>>>,
+    cuts: Arc<Mutex<Vec<oneshot::Sender<()>>>>,
+}
+
+impl Cutting {
+    fn cut(&self) {
+        self.cuts.lock().unwrap().clear();
+    }
+}
+
+#[async_trait]
+impl Relay for Cutting {
+    async fn connect(&self, stream: StreamId) -> Result<Socket, RelayError> {
+        let inner = self.inner.lock().unwrap().clone();
+        let Some(inner) = inner else { return Err(RelayError::Unreachable("there is no way".into())) };
+        let socket = inner.connect(stream).await?;
+        let (cut, until) = oneshot::channel();
+        self.cuts.lock().unwrap().push(cut);
+        Ok(socket.until(async { drop(until.await) }))
+    }
+}
+
+impl World {
+    async fn new() -> Self {
+        Self::with(LiveOptions::default(), Rollout::default()).await
+    }
+
+    async fn with(options: LiveOptions, rollout: Rollout) -> Self {
+        let (clock, metrics, runner_metrics) =
+            (SimClock::new(), RecordedMetrics::default(), RecordedMetrics::default());
+        let builder = ControlPlane::builder(MemoryStore::default()).clock(clock.clone()).live(options);
+        let control = builder.rollout(rollout).metrics(metrics.clone()).start().await.unwrap();
+        let (source, wire) = (ScriptedFrames::default(), Cutting::default());
+        let shown = source.clone();
+        let show = move |_: Show, attempt: Attempt| {
+            let shown = shown.clone();
+            async move {
+                attempt.show(Arc::new(shown));
+                attempt.cancelled().await;
+                Ok::<_, Fault>(())
+            }
+        };
+        let hide = async |_: Hide, attempt: Attempt| {
+            attempt.cancelled().await;
+            Ok::<_, Fault>(())
+        };
+        let builder = control.local_runner("default").slots(3).metrics(runner_metrics.clone());
+        let runner = builder.relay(wire.clone()).executor(show).executor(hide).start();
+        Self { clock, control, metrics, runner_metrics, source, runner, wire }
+    }
+
+    /// A job that runs.
+    async fn job<C: Command>(&self, command: &C) -> JobHandle<C::Result> {
+        let job = self.control.local_client().submit(command).await.unwrap();
+        while self.runner.snapshot().held.iter().all(|token| token.job != job.id())
+            || self
+                .user(&Scope::ALL)
+                .view(job.id(), LiveAccess::View)
+                .await
+                .is_err_and(|error| is(&error, RefusalCode::NotRunning))
+        {
+            tokio::task::yield_now().await;
+        }
+        let runner = runner_of(&self.control, job.id()).await;
+        *self.wire.inner.lock().unwrap() = Some(Arc::new(self.control.relay(TenantId::DEFAULT, runner)));
+        job
+    }
+
+    fn user(&self, scopes: &[Scope]) -> Management {
+        self.of(TenantId::DEFAULT, scopes)
+    }
+
+    fn of(&self, tenant: TenantId, scopes: &[Scope]) -> Management {
+        self.control.management(Principal::Api { tenant, scopes: scopes.iter().copied().collect() })
+    }
+
+    async fn watch(&self, job: JobId, access: LiveAccess) -> Viewer {
+        let grant = self.user(&Scope::ALL).view(job, access).await.unwrap();
+        self.control.live().watch(&grant.text).await.unwrap()
+    }
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Hide;
+
+impl Command for Hide {
+    const KIND: &'static str = "hide";
+    type Result = ();
+}
+
+async fn runner_of(control: &ControlPlane, job: JobId) -> RunnerId {
+    let caller: Caller = super::user(control);
+    match super::inspect(&caller, job).await.state {
+        runners_core::protocol::StateView::Running { runner, .. } => runner,
+        other => panic!("expected it to run, got {other:?}"),
+    }
+}
+
+fn is(error: &Error, code: RefusalCode) -> bool {
+    matches!(error, Error::Refused(refused) if refused.code == code)
+}
+
+async fn picture(viewer: &mut Viewer) -> LivePicture {
+    loop {
+        match viewer.next().await.expect("it is not over") {
+            LiveEvent::Picture(picture) => return picture,
+            LiveEvent::State(state) if state.phase == LivePhase::Over => {
+                panic!("it is over: {}", state.detail)
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The next picture's bytes, acknowledged.
+async fn seen(viewer: &mut Viewer) -> String {
+    let LivePicture { number, frame, .. } = picture(viewer).await;
+    viewer.shown(number);
+    String::from_utf8(frame.bytes.to_vec()).unwrap()
+}
+
+async fn state(viewer: &mut Viewer, wanted: impl Fn(&LiveState) -> bool) -> LiveState {
+    loop {
+        if let LiveEvent::State(state) = viewer.next().await.expect("it is not over")
+            && wanted(&state)
+        {
+            return state;
+        }
+    }
+}
+
+async fn over(viewer: &mut Viewer) -> String {
+    let last = state(viewer, |state| state.phase == LivePhase::Over).await;
+    assert!(viewer.next().await.is_none());
+    assert!(!last.detail.is_empty());
+    last.reason
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_attempt_shows_is_seen_and_a_late_viewer_sees_the_last_picture_at_once() {
+    let world = World::new().await;
+    let job = world.job(&Show).await;
+    assert_eq!(world.source.opened(), 0, "nothing is taken until somebody looks");
+    world.source.put("a");
+    let mut first = world.watch(job.id(), LiveAccess::View).await;
+    assert_eq!(state(&mut first, |_| true).await.phase, LivePhase::Connecting);
+    assert_eq!(seen(&mut first).await, "a");
+    world.source.put("b");
+    assert_eq!(seen(&mut first).await, "b");
+    let taken = world.source.taken();
+    let mut late = world.watch(job.id(), LiveAccess::View).await;
+    assert_eq!(seen(&mut late).await, "b");
+    assert_eq!(
+        (world.source.taken(), world.source.opened()),
+        (taken, 1),
+        "two viewers cost no more than one"
+    );
+    let view = world.user(&[Scope::Read]).stream(job.id()).await.unwrap().unwrap();
+    assert_eq!((view.phase, view.viewers, view.attempt, view.last_error), (LivePhase::Live, 2, 1, None));
+    assert_eq!(world.metrics.sum(&at::RELAY_CONNECTIONS), 1.0);
+    assert!(world.metrics.of(&at::RELAY_TIMEOUTS).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_viewer_skips_pictures_and_the_source_waits_for_the_fastest() {
+    let world = World::new().await;
+    let job = world.job(&Show).await;
+    world.source.put("0");
+    let mut slow = world.watch(job.id(), LiveAccess::View).await;
+    let mut fast = world.watch(job.id(), LiveAccess::View).await;
+    assert_eq!(seen(&mut fast).await, "0");
+    let held = picture(&mut slow).await;
+    for number in 1..=20 {
+        world.source.put(number.to_string());
+        assert_eq!(seen(&mut fast).await, number.to_string());
+    }
+    picture(&mut slow).await;
+    slow.shown(held.number);
+    assert_eq!(seen(&mut slow).await, "20");
+    drop(fast);
+    let taken = world.source.taken();
+    for number in 21..=40 {
+        world.source.put(number.to_string());
+        runners_core::sleep(&world.clock, Duration::from_millis(100)).await;
+    }
+    assert!(world.source.taken() <= taken + 4, "with everybody slow, no more than four are under way");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_nobody_looking_the_source_stops_and_starts_again_with_the_next() {
+    let world = World::new().await;
+    let job = world.job(&Show).await;
+    world.source.put("a");
+    let mut viewer = world.watch(job.id(), LiveAccess::View).await;
+    assert_eq!(seen(&mut viewer).await, "a");
+    viewer.pause(true);
+    world.source.until_open(0).await;
+    viewer.pause(false);
+    world.source.until_open(1).await;
+    drop(viewer);
+    world.source.until_open(0).await;
+    let mut again = world.watch(job.id(), LiveAccess::View).await;
+    assert_eq!(seen(&mut again).await, "a");
+    drop(again);
+    runners_core::sleep(&world.clock, Duration::from_secs(40)).await;
+    assert_eq!(
+        world.user(&[Scope::Read]).stream(job.id()).await.unwrap(),
+        None,
+        "nothing is kept that nobody looks at"
+    );
+    let mut anew = world.watch(job.id(), LiveAccess::View).await;
+    assert_eq!(seen(&mut anew).await, "a");
+    assert_eq!(world.metrics.sum(&at::RELAY_CONNECTIONS), 2.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_has_control_acts_on_the_page_and_nobody_else_does() {
+    let world = World::new().await;
+    let job = world.job(&Show).await;
+    world.source.put("a");
+    let mut looks = world.watch(job.id(), LiveAccess::View).await;
+    let mut acts = world.watch(job.id(), LiveAccess::Control).await;
+    assert_eq!((seen(&mut looks).await, seen(&mut acts).await), ("a".into(), "a".into()));
+    looks.take_control();
+    acts.take_control();
+    let told = state(&mut acts, |state| state.control == LiveControl::You).await;
+    assert!(told.may_control);
+    let told = state(&mut looks, |state| state.control == LiveControl::Another).await;
+    assert!(!told.may_control);
+    looks.input(1, Input::Reload);
+    acts.input(7, Input::Back);
+    acts.input(8, Input::Forward);
+    let done = |event| match event {
+        Some(LiveEvent::Done { input, problem }) => (input, problem),
+        other => panic!("expected an answer, got {other:?}"),
+    };
+    assert!(done(looks.next().await).1.unwrap().contains("take control"));
+    assert_eq!(done(acts.next().await), (7, None));
+    assert!(done(acts.next().await).1.unwrap().contains("not supported"));
+    assert_eq!(world.source.inputs(1).await, [Input::Back]);
+    acts.input(9, Input::Text { text: "x".repeat(Input::TEXT_BYTES_MAX + 1) });
+    assert!(done(acts.next().await).1.unwrap().contains("limit"));
+    drop(acts);
+    state(&mut looks, |state| state.control == LiveControl::Nobody).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_cut_is_made_again_and_the_view_goes_on() {
+    let world = World::new().await;
+    let job = world.job(&Show).await;
+    world.source.put("a");
+    let mut viewer = world.watch(job.id(), LiveAccess::Control).await;
+    assert_eq!(seen(&mut viewer).await, "a");
+    for letter in ["b", "c", "d"] {
+        world.wire.cut();
+        state(&mut viewer, |state| state.phase == LivePhase::Reconnecting).await;
+        world.source.put(letter);
+        assert_eq!(seen(&mut viewer).await, letter);
+    }
+    assert_eq!(world.runner_metrics.sum(&runner_at::RELAY_FAILURES), 3.0);
+    assert_eq!(world.metrics.sum(&at::RELAY_CONNECTIONS), 1.0);
+    let last = world.user(&[Scope::Read]).stream(job.id()).await.unwrap().unwrap().last_error;
+    assert!(last.unwrap().contains("cut"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_does_not_reach_the_relay_is_told_and_counted() {
+    let world = World::new().await;
+    let job = world.job(&Show).await;
+    *world.wire.inner.lock().unwrap() = None;
+    let mut viewer = world.watch(job.id(), LiveAccess::View).await;
+    assert_eq!(over(&mut viewer).await, "timed_out");
+    assert_eq!(world.metrics.sum(&at::RELAY_TIMEOUTS), 1.0);
+    assert!(world.runner_metrics.sum(&runner_at::RELAY_FAILURES) >= 3.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_is_stuck_is_begun_again() {
+    let world = World::new().await;
+    let job = world.job(&Show).await;
+    world.source.stick(true);
+    world.source.put("a");
+    let mut viewer = world.watch(job.id(), LiveAccess::View).await;
+    let told = state(&mut viewer, |state| state.reason == "trouble").await;
+    assert!(told.detail.contains("stuck"), "{}", told.detail);
+    world.source.until_opened(3).await;
+    world.source.stick(false);
+    state(&mut viewer, |state| state.reason.is_empty()).await;
+    assert_eq!(seen(&mut viewer).await, "a");
+    world.source.stick(true);
+    let opened = world.source.opened();
+    world.source.until_opened(opened + 1).await;
+    world.source.put("b");
+    world.source.stick(false);
+    assert_eq!(seen(&mut viewer).await, "b", "one that stops later is begun again too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_view_ends_with_its_attempt() {
+    let world = World::new().await;
+    let job = world.job(&Show).await;
+    world.source.put("a");
+    let grant = world.user(&[Scope::Read]).view(job.id(), LiveAccess::View).await.unwrap();
+    let mut viewer = world.control.live().watch(&grant.text).await.unwrap();
+    assert_eq!(seen(&mut viewer).await, "a");
+    job.cancel().await.unwrap();
+    assert!(["over", "attempt_over"].contains(&&*over(&mut viewer).await));
+    job.wait().await.ok();
+    world.source.until_open(0).await;
+    assert_eq!(world.user(&[Scope::Read]).stream(job.id()).await.unwrap(), None);
+    let error = world.control.live().watch(&grant.text).await.unwrap_err();
+    assert!(is(&error, RefusalCode::NotRunning), "{error}");
+    let error = world.user(&[Scope::Read]).view(job.id(), LiveAccess::View).await.unwrap_err();
+    assert!(is(&error, RefusalCode::NotRunning), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_shows_nothing_says_so() {
+    let world = World::new().await;
+    let job = world.job(&Hide).await;
+    let mut viewer = world.watch(job.id(), LiveAccess::View).await;
+    assert_eq!(over(&mut viewer).await, "shows_nothing");
+    assert!(world.metrics.of(&at::RELAY_TIMEOUTS).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_is_good_for_one_attempt_of_ones_own_and_for_a_while() {
+    let world = World::new().await;
+    let job = world.job(&Show).await.id();
+    let other = TenantId::from_bytes([9; 16]);
+    let code = async |management: &Management, access| match management.view(job, access).await {
+        Err(Error::Refused(refused)) => Some(refused.code),
+        _ => None,
+    };
+    assert_eq!(code(&world.of(other, &Scope::ALL), LiveAccess::View).await, Some(RefusalCode::NotFound));
+    assert_eq!(code(&world.user(&[Scope::Submit]), LiveAccess::View).await, Some(RefusalCode::Forbidden));
+    assert_eq!(code(&world.user(&[Scope::Read]), LiveAccess::Control).await, Some(RefusalCode::Forbidden));
+    for scope in [Scope::Submit, Scope::Admin] {
+        assert_eq!(code(&world.user(&[Scope::Read, scope]), LiveAccess::Control).await, None, "{scope:?}");
+    }
+    world.source.put("a");
+    let grant = world.user(&Scope::ALL).view(job, LiveAccess::View).await.unwrap();
+    assert!(!format!("{grant:?}").contains(&grant.text));
+    let live = world.control.live();
+    let mut viewer = live.watch(&grant.text).await.unwrap();
+    assert_eq!(seen(&mut viewer).await, "a");
+    assert!(is(&live.watch("view_e30.AAAA").await.unwrap_err(), RefusalCode::Forbidden));
+    runners_core::sleep(&world.clock, LiveOptions::default().grant_life).await;
+    assert!(is(&live.watch(&grant.text).await.unwrap_err(), RefusalCode::Expired));
+    world.source.put("b");
+    assert_eq!(viewer.next().await, None, "nothing is told after the grant is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_shows_only_what_it_was_asked_for() {
+    let world = World::new().await;
+    let job = world.job(&Show).await.id();
+    let viewer = world.watch(job, LiveAccess::View).await;
+    let stream = world.user(&[Scope::Read]).stream(job).await.unwrap().unwrap().stream;
+    let runner = runner_of(&world.control, job).await;
+    for (tenant, runner, good) in [
+        (TenantId::DEFAULT, runner, true),
+        (TenantId::DEFAULT, RunnerId::from_bytes([1; 16]), false),
+        (TenantId::from_bytes([9; 16]), runner, false),
+    ] {
+        let connected = world.control.relay(tenant, runner).connect(stream).await;
+        assert_eq!(connected.is_ok(), good);
+        assert!(good || matches!(connected, Err(RelayError::Refused(_))));
+    }
+    drop(viewer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_live_view_everybody_is_told_why() {
+    let off = World::with(LiveOptions::off(), Rollout::default()).await;
+    let mut nobody = Rollout::default();
+    nobody.relay = Feature::OFF;
+    for (world, word) in
+        [(off, "switched off"), (World::with(LiveOptions::default(), nobody).await, "this tenant")]
+    {
+        let job = world.control.local_client().submit(&Show).await.unwrap();
+        let error = world.user(&Scope::ALL).view(job.id(), LiveAccess::View).await.unwrap_err();
+        assert!(is(&error, RefusalCode::Forbidden) && error.to_string().contains(word), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_and_viewers_are_limited_and_a_refusal_names_the_limit() {
+    let mut options = LiveOptions::default();
+    (options.tenant_streams_max, options.viewers_max) = (1, 2);
+    let world = World::with(options, Rollout::default()).await;
+    let (one, other) = (world.job(&Show).await.id(), world.job(&Show).await.id());
+    let (first, _second) =
+        (world.watch(one, LiveAccess::View).await, world.watch(one, LiveAccess::View).await);
+    let live = world.control.live();
+    for (job, limit) in [(one, "2 look"), (other, "of this tenant")] {
+        let grant = world.user(&Scope::ALL).view(job, LiveAccess::View).await.unwrap();
+        let error = live.watch(&grant.text).await.unwrap_err();
+        assert!(is(&error, RefusalCode::Exhausted) && error.to_string().contains(limit), "{error}");
+    }
+    drop(first);
+    world.watch(one, LiveAccess::View).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_control_plane_that_stops_ends_its_views() {
+    let world = World::new().await;
+    let job = world.job(&Show).await;
+    world.source.put("a");
+    let mut viewer = world.watch(job.id(), LiveAccess::View).await;
+    assert_eq!(seen(&mut viewer).await, "a");
+    world.control.stop().await.unwrap();
+    assert_eq!(over(&mut viewer).await, "stopping");
+}
