@@ -134,9 +134,9 @@ mod tests {
     async fn sessions_that_close_slowly_do_not_pile_up() {
         let (slow, closing) = (Slow::new(), Closing::new());
         for _ in 0..CLOSING_MAX {
-            closing.close(Box::new(slow.clone())).await;
+            closing.close(Arc::new(slow.clone())).await;
         }
-        let mut next = pin!(closing.close(Box::new(slow.clone())));
+        let mut next = pin!(closing.close(Arc::new(slow.clone())));
         assert!(poll!(&mut next).is_pending());
         slow.may_close.add_permits(1);
         next.await;
