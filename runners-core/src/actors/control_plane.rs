@@ -70,6 +70,7 @@ use due::DueSignal;
 use feed::Feed;
 use hosting::Hosting;
 use measures::Measures;
+pub(crate) use measures::name_of;
 use runs::Runs;
 pub(crate) use session::Session;
 use sessions::Sessions;
