@@ -20,7 +20,7 @@ use axum::{
 use repeats::Repeats;
 use runners_core::{
     Authenticate, CheckCatalogue, Clock, Egress, FailedAttempts, Peer, Principal, Random, RunCheck, Scope,
-    SystemClock, SystemRandom, orchestration::Region,
+    SystemClock, SystemRandom, TenantId, orchestration::Region,
 };
 use serde_json::{Value, json};
 use std::{fmt, sync::Arc, time::Duration};
@@ -174,7 +174,12 @@ impl EndpointFaceBuilder {
 }
 
 /// Finds out who calls before anything else is looked at.
-async fn authenticate(State(face): State<Face>, request: Request, next: Next) -> Result<Response, Refusal> {
+async fn authenticate(
+    State(face): State<Face>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    let mut whose = Whose(None);
     if let Some(authenticate) = &face.0.authenticate {
         let token = credential::token(request.headers())?;
         credential::check_kind(&token)?;
@@ -183,7 +188,10 @@ async fn authenticate(State(face): State<Face>, request: Request, next: Next) ->
         let principal =
             credential::principal(&**authenticate, attempts, &*face.0.clock, &token, peer).await?;
         let may = match principal {
-            Principal::Api { scopes, .. } => scopes.contains(&Scope::Submit),
+            Principal::Api { tenant, scopes } => {
+                whose = Whose(Some(tenant));
+                scopes.contains(&Scope::Submit)
+            }
             Principal::Operator => true,
             _ => false,
         };
@@ -192,8 +200,13 @@ async fn authenticate(State(face): State<Face>, request: Request, next: Next) ->
             return Err(Refusal::new(403, "FORBIDDEN", "The credential does not allow this", message));
         }
     }
+    request.extensions_mut().insert(whose);
     Ok(next.run(request).await)
 }
+
+/// Whose call it is, if the host tells callers apart.
+#[derive(Clone, Copy, Debug)]
+struct Whose(Option<TenantId>);
 
 /// The document that the page is made from.
 async fn specification(State(face): State<Face>) -> Response {

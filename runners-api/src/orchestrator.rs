@@ -29,7 +29,8 @@ use std::{fmt, sync::Arc};
 pub use reports::ReadArtifact;
 
 /// The API of an orchestrator, as routes to be mounted under any prefix, such as `/api/orchestrator`.
-/// Every call answers there, and below `/orchestrator` once more.
+/// Every call answers there, and below `/orchestrator` once more, with a slash at the end or without; of
+/// the prefix itself that holds where the host mounts the routes by `nest_service`.
 ///
 /// Whose request it is, a host's [`Authenticate`] tells. Submitting and cancelling takes the scope
 /// `submit`, reading `read`, and removing `admin`. In local mode the pages of a request have to be
@@ -75,17 +76,23 @@ impl OrchestratorFace {
         let calls = ["", "/orchestrator"].into_iter().fold(Router::new(), |router, prefix| {
             let all = if prefix.is_empty() { "/" } else { prefix };
             let at = |rest: &str| format!("{prefix}/{{run}}{rest}");
-            router
-                .route(all, post(runs::submit).get(listing::list))
-                .route(&format!("{prefix}/history"), get(listing::history))
-                .route(&at(""), get(runs::results).delete(runs::delete))
-                .route(&at("/status"), get(runs::progress))
-                .route(&at("/comparison"), get(runs::comparison))
-                .route(&at("/cancel"), post(runs::cancel))
-                .route(&at("/events"), get(events::follow))
-                .route(&at("/artifacts"), get(artifacts::list))
-                .route(&at("/artifacts/{digest}"), get(artifacts::read))
-                .merge(reports::routes(&face.0.reports, &at("")))
+            let calls = [
+                (all.to_owned(), post(runs::submit).get(listing::list)),
+                (format!("{prefix}/history"), get(listing::history)),
+                (at(""), get(runs::results).delete(runs::delete)),
+                (at("/status"), get(runs::progress)),
+                (at("/comparison"), get(runs::comparison)),
+                (at("/cancel"), post(runs::cancel)),
+                (at("/events"), get(events::follow)),
+                (at("/artifacts"), get(artifacts::list)),
+                (at("/artifacts/{digest}"), get(artifacts::read)),
+            ];
+            let routed = calls.into_iter().fold(router, |router, (path, call)| match path.as_str() {
+                "/" => router.route("/", call),
+                // A slash at the end is a habit of some clients.
+                _ => router.route(&path, call.clone()).route(&format!("{path}/"), call),
+            });
+            routed.merge(reports::routes(&face.0.reports, &at("")))
         });
         let calls = calls.route_layer(middleware::from_fn_with_state(face.clone(), access::authenticate));
         let documents = described::routes(&description::document(&[], &face.0.reports));

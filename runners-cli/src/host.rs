@@ -79,10 +79,12 @@ impl Host {
             .start()
             .await?;
         let pages = settings.pages(egress.clone());
-        let checks = Checks::open(settings.flows(), browser, pages.clone(), artifacts.clone())?;
+        let checks =
+            Checks::open(settings.flows(), settings.secrets(), browser, pages.clone(), artifacts.clone())?;
         let orchestrator = match settings.serves_orchestrator() {
             true => {
                 let builder = checks.orchestrator(store, artifacts.clone(), settings, egress)?;
+                let builder = builder.metrics(telemetry.metrics());
                 Some(checks.with_pools(builder, &control).start().await?)
             }
             false => None,

@@ -1,11 +1,12 @@
 //! The orchestrator of a process: its regions, and this process as one of them, where flows are carried
 //! out as checks. What is served of it is in `host`.
 
-use crate::{args::BrowserArgs, flow_directory, local::LocalBrowser, settings::Settings, terminal};
+use crate::{args::BrowserArgs, flow_directory, keys, local::LocalBrowser, settings::Settings, terminal};
 use anyhow::Result;
 use async_trait::async_trait;
 use runners_core::{
-    ArtifactStore, ControlPlane, Egress, JobOptions, TenantId,
+    ArtifactStore, ControlPlane, DirectorySecrets, Egress, EnvironmentSecrets, JobOptions, SecretSource,
+    TenantId,
     orchestration::{
         Orchestrator, OrchestratorBuilder, PoolRegion, ProcessRegion, Region, RegionCall, RegionError,
         RegionReply,
@@ -13,6 +14,7 @@ use runners_core::{
     store::Store,
 };
 use runners_exec_webdriver::{FlowCheckExecutor, FlowChecks};
+use runners_region_http::RegionTenants;
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
@@ -56,12 +58,14 @@ pub(crate) struct Serving {
 
 impl Checks {
     /// Reads the flows, and looks whether there is a browser for them, which is sent to `pages` alone.
-    /// None is started yet.
+    /// None is started yet. What they name as secrets is in the directory `secrets` or the environment,
+    /// for requests of the tenant `default`.
     ///
     /// # Errors
     /// What is wrong with a flow.
     pub(crate) fn open(
         directory: Option<&Path>,
+        secrets: Option<&Path>,
         browser: &BrowserArgs,
         pages: Egress,
         artifacts: impl ArtifactStore,
@@ -76,6 +80,7 @@ impl Checks {
                 let executor = FlowCheckExecutor::new(browser.executor.clone(), flows.clone());
                 let region = ProcessRegion::new(executor).side_by_side(SIDE_BY_SIDE);
                 let region = region.artifacts(TenantId::DEFAULT, artifacts);
+                let region = region.secrets(TenantId::DEFAULT, flows.clone(), sources(secrets));
                 let calls = Arc::new(Semaphore::new(CALLS_MAX));
                 (Some(browser), Here::Serving(Serving { region, pages, calls }))
             }
@@ -97,7 +102,13 @@ impl Checks {
         let mut is_taken = false;
         for region in settings.regions(egress)? {
             is_taken |= region.name() == LOCAL;
-            builder = builder.region(region.name().to_owned(), region);
+            let name = region.name().to_owned();
+            builder = match region.tenants().cloned() {
+                Some(RegionTenants::All) => builder.region(name, region),
+                Some(RegionTenants::Only(tenants)) => builder.region_of(tenants, name, region),
+                // Its credential is the operator's, who says who else may use it.
+                None => builder.region_of([TenantId::DEFAULT], name, region),
+            };
         }
         if let Here::Serving(_) = &self.region {
             builder = builder.local(self.region.clone());
@@ -137,6 +148,13 @@ impl Checks {
             browser.stop().await;
         }
     }
+}
+
+/// Where secrets are, as those of `runners run` are.
+fn sources(directory: Option<&Path>) -> Vec<Arc<dyn SecretSource>> {
+    let directory = directory.map(|path| Arc::new(DirectorySecrets::new(path)) as Arc<dyn SecretSource>);
+    let environment = EnvironmentSecrets::prefixed(keys::SECRETS_PREFIX);
+    directory.into_iter().chain([Arc::new(environment) as Arc<dyn SecretSource>]).collect()
 }
 
 #[async_trait]

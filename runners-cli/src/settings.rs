@@ -150,6 +150,10 @@ impl Settings {
         self.layer.flows.as_deref()
     }
 
+    pub(crate) fn secrets(&self) -> Option<&Path> {
+        self.layer.secrets.as_deref()
+    }
+
     pub(crate) fn serves_orchestrator(&self) -> bool {
         !self.layer.no_orchestrator.unwrap_or_default()
     }

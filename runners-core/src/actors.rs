@@ -11,5 +11,6 @@ pub(crate) mod management;
 pub(crate) mod orchestrator;
 pub(crate) mod records;
 pub(crate) mod runner;
+mod secrets;
 pub(crate) mod spool;
 pub(crate) mod turn;

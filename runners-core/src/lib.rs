@@ -183,7 +183,7 @@ pub mod prelude {
 /// The metrics seam, and every instrument.
 pub mod metrics {
     pub use crate::seams::metrics::{
-        Attribute, Instrument, Measure, Meter, Metrics, NoMetrics, control_plane, runner,
+        Attribute, Instrument, Measure, Meter, Metrics, NoMetrics, control_plane, orchestrator, runner,
     };
 }
 

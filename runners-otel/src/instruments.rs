@@ -16,6 +16,7 @@ use std::{
 pub struct OtelMetrics {
     control_plane: OtelMeter,
     runner: OtelMeter,
+    orchestrator: OtelMeter,
     wanted: bool,
     made: RwLock<HashMap<(Meter, &'static str), Made>>,
 }
@@ -29,17 +30,18 @@ enum Made {
 
 impl OtelMetrics {
     /// Makes instruments of `provider`, on meters named `prefix` and
-    /// `.self_hosted.control_plane` or `.self_hosted.runner_daemon`. The usual prefix is
-    /// [`Meter::PREFIX`].
+    /// `.self_hosted.control_plane`, `.self_hosted.runner_daemon` or `.self_hosted.orchestrator`. The
+    /// usual prefix is [`Meter::PREFIX`].
     #[must_use]
     pub fn new(provider: &impl MeterProvider, prefix: &str) -> Self {
         let name = |meter: Meter| -> &'static str {
-            // A meter's name lives as long as the program; there are two for each provider.
+            // A meter's name lives as long as the program; there are three for each provider.
             Box::leak(format!("{prefix}.{}", meter.suffix()).into_boxed_str())
         };
         Self {
             control_plane: provider.meter(name(Meter::ControlPlane)),
             runner: provider.meter(name(Meter::Runner)),
+            orchestrator: provider.meter(name(Meter::Orchestrator)),
             wanted: true,
             made: RwLock::default(),
         }
@@ -65,6 +67,7 @@ impl OtelMetrics {
         let meter = match instrument.meter {
             Meter::ControlPlane => &self.control_plane,
             Meter::Runner => &self.runner,
+            Meter::Orchestrator => &self.orchestrator,
         };
         let (name, unit, about) = (instrument.name, instrument.unit, instrument.description);
         match instrument.measure {

@@ -4,7 +4,7 @@ use crate::{
     circuit::Circuit,
     permitted::Permitted,
     region::{HttpRegion, Inner},
-    settings::{RegionSetting, RegionSettings},
+    settings::{RegionSetting, RegionSettings, RegionTenants},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use reqwest::{Url, redirect};
@@ -32,6 +32,7 @@ pub struct HttpRegionBuilder {
     answer_within: Duration,
     reply_bytes_max: usize,
     clock: Arc<dyn Clock>,
+    tenants: Option<RegionTenants>,
 }
 
 /// What is wrong with a region as it was set up. It repeats no URL and no value of a header.
@@ -80,6 +81,7 @@ impl HttpRegionBuilder {
             answer_within: HttpRegion::ANSWER_WITHIN,
             reply_bytes_max: HttpRegion::REPLY_BYTES_MAX,
             clock: Arc::new(SystemClock::default()),
+            tenants: None,
         }
     }
 
@@ -149,6 +151,7 @@ impl HttpRegionBuilder {
             reply_bytes_max: self.reply_bytes_max,
             circuit: Mutex::new(Circuit::default()),
             clock: self.clock,
+            tenants: self.tenants,
         })))
     }
 
@@ -216,6 +219,7 @@ impl RegionSettings {
             let mut builder = HttpRegion::builder(name, setting.url).egress(egress.clone());
             builder.token = setting.token;
             builder.headers = setting.headers.into_iter().collect();
+            builder.tenants = setting.tenants;
             builder.build()
         };
         self.into_regions().map(region).collect()

@@ -12,4 +12,4 @@ mod settings;
 
 pub use builder::{HttpRegionBuilder, RegionBuildError};
 pub use region::{HttpRegion, RegionHealth};
-pub use settings::{REGIONS_VARIABLE, RegionSettings, RegionSettingsError};
+pub use settings::{REGIONS_VARIABLE, RegionSettings, RegionSettingsError, RegionTenants};

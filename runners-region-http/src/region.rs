@@ -5,6 +5,7 @@ use crate::{
     builder::HttpRegionBuilder,
     circuit::{Admission, Circuit},
     exchange,
+    settings::RegionTenants,
 };
 use async_trait::async_trait;
 use futures::future::{Either, select};
@@ -50,6 +51,7 @@ pub(crate) struct Inner {
     pub(crate) reply_bytes_max: usize,
     pub(crate) circuit: Mutex<Circuit>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tenants: Option<RegionTenants>,
 }
 
 /// How a region is.
@@ -83,6 +85,13 @@ impl HttpRegion {
         &self.0.name
     }
 
+    /// Whose requests it is for, if its [settings](crate::RegionSettings) say. Seeing to it is for whoever
+    /// adds it to an orchestrator.
+    #[must_use]
+    pub fn tenants(&self) -> Option<&RegionTenants> {
+        self.0.tenants.as_ref()
+    }
+
     /// Asks the region how it is, with `GET <url>/info`. If it answers, it is left alone no longer.
     ///
     /// # Cancel safety
@@ -111,6 +120,10 @@ impl Region for HttpRegion {
             // What is dropped closes its connection, by which the region sees that nobody waits.
             Either::Right(_) => Err(RegionError::refused("the call was cancelled")),
         }
+    }
+
+    fn is_left_alone(&self) -> bool {
+        self.0.circuit().is_open()
     }
 }
 

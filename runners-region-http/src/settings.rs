@@ -1,18 +1,31 @@
 //! Regions as an operator writes them down: names, with URLs and what else a call needs. Building
 //! the clients of them is left to the region.
 
-use runners_core::Secret;
+use runners_core::{Secret, TenantId};
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, MapAccess, Visitor},
+    de::{Error as _, MapAccess, SeqAccess, Visitor},
 };
-use std::{collections::BTreeMap, env, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fmt,
+};
 
 /// The variable of the environment that names regions.
 pub const REGIONS_VARIABLE: &str = "PLAYWRIGHT_RUNNERS";
 
-/// Regions by their names. In JSON or TOML each is a URL, or an object with a `url`, a `token` and
-/// `headers`:
+/// Whose requests a region is for, as its settings say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a region is for everybody or for some")]
+pub enum RegionTenants {
+    /// Everybody's.
+    All,
+    /// Those of these tenants.
+    Only(BTreeSet<TenantId>),
+}
+
+/// Regions by their names. In JSON or TOML each is a URL, or an object with a `url`, a `token`,
+/// `headers`, and `tenants`: the ids of those whose requests it is for, or `"all"`.
 ///
 /// ```
 /// use runners_region_http::RegionSettings;
@@ -37,6 +50,7 @@ pub(crate) struct RegionSetting {
     pub(crate) url: String,
     pub(crate) token: Option<Secret>,
     pub(crate) headers: BTreeMap<String, Secret>,
+    pub(crate) tenants: Option<RegionTenants>,
 }
 
 /// What is wrong with settings of regions. It repeats no value, which may be a secret.
@@ -154,6 +168,8 @@ struct Whole {
     token: Option<Hidden>,
     #[serde(default)]
     headers: BTreeMap<String, Hidden>,
+    #[serde(default)]
+    tenants: Option<RegionTenants>,
 }
 
 /// A text that is a secret from the moment it is read.
@@ -162,6 +178,33 @@ struct Hidden(Secret);
 impl<'de> Deserialize<'de> for Hidden {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(|text| Self(Secret::from_text(text)))
+    }
+}
+
+impl<'de> Deserialize<'de> for RegionTenants {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = RegionTenants;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"all\", or a list of ids of tenants")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RegionTenants, E> {
+                if text == "all" {
+                    Ok(RegionTenants::All)
+                } else {
+                    Err(E::invalid_value(serde::de::Unexpected::Str(text), &self))
+                }
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut ids: A) -> Result<RegionTenants, A::Error> {
+                let mut tenants = BTreeSet::new();
+                while let Some(tenant) = ids.next_element::<TenantId>()? {
+                    tenants.insert(tenant);
+                }
+                Ok(RegionTenants::Only(tenants))
+            }
+        }
+        deserializer.deserialize_any(Either)
     }
 }
 
@@ -188,10 +231,10 @@ impl<'de> Deserialize<'de> for Written {
 impl From<Written> for RegionSetting {
     fn from(written: Written) -> Self {
         match written {
-            Written::Url(url) => Self { url, token: None, headers: BTreeMap::new() },
-            Written::Whole(Whole { url, token, headers }) => {
+            Written::Url(url) => Self { url, token: None, headers: BTreeMap::new(), tenants: None },
+            Written::Whole(Whole { url, token, headers, tenants }) => {
                 let headers = headers.into_iter().map(|(name, value)| (name, value.0)).collect();
-                Self { url, token: token.map(|token| token.0), headers }
+                Self { url, token: token.map(|token| token.0), headers, tenants }
             }
         }
     }
@@ -221,6 +264,10 @@ mod tests {
             ("{\"eu\":{\"url\":\"x\",\"tokn\":\"hunter2\"}}", "unknown field `tokn`"),
             ("{\"eu\":\"a\",\"eu\":\"b\"}", "the region \"eu\" is there twice"),
             ("{\"eu\":{\"url\":\"x\",\"headers\":\"hunter2\"}}", "the region \"eu\": expected a map"),
+            (
+                "{\"eu\":{\"url\":\"x\",\"tenants\":\"some\"}}",
+                "expected \"all\", or a list of ids of tenants",
+            ),
             ("\"hunter2\"", "regions: expected an object of regions"),
             ("{\"\":\"a\"}", "must have 1 to 100 bytes"),
         ] {
@@ -228,6 +275,18 @@ mod tests {
             assert!(error.contains(part) && !error.contains("hunter2"), "{text}: {error}");
             assert!(error.ends_with("write {\"name\": \"https://…\"}"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_region_says_whose_requests_it_is_for() {
+        let tenant = TenantId::from_bytes([7; 16]);
+        let text = format!(
+            r#"{{"a":"u","b":{{"url":"u","tenants":"all"}},"c":{{"url":"u","tenants":["{tenant}"]}}}}"#
+        );
+        let settings: RegionSettings = text.parse().unwrap();
+        let told: Vec<_> = settings.into_regions().map(|(_, region)| region.tenants).collect();
+        let only = RegionTenants::Only([tenant].into());
+        assert_eq!(told, [None, Some(RegionTenants::All), Some(only)]);
     }
 
     #[test]

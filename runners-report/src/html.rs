@@ -4,6 +4,7 @@
 
 mod film;
 mod log;
+mod sides;
 mod view;
 
 use askama::Template;
@@ -13,6 +14,7 @@ use runners_core::{
     Digest,
     report::{ArtifactReport, JobReport, RunReport},
 };
+use sides::SidesView;
 use std::{cell::Cell, fmt};
 use view::{CountView, JobView};
 
@@ -40,6 +42,7 @@ struct Page<'r> {
     started_at: String,
     span: String,
     counts: Vec<CountView>,
+    sides: Option<SidesView<'r>>,
     jobs: Vec<JobView<'r>>,
     alone: bool,
 }
@@ -80,10 +83,11 @@ impl<'r> Html<'r> {
     #[must_use]
     pub fn render(&self) -> String {
         let shelf = Shelf { html: self, left: Cell::new(Self::PICTURES_BYTES_MAX), films: Cell::new(0) };
+        let (sides, beside) = SidesView::new(self.run, &shelf);
         let mut order: Vec<usize> = (0..self.run.jobs.len()).collect();
         order.sort_by_key(|at| self.run.jobs[*at].conclusion.is_passed());
         let mut jobs: Vec<_> =
-            order.into_iter().map(|at| (at, JobView::new(at, &self.run.jobs[at], &shelf))).collect();
+            order.into_iter().map(|at| (at, JobView::new(at, &self.run.jobs[at], &shelf, &beside))).collect();
         jobs.sort_by_key(|(at, _)| *at);
         let counts = view::counts(self.run.counts());
         let (class, verdict) = view::verdict(self.run);
@@ -99,6 +103,7 @@ impl<'r> Html<'r> {
             started_at: self.run.started_at.to_string(),
             span: crate::words::span(self.run.duration),
             counts,
+            sides,
             alone: jobs.len() == 1,
             jobs: jobs.into_iter().map(|(_, job)| job).collect(),
         };

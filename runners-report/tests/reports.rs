@@ -3,7 +3,7 @@
 use quick_junit::Report;
 use runners_core::{
     Conclusion, Fault, Outcome, Timestamp,
-    report::{ArtifactReport, AttemptReport, JobReport, RunReport, StepReport, StepState},
+    report::{ArtifactReport, AttemptReport, ComparisonReport, JobReport, RunReport, StepReport, StepState},
 };
 use runners_report::{Html, ctrf, junit};
 use serde_json::{Value, json};
@@ -280,4 +280,56 @@ fn ctrf_has_what_its_schema_requires_and_counts_what_it_lists() {
     assert_eq!(tests[0]["attachments"][0]["contentType"], "image/png");
     assert_eq!(tests[1]["name"], "good", "a name is never empty");
     assert_eq!(tests[2]["rawStatus"], "errored");
+}
+
+/// One check in three regions, of which each left a picture and one failed.
+fn compared() -> RunReport {
+    let job = |region: &str, conclusion| {
+        let mut job = JobReport::new(format!("opens-{region}"), "opens · https://shop.example/", conclusion);
+        job.region = Some(region.to_owned());
+        job.duration = Duration::from_millis(if region == "us" { 4_000 } else { 1_000 });
+        job.artifacts = vec![ArtifactReport::new("home.png", Some(format!("a/{region}")), "image/png", 3)];
+        job
+    };
+    let mut failed = job("us", Conclusion::Failed);
+    failed.artifacts.push(ArtifactReport::new("failed.png", Some("a/failed".to_owned()), "image/png", 3));
+    let mut run = run_of(vec![job("eu", Conclusion::Passed), failed, job("hk", Conclusion::Passed)]);
+    let alone = ComparisonReport::new("alike · https://shop.example/", true, vec![0, 2]);
+    run.comparison = vec![alone, ComparisonReport::new(run.jobs[0].title.clone(), false, vec![0, 1, 2])];
+    run
+}
+
+#[test]
+fn what_regions_came_to_stands_side_by_side_and_what_differs_comes_first() {
+    let mut run = compared();
+    run.jobs[0].region = Some(EVIL.to_owned());
+    let read = |_: &ArtifactReport| Some(vec![1, 2, 3]);
+    let page = Html::of(&run).with_artifacts(&read).render();
+    assert!(page.contains("2 checks in 3 regions, 1 differs"), "{page}");
+    let (differs, alike) = (page.find("differs</b>").unwrap(), page.find("alike · ").unwrap());
+    assert!(differs < alike, "{page}");
+    for shown in [
+        "href=\"#job-2\"><b>failed</b>",
+        "width=\"25.00\"",
+        "no such picture",
+        "<h3>failed.png</h3>",
+        "not asked",
+    ] {
+        assert!(page.contains(shown), "no {shown} in {page}");
+    }
+    assert!(!page.contains("<script"), "{page}");
+    let without = Html::of(&run).render();
+    assert!(without.contains("2 checks in 3 regions") && !without.contains("<h3>"), "{without}");
+    run.comparison.clear();
+    assert!(!Html::of(&run).render().contains("Side by side"));
+}
+
+#[test]
+fn a_picture_that_stands_side_by_side_is_not_in_the_page_again() {
+    let mut run = compared();
+    run.comparison.remove(0);
+    let read = |artifact: &ArtifactReport| Some(artifact.path.clone().unwrap_or_default().into_bytes());
+    let page = Html::of(&run).with_artifacts(&read).render();
+    assert_eq!(page.matches("<img ").count(), 4, "{page}");
+    assert_eq!(page.matches("href=\"#side-1\"").count(), 1 + 4, "{page}");
 }

@@ -6,11 +6,20 @@ use anyhow::{Context as _, bail};
 use runners_benches::{
     bed::runtime,
     figures::{Spread, percentile},
+    machine::{against, machine},
     orchestrated::{REGION, Stage, Took, serve_region},
 };
 use std::time::Duration;
 
 const SECTIONS: [&str; 3] = ["one", "hundred", "many"];
+
+/// What is aimed at: a run of one job, a run of a hundred, one of five thousand, processor time of a job,
+/// all in milliseconds; and how much more a job may cost in a large run than in a small one.
+const ONE_AIM: f64 = 3.0;
+const HUNDRED_AIM: f64 = 60.0;
+const MANY_AIM: f64 = 2_000.0;
+const USED_AIM: f64 = 0.25;
+const GROWTH_AIM: f64 = 1.0;
 
 /// How many single jobs one round has.
 const ONE_AFTER_THE_OTHER: usize = 200;
@@ -32,6 +41,7 @@ fn main() -> anyhow::Result<()> {
         Ok(text) => text.parse().context("ROUNDS is a number")?,
         Err(_) => 7,
     };
+    println!("{}, {rounds} rounds", machine());
     runtime()?.block_on(async {
         let stage = Stage::start().await?;
         // The first is not counted: connections are opened, and statements prepared.
@@ -55,7 +65,7 @@ async fn one(stage: &Stage, rounds: usize) -> anyhow::Result<()> {
         all.push(stage.run(1).await?.elapsed);
     }
     let [half, most] = [0.5, 0.99].map(|share| millis(percentile(&mut all, share)));
-    println!("  p50 {half:.2} ms, p99 {most:.2} ms");
+    println!("  p50 {half:.2} ms, p99 {most:.2} ms; {}", against(half, ONE_AIM, "ms"));
     Ok(())
 }
 
@@ -65,7 +75,7 @@ async fn hundred(stage: &Stage, rounds: usize) -> anyhow::Result<()> {
     for _ in 0..rounds {
         all.push(stage.run(100).await?);
     }
-    tell(&all, 100);
+    tell(&all, 100, Some(HUNDRED_AIM));
     Ok(())
 }
 
@@ -84,18 +94,24 @@ async fn many(stage: &Stage, rounds: usize) -> anyhow::Result<()> {
         sum.used /= FEW_REPEATED;
         few.push(sum);
     }
-    tell(&many, MANY);
-    tell(&few, FEW);
+    tell(&many, MANY, Some(MANY_AIM));
+    tell(&few, FEW, None);
     let each = |took: &Took, jobs: u64| took.used.as_secs_f64() / count(jobs);
     let ratios = many.iter().zip(&few).map(|(many, few)| each(many, MANY) / each(few, FEW));
-    println!("  processor time of a job, of {MANY} against of {FEW}: {}", Spread::of(ratios));
+    let ratio = Spread::of(ratios);
+    let aim = against(ratio.median, GROWTH_AIM, "");
+    println!("  processor time of a job, of {MANY} against of {FEW}: {ratio}; {aim}");
     Ok(())
 }
 
-fn tell(all: &[Took], jobs: u64) {
+fn tell(all: &[Took], jobs: u64, elapsed_aim: Option<f64>) {
     let elapsed = Spread::of(all.iter().map(|took| millis(took.elapsed)));
     let used = Spread::of(all.iter().map(|took| millis(took.used) / count(jobs)));
-    println!("  {jobs} jobs in {elapsed} ms, {used} ms of processor time each");
+    let aim = elapsed_aim.map(|aim| format!(" ({})", against(elapsed.median, aim, "ms"))).unwrap_or_default();
+    // What a small run costs is for the comparison alone.
+    let each =
+        elapsed_aim.map(|_| format!(" ({})", against(used.median, USED_AIM, "ms"))).unwrap_or_default();
+    println!("  {jobs} jobs in {elapsed} ms{aim}, {used} ms of processor time each{each}");
 }
 
 fn millis(span: Duration) -> f64 {

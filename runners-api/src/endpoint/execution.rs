@@ -2,7 +2,7 @@
 //! check in their order, whatever becomes of it.
 
 use super::{
-    Face, Inner,
+    Face, Inner, Whose,
     repeats::Keyed,
     request::{self, Asked},
 };
@@ -11,6 +11,7 @@ use crate::{
     wire::body::within,
 };
 use axum::{
+    Extension,
     body::Body,
     extract::State,
     response::{IntoResponse as _, Response},
@@ -48,7 +49,12 @@ struct Answer {
     results: Vec<RegionResult>,
 }
 
-pub(super) async fn execute(State(face): State<Face>, headers: HeaderMap, content: Body) -> Response {
+pub(super) async fn execute(
+    State(face): State<Face>,
+    Extension(whose): Extension<Whose>,
+    headers: HeaderMap,
+    content: Body,
+) -> Response {
     let inner = &*face.0;
     let Ok(place) = Arc::clone(&inner.places).try_acquire_owned() else {
         let message =
@@ -61,7 +67,7 @@ pub(super) async fn execute(State(face): State<Face>, headers: HeaderMap, conten
     };
     let answered = async {
         let keyed = Keyed::of(&headers, &envelope.content.to_string())?;
-        let begin = |asked| carried(face.clone(), asked, place, keyed).boxed();
+        let begin = |asked| carried(face.clone(), whose, asked, place, keyed).boxed();
         match keyed {
             None => begin(request::read(inner, &envelope.content)?).await,
             Some(keyed) => {
@@ -86,11 +92,12 @@ fn told(answer: &Bytes, wrapped: bool) -> Response {
 /// Carries a call out, and remembers its answer under its key.
 async fn carried(
     face: Face,
+    whose: Whose,
     asked: Asked,
     place: OwnedSemaphorePermit,
     keyed: Option<Keyed>,
 ) -> Result<Bytes, Refusal> {
-    let answer = carry_out(&face, asked, place).await?;
+    let answer = carry_out(&face, whose, asked, place).await?;
     let answer = Bytes::from(serde_json::to_vec(&answer).expect("invariant: an answer is plain data"));
     if let Some(keyed) = keyed {
         face.0.repeats.answered(keyed, face.0.clock.boot(), &answer);
@@ -98,7 +105,12 @@ async fn carried(
     Ok(answer)
 }
 
-async fn carry_out(face: &Face, asked: Asked, place: OwnedSemaphorePermit) -> Result<Answer, Refusal> {
+async fn carry_out(
+    face: &Face,
+    whose: Whose,
+    asked: Asked,
+    place: OwnedSemaphorePermit,
+) -> Result<Answer, Refusal> {
     let Asked { url, checks, check_timeout, run_id, region } = asked;
     let mut random = [0; 10];
     face.0.random.fill(&mut random);
@@ -106,6 +118,7 @@ async fn carry_out(face: &Face, asked: Asked, place: OwnedSemaphorePermit) -> Re
     let cancelled = CancellationToken::new();
     let mut call = RegionCall::new(run_id.clone().unwrap_or_default(), job, url, checks.clone());
     call.region.clone_from(&region);
+    call.tenant = whose.0;
     call.check_timeout = Some(check_timeout);
     let call = call.cancelled_by(cancelled.clone());
     let carried = spawned(face.clone(), call, cancelled.clone(), place);

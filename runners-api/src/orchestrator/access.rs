@@ -28,6 +28,7 @@ pub(super) struct Access {
 /// Who calls.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
+    pub(super) tenant: TenantId,
     pub(super) client: OrchestratorClient,
     scopes: BTreeSet<Scope>,
     /// Completes when the credential is good no longer.
@@ -64,7 +65,7 @@ impl Caller {
             Principal::Operator => (tenant_of(headers)?.unwrap_or(TenantId::DEFAULT), Scope::ALL.into()),
             _ => return Err(forbidden("the credential is for something else: use an API credential")),
         };
-        Ok(Self { client: inner.orchestrator.client(tenant), scopes, ended: ended.shared() })
+        Ok(Self { tenant, client: inner.orchestrator.client(tenant), scopes, ended: ended.shared() })
     }
 
     pub(super) fn may(&self, scope: Scope) -> Result<(), Refusal> {

@@ -20,8 +20,9 @@ Times are UTC as of RFC 3339, and spans are milliseconds. Members that are not k
 /// The document, with the regions for those who may see them.
 pub(super) async fn specification(State(face): State<Face>, headers: HeaderMap) -> Response {
     let caller = Caller::of(&face.0, &headers, None).await;
-    let may_see = caller.is_ok_and(|caller| caller.may(Scope::Read).is_ok());
-    let regions: Vec<&str> = face.0.orchestrator.regions().filter(|_| may_see).collect();
+    let reads = caller.ok().filter(|caller| caller.may(Scope::Read).is_ok());
+    let regions: Vec<&str> =
+        reads.iter().flat_map(|caller| face.0.orchestrator.regions_of(caller.tenant)).collect();
     described::specification(&document(&regions, &face.0.reports))
 }
 
@@ -214,7 +215,7 @@ fn schemas(regions: &[&str]) -> Value {
         &["jobId", "url", "runners", "state", "results"],
         json!({
             "jobId": text, "region": text, "url": text, "runners": texts, "state": state,
-            "results": { "type": "array", "items": result }, "error": text, "notes": texts,
+            "results": { "type": "array", "items": result }, "error": text, "notes": texts, "waits": text,
             "startedAt": time, "completedAt": time, "durationMs": count, "finding": text,
         }),
     );

@@ -78,6 +78,11 @@ pub(crate) struct GivenSettings {
     /// pools, and with a browser here for mode local and the runner endpoint.
     #[arg(long, value_name = "DIR", env = "RUNNERS_FLOWS")]
     pub(crate) flows: Option<PathBuf>,
+    /// A directory of secrets that those flows may name where they are carried out here, for the tenant
+    /// default alone: one in each file (mode 0600). Environment variables RUNNERS_SECRET_NAME are secrets
+    /// too.
+    #[arg(long, value_name = "DIR", env = "RUNNERS_SECRETS")]
+    pub(crate) secrets: Option<PathBuf>,
     /// Let regions be called, and pages be looked at from here, in this network too, such as
     /// 127.0.0.0/8; may be given several times. Public addresses always can be.
     #[arg(long, value_name = "NETWORK", env = "RUNNERS_EGRESS_ALLOW", value_delimiter = ',')]

@@ -103,12 +103,16 @@ pub(crate) struct AskArgs {
     pub(crate) token_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
-    /// A file of settings, of which regions and flows count here [default: runners.toml, if it is there].
+    /// A file of settings, of which regions, flows and secrets count here [default: runners.toml, if it is there].
     #[arg(long, value_name = "FILE", env = "RUNNERS_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     /// A directory of recorded flows, each a check of this process under the name of its file.
     #[arg(long, value_name = "DIR", env = "RUNNERS_FLOWS")]
     pub(crate) flows: Option<PathBuf>,
+    /// A directory of secrets that those flows may name, one in each file (mode 0600). Environment
+    /// variables RUNNERS_SECRET_NAME are secrets too.
+    #[arg(long, value_name = "DIR", env = "RUNNERS_SECRETS")]
+    pub(crate) secrets: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) browser: BrowserArgs,
 }

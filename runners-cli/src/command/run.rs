@@ -9,6 +9,7 @@ use crate::{
     connection::{self, TokenSource},
     daemon::Supervisor,
     exit::Exit,
+    flow_directory,
     identity::{self, Identity},
     interrupts::Interrupts,
     keys,
@@ -31,6 +32,7 @@ use runners_core::{
     metrics::{Metrics, runner::REGISTRATION_FAILURES},
     protocol::{Enrolled, RefusalCode, Refused},
 };
+use runners_exec_webdriver::{FlowCheckExecutor, FlowChecks};
 use runners_otel::Telemetry;
 use runners_transport_http::{HttpArtifacts, HttpRelay, HttpTransport};
 use serde_json::json;
@@ -55,6 +57,7 @@ pub(super) async fn execute(arguments: RunArgs, telemetry: &Telemetry) -> Result
 async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
     let mut interrupts = Interrupts::listen()?;
     let background = Background::enter(arguments).await?;
+    let checks = arguments.flows.as_deref().map(flow_directory::read).transpose()?;
     let browser = LocalBrowser::new(&arguments.browser)?;
     let name = arguments.name.clone().unwrap_or_else(identity::machine_name);
     let state = identity::state_of(arguments, &name)?;
@@ -77,6 +80,7 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
     if let Some(port) = &metrics_port {
         narrator.say(&format!("metrics are at {}", port.url), json!({ "event": "metrics", "url": port.url }));
     }
+    checks.iter().for_each(|checks| announce_checks(&narrator, checks));
     let account = background.as_ref().map(|background| background.account(arguments, &identity, &name));
     let supervisor = Supervisor;
     let watched = Arc::new(Watched { narrator: narrator.clone(), account, supervisor });
@@ -89,7 +93,8 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
     let Some(found) = find_out(&browser, arguments, &narrator, &mut interrupts).await else {
         return Ok(Exit::Passed);
     };
-    let parts = Parts { arguments, name, state, spool, identity, found, transport: transport.clone() };
+    let parts =
+        Parts { arguments, name, state, spool, identity, found, checks, transport: transport.clone() };
     let mut course = Course {
         interrupts,
         background: background.as_ref(),
@@ -121,6 +126,8 @@ struct Parts<'a> {
     spool: Spool,
     identity: Identity,
     found: Found,
+    /// What checks ask for by their names, if it carries any out.
+    checks: Option<FlowChecks>,
     transport: HttpTransport,
 }
 
@@ -148,6 +155,10 @@ impl Parts<'_> {
             .metrics(telemetry.metrics())
             .traces(telemetry.traces())
             .executor(browser.executor.clone());
+        let builder = match self.checks.clone() {
+            Some(checks) => builder.executor(FlowCheckExecutor::new(browser.executor.clone(), checks)),
+            None => builder,
+        };
         Ok(if paused { builder.start_paused() } else { builder.start() })
     }
 }
@@ -199,6 +210,13 @@ async fn find_out(
         narrator.say(text, event.clone());
     }
     Some(found)
+}
+
+/// Says which checks whoever asks the pool gets from this runner.
+fn announce_checks(narrator: &Narrator, checks: &FlowChecks) {
+    let names: Vec<&str> = checks.names().collect();
+    let told = json!({ "event": "checks", "checks": names });
+    narrator.say(&format!("checks of its own: {}", names.join(", ")), told);
 }
 
 /// Says whose jobs it executes, and where secrets are.

@@ -39,6 +39,7 @@ pub(crate) struct Layer {
     #[schemars(with = "Option<String>")]
     pub(super) keep_jobs: Option<Span>,
     pub(super) flows: Option<PathBuf>,
+    pub(super) secrets: Option<PathBuf>,
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) egress_allow: Option<Vec<Allowed>>,
     pub(super) egress_host: Option<Vec<String>>,
@@ -125,6 +126,7 @@ impl Layer {
             artifact_grace: given.artifact_grace.filter(|_| of("artifact_grace")),
             keep_jobs: given.keep_jobs.filter(|_| of("keep_jobs")),
             flows: given.flows.clone().filter(|_| of("flows")),
+            secrets: given.secrets.clone().filter(|_| of("secrets")),
             egress_allow: of("egress_allow").then(|| allowed(&given.egress_allow)),
             egress_host: of("egress_host").then(|| given.egress_host.clone()),
             no_orchestrator: of("no_orchestrator").then_some(given.no_orchestrator),

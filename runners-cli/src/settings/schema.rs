@@ -53,6 +53,14 @@ fn regions() -> Value {
         ("url".to_owned(), json!({ "type": "string", "description": "Where its endpoint is." })),
         ("token".to_owned(), json!({ "type": "string", "description": "The bearer token of its calls." })),
         ("headers".to_owned(), json!({ "type": "object", "additionalProperties": text })),
+        (
+            "tenants".to_owned(),
+            json!({
+                "description": "Whose requests it is for: all, or the ids of tenants. The tenant default alone \
+                                unless this is said.",
+                "anyOf": [{ "const": "all" }, { "type": "array", "items": text }],
+            }),
+        ),
     ]);
     let whole = json!({
         "type": "object", "properties": members, "required": ["url"], "additionalProperties": false,
@@ -60,7 +68,7 @@ fn regions() -> Value {
     json!({
         "type": "object",
         "description": "Regions that are called over HTTP, by their names: each a URL, or a table of url, \
-                        token and headers. PLAYWRIGHT_RUNNERS goes before them, name by name.",
+                        token, headers and tenants. PLAYWRIGHT_RUNNERS goes before them, name by name.",
         "additionalProperties": { "anyOf": [{ "type": "string" }, whole] },
     })
 }

@@ -165,6 +165,12 @@ impl Client {
         }
     }
 
+    /// The clock that it waits on.
+    #[cfg(feature = "orchestrator")]
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
     /// The result of a job that has a verdict, wherever it is kept.
     pub(crate) async fn result_bytes(&self, view: &JobView) -> Result<Opaque, Error> {
         if let Some(result) = &view.result {

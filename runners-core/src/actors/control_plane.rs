@@ -74,6 +74,7 @@ use feed::Feed;
 use hosting::Hosting;
 use live::Streams;
 use measures::Measures;
+pub(crate) use measures::name_of;
 use runs::Runs;
 pub(crate) use session::Session;
 use sessions::Sessions;

@@ -13,7 +13,9 @@ mod history;
 mod ledger;
 mod listing;
 mod local;
+mod measures;
 mod naming;
+mod placed;
 mod pool;
 mod process;
 mod retention;
@@ -32,7 +34,7 @@ use crate::{
     values::{id::TenantId, key::Key, time::Timestamp},
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     fmt,
     sync::{
         Arc, Mutex,
@@ -75,7 +77,12 @@ impl Orchestrator {
 
     /// The names of its regions, in order.
     pub fn regions(&self) -> impl Iterator<Item = &str> {
-        self.shared.regions.keys().map(String::as_str)
+        self.shared.regions.names()
+    }
+
+    /// The names of its regions that are for requests of `tenant`, in order: those of others are not.
+    pub fn regions_of(&self, tenant: TenantId) -> impl Iterator<Item = &str> {
+        self.shared.regions.names_of(tenant)
     }
 
     /// Whether requests in local mode are carried out.
@@ -109,7 +116,9 @@ impl Orchestrator {
 
 impl fmt::Debug for Orchestrator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Orchestrator").field("regions", &self.shared.regions.keys()).finish_non_exhaustive()
+        f.debug_struct("Orchestrator")
+            .field("regions", &self.regions().collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
 }
 
@@ -121,13 +130,15 @@ struct Shared {
     /// The clock whose wall time is stored: the store's, if it has one.
     wall: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    regions: BTreeMap<String, Arc<dyn Region>>,
+    regions: placed::Placed,
     /// Finds those that are not named here.
     finder: Option<finder::Finder>,
     local: Option<Arc<dyn Region>>,
     artifacts: Option<Arc<dyn ArtifactStore>>,
     /// One permit for each call that may be under way, over all runs.
     calls: Arc<Semaphore>,
+    calls_max: usize,
+    measures: measures::Measures,
     open_runs_max: u32,
     retention: Option<Duration>,
     /// Runs that are under way here, each with what cancels it.

@@ -1,9 +1,10 @@
 //! The metrics seam: what is counted and measured, told to whoever keeps numbers.
 //!
-//! It knows no system of metrics. Which instruments there are stands in `control_plane` and
-//! `runner`; where they are recorded is the actors' business, and what becomes of them a host's.
+//! It knows no system of metrics. Which instruments there are stands in `control_plane`, `runner` and
+//! `orchestrator`; where they are recorded is the actors' business, and what becomes of them a host's.
 
 pub mod control_plane;
+pub mod orchestrator;
 pub mod runner;
 
 use std::{fmt::Debug, sync::Arc};
@@ -51,7 +52,7 @@ pub type Attribute<'a> = (&'static str, &'a str);
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Instrument {
-    /// Which half it belongs to.
+    /// What it belongs to.
     pub meter: Meter,
     /// Its name in the style of OpenTelemetry, such as `self_hosted.queue.depth`.
     pub name: &'static str,
@@ -76,18 +77,20 @@ impl Instrument {
 
     /// Every instrument that this crate records.
     pub fn all() -> impl Iterator<Item = &'static Self> {
-        control_plane::ALL.iter().chain(runner::ALL).copied()
+        control_plane::ALL.iter().chain(runner::ALL).chain(orchestrator::ALL).copied()
     }
 }
 
-/// Which half an instrument belongs to. Two instruments of different halves may share a name.
+/// What an instrument belongs to. Two instruments of different meters may share a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "there are two halves")]
+#[expect(clippy::exhaustive_enums, reason = "whoever records has a meter for each")]
 pub enum Meter {
     /// The control plane.
     ControlPlane,
     /// The runner.
     Runner,
+    /// The orchestrator.
+    Orchestrator,
 }
 
 impl Meter {
@@ -100,6 +103,7 @@ impl Meter {
         match self {
             Self::ControlPlane => "self_hosted.control_plane",
             Self::Runner => "self_hosted.runner_daemon",
+            Self::Orchestrator => "self_hosted.orchestrator",
         }
     }
 }

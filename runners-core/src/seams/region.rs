@@ -8,6 +8,7 @@ use crate::values::{
 use async_trait::async_trait;
 use serde_json::Value;
 use std::{error::Error, fmt, fmt::Debug, sync::Arc, time::Duration};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Carries out checks somewhere: on a pool of runners, behind an HTTP endpoint, in this process.
@@ -26,12 +27,22 @@ pub trait Region: Debug + Send + Sync + 'static {
     /// Once [`cancelled`](RegionCall::cancelled) completes, the region stops what it can and answers
     /// what it has. What does not answer soon after is dropped.
     async fn execute(&self, call: RegionCall) -> Result<RegionReply, RegionError>;
+
+    /// Whether calls are put off without being made, because it failed again and again. It is looked at
+    /// to be measured, and is to be answered at once.
+    fn is_left_alone(&self) -> bool {
+        false
+    }
 }
 
 #[async_trait]
 impl<R: Region + ?Sized> Region for Arc<R> {
     async fn execute(&self, call: RegionCall) -> Result<RegionReply, RegionError> {
         (**self).execute(call).await
+    }
+
+    fn is_left_alone(&self) -> bool {
+        (**self).is_left_alone()
     }
 }
 
@@ -59,6 +70,15 @@ pub struct RegionCall {
     /// goes on by itself should stop by itself soon after.
     pub time_left: Option<Duration>,
     cancelled: CancellationToken,
+    told: Option<Told>,
+}
+
+/// Takes what a region tells while it is called: the job's place in its run, the number of its try, and
+/// what it says.
+#[derive(Clone, Debug)]
+struct Told {
+    at: usize,
+    to: mpsc::Sender<(usize, u32, String)>,
 }
 
 impl RegionCall {
@@ -77,6 +97,7 @@ impl RegionCall {
             check_timeout: None,
             time_left: None,
             cancelled: CancellationToken::new(),
+            told: None,
         }
     }
 
@@ -85,6 +106,21 @@ impl RegionCall {
     pub fn cancelled_by(mut self, cancelled: CancellationToken) -> Self {
         self.cancelled = cancelled;
         self
+    }
+
+    /// Has what the region [tells](Self::waits) sent on, for the job at this place of its run.
+    #[must_use]
+    pub(crate) fn told_to(mut self, at: usize, to: mpsc::Sender<(usize, u32, String)>) -> Self {
+        self.told = Some(Told { at, to });
+        self
+    }
+
+    /// Tells what the call waits for while nothing happens, such as that no runner is there: it is shown
+    /// with the run. Nothing waits for that, and where too much is told some of it is dropped.
+    pub fn waits(&self, why: impl Into<String>) {
+        if let Some(Told { at, to }) = &self.told {
+            let _ = to.try_send((*at, self.number, why.into()));
+        }
     }
 
     /// Names what is asked for: a repeat has the same key, a second try another. Letters, digits, `_`

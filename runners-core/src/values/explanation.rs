@@ -186,6 +186,23 @@ pub enum Obstacle {
 }
 
 impl Explanation {
+    /// Whether runners are there in each of its pools, and none of them can execute its kind. Waiting
+    /// helps only if one comes that can.
+    #[must_use]
+    pub fn no_runner_can(&self) -> bool {
+        let nobody = |pool: &PoolExplanation| {
+            let absent = |obstacle: &&Obstacle| matches!(obstacle, Obstacle::Absent | Obstacle::Elsewhere);
+            let mut there = pool
+                .runners
+                .iter()
+                .filter(|runner| !runner.obstacle.as_ref().is_some_and(|one| absent(&one)));
+            let first = there.next();
+            let is_of_kind = |runner: &RunnerExplanation| runner.obstacle != Some(Obstacle::Kind);
+            !pool.more && first.is_some_and(|first| !is_of_kind(first)) && !there.any(is_of_kind)
+        };
+        self.obstacle.is_none() && !self.pools.is_empty() && self.pools.iter().all(nobody)
+    }
+
     /// What would start the job now, in one sentence.
     #[must_use]
     pub fn advice(&self) -> String {

@@ -23,6 +23,21 @@ pub struct RunReport {
     pub duration: Duration,
     /// Every job, in the order of the submit.
     pub jobs: Vec<JobReport>,
+    /// What was asked for in more than one region, side by side.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub comparison: Vec<ComparisonReport>,
+}
+
+/// The same, as it went in more than one region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ComparisonReport {
+    /// What it is called, for people.
+    pub title: String,
+    /// Whether all regions came to the same.
+    pub agree: bool,
+    /// Which jobs of the run it is about, by their places there. A region that was asked twice has two.
+    pub jobs: Vec<usize>,
 }
 
 /// What became of one job.
@@ -159,7 +174,7 @@ impl RunReport {
     /// A report without jobs.
     #[must_use]
     pub fn new(title: impl Into<String>, started_at: Timestamp, duration: Duration) -> Self {
-        Self { title: title.into(), started_at, duration, jobs: Vec::new() }
+        Self { title: title.into(), started_at, duration, jobs: Vec::new(), comparison: Vec::new() }
     }
 
     /// How many jobs came to what.
@@ -178,6 +193,14 @@ impl RunReport {
             } += 1;
         }
         counts
+    }
+}
+
+impl ComparisonReport {
+    /// Compares these jobs of a run.
+    #[must_use]
+    pub fn new(title: impl Into<String>, agree: bool, jobs: Vec<usize>) -> Self {
+        Self { title: title.into(), agree, jobs }
     }
 }
 

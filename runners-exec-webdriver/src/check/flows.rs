@@ -141,6 +141,10 @@ impl CheckCommands for FlowChecks {
         let result: FlowResult = serde_json::from_slice(result).map_err(|error| error.to_string())?;
         Ok(told(check, &result))
     }
+
+    fn names(&self) -> Vec<String> {
+        Self::names(self).map(str::to_owned).collect()
+    }
 }
 
 /// Carries flows out as checks, in a session each. A flow that takes longer than its check may is

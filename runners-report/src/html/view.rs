@@ -4,6 +4,7 @@ use super::{
     Html, Shelf,
     film::FilmView,
     log::{ConsoleView, NetworkView},
+    sides::Beside,
 };
 use crate::words::{outcome, size, span};
 use runners_core::{
@@ -72,7 +73,7 @@ pub(super) struct LinkView<'r> {
 }
 
 impl<'r> JobView<'r> {
-    pub(super) fn new(at: usize, job: &'r JobReport, shelf: &Shelf<'_, '_>) -> Self {
+    pub(super) fn new(at: usize, job: &'r JobReport, shelf: &Shelf<'_, '_>, beside: &Beside<'_>) -> Self {
         let mut shown = BTreeSet::new();
         let total: Duration = job.steps.iter().map(|step| step.duration).sum();
         let mut before = Duration::ZERO;
@@ -88,7 +89,16 @@ impl<'r> JobView<'r> {
         let mut pictures = Vec::new();
         let mut links = Vec::new();
         for artifact in job.artifacts.iter().filter(|artifact| !shown.contains(artifact_key(artifact))) {
-            match shelf.picture(artifact) {
+            let picture = match beside.get(&(at, artifact.name.as_str())) {
+                // It is in the page already.
+                Some(side) => {
+                    let (address, size) = (Some(side.clone()), "side by side".to_owned());
+                    links.push(LinkView { name: &artifact.name, address, size });
+                    continue;
+                }
+                None => shelf.picture(artifact),
+            };
+            match picture {
                 Some(source) => pictures.push(PictureView::new(artifact, source, shelf)),
                 None => links.push(LinkView {
                     name: &artifact.name,
@@ -193,11 +203,11 @@ pub(super) fn counts(counts: Counts) -> Vec<CountView> {
 }
 
 /// It did not pass, and that does not count.
-fn is_excused(job: &JobReport) -> bool {
+pub(super) fn is_excused(job: &JobReport) -> bool {
     job.excused.is_some() && !job.conclusion.is_passed()
 }
 
-const fn class(conclusion: Conclusion) -> &'static str {
+pub(super) const fn class(conclusion: Conclusion) -> &'static str {
     match conclusion {
         Conclusion::Passed => "passed",
         Conclusion::Flaky => "flaky",
@@ -230,7 +240,7 @@ fn artifact_key(artifact: &ArtifactReport) -> &str {
     artifact.path.as_deref().unwrap_or(&artifact.name)
 }
 
-fn percent(part: Duration, whole: Duration) -> f64 {
+pub(super) fn percent(part: Duration, whole: Duration) -> f64 {
     if whole.is_zero() { 0.0 } else { part.as_secs_f64() / whole.as_secs_f64() * 100.0 }
 }
 

@@ -31,6 +31,8 @@ struct Region {
     /// What each job that ended came to, by its place in the run: passed, failed, errored.
     ended: BTreeMap<usize, [usize; 3]>,
     under_way: BTreeSet<usize>,
+    /// What each job waits for that waits.
+    waits: BTreeMap<usize, String>,
 }
 
 impl Display {
@@ -47,9 +49,8 @@ impl Display {
             if progress.is_drawn() {
                 line.say("waiting");
             }
-            let region =
-                Region { line, jobs: pages.len(), ended: BTreeMap::new(), under_way: BTreeSet::new() };
-            (name.to_owned(), region)
+            let (ended, under_way, waits) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+            (name.to_owned(), Region { line, jobs: pages.len(), ended, under_way, waits })
         };
         let regions = jobs.into_iter().map(region).collect();
         Self { progress, regions, checks: request.runners.len() }
@@ -74,9 +75,21 @@ impl Display {
                     region.tell(is_drawn);
                 }
             }
+            RunHappening::JobWaits { index, region, why, .. } => {
+                if let Some(region) = self.region(region.as_deref()) {
+                    let is_new = !region.waits.values().any(|known| known == why);
+                    region.waits.insert(*index, why.clone());
+                    if is_drawn {
+                        region.tell(is_drawn);
+                    } else if is_new {
+                        region.line.say(format!("waits: {why}"));
+                    }
+                }
+            }
             RunHappening::JobEnded { index, region, results, .. } => {
                 if let Some(region) = self.region(region.as_deref()) {
                     region.under_way.remove(index);
+                    region.waits.remove(index);
                     let count = |state| results.iter().filter(|result| result.state == state).count();
                     let counts = [ResultState::Pass, ResultState::Fail, ResultState::Error].map(count);
                     region.ended.insert(*index, counts);
@@ -113,7 +126,10 @@ impl Region {
                 0 => String::new(),
                 under_way => format!("  {under_way} under way"),
             };
-            return self.line.say(format!("{} {ended}/{jobs}  {told}{under_way}", bar(ended, jobs)));
+            let waits =
+                self.waits.values().next().map(|why| format!("  {}", terminal::faint().apply_to(why)));
+            let waits = waits.unwrap_or_default();
+            return self.line.say(format!("{} {ended}/{jobs}  {told}{under_way}{waits}", bar(ended, jobs)));
         }
         // Of many jobs not each is told: at the first, at each tenth, and at the last.
         if ended > 0 && (ended == jobs || ended * 10 / jobs != (ended - 1) * 10 / jobs) {

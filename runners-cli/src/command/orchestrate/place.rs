@@ -50,7 +50,8 @@ impl Place {
         // Whoever starts this says what is called and looked at, and it is their network.
         let egress = Egress::browsing();
         let pages = settings.pages(egress.clone());
-        let checks = Checks::open(flows, &arguments.browser, pages, artifacts.clone())?;
+        let secrets = arguments.secrets.as_deref().or(settings.secrets());
+        let checks = Checks::open(flows, secrets, &arguments.browser, pages, artifacts.clone())?;
         let orchestrator =
             checks.orchestrator(MemoryStore::default(), artifacts.clone(), &settings, egress)?;
         let orchestrator = orchestrator.start().await?;

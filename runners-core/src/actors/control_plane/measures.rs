@@ -221,7 +221,8 @@ fn made_at(pool: PoolId) -> Option<Timestamp> {
     (bytes[6] >> 4 == 7).then(|| Timestamp::from_millis(u64::from_be_bytes(millis)))
 }
 
-const fn name_of(conclusion: Conclusion) -> &'static str {
+/// What a conclusion is called in measurements.
+pub(crate) const fn name_of(conclusion: Conclusion) -> &'static str {
     match conclusion {
         Conclusion::Passed => "passed",
         Conclusion::Flaky => "flaky",

@@ -1,11 +1,12 @@
 //! Setting up an orchestrator, and taking up the runs that were under way.
 
-use super::{Orchestrator, Shared, finder::Finder};
+use super::{Orchestrator, Shared, finder::Finder, measures::Measures, placed::Placed};
 use crate::{
     actors::{control_plane::Subjects, error::Error, records::Records},
     seams::{
         artifact::ArtifactStore,
         clock::{Clock, SystemClock},
+        metrics::{Metrics, NoMetrics},
         random::{Random, SystemRandom},
         region::Region,
         store::Store,
@@ -13,7 +14,7 @@ use crate::{
     values::id::TenantId,
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64},
@@ -30,13 +31,14 @@ pub struct OrchestratorBuilder {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    regions: BTreeMap<String, Arc<dyn Region>>,
+    regions: Placed,
     finder: Option<Finder>,
     local: Option<Arc<dyn Region>>,
     artifacts: Option<Arc<dyn ArtifactStore>>,
     calls_max: usize,
     open_runs_max: u32,
     retention: Option<Duration>,
+    metrics: Arc<dyn Metrics>,
 }
 
 impl OrchestratorBuilder {
@@ -48,13 +50,14 @@ impl OrchestratorBuilder {
             store,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
-            regions: BTreeMap::new(),
+            regions: Placed::default(),
             finder: None,
             local: None,
             artifacts: None,
             calls_max: 1024,
             open_runs_max: 1000,
             retention: Some(Duration::from_secs(30 * 24 * 3600)),
+            metrics: Arc::new(NoMetrics),
         }
     }
 
@@ -63,9 +66,22 @@ impl OrchestratorBuilder {
     /// # Panics
     /// When there is one of that name already: it is a mistake in the program.
     pub fn region(mut self, name: impl Into<String>, region: impl Region) -> Self {
-        let name = name.into();
-        let prior = self.regions.insert(name.clone(), Arc::new(region));
-        assert!(prior.is_none(), "two regions with the name {name:?}");
+        self.regions.add(name.into(), Arc::new(region), None);
+        self
+    }
+
+    /// Adds a region for requests of these tenants alone. To others it does not exist: they may have a
+    /// region of that name that is [found](Self::find_regions).
+    ///
+    /// # Panics
+    /// As [`region`](Self::region).
+    pub fn region_of(
+        mut self,
+        tenants: impl IntoIterator<Item = TenantId>,
+        name: impl Into<String>,
+        region: impl Region,
+    ) -> Self {
+        self.regions.add(name.into(), Arc::new(region), Some(tenants.into_iter().collect()));
         self
     }
 
@@ -127,6 +143,12 @@ impl OrchestratorBuilder {
         self
     }
 
+    /// Tells `metrics` what is [measured](crate::metrics::orchestrator). Nobody unless said otherwise.
+    pub fn metrics(mut self, metrics: impl Metrics) -> Self {
+        self.metrics = Arc::new(metrics);
+        self
+    }
+
     /// Takes up the runs that were under way, and begins to serve on the current tokio runtime. An
     /// orchestrator that serves on the same store is displaced.
     ///
@@ -134,6 +156,7 @@ impl OrchestratorBuilder {
     /// [`Error::Store`] when the store cannot be used.
     pub async fn start(self) -> Result<Orchestrator, Error> {
         let wall = self.store.clock().unwrap_or_else(|| Arc::clone(&self.clock));
+        let measures = Measures::new(self.metrics, self.regions.names());
         let shared = Arc::new(Shared {
             records: Records::new(self.store),
             clock: self.clock,
@@ -144,6 +167,8 @@ impl OrchestratorBuilder {
             local: self.local,
             artifacts: self.artifacts,
             calls: Arc::new(Semaphore::new(self.calls_max)),
+            calls_max: self.calls_max,
+            measures,
             open_runs_max: self.open_runs_max,
             retention: self.retention,
             live: Mutex::new(HashMap::new()),
@@ -157,6 +182,9 @@ impl OrchestratorBuilder {
         shared.take_up().await.map_err(Error::Store)?;
         shared.duties.spawn(Arc::clone(&shared).serve_tenure());
         shared.duties.spawn(Arc::clone(&shared).serve_retention());
+        if shared.measures.are_wanted() {
+            shared.duties.spawn(Arc::clone(&shared).serve_gauges());
+        }
         Ok(Orchestrator { shared })
     }
 }

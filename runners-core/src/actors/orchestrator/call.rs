@@ -9,7 +9,7 @@ use crate::{
         reply::{MESSAGE_BYTES_MAX, cut, regular, without_answer},
     },
     seams::{
-        clock::sleep,
+        clock::{Clock as _, sleep},
         random::unit,
         region::{Region, RegionCall, RegionError, RegionReply},
     },
@@ -36,8 +36,8 @@ impl Shared {
             return self.local.clone().ok_or_else(none);
         };
         let found = || self.finder.as_ref()?.find(tenant, name);
-        self.regions.get(name).cloned().or_else(found).ok_or_else(|| {
-            let names: Vec<&str> = self.regions.keys().map(String::as_str).collect();
+        self.regions.get(name, tenant).or_else(found).ok_or_else(|| {
+            let names: Vec<&str> = self.regions.names_of(tenant).collect();
             let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             RegionError::refused(format!("there is no region {name:?}; there is {there}"))
         })
@@ -64,9 +64,13 @@ impl Shared {
                     () = call.cancelled() => return None,
                     permit = self.calls.acquire() => permit.expect("nobody closes the semaphore"),
                 };
+                let began_at = self.clock.boot();
                 let execution = AssertUnwindSafe(async { region.execute(call.clone()).await });
                 let panicked = |panic: Box<dyn Any + Send>| Err(RegionError::broken(panicked(&*panic)));
-                execution.catch_unwind().await.unwrap_or_else(panicked)
+                let answer = execution.catch_unwind().await.unwrap_or_else(panicked);
+                let span = self.clock.boot().since(began_at);
+                self.measures.called(planned, &answer, call.is_cancelled(), span);
+                answer
             };
             let wait = match &answer {
                 Err(error) if tries < retries => self.wait_after(error, tries),

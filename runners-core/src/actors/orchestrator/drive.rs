@@ -1,49 +1,41 @@
 //! Driving a run: as many calls under way as its window has room for, what they answer written to its
 //! journal together, until all of it has ended, its time is over, or it is cancelled.
 
+mod journal;
+
 use super::{
     Shared,
     call::{Answer, ended},
     ledger::line,
 };
 use crate::{
-    actors::{
-        control_plane::lock,
-        records::{Batch, Versioned},
-    },
+    actors::{control_plane::lock, records::Versioned},
     rules::{
         orchestration::{
             course::{Course, EndedTry, job_id},
             fan_out::PlannedJob,
+            reply::{MESSAGE_BYTES_MAX, cut},
         },
         record::{OrchestrationRecord, Record as _},
     },
-    seams::{
-        clock::{Clock as _, sleep},
-        random::unit,
-        region::RegionCall,
-        store::StoreError,
-    },
+    seams::{clock::Clock as _, region::RegionCall, store::StoreError},
     values::{
         orchestration::{ResultArtifact, RunEvent, RunHappening, RunState},
         time::{BootTime, Timestamp},
     },
 };
-use bytes::{Bytes, BytesMut};
-use std::{error::Error as _, sync::Arc, time::Duration};
-use tokio::task::JoinSet;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// How long calls have to answer after they were cancelled.
 const CANCEL_GRACE: Duration = Duration::from_secs(1);
 /// How long it may take until it is written that a job has begun, if nothing else is to be written.
 const BEGIN_LINGER: Duration = Duration::from_millis(20);
-/// How many bytes are written to a journal at once, or one line more.
-const BATCH_BYTES: usize = 1 << 20;
 /// How many answers are taken before they are written.
 const ANSWERS_PER_BATCH: usize = 1024;
-/// The longest wait before a commit is tried again; it doubles from a tenth of a second.
-const COMMIT_BACKOFF_MAX: Duration = Duration::from_secs(10);
+/// How many jobs may tell what they wait for at once; what others tell is dropped.
+const WAITS_MAX: usize = 256;
 
 /// A call that is over.
 struct Over {
@@ -64,6 +56,9 @@ struct Drive {
     /// Cancels every call of the run.
     calls_cancelled: CancellationToken,
     calls: JoinSet<Over>,
+    /// What jobs wait for, and who tells.
+    waits: mpsc::Receiver<(usize, u32, String)>,
+    told: mpsc::Sender<(usize, u32, String)>,
     /// What is to be written.
     lines: Vec<Vec<u8>>,
     /// What is to be named before that.
@@ -77,6 +72,7 @@ impl Shared {
     pub(super) fn launch(self: &Arc<Self>, found: Versioned<OrchestrationRecord>, course: Course) {
         let cancelled = CancellationToken::new();
         let key = found.record.key();
+        let (told, waits) = mpsc::channel(WAITS_MAX);
         lock(&self.live).insert(key.clone(), cancelled.clone());
         let drive = Drive {
             shared: Arc::clone(self),
@@ -86,6 +82,8 @@ impl Shared {
             cancelled,
             calls_cancelled: CancellationToken::new(),
             calls: JoinSet::new(),
+            waits,
+            told,
             lines: Vec::new(),
             left: Vec::new(),
             write_at: None,
@@ -131,6 +129,12 @@ impl Drive {
                     for _ in 1..ANSWERS_PER_BATCH {
                         let Some(over) = self.calls.try_join_next() else { break };
                         self.take_over(over.ok());
+                    }
+                }
+                Some(waits) = self.waits.recv() => {
+                    self.wait(waits);
+                    while let Ok(waits) = self.waits.try_recv() {
+                        self.wait(waits);
                     }
                 }
                 () = until(&shared, self.write_at) => {}
@@ -179,11 +183,21 @@ impl Drive {
         call.region.clone_from(&planned.region);
         call.check_timeout = self.course.options().check_timeout;
         call.time_left = record.deadline().map(|deadline| deadline.since(now));
-        call.cancelled_by(self.calls_cancelled.clone())
+        call.cancelled_by(self.calls_cancelled.clone()).told_to(at, self.told.clone())
     }
 
     fn tell(&mut self, at: Timestamp, what: RunHappening) {
         self.lines.push(line(&RunEvent::new(at, what)));
+    }
+
+    /// Takes what a job waits for.
+    fn wait(&mut self, (at, number, why): (usize, u32, String)) {
+        let (index, why) = (at, cut(why, MESSAGE_BYTES_MAX));
+        let job_id = job_id(*self.record.seed.as_bytes(), self.record.created_at, at);
+        let region = self.course.plan()[at].region.clone();
+        if self.course.wait(at, number, why.clone()) {
+            self.tell(self.shared.now(), RunHappening::JobWaits { index, job_id, region, number, why });
+        }
     }
 
     /// Takes the answer to a call.
@@ -199,6 +213,7 @@ impl Drive {
             self.left.extend(ended.results.iter().flat_map(|result| &result.artifacts).cloned());
         }
         let planned = &self.course.plan()[at];
+        self.shared.measures.found(planned, &ended);
         let what = RunHappening::JobEnded {
             index: at,
             job_id: job_id(*self.record.seed.as_bytes(), self.record.created_at, at),
@@ -252,118 +267,9 @@ impl Drive {
         self.tell(now, RunHappening::RunEnded { state, conclusion, summary, error });
         (self.record.completed_at, self.record.conclusion) = (Some(now), Some(conclusion));
         self.record.state = state;
-        self.write().await
-    }
-
-    /// Writes what is to be written, and how far the run is by it.
-    async fn write(&mut self) -> Result<(), StoreError> {
-        self.write_at = None;
-        let left = std::mem::take(&mut self.left);
-        let mut tries = 0;
-        while let Err(error) = self.shared.name_artifacts(&self.record, &left).await {
-            self.pause_after(error, &mut tries).await?;
-        }
-        let mut lines = std::mem::take(&mut self.lines).into_iter().peekable();
-        while lines.peek().is_some() {
-            let mut chunk = BytesMut::new();
-            while let Some(line) = lines.next_if(|_| chunk.len() < BATCH_BYTES) {
-                chunk.extend_from_slice(&line);
-            }
-            self.commit(chunk.freeze(), lines.peek().is_none()).await?;
-        }
+        self.write().await?;
+        self.shared.measures.ended(&self.record);
         Ok(())
-    }
-
-    /// Commits one chunk, however often that has to be tried.
-    async fn commit(&mut self, chunk: Bytes, is_last: bool) -> Result<(), StoreError> {
-        let (tally, now) = (self.course.tally(), self.shared.now());
-        let mut record = self.record.clone();
-        record.updated_at = now.max(record.updated_at);
-        record.journal_bytes += chunk.len() as u64;
-        (record.completed, record.failed) = (tally.completed, tally.failed + tally.timed_out);
-        let ends = record.completed_at.is_some();
-        if ends && !is_last {
-            // It ends with its last line.
-            (record.completed_at, record.conclusion) = (None, None);
-        }
-        if !ends || !is_last {
-            record.state = RunState::Running;
-        }
-        let mut batch = Batch::new();
-        self.shared.expect_tenure(&mut batch);
-        batch.put(self.version, &record);
-        batch.append(record.journal(), self.record.journal_bytes, chunk);
-        if ends && is_last {
-            batch.add(OrchestrationRecord::open_runs(record.tenant), -1, None);
-        }
-        let mut tries = 0;
-        loop {
-            let error = match self.shared.records.commit(batch.clone()).await {
-                Ok(_) => break,
-                Err(error) if self.shared.ends_tenure(&error) => return Err(error),
-                Err(error) => error,
-            };
-            if self.stands_already(&record, &error).await? {
-                break;
-            }
-            self.pause_after(error, &mut tries).await?;
-        }
-        self.version += 1;
-        let (completed_at, conclusion, state) =
-            (self.record.completed_at, self.record.conclusion, self.record.state);
-        self.record = record;
-        if ends {
-            (self.record.completed_at, self.record.conclusion) = (completed_at, conclusion);
-            self.record.state = state;
-        }
-        self.shared.subjects.changed(&self.record.journal());
-        Ok(())
-    }
-
-    /// Waits before something is written again, if that may help.
-    async fn pause_after(&self, error: StoreError, tries: &mut u32) -> Result<(), StoreError> {
-        if matches!(error, StoreError::Broken(_) | StoreError::Exhausted(_)) {
-            return Err(error);
-        }
-        tracing::warn!(
-            run = self.record.run,
-            error = &error as &dyn std::error::Error,
-            cause = error.source().map(tracing::field::display),
-            "a run could not be written, and is tried again"
-        );
-        let span = Duration::from_millis(100).saturating_mul(1 << (*tries).min(16)).min(COMMIT_BACKOFF_MAX);
-        *tries += 1;
-        tokio::select! {
-            biased;
-            () = self.shared.stopping.cancelled() => Err(error),
-            () = sleep(&*self.shared.clock, span.mul_f64(0.5 + unit(&*self.shared.random) / 2.0)) => Ok(()),
-        }
-    }
-
-    /// Whether what could not be committed, as far as is known, was.
-    async fn stands_already(
-        &self,
-        record: &OrchestrationRecord,
-        error: &StoreError,
-    ) -> Result<bool, StoreError> {
-        if !matches!(error, StoreError::Conflict(_) | StoreError::Unknown(_)) {
-            return Ok(false);
-        }
-        let found = match self.shared.records.load::<OrchestrationRecord>(record.key()).await {
-            Ok(found) => found,
-            Err(error @ StoreError::Broken(_)) => return Err(error),
-            Err(_) => return Ok(false),
-        };
-        match found {
-            Some(found) if found.version == self.version => Ok(false),
-            Some(found)
-                if found.version == self.version + 1
-                    && found.record.journal_bytes == record.journal_bytes =>
-            {
-                Ok(true)
-            }
-            _ => Err(StoreError::Broken("somebody else drives the run".into())),
-        }
     }
 }
 

@@ -145,6 +145,7 @@ impl LocalTransport {
         if let Some(other) = self.create(&record, &pieces).await? {
             return repeated(&other, digest);
         }
+        shared.measures.submitted();
         let run = record.run.clone();
         let course = Course::new(plan, record.options.clone());
         shared.launch(Versioned { version: 1, record }, course);

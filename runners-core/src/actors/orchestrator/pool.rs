@@ -1,5 +1,8 @@
 //! A region that is a pool of runners: each check is a job of the queue, under an id that follows from
-//! the call, so that a call that is made again finds the jobs of the one before.
+//! the call, so that a call that is made again finds the jobs of the one before. Those that nobody begins
+//! are watched in `watch`.
+
+mod watch;
 
 use crate::{
     actors::{client::Client, error::Error},
@@ -22,7 +25,8 @@ use crate::{
 };
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream::FuturesUnordered};
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use watch::Watch;
 
 /// How much longer than its check a job may take: a browser has to be opened and closed.
 const TIMEOUT_MARGIN: Duration = Duration::from_secs(60);
@@ -33,7 +37,8 @@ const STOP_MARGIN: Duration = Duration::from_secs(10);
 /// A pool of runners as a region. Its runners have an executor of [`RunCheck`].
 ///
 /// Checks wait until a runner is free, for as long as the run or
-/// [`queue_ttl`](JobOptions::queue_ttl) allows.
+/// [`queue_ttl`](JobOptions::queue_ttl) allows, and the run tells why. They do not wait where runners are
+/// online of which none can execute them: these end without a verdict within seconds, and say so.
 #[derive(Clone, Debug)]
 pub struct PoolRegion {
     client: Client,
@@ -85,6 +90,19 @@ impl PoolRegion {
         Ok((JobSpec::new(job_of(call, at), RunCheck::KIND, &payload, options), payload.into()))
     }
 
+    /// Why a check is given up that no runner knows, with what is known instead.
+    fn unknown(&self, name: &str, kind: &str) -> String {
+        let pool = &self.options.pool;
+        let online =
+            format!("no runner of the pool {pool:?} that is online can execute jobs of the kind {kind:?}");
+        if kind != RunCheck::KIND {
+            return format!("{online}: start one that can");
+        }
+        let names = self.commands.as_ref().map(|commands| commands.names()).unwrap_or_default();
+        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        format!("there is no check {name:?} here; there is {known}; and {online}")
+    }
+
     /// Waits for the end of a check, and answers with its place what became of it.
     async fn result(&self, job: JobId, name: &str, at: usize) -> (usize, Result<RegionResult, Error>) {
         let found = async {
@@ -119,14 +137,17 @@ impl Region for PoolRegion {
         let specs: Vec<_> = specs.collect::<Result<_, _>>()?;
         // Should nobody be there to cancel them, the queue stops them itself.
         let timeout = call.time_left.map(|left| left + STOP_MARGIN);
+        let kinds: Vec<String> = specs.iter().map(|(spec, _)| spec.kind.clone()).collect();
         let accepted = self.client.submit_specs(RunSpec { run, timeout }, specs).await;
         let accepted = accepted.map_err(|error| trouble(&error))?;
         let mut results: Vec<Option<RegionResult>> = vec![None; call.checks.len()];
         let mut waiting = FuturesUnordered::new();
+        let mut open = BTreeMap::new();
         for (at, acceptance) in accepted.into_iter().enumerate() {
             let name = call.checks[at].name.as_str();
             match acceptance {
                 Acceptance::Accepted(job) | Acceptance::Repeated(job) => {
+                    open.insert(at, (job, kinds[at].as_str()));
                     waiting.push(self.result(job, name, at));
                 }
                 Acceptance::Refused(refused) => {
@@ -135,6 +156,7 @@ impl Region for PoolRegion {
                 }
             }
         }
+        let mut watch = Watch::new(self, &call, open);
         loop {
             tokio::select! {
                 biased;
@@ -144,10 +166,11 @@ impl Region for PoolRegion {
                     break;
                 }
                 ended = waiting.next() => match ended {
-                    Some((at, Ok(result))) => results[at] = Some(result),
+                    Some((at, Ok(result))) => results[at] = Some(watch.ended(at, result)),
                     Some((_, Err(error))) => return Err(trouble(&error)),
                     None => break,
                 },
+                () = watch.look() => {}
             }
         }
         Ok(results.into_iter().flatten().collect::<Vec<_>>().into())

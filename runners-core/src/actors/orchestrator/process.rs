@@ -1,14 +1,19 @@
 //! A region that is this process: its checks are carried out by an executor, without a queue.
 
+mod safe;
+
 use crate::{
     actors::artifacts::TenantArtifacts,
+    rules::redaction::Redactor,
     seams::{
         artifact::{ArtifactError, ArtifactStore},
+        checks::CheckCommands,
         clock::{Clock, SystemClock, sleep},
-        executor::{Attempt, AttemptLink, ErasedExecutor, Executor, Executors, RawSignal},
+        executor::{Attempt, AttemptLink, ErasedExecutor, Executor, Executors, RawSignal, Secrets},
         frames::FrameSource,
         lease::{Lease, LeaseError},
         region::{Region, RegionCall, RegionError, RegionReply},
+        secrets::SecretSource,
     },
     values::{
         check::{CheckResult, CheckState, RunCheck},
@@ -17,12 +22,14 @@ use crate::{
         id::TenantId,
         lease::FencingToken,
         orchestration::{AskedCheck, RegionResult, ResultArtifact, ResultState},
+        secret::Secret,
         time::BootTime,
     },
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, stream};
+use safe::Safe;
 use std::{
     fmt,
     panic::AssertUnwindSafe,
@@ -43,6 +50,7 @@ pub struct ProcessRegion {
     executor: Arc<dyn ErasedExecutor>,
     clock: Arc<dyn Clock>,
     artifacts: Option<TenantArtifacts>,
+    safe: Option<Safe>,
     side_by_side: usize,
 }
 
@@ -54,6 +62,7 @@ impl ProcessRegion {
             executor: executor.expect("it was just added"),
             clock: Arc::new(SystemClock),
             artifacts: None,
+            safe: None,
             side_by_side: 4,
         }
     }
@@ -75,6 +84,22 @@ impl ProcessRegion {
         self
     }
 
+    /// Gives checks the secrets that their commands name, as `commands` tells, out of the first of
+    /// `sources` that knows them. Those that do not tell tenants apart are asked for calls of `tenant`
+    /// alone; a call that does not say whose it is counts as its own. No check has secrets unless this is
+    /// said, and no request brings one.
+    #[must_use]
+    pub fn secrets(
+        mut self,
+        tenant: TenantId,
+        commands: impl CheckCommands,
+        sources: impl IntoIterator<Item = Arc<dyn SecretSource>>,
+    ) -> Self {
+        let sources = sources.into_iter().collect();
+        self.safe = Some(Safe { tenant, commands: Arc::new(commands), sources });
+        self
+    }
+
     /// Takes time from `clock`. The machine's unless said otherwise.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -89,8 +114,18 @@ impl ProcessRegion {
         };
         let limit = call.check_timeout.unwrap_or(RunCheck::TIMEOUT);
         command = command.with_timeout(limit);
+        let errored = |message: String| RegionResult::errored(asked.name.clone(), message);
+        let secrets = match &self.safe {
+            Some(safe) => safe.secrets(call, &command).await,
+            None => Ok(Secrets::new()),
+        };
+        let secrets = match secrets {
+            Ok(secrets) => secrets,
+            Err(fault) => return errored(format!("{}: {}", fault.code, fault.message)),
+        };
         let payload = serde_json::to_vec(&command).expect("a command is plain data");
         let link = Arc::new(Link {
+            redactor: Redactor::new(secrets.values().map(Secret::expose)),
             artifacts: self.artifacts.as_ref().map(|artifacts| artifacts.of(call.tenant)),
             clock: Arc::clone(&self.clock),
             kept: Mutex::default(),
@@ -100,6 +135,7 @@ impl ProcessRegion {
         let lease = Arc::new(Held(FencingToken { job: call.job, grant }));
         let attempt =
             Attempt::new(call.number, cancelled.clone(), lease, Arc::clone(&link) as Arc<dyn AttemptLink>);
+        let attempt = attempt.with_secrets(secrets);
         let execution = AssertUnwindSafe(async { self.executor.execute(payload.into(), attempt).await });
         let mut execution = std::pin::pin!(execution.catch_unwind());
         let product = tokio::select! {
@@ -115,10 +151,11 @@ impl ProcessRegion {
                 return RegionResult::errored(asked.name.clone(), message);
             }
         };
-        let errored = |message: String| RegionResult::errored(asked.name.clone(), message);
         match product {
             Err(_) => errored("the executor panicked".to_owned()),
-            Ok(Err(fault)) => errored(format!("{}: {}", fault.code, fault.message)),
+            Ok(Err(fault)) => {
+                errored(link.redactor.redact_cut(&format!("{}: {}", fault.code, fault.message)))
+            }
             Ok(Ok(product)) => match serde_json::from_slice(product.result.as_bytes()) {
                 Ok(found) => told(found, link.kept()),
                 Err(error) => errored(format!("the executor's result is malformed: {error}")),
@@ -186,6 +223,7 @@ impl Lease for Held {
 /// What an attempt leaves behind, where there is no runner that would take it.
 #[derive(Debug)]
 struct Link {
+    redactor: Redactor,
     artifacts: Option<TenantArtifacts>,
     clock: Arc<dyn Clock>,
     kept: Mutex<Vec<ResultArtifact>>,
@@ -200,12 +238,12 @@ impl Link {
 #[async_trait]
 impl AttemptLink for Link {
     fn log(&self, bytes: Bytes) {
-        tracing::debug!(text = %String::from_utf8_lossy(&bytes).trim_end(), "a check has logged");
+        let text = self.redactor.redact(&String::from_utf8_lossy(&bytes));
+        tracing::debug!(text = text.trim_end(), "a check has logged");
     }
     fn progress(&self, _: String) {}
     fn redact(&self, text: &str) -> String {
-        // There are no secrets here: none can be named.
-        text.to_owned()
+        self.redactor.redact(text)
     }
     fn show(&self, _: Arc<dyn FrameSource>) {}
     fn receive(&self, _: &str, _: mpsc::Sender<RawSignal>) {}

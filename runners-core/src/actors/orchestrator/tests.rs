@@ -3,10 +3,13 @@
 mod artifacts;
 mod bad_regions;
 mod found;
+mod measures;
 mod regions;
 mod restart;
 mod runs;
+mod secrets;
 mod stopping;
+mod waiting;
 
 use super::*;
 use crate::{

@@ -3,14 +3,14 @@
 
 use super::{hooks::Hooks, link::SessionLink, serve::Shared, session::Order};
 use crate::{
-    actors::{artifacts::TenantArtifacts, error::with_causes, spool::Spool},
+    actors::{artifacts::TenantArtifacts, error::with_causes, secrets, spool::Spool},
     rules::{redaction::Redactor, signature::SignaturePolicy},
     seams::{
         artifact::ArtifactError,
         executor::{Attempt, ErasedExecutor, Product, Secrets},
-        secrets::{SecretError, SecretSource},
+        secrets::SecretSource,
     },
-    values::{digest::Digest, job::JobOptions, result::Fault, secret::Secret},
+    values::{digest::Digest, result::Fault, secret::Secret},
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -86,46 +86,10 @@ impl Execution {
 
     /// Every secret that the job names.
     async fn secrets(&self) -> Result<Secrets, Fault> {
-        let names = &self.order.spec.secrets;
-        if names.len() > JobOptions::SECRETS_MAX {
-            let message =
-                format!("{} secrets are named, and the limit is {}", names.len(), JobOptions::SECRETS_MAX);
-            return Err(Fault::permanent("secret", message));
-        }
-        let mut secrets = Secrets::new();
-        for name in names {
-            secrets.insert(name.clone(), self.secret(name).await?);
-        }
-        Ok(secrets)
-    }
-
-    async fn secret(&self, name: &str) -> Result<Secret, Fault> {
-        if !Secret::is_name(name) {
-            return Err(Fault::permanent("secret", format!("{name:?} is no name of a secret")));
-        }
         // What is kept for the runner's own tenant is nobody else's.
         let hosted = self.order.tenant.is_some();
-        for source in self.outfit.secrets.iter().filter(|source| !hosted || source.tells_tenants_apart()) {
-            match source.secret(name, &self.order.spec).await {
-                Ok(secret) => return fitting(name, secret),
-                Err(SecretError::Unknown) => {}
-                Err(error) => {
-                    let message = format!("secret {name:?}: {}", with_causes(&error));
-                    let retryable = matches!(error, SecretError::Unavailable(_));
-                    let fault = if retryable { Fault::retryable } else { Fault::permanent };
-                    return Err(fault("secret", message));
-                }
-            }
-        }
-        Err(Fault::permanent("secret", format!("this runner knows no secret {name:?}")))
+        let sources = self.outfit.secrets.iter().map(|source| &**source as &dyn SecretSource);
+        let sources = sources.filter(|source| !hosted || source.tells_tenants_apart());
+        secrets::resolve(&self.order.spec, sources, "this runner").await
     }
-}
-
-fn fitting(name: &str, secret: Secret) -> Result<Secret, Fault> {
-    let (min, max) = (Secret::BYTES_MIN, Secret::BYTES_MAX);
-    if (min..=max).contains(&secret.expose().len()) {
-        return Ok(secret);
-    }
-    let message = format!("secret {name:?} does not have {min} to {max} bytes, so it could not be redacted");
-    Err(Fault::permanent("secret", message))
 }

@@ -40,6 +40,8 @@ pub(crate) struct JobCourse {
     pub(super) first: Option<EndedTry>,
     /// How its last try ended. Nothing while another one is to come.
     pub(super) last: Option<EndedTry>,
+    /// What the try that is under way waits for.
+    waits: Option<String>,
 }
 
 /// How a try at a job ended.
@@ -146,8 +148,17 @@ impl Course {
         self.waiting.remove(&(at, number));
         self.change(at, |job| {
             job.live = Some((number, now));
+            job.waits = None;
             job.started_at.get_or_insert(now);
         });
+    }
+
+    /// A try at a job waits for something. Whether that is news: it is under way, and waited for
+    /// nothing or for something else.
+    pub(crate) fn wait(&mut self, at: usize, number: u32, why: String) -> bool {
+        let Some(job) = self.jobs.get_mut(at) else { return false };
+        let is_live = job.live.is_some_and(|(live, _)| live == number);
+        is_live && job.waits.replace(why.clone()) != Some(why)
     }
 
     /// A try at a job ended. One that is not under way, or ended before, changes nothing.
@@ -211,6 +222,9 @@ impl Course {
                 if self.jobs.get(index).is_some_and(|job| job.last.is_none()) =>
             {
                 self.begin(index, number, at);
+            }
+            RunHappening::JobWaits { index, number, why, .. } => {
+                self.wait(index, number, why);
             }
             RunHappening::JobEnded { index, number, state, results, error, notes, started_at, .. } => {
                 self.end(index, EndedTry { number, state, results, error, notes, started_at, ended_at: at });
@@ -292,6 +306,7 @@ impl Course {
                 results: last.map(|ended| ended.results.clone()).unwrap_or_default(),
                 error: last.and_then(|ended| ended.error.clone()),
                 notes: last.map(|ended| ended.notes.clone()).unwrap_or_default(),
+                waits: job.waits.clone().filter(|_| job.live.is_some()),
                 started_at: job.started_at,
                 completed_at: last.map(|ended| ended.ended_at),
                 duration_ms: last.map(|ended| whole_millis(ended.ended_at.since(ended.started_at))),

@@ -3,11 +3,11 @@
 use crate::values::{
     orchestration::{Finding, RegionJob, RegionResult, ResultArtifact, ResultState, RunState, RunSummary},
     outcome::{Conclusion, Outcome},
-    report::{ArtifactReport, AttemptReport, JobReport, RunReport},
+    report::{ArtifactReport, AttemptReport, ComparisonReport, JobReport, RunReport},
     result::Fault,
 };
 use serde_json::Number;
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 /// The longest part of a name that a check or a region gives, in characters.
 const NAME_CHARACTERS_MAX: usize = 60;
@@ -20,13 +20,39 @@ impl RunSummary {
     pub fn report(&self) -> RunReport {
         let duration = Duration::from_millis(self.duration_ms.unwrap_or_default());
         let mut report = RunReport::new(self.run_id.clone(), self.created_at, duration);
+        let mut sides: Vec<Sides<'_>> = Vec::new();
+        let mut place_of: HashMap<(&str, &str), usize> = HashMap::new();
         for job in &self.jobs {
             for (at, result) in job.results.iter().enumerate() {
-                let number = report.jobs.len() + 1;
-                report.jobs.push(entry(self, job, (number, at), result));
+                let entry = entry(self, job, (report.jobs.len() + 1, at), result);
+                let place = *place_of.entry((&job.url, &result.name)).or_insert_with(|| {
+                    sides.push(Sides { title: entry.title.clone(), found: Vec::new() });
+                    sides.len() - 1
+                });
+                sides[place].found.push((report.jobs.len(), job.region.as_deref(), result.state));
+                report.jobs.push(entry);
             }
         }
+        report.comparison = sides.into_iter().filter_map(Sides::compared).collect();
         report
+    }
+}
+
+/// What one check of one page came to: the place of each entry, its region, and what it found.
+struct Sides<'r> {
+    title: String,
+    found: Vec<(usize, Option<&'r str>, ResultState)>,
+}
+
+impl Sides<'_> {
+    /// Side by side, if there is more than one region.
+    fn compared(self) -> Option<ComparisonReport> {
+        let (_, first, state) = *self.found.first()?;
+        if self.found.iter().all(|(_, region, _)| *region == first) {
+            return None;
+        }
+        let agree = self.found.iter().all(|(_, _, other)| *other == state);
+        Some(ComparisonReport::new(self.title, agree, self.found.iter().map(|(at, ..)| *at).collect()))
     }
 }
 
@@ -182,6 +208,25 @@ mod tests {
         assert_eq!(report.jobs[0].artifacts[0].path, Some(path));
         assert_eq!(report.jobs[3].failure.as_deref(), Some("no title"));
         assert_eq!((report.title.as_str(), report.duration), ("nightly", Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn what_was_asked_for_in_more_than_one_region_is_compared() {
+        let mut run = summary();
+        let compared = run.report().comparison;
+        assert_eq!(compared.len(), 1);
+        assert_eq!((&compared[0].jobs[..], compared[0].agree), (&[0, 1, 2, 3][..], false));
+        assert_eq!(compared[0].title, "has a/title \u{b7} https://a");
+        run.jobs
+            .iter_mut()
+            .flat_map(|job| &mut job.results)
+            .for_each(|result| result.state = ResultState::Pass);
+        assert!(run.report().comparison[0].agree);
+        // Another page is another check, and one region alone is beside nothing.
+        run.jobs[0].url = "https://b".to_owned();
+        assert_eq!(run.report().comparison[0].jobs, [1, 2, 3]);
+        run.jobs.truncate(1);
+        assert_eq!(run.report().comparison, []);
     }
 
     #[test]

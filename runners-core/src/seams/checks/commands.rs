@@ -18,6 +18,11 @@ pub trait CheckCommands: Debug + Send + Sync + 'static {
     /// # Errors
     /// Why it cannot be read.
     fn result(&self, check: &str, result: &[u8]) -> Result<CheckResult, String>;
+
+    /// The names of the checks that it knows, to be told to who asks for another one. None unless said.
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// A command that carries a check out.

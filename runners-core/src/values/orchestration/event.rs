@@ -47,6 +47,21 @@ pub enum RunHappening {
         #[serde(rename = "try")]
         number: u32,
     },
+    /// A try at a job is under way and waits for something.
+    JobWaits {
+        /// Where the job stands among those of the run, from 0.
+        index: usize,
+        /// The job.
+        job_id: JobId,
+        /// Its region, if it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        region: Option<String>,
+        /// Which try it is.
+        #[serde(rename = "try")]
+        number: u32,
+        /// For what, or what would help.
+        why: String,
+    },
     /// A try at a job ended.
     JobEnded {
         /// Where the job stands among those of the run, from 0.

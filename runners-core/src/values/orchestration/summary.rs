@@ -120,6 +120,9 @@ pub struct RegionJob {
     /// What was odd about the answer, though it could be used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What it waits for while it is under way, if its region tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
     /// When its region was first called.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_rfc3339")]
     pub started_at: Option<Timestamp>,

@@ -33,7 +33,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "a commit that was applied though nobody was told is taken for somebody else's",
-        file: DRIVE,
+        file: "runners-core/src/actors/orchestrator/drive/journal.rs",
         search: "Some(found) if found.version == self.version => Ok(false),",
         replacement: "Some(found) if found.version <= self.version + 1 => Ok(false),",
         test: ORCHESTRATOR,

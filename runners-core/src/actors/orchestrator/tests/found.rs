@@ -45,6 +45,41 @@ async fn a_region_that_was_not_added_is_found_for_whoever_asks() {
     orchestrator.stop().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_region_of_some_tenants_is_none_to_others() {
+    let clock = SimClock::new();
+    let (ours, everybodys, found) = (
+        Scripted::answering(ResultState::Pass),
+        Scripted::answering(ResultState::Pass),
+        Scripted::answering(ResultState::Fail),
+    );
+    let other = TenantId::from_bytes([7; 16]);
+    let finds = found.clone();
+    let orchestrator = builder(MemoryStore::default(), &clock)
+        .region_of([TenantId::DEFAULT], "ours", ours.clone())
+        .region("everybodys", everybodys.clone())
+        .find_regions(move |tenant, name| {
+            (tenant == TenantId::from_bytes([9; 16]) && name == "ours")
+                .then(|| Arc::new(finds.clone()) as Arc<dyn Region>)
+        })
+        .start()
+        .await
+        .unwrap();
+    let mut request = everywhere(&["ours", "everybodys"]);
+    request.options.second_try = false;
+    let theirs = ended(&orchestrator.client(other), &request).await;
+    assert_eq!(theirs.summary.passed, 1);
+    let told = theirs.jobs[0].error.as_deref().unwrap();
+    assert_eq!(told, "region refused: there is no region \"ours\"; there is everybodys");
+    assert_eq!(ours.keys().len(), 0, "nobody but its tenant calls it");
+    assert_eq!(orchestrator.regions_of(other).collect::<Vec<_>>(), ["everybodys"]);
+    assert_eq!(ended(&orchestrator.local_client(), &request).await.summary.passed, 2);
+    // A name that is somebody else's may be one of their own.
+    ended(&orchestrator.client(TenantId::from_bytes([9; 16])), &request).await;
+    assert_eq!((ours.keys().len(), found.keys().len()), (1, 1));
+    orchestrator.stop().await;
+}
+
 /// What a check of the pool below is carried out as.
 #[derive(Serialize, Deserialize)]
 struct Greet {
