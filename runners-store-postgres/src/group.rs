@@ -1,0 +1,359 @@
+//! A group of batches as the arrays of one statement, and its answer taken apart again. Batches of a
+//! group do not meet in a record, but for those that only expect it, and counters take their order.
+
+use crate::key::{Key, bytes_of};
+use bytes::Bytes;
+use runners_core::{
+    Index,
+    store::{Committed, StoreError, Write},
+};
+use std::collections::{HashMap, hash_map::Entry};
+use tokio_postgres::{
+    Row,
+    types::{ToSql, Type},
+};
+
+/// What a row is to become, as the statement reads it.
+mod act {
+    pub(super) const EXPECT: i32 = 0;
+    pub(super) const PUT: i32 = 1;
+    pub(super) const DELETE: i32 = 2;
+}
+
+/// Which statements have anything to do: those of bodies stand four bits above those of records.
+mod step {
+    pub(super) const CHANGE: i32 = 1;
+    pub(super) const MAKE: i32 = 2;
+    pub(super) const DELETE: i32 = 4;
+    pub(super) const KEEP_ABSENT: i32 = 8;
+    pub(super) const BODY_SHIFT: u32 = 4;
+    pub(super) const ADD: i32 = 256;
+    pub(super) const DROP: i32 = 512;
+    pub(super) const APPEND: i32 = 1024;
+}
+
+/// How a batch touches a key that others of its group may touch too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Touch {
+    /// It is expected, or appended to: others may do the same.
+    Shared,
+    Alone,
+}
+
+/// Which keys the batches of a group touch.
+#[derive(Debug, Default)]
+pub(crate) struct Touched(HashMap<Key, Touch>);
+
+impl Touched {
+    /// Takes note of a batch, unless it may not stand beside those that were noted.
+    pub(crate) fn admit(&mut self, writes: &[Write]) -> bool {
+        let touches = || writes.iter().filter_map(touch);
+        let meets = |(key, touch): (&Key, Touch)| {
+            self.0.get(key).is_some_and(|other| touch == Touch::Alone || *other == Touch::Alone)
+        };
+        if touches().any(meets) {
+            return false;
+        }
+        for (key, touch) in touches() {
+            match self.0.entry(key.clone()) {
+                Entry::Vacant(vacant) => drop(vacant.insert(touch)),
+                Entry::Occupied(mut held) if touch == Touch::Alone => drop(held.insert(touch)),
+                Entry::Occupied(_) => {}
+            }
+        }
+        true
+    }
+}
+
+fn touch(write: &Write) -> Option<(&Key, Touch)> {
+    match write {
+        Write::Put { key, .. } | Write::Delete { key, .. } => Some((key, Touch::Alone)),
+        // What is expected to be absent is put for a moment.
+        Write::Expect { key, expected: 0 } => Some((key, Touch::Alone)),
+        Write::Expect { key, .. } => Some((key, Touch::Shared)),
+        Write::Append { stream, .. } => Some((stream, Touch::Shared)),
+        Write::Drop { stream, .. } => Some((stream, Touch::Alone)),
+        Write::Add { .. } => None,
+    }
+}
+
+/// The arrays of one statement, which borrow what the batches hold.
+#[derive(Debug, Default)]
+pub(crate) struct Group<'w> {
+    batches: usize,
+    steps: i32,
+    records: Rows<'w>,
+    entries: [Vec<Option<&'w [u8]>>; Index::ALL.len()],
+    bodies: Rows<'w>,
+    counters: Vec<Vec<u8>>,
+    counter_places: HashMap<&'w Key, i32>,
+    adds: Adds,
+    /// The counter of each add.
+    added: Vec<&'w Key>,
+    chunks: Chunks<'w>,
+    drops: Chunks<'w>,
+}
+
+#[derive(Debug, Default)]
+struct Rows<'w> {
+    keys: Vec<Vec<u8>>,
+    expected: Vec<i64>,
+    acts: Vec<i32>,
+    batches: Vec<i32>,
+    formats: Vec<i32>,
+    bodies: Vec<&'w [u8]>,
+    /// The key of each, and its place in its batch.
+    written: Vec<(&'w Key, usize)>,
+}
+
+#[derive(Debug, Default)]
+struct Adds {
+    places: Vec<i32>,
+    batches: Vec<i32>,
+    deltas: Vec<i64>,
+    maxima: Vec<Option<i64>>,
+}
+
+#[derive(Debug, Default)]
+struct Chunks<'w> {
+    streams: Vec<Vec<u8>>,
+    offsets: Vec<i64>,
+    batches: Vec<i32>,
+    bytes: Vec<&'w [u8]>,
+}
+
+impl<'w> Group<'w> {
+    /// Adds a checked batch.
+    pub(crate) fn add(&mut self, writes: &'w [Write]) {
+        self.batches += 1;
+        let batch = i32::try_from(self.batches).expect("a group has few batches");
+        for (place, write) in writes.iter().enumerate() {
+            match write {
+                Write::Put { key, expected, format, body, indexes } => {
+                    let step = if *expected == 0 { step::MAKE } else { step::CHANGE };
+                    let rows = self.rows_for(key, indexes, step);
+                    rows.push(key, place, *expected, act::PUT, batch, i32::from(*format), body);
+                }
+                Write::Delete { key, expected } => {
+                    let rows = self.rows_for(key, &[], step::DELETE);
+                    rows.push(key, place, *expected, act::DELETE, batch, 0, &[]);
+                }
+                Write::Expect { key, expected } => {
+                    let step = if *expected == 0 { step::KEEP_ABSENT } else { 0 };
+                    let rows = self.rows_for(key, &[], step);
+                    rows.push(key, place, *expected, act::EXPECT, batch, 0, &[]);
+                }
+                Write::Add { counter, delta, max } => self.add_to(counter, batch, *delta, *max),
+                Write::Append { stream, at, bytes } => {
+                    self.steps |= step::APPEND;
+                    self.chunks.push(stream, *at, batch, bytes);
+                }
+                Write::Drop { stream, before } => {
+                    self.steps |= step::DROP;
+                    self.chunks.drop_before(stream, *before, batch);
+                    self.drops.push(stream, *before, batch, &[]);
+                }
+            }
+        }
+    }
+
+    /// Where a record is written to: its entries are noted here.
+    fn rows_for(&mut self, key: &Key, indexes: &'w [(Index, Bytes)], step: i32) -> &mut Rows<'w> {
+        if key.kind.is_body() {
+            self.steps |= step << step::BODY_SHIFT;
+            return &mut self.bodies;
+        }
+        self.steps |= step;
+        for (index, column) in Index::ALL.into_iter().zip(&mut self.entries) {
+            let entry = indexes.iter().find(|(other, _)| *other == index);
+            column.push(entry.map(|(_, entry)| &entry[..]));
+        }
+        &mut self.records
+    }
+
+    fn add_to(&mut self, counter: &'w Key, batch: i32, delta: i64, max: Option<i64>) {
+        self.steps |= step::ADD;
+        let counters = &mut self.counters;
+        let place = *self.counter_places.entry(counter).or_insert_with(|| {
+            counters.push(bytes_of(counter));
+            i32::try_from(counters.len()).expect("a group has few counters")
+        });
+        self.adds.places.push(place);
+        self.adds.batches.push(batch);
+        self.adds.deltas.push(delta);
+        self.adds.maxima.push(max);
+        self.added.push(counter);
+    }
+
+    /// The parameters of the statement, with `writer` for whom the hints are no news.
+    pub(crate) fn parameters<'p>(&'p self, writer: &'p &[u8]) -> Vec<(&'p (dyn ToSql + Sync), Type)> {
+        let mut all: Vec<(&(dyn ToSql + Sync), Type)> =
+            vec![(writer, Type::BYTEA), (&self.steps, Type::INT4)];
+        self.records.parameters(&mut all);
+        all.extend(
+            self.entries.iter().map(|column| (column as &(dyn ToSql + Sync), Type::BYTEA_ARRAY)),
+        );
+        self.bodies.parameters(&mut all);
+        all.push((&self.counters, Type::BYTEA_ARRAY));
+        all.push((&self.adds.places, Type::INT4_ARRAY));
+        all.push((&self.adds.batches, Type::INT4_ARRAY));
+        all.push((&self.adds.deltas, Type::INT8_ARRAY));
+        all.push((&self.adds.maxima, Type::INT8_ARRAY));
+        self.chunks.parameters(&mut all);
+        all.push((&self.chunks.bytes, Type::BYTEA_ARRAY));
+        self.drops.parameters(&mut all);
+        all
+    }
+
+    /// How many parameters there are.
+    pub(crate) const PARAMETERS: usize = 32;
+
+    /// What each batch is told, in the order in which they were added.
+    pub(crate) fn answers(
+        &self,
+        row: &Row,
+    ) -> Result<Vec<Result<Committed, StoreError>>, tokio_postgres::Error> {
+        let (stale_records, stale_bodies): (Vec<i32>, Vec<i32>) = (row.try_get(0)?, row.try_get(1)?);
+        let (exhausted, sums): (Vec<i32>, Vec<i64>) = (row.try_get(2)?, row.try_get(3)?);
+        let mut answers: Vec<Result<Committed, StoreError>> = Vec::new();
+        answers.resize_with(self.batches, || Ok(Committed::default()));
+        for (batch, sum) in self.adds.batches.iter().zip(sums) {
+            if let Ok(committed) = &mut answers[place_of(*batch)] {
+                committed.counters.push(sum);
+            }
+        }
+        for add in exhausted.into_iter().map(place_of) {
+            let refused = StoreError::Exhausted(self.added[add].clone());
+            answers[place_of(self.adds.batches[add])] = Err(refused);
+        }
+        // Of several records that have changed the first of the batch is named.
+        let mut first: HashMap<usize, (usize, &Key)> = HashMap::new();
+        for (rows, stale) in [(&self.records, stale_records), (&self.bodies, stale_bodies)] {
+            for at in stale.into_iter().map(place_of) {
+                let (key, place) = rows.written[at];
+                let named = first.entry(place_of(rows.batches[at])).or_insert((place, key));
+                if place < named.0 {
+                    *named = (place, key);
+                }
+            }
+        }
+        for (batch, (_, key)) in first {
+            answers[batch] = Err(StoreError::Conflict(key.clone()));
+        }
+        Ok(answers)
+    }
+}
+
+impl<'w> Rows<'w> {
+    #[expect(clippy::too_many_arguments, reason = "each is one column of a row")]
+    fn push(
+        &mut self,
+        key: &'w Key,
+        place: usize,
+        expected: u64,
+        act: i32,
+        batch: i32,
+        format: i32,
+        body: &'w [u8],
+    ) {
+        self.keys.push(bytes_of(key));
+        // A version that is too large for the column becomes one that no record has.
+        self.expected.push(expected.cast_signed());
+        self.acts.push(act);
+        self.batches.push(batch);
+        self.formats.push(format);
+        self.bodies.push(body);
+        self.written.push((key, place));
+    }
+
+    fn parameters<'p>(&'p self, all: &mut Vec<(&'p (dyn ToSql + Sync), Type)>) {
+        all.push((&self.keys, Type::BYTEA_ARRAY));
+        all.push((&self.expected, Type::INT8_ARRAY));
+        all.push((&self.acts, Type::INT4_ARRAY));
+        all.push((&self.batches, Type::INT4_ARRAY));
+        all.push((&self.formats, Type::INT4_ARRAY));
+        all.push((&self.bodies, Type::BYTEA_ARRAY));
+    }
+}
+
+impl<'w> Chunks<'w> {
+    fn push(&mut self, stream: &Key, at: u64, batch: i32, bytes: &'w [u8]) {
+        self.streams.push(bytes_of(stream));
+        self.offsets.push(offset(at));
+        self.batches.push(batch);
+        self.bytes.push(bytes);
+    }
+
+    /// What the same batch has appended before it drops it is never written: drops go first.
+    fn drop_before(&mut self, stream: &Key, before: u64, batch: i32) {
+        let stream = bytes_of(stream);
+        let mut at = 0;
+        while at < self.streams.len() {
+            let dropped = self.batches[at] == batch
+                && self.offsets[at] < offset(before)
+                && self.streams[at] == stream;
+            if dropped {
+                self.streams.remove(at);
+                self.offsets.remove(at);
+                self.batches.remove(at);
+                self.bytes.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    fn parameters<'p>(&'p self, all: &mut Vec<(&'p (dyn ToSql + Sync), Type)>) {
+        all.push((&self.streams, Type::BYTEA_ARRAY));
+        all.push((&self.offsets, Type::INT8_ARRAY));
+        all.push((&self.batches, Type::INT4_ARRAY));
+    }
+}
+
+/// The place, from 0, of what the statement numbers from 1.
+fn place_of(number: i32) -> usize {
+    usize::try_from(number).ok().and_then(|number| number.checked_sub(1)).expect("numbers begin at 1")
+}
+
+/// Offsets above the limit are not stored, so all of them are alike behind it.
+pub(crate) fn offset(at: u64) -> i64 {
+    i64::try_from(at).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runners_core::{Kind, TenantId};
+
+    fn job(id: &'static str) -> Key {
+        Key::new(TenantId::DEFAULT, Kind::Job, id)
+    }
+
+    #[test]
+    fn a_group_has_one_writer_for_each_record_and_any_number_that_expect_it() {
+        let put = |id| Write::Put { key: job(id), expected: 1, format: 1, body: Bytes::new(), indexes: vec![] };
+        let expect = |id, expected| Write::Expect { key: job(id), expected };
+        let mut touched = Touched::default();
+        assert!(touched.admit(&[put("a"), expect("b", 1)]));
+        assert!(touched.admit(&[put("c"), expect("b", 1)]));
+        assert!(!touched.admit(&[expect("a", 2)]));
+        assert!(!touched.admit(&[put("d"), put("b")]));
+        assert!(!touched.admit(&[expect("b", 0)]), "what must be absent is put for a moment");
+        assert!(touched.admit(&[put("d")]), "a batch that was not admitted left no trace");
+    }
+
+    #[test]
+    fn there_are_as_many_parameters_as_the_statement_has() {
+        assert_eq!(Group::default().parameters(&&b""[..]).len(), Group::PARAMETERS);
+    }
+
+    #[test]
+    fn what_is_appended_and_then_dropped_is_not_written() {
+        let stream = Key::new(TenantId::DEFAULT, Kind::Log, "a");
+        let append = |at| Write::Append { stream: stream.clone(), at, bytes: Bytes::from_static(b"x") };
+        let writes = [append(1), append(7), Write::Drop { stream: stream.clone(), before: 5 }, append(2)];
+        let mut group = Group::default();
+        group.add(&writes);
+        assert_eq!(group.chunks.offsets, [7, 2]);
+    }
+}

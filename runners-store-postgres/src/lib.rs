@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+
+mod address;
+mod clock;
+mod connections;
+mod error;
+mod group;
+mod hints;
+mod key;
+mod options;
+mod read;
+mod schema;
+mod sql;
+mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod tls;
+mod writer;
+
+pub use error::OpenError;
+pub use options::PostgresOptions;
+pub use store::PostgresStore;
+/// The client that a host's own transactions are made with.
+pub use tokio_postgres;

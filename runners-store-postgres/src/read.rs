@@ -1,0 +1,174 @@
+//! Questions, and their answers read. Nothing here writes.
+
+use crate::{
+    connections::{Connections, Parameter},
+    error::Trouble,
+    group::offset,
+    key::{Key, bytes_of, key_of, span_of},
+    sql::Statements,
+};
+use bytes::Bytes;
+use runners_core::{
+    Index,
+    store::{Page, Query, Span, StoreError, Stored},
+};
+use std::collections::HashMap;
+use tokio_postgres::{Row, types::Type};
+
+/// How many chunks of a stream are read at once.
+const CHUNKS_PER_PAGE: i64 = 256;
+
+pub(crate) async fn load(
+    connections: &Connections,
+    statements: &Statements,
+    keys: Vec<Key>,
+) -> Result<Vec<Option<Stored>>, StoreError> {
+    let of_kind = |body: bool| -> Vec<Vec<u8>> {
+        keys.iter().filter(|key| key.kind.is_body() == body).map(bytes_of).collect()
+    };
+    let (records, bodies) = (of_kind(false), of_kind(true));
+    let parameter = |keys| -> Parameter<'_> { (keys, Type::BYTEA_ARRAY) };
+    // One statement sees one moment.
+    let rows = match (records.is_empty(), bodies.is_empty()) {
+        (true, true) => return Ok(Vec::new()),
+        (false, true) => connections.ask(&statements.load_records, &[parameter(&records)]).await?,
+        (true, false) => connections.ask(&statements.load_bodies, &[parameter(&bodies)]).await?,
+        (false, false) => {
+            connections.ask(&statements.load_both, &[parameter(&records), parameter(&bodies)]).await?
+        }
+    };
+    let mut found = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        let stored = stored(row, 0)?;
+        found.insert(stored.key.clone(), stored);
+    }
+    Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
+}
+
+pub(crate) async fn scan(
+    connections: &Connections,
+    statements: &Statements,
+    query: Query,
+) -> Result<Page, StoreError> {
+    match query {
+        Query::Range { index, prefix, after, until, newest_first, limit, hide: _ } => {
+            let span = Span::of_range(prefix, after, until, newest_first);
+            range(connections, statements, index, newest_first, &span, limit).await
+        }
+        Query::Stream { stream, from, bytes_max } => {
+            chunks(connections, statements, &stream, from, bytes_max).await
+        }
+        Query::Counters { prefix, limit } => counters(connections, statements, &prefix, limit).await,
+    }
+}
+
+async fn range(
+    connections: &Connections,
+    statements: &Statements,
+    index: Index,
+    newest_first: bool,
+    span: &Span,
+    limit: u32,
+) -> Result<Page, StoreError> {
+    if span.is_empty() {
+        return Ok(Page::Rows { rows: Vec::new(), more: false });
+    }
+    let sql = statements.range(index, newest_first, span.below.is_some());
+    let from = &span.from[..];
+    let below = span.below.as_deref();
+    // One more than asked for tells whether there is more.
+    let count = i64::from(limit) + 1;
+    let mut parameters: Vec<Parameter<'_>> = vec![(&from, Type::BYTEA), (&count, Type::INT8)];
+    if below.is_some() {
+        parameters.push((&below, Type::BYTEA));
+    }
+    let found = connections.ask(sql, &parameters).await?;
+    let more = found.len() > limit as usize;
+    let mut rows = Vec::with_capacity(found.len());
+    for row in found.iter().take(limit as usize) {
+        rows.push((bytes(row, 0)?, stored(row, 1)?));
+    }
+    Ok(Page::Rows { rows, more })
+}
+
+/// Page by page, until the limit is reached: how large chunks are is not known before.
+async fn chunks(
+    connections: &Connections,
+    statements: &Statements,
+    stream: &Key,
+    from: u64,
+    bytes_max: u32,
+) -> Result<Page, StoreError> {
+    let stream = bytes_of(stream);
+    let (mut from, mut left) = (offset(from), i64::from(bytes_max));
+    let mut chunks: Vec<(u64, Bytes)> = Vec::new();
+    loop {
+        let is_first = chunks.is_empty();
+        let parameters: [Parameter<'_>; 5] = [
+            (&stream, Type::BYTEA),
+            (&from, Type::INT8),
+            (&left, Type::INT8),
+            (&CHUNKS_PER_PAGE, Type::INT8),
+            (&is_first, Type::BOOL),
+        ];
+        let rows = connections.ask(&statements.chunks, &parameters).await?;
+        for row in &rows {
+            let at: i64 = row.try_get(0).map_err(Trouble::before_commit)?;
+            let bytes: Option<&[u8]> = row.try_get(1).map_err(Trouble::before_commit)?;
+            let is_over = !chunks.is_empty() && left <= 0;
+            let Some(bytes) = bytes.filter(|_| !is_over) else {
+                return Ok(Page::Chunks { chunks, more: true });
+            };
+            left -= i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+            chunks.push((at.cast_unsigned(), Bytes::copy_from_slice(bytes)));
+        }
+        let (Some((last, _)), true) = (chunks.last(), rows.len() as i64 == CHUNKS_PER_PAGE) else {
+            return Ok(Page::Chunks { chunks, more: false });
+        };
+        from = offset(last + 1);
+    }
+}
+
+async fn counters(
+    connections: &Connections,
+    statements: &Statements,
+    prefix: &Key,
+    limit: u32,
+) -> Result<Page, StoreError> {
+    let span = span_of(prefix);
+    let (from, below, count) = (&span.from[..], span.below.as_deref(), i64::from(limit));
+    let mut parameters: Vec<Parameter<'_>> = vec![(&from, Type::BYTEA), (&count, Type::INT8)];
+    let sql = if below.is_some() {
+        parameters.push((&below, Type::BYTEA));
+        &statements.counters_below
+    } else {
+        &statements.counters
+    };
+    let rows = connections.ask(sql, &parameters).await?;
+    let mut counters = Vec::with_capacity(rows.len());
+    for row in &rows {
+        counters.push((key(row, 0)?, row.try_get(1).map_err(Trouble::before_commit)?));
+    }
+    Ok(Page::Counters(counters))
+}
+
+/// Reads key, version, format and body from the columns that begin at `first`.
+fn stored(row: &Row, first: usize) -> Result<Stored, StoreError> {
+    let version: i64 = row.try_get(first + 1).map_err(Trouble::before_commit)?;
+    let format: i32 = row.try_get(first + 2).map_err(Trouble::before_commit)?;
+    let format = u16::try_from(format).map_err(|error| StoreError::Broken(Box::new(error)))?;
+    let key = key(row, first)?;
+    Ok(Stored { key, version: version.cast_unsigned(), format, body: bytes(row, first + 3)? })
+}
+
+fn key(row: &Row, column: usize) -> Result<Key, StoreError> {
+    let bytes: &[u8] = row.try_get(column).map_err(Trouble::before_commit)?;
+    key_of(bytes).ok_or_else(|| {
+        StoreError::Broken(format!("key {bytes:02x?} is of no kind that this version knows").into())
+    })
+}
+
+fn bytes(row: &Row, column: usize) -> Result<Bytes, StoreError> {
+    let bytes: &[u8] = row.try_get(column).map_err(Trouble::before_commit)?;
+    Ok(Bytes::copy_from_slice(bytes))
+}

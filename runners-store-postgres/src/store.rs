@@ -1,0 +1,222 @@
+//! The store itself: hands batches to those who write and questions to the pool, and ends them all.
+//! Knows no SQL.
+
+use crate::{
+    OpenError, PostgresOptions,
+    address::Address,
+    clock::{ASK_EVERY, ServerClock, pause},
+    connections::Connections,
+    error::{Closed, Trouble},
+    group::Group,
+    hints::Hints,
+    read,
+    schema::Schema,
+    sql::Statements,
+    tls::Tls,
+    writer::{Batch, Writer},
+};
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use runners_core::{
+    Clock, Key, Random as _, SystemRandom,
+    store::{Committed, Hint, Page, Query, Store, StoreError, Stored, Write},
+};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_postgres::Transaction;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How many batches wait for those who write before their callers wait too.
+const QUEUE_MAX: usize = 1024;
+
+/// A [`Store`] in a schema of a PostgreSQL database, which any number of control planes share.
+///
+/// Dropping it lets it finish what it was asked; [`close`](Self::close) also waits for that. It lives
+/// on the runtime that it was opened on.
+pub struct PostgresStore {
+    connections: Arc<Connections>,
+    statements: Arc<Statements>,
+    clock: Arc<ServerClock>,
+    hints: Hints,
+    /// None once closed.
+    asks: Mutex<Option<mpsc::Sender<Batch>>>,
+    spawned: TaskTracker,
+    stop: CancellationToken,
+    name: Box<str>,
+}
+
+impl PostgresStore {
+    /// Connects with the default [`PostgresOptions`], and takes the schema to its newest version.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; its variants say what to do.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the schema as it was, or at its newest version.
+    pub async fn open(url: impl Into<String>) -> Result<Self, OpenError> {
+        Self::open_with(PostgresOptions::new(url)).await
+    }
+
+    pub(crate) async fn open_with(options: PostgresOptions) -> Result<Self, OpenError> {
+        let address = Address::of(&options)?;
+        let tls = Tls::of(&options, &address)?;
+        let listen = match Address::to_listen(&options)? {
+            Some(address) => {
+                let tls = Tls::of(&options, &address)?;
+                Some((address, tls))
+            }
+            None => None,
+        };
+        let schema = Schema::of(&options, &address)?;
+        let connections = Arc::new(Connections::new(&options, &address, tls)?);
+        schema.prepare(&connections).await?;
+        let clock = Arc::new(ServerClock::default());
+        clock.ask(&connections).await.map_err(|trouble| OpenError::Unavailable {
+            database: address.name.clone(),
+            source: Box::new(StoreError::from(trouble)),
+        })?;
+        let mut id = [0; 16];
+        SystemRandom::default().fill(&mut id);
+        let statements = Arc::new(Statements::new(&schema.name));
+        let stop = CancellationToken::new();
+        let hints = Hints {
+            connections: Arc::clone(&connections),
+            statements: Arc::clone(&statements),
+            id,
+            listen,
+            stop: stop.clone(),
+        };
+        let name = format!("{} in {}", schema.name, address.name).into();
+        let (asks, asked) = mpsc::channel(QUEUE_MAX);
+        let spawned = TaskTracker::new();
+        let store =
+            Self { connections, statements, clock, hints, asks: Mutex::new(Some(asks)), spawned, stop, name };
+        store.start(options.writers, asked);
+        Ok(store)
+    }
+
+    fn start(&self, writers: usize, asked: mpsc::Receiver<Batch>) {
+        let written = Arc::new(Notify::new());
+        let asked = Arc::new(tokio::sync::Mutex::new(asked));
+        for _ in 0..writers {
+            let writer = Writer {
+                connections: Arc::clone(&self.connections),
+                statements: Arc::clone(&self.statements),
+                id: self.hints.id,
+                written: Arc::clone(&written),
+            };
+            self.spawned.spawn(writer.write_all(Arc::clone(&asked)));
+        }
+        self.spawned.spawn(self.hints.clone().tell(written));
+        let (clock, connections) = (Arc::clone(&self.clock), Arc::clone(&self.connections));
+        let stop = self.stop.clone();
+        self.spawned.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = pause(ASK_EVERY) => {}
+                }
+                if let Err(trouble) = clock.ask(&connections).await {
+                    tracing::debug!(?trouble, "the server was not asked for its time");
+                }
+            }
+        });
+    }
+
+    /// Takes nothing more, carries out what was asked before, and closes every connection. Closing
+    /// twice is the same as once.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops only the waiting.
+    pub async fn close(&self) {
+        drop(self.asks.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.stop.cancel();
+        self.spawned.close();
+        self.spawned.wait().await;
+        self.connections.close();
+    }
+
+    /// Applies a batch inside a transaction of the host's: it is committed with that, or gone with it.
+    /// Every control plane hears of it once it is committed, the one of this store too.
+    ///
+    /// The transaction holds the records of the batch until it ends, so it should end soon. One that
+    /// was told of a conflict or an exhausted counter goes on; nothing of the batch was written.
+    ///
+    /// # Errors
+    /// As [`Store::commit`]. After [`StoreError::Unavailable`] and the like the transaction is to be
+    /// rolled back, and tried again as a whole.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the batch applied in the transaction as a whole, or not at all.
+    pub async fn commit_in(
+        &self,
+        transaction: &Transaction<'_>,
+        writes: &[Write],
+    ) -> Result<Committed, StoreError> {
+        Write::check_batch(writes)?;
+        if writes.is_empty() {
+            return Ok(Committed::default());
+        }
+        let mut group = Group::default();
+        group.add(writes);
+        // Of nobody here: so the control plane of this store hears of it too.
+        let nobody = &[][..];
+        let sent = transaction.query_typed(&self.statements.commit, &group.parameters(&nobody)).await;
+        let rows = sent.map_err(Trouble::before_commit)?;
+        let answers = rows.first().map(|row| group.answers(row)).transpose();
+        let answers = answers.map_err(Trouble::before_commit)?;
+        let answer = answers.and_then(|mut answers| answers.pop());
+        answer.unwrap_or_else(|| Err(Trouble::too_slow(false).into()))
+    }
+
+    fn asks(&self) -> Result<mpsc::Sender<Batch>, StoreError> {
+        let asks = self.asks.lock().unwrap_or_else(PoisonError::into_inner);
+        asks.clone().ok_or_else(|| StoreError::Unavailable(Box::new(Closed)))
+    }
+}
+
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PostgresStore").field(&self.name).finish()
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn load(&self, keys: Vec<Key>) -> Result<Vec<Option<Stored>>, StoreError> {
+        read::load(&self.connections, &self.statements, keys).await
+    }
+
+    async fn scan(&self, query: Query) -> Result<Page, StoreError> {
+        read::scan(&self.connections, &self.statements, query).await
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<Committed, StoreError> {
+        Write::check_batch(&writes)?;
+        if writes.is_empty() {
+            return Ok(Committed::default());
+        }
+        let (answer, answered) = oneshot::channel();
+        let asked = self.asks()?.send(Batch { writes, answer }).await;
+        asked.map_err(|_| StoreError::Unavailable(Box::new(Closed)))?;
+        // A writer that vanished with the batch in hand may have committed it.
+        answered.await.map_err(|_| StoreError::Unknown(Box::new(Closed)))?
+    }
+
+    fn watch(&self) -> BoxStream<'static, Hint> {
+        self.hints.clone().watch(&self.spawned)
+    }
+
+    fn clock(&self) -> Option<Arc<dyn Clock>> {
+        Some(Arc::clone(&self.clock) as Arc<dyn Clock>)
+    }
+}

@@ -1,0 +1,227 @@
+//! A PostgreSQL server of its own for tests: on a socket in a temporary directory, as a user without
+//! rights, gone with the process that has started it, however that ends.
+
+use std::{
+    env, fs,
+    io::{BufRead as _, BufReader, Write as _},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+/// How often a server that starts is asked whether it answers, and how long in between.
+const TRIES_MAX: u32 = 600;
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// Where packages put the programs of a server.
+const PACKAGED: &str = "/usr/lib/postgresql";
+
+/// A server that is running, unless it was stopped.
+#[derive(Debug)]
+pub struct TestServer {
+    place: PathBuf,
+    programs: PathBuf,
+    child: Child,
+    keeper: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
+    schemas: AtomicU32,
+}
+
+/// Keeps the server while its input is open, and removes everything when that ends: a process that was
+/// killed cannot tidy up behind itself.
+const KEEPER: &str = r#"
+programs="$1"; place="$2"; shift 2
+begin() {
+    "$programs/postgres" -D "$place/data" -k "$place" "$@" >>"$place/log" 2>&1 &
+    server=$!
+}
+finish() { kill "-$1" "$server" 2>/dev/null; wait "$server" 2>/dev/null; }
+begin "$@"
+while read -r word; do
+    case "$word" in
+        start) begin "$@" ;;
+        stop) finish INT ;;
+        crash) finish QUIT ;;
+    esac
+    echo "$word"
+done
+finish QUIT
+rm -rf "$place"
+"#;
+
+impl TestServer {
+    /// Starts a server that may lose what it has committed if the machine stops, and nothing else.
+    ///
+    /// # Errors
+    /// Where there is no PostgreSQL, or none that starts: why, to be told as the reason to skip.
+    pub fn start() -> Result<Self, String> {
+        Self::start_with(&["-c", "fsync=off"])
+    }
+
+    /// Starts a server with settings of its own, as the arguments of `postgres`.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(settings: &[&str]) -> Result<Self, String> {
+        let place = tempfile::Builder::new().prefix("pg-").tempdir();
+        // The keeper removes it.
+        let place = place.map_err(|error| format!("no temporary directory: {error}"))?.keep();
+        Self::start_in(place.clone(), settings).inspect_err(|_| drop(fs::remove_dir_all(&place)))
+    }
+
+    fn start_in(place: PathBuf, settings: &[&str]) -> Result<Self, String> {
+        let programs = programs().ok_or("there is no PostgreSQL: no initdb on the PATH, nor where packages put it")?;
+        let user = unprivileged();
+        if let Some((user, group)) = user {
+            let given = std::os::unix::fs::chown(&place, Some(user), Some(group));
+            given.map_err(|error| format!("{} cannot be given away: {error}", place.display()))?;
+        }
+        let mut initdb = command(&programs.join("initdb"), user);
+        initdb.arg("-D").arg(place.join("data")).args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync"]);
+        let output = initdb.current_dir(&place).output().map_err(|error| format!("initdb: {error}"))?;
+        if !output.status.success() {
+            return Err(format!("initdb: {}", String::from_utf8_lossy(&output.stderr).trim()));
+        }
+        let mut keeper = command(Path::new("/bin/sh"), user);
+        keeper.args(["-c", KEEPER, "keeper"]).arg(&programs).arg(&place);
+        keeper.args(["-c", "listen_addresses=", "-c", "max_connections=200", "-c", "shared_buffers=64MB"]);
+        keeper.args(settings).current_dir(&place).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = keeper.spawn().map_err(|error| format!("sh: {error}"))?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err("sh has no input or output".to_owned());
+        };
+        let server = Self {
+            place,
+            programs,
+            child,
+            keeper: Mutex::new((input, BufReader::new(output))),
+            schemas: AtomicU32::new(0),
+        };
+        server.await_answer()?;
+        Ok(server)
+    }
+
+    /// The one server of this process, started by whoever asks first.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), each time.
+    pub fn shared() -> Result<&'static Self, String> {
+        static SHARED: OnceLock<Result<TestServer, String>> = OnceLock::new();
+        SHARED.get_or_init(Self::start).as_ref().map_err(Clone::clone)
+    }
+
+    /// The URL of its database `postgres`, over its socket.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let place = self.place.display().to_string().replace('/', "%2F");
+        format!("postgres://postgres@{place}/postgres")
+    }
+
+    /// Its socket, for a proxy before it.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.place.join(".s.PGSQL.5432")
+    }
+
+    /// The name of a schema that nobody else has.
+    #[must_use]
+    pub fn fresh_schema(&self) -> String {
+        format!("test_{}", self.schemas.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Stops it as an administrator would: whoever is connected is cut off.
+    pub fn stop(&self) {
+        self.say("stop");
+    }
+
+    /// Stops it as a loss of power would, but for what the system has in memory.
+    pub fn crash(&self) {
+        self.say("crash");
+    }
+
+    /// Starts it again, and waits until it answers.
+    ///
+    /// # Panics
+    /// If it does not answer within a minute.
+    pub fn start_again(&self) {
+        self.say("start");
+        if let Err(why) = self.await_answer() {
+            panic!("{why}");
+        }
+    }
+
+    fn say(&self, word: &str) {
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        let (input, output) = &mut *keeper;
+        let mut answer = String::new();
+        let said = writeln!(input, "{word}").and_then(|()| output.read_line(&mut answer));
+        assert!(said.is_ok() && answer.trim() == word, "the keeper of the server is gone: {said:?} {answer:?}");
+    }
+
+    fn await_answer(&self) -> Result<(), String> {
+        let mut asks = Command::new(self.programs.join("pg_isready"));
+        asks.arg("-q").arg("-h").arg(&self.place).stdout(Stdio::null()).stderr(Stdio::null());
+        for _ in 0..TRIES_MAX {
+            if asks.status().is_ok_and(|status| status.success()) {
+                return Ok(());
+            }
+            thread::park_timeout(TRY_AGAIN_AFTER);
+        }
+        let log = fs::read_to_string(self.place.join("log")).unwrap_or_default();
+        Err(format!("PostgreSQL does not answer: {}", log.trim()))
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        // The end of its input is what the keeper waits for; another process may have a copy of it.
+        let keeper = self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = writeln!(keeper.0, "stop");
+        let mut answer = String::new();
+        let _ = keeper.1.read_line(&mut answer);
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.place);
+    }
+}
+
+/// Where the programs of a server are.
+fn programs() -> Option<PathBuf> {
+    let has_all = |place: &Path| {
+        ["initdb", "postgres", "pg_isready"].iter().all(|program| place.join(program).exists())
+    };
+    let packaged = fs::read_dir(PACKAGED).into_iter().flatten().flatten();
+    let mut packaged: Vec<PathBuf> = packaged.map(|version| version.path().join("bin")).collect();
+    packaged.sort();
+    let on_path = env::var_os("PATH").map(|path| env::split_paths(&path).collect::<Vec<_>>());
+    let mut all = on_path.into_iter().flatten().chain(packaged.into_iter().rev());
+    all.find(|place| has_all(place))
+}
+
+/// The user that a server runs as, if this process is root, as which it does not run.
+fn unprivileged() -> Option<(u32, u32)> {
+    use std::os::unix::fs::MetadataExt as _;
+    const NOBODY: (u32, u32) = (65_534, 65_534);
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0).then(|| {
+        let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        let mut ids = fields.filter(|fields| fields.first() == Some(&"postgres"));
+        ids.next()
+            .and_then(|fields| Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?)))
+            .unwrap_or(NOBODY)
+    })
+}
+
+fn command(program: &Path, user: Option<(u32, u32)>) -> Command {
+    use std::os::unix::process::CommandExt as _;
+    let mut command = Command::new(program);
+    command.env_remove("PGPASSWORD").env("LC_ALL", "C");
+    if let Some((user, group)) = user {
+        command.uid(user).gid(group);
+    }
+    command
+}
