@@ -12,7 +12,7 @@ mod journal;
 mod network;
 mod video;
 mod watch;
-mod wire;
+pub(crate) mod wire;
 
 pub use capture::Capture;
 pub(crate) use film::Film;

@@ -15,6 +15,7 @@ mod kept;
 mod lent;
 mod page;
 mod probe;
+mod record;
 mod replay;
 mod result;
 mod selenium;
@@ -37,6 +38,10 @@ pub use flow::{
 pub use lent::LentSession;
 pub use page::{Expect, Locator, Page, PageError, Subject, expect};
 pub use probe::{Probe, ProbeError, WebGl};
+pub use record::{
+    Aim, Asserted, Ended, FlowRecorder, RecordFlow, RecordObserver, RecordedFlow, RecordedStep,
+    RecordedSteps, SteerRecording, Steered,
+};
 pub use replay::{Evidence, FlowObserver, Replay, ReplayOptions, Screenshots};
 pub use result::{FlowResult, StepResult, StepState};
 pub use selenium::{ImportError, ImportedFlow, LeftOut, SeleniumImport};

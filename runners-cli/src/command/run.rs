@@ -147,6 +147,10 @@ impl Parts<'_> {
             .metrics(telemetry.metrics())
             .traces(telemetry.traces())
             .executor(browser.executor.clone());
+        let builder = match browser.recorder() {
+            Some(recorder) => builder.executor(recorder),
+            None => builder,
+        };
         Ok(if paused { builder.start_paused() } else { builder.start() })
     }
 }

@@ -24,18 +24,18 @@ const MESSAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// The capabilities in which browsers of the Chromium family say where they are, and their own.
 const BROWSERS: &[(&str, &str)] = &[("goog:chromeOptions", "chrome"), ("ms:edgeOptions", "msedge")];
 
-pub(super) type WireError = Box<dyn Error + Send + Sync>;
+pub(crate) type WireError = Box<dyn Error + Send + Sync>;
 
 /// Where the debugger of a browser listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Debugger {
+pub(crate) struct Debugger {
     address: String,
     path: String,
 }
 
 /// A connection to a browser.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     out: Mutex<SplitSink<WebSocketStream<TcpStream>, Message>>,
     into: Mutex<SplitStream<WebSocketStream<TcpStream>>>,
     next: AtomicU64,
@@ -43,27 +43,27 @@ pub(super) struct Wire {
 
 /// What comes from a browser: an event, or the answer to a command.
 #[derive(Debug, Deserialize)]
-pub(super) struct Said {
+pub(crate) struct Said {
     /// The number of the command that it answers.
-    pub(super) id: Option<u64>,
+    pub(crate) id: Option<u64>,
     /// The name of the event that it is.
     #[serde(default)]
-    pub(super) method: String,
+    pub(crate) method: String,
     /// Which page it is about.
     #[serde(default, rename = "sessionId")]
-    pub(super) session: String,
+    pub(crate) session: String,
     #[serde(default)]
-    pub(super) params: Value,
+    pub(crate) params: Value,
     /// The answer; null for a command that was refused.
     #[serde(default)]
-    pub(super) result: Value,
+    pub(crate) result: Value,
 }
 
 impl Debugger {
     /// The debugger of the browser that a session is in, if it is one of the Chromium family and its
     /// profile is on this machine. The file in there names a path that nobody can guess, so what listens
     /// at the same port of another machine is not taken for it.
-    pub(super) fn of(capabilities: &Map<String, Value>) -> Option<Self> {
+    pub(crate) fn of(capabilities: &Map<String, Value>) -> Option<Self> {
         let (address, directory) = BROWSERS.iter().find_map(|(options, browser)| {
             let address = capabilities.get(*options)?["debuggerAddress"].as_str()?;
             Some((address, capabilities.get(*browser)?["userDataDir"].as_str()?))
@@ -76,7 +76,7 @@ impl Debugger {
 }
 
 impl Wire {
-    pub(super) async fn open(to: &Debugger) -> Result<Self, WireError> {
+    pub(crate) async fn open(to: &Debugger) -> Result<Self, WireError> {
         let stream = TcpStream::connect(&to.address).await?;
         stream.set_nodelay(true)?;
         let config = WebSocketConfig::default()
@@ -89,7 +89,7 @@ impl Wire {
     }
 
     /// Sends a command to a page, or to the browser if `session` is empty; answers its number.
-    pub(super) async fn send(&self, session: &str, method: &str, params: Value) -> Result<u64, WireError> {
+    pub(crate) async fn send(&self, session: &str, method: &str, params: Value) -> Result<u64, WireError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let mut command = json!({ "id": id, "method": method, "params": params });
         if !session.is_empty() {
@@ -103,7 +103,7 @@ impl Wire {
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
-    pub(super) async fn next(&self) -> Result<Said, WireError> {
+    pub(crate) async fn next(&self) -> Result<Said, WireError> {
         let mut into = self.into.lock().await;
         loop {
             let message = into.next().await.ok_or("the browser has hung up")??;

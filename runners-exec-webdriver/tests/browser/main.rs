@@ -30,6 +30,7 @@ mod lost;
 mod pages;
 mod places;
 mod probe;
+mod record;
 #[cfg(target_os = "linux")]
 mod remote;
 mod stage;
