@@ -5,8 +5,7 @@ use anyhow::{Context as _, Result, bail};
 use runners_core::{Egress, SystemClock};
 use runners_exec_webdriver::{
     BaselineMode, DirectoryBaselines, Driver, DriverOptions, Engine, FlowExecutor, FlowRecorder, Probe,
-    ProbeError,
-    ReplayOptions, WarmBrowsers, WarmOptions,
+    ProbeError, ReplayOptions, WarmBrowsers, WarmOptions,
 };
 use serde_json::{Map, Value};
 use std::path::Path;

@@ -73,7 +73,7 @@ fn finish(arguments: &FlowRecordArgs, recorded: &RecordedFlow) -> Result<Exit> {
     write(output, &format!("{flow:#}\n"))?;
     if arguments.json {
         terminal::print_json(&json!({
-            "event": "recorded", "file": output, "steps": recorded.steps, "secrets": recorded.secrets,
+            "event": "recorded", "file": output, "steps": recorded.recorded.len(), "secrets": recorded.secrets,
             "notes": recorded.notes, "ended": recorded.ended,
         }));
         return Ok(Exit::Passed);
@@ -87,7 +87,11 @@ fn finish(arguments: &FlowRecordArgs, recorded: &RecordedFlow) -> Result<Exit> {
         Ended::Full => ", it has as many steps as a flow may have",
         _ => "",
     };
-    terminal::print(format!("{}: {}{why}", output.display(), terminal::count(recorded.steps, "step")));
+    terminal::print(format!(
+        "{}: {}{why}",
+        output.display(),
+        terminal::count(recorded.recorded.len(), "step")
+    ));
     for secret in &recorded.secrets {
         let variable = format!("{}{secret}", crate::keys::SECRETS_PREFIX);
         terminal::print(format!("what was typed into {secret:?} is not in it: give it in {variable}"));

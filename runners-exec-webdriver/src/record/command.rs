@@ -55,8 +55,8 @@ impl Command for RecordFlow {
 pub struct RecordedFlow {
     /// The flow, to be replayed as it is.
     pub flow: BrowserFlow,
-    /// How many steps it has.
-    pub steps: usize,
+    /// What each of its steps does, in one line.
+    pub recorded: Vec<RecordedStep>,
     /// The names of the secrets that it is to be given: what was typed there was not recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<String>,

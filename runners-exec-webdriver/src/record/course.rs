@@ -17,7 +17,7 @@ use runners_core::{BootTime, Clock};
 use std::{collections::HashMap, pin::pin, time::Duration};
 
 /// How soon after a change the flow is kept.
-const KEPT_WITHIN: Duration = Duration::from_secs(1);
+const KEPT_WITHIN: Duration = Duration::from_millis(500);
 /// How long what was done before the end may take to be told: longer than a page rests before it tells.
 const HEARD_OUT_WITHIN: Duration = Duration::from_millis(600);
 /// The most frames that are remembered; those of documents that are gone are forgotten then.

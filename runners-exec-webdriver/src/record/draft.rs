@@ -200,11 +200,12 @@ impl Draft {
         BrowserFlow::parse(&shape::document(&self.title, &self.declared, steps).to_string())
     }
 
-    /// The document as it is so far, each step with its id in this recording.
+    /// The document as it is so far, each step with its id in this recording, and what it does.
     pub(super) fn document(&self) -> String {
         let named = |entry: &Arc<Entry>| {
             let mut step = entry.step.clone();
             step["id"] = json!(entry.id.to_string());
+            step["description"] = json!(self.described(entry));
             step
         };
         let steps: Vec<_> = self.entries.iter().map(named).collect();
@@ -311,8 +312,11 @@ impl Draft {
 
     fn step(&self, index: usize) -> RecordedStep {
         let entry = &self.entries[index];
-        let description = shape::description(&entry.step, &self.declared).unwrap_or_default();
-        RecordedStep { id: entry.id.to_string(), index, description, step: None }
+        RecordedStep { id: entry.id.to_string(), index, description: self.described(entry), step: None }
+    }
+
+    fn described(&self, entry: &Entry) -> String {
+        shape::description(&entry.step, &self.declared).unwrap_or_default()
     }
 }
 

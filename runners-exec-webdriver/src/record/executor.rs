@@ -53,8 +53,8 @@ pub trait RecordObserver: std::fmt::Debug + Send + Sync {
         let _ = text;
     }
 
-    /// The flow as it is so far, soon after every change: a JSON document in which each step has its id
-    /// in this recording.
+    /// The flow as it is so far, soon after every change, and once it has ended: a JSON document. While it
+    /// goes on, each step has its `id` in this recording and a `description`.
     async fn keep(&self, document: &str) {
         let _ = document;
     }
@@ -155,8 +155,13 @@ impl FlowRecorder {
         let mut steering = pin!(steering.chain(stream::pending()));
         let ended = course.run(&mut steering, cancelled, began + limit(command)).await;
         course.ear.close().await;
-        observer.keep(&course.draft.document()).await;
-        finished(&course.draft, ended)
+        let recorded = finished(&course.draft, ended);
+        let document = match &recorded {
+            Ok(recorded) => format!("{}\n", recorded.flow.document()),
+            Err(_) => course.draft.document(),
+        };
+        observer.keep(&document).await;
+        recorded
     }
 
     fn check(&self, command: &RecordFlow) -> Result<(), Fault> {
@@ -235,7 +240,8 @@ fn finished(draft: &Draft, ended: Ended) -> Result<RecordedFlow, Fault> {
         Fault::permanent("not_a_flow", format!("what was recorded is no flow: {problems}"))
     })?;
     let secrets = flow.secrets().into_iter().collect();
-    Ok(RecordedFlow { steps: flow.flow().steps.len(), secrets, notes: draft.notes().to_vec(), flow, ended })
+    let recorded = draft.newest(usize::MAX);
+    Ok(RecordedFlow { recorded, secrets, notes: draft.notes().to_vec(), flow, ended })
 }
 
 fn limit(command: &RecordFlow) -> Duration {

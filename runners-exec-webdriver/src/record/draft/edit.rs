@@ -45,6 +45,7 @@ impl Draft {
         let at = self.find(id)?;
         if let Some(members) = with.as_object_mut() {
             members.remove("id");
+            members.remove("description");
         }
         shape::description(&with, &self.declared).map_err(|problem| wrong(&format!("with: {problem}")))?;
         self.keep();
