@@ -9,6 +9,7 @@ mod machine;
 mod orchestrate;
 mod profiles;
 mod reading;
+mod record;
 mod runner;
 
 pub(crate) use fleet::{
@@ -33,6 +34,7 @@ pub(crate) use orchestrate::{
     AskArgs, ConfigCommand, OrchestrateArgs, RegionsCommand, ResultArgs, RunChecksArgs, RunOverArgs,
 };
 pub(crate) use profiles::{AddProfileArgs, ProfileCommand, UseProfileArgs};
+pub(crate) use record::FlowRecordArgs;
 pub(crate) use runner::{
     CompletionArgs, DoctorArgs, HomeArgs, LogArgs, ManArgs, RunArgs, StartArgs, StatusArgs, StopArgs,
 };
@@ -210,6 +212,15 @@ pub(crate) enum FlowCommand {
   runners flow run checkout.json
   runners flow run flows/*.json --headed --steps")]
     Run(FlowRunArgs),
+    /// Record a flow: do it once in a browser on this machine.
+    ///
+    /// Every click, text, key and page becomes a step, printed as it is made and kept as it goes.
+    /// Ctrl-C, or closing the browser, ends it. What is typed where a password belongs is not kept:
+    /// the flow has a secret in its place.
+    #[command(after_help = "Examples:
+  runners flow record https://shop.example/ -o checkout.json
+  runners flow record https://shop.example/ --engine firefox --viewport 1280x800")]
+    Record(FlowRecordArgs),
     /// Say everything that is wrong with flows, by JSON pointer. Starts no browser.
     #[command(after_help = "Examples:
   runners flow validate flows/*.json

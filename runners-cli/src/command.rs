@@ -9,6 +9,7 @@ mod dev;
 mod doctor;
 mod fleet;
 mod flow_import;
+mod flow_record;
 mod flow_run;
 mod flow_validate;
 mod follow;
@@ -65,6 +66,7 @@ pub(crate) async fn execute(command: Command, telemetry: &Telemetry) -> Result<E
         Command::Man(arguments) => shell::man(&arguments),
         Command::Submit(arguments) => submit::execute(arguments).await,
         Command::Flow(FlowCommand::Run(arguments)) => flow_run::execute(arguments).await,
+        Command::Flow(FlowCommand::Record(arguments)) => flow_record::execute(arguments).await,
         Command::Flow(FlowCommand::Validate(arguments)) => Ok(flow_validate::execute(&arguments)),
         Command::Flow(FlowCommand::Import(arguments)) => flow_import::import(&arguments),
         Command::Flow(FlowCommand::Export(arguments)) => flow_import::export(&arguments),

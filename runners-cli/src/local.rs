@@ -4,8 +4,8 @@ use crate::args::{BrowserArgs, Captured};
 use anyhow::{Context as _, Result, bail};
 use runners_core::{Egress, SystemClock};
 use runners_exec_webdriver::{
-    BaselineMode, DirectoryBaselines, Driver, DriverOptions, Engine, FlowExecutor, Probe, ProbeError,
-    ReplayOptions, WarmBrowsers, WarmOptions,
+    BaselineMode, DirectoryBaselines, Driver, DriverOptions, Engine, FlowExecutor, FlowRecorder, Probe,
+    ProbeError, ReplayOptions, WarmBrowsers, WarmOptions,
 };
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -76,6 +76,18 @@ impl LocalBrowser {
         };
         let executor = executor.with_options(options).with_baselines(baselines, mode);
         Ok(Self { executor, driver, warm, options: managed })
+    }
+
+    /// What records flows in the same browsers, where that can be done.
+    pub(crate) fn recorder(&self) -> Option<FlowRecorder> {
+        if let Some(reason) = FlowRecorder::unsupported(&self.driver) {
+            tracing::info!(reason, "this runner records no flows");
+            return None;
+        }
+        Some(match &self.warm {
+            Some(warm) => FlowRecorder::new(warm.clone()),
+            None => FlowRecorder::new(self.driver.clone()),
+        })
     }
 
     /// Name and version of the browser, if it is one of this machine and says so.

@@ -9,6 +9,8 @@ const sign = document.getElementById("live");
 const LOG_CHARACTERS_MAX = 2_000_000;
 /** The shortest time between two looks, in milliseconds. */
 const LOOK_PAUSE = 400;
+/** How soon what a log tells is kept elsewhere, in milliseconds. */
+const LOOKS_AFTER = 1500;
 /** How long it waits after an answer that it did not expect, in milliseconds. */
 const RETRY_PAUSE = 3000;
 
@@ -36,6 +38,9 @@ function put(page) {
   for (const fresh of page.querySelectorAll("[data-part]")) {
     const old = document.getElementById(fresh.id);
     if (!old || isBusy(old) || old.innerHTML === fresh.innerHTML) continue;
+    // What has a life of its own is put anew only when it is about something else.
+    if (fresh.dataset.about && fresh.dataset.about === old.dataset.about) continue;
+    old.dataset.about = fresh.dataset.about ?? "";
     const focused = old.contains(document.activeElement) ? address(document.activeElement) : null;
     old.replaceChildren(...fresh.childNodes);
     prepare(old);
@@ -132,6 +137,8 @@ function follow(section) {
     text.append(JSON.parse(event.data));
     while (text.textContent.length > LOG_CHARACTERS_MAX && text.firstChild !== text.lastChild) text.firstChild.remove();
     if (isAtEnd) text.scrollTop = text.scrollHeight;
+    // What is told there stands elsewhere on the page as well, a moment later.
+    if (text.closest("[data-looks]")) { look(); setTimeout(look, LOOKS_AFTER); }
     // Where it goes on after a pause.
     const address = new URL(text.dataset.log, location.href);
     address.searchParams.set("from", event.lastEventId.split("-")[1]);

@@ -13,6 +13,7 @@ use maud::{DOCTYPE, Markup, html};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
     Queue,
+    Record,
     Regions,
     Fleet,
     Pools,
@@ -157,6 +158,7 @@ fn navigation(visitor: &Visitor, here: Section) -> Markup {
     let may = visitor.may;
     let links = [
         (Section::Queue, "queue", "Queue", may.read),
+        (Section::Record, "record", "Record", may.read),
         (Section::Regions, "regions", "Regions", may.read && visitor.has_regions),
         (Section::Fleet, "fleet", "Fleet", may.read),
         (Section::Pools, "pools", "Pools", may.read),

@@ -10,6 +10,8 @@ pub(crate) mod jobs;
 pub(crate) mod pool;
 pub(crate) mod pools;
 pub(crate) mod queue;
+pub(crate) mod record;
+pub(crate) mod recording;
 #[cfg(feature = "orchestrator")]
 pub(crate) mod regions;
 pub(crate) mod result;
@@ -54,6 +56,11 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/jobs/{job}/log", get(job::log))
         .route("/jobs/{job}/log/stream", get(live::follow_log))
         .route("/jobs/{job}/artifacts/{grant}/{*name}", get(artifact::read))
+        .route("/record", get(record::show).post(record::begin_one))
+        .route("/record/{job}", get(recording::show))
+        .route("/record/{job}/flow.json", get(recording::download))
+        .route("/record/{job}/replay", post(recording::replay))
+        .route("/record/{job}/{verb}", post(recording::steer))
         .route("/runs/{run}", get(run::show))
         .route("/runs/{run}/cancel", post(run::cancel))
         .route("/fleet", get(fleet::list))

@@ -16,6 +16,7 @@ mod lent;
 mod live;
 mod page;
 mod probe;
+mod record;
 mod replay;
 mod result;
 mod selenium;
@@ -39,6 +40,10 @@ pub use lent::LentSession;
 pub use live::LiveView;
 pub use page::{Expect, Locator, Page, PageError, Subject, expect};
 pub use probe::{Probe, ProbeError, WebGl};
+pub use record::{
+    Aim, Asserted, Ended, FlowRecorder, RecordFlow, RecordObserver, RecordedFlow, RecordedStep,
+    RecordedSteps, SteerRecording, Steered,
+};
 pub use replay::{Evidence, FlowObserver, Replay, ReplayOptions, Screenshots};
 pub use result::{FlowResult, StepResult, StepState};
 pub use selenium::{ImportError, ImportedFlow, LeftOut, SeleniumImport};

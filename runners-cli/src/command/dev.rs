@@ -86,5 +86,9 @@ async fn start(
         .metrics(telemetry.metrics())
         .traces(telemetry.traces())
         .executor(browser.executor.clone());
+    let runner = match browser.recorder() {
+        Some(recorder) => runner.executor(recorder),
+        None => runner,
+    };
     Ok(runner.start())
 }

@@ -159,6 +159,10 @@ impl Parts<'_> {
             Some(checks) => builder.executor(FlowCheckExecutor::new(browser.executor.clone(), checks)),
             None => builder,
         };
+        let builder = match browser.recorder() {
+            Some(recorder) => builder.executor(recorder),
+            None => builder,
+        };
         Ok(if paused { builder.start_paused() } else { builder.start() })
     }
 }

@@ -168,7 +168,7 @@ impl Shown {
 }
 
 /// The result, also if it is an artifact; without it if that cannot be read now.
-async fn result_bytes(visitor: &Visitor, view: &JobView) -> Option<Vec<u8>> {
+pub(crate) async fn result_bytes(visitor: &Visitor, view: &JobView) -> Option<Vec<u8>> {
     if let Some(result) = &view.result {
         return Some(result.as_bytes().to_vec());
     }
@@ -183,6 +183,11 @@ async fn result_bytes(visitor: &Visitor, view: &JobView) -> Option<Vec<u8>> {
         bytes.extend_from_slice(&piece.ok()?);
     }
     Some(bytes)
+}
+
+/// The log of the newest attempt, which follows it.
+pub(crate) async fn log_section(visitor: &Visitor, view: &JobView) -> Result<Markup, Failure> {
+    sections::log(visitor, view, None).await
 }
 
 fn actions(visitor: &Visitor, view: &JobView) -> Markup {

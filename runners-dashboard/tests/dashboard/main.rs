@@ -7,6 +7,7 @@ mod forms;
 mod live;
 mod many;
 mod pages;
+mod record;
 #[cfg(feature = "orchestrator")]
 mod regions;
 mod stage;

@@ -21,7 +21,7 @@ pub(crate) const PREFIX: &str = "/a/dashboard";
 /// A control plane behind its dashboard, for as long as this lives.
 pub(crate) struct Stage {
     pub(crate) control: ControlPlane,
-    artifacts: MemoryArtifacts,
+    pub(crate) artifacts: MemoryArtifacts,
     /// The origin, without the prefix.
     pub(crate) origin: String,
     _server: JoinSet<()>,

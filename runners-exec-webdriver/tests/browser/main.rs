@@ -34,6 +34,7 @@ mod lost;
 mod pages;
 mod places;
 mod probe;
+mod record;
 #[cfg(target_os = "linux")]
 mod remote;
 mod stage;
