@@ -14,6 +14,7 @@ use crate::{
     driver::check_page,
     executor::open,
     flow::{Action, Viewport},
+    live::LiveView,
     replay::hand::Hand,
 };
 use async_trait::async_trait;
@@ -203,19 +204,25 @@ impl FlowRecorder {
 impl Executor<RecordFlow> for FlowRecorder {
     async fn execute(&self, command: RecordFlow, attempt: Attempt) -> Result<RecordedFlow, Fault> {
         let steering = attempt.signals::<SteerRecording>().map(Steered::from);
-        let observer = Reported { attempt: attempt.clone() };
+        let observer = Reported { attempt: attempt.clone(), clock: Arc::clone(&self.clock) };
         self.record(command, &observer, steering, attempt.cancelled()).await
     }
 }
 
-/// Hands what is recorded to its attempt.
+/// Hands what is recorded to its attempt, and shows the browser to whoever drives it from afar.
 #[derive(Debug)]
 struct Reported {
     attempt: Attempt,
+    clock: Arc<dyn Clock>,
 }
 
 #[async_trait]
 impl RecordObserver for Reported {
+    fn opened(&self, session: &Arc<dyn Session>) {
+        let view = LiveView::with_clock(session, Arc::clone(&self.clock));
+        self.attempt.show(Arc::new(view));
+    }
+
     fn recorded(&self, step: &RecordedStep) {
         let line = format!("{:>3}  {}", step.index + 1, step.description);
         self.attempt.log(format!("{line}\n"));
