@@ -163,6 +163,8 @@ impl Session for ManagedSession {
     }
 
     async fn close(&self) {
+        // ChromeDriver would have the browser put a profile in order that is removed a moment later.
+        self.profile.kill();
         let closed = self.session.close_in_time().await;
         self.profile.end(closed, &*self.clock).await;
     }

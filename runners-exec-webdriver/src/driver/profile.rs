@@ -51,6 +51,11 @@ impl Profile {
         self.path.join("downloads")
     }
 
+    /// Kills the browser on it, where processes can be told apart.
+    pub(super) fn kill(&self) {
+        on_profile(&self.path).into_iter().for_each(ProcessIdentity::kill);
+    }
+
     /// Waits until a browser that was asked to exit has, kills it if it does not or was not,
     /// removes the directory.
     pub(super) async fn end(&self, was_asked: bool, clock: &dyn Clock) {
