@@ -1,12 +1,12 @@
 //! On what a figure was measured: what stands beside it, so that it says something to others.
 
-use std::{env::consts, fs, thread};
+use std::{env::consts, fs, num::NonZero, thread};
 
 /// The machine in one line: system, processor, how many cores this process may use, and memory. What
 /// cannot be told is left out.
 #[must_use]
 pub fn machine() -> String {
-    let cores = thread::available_parallelism().map_or(0, |cores| cores.get());
+    let cores = thread::available_parallelism().map_or(0, NonZero::get);
     let field = |path: &str, name: &str| {
         let text = fs::read_to_string(path).ok()?;
         let line = text.lines().find(|line| line.starts_with(name))?;

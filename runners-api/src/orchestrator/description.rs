@@ -208,6 +208,7 @@ fn schemas(regions: &[&str]) -> Value {
         json!({
             "name": text, "status": { "enum": ["pass", "fail", "error"] }, "details": { "type": "object" },
             "errorMessage": text, "durationMs": { "type": "number" },
+            "missing": { "type": "array", "items": text },
         }),
     );
     let texts = json!({ "type": "array", "items": text });

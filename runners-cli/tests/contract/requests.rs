@@ -73,7 +73,7 @@ pub(crate) const ROWS: &[Row] = &[
     ("1.2.8", "a runner has a region in mode remote, and none is looked at in mode local", |wire| {
         async move {
             let none = json!({ "name": "opens", "input": { "url": SHOP } });
-            refused(&wire, remote(&[none.clone()]), json!(["runners", 0, "region"])).await;
+            refused(&wire, remote(std::slice::from_ref(&none)), json!(["runners", 0, "region"])).await;
             let local = json!({ "mode": "local", "runners": [none, check("echoes", "nowhere", SHOP)] });
             let ended = wire.ended(local).await;
             assert!(job(&ended).get("region").is_none(), "{ended}");

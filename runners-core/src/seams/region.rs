@@ -73,12 +73,14 @@ pub struct RegionCall {
     told: Option<Told>,
 }
 
-/// Takes what a region tells while it is called: the job's place in its run, the number of its try, and
-/// what it says.
+/// What a job waits for, if it still waits: its place in its run, and the number of its try, before it.
+pub(crate) type Waits = (usize, u32, Option<String>);
+
+/// Takes what a region tells while it is called.
 #[derive(Clone, Debug)]
 struct Told {
     at: usize,
-    to: mpsc::Sender<(usize, u32, String)>,
+    to: mpsc::Sender<Waits>,
 }
 
 impl RegionCall {
@@ -110,7 +112,7 @@ impl RegionCall {
 
     /// Has what the region [tells](Self::waits) sent on, for the job at this place of its run.
     #[must_use]
-    pub(crate) fn told_to(mut self, at: usize, to: mpsc::Sender<(usize, u32, String)>) -> Self {
+    pub(crate) fn told_to(mut self, at: usize, to: mpsc::Sender<Waits>) -> Self {
         self.told = Some(Told { at, to });
         self
     }
@@ -118,8 +120,17 @@ impl RegionCall {
     /// Tells what the call waits for while nothing happens, such as that no runner is there: it is shown
     /// with the run. Nothing waits for that, and where too much is told some of it is dropped.
     pub fn waits(&self, why: impl Into<String>) {
+        self.tell(Some(why.into()));
+    }
+
+    /// Tells that the call [waits](Self::waits) for nothing any more.
+    pub fn proceeds(&self) {
+        self.tell(None);
+    }
+
+    fn tell(&self, why: Option<String>) {
         if let Some(Told { at, to }) = &self.told {
-            let _ = to.try_send((*at, self.number, why.into()));
+            let _ = to.try_send((*at, self.number, why));
         }
     }
 

@@ -1,5 +1,5 @@
 //! What was asked for in more than one region, side by side: how each went, how long it took, and what
-//! the screen showed. What differs comes first.
+//! the screen showed. What differs comes first, then what did not pass.
 
 use super::{
     Shelf,
@@ -32,6 +32,8 @@ pub(super) struct CheckView<'r> {
     pub(super) anchor: String,
     pub(super) title: Cow<'r, str>,
     pub(super) differs: bool,
+    /// Whether it did not pass somewhere where it counts.
+    pub(super) opened: bool,
     /// One for each region of the page.
     pub(super) cells: Vec<CellView<'r>>,
     pub(super) rows: Vec<RowView<'r>>,
@@ -78,7 +80,11 @@ impl<'r> SidesView<'r> {
             return (None, beside);
         }
         let differing = compared.iter().filter(|check| !check.agree).count();
-        compared.sort_by_key(|check| check.agree);
+        let is_fine = |check: &ComparisonReport| {
+            let mut jobs = check.jobs.iter().filter_map(|at| run.jobs.get(*at));
+            jobs.all(|job| job.conclusion.is_passed() || is_excused(job))
+        };
+        compared.sort_by_key(|check| (check.agree, is_fine(check)));
         let mut regions: Vec<&str> = Vec::new();
         for job in compared.iter().flat_map(|check| &check.jobs).filter_map(|at| run.jobs.get(*at)) {
             if !regions.contains(&region_of(job)) {
@@ -140,7 +146,9 @@ impl<'r> CheckView<'r> {
             beside.extend(shown.map(|((at, _), _)| ((*at, row.name), format!("#{anchor}"))));
         }
         let cells = regions.iter().map(cell).collect();
-        Self { anchor, title: cut(&check.title), differs: !check.agree, cells, rows }
+        let opened =
+            !check.agree || jobs.iter().any(|(_, job)| !job.conclusion.is_passed() && !is_excused(job));
+        Self { anchor, title: cut(&check.title), differs: !check.agree, opened, cells, rows }
     }
 }
 

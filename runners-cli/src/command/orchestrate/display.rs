@@ -77,12 +77,15 @@ impl Display {
             }
             RunHappening::JobWaits { index, region, why, .. } => {
                 if let Some(region) = self.region(region.as_deref()) {
-                    let is_new = !region.waits.values().any(|known| known == why);
-                    region.waits.insert(*index, why.clone());
-                    if is_drawn {
-                        region.tell(is_drawn);
-                    } else if is_new {
-                        region.line.say(format!("waits: {why}"));
+                    let is_new = why.as_ref().filter(|why| !region.waits.values().any(|known| known == *why));
+                    match why {
+                        Some(why) => drop(region.waits.insert(*index, why.clone())),
+                        None => drop(region.waits.remove(index)),
+                    }
+                    match is_new {
+                        _ if is_drawn => region.tell(is_drawn),
+                        Some(why) => region.line.say(format!("waits: {why}")),
+                        None => {}
                     }
                 }
             }
@@ -122,14 +125,13 @@ impl Region {
             self.ended.values().fold([0; 3], |[a, b, c], [d, e, f]| [a + d, b + e, c + f]);
         if is_drawn {
             let told = terminal::marks(passed, failed, errored);
-            let under_way = match self.under_way.len() {
-                0 => String::new(),
-                under_way => format!("  {under_way} under way"),
+            // What they wait for says more than how many there are, and a line has no room for both.
+            let under_way = match (self.waits.values().next(), self.under_way.len()) {
+                (Some(why), _) => format!("  {}", terminal::faint().apply_to(why)),
+                (None, 0) => String::new(),
+                (None, under_way) => format!("  {under_way} under way"),
             };
-            let waits =
-                self.waits.values().next().map(|why| format!("  {}", terminal::faint().apply_to(why)));
-            let waits = waits.unwrap_or_default();
-            return self.line.say(format!("{} {ended}/{jobs}  {told}{under_way}{waits}", bar(ended, jobs)));
+            return self.line.say(format!("{} {ended}/{jobs}  {told}{under_way}", bar(ended, jobs)));
         }
         // Of many jobs not each is told: at the first, at each tenth, and at the last.
         if ended > 0 && (ended == jobs || ended * 10 / jobs != (ended - 1) * 10 / jobs) {

@@ -18,7 +18,11 @@ use crate::{
         },
         record::{OrchestrationRecord, Record as _},
     },
-    seams::{clock::Clock as _, region::RegionCall, store::StoreError},
+    seams::{
+        clock::Clock as _,
+        region::{RegionCall, Waits},
+        store::StoreError,
+    },
     values::{
         orchestration::{ResultArtifact, RunEvent, RunHappening, RunState},
         time::{BootTime, Timestamp},
@@ -57,8 +61,8 @@ struct Drive {
     calls_cancelled: CancellationToken,
     calls: JoinSet<Over>,
     /// What jobs wait for, and who tells.
-    waits: mpsc::Receiver<(usize, u32, String)>,
-    told: mpsc::Sender<(usize, u32, String)>,
+    waits: mpsc::Receiver<Waits>,
+    told: mpsc::Sender<Waits>,
     /// What is to be written.
     lines: Vec<Vec<u8>>,
     /// What is to be named before that.
@@ -191,8 +195,8 @@ impl Drive {
     }
 
     /// Takes what a job waits for.
-    fn wait(&mut self, (at, number, why): (usize, u32, String)) {
-        let (index, why) = (at, cut(why, MESSAGE_BYTES_MAX));
+    fn wait(&mut self, (at, number, why): Waits) {
+        let (index, why) = (at, why.map(|why| cut(why, MESSAGE_BYTES_MAX)));
         let job_id = job_id(*self.record.seed.as_bytes(), self.record.created_at, at);
         let region = self.course.plan()[at].region.clone();
         if self.course.wait(at, number, why.clone()) {

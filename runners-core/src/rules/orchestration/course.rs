@@ -153,12 +153,16 @@ impl Course {
         });
     }
 
-    /// A try at a job waits for something. Whether that is news: it is under way, and waited for
-    /// nothing or for something else.
-    pub(crate) fn wait(&mut self, at: usize, number: u32, why: String) -> bool {
+    /// A try at a job waits for something, or for nothing any more. Whether that is news: it is under way,
+    /// and it was otherwise.
+    pub(crate) fn wait(&mut self, at: usize, number: u32, why: Option<String>) -> bool {
         let Some(job) = self.jobs.get_mut(at) else { return false };
         let is_live = job.live.is_some_and(|(live, _)| live == number);
-        is_live && job.waits.replace(why.clone()) != Some(why)
+        if !is_live || job.waits == why {
+            return false;
+        }
+        job.waits = why;
+        true
     }
 
     /// A try at a job ended. One that is not under way, or ended before, changes nothing.

@@ -11,6 +11,8 @@ pub(crate) const MESSAGE_BYTES_MAX: usize = 4096;
 pub(crate) const ANSWER_BYTES_MAX: usize = 512 << 10;
 /// How many oddities of one answer are noted.
 const NOTES_MAX: usize = 20;
+/// How much one result may tell that is not kept.
+const MISSING_MAX: usize = 100;
 /// The largest error that stands in place of each result, in bytes.
 const REASON_BYTES_MAX: usize = 300;
 
@@ -128,6 +130,13 @@ fn result(name: String, at: usize, value: &Value, regular: &mut Regular) -> Regi
         && regular.has_room(artifacts.to_string().len(), || format!("results[{at}].artifacts"))
     {
         result.artifacts = serde_json::from_value(artifacts.clone()).unwrap_or_default();
+    }
+    let missing = members.get("missing").and_then(Value::as_array).into_iter().flatten();
+    for what in missing.filter_map(Value::as_str).take(MISSING_MAX) {
+        let what = cut(what.to_owned(), REASON_BYTES_MAX);
+        if regular.has_room(what.len(), || format!("results[{at}].missing")) {
+            result.missing.push(what);
+        }
     }
     result
 }

@@ -72,6 +72,7 @@ fn entry(
     entry.duration = span(result.duration_ms.as_ref());
     entry.failure = failure(result).filter(|_| result.state != ResultState::Pass);
     entry.artifacts = result.artifacts.iter().map(artifact).collect();
+    entry.missing.clone_from(&result.missing);
     entry.excused = match job.finding {
         Some(Finding::ExpectedToFail) => Some("the region is expected to fail".to_owned()),
         _ => None,
@@ -171,6 +172,7 @@ mod tests {
             ..RegionResult::new("has a/title", ResultState::Fail)
         };
         end(0, 1, RunState::Completed, passed.clone());
+        passed.missing = vec!["film.webm: stays there".to_owned()];
         end(1, 1, RunState::TimedOut, RegionResult::errored("has a/title", "late"));
         end(3, 1, RunState::Completed, failed.clone());
         end(2, 1, RunState::Completed, passed.clone());
@@ -206,6 +208,7 @@ mod tests {
         assert_eq!(report.jobs[0].duration, Duration::from_millis(1500));
         let path = format!("artifacts/{}", Digest::of(b"x"));
         assert_eq!(report.jobs[0].artifacts[0].path, Some(path));
+        assert_eq!(report.jobs[2].missing, ["film.webm: stays there"]);
         assert_eq!(report.jobs[3].failure.as_deref(), Some("no title"));
         assert_eq!((report.title.as_str(), report.duration), ("nightly", Duration::from_secs(2)));
     }

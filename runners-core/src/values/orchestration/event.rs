@@ -47,7 +47,7 @@ pub enum RunHappening {
         #[serde(rename = "try")]
         number: u32,
     },
-    /// A try at a job is under way and waits for something.
+    /// A try at a job is under way, and waits for something, or for nothing any more.
     JobWaits {
         /// Where the job stands among those of the run, from 0.
         index: usize,
@@ -59,8 +59,9 @@ pub enum RunHappening {
         /// Which try it is.
         #[serde(rename = "try")]
         number: u32,
-        /// For what, or what would help.
-        why: String,
+        /// For what, or what would help; nothing once it goes on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
     },
     /// A try at a job ended.
     JobEnded {

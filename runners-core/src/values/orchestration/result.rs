@@ -33,6 +33,9 @@ pub struct RegionResult {
     /// What it left, if the region is a pool of ours.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<ResultArtifact>,
+    /// What it left that is not kept here, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 impl RegionResult {
@@ -48,6 +51,7 @@ impl RegionResult {
             engine: None,
             runner: None,
             artifacts: Vec::new(),
+            missing: Vec::new(),
         }
     }
 

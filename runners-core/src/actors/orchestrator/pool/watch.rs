@@ -19,7 +19,7 @@ use std::{
 /// How long checks wait until it is looked why. It doubles with each look.
 const LOOK_AFTER: Duration = Duration::from_secs(5);
 /// How long it is at most from one look to the next.
-const LOOK_AFTER_MAX: Duration = Duration::from_secs(300);
+const LOOK_AFTER_MAX: Duration = Duration::from_secs(60);
 
 /// Watches the checks of one call.
 pub(super) struct Watch<'r> {
@@ -29,6 +29,8 @@ pub(super) struct Watch<'r> {
     open: BTreeMap<usize, (JobId, &'r str)>,
     /// Why those were given up that were.
     given_up: BTreeMap<usize, String>,
+    /// Whether it was told that they wait.
+    waits: bool,
     look_at: BootTime,
     look_after: Duration,
 }
@@ -40,12 +42,13 @@ impl<'r> Watch<'r> {
         open: BTreeMap<usize, (JobId, &'r str)>,
     ) -> Self {
         let look_at = region.client.clock().boot() + LOOK_AFTER;
-        Self { region, call, open, given_up: BTreeMap::new(), look_at, look_after: LOOK_AFTER }
+        Self { region, call, open, given_up: BTreeMap::new(), waits: false, look_at, look_after: LOOK_AFTER }
     }
 
     /// A check has ended. One that was given up has its reason, unless it reached a verdict all the same.
     pub(super) fn ended(&mut self, at: usize, mut result: RegionResult) -> RegionResult {
         self.open.remove(&at);
+        self.tell(None);
         if let Some(why) = self.given_up.remove(&at).filter(|_| result.state == ResultState::Error) {
             result.error_message = Some(why);
         }
@@ -70,11 +73,18 @@ impl<'r> Watch<'r> {
                 why.get_or_insert_with(|| explanation.advice());
             }
         }
-        if let Some(why) = why {
-            self.call.waits(why);
-        }
+        self.tell(why);
         self.look_after = (self.look_after * 2).min(LOOK_AFTER_MAX);
         self.look_at = clock.boot() + self.look_after;
+    }
+
+    fn tell(&mut self, why: Option<String>) {
+        let waited = std::mem::replace(&mut self.waits, why.is_some());
+        match why {
+            Some(why) => self.call.waits(why),
+            None if waited => self.call.proceeds(),
+            None => {}
+        }
     }
 
     /// Cancels the jobs of a kind. One that cannot be told so is told at the next look.

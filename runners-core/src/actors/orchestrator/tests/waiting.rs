@@ -99,9 +99,13 @@ async fn a_check_waits_for_the_first_runner_of_its_pool_and_its_run_tells_so() {
     let summary = client.wait(&run, LONG).await.unwrap();
     assert_eq!((summary.summary.passed, summary.jobs[0].waits.as_ref()), (1, None));
     let events: Vec<_> = client.follow(&run, EventCursor::START).collect().await;
-    let waits = |what: &RunHappening| matches!(what, RunHappening::JobWaits { index: 0, number: 1, .. });
-    let told = events.iter().filter(|event| waits(&event.as_ref().unwrap().1.what)).count();
-    assert_eq!(told, 1, "what has not changed is not told again");
+    let waits = |what: &RunHappening| match what {
+        RunHappening::JobWaits { index: 0, number: 1, why, .. } => Some(why.clone()),
+        _ => None,
+    };
+    let told: Vec<_> = events.iter().filter_map(|event| waits(&event.as_ref().unwrap().1.what)).collect();
+    assert_eq!(told[0].as_deref(), Some("its pool has no runner: start one"));
+    assert!(told[1..].iter().all(Option::is_none), "what has not changed is not told again: {told:?}");
     orchestrator.stop().await;
     runner.drain().await.unwrap();
     control.stop().await.unwrap();
