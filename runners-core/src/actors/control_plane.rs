@@ -39,6 +39,7 @@ mod session;
 mod sessions;
 mod signals;
 mod spans;
+mod stage;
 mod subjects;
 mod submit;
 mod sync;
@@ -51,6 +52,7 @@ pub use builder::ControlPlaneBuilder;
 pub use caller::Caller;
 pub(crate) use client::state_view;
 pub use enrol::Registration;
+pub use stage::StagedJob;
 
 use crate::{
     actors::records::Records,
