@@ -17,7 +17,9 @@ pub mod websocket;
 
 pub use actors::{
     client::{Client, ClientBuilder, Followed, JobHandle},
-    control_plane::{Caller, ControlPlane, ControlPlaneBuilder, RecordsAuthenticator, Registration},
+    control_plane::{
+        Caller, ControlPlane, ControlPlaneBuilder, RecordsAuthenticator, Registration, StagedJob,
+    },
     error::Error,
     keeper::{LeaseEnd, LeaseKeeper, Trust},
     management::Management,

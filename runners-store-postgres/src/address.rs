@@ -32,7 +32,9 @@ impl Address {
             // Other complaints may repeat a piece of it.
             let cause = error.source().map(ToString::to_string);
             let value = cause.filter(|cause| cause.starts_with("invalid value for option"));
-            OpenError::Url { problem: value.map_or("cannot be read".to_owned(), |cause| format!("has an {cause}")) }
+            OpenError::Url {
+                problem: value.map_or("cannot be read".to_owned(), |cause| format!("has an {cause}")),
+            }
         })?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(OpenError::Url { problem: "names no host".to_owned() });

@@ -63,11 +63,7 @@ impl Connections {
     }
 
     /// Sends a statement that commits: what was sent is not sent again.
-    pub(crate) async fn commit(
-        &self,
-        sql: &str,
-        parameters: &[Parameter<'_>],
-    ) -> Result<Vec<Row>, Trouble> {
+    pub(crate) async fn commit(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Trouble> {
         let client = self.pool.get().await.map_err(Trouble::of_pool)?;
         let sent = self.wait_for(client, sql, parameters, true).await;
         sent.map_err(|failure| failure.into_trouble(Trouble::of_commit))

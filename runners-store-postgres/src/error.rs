@@ -131,6 +131,8 @@ pub enum OpenError {
 #[derive(Clone, Debug)]
 pub(crate) struct Trouble {
     pub(crate) next: Next,
+    /// Whether somebody held what was waited for until the wait was over.
+    pub(crate) is_held: bool,
     cause: Cause,
 }
 
@@ -155,7 +157,7 @@ impl Trouble {
             PoolError::Backend(error) => return Self::before_commit(error),
             _ => "store is closed",
         };
-        Self { next: Next::Unavailable, cause: Cause { advice, source: None } }
+        Self { next: Next::Unavailable, is_held: false, cause: Cause { advice, source: None } }
     }
 
     /// Trouble with which nothing can have been applied.
@@ -167,13 +169,15 @@ impl Trouble {
             }
             None => (Next::Unavailable, "connection to the server was lost: check it, and the way there"),
         };
-        Self { next, cause: Cause { advice, source: Some(Arc::new(error)) } }
+        let is_held = error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE);
+        Self { next, is_held, cause: Cause { advice, source: Some(Arc::new(error)) } }
     }
 
     /// Trouble of a statement that commits. Only a server that refuses the statement, and lives on,
     /// says for sure that nothing was applied.
     pub(crate) fn of_commit(error: tokio_postgres::Error) -> Self {
-        let refused = error.as_db_error().is_some_and(|error| error.parsed_severity() == Some(Severity::Error));
+        let refused =
+            error.as_db_error().is_some_and(|error| error.parsed_severity() == Some(Severity::Error));
         let mut trouble = Self::before_commit(error);
         if !refused {
             trouble.next = Next::Unknown;
@@ -185,12 +189,7 @@ impl Trouble {
     pub(crate) fn too_slow(commits: bool) -> Self {
         let next = if commits { Next::Unknown } else { Next::Unavailable };
         let advice = "server has not answered in time: look at what it is busy with, and at the way there";
-        Self { next, cause: Cause { advice, source: None } }
-    }
-
-    /// Others were in the way too often.
-    pub(crate) fn crowded(self) -> Self {
-        Self { next: Next::Unavailable, ..self }
+        Self { next, is_held: false, cause: Cause { advice, source: None } }
     }
 }
 

@@ -190,9 +190,7 @@ impl<'w> Group<'w> {
         let mut all: Vec<(&(dyn ToSql + Sync), Type)> =
             vec![(writer, Type::BYTEA), (&self.steps, Type::INT4)];
         self.records.parameters(&mut all);
-        all.extend(
-            self.entries.iter().map(|column| (column as &(dyn ToSql + Sync), Type::BYTEA_ARRAY)),
-        );
+        all.extend(self.entries.iter().map(|column| (column as &(dyn ToSql + Sync), Type::BYTEA_ARRAY)));
         self.bodies.parameters(&mut all);
         all.push((&self.counters, Type::BYTEA_ARRAY));
         all.push((&self.adds.places, Type::INT4_ARRAY));
@@ -289,9 +287,8 @@ impl<'w> Chunks<'w> {
         let stream = bytes_of(stream);
         let mut at = 0;
         while at < self.streams.len() {
-            let dropped = self.batches[at] == batch
-                && self.offsets[at] < offset(before)
-                && self.streams[at] == stream;
+            let dropped =
+                self.batches[at] == batch && self.offsets[at] < offset(before) && self.streams[at] == stream;
             if dropped {
                 self.streams.remove(at);
                 self.offsets.remove(at);
@@ -331,7 +328,8 @@ mod tests {
 
     #[test]
     fn a_group_has_one_writer_for_each_record_and_any_number_that_expect_it() {
-        let put = |id| Write::Put { key: job(id), expected: 1, format: 1, body: Bytes::new(), indexes: vec![] };
+        let put =
+            |id| Write::Put { key: job(id), expected: 1, format: 1, body: Bytes::new(), indexes: vec![] };
         let expect = |id, expected| Write::Expect { key: job(id), expected };
         let mut touched = Touched::default();
         assert!(touched.admit(&[put("a"), expect("b", 1)]));

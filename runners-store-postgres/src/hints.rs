@@ -88,8 +88,7 @@ impl Hints {
                 () = self.stop.cancelled() => return,
                 () = written.notified() => {}
             }
-            let parameters: [Parameter<'_>; 2] =
-                [(&self.statements.channel, Type::TEXT), (&id, Type::TEXT)];
+            let parameters: [Parameter<'_>; 2] = [(&self.statements.channel, Type::TEXT), (&id, Type::TEXT)];
             if let Err(trouble) = self.connections.ask("SELECT pg_notify($1, $2)", &parameters).await {
                 // They look by themselves after a while.
                 tracing::debug!(?trouble, "others could not be told of what was written");
@@ -106,7 +105,10 @@ impl Hints {
                 followed = self.follow(&hints) => followed,
             };
             if let Err(error) = lost {
-                tracing::warn!(error = &*error as &dyn Error, "what others write cannot be followed: trying again");
+                tracing::warn!(
+                    error = &*error as &dyn Error,
+                    "what others write cannot be followed: trying again"
+                );
             }
             tokio::select! {
                 () = self.stop.cancelled() => return,

@@ -12,9 +12,10 @@ mod read;
 mod schema;
 mod sql;
 mod store;
-#[cfg(feature = "testing")]
+#[cfg(all(feature = "testing", unix))]
 pub mod testing;
 mod tls;
+mod transaction;
 mod writer;
 
 pub use error::OpenError;

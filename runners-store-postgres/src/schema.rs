@@ -23,7 +23,7 @@ const SERVER_NUMBER: i32 = 130_000;
 const SETTING_UP_MAX: &str = "30s";
 
 /// How long a row that others hold is waited for in a commit.
-const LOCK_WAIT_MAX: &str = "2s";
+const LOCK_WAIT_MAX: &str = "500ms";
 
 /// A schema in a database: whose name is checked, so that it can stand in a statement.
 #[derive(Clone, Debug)]

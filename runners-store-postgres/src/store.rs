@@ -6,8 +6,7 @@ use crate::{
     address::Address,
     clock::{ASK_EVERY, ServerClock, pause},
     connections::Connections,
-    error::{Closed, Trouble},
-    group::Group,
+    error::Closed,
     hints::Hints,
     read,
     schema::Schema,
@@ -26,7 +25,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio_postgres::Transaction;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How many batches wait for those who write before their callers wait too.
@@ -38,7 +36,7 @@ const QUEUE_MAX: usize = 1024;
 /// on the runtime that it was opened on.
 pub struct PostgresStore {
     connections: Arc<Connections>,
-    statements: Arc<Statements>,
+    pub(crate) statements: Arc<Statements>,
     clock: Arc<ServerClock>,
     hints: Hints,
     /// None once closed.
@@ -137,39 +135,6 @@ impl PostgresStore {
         self.spawned.close();
         self.spawned.wait().await;
         self.connections.close();
-    }
-
-    /// Applies a batch inside a transaction of the host's: it is committed with that, or gone with it.
-    /// Every control plane hears of it once it is committed, the one of this store too.
-    ///
-    /// The transaction holds the records of the batch until it ends, so it should end soon. One that
-    /// was told of a conflict or an exhausted counter goes on; nothing of the batch was written.
-    ///
-    /// # Errors
-    /// As [`Store::commit`]. After [`StoreError::Unavailable`] and the like the transaction is to be
-    /// rolled back, and tried again as a whole.
-    ///
-    /// # Cancel safety
-    /// Dropping the future leaves the batch applied in the transaction as a whole, or not at all.
-    pub async fn commit_in(
-        &self,
-        transaction: &Transaction<'_>,
-        writes: &[Write],
-    ) -> Result<Committed, StoreError> {
-        Write::check_batch(writes)?;
-        if writes.is_empty() {
-            return Ok(Committed::default());
-        }
-        let mut group = Group::default();
-        group.add(writes);
-        // Of nobody here: so the control plane of this store hears of it too.
-        let nobody = &[][..];
-        let sent = transaction.query_typed(&self.statements.commit, &group.parameters(&nobody)).await;
-        let rows = sent.map_err(Trouble::before_commit)?;
-        let answers = rows.first().map(|row| group.answers(row)).transpose();
-        let answers = answers.map_err(Trouble::before_commit)?;
-        let answer = answers.and_then(|mut answers| answers.pop());
-        answer.unwrap_or_else(|| Err(Trouble::too_slow(false).into()))
     }
 
     fn asks(&self) -> Result<mpsc::Sender<Batch>, StoreError> {

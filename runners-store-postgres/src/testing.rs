@@ -34,7 +34,7 @@ pub struct TestServer {
 /// Keeps the server while its input is open, and removes everything when that ends: a process that was
 /// killed cannot tidy up behind itself.
 const KEEPER: &str = r#"
-programs="$1"; place="$2"; shift 2
+programs="$1"; place="$2"; pooler="$3"; shift 3
 begin() {
     "$programs/postgres" -D "$place/data" -k "$place" "$@" >>"$place/log" 2>&1 &
     server=$!
@@ -46,9 +46,11 @@ while read -r word; do
         start) begin "$@" ;;
         stop) finish INT ;;
         crash) finish QUIT ;;
+        pool) "$pooler" -q "$place/pgbouncer.ini" >>"$place/log" 2>&1 & pooling=$! ;;
     esac
     echo "$word"
 done
+[ -z "$pooling" ] || kill "$pooling"
 finish QUIT
 rm -rf "$place"
 "#;
@@ -67,27 +69,45 @@ impl TestServer {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn start_with(settings: &[&str]) -> Result<Self, String> {
-        let place = tempfile::Builder::new().prefix("pg-").tempdir();
+        Self::start_below(&env::temp_dir(), settings)
+    }
+
+    /// The same in a new directory below `parent`, which must be on a disk if anything is measured.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_below(parent: &Path, settings: &[&str]) -> Result<Self, String> {
+        let place = tempfile::Builder::new().prefix("pg-").tempdir_in(parent);
         // The keeper removes it.
         let place = place.map_err(|error| format!("no temporary directory: {error}"))?.keep();
         Self::start_in(place.clone(), settings).inspect_err(|_| drop(fs::remove_dir_all(&place)))
     }
 
     fn start_in(place: PathBuf, settings: &[&str]) -> Result<Self, String> {
-        let programs = programs().ok_or("there is no PostgreSQL: no initdb on the PATH, nor where packages put it")?;
+        let programs =
+            programs().ok_or("there is no PostgreSQL: no initdb on the PATH, nor where packages put it")?;
         let user = unprivileged();
         if let Some((user, group)) = user {
             let given = std::os::unix::fs::chown(&place, Some(user), Some(group));
             given.map_err(|error| format!("{} cannot be given away: {error}", place.display()))?;
         }
         let mut initdb = command(&programs.join("initdb"), user);
-        initdb.arg("-D").arg(place.join("data")).args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync"]);
+        initdb.arg("-D").arg(place.join("data")).args([
+            "-A",
+            "trust",
+            "-U",
+            "postgres",
+            "-E",
+            "UTF8",
+            "--no-sync",
+        ]);
         let output = initdb.current_dir(&place).output().map_err(|error| format!("initdb: {error}"))?;
         if !output.status.success() {
             return Err(format!("initdb: {}", String::from_utf8_lossy(&output.stderr).trim()));
         }
         let mut keeper = command(Path::new("/bin/sh"), user);
         keeper.args(["-c", KEEPER, "keeper"]).arg(&programs).arg(&place);
+        keeper.arg(pooler().unwrap_or_default());
         keeper.args(["-c", "listen_addresses=", "-c", "max_connections=200", "-c", "shared_buffers=64MB"]);
         keeper.args(settings).current_dir(&place).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = keeper.spawn().map_err(|error| format!("sh: {error}"))?;
@@ -119,6 +139,33 @@ impl TestServer {
     pub fn url(&self) -> String {
         let place = self.place.display().to_string().replace('/', "%2F");
         format!("postgres://postgres@{place}/postgres")
+    }
+
+    /// The URL of the same behind PgBouncer, which gives a connection away after each transaction. To be
+    /// asked for once.
+    ///
+    /// # Errors
+    /// Where there is no PgBouncer: why, to be told as the reason to skip.
+    pub fn start_pooler(&self) -> Result<String, String> {
+        pooler().ok_or("there is no pgbouncer on the PATH")?;
+        let place = self.place.display();
+        let settings = format!(
+            "[databases]\npostgres = host={place} port=5432 user=postgres\n[pgbouncer]\nunix_socket_dir = {place}\n\
+             listen_addr =\nlisten_port = 6432\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 8\n\
+             max_client_conn = 1000\nmax_prepared_statements = 0\n"
+        );
+        let written = fs::write(self.place.join("pgbouncer.ini"), settings);
+        written.map_err(|error| format!("pgbouncer.ini: {error}"))?;
+        self.say("pool");
+        for _ in 0..TRIES_MAX {
+            if self.place.join(".s.PGSQL.6432").exists() {
+                let place = place.to_string().replace('/', "%2F");
+                return Ok(format!("postgres://postgres@{place}:6432/postgres"));
+            }
+            thread::park_timeout(TRY_AGAIN_AFTER);
+        }
+        let log = fs::read_to_string(self.place.join("log")).unwrap_or_default();
+        Err(format!("pgbouncer does not answer: {}", log.trim()))
     }
 
     /// Its socket, for a proxy before it.
@@ -154,12 +201,24 @@ impl TestServer {
         }
     }
 
+    /// Says who may connect from the next start on, in the words of `pg_hba.conf`.
+    ///
+    /// # Panics
+    /// If the file cannot be written.
+    pub fn allow(&self, lines: &str) {
+        let written = fs::write(self.place.join("data/pg_hba.conf"), lines);
+        assert!(written.is_ok(), "pg_hba.conf: {written:?}");
+    }
+
     fn say(&self, word: &str) {
         let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
         let (input, output) = &mut *keeper;
         let mut answer = String::new();
         let said = writeln!(input, "{word}").and_then(|()| output.read_line(&mut answer));
-        assert!(said.is_ok() && answer.trim() == word, "the keeper of the server is gone: {said:?} {answer:?}");
+        assert!(
+            said.is_ok() && answer.trim() == word,
+            "the keeper of the server is gone: {said:?} {answer:?}"
+        );
     }
 
     fn await_answer(&self) -> Result<(), String> {
@@ -187,6 +246,13 @@ impl Drop for TestServer {
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.place);
     }
+}
+
+/// Where PgBouncer is.
+fn pooler() -> Option<PathBuf> {
+    let on_path = env::var_os("PATH").map(|path| env::split_paths(&path).collect::<Vec<_>>());
+    let mut all = on_path.into_iter().flatten().chain([PathBuf::from("/usr/sbin")]);
+    all.find_map(|place| Some(place.join("pgbouncer")).filter(|program| program.exists()))
 }
 
 /// Where the programs of a server are.

@@ -27,8 +27,8 @@ impl Tls {
 
     #[cfg(feature = "tls")]
     pub(crate) fn of(options: &PostgresOptions, address: &Address) -> Result<Self, OpenError> {
-        use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
         use rustls::pki_types::pem::PemObject as _;
+        use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
         use std::sync::Arc;
 
         let mode = address.config.get_ssl_mode();
@@ -40,7 +40,8 @@ impl Tls {
         match &options.root_certificates {
             Some(pem) => {
                 for certificate in CertificateDer::pem_slice_iter(pem) {
-                    let certificate = certificate.map_err(|error| refused(UNREADABLE, error.to_string().into()))?;
+                    let certificate =
+                        certificate.map_err(|error| refused(UNREADABLE, error.to_string().into()))?;
                     roots.add(certificate).map_err(|error| refused(UNREADABLE, Box::new(error)))?;
                 }
             }

@@ -8,7 +8,10 @@ use crate::{
     group::{Group, Touched},
     sql::Statements,
 };
-use runners_core::store::{Committed, StoreError, Write};
+use runners_core::{
+    Clock as _, SystemClock,
+    store::{Committed, StoreError, Write},
+};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
@@ -23,6 +26,9 @@ const ASIDE_MAX: usize = 1024;
 /// How often a group is sent that others were in the way of, and how long is waited in between.
 const TRIES_MAX: u32 = 12;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(2);
+
+/// For how long.
+const TRYING_MAX: Duration = Duration::from_secs(3);
 
 /// What a caller is told of its batch.
 pub(crate) type Answer = Result<Committed, StoreError>;
@@ -67,10 +73,25 @@ impl Writer {
         }
     }
 
-    /// Commits a group and tells every caller. One that has gone away is no trouble.
+    /// Commits a group and tells every caller. Where others are in its way for long, each batch goes
+    /// alone, so that those that meet nobody are not held up by those that do.
     async fn commit(&self, batches: Vec<Batch>) {
-        let answers = self.send(&batches).await;
-        match answers {
+        match self.send(&batches).await {
+            Err(trouble) if trouble.next == Next::Again && batches.len() > 1 => {
+                let alone = batches.into_iter().map(|batch| async move {
+                    let batch = [batch];
+                    let answered = self.send(&batch).await;
+                    self.answer(batch, answered);
+                });
+                futures::future::join_all(alone).await;
+            }
+            answered => self.answer(batches, answered),
+        }
+    }
+
+    /// Tells every caller. One that has gone away is no trouble.
+    fn answer(&self, batches: impl IntoIterator<Item = Batch>, answered: Result<Vec<Answer>, Trouble>) {
+        match answered {
             Ok(answers) => {
                 self.written.notify_one();
                 for (batch, answer) in batches.into_iter().zip(answers) {
@@ -78,20 +99,24 @@ impl Writer {
                 }
             }
             Err(trouble) => {
-                tracing::warn!(batches = batches.len(), ?trouble, "group of batches was not committed");
+                let mut told = 0;
                 for batch in batches {
                     let _ = batch.answer.send(Err(trouble.clone().into()));
+                    told += 1;
                 }
+                tracing::warn!(batches = told, ?trouble, "batches were not committed");
             }
         }
     }
 
-    /// Sends a group until nobody is in its way.
+    /// Sends a group until nobody is in its way: for long if it is one batch, else until a lock was
+    /// waited for in vain.
     async fn send(&self, batches: &[Batch]) -> Result<Vec<Answer>, Trouble> {
         let mut group = Group::default();
         batches.iter().for_each(|batch| group.add(&batch.writes));
         let id = &self.id[..];
         let parameters = group.parameters(&id);
+        let began = SystemClock::default().boot();
         let mut tries = 1;
         loop {
             match self.connections.commit(&self.statements.commit, &parameters).await {
@@ -100,12 +125,17 @@ impl Writer {
                     let answered = answered.map_err(Trouble::of_commit)?;
                     return answered.ok_or_else(|| Trouble::too_slow(true));
                 }
-                Err(trouble) if trouble.next == Next::Again && tries < TRIES_MAX => {
+                Err(trouble)
+                    if trouble.next == Next::Again
+                        && (batches.len() == 1 || !trouble.is_held)
+                        && tries < TRIES_MAX
+                        && SystemClock::default().boot().since(began) < TRYING_MAX =>
+                {
                     // Those who met go on at different moments.
                     let apart = u32::from(self.id[(tries % 16) as usize]) % 8 + 1;
                     pause(TRY_AGAIN_AFTER * apart * tries).await;
                 }
-                Err(trouble) => return Err(trouble.crowded()),
+                Err(trouble) => return Err(trouble),
             }
             tries += 1;
         }

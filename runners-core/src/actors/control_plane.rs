@@ -40,6 +40,7 @@ mod session;
 mod sessions;
 mod signals;
 mod spans;
+mod stage;
 mod subjects;
 mod submit;
 mod sync;
@@ -54,6 +55,7 @@ pub(crate) use client::state_view;
 pub use enrol::Registration;
 pub(crate) use live::LiveOpening;
 pub use live::{AdmittedSource, LiveHub, LocalRelay, Viewer};
+pub use stage::StagedJob;
 
 use crate::{
     actors::records::Records,

@@ -221,6 +221,11 @@ impl Batch {
         self.writes.iter().filter_map(counter).collect()
     }
 
+    /// What it writes, for somebody else to carry out.
+    pub(crate) fn into_writes(self) -> Vec<Write> {
+        self.writes
+    }
+
     /// Removes the chunks of a stream that begin before an offset.
     pub(crate) fn drop_chunks(&mut self, stream: Key, before: u64) {
         self.writes.push(Write::Drop { stream, before });

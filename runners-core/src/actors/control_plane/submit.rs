@@ -73,7 +73,7 @@ impl Plane {
         Ok(Reply::Submitted(Submitted { jobs: jobs.collect() }))
     }
 
-    async fn prepare(
+    pub(super) async fn prepare(
         self: &Arc<Self>,
         tenant: TenantId,
         job: Submission,
@@ -241,7 +241,7 @@ fn are_distinct(prepared: &[(usize, Prepared)]) -> bool {
 }
 
 /// One batch that makes all of these jobs.
-fn together<'p>(prepared: impl IntoIterator<Item = &'p Prepared>) -> (Batch, Vec<Change>) {
+pub(super) fn together<'p>(prepared: impl IntoIterator<Item = &'p Prepared>) -> (Batch, Vec<Change>) {
     let mut batch = Batch::new();
     let mut runs = Vec::new();
     let mut changes = Vec::new();

@@ -4,6 +4,7 @@
 
 use super::{Plane, effects::log_subject_of, lock};
 use crate::{
+    actors::records::Versioned,
     rules::{
         job::{JobRecord, State},
         keys,
@@ -29,6 +30,12 @@ pub(crate) struct Written {
     versions: Mutex<BTreeMap<(TenantId, JobId), u64>>,
 }
 
+/// Jobs as they were read for some hints.
+type Jobs = BTreeMap<Key, Versioned<JobRecord>>;
+
+/// How many hints are heeded together, where as many have come: their jobs are read at once.
+const HINTS_AT_ONCE_MAX: usize = 256;
+
 /// How many jobs are remembered. To forget one costs a read, and nothing else.
 const WRITTEN_MAX: usize = 4096;
 
@@ -50,39 +57,76 @@ impl Written {
 
 impl Plane {
     /// Heeds what others write, until the control plane stops.
-    pub(super) async fn serve_hints(self: Arc<Self>, mut hints: BoxStream<'static, Hint>) {
+    pub(super) async fn serve_hints(self: Arc<Self>, hints: BoxStream<'static, Hint>) {
+        let mut hints = hints.ready_chunks(HINTS_AT_ONCE_MAX);
         // An owner's hint goes before the change that it belongs to.
         let mut owners = BTreeSet::new();
         loop {
-            let hint = tokio::select! {
+            let told = tokio::select! {
                 biased;
                 () = self.stopping.cancelled() => return,
-                hint = hints.next() => hint,
+                told = hints.next() => told,
             };
-            let heeded = match hint {
-                None => return,
-                Some(Hint::Owner(owner)) => {
-                    owners.extend(<[u8; 16]>::try_from(owner.as_ref()).map(RunnerId::from_bytes));
-                    Ok(())
-                }
-                Some(Hint::Lane(_)) => Ok(()),
-                Some(Hint::Changed(key)) => self.heed(&key, std::mem::take(&mut owners)).await,
-                Some(Hint::All) => {
-                    self.heed_all();
-                    self.read_rollout().await.and(self.read_suspended().await)
-                }
-            };
-            if let Err(error) = heeded {
+            let Some(told) = told else { return };
+            if let Err(error) = self.heed_each(told, &mut owners).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a change could not be read");
                 self.heed_all();
             }
         }
     }
 
-    async fn heed(self: &Arc<Self>, key: &Key, owners: BTreeSet<RunnerId>) -> Result<(), StoreError> {
+    async fn heed_each(
+        self: &Arc<Self>,
+        told: Vec<Hint>,
+        owners: &mut BTreeSet<RunnerId>,
+    ) -> Result<(), StoreError> {
+        let mut jobs = self.jobs_told_of(&told).await?;
+        for hint in told {
+            match hint {
+                Hint::Owner(owner) => {
+                    owners.extend(<[u8; 16]>::try_from(owner.as_ref()).map(RunnerId::from_bytes));
+                }
+                Hint::Lane(_) => {}
+                Hint::Changed(key) => self.heed(&key, std::mem::take(owners), &mut jobs).await?,
+                Hint::All => {
+                    self.heed_all();
+                    self.read_rollout().await.and(self.read_suspended().await)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The jobs that hints are of, read together.
+    async fn jobs_told_of(&self, told: &[Hint]) -> Result<Jobs, StoreError> {
+        let of_job = |hint: &Hint| match hint {
+            Hint::Changed(key) if key.kind == Kind::Job => Some(key.clone()),
+            _ => None,
+        };
+        let keys: Vec<Key> = told.iter().filter_map(of_job).collect::<BTreeSet<_>>().into_iter().collect();
+        if keys.is_empty() {
+            return Ok(Jobs::new());
+        }
+        let found = self.records.load_all(keys.clone()).await?;
+        Ok(keys.into_iter().zip(found).filter_map(|(key, found)| Some((key, found?))).collect())
+    }
+
+    async fn heed(
+        self: &Arc<Self>,
+        key: &Key,
+        owners: BTreeSet<RunnerId>,
+        jobs: &mut Jobs,
+    ) -> Result<(), StoreError> {
         let id = key.id.get(..16).and_then(|id| <[u8; 16]>::try_from(id).ok());
         match (key.kind, id) {
-            (Kind::Job, Some(id)) => self.heed_job(key, JobId::from_bytes(id), owners).await?,
+            (Kind::Job, Some(id)) => {
+                // Told of twice, it was heeded at once as it is now.
+                if let Some(found) = jobs.remove(key) {
+                    self.heed_job(key, JobId::from_bytes(id), owners, found).await?;
+                } else {
+                    owners.into_iter().for_each(|runner| self.doubt_session(runner));
+                }
+            }
             (Kind::Events | Kind::Credential, _) => self.subjects.changed(key),
             (Kind::Log, Some(id)) => {
                 let token = FencingToken { job: JobId::from_bytes(id), grant: 0 };
@@ -111,8 +155,8 @@ impl Plane {
         key: &Key,
         id: JobId,
         owners: BTreeSet<RunnerId>,
+        found: Versioned<JobRecord>,
     ) -> Result<(), StoreError> {
-        let Some(found) = self.records.load::<JobRecord>(key.clone()).await? else { return Ok(()) };
         if self.written.is_own(key.tenant, id, found.version) {
             return Ok(());
         }

@@ -1,0 +1,12 @@
+//! The store on a real server, which this process starts and ends by itself.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+#![cfg(unix)]
+
+mod failures;
+mod hints;
+mod opening;
+mod planes;
+mod stage;
+mod suite;
+mod transactions;
