@@ -3,8 +3,10 @@
 //! A record is JSON with a format number. It keeps the fields it does not know, so that a newer
 //! and an older release can write the same database.
 
+mod audit;
 mod bodies;
 mod environment;
+mod flow;
 mod lane;
 #[cfg(feature = "orchestrator")]
 mod orchestration;
@@ -18,8 +20,10 @@ mod secrets;
 mod signal;
 mod webhook;
 
+pub(crate) use audit::AuditRecord;
 pub(crate) use bodies::{ArtifactRecord, OutcomeRecord, PayloadRecord, Role};
 pub(crate) use environment::EnvironmentRecord;
+pub(crate) use flow::{FlowRecord, FlowVersionRecord};
 pub(crate) use lane::{LaneRecord, Preference};
 #[cfg(feature = "orchestrator")]
 pub(crate) use orchestration::{OrchestratedJobsRecord, OrchestrationRecord, OrchestratorRecord};

@@ -3,6 +3,7 @@
 
 mod access;
 mod along;
+mod audit;
 mod crashing;
 mod deregister;
 mod drains;
@@ -14,6 +15,7 @@ mod jobs;
 #[cfg(feature = "testing")]
 mod lanes;
 mod late;
+mod library;
 mod logs;
 mod management;
 #[cfg(feature = "testing")]

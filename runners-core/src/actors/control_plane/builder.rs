@@ -17,6 +17,7 @@ use crate::{
     seams::{
         artifact::{ArtifactStore, memory::MemoryArtifacts},
         clock::{Clock, SystemClock},
+        flows::FlowReader,
         hosted::{HostedExecution, SharedPools},
         metrics::{Metrics, NoMetrics},
         observer::{NoObserver, Observer},
@@ -33,7 +34,10 @@ use crate::{
     },
 };
 use std::{
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU32},
+    },
     time::Duration,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -55,6 +59,7 @@ pub struct ControlPlaneBuilder {
     artifact_grace: Duration,
     webhooks: Option<Arc<dyn WebhookSender>>,
     hosted: Arc<dyn HostedExecution>,
+    flows: Option<Arc<dyn FlowReader>>,
 }
 
 impl ControlPlaneBuilder {
@@ -80,6 +85,7 @@ impl ControlPlaneBuilder {
             artifact_grace: Duration::from_secs(6 * 60 * 60),
             webhooks: None,
             hosted: Arc::new(SharedPools),
+            flows: None,
         }
     }
 
@@ -110,6 +116,13 @@ impl ControlPlaneBuilder {
     /// leads to [`Route::Hosted`](crate::Route::Hosted). [`SharedPools`] unless said otherwise.
     pub fn hosted_execution(mut self, hosted: impl HostedExecution) -> Self {
         self.hosted = Arc::new(hosted);
+        self
+    }
+
+    /// Has `reader` read the flows of libraries: what it refuses is not kept, and what it finds is
+    /// shown. Documents are taken as they are unless one is given.
+    pub fn flow_reader(mut self, reader: impl FlowReader) -> Self {
+        self.flows = Some(Arc::new(reader));
         self
     }
 
@@ -227,6 +240,7 @@ impl ControlPlaneBuilder {
             rollout: Mutex::new(self.rollout.clone()),
             rollout_built: self.rollout,
             hosting: Hosting::new(self.hosted),
+            flows: self.flows,
             subjects: Subjects::default(),
             due: DueSignal::default(),
             webhooks: Webhooks::new(self.webhooks),
@@ -237,6 +251,7 @@ impl ControlPlaneBuilder {
             lanes_doubted: AtomicBool::new(false),
             written: Written::default(),
             runs: Runs::default(),
+            changes: AtomicU32::new(0),
             stopping: CancellationToken::new(),
             duties: TaskTracker::new(),
         });
