@@ -13,12 +13,16 @@ use maud::{DOCTYPE, Markup, html};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
     Queue,
+    Runs,
+    Flows,
     Regions,
     Fleet,
     Pools,
     Environments,
+    Webhooks,
     Credentials,
     Events,
+    Audit,
     Tenants,
     Settings,
     Nowhere,
@@ -156,11 +160,15 @@ fn navigation(visitor: &Visitor, here: Section) -> Markup {
     let may = visitor.may;
     let links = [
         (Section::Queue, "queue", "Queue", may.read),
+        (Section::Runs, "runs", "Runs", may.read),
+        (Section::Flows, "flows", "Flows", may.read),
         (Section::Regions, "regions", "Regions", may.read && visitor.has_regions),
         (Section::Fleet, "fleet", "Fleet", may.read),
         (Section::Pools, "pools", "Pools", may.read),
         (Section::Environments, "environments", "Environments", may.read),
         (Section::Events, "events", "Events", may.read),
+        (Section::Audit, "audit", "Audit", may.admin),
+        (Section::Webhooks, "webhooks", "Webhooks", may.read),
         (Section::Credentials, "credentials", "Credentials", may.admin),
         (Section::Tenants, "tenants", "Tenants", may.operate),
         (Section::Settings, "settings", "Settings", may.read),

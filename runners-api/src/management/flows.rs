@@ -167,7 +167,7 @@ pub(crate) struct FlowRun {
     /// Higher goes first: 100 unless given.
     #[schema(maximum = 255)]
     priority: Option<u8>,
-    /// Labels that a runner must have, such as `browser=firefox`.
+    /// Labels that a runner must have, such as `engine=firefox`.
     #[serde(default)]
     wanted: BTreeSet<String>,
     /// How long one attempt may take: five minutes unless given.

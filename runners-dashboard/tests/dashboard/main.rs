@@ -3,6 +3,7 @@
 
 mod access;
 mod forms;
+mod library;
 mod live;
 mod many;
 mod pages;
