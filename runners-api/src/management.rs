@@ -1,12 +1,14 @@
 //! The management API: its routes, and what a host gives it.
 
 mod artifacts;
+mod audit;
 mod caller;
 mod credentials;
 mod documentation;
 mod environments;
 mod events;
 mod fleet;
+mod flows;
 mod follow;
 mod jobs;
 mod logs;
@@ -16,6 +18,7 @@ mod probes;
 mod retention;
 mod rollout;
 mod runners;
+mod runs;
 mod signals;
 mod tenants;
 mod tokens;
@@ -205,6 +208,8 @@ fn calls() -> OpenApiRouter<Face> {
         .routes(routes!(retention::get_retention, retention::set_retention))
         .routes(routes!(retention::list_unnamed_artifacts))
         .merge(calls_of_webhooks())
+        .merge(calls_of_flows())
+        .routes(routes!(audit::list_changes))
         .routes(routes!(environments::list_environments))
         .routes(routes!(
             environments::get_environment,
@@ -222,7 +227,9 @@ fn calls_of_jobs() -> OpenApiRouter<Face> {
         .routes(routes!(jobs::cancel_job))
         .routes(routes!(jobs::retry_job))
         .routes(routes!(views::create_view))
-        .routes(routes!(jobs::cancel_run))
+        .routes(routes!(runs::list_runs))
+        .routes(routes!(runs::get_run))
+        .routes(routes!(runs::cancel_run))
         .routes(routes!(logs::read_log))
         .routes(routes!(logs::follow_log))
         .routes(routes!(artifacts::read_artifact))
@@ -231,6 +238,15 @@ fn calls_of_jobs() -> OpenApiRouter<Face> {
         .routes(routes!(events::follow_events))
         .routes(routes!(events::follow_job_events))
         .routes(routes!(events::follow_run_events))
+}
+
+/// The calls about the library of flows.
+fn calls_of_flows() -> OpenApiRouter<Face> {
+    OpenApiRouter::new()
+        .routes(routes!(flows::list_flows))
+        .routes(routes!(flows::get_flow, flows::put_flow, flows::delete_flow))
+        .routes(routes!(flows::read_flow))
+        .routes(routes!(flows::run_flow))
 }
 
 /// The calls about webhooks and what they were not told.

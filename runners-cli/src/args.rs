@@ -11,15 +11,17 @@ mod profiles;
 mod reading;
 mod record;
 mod runner;
+mod submit;
 
 pub(crate) use fleet::{
     Asked, CreateCredentialArgs, CreatePoolArgs, CreateRunnerArgs, CreateTenantArgs, CreateTokenArgs,
     CreateWebhookArgs, CredentialsCommand, DeliveriesArgs, DrainArgs, EnvironmentsCommand, FleetArgs,
-    FleetCommand, JobsCommand, ListJobsArgs, ListRunnersArgs, NamedArgs, OneJobArgs, Placement, PoolsCommand,
-    RemoveArgs, RenameArgs, RenameTenantArgs, ResetRolloutArgs, ResumeArgs, RetentionCommand, RolloutCommand,
-    RolloutFeature, RotateSecretArgs, RunnerArgs, RunnersCommand, SecretArgs, SetEnvironmentArgs,
-    SetPoolArgs, SetRetentionArgs, SetRolloutArgs, SignalArgs, SlotsArgs, SlotsLimit, Switch, TenantsCommand,
-    TokensCommand, WebhooksCommand, YesNo,
+    FleetCommand, FlowsCommand, GetFlowArgs, JobsCommand, ListFlowsArgs, ListJobsArgs, ListRunnersArgs,
+    NamedArgs, OneJobArgs, Placement, PoolsCommand, PutFlowArgs, RemoveArgs, RenameArgs, RenameTenantArgs,
+    ResetRolloutArgs, ResumeArgs, RetentionCommand, RolloutCommand, RolloutFeature, RotateSecretArgs,
+    RunFlowsArgs, RunnerArgs, RunnersCommand, SecretArgs, SetEnvironmentArgs, SetPoolArgs, SetRetentionArgs,
+    SetRolloutArgs, SignalArgs, SlotsArgs, SlotsLimit, Switch, TenantsCommand, TokensCommand,
+    WebhooksCommand, YesNo,
 };
 pub(crate) use groups::{
     ApiArgs, BrowserArgs, Captured, GivenSettings, HostArgs, OutputArgs, ParameterArgs, TrustArgs,
@@ -27,7 +29,7 @@ pub(crate) use groups::{
 pub(crate) use guard::{GuardArgs, KeyCommand, KeyGenerateArgs, SignArgs, TenureArgs};
 pub(crate) use job::{JobArgs, PingArgs};
 pub(crate) use left::{
-    ArtifactsCommand, GetArtifactsArgs, JobLogArgs, ListArtifactsArgs, OneRunArgs, RunsCommand,
+    ArtifactsCommand, GetArtifactsArgs, JobLogArgs, ListArtifactsArgs, OneRunArgs, PageArgs, RunsCommand,
 };
 pub(crate) use machine::{LogoutArgs, RegisterArgs, ServiceArgs, ServiceCommand, ServiceKind};
 pub(crate) use orchestrate::{
@@ -38,12 +40,13 @@ pub(crate) use record::FlowRecordArgs;
 pub(crate) use runner::{
     CompletionArgs, DoctorArgs, HomeArgs, LogArgs, ManArgs, RunArgs, StartArgs, StatusArgs, StopArgs,
 };
+pub(crate) use submit::{QueueArgs, SubmitArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use profiles::ProfileArgs;
 use runners_core::Runner;
 use runners_exec_webdriver::Engine;
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 /// Run recorded browser flows on machines that only connect out.
 #[derive(Debug, Parser)]
@@ -258,38 +261,11 @@ pub(crate) struct DevArgs {
     /// How many flows the runner replays at once.
     #[arg(long, default_value_t = 1, env = "MAX_CONCURRENCY", value_parser = slots())]
     pub(crate) slots: u32,
+    /// Do not open the dashboard in a browser, as is done where somebody sits at this machine.
+    #[arg(long)]
+    pub(crate) no_open: bool,
     #[command(flatten)]
     pub(crate) browser: BrowserArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SubmitArgs {
-    /// Flows, as the browser's Recorder panel exports them.
-    #[arg(required = true, value_name = "FLOW.json")]
-    pub(crate) flows: Vec<PathBuf>,
-    /// Wait until all have ended; show progress, then a table, and fetch what they left.
-    #[arg(short, long)]
-    pub(crate) wait: bool,
-    #[command(flatten)]
-    pub(crate) api: ApiArgs,
-    /// The pool whose runners may take them.
-    #[arg(long, default_value = "default")]
-    pub(crate) pool: String,
-    /// The environment whose route tells where they go, instead of a pool.
-    #[arg(long, value_name = "NAME", conflicts_with = "pool")]
-    pub(crate) environment: Option<String>,
-    /// A label that the runner must have; may be repeated.
-    #[arg(long = "label", value_name = "LABEL")]
-    pub(crate) labels: Vec<String>,
-    /// How long one attempt at a flow may take, such as 90s, 5m or 1h.
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = groups::time)]
-    pub(crate) timeout: Duration,
-    #[command(flatten)]
-    pub(crate) parameters: ParameterArgs,
-    #[command(flatten)]
-    pub(crate) sign: SignArgs,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
 }
 
 #[derive(Debug, Args)]

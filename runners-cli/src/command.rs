@@ -1,6 +1,7 @@
 //! What each command does, one file each.
 
 mod artifacts;
+mod audit;
 mod background;
 mod changes;
 mod config;
@@ -12,6 +13,7 @@ mod flow_import;
 mod flow_record;
 mod flow_run;
 mod flow_validate;
+mod flows;
 mod follow;
 mod jobs;
 mod key;
@@ -93,6 +95,8 @@ async fn manage(command: FleetCommand) -> Result<Exit> {
         FleetCommand::Resume(asked) => runners::resume(asked).await,
         FleetCommand::Runners(command) => runners::runners(command).await,
         FleetCommand::Runs(command) => runs::runs(command).await,
+        FleetCommand::Flows(command) => flows::flows(command).await,
+        FleetCommand::Audit(asked) => audit::execute(asked).await,
         FleetCommand::Remove(asked) => fleet::remove(asked).await,
         FleetCommand::Slots(asked) => fleet::slots(asked).await,
         FleetCommand::Rename(asked) => fleet::rename(asked).await,

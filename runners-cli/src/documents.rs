@@ -52,22 +52,20 @@ pub(crate) struct Findings {
 impl Findings {
     /// Reads one document and looks for everything that is in the way of such a replay.
     pub(crate) fn of(path: &Path, choices: &Choices) -> Self {
-        let mut findings = Self {
-            file: path.to_owned(),
-            title: None,
-            steps: None,
-            problems: Vec::new(),
-            warnings: Vec::new(),
-            flow: None,
-        };
-        let text = match read(path) {
-            Ok(text) => text,
-            Err(message) => {
-                findings.problems.push(problem(&message));
-                return findings;
-            }
-        };
-        let parsed = BrowserFlow::parse(&text);
+        match read(path) {
+            Ok(text) => Self::of_text(path.to_owned(), &text, choices),
+            Err(message) => Self { problems: vec![problem(&message)], ..Self::nothing(path.to_owned()) },
+        }
+    }
+
+    fn nothing(file: PathBuf) -> Self {
+        Self { file, title: None, steps: None, problems: Vec::new(), warnings: Vec::new(), flow: None }
+    }
+
+    /// Looks for everything in the text of a document that is in the way of such a replay.
+    pub(crate) fn of_text(file: PathBuf, text: &str, choices: &Choices) -> Self {
+        let mut findings = Self::nothing(file);
+        let parsed = BrowserFlow::parse(text);
         match parsed.and_then(|flow| flow.with_parameters(&choices.parameters)) {
             Ok(flow) => {
                 let flow = choices.mode.into_iter().fold(flow, BrowserFlow::with_mode);
@@ -116,7 +114,12 @@ pub(crate) fn read_all(paths: &[PathBuf], choices: &Choices) -> Option<Vec<Docum
         ));
         return None;
     }
-    let findings: Vec<_> = paths.iter().map(|path| Findings::of(path, choices)).collect();
+    named(paths.iter().map(|path| Findings::of(path, choices)).collect())
+}
+
+/// Says what is wrong with documents, and gives those that can be replayed names. `None` when any
+/// cannot be.
+pub(crate) fn named(findings: Vec<Findings>) -> Option<Vec<Document>> {
     findings.iter().for_each(Findings::tell);
     if !findings.iter().all(Findings::is_good) {
         return None;

@@ -18,6 +18,7 @@ use runners_core::{
     TokenKind, orchestration::Orchestrator, store::Store,
 };
 use runners_dashboard::Dashboard;
+use runners_exec_webdriver::RecordedFlows;
 use runners_otel::Telemetry;
 use runners_store_sqlite::SqliteStore;
 use runners_transport_http::{HttpFace, HttpWebhooks, Server, TlsIdentity};
@@ -74,6 +75,7 @@ impl Host {
             .apply(ControlPlane::builder(Arc::clone(&store)))
             .webhooks(webhooks)
             .artifacts(artifacts.clone())
+            .flow_reader(RecordedFlows)
             .metrics(telemetry.metrics())
             .traces(telemetry.traces())
             .start()
@@ -111,6 +113,11 @@ impl Host {
         })
     }
 
+    /// Where the dashboard is, if there is one.
+    pub(crate) fn dashboard_url(&self) -> Option<String> {
+        self.has_dashboard.then(|| format!("{}{DASHBOARD}", self.url))
+    }
+
     /// Says where it is and what to do next.
     pub(crate) fn announce(&self, title: &str, next: &[(&str, String)]) {
         let registration = self.data.token_file(TokenKind::Registration);
@@ -121,7 +128,7 @@ impl Host {
                 "registration_token_file": registration, "api_token_file": api,
                 "operator_token_file": self.data.operator_file(),
                 "metrics_url": self.metrics.as_ref().map(|metrics| &metrics.url),
-                "dashboard_url": self.has_dashboard.then(|| format!("{}{DASHBOARD}", self.url)),
+                "dashboard_url": self.dashboard_url(),
                 "orchestrator_url": self.orchestrator.as_ref().map(|_| format!("{}{ORCHESTRATOR}", self.url)),
                 "regions": self.region_names(),
                 "endpoint_url": self.serves_endpoint.then(|| format!("{}{ENDPOINT}", self.url)),

@@ -21,6 +21,7 @@ mod local;
 mod machine;
 mod management;
 mod narrator;
+mod opening;
 mod orchestration;
 mod output;
 mod probe;

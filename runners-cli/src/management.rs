@@ -153,7 +153,18 @@ impl Management {
         one_of(what, &read::<Vec<Named>>(self.get(path).await?)?, name)
     }
 
+    /// The bytes at a path, as they are.
+    pub(crate) async fn bytes(&self, path: &str) -> Result<Vec<u8>> {
+        self.answer(Method::GET, path, None).await
+    }
+
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
+        let text = self.answer(method, path, body).await?;
+        let value = if text.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&text) };
+        value.with_context(|| format!("{} has answered something that is not JSON", self.server))
+    }
+
+    async fn answer(&self, method: Method, path: &str, body: Option<Value>) -> Result<Vec<u8>> {
         let server = &self.server;
         let mut request = self
             .client
@@ -180,9 +191,7 @@ impl Management {
         let code = response.status();
         let text = bounded(response).await?;
         if code.is_success() {
-            let is_empty = text.is_empty();
-            let value = if is_empty { Ok(Value::Null) } else { serde_json::from_slice(&text) };
-            return value.with_context(|| format!("{server} has answered something that is not JSON"));
+            return Ok(text);
         }
         match (code, serde_json::from_slice::<Problem>(&text)) {
             (StatusCode::UNAUTHORIZED, Ok(_)) => {

@@ -9,6 +9,7 @@ pub(crate) mod credential;
 #[cfg(feature = "egress")]
 pub(crate) mod egress;
 pub(crate) mod eligibility;
+pub(crate) mod flow;
 pub(crate) mod history;
 pub(crate) mod hosting;
 pub(crate) mod job;

@@ -7,6 +7,7 @@ pub(crate) mod checks;
 pub(crate) mod clock;
 pub(crate) mod executor;
 pub(crate) mod facts;
+pub(crate) mod flows;
 pub(crate) mod frames;
 pub(crate) mod hosted;
 pub(crate) mod lease;

@@ -162,7 +162,17 @@ function prepare(part) {
     time.title = new Date(time.getAttribute("datetime")).toLocaleString();
   }
   for (const button of part.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
+  for (const file of part.querySelectorAll("[data-into]")) file.closest("label").hidden = false;
 }
+
+/** A file that is chosen becomes what is typed: the field beside it, and the name if there is none. */
+document.addEventListener("change", async (event) => {
+  const chosen = event.target.dataset.into && event.target.files[0];
+  if (!chosen) return;
+  const { elements } = event.target.form;
+  elements[event.target.dataset.into].value = await chosen.text();
+  if (elements.name && !elements.name.value) elements.name.value = chosen.name.replace(/\.json$/, "");
+});
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");

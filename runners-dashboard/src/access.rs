@@ -130,8 +130,14 @@ async fn visitor(site: &Site, parts: &Parts, place: Place) -> Result<Visitor, St
         let SignedIn { name, principal, tenant } =
             parts.extensions.get::<SignedIn>().cloned().ok_or(Stranger::Unknown)?;
         let ended = futures::future::pending().boxed().shared();
-        let credentials =
-            Credentials { name, principal, tenant, form_token: String::new(), has_session: false };
+        let credentials = Credentials {
+            name,
+            principal,
+            token: None,
+            tenant,
+            form_token: String::new(),
+            has_session: false,
+        };
         return welcome(site, credentials, ended, place).await;
     };
     let session = cookie(&parts.headers).and_then(|text| site.sessions.find(text, site.clock.boot()));
@@ -145,13 +151,22 @@ async fn visitor(site: &Site, parts: &Parts, place: Place) -> Result<Visitor, St
         _ => Stranger::Unknown,
     })?;
     let ended = authenticate.ended(credential.expose()).shared();
-    let credentials = Credentials { name: String::new(), principal, tenant, form_token, has_session: true };
+    let credentials = Credentials {
+        name: String::new(),
+        principal,
+        token: Some(credential),
+        tenant,
+        form_token,
+        has_session: true,
+    };
     welcome(site, credentials, ended, place).await
 }
 
 struct Credentials {
     name: String,
     principal: Principal,
+    /// What they signed in with, where that is ours.
+    token: Option<Token>,
     tenant: Option<TenantId>,
     form_token: String,
     has_session: bool,
@@ -163,9 +178,13 @@ async fn welcome(
     ended: crate::visitor::Ended,
     place: Place,
 ) -> Result<Visitor, Stranger> {
-    let Credentials { name, principal, tenant, form_token, has_session } = credentials;
+    let Credentials { name, principal, token, tenant, form_token, has_session } = credentials;
     let may = May::of(&principal);
-    let mut management = site.control.management(principal);
+    let management = site.control.management(principal);
+    let mut management = match &token {
+        Some(token) => management.made_with(token.expose()),
+        None => management.made_by(&name),
+    };
     if let Some(tenant) = tenant.filter(|_| may.operate) {
         management = management.within(tenant).map_err(|error| Stranger::Refused(error.into()))?;
     }

@@ -7,8 +7,8 @@ use http_body_util::{BodyExt as _, Limited};
 use runners_core::Digest;
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
-/// The largest number of bytes in a form.
-const FORM_BYTES_MAX: usize = 64 << 10;
+/// The largest number of bytes in a form: a document of a flow of the largest size, as forms write it.
+const FORM_BYTES_MAX: usize = 512 << 10;
 
 /// The field that every form of ours has.
 pub(crate) const FORM_TOKEN: &str = "form_token";

@@ -1,10 +1,13 @@
 //! The pages, a file for each section.
 
 pub(crate) mod artifact;
+pub(crate) mod audit;
 pub(crate) mod credentials;
 pub(crate) mod environments;
 pub(crate) mod events;
 pub(crate) mod fleet;
+pub(crate) mod flow;
+pub(crate) mod flows;
 pub(crate) mod job;
 pub(crate) mod jobs;
 pub(crate) mod pool;
@@ -17,10 +20,13 @@ pub(crate) mod regions;
 pub(crate) mod result;
 pub(crate) mod run;
 pub(crate) mod runner;
+pub(crate) mod runs;
 pub(crate) mod settings;
 pub(crate) mod sign_in;
 pub(crate) mod tenants;
 pub(crate) mod timeline;
+pub(crate) mod traffic;
+pub(crate) mod webhooks;
 
 use crate::{
     dashboard::Site,
@@ -61,8 +67,12 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/record/{job}/flow.json", get(recording::download))
         .route("/record/{job}/replay", post(recording::replay))
         .route("/record/{job}/{verb}", post(recording::steer))
+        .route("/jobs/{job}/requests", get(traffic::requests))
+        .route("/jobs/{job}/console", get(traffic::console))
+        .route("/runs", get(runs::list))
         .route("/runs/{run}", get(run::show))
         .route("/runs/{run}/cancel", post(run::cancel))
+        .merge(library())
         .route("/fleet", get(fleet::list))
         .route("/fleet/{runner}", get(runner::show))
         .route("/fleet/{runner}/{verb}", post(runner::change))
@@ -77,10 +87,24 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/events", get(events::list))
         .route("/credentials", get(credentials::list).post(credentials::create))
         .route("/credentials/{credential}/revoke", post(credentials::revoke))
+        .route("/audit", get(audit::list))
+        .route("/webhooks", get(webhooks::list).post(webhooks::create))
+        .route("/webhooks/{webhook}/{verb}", post(webhooks::change))
+        .route("/deliveries/{delivery}/again", post(webhooks::redeliver))
         .route("/tenants", get(tenants::list).post(tenants::create))
         .route("/tenants/{tenant}/{verb}", post(tenants::change))
         .route("/settings", get(settings::show))
         .route("/settings/retention", post(settings::set_retention))
+}
+
+/// The routes of the library of flows.
+fn library() -> Router<Site> {
+    Router::new()
+        .route("/flows", get(flows::list).post(flows::save))
+        .route("/flows/{name}", get(flow::show))
+        .route("/flows/{name}/document", get(flow::document))
+        .route("/flows/{name}/run", post(flow::run))
+        .route("/flows/{name}/delete", post(flow::delete))
 }
 
 /// The site begins with the queue. The address that leads there is relative to what the browser

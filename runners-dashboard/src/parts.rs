@@ -49,7 +49,7 @@ pub(crate) fn job_table(
     now: Timestamp,
     jobs: &[(JobLine, Option<String>)],
 ) -> Markup {
-    let heads = ["Job", "State", "Kind", "Pool", "Since", "About it"];
+    let heads = ["Job", "State", "What", "Pool", "Since", "About it"];
     html! {
         div.scroll { (bare_table("jobs", caption, &heads, &job_rows(place, now, jobs))) }
     }
@@ -181,7 +181,7 @@ fn job_rows(place: &Place, now: Timestamp, jobs: &[(JobLine, Option<String>)]) -
             tr {
                 td data-label="Job" { (job_link(place, line.job)) }
                 td data-label="State" { (pill(words::state(&line.state))) }
-                td data-label="Kind" { span.kind { (line.kind) } }
+                td data-label="What" { span.kind title=(line.kind) { (line.title.as_deref().unwrap_or(&line.kind)) } }
                 td data-label="Pool" { (line.pool) }
                 td.time data-label="Since" { (job_time(now, line)) }
                 td.wide data-label="" { (job_note(line, why.as_deref())) }

@@ -6,9 +6,7 @@ use futures::future::{BoxFuture, Shared};
 use http::request::Parts;
 use runners_core::{
     JobId, Management, Principal, Scope, TenantId, Transport as _,
-    protocol::{
-        CancelRequest, CancelTarget, InspectRequest, JobView, LogPage, ReadLogRequest, Reply, Request,
-    },
+    protocol::{CancelTarget, InspectRequest, JobView, LogPage, ReadLogRequest, Reply, Request},
 };
 use std::time::Duration;
 
@@ -128,7 +126,7 @@ impl Visitor {
 
     /// Has a job, or every job of a run, stopped.
     pub(crate) async fn cancel(&self, target: CancelTarget) -> Result<(), Failure> {
-        self.call(Request::Cancel(CancelRequest { target })).await.map(drop)
+        self.management.cancel(target).await.map(drop).map_err(Failure::from)
     }
 
     /// A piece of the log of an attempt, of the newest unless `grant` says which.

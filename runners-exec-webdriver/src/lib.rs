@@ -33,8 +33,8 @@ pub use evidence::{Capture, StartCapture, StopCapture};
 pub use executor::FlowExecutor;
 pub use flow::{
     Action, AssertedNavigation, BrowserFlow, Chain, Click, Comparison, Cookie, Device, ExportedFlow,
-    Extension, Flow, Mode, Operator, Parameter, ParameterKind, Problem, Problems, Selector, Selectors, Step,
-    StoredOrigin, UploadedFile, Viewport, WaitForElement,
+    Extension, Flow, Mode, Operator, Parameter, ParameterKind, Problem, Problems, RecordedFlows, Selector,
+    Selectors, Step, StoredOrigin, UploadedFile, Viewport, WaitForElement,
 };
 pub use lent::LentSession;
 pub use live::LiveView;

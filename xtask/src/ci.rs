@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: everything that a change must pass, step by step, and a table at the end.
 
 use crate::{
-    browser, contract, engines, examples, extras, features, grid, mutants,
+    axe, browser, contract, engines, examples, extras, features, grid, mutants,
     process::{self, Skipped, cargo, find},
     replayer,
     stopwatch::{Elapsed, Stopwatch},
@@ -75,6 +75,7 @@ fn quick(workspace: &Workspace, progress: &mut Progress) -> Result<(), Stopped> 
     progress.step("engines", engines::ensure)?;
     progress.step("extras", extras::ensure)?;
     progress.step("reference", || replayer::ensure(workspace))?;
+    progress.step("axe", || axe::ensure(workspace))?;
     progress.step("grid", || grid::ensure(workspace))?;
     let mut counts = None;
     let tested = progress.step("test", || {

@@ -1,6 +1,7 @@
 //! The workspace's own commands, as `cargo xtask`: they say what they do, do it, and say what
 //! came of it. What each one does is in the file of its name.
 
+mod axe;
 mod browser;
 mod ci;
 mod contract;

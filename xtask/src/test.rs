@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test of the workspace, and one line that says how many there were.
 
 use crate::{
-    browser, grid,
+    axe, browser, grid,
     process::{self, cargo},
     replayer,
     tally::{Counts, Tally},
@@ -91,8 +91,11 @@ fn read_tests(workspace: &Workspace, arguments: &[&str], tally: &mut Tally) -> R
     let mut command = cargo(&workspace.root);
     command.args(["test", "--workspace", "--all-features", "--no-fail-fast", "--", "--show-output"]);
     command.args(arguments);
-    let needed =
-        [(replayer::VARIABLE, replayer::directory(workspace)), (grid::VARIABLE, grid::program(workspace))];
+    let needed = [
+        (replayer::VARIABLE, replayer::directory(workspace)),
+        (grid::VARIABLE, grid::program(workspace)),
+        (axe::VARIABLE, axe::directory(workspace)),
+    ];
     for (variable, found) in needed {
         match found {
             Ok(place) => drop(command.env(variable, place)),

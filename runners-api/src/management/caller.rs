@@ -43,8 +43,8 @@ pub(super) async fn authenticate(
     let principal =
         credential::principal(face.authenticator(), face.attempts(), face.clock(), &token, peer).await?;
     let ended = face.authenticator().ended(token.expose()).shared();
+    let mut management = face.control().management(principal).made_with(token.expose());
     drop(token);
-    let mut management = face.control().management(principal);
     if let Some(name) = tenant(request.headers())? {
         management = management.within_named(name).await?;
     }

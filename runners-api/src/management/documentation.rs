@@ -34,6 +34,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Runners", "The processes that execute jobs."),
     ("Jobs", "What to do, as typed data, and how it went."),
     ("Runs", "Jobs that were submitted together."),
+    ("Flows", "Documents with names, to be run again: of each, a number of versions is kept."),
     ("Signals", "Commands that one runner answers."),
     ("Fleet", "How busy it is, for autoscalers."),
     ("Tenants", "The owners of everything else, for the operator."),
@@ -42,12 +43,13 @@ const TAGS: &[(&str, &str)] = &[
     ("Events", "The history of jobs and runs as it happens."),
     ("Webhooks", "Where events are delivered to, and what could not be."),
     ("Retention", "What is kept, and for how long."),
+    ("Audit", "Who changed what, and when."),
 ];
 
 const DESCRIPTION: &str = "Manages a fleet of runners: machines that only connect out, and are granted jobs.
 
 Every call takes an API credential, as `Authorization: Bearer …` or as `X-API-Key: …`. Reading takes the scope \
-`read`, submitting and cancelling jobs `submit`, and everything else `admin`. What belongs to another tenant is \
+`read`, submitting and cancelling jobs and changing flows `submit`, and everything else `admin`. What belongs to another tenant is \
 answered as what does not exist. The operator works for one tenant with the header `Runners-Tenant`, which has the \
 tenant's id or its name; for anybody else, another tenant than their own does not exist.
 
@@ -73,6 +75,7 @@ const REPEATABLE: &[&str] = &[
     "rotate_webhook_secret",
     "submit_jobs",
     "retry_job",
+    "run_flow",
     "send_signal",
 ];
 

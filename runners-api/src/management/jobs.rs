@@ -14,7 +14,7 @@ use crate::wire::{
 };
 use runners_core::{
     Conclusion, JobFilter, JobId, JobLine, JobState, RunId, RunnerId, Timestamp,
-    protocol::{CancelRequest, CancelTarget, InspectRequest, Reply, Request, StateView},
+    protocol::{CancelTarget, InspectRequest, Reply, Request, StateView},
 };
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,8 @@ pub(crate) struct Job {
     id: JobId,
     /// The kind of its command.
     kind: String,
+    /// What its submitter calls it.
+    title: Option<String>,
     /// The name of the pool that it targets.
     pool: String,
     #[schema(value_type = Option<text::Run>)]
@@ -193,17 +195,6 @@ pub(super) async fn cancel_job(
     cancel(&caller, CancelTarget::Job(job)).await
 }
 
-/// Cancels every job of a run that has not ended.
-#[utoipa::path(post, path = "/runs/{id}/cancel", tag = "Runs",
-    params(("id" = inline(text::Run), Path, description = "The run.")),
-    responses((status = 202, description = "They are told to stop.", body = Cancelled)))]
-pub(super) async fn cancel_run(
-    caller: Caller,
-    Path(run): Path<RunId>,
-) -> Result<(http::StatusCode, Json<Cancelled>), Problem> {
-    cancel(&caller, CancelTarget::Run(run)).await
-}
-
 /// Queues a job that has ended once more.
 ///
 /// That is a new job, with the same command and options, that names the old one in `retryOf`. It
@@ -223,16 +214,12 @@ pub(super) async fn retry_job(
     Ok((http::StatusCode::CREATED, Json(retried.into())))
 }
 
-async fn cancel(
+pub(super) async fn cancel(
     caller: &Caller,
     target: CancelTarget,
 ) -> Result<(http::StatusCode, Json<Cancelled>), Problem> {
-    match caller.call(Request::Cancel(CancelRequest { target })).await? {
-        Reply::Cancelled(cancelled) => {
-            Ok((http::StatusCode::ACCEPTED, Json(Cancelled { jobs: cancelled.jobs })))
-        }
-        _ => Err(Problem::unexpected()),
-    }
+    let jobs = caller.management.cancel(target).await?;
+    Ok((http::StatusCode::ACCEPTED, Json(Cancelled { jobs })))
 }
 
 impl From<JobLine> for Job {
@@ -254,6 +241,7 @@ impl From<JobLine> for Job {
         Self {
             id: line.job,
             kind: line.kind,
+            title: line.title,
             pool: line.pool,
             run_id: line.run,
             retry_of: line.retry_of,

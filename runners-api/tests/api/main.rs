@@ -5,6 +5,7 @@ mod access;
 mod contract;
 mod description;
 mod fleet;
+mod flows;
 mod hosted;
 mod jobs;
 mod repeats;

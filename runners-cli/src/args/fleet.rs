@@ -3,6 +3,7 @@
 
 mod access;
 mod changes;
+mod flows;
 mod group;
 mod pools;
 mod queue;
@@ -14,6 +15,7 @@ pub(crate) use access::{
     RolloutFeature, SetRolloutArgs, Switch, TenantsCommand,
 };
 pub(crate) use changes::{Placement, RenameTenantArgs, SetPoolArgs, YesNo};
+pub(crate) use flows::{FlowsCommand, GetFlowArgs, ListFlowsArgs, PutFlowArgs, RunFlowsArgs};
 pub(crate) use group::{CreateRunnerArgs, RunnersCommand};
 pub(crate) use pools::{
     CreatePoolArgs, CreateTokenArgs, EnvironmentsCommand, PoolsCommand, SetEnvironmentArgs, TokensCommand,
@@ -27,7 +29,7 @@ pub(crate) use webhooks::{
     WebhooksCommand,
 };
 
-use super::{ApiArgs, RunsCommand};
+use super::{ApiArgs, PageArgs, RunsCommand};
 use clap::{Args, Subcommand};
 use std::ops::Deref;
 
@@ -85,9 +87,15 @@ pub(crate) enum FleetCommand {
     /// Show and say what is kept of what has ended, and for how long.
     #[command(subcommand)]
     Retention(RetentionCommand),
+    /// Keep flows on the server, with their versions, and run them from there.
+    #[command(subcommand)]
+    Flows(FlowsCommand),
     /// Look at jobs that were submitted together, and stop them.
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Tell who changed what on the server, newest first.
+    #[command(after_help = "Examples:\n  runners audit\n  runners audit --limit 500 --json")]
+    Audit(Asked<PageArgs>),
     /// Look at the queue: list, inspect, cancel, retry and explain jobs.
     #[command(subcommand)]
     Jobs(JobsCommand),

@@ -111,7 +111,7 @@ pub(crate) struct TrustArgs {
 }
 
 /// How a control plane is reached as a user.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct ApiArgs {
     /// The control plane's URL.
     #[arg(short, long, value_name = "URL", env = "RUNNERS_SERVER", default_value = SERVER)]

@@ -64,12 +64,23 @@ pub(crate) struct GetArtifactsArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunsCommand {
+    /// List runs, newest first, with what became of their jobs.
+    #[command(after_help = "Examples:\n  runners runs list\n  runners runs list --limit 10 --json")]
+    List(Asked<PageArgs>),
     /// Show what has become of the jobs that were submitted together.
     #[command(after_help = "Example:\n  runners runs show run_018f…")]
     Show(Asked<OneRunArgs>),
     /// Stop every job of a run.
     #[command(after_help = "Example:\n  runners runs cancel run_018f…")]
     Cancel(Asked<OneRunArgs>),
+}
+
+/// How much of a listing.
+#[derive(Debug, Args)]
+pub(crate) struct PageArgs {
+    /// How many at most.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) limit: u32,
 }
 
 /// A run.

@@ -10,7 +10,8 @@ use crate::{
     local::LocalBrowser,
     machine::Machine,
     narrator::Narrator,
-    probe,
+    opening, probe,
+    version::PROGRAM,
 };
 use anyhow::{Context as _, Result};
 use runners_core::{Authenticate as _, Egress, Principal, Runner, TenantId, TokenKind};
@@ -36,6 +37,11 @@ pub(super) async fn execute(arguments: DevArgs, telemetry: &Telemetry) -> Result
     let narrator = Arc::new(Narrator::new("the control plane in this process", arguments.host.json));
     host.announce("runners dev", &[("a flow", host.command_line("submit FLOW.json --wait", TokenKind::Api))]);
     let runner = start(&host, &arguments, &browser, narrator.clone(), telemetry).await?;
+    let page = host.dashboard_url().filter(|_| !arguments.no_open && !arguments.host.json);
+    if let Some(url) = page.filter(|_| opening::is_possible()) {
+        // The listener takes calls already; they are answered from here on.
+        opening::open(&url);
+    }
     let stop = CancellationToken::new();
     let mut serving = std::pin::pin!(host.serve(stop.clone()));
     tokio::select! {
@@ -75,7 +81,10 @@ async fn start(
     }
     let identity = Identity::enrol(&registrant, &spool, "dev", NAME).await?;
     let principal = host.control.authenticator().authenticate(identity.credential.expose()).await;
+    let machine = Machine { browser: found.browser, state: host.data.runner() };
     let runner = Runner::builder(host.control.caller(principal.context("the runner was not enrolled")?))
+        .facts(machine)
+        .program(PROGRAM)
         .name(NAME)
         .facts(machine)
         .slots(arguments.slots)

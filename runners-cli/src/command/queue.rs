@@ -21,6 +21,7 @@ const WAIT: Duration = Duration::from_secs(20);
 struct Job {
     id: String,
     kind: String,
+    title: Option<String>,
     pool: String,
     state: String,
     conclusion: Option<String>,
@@ -118,14 +119,14 @@ async fn list(arguments: Asked<ListJobsArgs>) -> Result<Exit> {
             let state = job.conclusion.unwrap_or(job.state);
             [
                 job.id,
-                job.kind,
+                job.title.unwrap_or(job.kind),
                 job.pool,
                 state,
                 job.attempts_ended.to_string(),
                 terminal::ago(&job.submitted_at_utc),
             ]
         });
-        table::list(["job", "kind", "pool", "state", "attempts", "submitted"], rows);
+        table::list(["job", "what", "pool", "state", "attempts", "submitted"], rows);
         if !page["next"].is_null() {
             terminal::note("there are more: raise --limit, or filter");
         }
@@ -138,7 +139,8 @@ async fn inspect(Asked { what: OneJobArgs { job }, fleet }: Asked<OneJobArgs>) -
     shown(&fleet, answer, |answer| {
         let JobDetail { job, progress, attempts, artifacts } = read(answer)?;
         let state = job.conclusion.unwrap_or(job.state);
-        terminal::print(format!("{} is {state}: {} in {}", job.id, job.kind, job.pool));
+        let title = job.title.map(|title| format!(" {title:?}")).unwrap_or_default();
+        terminal::print(format!("{} is {state}: {}{title} in {}", job.id, job.kind, job.pool));
         terminal::print(format!("submitted {}", job.submitted_at_utc));
         progress.into_iter().for_each(terminal::print);
         let rows = attempts.into_iter().map(|attempt| {

@@ -5,9 +5,9 @@ use super::{
     follow::{Submitted, follow},
 };
 use crate::{
-    args::SubmitArgs,
+    args::{QueueArgs, SubmitArgs},
     connection::Connection,
-    documents::{self, Choices, Document},
+    documents::{self, Choices, Document, Findings},
     exit::Exit,
     interrupts::Interrupts,
     output::OutputDirectory,
@@ -29,9 +29,21 @@ const FOLLOWED_MAX: usize = 64;
 
 pub(super) async fn execute(arguments: SubmitArgs) -> Result<Exit> {
     let choices = Choices { parameters: arguments.parameters.by_name(), ..Choices::default() };
-    let Some(documents) = documents::read_all(&arguments.flows, &choices) else {
-        return Ok(Exit::CouldNotRun);
-    };
+    match documents::read_all(&arguments.flows, &choices) {
+        Some(documents) => carry_out(&arguments.queue, documents).await,
+        None => Ok(Exit::CouldNotRun),
+    }
+}
+
+/// Queues what was found elsewhere than in files.
+pub(super) async fn queue(arguments: &QueueArgs, findings: Vec<Findings>) -> Result<Exit> {
+    match documents::named(findings) {
+        Some(documents) => carry_out(arguments, documents).await,
+        None => Ok(Exit::CouldNotRun),
+    }
+}
+
+async fn carry_out(arguments: &QueueArgs, documents: Vec<Document>) -> Result<Exit> {
     let connection = Connection::signing(&arguments.api, &arguments.sign)?;
     let mut interrupts = Interrupts::listen()?;
     let output = if arguments.wait { Some(OutputDirectory::open(&arguments.output.output)?) } else { None };
@@ -49,7 +61,9 @@ pub(super) async fn execute(arguments: SubmitArgs) -> Result<Exit> {
         .iter()
         .map(|document| {
             let secrets = document.flow.secrets();
-            (document.flow.clone(), JobOptions { secrets, ..options.clone() })
+            let title = JobOptions::title_of(&document.flow.flow().title);
+            let title = title.or_else(|| JobOptions::title_of(&document.name));
+            (document.flow.clone(), JobOptions { secrets, title, ..options.clone() })
         })
         .collect();
     let submitting = connection.client.submit_run(RunSpec { run, timeout: None }, &jobs);
@@ -60,15 +74,15 @@ pub(super) async fn execute(arguments: SubmitArgs) -> Result<Exit> {
     drop(jobs);
     let submitted: Vec<_> = documents.into_iter().zip(handles).collect();
     match output {
-        Some(output) => see_through(&arguments, &connection, interrupts, run, submitted, &output).await,
-        None => Ok(tell(&arguments, run, &submitted)),
+        Some(output) => see_through(arguments, &connection, interrupts, run, submitted, &output).await,
+        None => Ok(tell(arguments, run, &submitted)),
     }
 }
 
 type Handled = (Document, Result<JobHandle<FlowResult>, Refused>);
 
 /// Says what was queued, for those who do not wait.
-fn tell(arguments: &SubmitArgs, run: RunId, submitted: &[Handled]) -> Exit {
+fn tell(arguments: &QueueArgs, run: RunId, submitted: &[Handled]) -> Exit {
     if arguments.output.json {
         let jobs: Vec<_> = submitted
             .iter()
@@ -99,7 +113,7 @@ fn tell(arguments: &SubmitArgs, run: RunId, submitted: &[Handled]) -> Exit {
 }
 
 async fn see_through(
-    arguments: &SubmitArgs,
+    arguments: &QueueArgs,
     connection: &Connection,
     mut interrupts: Interrupts,
     run: RunId,

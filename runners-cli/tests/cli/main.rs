@@ -10,6 +10,7 @@ mod canonical;
 mod dashboard;
 mod engines;
 mod flows;
+mod library;
 mod machine;
 mod measures;
 mod others;

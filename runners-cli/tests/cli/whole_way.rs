@@ -116,6 +116,8 @@ fn dev_is_everything_in_one_process() {
     let server = dev.wait_for("listening")["url"].as_str().unwrap().to_owned();
     let flow = stage.flow("flow.json", &url, "Hello");
     stage.run(&["submit", &flow, "--wait", "-s", &server]).expect(0, "flow: passed");
+    let told = crate::verbs::json(&stage, &server, &["runners", "show", "dev"]).to_string();
+    assert!(told.contains("\"browsers\":{\"chromium\":"), "{told}");
     dev.terminate();
     assert_eq!(dev.wait(), Some(0), "{}", dev.said());
 }

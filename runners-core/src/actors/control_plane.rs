@@ -61,8 +61,8 @@ use crate::{
     actors::records::Records,
     rules::schedule::Schedule,
     seams::{
-        artifact::ArtifactStore, clock::Clock, observer::Observer, random::Random, store::Store,
-        traces::Traces,
+        artifact::ArtifactStore, clock::Clock, flows::FlowReader, observer::Observer, random::Random,
+        store::Store, traces::Traces,
     },
     values::{
         fleet::{retention::Retention, tenant::Rollout},
@@ -83,7 +83,10 @@ use sessions::Sessions;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32},
+    },
     time::Duration,
 };
 pub(crate) use subjects::Subjects;
@@ -153,6 +156,8 @@ pub(crate) struct Plane {
     /// What is rolled out, with what the operator has said since.
     pub(crate) rollout: Mutex<Rollout>,
     pub(crate) hosting: Hosting,
+    /// Reads the flows of libraries, if somebody can.
+    pub(crate) flows: Option<Arc<dyn FlowReader>>,
     pub(crate) subjects: Subjects,
     pub(crate) due: DueSignal,
     pub(crate) feed: Feed,
@@ -171,6 +176,8 @@ pub(crate) struct Plane {
     pub(crate) runs: Runs,
     /// Live views that are open here.
     pub(crate) live: Streams,
+    /// How many changes were noted here.
+    pub(crate) changes: AtomicU32,
     pub(crate) stopping: CancellationToken,
     pub(crate) duties: TaskTracker,
 }

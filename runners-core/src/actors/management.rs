@@ -5,9 +5,11 @@
 //! the same reads.
 
 mod artifacts;
+mod audit;
 mod credentials;
 mod environments;
 mod events;
+mod flows;
 mod jobs;
 mod live;
 mod pools;
@@ -17,6 +19,7 @@ mod repeat;
 mod retention;
 mod rollout;
 mod runners;
+mod runs;
 mod summary;
 mod tenants;
 mod webhooks;
@@ -57,6 +60,8 @@ pub struct Management {
     tenant: TenantId,
     /// Under which key one request comes.
     named: Option<repeat::Named>,
+    /// As whom changes are noted.
+    signature: audit::Signature,
 }
 
 impl ControlPlane {
@@ -71,7 +76,13 @@ impl ControlPlane {
             | Principal::Registrant { tenant, .. } => *tenant,
             Principal::Operator => TenantId::OPERATOR,
         };
-        Management { plane: Arc::clone(&self.plane), principal, tenant, named: None }
+        Management {
+            plane: Arc::clone(&self.plane),
+            principal,
+            tenant,
+            named: None,
+            signature: audit::Signature::default(),
+        }
     }
 }
 
@@ -122,12 +133,33 @@ impl Management {
         parts: &[&str],
         paging: &Paging,
     ) -> Result<Listing<Versioned<R>>, Error> {
+        self.list_page(index, prefix, parts, paging, false).await
+    }
+
+    /// The same, the last entry of the index first.
+    pub(crate) async fn list_newest<R: Record>(
+        &self,
+        index: Index,
+        prefix: Bytes,
+        parts: &[&str],
+        paging: &Paging,
+    ) -> Result<Listing<Versioned<R>>, Error> {
+        self.list_page(index, prefix, parts, paging, true).await
+    }
+
+    async fn list_page<R: Record>(
+        &self,
+        index: Index,
+        prefix: Bytes,
+        parts: &[&str],
+        paging: &Paging,
+        newest_first: bool,
+    ) -> Result<Listing<Versioned<R>>, Error> {
         let limit = paging.checked()?;
         let tenant = self.tenant.to_string();
         let parts: Vec<&str> = parts.iter().copied().chain([tenant.as_str()]).collect();
         let after = paging.place(&parts)?;
-        let query =
-            Query::Range { index, prefix, after, until: None, newest_first: false, limit, hide: None };
+        let query = Query::Range { index, prefix, after, until: None, newest_first, limit, hide: None };
         let (rows, more) = self.plane.records.page(query).await.map_err(Error::Store)?;
         let next = rows.last().filter(|_| more).map(|(at, _)| Cursor::new(&parts, at.clone()));
         let items = rows.iter().filter(|(_, row)| row.key.kind == R::KIND).map(|(_, row)| read(row));

@@ -3,8 +3,10 @@
 //! A record is JSON with a format number. It keeps the fields it does not know, so that a newer
 //! and an older release can write the same database.
 
+mod audit;
 mod bodies;
 mod environment;
+mod flow;
 mod lane;
 mod live_key;
 #[cfg(feature = "orchestrator")]
@@ -19,8 +21,10 @@ mod secrets;
 mod signal;
 mod webhook;
 
+pub(crate) use audit::AuditRecord;
 pub(crate) use bodies::{ArtifactRecord, OutcomeRecord, PayloadRecord, Role};
 pub(crate) use environment::EnvironmentRecord;
+pub(crate) use flow::{FlowRecord, FlowVersionRecord};
 pub(crate) use lane::{LaneRecord, Preference};
 pub(crate) use live_key::LiveKeyRecord;
 #[cfg(feature = "orchestrator")]

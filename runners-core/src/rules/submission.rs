@@ -63,6 +63,7 @@ fn check_names(spec: &JobSpec) -> Result<(), Refused> {
     }
     sharing::check(spec)?;
     spec.unique.iter().try_for_each(|key| name("spec.unique", key))?;
+    spec.title.iter().try_for_each(|title| line("spec.title", title, JobOptions::TITLE_BYTES_MAX))?;
     if spec.after.len() > JobOptions::AFTER_MAX {
         return Err(over_limit("spec.after", spec.after.len(), JobOptions::AFTER_MAX, "jobs"));
     }
@@ -114,19 +115,25 @@ fn check_times(spec: &JobSpec) -> Result<(), Refused> {
 /// The digest of everything that is asked for but the id: two jobs that ask for the same have the
 /// same.
 pub(crate) fn body_digest(spec: &JobSpec) -> Digest {
-    let body = JobSpec { job: JobId::from_bytes([0; 16]), tenant: None, trace: None, ..spec.clone() };
+    let body =
+        JobSpec { job: JobId::from_bytes([0; 16]), tenant: None, trace: None, title: None, ..spec.clone() };
     Digest::of(&serde_json::to_vec(&body).expect("a specification is plain data"))
 }
 
 /// Checks a name that a caller chose: not empty, not too long, no control characters.
 pub(crate) fn name(field: &str, name: &str) -> Result<(), Refused> {
-    if name.is_empty() {
+    line(field, name, JobOptions::NAME_BYTES_MAX)
+}
+
+/// Checks a text on one line that a caller wrote.
+fn line(field: &str, line: &str, bytes_max: usize) -> Result<(), Refused> {
+    if line.is_empty() {
         return Err(invalid(field, "must not be empty"));
     }
-    if name.len() > JobOptions::NAME_BYTES_MAX {
-        return Err(over_limit(field, name.len(), JobOptions::NAME_BYTES_MAX, "bytes"));
+    if line.len() > bytes_max {
+        return Err(over_limit(field, line.len(), bytes_max, "bytes"));
     }
-    if name.chars().any(char::is_control) {
+    if line.chars().any(char::is_control) {
         return Err(invalid(field, "must not hold control characters"));
     }
     Ok(())

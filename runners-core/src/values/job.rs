@@ -104,6 +104,9 @@ pub struct JobOptions {
     /// again under another id answers the job that has it; submitting something else is refused
     /// and told which job that is.
     pub unique: Option<String>,
+    /// What it is called where jobs are listed, for people. At most [`JobOptions::TITLE_BYTES_MAX`];
+    /// [`JobOptions::title_of`] makes one of any text.
+    pub title: Option<String>,
 }
 
 impl JobOptions {
@@ -121,7 +124,30 @@ impl JobOptions {
     pub const AUDIENCE_MAX: usize = 32;
     /// The largest number of bytes in a name: of a pool, a label, a kind or a key.
     pub const NAME_BYTES_MAX: usize = 100;
+    /// The largest number of bytes in a title.
+    pub const TITLE_BYTES_MAX: usize = 200;
+
+    /// A title of a text: on one line, and cut to the limit. `None` of a text in which nothing is
+    /// to be seen.
+    #[must_use]
+    pub fn title_of(text: &str) -> Option<String> {
+        let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
+        let words = words.filter(|word| !word.is_empty()).take(Self::TITLE_BYTES_MAX);
+        let mut title = words.collect::<Vec<_>>().join(" ");
+        if title.len() > Self::TITLE_BYTES_MAX {
+            let mut end = Self::TITLE_BYTES_MAX - ELLIPSIS.len();
+            while !title.is_char_boundary(end) {
+                end -= 1;
+            }
+            title.truncate(end);
+            title.push_str(ELLIPSIS);
+        }
+        (!title.is_empty()).then_some(title)
+    }
 }
+
+/// What stands for the rest of a title.
+const ELLIPSIS: &str = "…";
 
 impl Default for JobOptions {
     fn default() -> Self {
@@ -148,6 +174,7 @@ impl Default for JobOptions {
             audience: BTreeSet::new(),
             not_after: None,
             unique: None,
+            title: None,
         }
     }
 }
@@ -256,6 +283,9 @@ pub struct JobSpec {
     /// As [`JobOptions::unique`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique: Option<String>,
+    /// As [`JobOptions::title`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
 }
 
 impl JobSpec {
@@ -290,6 +320,20 @@ impl JobSpec {
             audience: options.audience,
             not_after: options.not_after,
             unique: options.unique,
+            title: options.title,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_one_line_within_the_limit() {
+        assert_eq!(JobOptions::title_of(" buy\n a \u{7}book "), Some("buy a book".to_owned()));
+        assert_eq!(JobOptions::title_of("\n \t"), None);
+        let long = JobOptions::title_of(&"é".repeat(150)).unwrap();
+        assert!(long.len() <= JobOptions::TITLE_BYTES_MAX && long.ends_with("é…"), "{long}");
     }
 }

@@ -128,6 +128,12 @@ kinds! {
     OrchestratedJobs = 29,
     /// Who drives the runs over regions.
     Orchestrator = 30,
+    /// A document of a library.
+    Flow = 31,
+    /// A version of such a document.
+    FlowVersion = 32,
+    /// What was changed, by whom.
+    Audit = 33,
 }
 
 impl Kind {
@@ -135,7 +141,7 @@ impl Kind {
     /// a backend keeps them apart from the small records that are rewritten.
     #[must_use]
     pub const fn is_body(self) -> bool {
-        matches!(self, Self::Payload | Self::Outcome | Self::OrchestratedJobs)
+        matches!(self, Self::Payload | Self::Outcome | Self::OrchestratedJobs | Self::FlowVersion)
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod access;
 mod along;
+mod audit;
 mod crashing;
 mod deregister;
 mod drains;
@@ -16,6 +17,7 @@ mod jobs;
 #[cfg(feature = "testing")]
 mod lanes;
 mod late;
+mod library;
 #[cfg(feature = "testing")]
 mod live;
 mod logs;

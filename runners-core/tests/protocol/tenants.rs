@@ -8,9 +8,10 @@ use super::{
 };
 use runners_core::{
     ApiCredentialSpec, ArtifactKey, ArtifactStore as _, ControlPlane, DeliveryId, Digest, Drain, Error,
-    EventCursor, EventsOf, JobFilter, JobId, JobOptions, Management, MemoryArtifacts, MemoryStore, Mode,
-    Opaque, Paging, PoolId, PoolSpec, Principal, RegistrationSpec, Retention, RolloutSpec, Route, RunId,
-    RunnerFilter, RunnerId, Scope, Sharing, SignalId, TenantId, TokenId, Transport as _, WebhookId,
+    EventCursor, EventsOf, FlowFilter, FlowSpec, JobFilter, JobId, JobOptions, Management, MemoryArtifacts,
+    MemoryStore, Mode, Opaque, Paging, PoolId, PoolSpec, Principal, RegistrationSpec, Retention, RolloutSpec,
+    Route, RunId, RunnerFilter, RunnerId, Scope, Sharing, SignalId, TenantId, TokenId, Transport as _,
+    WebhookId,
     live::LiveAccess,
     protocol::{
         Acceptance, AnswerRequest, CancelRequest, CancelTarget, DeregisterRequest, EnrolRequest,
@@ -115,6 +116,8 @@ async fn furnish(control: &ControlPlane) -> Ids {
     let spec = ApiCredentialSpec { name: "ci".into(), scopes: Scope::ALL.into(), expires_in: None };
     let credential = operator.create_api_credential(spec).await.unwrap();
     operator.route_environment(&ids.environment, Route::Pool(ids.pool)).await.unwrap();
+    // A flow of the same name.
+    operator.put_flow(&ids.environment, &FlowSpec::new(b"{}".to_vec()), None).await.unwrap();
     user.call(Request::Signal(signal(&ids))).await.unwrap();
     Ids { registration: registration.view.id, credential: credential.view.id, ..ids }
 }
@@ -327,6 +330,19 @@ async fn ask_work(management: &Management, ids: &Ids, note: &mut impl FnMut(&str
     note("jobs", plain(management.jobs(&of_run, &Paging::default()).await));
     note("job", plain(management.job(ids.job).await));
     note("retry_job", plain(management.retry_job(ids.job, again).await));
+    note("runs", plain(management.runs(&Paging::default()).await));
+    note("run", plain(management.run(ids.run).await));
+    note("cancel", plain(management.cancel(CancelTarget::Run(ids.run)).await));
+    let (flow, filter) = (ids.environment.as_str(), FlowFilter::default());
+    note("flows", plain(management.flows(&filter, &Paging::default()).await));
+    note("flow", plain(management.flow(flow, Some(1)).await));
+    note("flow_versions", plain(management.flow_versions(flow).await));
+    note("run_flow", plain(management.run_flow(flow, None, again, JobOptions::default()).await));
+    note("delete_flow", plain(management.delete_flow(flow, None).await));
+    // It makes what is asked for: there is nothing of theirs to ask with.
+    note("put_flow", String::new());
+    // What a stranger has changed is told to it, and nothing else: `audit` sees to that.
+    note("audit", plain(management.audit(&Paging::default()).await.map(drop)));
     note("fleet_summary", plain(management.fleet_summary().await));
     note("artifact_length", plain(management.artifact_length(ids.artifact).await));
     note("webhooks", plain(management.webhooks(&Paging::default()).await));

@@ -11,7 +11,7 @@ use crate::{
     form::Form,
     layout::{self, Page, Section},
     live,
-    pages::{result, timeline},
+    pages::{result, timeline, traffic},
     parts::{action, confirmed, pill},
     visitor::Visitor,
     words,
@@ -72,7 +72,7 @@ pub(crate) async fn show(
         div #head data-part {
             p.crumbs { a href=(visitor.place.to("queue")) { "Queue" } " / job" }
             div.title {
-                h1 { (view.kind) " " span.id { (words::short(job)) } }
+                h1 { (line.title.as_deref().unwrap_or(&view.kind)) " " span.id { (words::short(job)) } }
                 (pill(words::state(&view.state)))
                 span.actions { (actions(&visitor, view)) }
             }
@@ -98,10 +98,12 @@ pub(crate) async fn show(
         }
         section #artifacts data-part aria-labelledby="artifacts-title" {
             h2 #artifacts-title { "Artifacts" }
+            (traffic::links(&visitor, view))
             (sections::artifacts(&visitor, view))
         }
     };
-    let title = format!("{} {}: {}", view.kind, words::short(job), words::state(&view.state).1);
+    let what = line.title.as_deref().unwrap_or(&view.kind);
+    let title = format!("{what} {}: {}", words::short(job), words::state(&view.state).1);
     let page = Page::new(Section::Queue, title, body);
     let page =
         if view.conclusion().is_some() { page } else { page.follows(format!("job={job}&after={next}")) };

@@ -42,7 +42,7 @@ pub(crate) async fn show(
     let here = format!("runs/{run}");
     let body = html! {
         div #head data-part {
-            p.crumbs { a href=(visitor.place.to("queue")) { "Queue" } " / run" }
+            p.crumbs { a href=(visitor.place.to("runs")) { "Runs" } " / run" }
             div.title {
                 h1 { "Run " span.id { (words::short(run)) } }
                 span.actions {
@@ -58,7 +58,7 @@ pub(crate) async fn show(
             (pager(&visitor.place, &here, &paging, page.next.as_ref()))
         }
     };
-    let answer = Page::new(Section::Queue, format!("Run {}", words::short(run)), body);
+    let answer = Page::new(Section::Runs, format!("Run {}", words::short(run)), body);
     let answer = match counts.open > 0 {
         true => answer.follows(format!("run={run}&after={}", EventCursor::at(now))),
         false => answer,

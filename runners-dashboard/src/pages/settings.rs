@@ -11,7 +11,9 @@ use crate::{
 };
 use axum::{extract::State, response::Response};
 use maud::{Markup, html};
-use runners_core::{Facts, Retention};
+use runners_core::{
+    AuditEntry, Facts, FlowSpec, JobOptions, Retention, WebhookSpec, protocol::SubmitRequest,
+};
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -48,6 +50,7 @@ pub(crate) async fn show(State(site): State<Site>, visitor: Visitor) -> Result<R
                 ("Live views", switch(rollout.relay)),
             ]))
         }
+        (limits())
         section aria-labelledby="server-title" {
             h2 #server-title { "This control plane" }
             (facts(&[
@@ -59,6 +62,29 @@ pub(crate) async fn show(State(site): State<Site>, visitor: Visitor) -> Result<R
         }
     };
     Ok(Page::new(Section::Settings, "Settings", body).answer(&visitor))
+}
+
+/// What a tenant may have at most.
+fn limits() -> Markup {
+    let number = |number: u64| words::number(number);
+    let small = |number: usize| words::number(number as u64);
+    html! {
+        section aria-labelledby="limits-title" {
+            h2 #limits-title { "Limits of a tenant" }
+            (facts(&[
+                ("Flows", html! { (number(FlowSpec::COUNT_MAX.into())) ", each with its newest " (small(FlowSpec::VERSIONS_MAX)) " versions" }),
+                ("Webhooks", html! { (number(WebhookSpec::COUNT_MAX.into())) }),
+                ("Changes in the audit", html! { "the newest " (number(AuditEntry::COUNT_MAX.into())) ", for " (words::span(AuditEntry::KEPT_FOR)) }),
+                ("Jobs of one submit", html! { (small(SubmitRequest::JOBS_MAX)) }),
+                ("A payload in the queue", html! { (words::size(SubmitRequest::PAYLOAD_BYTES_MAX as u64)) ", larger ones as artifacts" }),
+                ("Jobs that one waits for", html! { (small(JobOptions::AFTER_MAX)) }),
+                ("Labels of a job", html! { (small(JobOptions::LABELS_MAX)) }),
+                ("Secrets of a job", html! { (small(JobOptions::SECRETS_MAX)) }),
+                ("An attempt", html! { (words::span(JobOptions::TIMEOUT_MAX)) }),
+            ]))
+            p.faint { "How many runners a pool may have is said by the pool, and how many of its jobs run at once by their concurrency keys." }
+        }
+    }
 }
 
 pub(crate) async fn set_retention(visitor: Visitor, form: Form) -> Result<Response, Failure> {

@@ -4,6 +4,7 @@
 mod access;
 mod browser;
 mod forms;
+mod library;
 mod live;
 mod many;
 mod pages;

@@ -2,7 +2,7 @@
 
 use crate::stage::{Stage, client};
 use futures::StreamExt as _;
-use runners_core::{JobOptions, Management, PoolSpec};
+use runners_core::{FlowSpec, JobOptions, Management, PoolSpec};
 
 /// A name that would be markup if it were not escaped.
 const HOSTILE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(2)>";
@@ -27,6 +27,12 @@ async fn every_page(stage: &Stage, management: &Management) -> Vec<String> {
     ]
     .map(str::to_owned)
     .into();
+    let flow = HOSTILE.replace('/', "");
+    let spec = FlowSpec { description: Some(HOSTILE.into()), ..FlowSpec::new(HOSTILE.as_bytes().to_vec()) };
+    management.put_flow(&flow, &spec, None).await.unwrap();
+    let flow: String = form_urlencoded::byte_serialize(flow.as_bytes()).collect();
+    pages.extend(["flows", "flows?search=%22%3E", "runs", "webhooks", "audit"].map(str::to_owned));
+    pages.push(format!("flows/{}", flow.replace('+', "%20")));
     pages.extend([format!("jobs/{job}"), format!("fleet/{}", runner.view.id), format!("pools/{}", pool.id)]);
     pages
 }

@@ -27,6 +27,18 @@ pub(crate) struct Stage {
     _server: JoinSet<()>,
 }
 
+/// What a page asked for that means no good.
+const HAR: &str = r#"{"log":{"version":"1.2","entries":[
+    {"time":12.5,"_at_ms":40,"_step":2,"_resourceType":"document",
+     "request":{"method":"GET","url":"https://example.com/<script>alert(1)</script>"},
+     "response":{"status":200,"content":{"size":2048,"mimeType":"text/html; charset=utf-8"},"bodySize":2000}},
+    {"time":-1,"request":{"method":"POST","url":"https://example.com/gone"},
+     "response":{"status":0,"content":{},"bodySize":-1,"_error":"net::ERR_<b>FAILED</b>"}}]}}"#;
+
+/// What its console said.
+const CONSOLE: &str = r#"{"version":1,"left_out":3,"entries":[
+    {"at_ms":5,"level":"error","source":"uncaught","text":"<img src=x onerror=alert(2)>","step":1}]}"#;
+
 /// Somebody who has signed in.
 pub(crate) struct Browser {
     client: Client,
@@ -135,6 +147,10 @@ impl Stage {
                         .attach("page.html", "text/html", &b"<script>alert(1)</script>"[..])
                         .await
                         .unwrap();
+                }
+                if text.0 == "traffic" {
+                    attempt.attach("network.har", "application/json", HAR.as_bytes()).await.unwrap();
+                    attempt.attach("console.json", "application/json", CONSOLE.as_bytes()).await.unwrap();
                 }
                 Ok::<_, runners_core::Fault>(text.0.to_uppercase())
             })

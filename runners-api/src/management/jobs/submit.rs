@@ -55,6 +55,9 @@ pub(crate) struct NewJob {
     /// The command. It reaches the runner as the very bytes that stand here.
     #[schema(value_type = Value)]
     payload: Box<RawValue>,
+    /// What it is called where jobs are listed, on one line.
+    #[schema(min_length = 1, max_length = 200)]
+    title: Option<String>,
     /// The name of the pool whose runners may take it: `default` unless said otherwise.
     #[schema(value_type = Option<text::Name>)]
     pool: Option<String>,
@@ -162,6 +165,7 @@ impl NewJob {
             start_at: self.start_at_utc.as_deref().map(parse_time).transpose()?,
             queue_ttl: self.queue_ttl_ms.map(Duration::from_millis),
             after: self.after,
+            title: self.title,
             run,
             ..JobOptions::default()
         };

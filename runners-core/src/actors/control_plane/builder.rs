@@ -17,6 +17,7 @@ use crate::{
     seams::{
         artifact::{ArtifactStore, memory::MemoryArtifacts},
         clock::{Clock, SystemClock},
+        flows::FlowReader,
         hosted::{HostedExecution, SharedPools},
         metrics::{Metrics, NoMetrics},
         observer::{NoObserver, Observer},
@@ -34,7 +35,10 @@ use crate::{
     },
 };
 use std::{
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU32},
+    },
     time::Duration,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -57,6 +61,7 @@ pub struct ControlPlaneBuilder {
     webhooks: Option<Arc<dyn WebhookSender>>,
     hosted: Arc<dyn HostedExecution>,
     live: LiveOptions,
+    flows: Option<Arc<dyn FlowReader>>,
 }
 
 impl ControlPlaneBuilder {
@@ -83,6 +88,7 @@ impl ControlPlaneBuilder {
             webhooks: None,
             hosted: Arc::new(SharedPools),
             live: LiveOptions::default(),
+            flows: None,
         }
     }
 
@@ -120,6 +126,13 @@ impl ControlPlaneBuilder {
     /// said otherwise.
     pub fn live(mut self, options: LiveOptions) -> Self {
         self.live = options;
+        self
+    }
+
+    /// Has `reader` read the flows of libraries: what it refuses is not kept, and what it finds is
+    /// shown. Documents are taken as they are unless one is given.
+    pub fn flow_reader(mut self, reader: impl FlowReader) -> Self {
+        self.flows = Some(Arc::new(reader));
         self
     }
 
@@ -237,6 +250,7 @@ impl ControlPlaneBuilder {
             rollout: Mutex::new(self.rollout.clone()),
             rollout_built: self.rollout,
             hosting: Hosting::new(self.hosted),
+            flows: self.flows,
             subjects: Subjects::default(),
             due: DueSignal::default(),
             webhooks: Webhooks::new(self.webhooks),
@@ -248,6 +262,7 @@ impl ControlPlaneBuilder {
             written: Written::default(),
             runs: Runs::default(),
             live: Streams::new(self.live),
+            changes: AtomicU32::new(0),
             stopping: CancellationToken::new(),
             duties: TaskTracker::new(),
         });

@@ -115,7 +115,7 @@ impl Plane {
         live.progress.get(&job.id).map(|(_, text)| text.clone())
     }
 
-    pub(super) async fn cancel(
+    pub(crate) async fn cancel(
         self: &Arc<Self>,
         tenant: TenantId,
         request: CancelRequest,

@@ -71,7 +71,7 @@ impl Plane {
     ) -> Result<Reply, StoreError> {
         let operator = ControlPlane { plane: Arc::clone(self) }.management(Principal::Operator);
         let removed = match operator.within(tenant) {
-            Ok(management) => remove(&management, runner).await,
+            Ok(management) => remove(&management.made_by("the runner itself"), runner).await,
             Err(error) => Err(error),
         };
         match removed {

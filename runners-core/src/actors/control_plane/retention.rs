@@ -9,13 +9,15 @@ use crate::{
     rules::{
         job::{JobRecord, State},
         keys,
-        record::{ArtifactRecord, OutcomeRecord, PayloadRecord, Record, RetentionRecord, RunRecord},
+        record::{
+            ArtifactRecord, AuditRecord, OutcomeRecord, PayloadRecord, Record, RetentionRecord, RunRecord,
+        },
         retention::{cutoff, is_prunable},
     },
     seams::store::{Query, StoreError, Stored, Write},
     values::{
         event::NUMBER_BITS,
-        fleet::retention::Retention,
+        fleet::{audit::AuditEntry, retention::Retention},
         id::{RunId, TenantId},
         key::{Index, Key, Kind},
         lease::FencingToken,
@@ -23,7 +25,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 /// How many jobs or artifacts are removed before it is paused.
 const REMOVALS_PER_BATCH: u32 = 64;
@@ -33,6 +35,10 @@ const WRITES_PER_JOB: usize = 12;
 const DROP_BYTES: u32 = 256 << 10;
 /// How many chunks are dropped in one batch.
 const DROPS_PER_BATCH: usize = 256;
+/// How many of the oldest runs are looked at, whether they still have jobs.
+const RUNS_PER_ROUND: u32 = 16;
+/// How long a run may have no job: its first may be under way.
+const EMPTY_RUN_KEPT_FOR: Duration = Duration::from_secs(60 * 60);
 /// Beyond every offset.
 const END: u64 = Write::OFFSET_MAX;
 
@@ -77,6 +83,12 @@ impl Plane {
         let age = cutoff(now, retention.artifacts_for);
         if let Some(until) = self.until(&artifacts, age, retention.artifacts_max).await? {
             self.prune_artifacts(tenant, &artifacts, &until).await?;
+        }
+        self.prune_runs(tenant, now).await?;
+        let audit = keys::listed_prefix(tenant, Kind::Audit, Some(AuditRecord::LISTED));
+        let age = cutoff(now, Some(AuditEntry::KEPT_FOR));
+        if let Some(until) = self.until(&audit, age, Some(AuditEntry::COUNT_MAX)).await? {
+            self.prune_audit(&audit, &until).await?;
         }
         let numbers = (now - retention.events_for).as_millis() << NUMBER_BITS;
         self.drop_stream(keys::feed(tenant), numbers).await
@@ -217,6 +229,20 @@ impl Plane {
         self.carry_out(batch).await
     }
 
+    /// Removes runs that a removal which was cut short has left without jobs.
+    async fn prune_runs(&self, tenant: TenantId, now: Timestamp) -> Result<(), StoreError> {
+        let prefix = keys::listed_prefix(tenant, Kind::Run, None);
+        let query = Query::range(Index::Listed, prefix, RUNS_PER_ROUND);
+        let (rows, _) = self.records.page(query).await?;
+        for (_, row) in &rows {
+            let run: Versioned<RunRecord> = read(row)?;
+            if run.record.submitted_at + EMPTY_RUN_KEPT_FOR < now {
+                self.remove_run(tenant, run.record.id).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn prune_artifacts(
         &self,
         tenant: TenantId,
@@ -234,6 +260,21 @@ impl Plane {
                     batch.delete(artifact.record.key(), artifact.version);
                 }
             }
+            self.carry_out(batch).await?;
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(()),
+            }
+            self.pause().await;
+        }
+    }
+
+    async fn prune_audit(&self, prefix: &Bytes, until: &Bytes) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let (entries, next) = self.oldest::<AuditRecord>(prefix, after.take(), until).await?;
+            let mut batch = Batch::new();
+            entries.iter().for_each(|entry| batch.delete(entry.record.key(), entry.version));
             self.carry_out(batch).await?;
             match next {
                 Some(next) => after = Some(next),

@@ -1,7 +1,7 @@
 //! Credentials: of a tenant's users, made, listed and revoked; and of runners, revoked. A runner
 //! makes its credential itself and replaces it by itself.
 
-use super::{Management, not_found, refused, repeat::Begun};
+use super::{Management, audit::Deed, not_found, refused, repeat::Begun};
 use crate::{
     actors::{
         error::Error,
@@ -58,6 +58,8 @@ impl Management {
         let mut batch = Batch::new();
         once.note(&mut batch, &record);
         batch.put(0, &record);
+        let id = TokenId::from_bytes(record.digest.short());
+        self.note(&mut batch, tenant, Deed::new("created", "credential").called(&record.name), id).await;
         match self.plane.records.commit(batch).await {
             Ok(_) => Ok(Issued { token: Some(token), view: view(record) }),
             Err(error) => Err(once.refusal(&error).unwrap_or(Error::Store(error))),
@@ -117,6 +119,12 @@ impl Management {
         record.revoked = true;
         let mut batch = Batch::new();
         batch.put(version, &record);
+        let id = TokenId::from_bytes(record.digest.short());
+        let of = match &record.subject {
+            Subject::Runner { runner, .. } => format!("of {runner}"),
+            Subject::Api { .. } => record.name.clone(),
+        };
+        self.note(&mut batch, record.tenant, Deed::new("revoked", "credential").called(&of), id).await;
         match self.plane.records.commit(batch).await {
             Ok(_) => {
                 self.plane.subjects.changed(&record.key());

@@ -1,6 +1,6 @@
 //! Environments of a tenant: listed, routed and deleted.
 
-use super::{Management, ROUNDS_MAX, not_found};
+use super::{Management, ROUNDS_MAX, audit::Deed, not_found};
 use crate::{
     actors::{
         error::Error,
@@ -72,6 +72,12 @@ impl Management {
             let mut record = found.map_or_else(new, |found| found.record);
             record.route = route;
             batch.put(version, &record);
+            let to = match route {
+                Route::Hosted => "to hosted execution".to_owned(),
+                Route::Pool(pool) => format!("to {pool}"),
+            };
+            let deed = Deed::new("routed", "environment").called(&to);
+            self.note(&mut batch, tenant, deed, name).await;
             match self.plane.records.commit(batch).await {
                 Ok(_) => return Ok(view(record)),
                 Err(StoreError::Conflict(_)) => {}
@@ -91,6 +97,7 @@ impl Management {
         let Versioned { version, record } = self.environment_record(tenant, name).await?;
         let mut batch = Batch::new();
         batch.delete(record.key(), version);
+        self.note(&mut batch, tenant, Deed::new("deleted", "environment"), name).await;
         self.plane.records.commit(batch).await.map(drop).map_err(Error::Store)
     }
 

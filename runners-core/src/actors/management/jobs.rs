@@ -1,6 +1,6 @@
 //! Jobs: submitted, listed newest first, explained, and tried again by somebody's wish.
 
-use super::{Management, not_found, refused};
+use super::{Management, audit::Deed, not_found, refused};
 use crate::{
     actors::{
         control_plane::state_view,
@@ -95,6 +95,10 @@ impl Management {
     /// As [`Management`] says.
     pub async fn job(&self, job: JobId) -> Result<JobLine, Error> {
         let tenant = self.with(Scope::Read)?;
+        self.job_line(tenant, job).await
+    }
+
+    pub(super) async fn job_line(&self, tenant: TenantId, job: JobId) -> Result<JobLine, Error> {
         self.job_record(tenant, job).await.map(|record| line(&record))
     }
 
@@ -150,9 +154,12 @@ impl Management {
         };
         let submitted = self.submit(SubmitRequest { jobs: vec![submission], run: None }).await?;
         match submitted.jobs.into_iter().next() {
-            Some(Acceptance::Accepted(job) | Acceptance::Repeated(job)) => {
-                self.job_record(tenant, job).await.map(|record| line(&record))
+            Some(Acceptance::Accepted(again)) => {
+                let deed = Deed::new("ran again", "job");
+                self.note_alone(tenant, deed.called(&again.to_string()), job).await?;
+                self.job_line(tenant, again).await
             }
+            Some(Acceptance::Repeated(again)) => self.job_line(tenant, again).await,
             Some(Acceptance::Refused(refused)) => Err(Error::Refused(refused)),
             None => Err(Error::Unexpected("submit")),
         }
@@ -246,6 +253,7 @@ fn line(job: &JobRecord) -> JobLine {
     JobLine {
         job: job.id,
         kind: job.terms.kind.clone(),
+        title: job.terms.title.clone(),
         pool: job.terms.pool_name.clone(),
         run: job.terms.run,
         retry_of: job.terms.retry_of,

@@ -1,6 +1,6 @@
 //! Pools: made, listed, changed, and deleted once nothing is left in them.
 
-use super::{Management, ROUNDS_MAX, not_found, refused, repeat::Begun};
+use super::{Management, ROUNDS_MAX, audit::Deed, not_found, refused, repeat::Begun};
 use crate::{
     actors::{
         control_plane::{Plane, lock},
@@ -44,6 +44,7 @@ impl Management {
         let pool = self.plane.new_pool(tenant, spec);
         once.note(&mut batch, &pool);
         add_pool(&mut batch, &pool);
+        self.note(&mut batch, tenant, Deed::new("created", "pool").called(&pool.spec.name), pool.id).await;
         match self.plane.records.commit(batch).await {
             Ok(_) => {
                 self.plane.hosting.doubt();
@@ -101,6 +102,8 @@ impl Management {
                 batch.put(0, &new_name);
                 found.iter().for_each(|found| batch.delete(old_name.clone(), found.version));
             }
+            let deed = Deed::new("changed", "pool").called(&record.spec.name);
+            self.note(&mut batch, tenant, deed, pool).await;
             match self.plane.records.commit(batch).await {
                 Ok(_) => {
                     self.plane.forget_pools();
@@ -141,6 +144,8 @@ impl Management {
         let mut batch = Batch::new();
         batch.delete(record.key(), version);
         found.iter().for_each(|found| batch.delete(name.clone(), found.version));
+        let deed = Deed::new("deleted", "pool").called(&record.spec.name);
+        self.note(&mut batch, tenant, deed, pool).await;
         match self.plane.records.commit(batch).await {
             Ok(_) => {
                 self.plane.forget_pools();

@@ -1,7 +1,7 @@
 //! Registration tokens of a pool: made, listed, revoked; and runners that are registered in
 //! advance. The text of a token is drawn here, given once, and forgotten.
 
-use super::{Management, not_found, refused, repeat::Begun};
+use super::{Management, audit::Deed, not_found, refused, repeat::Begun};
 use crate::{
     actors::{
         control_plane::{Plane, enrol::pool_full},
@@ -71,6 +71,9 @@ impl Management {
         once.note(&mut batch, &record);
         batch.expect(in_pool.record.key(), in_pool.version);
         batch.put(0, &record);
+        let id = TokenId::from_bytes(record.digest.short());
+        let deed = Deed::new("created", "registration token").called(&in_pool.record.spec.name);
+        self.note(&mut batch, tenant, deed, id).await;
         match self.plane.records.commit(batch).await {
             Ok(_) => Ok(Issued { token: Some(token), view: view(record, 0) }),
             Err(error) => Err(once.refusal(&error).unwrap_or(Error::Store(error))),
@@ -112,6 +115,8 @@ impl Management {
         record.revoked = true;
         let mut batch = Batch::new();
         batch.put(version, &record);
+        let deed = Deed::new("revoked", "registration token").called(&record.name);
+        self.note(&mut batch, tenant, deed, token).await;
         self.plane.records.commit(batch).await.map(drop).map_err(Error::Store)
     }
 
@@ -142,6 +147,7 @@ impl Management {
         plane.add_runner(&mut batch, &mut record, &in_pool);
         once.note(&mut batch, &record);
         batch.put(0, &credential);
+        self.note(&mut batch, tenant, Deed::new("registered", "runner").called(name), runner).await;
         match plane.records.commit(batch).await {
             Ok(_) => Ok(Issued { token: Some(token), view: super::runners::view(record) }),
             Err(error) => Err(once.refusal(&error).unwrap_or_else(|| match error {

@@ -1,6 +1,6 @@
 //! What a tenant keeps, and for how long.
 
-use super::{Management, ROUNDS_MAX};
+use super::{Management, ROUNDS_MAX, audit::Deed};
 use crate::{
     actors::{error::Error, records::Batch},
     rules::{
@@ -40,6 +40,7 @@ impl Management {
             let unknown = found.map_or_else(Unknown::new, |found| found.record.unknown);
             let mut batch = Batch::new();
             batch.put(version, &RetentionRecord { tenant, retention: wanted, unknown });
+            self.note(&mut batch, tenant, Deed::new("changed", "retention"), "").await;
             match self.plane.records.commit(batch).await {
                 Ok(_) => {
                     self.plane.upkeep.notify_one();

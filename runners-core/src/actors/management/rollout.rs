@@ -1,7 +1,7 @@
 //! Roll-out: what a tenant has of what is rolled out, and what the operator says of it while the
 //! control plane runs.
 
-use super::{Management, ROUNDS_MAX, refused};
+use super::{Management, ROUNDS_MAX, audit::Deed, refused};
 use crate::{
     actors::{
         control_plane::{Plane, lock},
@@ -67,6 +67,7 @@ impl Management {
             record.spec = spec.clone();
             let mut batch = Batch::new();
             batch.put(version, &record);
+            self.note(&mut batch, TenantId::OPERATOR, Deed::new("changed", "rollout"), "").await;
             match plane.records.commit(batch).await {
                 Ok(_) => return plane.read_rollout().await.map_err(Error::Store),
                 Err(StoreError::Conflict(_)) => {}

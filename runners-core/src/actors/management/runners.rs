@@ -1,6 +1,6 @@
 //! Runners: listed, renamed, told what is wanted of them, and removed.
 
-use super::{Management, ROUNDS_MAX, not_found, refused};
+use super::{Management, ROUNDS_MAX, audit::Deed, not_found, refused};
 use crate::{
     actors::{
         error::Error,
@@ -115,7 +115,8 @@ impl Management {
     /// As [`Management`] says.
     pub async fn rename_runner(&self, runner: RunnerId, name: &str) -> Result<(), Error> {
         submission::name("name", name)?;
-        self.change_runner(runner, |record| name.clone_into(&mut record.name)).await
+        let deed = Deed::new("renamed", "runner").called(name);
+        self.change_runner(runner, deed, |record| name.clone_into(&mut record.name)).await
     }
 
     /// Says what a runner is to do, now and after any restart: serve, drain, or leave.
@@ -181,7 +182,14 @@ impl Management {
             record.desired.generation += 1;
             (record.drain_by, record.retiring) = (drain_by, retiring);
         };
-        self.change_runner(runner, next).await?;
+        let verb = match (mode, retiring) {
+            (_, true) => "retired",
+            (Mode::Serve, _) => "resumed",
+            (Mode::Drain, _) => "drained",
+            (Mode::Leave, _) => "shut down",
+        };
+        let deed = Deed { note: drain.note.as_deref(), ..Deed::new(verb, "runner") };
+        self.change_runner(runner, deed, next).await?;
         drain_by.into_iter().for_each(|by| self.plane.due.hint(by));
         Ok(())
     }
@@ -191,7 +199,12 @@ impl Management {
     /// # Errors
     /// As [`Management`] says.
     pub async fn set_slots(&self, runner: RunnerId, slots: Option<u32>) -> Result<(), Error> {
-        self.change_desired(runner, |desired| desired.slots = slots).await
+        let to = slots.map_or_else(|| "no limit".to_owned(), |slots| slots.to_string());
+        let next = |record: &mut RunnerRecord| {
+            record.desired.slots = slots;
+            record.desired.generation += 1;
+        };
+        self.change_runner(runner, Deed::new("limited the slots of", "runner").called(&to), next).await
     }
 
     /// Removes a runner at once: its credentials are good no longer, what it holds is lost, the
@@ -204,23 +217,16 @@ impl Management {
     pub async fn remove_runner(&self, runner: RunnerId) -> Result<(), Error> {
         let tenant = self.with(Scope::Admin)?;
         match self.plane.remove_runner(tenant, runner).await {
-            Ok(true) => Ok(()),
+            Ok(true) => self.note_alone(tenant, Deed::new("removed", "runner"), runner).await,
             Ok(false) => Err(not_found("runner", runner)),
             Err(error) => Err(Error::Store(error)),
         }
     }
 
-    async fn change_desired(&self, runner: RunnerId, change: impl Fn(&mut Desired)) -> Result<(), Error> {
-        let next = |record: &mut RunnerRecord| {
-            change(&mut record.desired);
-            record.desired.generation += 1;
-        };
-        self.change_runner(runner, next).await
-    }
-
-    pub(crate) async fn change_runner(
+    async fn change_runner(
         &self,
         runner: RunnerId,
+        deed: Deed<'_>,
         change: impl Fn(&mut RunnerRecord),
     ) -> Result<(), Error> {
         let tenant = self.with(Scope::Admin)?;
@@ -230,6 +236,7 @@ impl Management {
             change(&mut record);
             let mut batch = Batch::new();
             batch.put(version, &record);
+            self.note(&mut batch, tenant, deed, runner).await;
             match plane.records.commit(batch).await {
                 Ok(_) => {
                     self.tell(runner, Versioned { version: version + 1, record }).await;

@@ -1,7 +1,7 @@
 //! Tenants: made, listed, renamed and suspended by the operator. Hosts whose tenants are their own
 //! accounts need none of this: a tenant that is not recorded is one that is not suspended.
 
-use super::{Management, ROUNDS_MAX, not_found, refused, repeat::Begun};
+use super::{Management, ROUNDS_MAX, audit::Deed, not_found, refused, repeat::Begun};
 use crate::{
     actors::{
         control_plane::{Plane, lock},
@@ -52,6 +52,8 @@ impl Management {
         let mut batch = Batch::new();
         once.note(&mut batch, &record);
         batch.put(0, &record);
+        let deed = Deed::new("created", "tenant").called(name);
+        self.note(&mut batch, TenantId::OPERATOR, deed, record.id).await;
         match plane.records.commit(batch).await {
             Ok(_) => Ok(view(record)),
             Err(error) => Err(once.refusal(&error).unwrap_or(Error::Store(error))),
@@ -144,6 +146,8 @@ impl Management {
             change(&mut record);
             let mut batch = Batch::new();
             batch.put(version, &record);
+            let deed = Deed::new("changed", "tenant").called(&record.name);
+            self.note(&mut batch, TenantId::OPERATOR, deed, tenant).await;
             match self.plane.records.commit(batch).await {
                 Ok(_) => {
                     self.plane.read_suspended().await.map_err(Error::Store)?;

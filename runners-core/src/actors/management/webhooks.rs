@@ -1,6 +1,6 @@
 //! Webhooks: made, listed, given another secret and deleted, and the deliveries that did not succeed.
 
-use super::{Management, ROUNDS_MAX, not_found, refused, repeat::Begun};
+use super::{Management, ROUNDS_MAX, audit::Deed, not_found, refused, repeat::Begun};
 use crate::{
     actors::{
         control_plane::Plane,
@@ -71,6 +71,7 @@ impl Management {
         once.note(&mut batch, &record.without_secret());
         batch.put(0, &record);
         batch.add(WebhookRecord::count(tenant), 1, Some(i64::from(WebhookSpec::COUNT_MAX)));
+        self.note(&mut batch, tenant, Deed::new("created", "webhook"), record.id).await;
         match plane.records.commit(batch).await {
             Ok(_) => {
                 plane.webhooks.made();
@@ -127,6 +128,7 @@ impl Management {
             let mut batch = Batch::new();
             once.note(&mut batch, &record.without_secret());
             batch.put(version, &record);
+            self.note(&mut batch, tenant, Deed::new("gave another secret to", "webhook"), webhook).await;
             match self.plane.records.commit(batch).await {
                 Ok(_) => return Ok(NewWebhook { webhook: view(record), secret: Some(secret) }),
                 Err(error) => match (once.refusal(&error), error) {
@@ -153,6 +155,7 @@ impl Management {
             let mut batch = Batch::new();
             batch.delete(found.record.key(), found.version);
             batch.add(WebhookRecord::count(tenant), -1, None);
+            self.note(&mut batch, tenant, Deed::new("deleted", "webhook"), webhook).await;
             match self.plane.records.commit(batch).await {
                 Ok(_) => return Ok(()),
                 // It was moved on to the next event.
@@ -195,6 +198,7 @@ impl Management {
         found.record.state = DeliveryState::Waiting { next_at: now };
         let mut batch = Batch::new();
         batch.put(found.version, &found.record);
+        self.note(&mut batch, tenant, Deed::new("tried again", "delivery"), delivery).await;
         match self.plane.records.commit(batch).await {
             Ok(_) => self.plane.due.hint(now),
             // It is being tried this moment.

@@ -73,7 +73,8 @@ impl PoolRegion {
             |problem: String| RegionError::refused(format!("the input of {:?}: {problem}", asked.name));
         let mut command =
             RunCheck::new(asked.name.clone(), &asked.input).map_err(|error| misfit(error.to_string()))?;
-        let mut options = JobOptions { run: Some(run), ..self.options.clone() };
+        let title = JobOptions::title_of(&asked.name);
+        let mut options = JobOptions { run: Some(run), title, ..self.options.clone() };
         if let Some(timeout) = call.check_timeout {
             command = command.with_timeout(timeout);
             options.timeout = options.timeout.max(timeout + TIMEOUT_MARGIN);

@@ -51,6 +51,9 @@ pub(crate) struct Terms {
     pub(crate) trace: Option<TraceParent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unique: Option<String>,
+    /// What it is called, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) title: Option<String>,
     /// The only runner that may take it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) runner: Option<RunnerId>,
@@ -99,6 +102,7 @@ impl Terms {
             retry_of: spec.retry_of,
             trace: spec.trace,
             unique: spec.unique.clone(),
+            title: spec.title.clone(),
             runner: spec.runner,
         }
     }

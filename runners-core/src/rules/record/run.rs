@@ -78,7 +78,8 @@ impl Record for RunRecord {
         let due = due.map(|deadline| (Index::Due, keys::due(deadline, &key)));
         // What was cut short before it was closed is found there.
         let owner = self.open.then(|| (Index::Owner, keys::owner(keys::UPKEEP, &key)));
-        due.into_iter().chain(owner).collect()
+        let listed = (Index::Listed, keys::listed(&key, 0, self.submitted_at));
+        due.into_iter().chain(owner).chain([listed]).collect()
     }
 }
 

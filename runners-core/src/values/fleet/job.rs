@@ -55,6 +55,8 @@ pub struct JobLine {
     pub job: JobId,
     /// The kind of its command.
     pub kind: String,
+    /// What its submitter calls it.
+    pub title: Option<String>,
     /// The pool that it targets.
     pub pool: String,
     /// The run that it belongs to.

@@ -18,7 +18,11 @@ use std::time::Duration;
 
 /// What a job is, in figures.
 pub(crate) fn about(visitor: &Visitor, now: Timestamp, view: &JobView, line: &JobLine) -> Markup {
-    let mut pairs = vec![("Pool", html! { (view.pool) }), ("Submitted", ago(now, view.submitted_at))];
+    let mut pairs = vec![
+        ("Kind", html! { (view.kind) }),
+        ("Pool", html! { (view.pool) }),
+        ("Submitted", ago(now, view.submitted_at)),
+    ];
     match view.state {
         StateView::Running { runner, attempt, since, .. } => {
             pairs.push(("Runner", runner_link(visitor, runner)));

@@ -1,0 +1,53 @@
+//! What `submit` may be asked, and whatever else queues flows.
+
+use super::{
+    groups::{self, ApiArgs, OutputArgs, ParameterArgs},
+    guard::SignArgs,
+};
+use clap::Args;
+use std::{ops::Deref, path::PathBuf, time::Duration};
+
+#[derive(Debug, Args)]
+pub(crate) struct SubmitArgs {
+    /// Flows, as the browser's Recorder panel exports them.
+    #[arg(required = true, value_name = "FLOW.json")]
+    pub(crate) flows: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) queue: QueueArgs,
+}
+
+impl Deref for SubmitArgs {
+    type Target = QueueArgs;
+
+    fn deref(&self) -> &QueueArgs {
+        &self.queue
+    }
+}
+
+/// How flows are queued, and whether they are waited for.
+#[derive(Debug, Args)]
+pub(crate) struct QueueArgs {
+    /// Wait until all have ended; show progress, then a table, and fetch what they left.
+    #[arg(short, long)]
+    pub(crate) wait: bool,
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+    /// The pool whose runners may take them.
+    #[arg(long, default_value = "default")]
+    pub(crate) pool: String,
+    /// The environment whose route tells where they go, instead of a pool.
+    #[arg(long, value_name = "NAME", conflicts_with = "pool")]
+    pub(crate) environment: Option<String>,
+    /// A label that the runner must have; may be repeated.
+    #[arg(long = "label", value_name = "LABEL")]
+    pub(crate) labels: Vec<String>,
+    /// How long one attempt at a flow may take, such as 90s, 5m or 1h.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = groups::time)]
+    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) parameters: ParameterArgs,
+    #[command(flatten)]
+    pub(crate) sign: SignArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
