@@ -10,6 +10,7 @@ mod audit;
 mod control_plane;
 mod evidence;
 mod flows;
+mod live;
 mod orchestration;
 mod rules;
 mod runner;
@@ -53,6 +54,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Mutant> {
         .chain(evidence::MUTANTS)
         .chain(orchestration::MUTANTS)
         .chain(flows::MUTANTS)
+        .chain(live::MUTANTS)
         .chain(scheduling::MUTANTS)
         .chain(audit::MUTANTS)
 }
