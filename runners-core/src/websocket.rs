@@ -68,14 +68,15 @@ pub fn accept(
     let Some(upgrade) = extensions.remove::<OnUpgrade>() else {
         return refuse("this server does not carry WebSockets: serve it over HTTP/1.1, with upgrades");
     };
-    let mut response = Response::new(());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let accepted =
         HeaderValue::try_from(derive_accept_key(key.as_bytes())).expect("base64 is good in a header");
-    let said = response.headers_mut();
-    said.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    said.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    said.insert(header::SEC_WEBSOCKET_ACCEPT, accepted);
+    let response = Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(header::CONNECTION, "upgrade")
+        .header(header::UPGRADE, "websocket")
+        .header(header::SEC_WEBSOCKET_ACCEPT, accepted)
+        .body(())
+        .expect("each of these is good in a header");
     let socket = async move {
         let io = upgrade.await.map_err(|error| SocketError(error.into()))?;
         Ok(over(TokioIo::new(io), Role::Server).await)

@@ -300,7 +300,7 @@ impl LiveStream {
 
     /// The newest picture that is to be acknowledged to the source: somebody was given it, or a newer one. With
     /// nobody who looks there is nothing to wait for.
-    pub(crate) fn to_acknowledge(&mut self) -> Option<u64> {
+    pub(crate) fn next_acknowledgement(&mut self) -> Option<u64> {
         let watching = self.viewers.values().filter(|viewer| !viewer.paused);
         let given = watching.map(|viewer| viewer.given).max().unwrap_or(u64::MAX);
         let mut acknowledged = None;

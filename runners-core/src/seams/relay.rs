@@ -69,6 +69,7 @@ pub(crate) type Incoming = Pin<Box<dyn Stream<Item = Result<Piece, SocketError>>
 /// A connection is broken.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is broken")]
+#[expect(clippy::exhaustive_structs, reason = "whoever carries messages makes one")]
 pub struct SocketError(#[source] pub Box<dyn Error + Send + Sync>);
 
 impl Socket {

@@ -1,182 +1,15 @@
 //! Live views from the source of an attempt to the eye of a viewer, in one process and under simulated time.
 
-use async_trait::async_trait;
+mod world;
+
 use runners_core::{
-    Attempt, Caller, Command, ControlPlane, Error, Fault, Feature, JobHandle, JobId, Management, MemoryStore,
-    Principal, Rollout, Runner, RunnerId, Scope, TenantId,
-    live::{
-        Input, LiveAccess, LiveControl, LiveEvent, LiveOptions, LivePhase, LivePicture, LiveState, Relay,
-        RelayError, Socket, StreamId, Viewer,
-    },
+    Error, Management, Rollout, RunnerId, Scope, TenantId,
+    live::{Input, LiveAccess, LiveControl, LiveEvent, LiveOptions, LivePhase, Relay as _, RelayError},
     metrics::{control_plane as at, runner as runner_at},
     protocol::RefusalCode,
-    testing::{clock::SimClock, frames::ScriptedFrames, metrics::RecordedMetrics},
 };
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-use tokio::sync::oneshot;
-
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Show;
-
-impl Command for Show {
-    const KIND: &'static str = "show";
-    type Result = ();
-}
-
-/// A control plane, and one runner whose attempts show a scripted source until they are cancelled.
-struct World {
-    clock: SimClock,
-    control: ControlPlane,
-    metrics: RecordedMetrics,
-    runner_metrics: RecordedMetrics,
-    source: ScriptedFrames,
-    runner: Runner,
-    wire: Cutting,
-}
-
-/// The relay, whose connections a test cuts.
-#[derive(Clone, Debug, Default)]
-struct Cutting {
-    inner: Arc<Mutex<Option<Arc<dyn Relay>>>>,
-    cuts: Arc<Mutex<Vec<oneshot::Sender<()>>>>,
-}
-
-impl Cutting {
-    fn cut(&self) {
-        self.cuts.lock().unwrap().clear();
-    }
-}
-
-#[async_trait]
-impl Relay for Cutting {
-    async fn connect(&self, stream: StreamId) -> Result<Socket, RelayError> {
-        let inner = self.inner.lock().unwrap().clone();
-        let Some(inner) = inner else { return Err(RelayError::Unreachable("there is no way".into())) };
-        let socket = inner.connect(stream).await?;
-        let (cut, until) = oneshot::channel();
-        self.cuts.lock().unwrap().push(cut);
-        Ok(socket.until(async { drop(until.await) }))
-    }
-}
-
-impl World {
-    async fn new() -> Self {
-        Self::with(LiveOptions::default(), Rollout::default()).await
-    }
-
-    async fn with(options: LiveOptions, rollout: Rollout) -> Self {
-        let (clock, metrics, runner_metrics) =
-            (SimClock::new(), RecordedMetrics::default(), RecordedMetrics::default());
-        let builder = ControlPlane::builder(MemoryStore::default()).clock(clock.clone()).live(options);
-        let control = builder.rollout(rollout).metrics(metrics.clone()).start().await.unwrap();
-        let (source, wire) = (ScriptedFrames::default(), Cutting::default());
-        let shown = source.clone();
-        let show = move |_: Show, attempt: Attempt| {
-            let shown = shown.clone();
-            async move {
-                attempt.show(Arc::new(shown));
-                attempt.cancelled().await;
-                Ok::<_, Fault>(())
-            }
-        };
-        let hide = async |_: Hide, attempt: Attempt| {
-            attempt.cancelled().await;
-            Ok::<_, Fault>(())
-        };
-        let builder = control.local_runner("default").slots(3).metrics(runner_metrics.clone());
-        let runner = builder.relay(wire.clone()).executor(show).executor(hide).start();
-        Self { clock, control, metrics, runner_metrics, source, runner, wire }
-    }
-
-    /// A job that runs.
-    async fn job<C: Command>(&self, command: &C) -> JobHandle<C::Result> {
-        let job = self.control.local_client().submit(command).await.unwrap();
-        while self.runner.snapshot().held.iter().all(|token| token.job != job.id())
-            || self
-                .user(&Scope::ALL)
-                .view(job.id(), LiveAccess::View)
-                .await
-                .is_err_and(|error| is(&error, RefusalCode::NotRunning))
-        {
-            tokio::task::yield_now().await;
-        }
-        let runner = runner_of(&self.control, job.id()).await;
-        *self.wire.inner.lock().unwrap() = Some(Arc::new(self.control.relay(TenantId::DEFAULT, runner)));
-        job
-    }
-
-    fn user(&self, scopes: &[Scope]) -> Management {
-        self.of(TenantId::DEFAULT, scopes)
-    }
-
-    fn of(&self, tenant: TenantId, scopes: &[Scope]) -> Management {
-        self.control.management(Principal::Api { tenant, scopes: scopes.iter().copied().collect() })
-    }
-
-    async fn watch(&self, job: JobId, access: LiveAccess) -> Viewer {
-        let grant = self.user(&Scope::ALL).view(job, access).await.unwrap();
-        self.control.live().watch(&grant.text).await.unwrap()
-    }
-}
-
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Hide;
-
-impl Command for Hide {
-    const KIND: &'static str = "hide";
-    type Result = ();
-}
-
-async fn runner_of(control: &ControlPlane, job: JobId) -> RunnerId {
-    let caller: Caller = super::user(control);
-    match super::inspect(&caller, job).await.state {
-        runners_core::protocol::StateView::Running { runner, .. } => runner,
-        other => panic!("expected it to run, got {other:?}"),
-    }
-}
-
-fn is(error: &Error, code: RefusalCode) -> bool {
-    matches!(error, Error::Refused(refused) if refused.code == code)
-}
-
-async fn picture(viewer: &mut Viewer) -> LivePicture {
-    loop {
-        match viewer.next().await.expect("it is not over") {
-            LiveEvent::Picture(picture) => return picture,
-            LiveEvent::State(state) if state.phase == LivePhase::Over => {
-                panic!("it is over: {}", state.detail)
-            }
-            _ => {}
-        }
-    }
-}
-
-/// The next picture's bytes, acknowledged.
-async fn seen(viewer: &mut Viewer) -> String {
-    let LivePicture { number, frame, .. } = picture(viewer).await;
-    viewer.shown(number);
-    String::from_utf8(frame.bytes.to_vec()).unwrap()
-}
-
-async fn state(viewer: &mut Viewer, wanted: impl Fn(&LiveState) -> bool) -> LiveState {
-    loop {
-        if let LiveEvent::State(state) = viewer.next().await.expect("it is not over")
-            && wanted(&state)
-        {
-            return state;
-        }
-    }
-}
-
-async fn over(viewer: &mut Viewer) -> String {
-    let last = state(viewer, |state| state.phase == LivePhase::Over).await;
-    assert!(viewer.next().await.is_none());
-    assert!(!last.detail.is_empty());
-    last.reason
-}
+use std::time::Duration;
+use world::{Hide, Show, World, is, over, picture, runner_of, seen, state, without_relay};
 
 #[tokio::test(start_paused = true)]
 async fn what_an_attempt_shows_is_seen_and_a_late_viewer_sees_the_last_picture_at_once() {
@@ -415,8 +248,7 @@ async fn a_runner_shows_only_what_it_was_asked_for() {
 #[tokio::test(start_paused = true)]
 async fn without_live_view_everybody_is_told_why() {
     let off = World::with(LiveOptions::off(), Rollout::default()).await;
-    let mut nobody = Rollout::default();
-    nobody.relay = Feature::OFF;
+    let nobody = without_relay(Rollout::default());
     for (world, word) in
         [(off, "switched off"), (World::with(LiveOptions::default(), nobody).await, "this tenant")]
     {

@@ -11,6 +11,7 @@ mod browser;
 mod control_plane;
 mod evidence;
 mod flows;
+mod live;
 mod orchestration;
 mod rules;
 mod runner;
@@ -55,6 +56,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Mutant> {
         .chain(orchestration::MUTANTS)
         .chain(flows::MUTANTS)
         .chain(browser::MUTANTS)
+        .chain(live::MUTANTS)
         .chain(scheduling::MUTANTS)
         .chain(audit::MUTANTS)
 }

@@ -42,7 +42,7 @@ fn a_slow_viewer_skips_to_the_newest_and_slows_nobody() {
         assert_eq!(picture.bytes[0], number);
         stream.shown(fast, given);
         assert_eq!(
-            stream.to_acknowledge(),
+            stream.next_acknowledgement(),
             Some(number.into()),
             "the source goes at the pace of the fastest"
         );
@@ -62,18 +62,18 @@ fn a_source_waits_while_everybody_is_slow() {
     for number in 1..=2 {
         stream.pictured(number, frame(1));
         stream.picture_for(viewer).unwrap();
-        assert_eq!(stream.to_acknowledge(), Some(number));
+        assert_eq!(stream.next_acknowledgement(), Some(number));
     }
     stream.pictured(3, frame(3));
-    assert_eq!((stream.picture_for(viewer), stream.to_acknowledge()), (None, None));
+    assert_eq!((stream.picture_for(viewer), stream.next_acknowledgement()), (None, None));
     stream.pictured(4, frame(4));
-    assert_eq!(stream.to_acknowledge(), None);
+    assert_eq!(stream.next_acknowledgement(), None);
     stream.shown(viewer, 1);
     assert_eq!(letter(stream.picture_for(viewer)), Some(4));
-    assert_eq!(stream.to_acknowledge(), Some(4), "the one that was skipped is acknowledged with it");
+    assert_eq!(stream.next_acknowledgement(), Some(4), "the one that was skipped is acknowledged with it");
     stream.pictured(5, frame(5));
     stream.leave(viewer, START);
-    assert_eq!(stream.to_acknowledge(), Some(5), "nobody is waited for who is gone");
+    assert_eq!(stream.next_acknowledgement(), Some(5), "nobody is waited for who is gone");
 }
 
 #[test]

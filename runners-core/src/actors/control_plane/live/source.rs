@@ -8,7 +8,7 @@ use crate::{
         error::Error,
         turn::Turns,
     },
-    rules::live::Ending,
+    rules::live::{Ending, LiveStream},
     seams::{
         clock::sleep,
         relay::{Incoming, Outgoing, Piece, Relay, RelayError, Socket, SocketError},
@@ -109,7 +109,7 @@ impl AdmittedSource {
             // Whoever was told goes by itself; if not, the connection is over anyway.
             close(&mut sink, stream.clock()).await;
         } else if stream.is_newest(connection) {
-            stream.change(|rules, now| rules.cut(now));
+            stream.change(LiveStream::cut);
         }
         tracing::info!(stream = %stream.id, connection, cut = !told, "the runner's connection is over");
     }
@@ -130,7 +130,7 @@ impl Relay for LocalRelay {
     }
 }
 
-/// Takes what the runner sends. Completes when its connection is cut, or what it says is not understood.
+/// Takes what the runner sends. Completes when its connection is cut, or what it sends is no picture.
 async fn hear(incoming: &mut Incoming, stream: &Stream, connection: u64) {
     while let Some(piece) = read(incoming, stream.clock()).await {
         if !stream.is_newest(connection) {
@@ -154,7 +154,8 @@ async fn hear(incoming: &mut Incoming, stream: &Stream, connection: u64) {
                 let over = Ending::new("over", "the attempt shows nothing any more");
                 stream.change(|rules, _| rules.end(over));
             }
-            Some(FromSource::Hello { .. }) | None => return,
+            // A later release may say more.
+            Some(FromSource::Hello { .. }) | None => {}
         }
     }
 }
@@ -200,7 +201,7 @@ fn next(stream: &Stream, connection: u64, playing: &mut Option<FrameWish>) -> Op
         if let Some((number, input)) = rules.next_input() {
             return Some(ToSource::Input { number, input });
         }
-        rules.to_acknowledge().map(|number| ToSource::Shown { number })
+        rules.next_acknowledgement().map(|number| ToSource::Shown { number })
     })
 }
 

@@ -210,7 +210,7 @@ async fn keep(stream: &Stream) -> bool {
     let mut turns = stream.turns();
     let mut late = false;
     loop {
-        late |= stream.look(|rules, now| rules.overdue(now));
+        late |= stream.look(LiveStream::overdue);
         let Some(due_at) = stream.look(|rules, _| rules.due_at()) else {
             if stream.is_over() {
                 stream.change(|_, _| {});

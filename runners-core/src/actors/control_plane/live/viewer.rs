@@ -290,7 +290,7 @@ impl Drop for Seat {
     }
 }
 
-/// Does what somebody who looks tells. Completes when the connection is cut, or says what nobody understands.
+/// Does what somebody who looks tells. Completes when the connection is cut.
 async fn hear(mut incoming: Incoming, seat: &Seat) {
     let (stream, number) = (&seat.stream, seat.number);
     while let Some(Piece::Text(text)) = read(&mut incoming, stream.clock()).await {
@@ -307,7 +307,7 @@ async fn hear(mut incoming: Incoming, seat: &Seat) {
             Ok(FromViewer::Alive | FromViewer::Grant { .. }) => {}
             // It may be of a later release.
             Err(error) => {
-                tracing::debug!(stream = %stream.id, %error, "somebody who looks is not understood")
+                tracing::debug!(stream = %stream.id, %error, "somebody who looks is not understood");
             }
         }
     }
