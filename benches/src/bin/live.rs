@@ -185,12 +185,14 @@ impl Measure {
     /// A flow with nobody and with somebody who looks, by turns.
     async fn flow(&self) -> anyhow::Result<()> {
         println!("\n# flow: twelve steps in a browser that is open, with somebody who looks against nobody");
-        let (mut alone, mut looked_at) = (Vec::new(), Vec::new());
+        let (mut alone, mut looked_at, mut used) = (Vec::new(), Vec::new(), Vec::new());
+        let processor = || tree::used(std::process::id());
         for round in 0..=self.rounds {
-            let watch = Stopwatch::start();
+            let (watch, before) = (Stopwatch::start(), processor());
             self.replay().await?;
-            let without = watch.elapsed();
+            let (without, used_without) = (watch.elapsed(), processor().saturating_sub(before));
             let mut viewer = self.look().await?;
+            let before = processor();
             let looking = async { while let Ok(Some(_)) = viewer.next().await {} };
             let replaying = async {
                 let watch = Stopwatch::start();
@@ -204,12 +206,18 @@ impl Measure {
             if round > 0 {
                 alone.push(without);
                 looked_at.push(with);
+                used.push(processor().saturating_sub(before).as_secs_f64() / used_without.as_secs_f64());
             }
         }
         let ratios =
             looked_at.iter().zip(&alone).map(|(with, without)| with.as_secs_f64() / without.as_secs_f64());
         println!("  with nobody   {} ms", spread(&alone));
-        println!("  with somebody {} ms, {} of the time", spread(&looked_at), Spread::of(ratios));
+        println!(
+            "  with somebody {} ms, {} of the time, {} of the processor time",
+            spread(&looked_at),
+            Spread::of(ratios),
+            Spread::of(used)
+        );
         Ok(())
     }
 

@@ -22,10 +22,12 @@ use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
 
 /// How long it may take to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
-/// When a page that has sent no picture is asked for one.
-const SILENT_FOR: Duration = Duration::from_millis(150);
-/// How long a page rests before the last picture is asked for, if the browser may have left it out.
-const REST: Duration = Duration::from_millis(250);
+/// When a page that has sent no picture is asked for one. Asking draws the page once more, which those who do
+/// something there wait for.
+const SILENT_FOR: Duration = Duration::from_millis(400);
+/// How long a page rests before the last picture is asked for, if the browser may have left it out. A flow that
+/// is under way seldom rests as long.
+const REST: Duration = Duration::from_millis(600);
 /// How often a page that lies behind another is asked for a picture.
 const HIDDEN_EVERY: Duration = Duration::from_secs(1);
 /// How long a page that is asked for a picture may take before it is asked again.
