@@ -17,6 +17,7 @@ mod others;
 mod outage;
 mod processes;
 mod profiles;
+mod record;
 mod regions;
 mod secrets;
 mod secured;

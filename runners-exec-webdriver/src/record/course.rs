@@ -147,7 +147,7 @@ impl Course<'_> {
                 }
                 self.places.insert((page.clone(), told.frame.clone()), place);
                 self.active.clone_from(&page);
-                self.draft.take(&page, told, now)
+                self.draft.take(&page, &told, now)
             }
             Heard::Closed { page } => {
                 if page == self.draft.main() {

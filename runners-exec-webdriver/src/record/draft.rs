@@ -89,24 +89,24 @@ impl Draft {
     }
 
     /// Takes what a page tells; answers how many steps have come at the end.
-    pub(super) fn take(&mut self, page: &str, told: Told, now: Duration) -> usize {
+    pub(super) fn take(&mut self, page: &str, told: &Told, now: Duration) -> usize {
         let mut before = self.made;
-        match told.what.clone() {
-            What::Did(deed) => self.did(page, &told, deed, now),
-            What::Amended { element, step } => self.amend(&element, &step),
-            What::Noted { text } => self.note(text),
+        match &told.what {
+            What::Did(deed) => self.did(page, told, deed.clone(), now),
+            What::Amended { element, step } => self.amend(element, step),
+            What::Noted { text } => self.note(text.clone()),
             What::Arrived { size, how } => {
-                self.fit(page, size);
+                self.fit(page, *size);
                 before = self.made;
-                self.arrived(page, &told, &how, now);
+                self.arrived(page, told, how, now);
             }
             What::Titled { title, size } => {
-                self.fit(page, size);
+                self.fit(page, *size);
                 before = self.made;
-                self.titled(&told, &title);
+                self.titled(told, title);
             }
-            What::Moved => self.moved(page, &told, now),
-            What::Sized(size) => self.sized(page, size, now),
+            What::Moved => self.moved(page, told, now),
+            What::Sized(size) => self.sized(page, *size, now),
         }
         usize::try_from(self.made - before).unwrap_or(usize::MAX).min(self.entries.len())
     }

@@ -184,8 +184,8 @@ impl FlowRecorder {
             );
             return Err(wrong(&message));
         }
-        let sides = command.viewport.into_iter().flat_map(|(width, height)| [width, height]);
-        for side in sides.filter(|side| !RecordFlow::SIDE.contains(side)) {
+        let mut sides = command.viewport.into_iter().flat_map(|(width, height)| [width, height]);
+        if let Some(side) = sides.find(|side| !RecordFlow::SIDE.contains(side)) {
             let (least, most) = (RecordFlow::SIDE.start(), RecordFlow::SIDE.end());
             return Err(wrong(&format!("viewport: {side} is not between {least} and {most}")));
         }

@@ -44,9 +44,17 @@ pub(super) fn placed(mut step: Value, target: Option<&str>, frame: &[usize]) -> 
 
 pub(super) fn viewport(size: Size) -> Value {
     json!({
-        "type": "setViewport", "width": size.width, "height": size.height, "deviceScaleFactor": size.scale,
+        "type": "setViewport", "width": number(size.width), "height": number(size.height),
+        "deviceScaleFactor": number(size.scale),
         "isMobile": false, "hasTouch": false, "isLandscape": size.width > size.height,
     })
+}
+
+/// A number as people write it: without a fraction of nothing.
+#[expect(clippy::cast_possible_truncation, reason = "only what has no fraction and is small")]
+fn number(number: f64) -> Value {
+    let is_whole = number.fract() == 0.0 && number.abs() < f64::from(i32::MAX);
+    if is_whole { json!(number as i64) } else { json!(number) }
 }
 
 pub(super) fn dialog(dialog: &Dialog) -> Value {

@@ -127,7 +127,11 @@ impl Course<'_> {
             let said = said.map_err(|error| Fault::retryable("not_there", error.to_string()))?;
             let aimed: Aimed = serde_json::from_str(&said).unwrap_or_default();
             if let Some(missing) = aimed.missing {
-                return Err(wrong(&missing));
+                let what = match aim {
+                    Aim::Point { .. } => missing,
+                    Aim::Selector(text) => format!("selector: {text:?}: {missing}"),
+                };
+                return Err(wrong(&what));
             }
             let Some(inner) = aimed.frame else { return Ok((aimed, frame)) };
             frame.push(inner);

@@ -10,6 +10,8 @@ const REST_MILLIS = 300;
 const LOOK_MILLIS = 200;
 /** How long after a person did something a page scrolls because of it, in milliseconds. */
 const BY_HAND_MILLIS = 1000;
+/** How far a pointer is drawn before it drags, in CSS pixels. */
+const DRAG_MIN = 8;
 /** The most bytes of files that travel in a step. */
 const FILES_BYTES_MAX = 256 * 1024;
 /** The most characters of a text that is asserted. */
@@ -143,7 +145,7 @@ let keyed = -Infinity;
 // The page may take away what was pressed, so it is named before.
 on('mousedown', (event, element) => {
   const at = meant(element);
-  pressed = { element, at, step: { selectors: alternativesOf(at), ...offset(at, event.clientX, event.clientY) } };
+  pressed = { element, at, x: event.clientX, y: event.clientY, step: { selectors: alternativesOf(at), ...offset(at, event.clientX, event.clientY) } };
 });
 
 on('click', clicked);
@@ -152,8 +154,11 @@ on('auxclick', clicked);
 function clicked(event, element) {
   if (forwarded && forwarded.control === element && event.timeStamp - forwarded.at < 50) return;
   if (event.detail === 0 && event.timeStamp - keyed < BY_HAND_MILLIS) return;
-  const isPressed = pressed && (pressed.element === element || !pressed.element.isConnected || element.contains(pressed.element));
+  const isPressed = event.detail > 0 && pressed && (pressed.element === element || !pressed.element.isConnected || element.contains(pressed.element));
   const at = isPressed ? pressed.at : meant(element);
+  // Pressed here and let go there is no click of either.
+  const isDragged = isPressed && Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) > DRAG_MIN;
+  if (isDragged && pressed.element.isConnected && pressed.element !== element) return;
   if (['iframe', 'frame'].includes(at.localName)) return;
   const label = at.closest('label');
   if (label?.control && label.control !== at && !at.matches('button, a[href], input, select, textarea')) {
@@ -176,11 +181,16 @@ on('dblclick', (event, element) => {
 
 // --- values ---------------------------------------------------------------------------------------
 
+let typing = null;
+on('focusout', () => { typing = null; });
+
 on('input', (_, element) => {
   if (!isTyped(element) && !isSet(element)) return;
   let at = element;
   while (at.isContentEditable && at.parentElement?.isContentEditable) at = at.parentElement;
-  const selectors = alternativesOf(at);
+  // They are those of the first character: looking for them again is slow in large pages.
+  if (typing?.at !== at) typing = { at, selectors: alternativesOf(at) };
+  const { selectors } = typing;
   if (isSecret(at)) {
     did(at, { type: 'change', selectors }, { merges: true, secret: secretName(at) });
   } else {

@@ -5,7 +5,7 @@ use crate::{
     failure::Failure,
     form::Form,
     layout::form_token,
-    parts::{confirmed, empty, table},
+    parts::{empty, table},
     visitor::Visitor,
 };
 use maud::{Markup, html};
@@ -105,10 +105,17 @@ fn controls(visitor: &Visitor, job: JobId, row: &Row, index: usize, last: usize)
     html! {
         @if index > 0 { (button("move", "Up", index - 1)) " " }
         @if index < last { (button("move", "Down", index + 1)) " " }
-        (confirmed(visitor, &format!("record/{job}/edit"), "Edit", "The step as the format writes it:", &html! {
-            (which(row, index))
-            label { span.unseen { "Step " (index + 1) } textarea name="with" rows="8" spellcheck="false" { (format!("{:#}", row.step)) } }
-        }))
+        details.confirm {
+            summary.button.quiet { "Edit…" span.unseen { " step " (index + 1) } }
+            form.card method="post" action=(visitor.place.to(format_args!("record/{job}/edit"))) {
+                (form_token(visitor))
+                (which(row, index))
+                label { "The step as the format writes it"
+                    textarea name="with" rows="10" spellcheck="false" { (format!("{:#}", row.step)) }
+                }
+                p.buttons { button.primary type="submit" { "Save" } }
+            }
+        }
         " "
         (button("delete", "Delete", index))
     }

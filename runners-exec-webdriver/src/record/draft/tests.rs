@@ -9,6 +9,7 @@ fn draft() -> Draft {
     Draft::new("a flow", "main", "https://shop.example/", Some(SIZE))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is written where it is passed")]
 fn told(what: Value) -> Told {
     let mut told = json!({ "document": "d1", "frame": [], "url": "https://shop.example/" });
     for (name, value) in what.as_object().unwrap() {
@@ -48,13 +49,13 @@ fn last(draft: &Draft) -> &Value {
 #[test]
 fn a_text_that_is_typed_is_one_step_with_what_it_came_to() {
     let mut draft = draft();
-    assert_eq!(draft.take("main", typed("A"), at(1)), 1);
-    assert_eq!(draft.take("main", typed("Ad"), at(2)), 0);
-    draft.take("main", typed("Ada"), at(3));
+    assert_eq!(draft.take("main", &typed("A"), at(1)), 1);
+    assert_eq!(draft.take("main", &typed("Ad"), at(2)), 0);
+    draft.take("main", &typed("Ada"), at(3));
     assert_eq!(types(&draft), ["setViewport", "navigate", "change"]);
     assert_eq!(last(&draft)["value"], "Ada");
-    draft.take("main", clicked("buy"), at(4));
-    draft.take("main", typed("Adam"), at(5));
+    draft.take("main", &clicked("buy"), at(4));
+    draft.take("main", &typed("Adam"), at(5));
     assert_eq!(types(&draft)[2..], ["change", "click", "change"]);
 }
 
@@ -63,8 +64,8 @@ fn what_is_typed_where_a_secret_belongs_is_a_parameter() {
     let mut draft = draft();
     let step = json!({ "type": "change", "selectors": [["#pass"]] });
     let deed = json!({ "is": "did", "element": "e2", "steps": [step], "merges": true, "secret": "password" });
-    draft.take("main", told(deed.clone()), at(1));
-    draft.take("main", told(deed), at(2));
+    draft.take("main", &told(deed.clone()), at(1));
+    draft.take("main", &told(deed), at(2));
     let flow = draft.flow().unwrap();
     assert_eq!(flow.flow().steps.len(), 3);
     assert_eq!(flow.secrets().into_iter().collect::<Vec<_>>(), ["password"]);
@@ -74,12 +75,12 @@ fn what_is_typed_where_a_secret_belongs_is_a_parameter() {
 #[test]
 fn a_page_that_goes_elsewhere_because_of_a_step_is_asserted_there() {
     let mut draft = draft();
-    draft.take("main", arrived("d1", "https://shop.example/", "navigate"), at(1));
-    draft.take("main", clicked("next"), at(9));
-    draft.take("main", arrived("d2", "https://shop.example/next", "navigate"), at(10));
+    draft.take("main", &arrived("d1", "https://shop.example/", "navigate"), at(1));
+    draft.take("main", &clicked("next"), at(9));
+    draft.take("main", &arrived("d2", "https://shop.example/next", "navigate"), at(10));
     let titled =
         json!({ "is": "titled", "document": "d2", "title": "Next", "width": 800, "height": 600, "scale": 1 });
-    draft.take("main", told(titled), at(11));
+    draft.take("main", &told(titled), at(11));
     assert_eq!(types(&draft), ["setViewport", "navigate", "click"]);
     let event = json!([{ "type": "navigation", "url": "https://shop.example/next", "title": "Next" }]);
     assert_eq!(last(&draft)["assertedEvents"], event);
@@ -89,14 +90,14 @@ fn a_page_that_goes_elsewhere_because_of_a_step_is_asserted_there() {
 #[test]
 fn a_page_that_goes_elsewhere_by_itself_is_a_step() {
     let mut draft = draft();
-    draft.take("main", arrived("d1", "https://shop.example/", "navigate"), at(1));
-    draft.take("main", clicked("buy"), at(2));
-    draft.take("main", arrived("d2", "https://other.example/", "navigate"), at(30));
+    draft.take("main", &arrived("d1", "https://shop.example/", "navigate"), at(1));
+    draft.take("main", &clicked("buy"), at(2));
+    draft.take("main", &arrived("d2", "https://other.example/", "navigate"), at(30));
     assert_eq!(types(&draft)[2..], ["click", "navigate"]);
-    draft.take("main", clicked("buy"), at(40));
-    draft.take("main", arrived("d3", "https://shop.example/", "back_forward"), at(43));
+    draft.take("main", &clicked("buy"), at(40));
+    draft.take("main", &arrived("d3", "https://shop.example/", "back_forward"), at(43));
     assert_eq!(types(&draft)[4..], ["click", "navigate"], "that was the button of the browser");
-    draft.take("main", arrived("d4", "https://shop.example/on", "navigate"), at(44));
+    draft.take("main", &arrived("d4", "https://shop.example/on", "navigate"), at(44));
     assert_eq!(types(&draft).len(), 6, "it was led on");
     assert_eq!(last(&draft)["assertedEvents"][0]["url"], "https://shop.example/on");
 }
@@ -104,12 +105,12 @@ fn a_page_that_goes_elsewhere_by_itself_is_a_step() {
 #[test]
 fn two_clicks_that_are_one_double_click_are_one_step() {
     let mut draft = draft();
-    draft.take("main", clicked("other"), at(1));
-    draft.take("main", clicked("twice"), at(2));
-    draft.take("main", clicked("twice"), at(2));
+    draft.take("main", &clicked("other"), at(1));
+    draft.take("main", &clicked("twice"), at(2));
+    draft.take("main", &clicked("twice"), at(2));
     let step = json!({ "type": "doubleClick", "selectors": [["#twice"]], "offsetX": 1, "offsetY": 1 });
     let deed = json!({ "is": "did", "element": "twice", "steps": [step], "causes": true, "instead": 2 });
-    draft.take("main", told(deed), at(2));
+    draft.take("main", &told(deed), at(2));
     assert_eq!(types(&draft)[2..], ["click", "doubleClick"]);
 }
 
@@ -117,14 +118,14 @@ fn two_clicks_that_are_one_double_click_are_one_step() {
 fn a_step_in_a_popup_names_it_by_where_it_is_and_in_a_frame_by_its_path() {
     let mut draft = draft();
     let popup = "https://shop.example/popup";
-    draft.take("p", arrived("d5", popup, "navigate"), at(1));
+    draft.take("p", &arrived("d5", popup, "navigate"), at(1));
     assert_eq!(types(&draft).len(), 2, "it came by itself");
     let mut deed = clicked("there");
     (deed.url, deed.frame) = ("https://ads.example/".to_owned(), vec![0, 1]);
-    draft.take("p", deed, at(2));
+    draft.take("p", &deed, at(2));
     assert_eq!((&last(&draft)["target"], &last(&draft)["frame"]), (&json!(popup), &json!([0, 1])));
     assert_eq!(draft.closed("p", at(3)), 0, "the click has closed it");
-    draft.take("q", arrived("d6", popup, "navigate"), at(4));
+    draft.take("q", &arrived("d6", popup, "navigate"), at(4));
     assert_eq!(draft.closed("q", at(20)), 1);
     assert_eq!(last(&draft), &json!({ "type": "close", "target": popup }));
 }
@@ -132,8 +133,8 @@ fn a_step_in_a_popup_names_it_by_where_it_is_and_in_a_frame_by_its_path() {
 #[test]
 fn what_was_changed_last_is_taken_back() {
     let mut draft = draft();
-    draft.take("main", clicked("a"), at(1));
-    draft.take("main", clicked("b"), at(2));
+    draft.take("main", &clicked("a"), at(1));
+    draft.take("main", &clicked("b"), at(2));
     let ids: Vec<String> = draft.list().steps.into_iter().map(|step| step.id).collect();
     draft.delete(&ids[2]).unwrap();
     draft.move_to(&ids[3], 0).unwrap();
@@ -149,7 +150,7 @@ fn what_was_changed_last_is_taken_back() {
 #[test]
 fn a_step_is_edited_to_a_step_and_to_nothing_else() {
     let mut draft = draft();
-    draft.take("main", clicked("a"), at(1));
+    draft.take("main", &clicked("a"), at(1));
     let id = draft.list().steps[2].id.clone();
     let bad = json!({ "type": "click", "selectors": [], "offsetX": 1, "offsetY": 1 });
     assert!(draft.edit(&id, bad).unwrap_err().message.contains("selectors"));
@@ -161,7 +162,7 @@ fn a_step_is_edited_to_a_step_and_to_nothing_else() {
 fn the_list_has_the_newest_steps_and_no_more_than_fits() {
     let mut draft = draft();
     for number in 0..300 {
-        draft.take("main", clicked(&format!("e{number}")), at(1));
+        draft.take("main", &clicked(&format!("e{number}")), at(1));
     }
     let list = draft.list();
     assert_eq!((list.total, list.steps.len()), (302, RecordedSteps::STEPS_MAX));
@@ -176,7 +177,7 @@ fn the_list_has_the_newest_steps_and_no_more_than_fits() {
 fn what_is_no_step_is_left_out_and_told() {
     let mut draft = draft();
     let step = json!({ "type": "click", "selectors": [] });
-    draft.take("main", told(json!({ "is": "did", "element": "e", "steps": [step] })), at(1));
+    draft.take("main", &told(json!({ "is": "did", "element": "e", "steps": [step] })), at(1));
     assert_eq!(types(&draft).len(), 2);
     assert!(draft.notes()[0].contains("left out"), "{:?}", draft.notes());
 }
@@ -185,10 +186,10 @@ fn what_is_no_step_is_left_out_and_told() {
 fn another_size_before_anything_was_done_is_the_size_that_it_begins_with() {
     let mut draft = draft();
     let sized = |width: u32| told(json!({ "is": "sized", "width": width, "height": 600, "scale": 1 }));
-    draft.take("main", sized(900), at(1));
-    assert_eq!((types(&draft).len(), &draft.entries[0].step["width"]), (2, &json!(900.0)));
-    draft.take("main", clicked("a"), at(2));
-    draft.take("main", sized(1000), at(3));
-    draft.take("main", sized(1100), at(4));
+    draft.take("main", &sized(900), at(1));
+    assert_eq!((types(&draft).len(), &draft.entries[0].step["width"]), (2, &json!(900)));
+    draft.take("main", &clicked("a"), at(2));
+    draft.take("main", &sized(1000), at(3));
+    draft.take("main", &sized(1100), at(4));
     assert_eq!(types(&draft)[2..], ["click", "setViewport"]);
 }

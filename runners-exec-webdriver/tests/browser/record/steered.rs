@@ -58,7 +58,8 @@ async fn steps_are_added_edited_moved_and_taken_back_while_a_flow_is_recorded() 
     })
     .await;
     person.session.close().await;
-    let kinds: Vec<_> = recorded.flow.flow().steps.iter().map(|step| step.description()).collect();
+    let kinds: Vec<_> =
+        recorded.flow.flow().steps.iter().map(runners_exec_webdriver::Step::description).collect();
     assert_eq!(
         kinds[2..],
         [
