@@ -5,7 +5,7 @@
 
 pub(crate) mod program;
 mod proof;
-mod shop;
+pub(crate) mod shop;
 
 use crate::{browser, process, process::cargo, stopwatch::Stopwatch, workspace::Workspace};
 use anyhow::{Context, Result, bail};
@@ -98,7 +98,7 @@ fn submit(program: &Path, url: &str, data: &Path, output: &Path, flows: &[PathBu
 }
 
 /// Writes the flows with the address of this shop.
-fn write_flows(folder: &Path, url: &str) -> Result<Vec<PathBuf>> {
+pub(crate) fn write_flows(folder: &Path, url: &str) -> Result<Vec<PathBuf>> {
     let folder = folder.join("flows");
     fs::create_dir(&folder)?;
     let write = |(name, text): &(&str, &str)| {

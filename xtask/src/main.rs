@@ -19,6 +19,7 @@ mod replayer;
 mod stopwatch;
 mod tally;
 mod test;
+mod tour;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -71,6 +72,10 @@ enum Verb {
     ///
     /// Example: cargo xtask demo
     Demo,
+    /// Take the pictures of docs/tour.md anew.
+    ///
+    /// Example: cargo xtask tour
+    Tour,
 }
 
 fn main() -> ExitCode {
@@ -83,6 +88,7 @@ fn main() -> ExitCode {
         Verb::Contract => contract::run(&workspace),
         Verb::ImageTags(options) => image_tags::command(&options),
         Verb::Demo => demo::command(&workspace),
+        Verb::Tour => tour::command(&workspace),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

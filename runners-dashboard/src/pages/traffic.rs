@@ -227,7 +227,7 @@ fn bar(entry: &Entry, whole: f64, tone: words::Tone) -> Markup {
     let begins = share(entry.at_ms as f64);
     let width = share(entry.took()).max(0.6).min(100.0 - begins.min(99.4));
     html! {
-        svg.bar class=(tone) viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" {
+        svg class={ "bar " (tone) } viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" {
             rect x={ (format!("{begins:.2}")) } width={ (format!("{width:.2}")) } height="8" {}
         }
     }

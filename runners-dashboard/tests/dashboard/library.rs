@@ -79,7 +79,7 @@ async fn what_a_page_asked_for_and_said_is_shown_as_text() {
         assert!(requests.contains(text), "{text}: {requests}");
     }
     assert!(!requests.contains("<script>") && !requests.contains("<b>FAILED"), "{requests}");
-    assert!(between(&requests, "<svg class=\"bar", "</svg>").contains("<rect"));
+    assert!(between(&requests, "<svg class=\"bar passed\"", "</svg>").contains("<rect"));
     let console = browser.page(&format!("jobs/{job}/console")).await;
     assert!(console.contains("&lt;img src=x") && console.contains("3 more were left out"), "{console}");
     assert_eq!(browser.open(&format!("jobs/{job}/requests?from=9000")).await.0, 200);

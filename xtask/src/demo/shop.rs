@@ -29,7 +29,7 @@ const PAGES: &[(&str, &str, &str)] = &[
 
 /// An open shop; it closes when it is dropped.
 #[derive(Debug)]
-pub(super) struct Shop {
+pub(crate) struct Shop {
     address: SocketAddr,
     url: String,
     closing: Arc<AtomicBool>,
@@ -37,7 +37,7 @@ pub(super) struct Shop {
 }
 
 impl Shop {
-    pub(super) fn open() -> Result<Self> {
+    pub(crate) fn open() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").context("no port on loopback for the shop")?;
         let address = listener.local_addr()?;
         let closing = Arc::new(AtomicBool::new(false));
@@ -48,7 +48,7 @@ impl Shop {
         Ok(Self { address, url: format!("http://{address}"), closing, serving: Some(serving) })
     }
 
-    pub(super) fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 }
