@@ -113,8 +113,7 @@ mod tests {
     #[tokio::test]
     async fn a_result_does_not_wait_until_its_browser_has_ended_and_whoever_settles_does() {
         let slow = Slow::new();
-        let mut options = ReplayOptions::default();
-        options.screenshots = Screenshots::OfFailures;
+        let options = ReplayOptions { screenshots: Screenshots::OfFailures, ..ReplayOptions::default() };
         let executor = FlowExecutor::new(slow.clone()).with_options(options);
         let control = ControlPlane::builder(MemoryStore::default()).start().await.unwrap();
         let runner = control.local_runner("default").executor(executor.clone()).start();
