@@ -20,7 +20,6 @@ use runners_core::{
 use runners_dashboard::Dashboard;
 use runners_exec_webdriver::RecordedFlows;
 use runners_otel::Telemetry;
-use runners_store_sqlite::SqliteStore;
 use runners_transport_http::{HttpFace, HttpWebhooks, Server, TlsIdentity};
 use serde_json::json;
 use std::{io::ErrorKind, path::Path, sync::Arc};
@@ -33,6 +32,8 @@ pub(crate) struct Host {
     pub(crate) control: ControlPlane,
     pub(crate) artifacts: DirectoryArtifacts,
     pub(crate) data: DataDirectory,
+    /// Where the queue is, for people.
+    queue: String,
     /// Admits runners to the pool `default`.
     pub(crate) registration: Token,
     accounts: Accounts,
@@ -65,7 +66,8 @@ impl Host {
         let scheme = if identity.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{}", listener.local_addr().context("the listener has no address")?);
         let data = DataDirectory::open(settings.data())?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(data.database()).await?);
+        let kept = settings.store()?;
+        let store: Arc<dyn Store> = kept.open(&data.database()).await?;
         let artifacts = DirectoryArtifacts::open(data.artifacts())
             .await
             .with_context(|| format!("could not open {}", data.artifacts().display()))?;
@@ -97,6 +99,7 @@ impl Host {
         Ok(Self {
             control,
             artifacts,
+            queue: kept.name(&data.database()),
             data,
             registration,
             accounts,
@@ -124,7 +127,7 @@ impl Host {
         let api = self.data.token_file(TokenKind::Api);
         if self.json {
             terminal::print_json(&json!({
-                "event": "listening", "url": self.url, "database": self.data.database(),
+                "event": "listening", "url": self.url, "database": self.queue,
                 "registration_token_file": registration, "api_token_file": api,
                 "operator_token_file": self.data.operator_file(),
                 "metrics_url": self.metrics.as_ref().map(|metrics| &metrics.url),
@@ -142,7 +145,7 @@ impl Host {
             ("listens on", self.url.clone()),
             ("management", format!("{0}{MANAGEMENT}, described at {0}{MANAGEMENT}/docs", self.url)),
             ("protocol", format!("described at {}/docs", self.url)),
-            ("queue", self.data.database().display().to_string()),
+            ("queue", self.queue.clone()),
             ("tokens", format!("{}, {}", registration.display(), api.display())),
             ("operator", self.data.operator_file().display().to_string()),
         ];

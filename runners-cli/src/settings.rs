@@ -4,6 +4,7 @@
 mod document;
 mod layer;
 mod schema;
+mod store;
 
 pub(crate) use layer::{Features, SelfHosted, Sources};
 pub(crate) use schema::schema;
@@ -110,6 +111,7 @@ impl Settings {
         if self.layer.tls_cert.is_some() != self.layer.tls_key.is_some() {
             bail!("of --tls-cert and --tls-key there is one without the other: give both, or neither");
         }
+        self.store()?;
         if self.tls().is_some() && self.insecure_http() {
             bail!("there is a certificate, and insecure-http allows to go without: leave one of them out");
         }

@@ -3,10 +3,12 @@
 
 use crate::{packages::PackageManager, process::find};
 use anyhow::Result;
+use std::fs;
 
 /// Networks that refuse connections need the first two, rules of alerts the third, videos of flows the
-/// fourth, and a Selenium Grid the last.
-const PROGRAMS: &[&str] = &["ip", "nft", "promtool", "ffmpeg", "java"];
+/// fourth, a Selenium Grid the fifth, and the queue in
+/// PostgreSQL the last two.
+const PROGRAMS: &[&str] = &["ip", "nft", "promtool", "ffmpeg", "java", "initdb", "pgbouncer"];
 const USUAL_PLACES: &[&str] = &["/usr/bin", "/usr/sbin", "/sbin"];
 
 const APT: PackageManager = PackageManager {
@@ -22,6 +24,8 @@ const APT: PackageManager = PackageManager {
         "prometheus",
         "ffmpeg",
         "default-jre-headless",
+        "postgresql",
+        "pgbouncer",
     ],
     as_root: true,
 };
@@ -32,5 +36,15 @@ pub(crate) fn ensure() -> Result<()> {
 }
 
 fn missing() -> Vec<&'static str> {
-    PROGRAMS.iter().copied().filter(|name| find(&[name], USUAL_PLACES).is_none()).collect()
+    PROGRAMS
+        .iter()
+        .copied()
+        .filter(|name| find(&[name], USUAL_PLACES).is_none() && !is_versioned(name))
+        .collect()
+}
+
+/// Whether a program of PostgreSQL is where Debian keeps them, beside those of other versions.
+fn is_versioned(name: &str) -> bool {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.into_iter().any(|version| version.path().join("bin").join(name).exists())
 }

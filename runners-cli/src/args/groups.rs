@@ -35,6 +35,28 @@ pub(crate) struct GivenSettings {
     /// Where the queue, the artifacts and the tokens are kept [default: runners-data].
     #[arg(long, value_name = "DIR", env = "RUNNERS_DATA")]
     pub(crate) data: Option<PathBuf>,
+    /// Keep the queue in PostgreSQL instead, which several servers can share: a URL such as
+    /// postgres://runners@db.example/runners, without the password. That is PGPASSWORD, or in
+    /// --store-password-file.
+    #[arg(long, value_name = "URL", env = "RUNNERS_STORE")]
+    pub(crate) store: Option<String>,
+    /// A file with the password of --store.
+    #[arg(long, value_name = "FILE", env = "RUNNERS_STORE_PASSWORD_FILE")]
+    pub(crate) store_password_file: Option<PathBuf>,
+    /// The schema of --store that holds the tables, one for each deployment [default: runners].
+    #[arg(long, value_name = "NAME", env = "RUNNERS_STORE_SCHEMA")]
+    pub(crate) store_schema: Option<String>,
+    /// How many connections to --store are open at most, from 4 to 256 [default: 16].
+    #[arg(long, value_name = "COUNT", env = "RUNNERS_STORE_CONNECTIONS")]
+    pub(crate) store_connections: Option<usize>,
+    /// Where to listen for what other servers write, if --store leads to a pooler that shares
+    /// connections between transactions: the URL of PostgreSQL itself, or `none` to ask now and then.
+    #[arg(long, value_name = "URL", env = "RUNNERS_STORE_DIRECT")]
+    pub(crate) store_direct: Option<String>,
+    /// A PEM file with the authorities that the certificate of --store is checked against, instead of
+    /// those of the system.
+    #[arg(long, value_name = "FILE", env = "RUNNERS_STORE_CA_FILE")]
+    pub(crate) store_ca_file: Option<PathBuf>,
     /// Where to listen; port 0 takes a free one [default: 127.0.0.1:7878].
     #[arg(long, value_name = "ADDRESS", env = "RUNNERS_LISTEN")]
     pub(crate) listen: Option<SocketAddr>,

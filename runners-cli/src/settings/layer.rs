@@ -22,6 +22,12 @@ pub(super) const LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr:
 #[schemars(crate = "schemars")]
 pub(crate) struct Layer {
     pub(super) data: Option<PathBuf>,
+    pub(super) store: Option<String>,
+    pub(super) store_password_file: Option<PathBuf>,
+    pub(super) store_schema: Option<String>,
+    pub(super) store_connections: Option<usize>,
+    pub(super) store_direct: Option<String>,
+    pub(super) store_ca_file: Option<PathBuf>,
     pub(super) listen: Option<SocketAddr>,
     pub(super) tls_cert: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
@@ -114,6 +120,12 @@ impl Layer {
         let allowed = |networks: &[Network]| networks.iter().copied().map(Allowed).collect();
         Self {
             data: given.data.clone().filter(|_| of("data")),
+            store: given.store.clone().filter(|_| of("store")),
+            store_password_file: given.store_password_file.clone().filter(|_| of("store_password_file")),
+            store_schema: given.store_schema.clone().filter(|_| of("store_schema")),
+            store_connections: given.store_connections.filter(|_| of("store_connections")),
+            store_direct: given.store_direct.clone().filter(|_| of("store_direct")),
+            store_ca_file: given.store_ca_file.clone().filter(|_| of("store_ca_file")),
             listen: given.listen.filter(|_| of("listen")),
             tls_cert: given.tls_cert.clone().filter(|_| of("tls_cert")),
             tls_key: given.tls_key.clone().filter(|_| of("tls_key")),

@@ -57,6 +57,8 @@ impl Stage {
             "RUNNER_NAME",
             "RUNNER_POOL_ID",
             "RUNNERS_DATA",
+            "RUNNERS_STORE",
+            "PGPASSWORD",
             "RUNNERS_LISTEN",
             "MAX_CONCURRENCY",
             "RUNNERS_ENGINE",
