@@ -225,7 +225,7 @@ impl TestServer {
         let mut asks = Command::new(self.programs.join("pg_isready"));
         asks.arg("-q").arg("-h").arg(&self.place).stdout(Stdio::null()).stderr(Stdio::null());
         for _ in 0..TRIES_MAX {
-            if asks.status().is_ok_and(|status| status.success()) {
+            if asks.output().is_ok_and(|asked| asked.status.success()) {
                 return Ok(());
             }
             thread::park_timeout(TRY_AGAIN_AFTER);

@@ -73,7 +73,7 @@ async fn versions_or_none(store: &PostgresStore, number: usize) -> Option<u64> {
     found[0].as_ref().map(|stored| stored.version)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_restarted_or_crashes_loses_nothing() {
     // It keeps its promise to the disk, since that is what is shown.
     let Some(server) = own(&[]) else { return };
@@ -96,7 +96,7 @@ async fn a_server_that_is_restarted_or_crashes_loses_nothing() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread")]
 async fn backends_that_are_ended_lose_nothing() {
     let Some(server) = own(&["-c", "fsync=off"]) else { return };
     let store = Arc::new(options(&server).open().await.unwrap());
@@ -153,7 +153,7 @@ impl Proxy {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_that_are_cut_lose_nothing() {
     let Some(server) = shared() else { return };
     let proxy = Proxy::before(server.socket()).await;

@@ -150,7 +150,7 @@ fn roaming_runner(planes: &[Plane], number: u8, done: &Done) -> Runner {
         .start()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread")]
 async fn runners_and_clients_talk_to_any_control_plane_and_each_job_is_carried_out_once() {
     let Some(planes) = planes(4).await else { return };
     let done = Done::default();
@@ -176,7 +176,7 @@ async fn runners_and_clients_talk_to_any_control_plane_and_each_job_is_carried_o
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_control_plane_that_is_killed_takes_nothing_with_it() {
     let Some(planes) = planes(2).await else { return };
     let done = Done::default();
@@ -205,7 +205,7 @@ async fn a_control_plane_that_is_killed_takes_nothing_with_it() {
     within("the end of a control plane", planes[1].control.stop()).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_finds_its_way_to_a_runner_at_another_control_plane() {
     let Some(planes) = planes(2).await else { return };
     let started = Arc::new(Notify::new());
