@@ -16,6 +16,7 @@ pub mod orchestrated;
 pub mod peer;
 pub mod rows;
 pub mod sample;
+pub mod scale;
 pub mod stopwatch;
 pub mod wire;
 

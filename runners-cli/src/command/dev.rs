@@ -81,9 +81,7 @@ async fn start(
     }
     let identity = Identity::enrol(&registrant, &spool, "dev", NAME).await?;
     let principal = host.control.authenticator().authenticate(identity.credential.expose()).await;
-    let machine = Machine { browser: found.browser, state: host.data.runner() };
     let runner = Runner::builder(host.control.caller(principal.context("the runner was not enrolled")?))
-        .facts(machine)
         .program(PROGRAM)
         .name(NAME)
         .facts(machine)

@@ -15,6 +15,8 @@ mod machine;
 mod measures;
 mod others;
 mod outage;
+#[cfg(unix)]
+mod postgres;
 mod processes;
 mod profiles;
 mod record;

@@ -82,9 +82,9 @@ async fn a_server_that_is_restarted_or_crashes_loses_nothing() {
         for crash in [false, true] {
             pause(100).await;
             if crash {
-                server.crash()
+                server.crash();
             } else {
-                server.stop()
+                server.stop();
             }
             let down = store.commit(vec![put(1_000_000, 0, 1)]).await.unwrap_err();
             assert!(matches!(down, StoreError::Unavailable(_) | StoreError::Unknown(_)), "{down:?}");

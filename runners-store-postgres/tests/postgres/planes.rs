@@ -193,7 +193,8 @@ async fn a_control_plane_that_is_killed_takes_nothing_with_it() {
     }
     let views = jobs.iter().map(|job| survivor.job::<u64>(*job));
     let views: Vec<_> = views.collect();
-    let concluded = within("every conclusion", join_all(views.iter().map(|job| job.wait()))).await;
+    let concluded =
+        within("every conclusion", join_all(views.iter().map(runners_core::JobHandle::wait))).await;
     for view in concluded {
         assert_eq!(view.unwrap().conclusion(), Some(Conclusion::Passed));
     }
