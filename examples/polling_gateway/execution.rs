@@ -214,7 +214,7 @@ fn code(code: &str, target: &str, timeout: u64) -> Map<String, Value> {
 fn verdict(ended: &Ended) -> Result<(bool, Option<String>), Fault> {
     let error = ended.error.as_ref().map(|error| error.message.clone());
     let message = || error.clone().unwrap_or_else(|| "the runner does not say why".to_owned());
-    match ended.status {
+    match ended.ended {
         EndedAs::Passed => Ok((true, error)),
         EndedAs::Failed if message().contains("integrity") => Err(Fault::retryable("integrity", message())),
         EndedAs::Failed | EndedAs::Timeout => Ok((false, Some(message()))),
@@ -225,7 +225,7 @@ fn verdict(ended: &Ended) -> Result<(bool, Option<String>), Fault> {
 
 fn tell(step: &StepEvent, attempt: &Attempt) {
     let label = step.label.as_deref().unwrap_or("");
-    let line = format!("step {} of {} {}: {label}", step.step_index + 1, step.total_steps, step.status);
+    let line = format!("step {} of {} {}: {label}", step.step_index + 1, step.total_steps, step.state);
     match &step.error {
         Some(error) => attempt.log(format!("{line} {error}\n")),
         None => attempt.log(format!("{line}\n")),

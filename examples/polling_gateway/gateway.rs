@@ -6,7 +6,7 @@
 use super::{
     execution,
     seat::{Seat, random_id},
-    wire::{Heartbeat, Message, Response, SystemInfo},
+    wire::{Message, Poll, Response, SystemInfo},
 };
 use axum::{
     Json, Router,
@@ -254,7 +254,7 @@ async fn message(
         }
     };
     if message.name == "status:heartbeat" {
-        return heartbeat(&sitting, message).await;
+        return poll(&sitting, message).await;
     }
     if !message.name.starts_with("response:") {
         return Err(Refusal::Unknown(message.name));
@@ -266,15 +266,15 @@ async fn message(
     Ok(Json(json!({ "ok": true })).into_response())
 }
 
-async fn heartbeat(sitting: &Sitting, message: Message) -> Result<Answer, Refusal> {
-    let heartbeat: Heartbeat = serde_json::from_value(Value::Object(message.payload))
+async fn poll(sitting: &Sitting, message: Message) -> Result<Answer, Refusal> {
+    let poll: Poll = serde_json::from_value(Value::Object(message.payload))
         .map_err(|error| Refusal::Malformed(format!("payload: {error}")))?;
     sitting.seat.heard();
-    if heartbeat.disconnect {
+    if poll.disconnect {
         sitting.seat.leave();
         return Ok(Json(json!({ "ok": true, "goodbye": true })).into_response());
     }
-    if let Some(told) = heartbeat.system_info {
+    if let Some(told) = poll.system_info {
         sitting.tell(told);
     }
     let commands = sitting.seat.poll().await;

@@ -57,9 +57,9 @@ impl StandIn {
             }
             let about =
                 json!({ "platform": "linux 6.1.0", "memory": { "used": 1, "total": 1024 }, "uptime": 5 });
-            let heartbeat = json!({ "status": "idle", "systemInfo": about });
-            let (code, body) = self.post("status:heartbeat", heartbeat).await?;
-            ensure!(code == StatusCode::OK, "heartbeat: {code} {body}");
+            let poll = json!({ "status": "idle", "systemInfo": about });
+            let (code, body) = self.post("status:heartbeat", poll).await?;
+            ensure!(code == StatusCode::OK, "poll: {code} {body}");
             self.commands = serde_json::from_value(body["commands"].clone())?;
         }
     }

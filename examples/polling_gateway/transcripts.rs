@@ -65,10 +65,10 @@ fn test_named(name: &str) -> RunTest {
     test
 }
 
-fn result(test: &Message, status: &str, more: &Value) -> Value {
+fn result(test: &Message, ended: &str, more: &Value) -> Value {
     let mut result = json!({
         "correlationId": test.id, "testId": test.payload["testId"], "testRunId": test.payload["testRunId"],
-        "status": status, "durationMs": 7.5, "logs": [],
+        "status": ended, "durationMs": 7.5, "logs": [],
     });
     result.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     result

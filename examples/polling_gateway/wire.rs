@@ -19,7 +19,7 @@ pub(crate) struct Message {
 /// What the runner says of itself when it polls.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Heartbeat {
+pub(crate) struct Poll {
     pub(crate) system_info: Option<SystemInfo>,
     /// It says farewell.
     pub(crate) disconnect: bool,
@@ -44,7 +44,8 @@ pub(crate) struct Memory {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Ended {
-    pub(crate) status: EndedAs,
+    #[serde(rename = "status")]
+    pub(crate) ended: EndedAs,
     #[serde(default)]
     pub(crate) duration_ms: f64,
     pub(crate) error: Option<EndedError>,
@@ -95,7 +96,8 @@ pub(crate) struct StepEvent {
     pub(crate) step_index: u32,
     #[serde(default)]
     pub(crate) total_steps: u32,
-    pub(crate) status: String,
+    #[serde(rename = "status")]
+    pub(crate) state: String,
     pub(crate) label: Option<String>,
     pub(crate) error: Option<Value>,
 }

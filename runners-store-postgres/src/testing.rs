@@ -152,7 +152,7 @@ impl TestServer {
         let settings = format!(
             "[databases]\npostgres = host={place} port=5432 user=postgres\n[pgbouncer]\nunix_socket_dir = {place}\n\
              listen_addr =\nlisten_port = 6432\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 8\n\
-             max_client_conn = 1000\nmax_prepared_statements = 0\n"
+             max_client_conn = 1000\n"
         );
         let written = fs::write(self.place.join("pgbouncer.ini"), settings);
         written.map_err(|error| format!("pgbouncer.ini: {error}"))?;

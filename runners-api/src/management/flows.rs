@@ -266,7 +266,7 @@ pub(super) async fn delete_flow(
 }
 
 /// Queues a flow of the library as a job.
-#[utoipa::path(post, path = "/flows/{name}/run", tag = "Flows", request_body = FlowRun,
+#[utoipa::path(post, path = "/flows/{name}/run", tag = "Flows", request_body = Option<FlowRun>,
     params(("name" = String, Path, description = "Its name.")),
     responses(
         (status = 201, description = "The job.", body = Job),

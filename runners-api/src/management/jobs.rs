@@ -199,7 +199,7 @@ pub(super) async fn cancel_job(
 ///
 /// That is a new job, with the same command and options, that names the old one in `retryOf`. It
 /// waits for no other job and for no time.
-#[utoipa::path(post, path = "/jobs/{id}/retry", tag = "Jobs", request_body = Retry,
+#[utoipa::path(post, path = "/jobs/{id}/retry", tag = "Jobs", request_body = Option<Retry>,
     params(("id" = inline(text::Job), Path, description = "The job that has ended.")),
     responses(
         (status = 201, description = "The new job.", body = Job),

@@ -89,7 +89,7 @@ pub(crate) struct Stream {
 /// To look takes the scope `read`, to control `submit` or `admin` besides. The grant is shown to the WebSocket at
 /// `live`, below this API, as its first message; pictures and states follow. Whether the attempt shows anything is
 /// known then.
-#[utoipa::path(post, path = "/jobs/{id}/views", tag = "Jobs", request_body = NewView,
+#[utoipa::path(post, path = "/jobs/{id}/views", tag = "Jobs", request_body = Option<NewView>,
     params(("id" = inline(text::Job), Path, description = "The job.")),
     responses(
         (status = 201, description = "The grant.", body = View),

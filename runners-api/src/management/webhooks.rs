@@ -200,7 +200,7 @@ pub(super) async fn delete_webhook(
 ///
 /// Every call from now on is signed with the new one, also those that are tried again. Give one
 /// that the receiver takes already, and it refuses nothing meanwhile.
-#[utoipa::path(post, path = "/webhooks/{id}/rotate-secret", tag = "Webhooks", request_body = NewSecret,
+#[utoipa::path(post, path = "/webhooks/{id}/rotate-secret", tag = "Webhooks", request_body = Option<NewSecret>,
     params(("id" = inline(text::Webhook), Path, description = "The webhook.")),
     responses((status = 200, description = "The webhook, and its new secret.", body = IssuedWebhook)))]
 pub(super) async fn rotate_webhook_secret(

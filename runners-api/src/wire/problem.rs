@@ -152,7 +152,7 @@ impl From<Refused> for Problem {
         let code = match refused.code {
             RefusalCode::Forbidden => Code::Forbidden,
             RefusalCode::NotFound | RefusalCode::Removed | RefusalCode::Expired => Code::NotFound,
-            RefusalCode::Conflict => Code::Conflict,
+            RefusalCode::Conflict | RefusalCode::NotRunning => Code::Conflict,
             RefusalCode::Exhausted => Code::Exhausted,
             RefusalCode::KeyReused => Code::KeyReused,
             _ => Code::Invalid,

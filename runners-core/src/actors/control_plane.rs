@@ -76,6 +76,7 @@ use feed::Feed;
 use hosting::Hosting;
 use live::Streams;
 use measures::Measures;
+#[cfg(feature = "orchestrator")]
 pub(crate) use measures::name_of;
 use runs::Runs;
 pub(crate) use session::Session;

@@ -5,7 +5,7 @@ use super::{
     hand::{Hand, inspect, submit, user},
 };
 use runners_core::{
-    Caller, FencingToken, JobId, Outcome, Transport as _,
+    ArtifactKey, ArtifactStore as _, Caller, Digest, FencingToken, JobId, Outcome, TenantId, Transport as _,
     protocol::{LogGap, LogPage, LogTail, ReadLogRequest, Reply, Request, SyncRequest},
     sleep,
     store::{Page, Query, Store as _},
@@ -94,6 +94,25 @@ async fn bytes_that_never_came_are_a_gap_in_what_is_read() {
     assert_eq!(whole(&user, token.job).await, b"one-------two");
     assert_eq!(read(&user, token.job, 11).await.chunks[0].bytes.as_bytes().as_ref(), b"wo");
     assert!(inspect(&user, token.job).await.artifacts.is_empty(), "nobody attached it");
+}
+
+/// As where each of several control planes keeps artifacts of its own.
+#[tokio::test(start_paused = true)]
+async fn a_sealed_log_whose_bytes_are_gone_is_a_gap_and_ends() {
+    let world = World::new();
+    let control = world.start(PLENTY).await;
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    let token = running(&user, &mut hand).await;
+    log(&mut hand, token, 0, b"eleven byte".to_vec()).await;
+    end(&mut hand, token).await;
+    sleep(&world.clock, Duration::from_secs(1)).await;
+    assert_eq!(world.chunks_of(token).await, 0, "it is sealed");
+    let digest = Digest::of(b"eleven byte");
+    world.artifacts.delete(ArtifactKey { tenant: TenantId::DEFAULT, digest }).await.unwrap();
+    let page = read(&user, token.job, 3).await;
+    assert_eq!(page.gaps, [LogGap { offset: 3, bytes: 8 }]);
+    assert!(page.ended && page.chunks.is_empty(), "{page:?}");
+    assert_eq!(whole(&user, token.job).await, b"-----------");
 }
 
 #[tokio::test(start_paused = true)]

@@ -233,6 +233,7 @@ async fn a_full_disk_is_full_and_writes_again_with_room() {
     let place = small.0.display();
     stranger.client.batch_execute(&format!("CREATE TABLESPACE small LOCATION '{place}'")).await.unwrap();
     stranger.client.batch_execute("ALTER ROLE postgres SET default_tablespace = small").await.unwrap();
+    stranger.client.batch_execute(RESERVE).await.unwrap();
     let store = Arc::new(options(&server).open().await.unwrap());
     let mut acknowledged = Vec::new();
     let full = 'full: {
@@ -254,13 +255,19 @@ async fn a_full_disk_is_full_and_writes_again_with_room() {
     let deletes =
         acknowledged.iter().map(|number| Write::Delete { key: job(*number), expected: 1 }).collect();
     store.commit(deletes).await.unwrap();
-    stranger.client.batch_execute("VACUUM").await.unwrap();
+    // What is deleted is room only once it is vacuumed, which takes some itself.
+    stranger.client.batch_execute("DROP TABLE reserve").await.unwrap();
     store.commit(vec![incompressible(5000)]).await.unwrap();
     store.close().await;
     drop(stranger);
     server.stop();
     drop(small);
 }
+
+/// Four mebibytes that are given up when the disk is full.
+const RESERVE: &str = "CREATE TABLE reserve (bytes text);
+    ALTER TABLE reserve ALTER bytes SET STORAGE EXTERNAL;
+    INSERT INTO reserve SELECT repeat('x', 4 << 20)";
 
 /// A record of a mebibyte that no compression makes smaller.
 fn incompressible(number: usize) -> Write {

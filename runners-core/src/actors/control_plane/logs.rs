@@ -22,7 +22,7 @@ use crate::{
         digest::Digest,
         id::TenantId,
         lease::FencingToken,
-        reply::{LogChunk, LogPage, Reply},
+        reply::{LogChunk, LogGap, LogPage, Reply},
         request::ReadLogRequest,
     },
 };
@@ -77,7 +77,11 @@ impl Plane {
         let log = job.log_of(token.grant);
         let chunks = match log {
             Some(log @ AttemptLog { sealed: Some(sealed), .. }) => {
-                self.sealed_chunks(tenant, log, *sealed, from).await?
+                match self.sealed_chunks(tenant, log, *sealed, from).await? {
+                    Some(chunks) => chunks,
+                    // Whoever waited for it would wait for ever.
+                    None => return Ok(Some(missing_page(token.grant, log, from))),
+                }
             }
             _ => stored.0.into_iter().filter_map(|chunk| part_from(chunk, from)).collect(),
         };
@@ -93,13 +97,15 @@ impl Plane {
         Ok(Some(LogPage { grant: token.grant, chunks, gaps, next, ended: is_over && is_read }))
     }
 
+    /// What there is of a sealed log from `from` on. `None` if its bytes are not among the artifacts: they were
+    /// removed, or are kept where only another control plane finds them.
     async fn sealed_chunks(
         &self,
         tenant: TenantId,
         log: &AttemptLog,
         sealed: SealedLog,
         from: u64,
-    ) -> Result<Vec<LogChunk>, StoreError> {
+    ) -> Result<Option<Vec<LogChunk>>, StoreError> {
         let key = ArtifactKey { tenant, digest: sealed.digest };
         let mut chunks = Vec::new();
         let mut room = u64::from(LOG_PAGE_BYTES);
@@ -109,7 +115,10 @@ impl Plane {
                 break;
             }
             room -= range.end - range.start;
-            let read = self.artifacts.get(key, Some(range)).await.map_err(unreadable)?;
+            let read = match self.artifacts.get(key, Some(range)).await {
+                Err(ArtifactError::Missing(_)) => return Ok(None),
+                read => read.map_err(unreadable)?,
+            };
             let bytes = read
                 .try_fold(BytesMut::new(), |mut whole, piece| async move {
                     whole.extend_from_slice(&piece);
@@ -119,7 +128,7 @@ impl Plane {
                 .map_err(StoreError::Unavailable)?;
             chunks.push(LogChunk { offset, bytes: bytes.freeze().into() });
         }
-        Ok(chunks)
+        Ok(Some(chunks))
     }
 
     /// Seals every log of a job that has ended, from wherever an earlier try has stopped.
@@ -202,6 +211,13 @@ fn part_from((offset, bytes): (u64, Bytes), from: u64) -> Option<LogChunk> {
     let skip = usize::try_from(from.saturating_sub(offset)).ok()?;
     let rest = (skip < bytes.len()).then(|| bytes.slice(skip..))?;
     Some(LogChunk { offset: offset.max(from), bytes: rest.into() })
+}
+
+/// The rest of a log whose bytes are gone: all of it is missing.
+fn missing_page(grant: u64, log: &AttemptLog, from: u64) -> LogPage {
+    let gap = LogGap { offset: from, bytes: log.end.saturating_sub(from) };
+    let gaps = if gap.bytes == 0 { Vec::new() } else { vec![gap] };
+    LogPage { grant, chunks: Vec::new(), gaps, next: log.end.max(from), ended: true }
 }
 
 fn unreadable(error: ArtifactError) -> StoreError {
