@@ -265,7 +265,7 @@ async fn a_full_disk_is_full_and_writes_again_with_room() {
 }
 
 /// Four mebibytes that are given up when the disk is full.
-const RESERVE: &str = "CREATE TABLE reserve (bytes text);
+const RESERVE: &str = "CREATE TABLE reserve (bytes text) TABLESPACE small;
     ALTER TABLE reserve ALTER bytes SET STORAGE EXTERNAL;
     INSERT INTO reserve SELECT repeat('x', 4 << 20)";
 
