@@ -89,6 +89,7 @@ async fn start(
         .labels(found.labels)
         .spool(spool)
         .artifacts(identity.enrolled.tenant, host.artifacts.clone())
+        .relay(host.control.relay(identity.enrolled.tenant, identity.enrolled.runner))
         .observer(narrator)
         .metrics(telemetry.metrics())
         .traces(telemetry.traces())
