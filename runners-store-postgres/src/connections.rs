@@ -28,13 +28,13 @@ impl fmt::Debug for Connections {
 }
 
 impl Connections {
-    pub(crate) fn new(options: &PostgresOptions, address: &Address, tls: Tls) -> Result<Self, OpenError> {
+    pub(crate) fn new(options: &PostgresOptions, address: &Address, tls: &Tls) -> Result<Self, OpenError> {
         let config = address.config.clone();
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = match tls {
             Tls::Without => Manager::from_config(config, NoTls, recycling),
             #[cfg(feature = "tls")]
-            Tls::Rustls(connector) => Manager::from_config(config, connector, recycling),
+            Tls::Rustls(connector) => Manager::from_config(config, connector.clone(), recycling),
         };
         let pool = Pool::builder(manager)
             .max_size(options.connections)

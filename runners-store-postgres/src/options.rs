@@ -28,6 +28,7 @@ pub struct PostgresOptions {
     pub(crate) connections: usize,
     pub(crate) writers: usize,
     pub(crate) patience: Duration,
+    #[cfg(feature = "tls")]
     pub(crate) root_certificates: Option<Vec<u8>>,
 }
 
@@ -48,6 +49,7 @@ impl PostgresOptions {
             connections: 16,
             writers: 2,
             patience: Duration::from_secs(5),
+            #[cfg(feature = "tls")]
             root_certificates: None,
         }
     }

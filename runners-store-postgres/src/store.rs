@@ -69,7 +69,7 @@ impl PostgresStore {
             None => None,
         };
         let schema = Schema::of(&options, &address)?;
-        let connections = Arc::new(Connections::new(&options, &address, tls)?);
+        let connections = Arc::new(Connections::new(&options, &address, &tls)?);
         schema.prepare(&connections).await?;
         let clock = Arc::new(ServerClock::default());
         clock.ask(&connections).await.map_err(|trouble| OpenError::Unavailable {
