@@ -101,20 +101,19 @@ impl Gateway {
     }
 
     /// The desk of a token, if it is one of a runner's.
-    async fn desk(&self, headers: &HeaderMap) -> Result<(Token, Arc<Desk>, Principal), Refusal> {
+    async fn desk(&self, headers: &HeaderMap) -> Result<(Arc<Desk>, Principal), Refusal> {
         let header = headers.get("authorization").and_then(|value| value.to_str().ok());
         let text = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or(Refusal::Token)?;
-        let token = Token::from_text(text);
         let principal = self.0.accounts.authenticate(text).await.map_err(|_| Refusal::Token)?;
         let Principal::Registrant { .. } = principal else { return Err(Refusal::Token) };
-        let desk = Arc::clone(self.desks().entry(token.digest()).or_insert_with(|| {
+        let desk = Arc::clone(self.desks().entry(Token::from_text(text).digest()).or_insert_with(|| {
             Arc::new(Desk {
                 spool: Spool::memory(),
                 seat: Mutex::default(),
                 entrance: tokio::sync::Mutex::new(()),
             })
         }));
-        Ok((token, desk, principal))
+        Ok((desk, principal))
     }
 
     /// Seats the runner of a token, under a session.
@@ -213,7 +212,7 @@ async fn stay(sitting: Sitting) {
 
 /// `GET`: registers a runner.
 async fn register(State(gateway): State<Gateway>, headers: HeaderMap) -> Result<Answer, Refusal> {
-    let (_, desk, registrant) = gateway.desk(&headers).await?;
+    let (desk, registrant) = gateway.desk(&headers).await?;
     let _one = desk.entrance.lock().await;
     if desk.sitting().is_some_and(|sitting| sitting.seat.silence() < THERE) {
         return Err(Refusal::Duplicate);
@@ -236,7 +235,7 @@ async fn message(
     headers: HeaderMap,
     body: Result<Json<Message>, axum::extract::rejection::JsonRejection>,
 ) -> Result<Answer, Refusal> {
-    let (_, desk, registrant) = gateway.desk(&headers).await?;
+    let (desk, registrant) = gateway.desk(&headers).await?;
     let Json(message) = body.map_err(|error| Refusal::Malformed(error.body_text()))?;
     let session = headers.get("x-session-id").and_then(|value| value.to_str().ok());
     let sitting = match (desk.sitting(), session) {
