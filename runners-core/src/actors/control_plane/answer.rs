@@ -13,8 +13,8 @@ use crate::{
     values::{
         id::SignalId,
         lease::FencingToken,
-        runner::Mode,
-        sync::{Attached, CancelNotice, Logged, Offer, Phase, SignalDelivery, SyncAnswer, SyncRequest},
+        runner::{Incarnation, Mode},
+        sync::{Attached, CancelNotice, Held, Logged, Offer, Phase, SignalDelivery, SyncAnswer, SyncRequest},
         time::BootTime,
     },
 };
@@ -57,6 +57,35 @@ impl Told {
     }
 }
 
+/// What a request has said that its answer depends on. A call may be parked for long, and ten thousand
+/// may be: the rest of the request is let go before.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) incarnation: Incarnation,
+    pub(super) seq: u64,
+    intent: Mode,
+    seen_generation: u64,
+    has_facts: bool,
+    held: Vec<Held>,
+    finished: Vec<FencingToken>,
+    declined: Vec<FencingToken>,
+}
+
+impl Said {
+    pub(super) fn in_request(request: SyncRequest) -> Self {
+        Self {
+            incarnation: request.incarnation,
+            seq: request.seq,
+            intent: request.intent,
+            seen_generation: request.seen_generation,
+            has_facts: request.facts.is_some(),
+            held: request.held,
+            finished: request.finishes.into_iter().map(|finish| finish.token).collect(),
+            declined: request.declined.into_iter().map(|declined| declined.token).collect(),
+        }
+    }
+}
+
 /// How long after a signal was sent it is sent again, if nothing was heard of it.
 const SIGNAL_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
@@ -69,7 +98,7 @@ impl Plane {
         self: &Arc<Self>,
         session: &Session,
         live: &mut Live,
-        request: &SyncRequest,
+        said: &Said,
         told: &mut Told,
         arrival: Arrival,
         over: bool,
@@ -78,23 +107,23 @@ impl Plane {
             self.load(session.who, live).await?;
         }
         let lost = |token: &FencingToken| live.job(*token).is_none() && !told.recorded.contains(token);
-        told.lost = request.held.iter().map(|held| held.token).filter(lost).collect();
-        let mut offers = self.offer_again(live, request, arrival).await?;
-        let held = request.held.len() - told.lost.len();
+        told.lost = said.held.iter().map(|held| held.token).filter(lost).collect();
+        let mut offers = self.offer_again(live, said, arrival).await?;
+        let held = said.held.len() - told.lost.len();
         let waits = !over && !told.is_worth_an_answer() && offers.is_empty();
         let room = live.room(held, self.now());
         offers.extend(self.grant(session, live, room, waits, arrival).await?);
         self.renew(live).await?;
         self.end_signals(live).await?;
 
-        let cancel = cancels(live, request);
+        let cancel = cancels(live, said);
         let signals = self.signals_to_send(live, told, arrival);
         let desired = live.runner.as_ref().map(|runner| &runner.record.desired);
-        let desired = desired.filter(|desired| desired.generation > request.seen_generation).cloned();
-        let send_facts = live.seeker.is_none() && request.facts.is_none();
+        let desired = desired.filter(|desired| desired.generation > said.seen_generation).cloned();
+        let send_facts = live.seeker.is_none() && !said.has_facts;
         let no_more = live.mode() != Mode::Serve && !live.mine.values().any(|mine| mine.is_offered());
-        let has_nothing = request.held.is_empty() && request.finishes.is_empty();
-        let told_no_more = live.told_no_more && !(has_nothing && request.intent == Mode::Leave);
+        let has_nothing = said.held.is_empty() && said.finished.is_empty();
+        let told_no_more = live.told_no_more && !(has_nothing && said.intent == Mode::Leave);
         let worth_it = told.is_worth_an_answer()
             || !offers.is_empty()
             || !cancel.is_empty()
@@ -113,7 +142,7 @@ impl Plane {
         let holds_any = !live.mine.is_empty();
         let told = std::mem::take(told);
         Ok(Some(SyncAnswer {
-            seq: request.seq,
+            seq: said.seq,
             term: expires_at.filter(|_| holds_any).map(|at| at.since(arrival.at)),
             lost: told.lost,
             cancel,
@@ -136,13 +165,13 @@ impl Plane {
     async fn offer_again(
         self: &Arc<Self>,
         live: &mut Live,
-        request: &SyncRequest,
+        said: &Said,
         arrival: Arrival,
     ) -> Result<Vec<Offer>, StoreError> {
         let listed = |token: FencingToken| {
-            request.held.iter().any(|held| held.token == token)
-                || request.finishes.iter().any(|finish| finish.token == token)
-                || request.declined.iter().any(|declined| declined.token == token)
+            said.held.iter().any(|held| held.token == token)
+                || said.finished.contains(&token)
+                || said.declined.contains(&token)
         };
         let now = self.now();
         let mut again = Vec::new();
@@ -214,10 +243,10 @@ impl Plane {
 }
 
 /// Attempts that are to stop, until the runner says that it has heard so.
-fn cancels(live: &Live, request: &SyncRequest) -> Vec<CancelNotice> {
+fn cancels(live: &Live, said: &Said) -> Vec<CancelNotice> {
     let heard = |token: FencingToken| {
-        request.held.iter().any(|held| held.token == token && held.phase == Phase::Cancelling)
-            || request.finishes.iter().any(|finish| finish.token == token)
+        said.held.iter().any(|held| held.token == token && held.phase == Phase::Cancelling)
+            || said.finished.contains(&token)
     };
     let stopping = live.mine.values().filter_map(|mine| match mine.job.record.state {
         State::Running { stop: Some(stop), .. } => Some((mine, stop.reason)),

@@ -2,6 +2,7 @@
 
 use super::{
     Plane,
+    answer::Said,
     effects::Change,
     lock,
     measures::SyncMeasure,
@@ -39,7 +40,7 @@ impl Plane {
         request: Box<SyncRequest>,
     ) -> Result<Reply, StoreError> {
         let mut measure = self.measures.sync_arrived(who.pool, self.clock.boot());
-        let reply = self.sync_measured(who, &request, &mut measure).await;
+        let reply = self.sync_measured(who, request, &mut measure).await;
         measure.answered(&reply, self.clock.boot());
         reply
     }
@@ -47,7 +48,7 @@ impl Plane {
     async fn sync_measured(
         self: &Arc<Self>,
         who: Identity,
-        request: &SyncRequest,
+        request: Box<SyncRequest>,
         measure: &mut SyncMeasure<'_>,
     ) -> Result<Reply, StoreError> {
         let park_for = request.park_for.min(self.spans.park_max).min(self.spans.term / 3);
@@ -55,15 +56,16 @@ impl Plane {
         let session = self.session(who);
         let mut live = session.live.lock().await;
         // What is done before and after the park is in boxes of its own: a parked call is to be small.
-        if let Some(reply) = Box::pin(self.open(&session, &mut live, request)).await? {
+        if let Some(reply) = Box::pin(self.open(&session, &mut live, &request)).await? {
             return Ok(reply);
         }
-        let mut told = Box::pin(self.apply(&session, &mut live, request)).await?;
+        let mut told = Box::pin(self.apply(&session, &mut live, &request)).await?;
+        let said = Said::in_request(*request);
         let parked = Parked { plane: self, session: &session, done: false };
         loop {
             let mut woken = session.woken();
             let over = self.clock.boot() >= arrival.park_until || self.stopping.is_cancelled();
-            let answer = self.answer(&session, &mut live, request, &mut told, arrival, over);
+            let answer = self.answer(&session, &mut live, &said, &mut told, arrival, over);
             let answer = Box::pin(answer).await;
             if let Some(answer) = answer.transpose() {
                 live.parked = false;
@@ -87,9 +89,9 @@ impl Plane {
                 parked.done();
                 return Ok(refused);
             }
-            if live.last != Some((request.incarnation, request.seq)) {
+            if live.last != Some((said.incarnation, said.seq)) {
                 parked.done();
-                return Ok(self.superseded(request.seq));
+                return Ok(self.superseded(said.seq));
             }
             let elsewhere = Box::pin(self.is_elsewhere(&session, &mut live)).await;
             if !matches!(elsewhere, Ok(false)) {
@@ -97,7 +99,7 @@ impl Plane {
                 self.wait_no_more(who, &mut live, false);
                 parked.done();
                 elsewhere?;
-                return Ok(self.superseded(request.seq));
+                return Ok(self.superseded(said.seq));
             }
         }
     }
