@@ -205,6 +205,7 @@ fn told(found: CheckResult, view: &JobView) -> RegionResult {
     RegionResult {
         details: found.details,
         error_message: found.message,
+        engine: found.engine,
         runner: last.map(|attempt| attempt.runner.to_string()),
         artifacts: artifacts.map(artifact).collect(),
         ..RegionResult::new(found.name, state).with_duration(found.duration)
