@@ -217,6 +217,11 @@ pub enum RegionError {
         /// What it said.
         problem: String,
     },
+    /// Name another region: there is none of this name after all. It is the caller's to say which there are.
+    Unknown {
+        /// What is not there.
+        problem: String,
+    },
     /// Have the region mended: what it answered cannot be understood. It may have done what it was
     /// asked for.
     Broken {
@@ -263,7 +268,7 @@ impl fmt::Display for RegionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RetryLater { problem, .. } => write!(f, "region put the call off: {problem}"),
-            Self::Refused { problem } => write!(f, "region refused: {problem}"),
+            Self::Refused { problem } | Self::Unknown { problem } => write!(f, "region refused: {problem}"),
             Self::Broken { problem } => write!(f, "region's answer cannot be used: {problem}"),
             Self::Unreachable { problem, .. } => write!(f, "region did not answer: {problem}"),
             Self::TimedOut { after } => {
