@@ -3,6 +3,7 @@
 
 mod description;
 mod execution;
+mod left;
 mod repeats;
 mod request;
 
@@ -17,10 +18,11 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{any, get, post},
 };
+use left::Shelf;
 use repeats::Repeats;
 use runners_core::{
-    Authenticate, CheckCatalogue, Clock, Egress, FailedAttempts, Peer, Principal, Random, RunCheck, Scope,
-    SystemClock, SystemRandom, TenantId, orchestration::Region,
+    ArtifactStore, Authenticate, CheckCatalogue, Clock, Egress, FailedAttempts, Peer, Principal, Random,
+    RunCheck, Scope, SystemClock, SystemRandom, TenantId, orchestration::Region,
 };
 use serde_json::{Value, json};
 use std::{fmt, sync::Arc, time::Duration};
@@ -36,6 +38,9 @@ use tokio_util::task::TaskTracker;
 /// A call with an `Idempotency-Key` is carried out once: a repeat of it within an hour is answered as the
 /// first was, and joins it while that is under way. This is remembered in memory, for 4,096 calls and
 /// 64 MiB at most.
+///
+/// What checks leave is named in their results. Given its [store](EndpointFaceBuilder::artifacts), each of
+/// those names has the member `url`: where the bytes are, relative to the call.
 #[derive(Clone, Debug)]
 pub struct EndpointFace(Face);
 
@@ -61,6 +66,8 @@ struct Inner {
     check_timeout: Duration,
     calls: TaskTracker,
     repeats: Repeats,
+    /// What calls left, if that is offered.
+    shelf: Option<Shelf>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -88,6 +95,7 @@ impl EndpointFace {
             check_timeout: RunCheck::TIMEOUT,
             calls: TaskTracker::new(),
             repeats: Repeats::default(),
+            shelf: None,
             clock: Arc::new(SystemClock::default()),
             random: Arc::new(SystemRandom::default()),
         })
@@ -105,13 +113,14 @@ impl EndpointFace {
         calls.reopen();
     }
 
-    /// The routes: `execute`, `info`, and documentation at `docs` and `spec.json`.
+    /// The routes: `execute`, `info`, `artifacts/{digest}`, and documentation at `docs` and `spec.json`.
     pub fn into_router(self) -> Router {
         let face = self.0;
         let document = description::document(&face.0.catalogue.list());
         let calls = Router::new()
             .route("/execute", post(execution::execute))
             .route("/info", get(about))
+            .route("/artifacts/{digest}", get(left::read))
             .route_layer(middleware::from_fn_with_state(face.clone(), authenticate));
         let all = calls.merge(described::routes(&document)).route("/spec.json", any(specification));
         let refuse = |problem| Refusal::from(problem).into_response();
@@ -130,6 +139,15 @@ impl EndpointFaceBuilder {
     /// guards them itself.
     pub fn authenticate(mut self, authenticate: impl Authenticate) -> Self {
         self.0.authenticate = Some(Arc::new(authenticate));
+        self
+    }
+
+    /// Where the region keeps what its checks leave, and whose it is if nobody says who calls: as
+    /// [`ProcessRegion::artifacts`](runners_core::orchestration::ProcessRegion::artifacts) was told.
+    /// Whoever speaks for the tenant of a call, and may have checks carried out, can read for two hours
+    /// what it left. It is named and not offered unless this is said.
+    pub fn artifacts(mut self, tenant: TenantId, store: impl ArtifactStore) -> Self {
+        self.0.shelf = Some(Shelf::new(tenant, store));
         self
     }
 

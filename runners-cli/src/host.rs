@@ -83,8 +83,9 @@ impl Host {
             .start()
             .await?;
         let pages = settings.pages(egress.clone());
+        let browsers = (browser, settings.browsers());
         let checks =
-            Checks::open(settings.flows(), settings.secrets(), browser, pages.clone(), artifacts.clone())?;
+            Checks::open(settings.flows(), settings.secrets(), browsers, pages.clone(), artifacts.clone())?;
         let orchestrator = match settings.serves_orchestrator() {
             true => {
                 let builder = checks.orchestrator(store, artifacts.clone(), settings, egress)?;
@@ -208,7 +209,7 @@ impl Host {
             let control = control.clone();
             move |principal| Arc::new(control.caller(principal)) as Arc<dyn runners_core::Transport>
         };
-        let face = HttpFace::builder(self.accounts.clone(), callers).artifacts(self.artifacts);
+        let face = HttpFace::builder(self.accounts.clone(), callers).artifacts(self.artifacts.clone());
         let face = face.live(control.live()).documented().build();
         let management = ManagementFace::builder(&control, self.accounts.clone()).build();
         let mut faces = Faces::new(face, management.into_router());
@@ -223,6 +224,7 @@ impl Host {
             faces = faces.with_dashboard(dashboard.build().into_router());
         }
         let endpoint = EndpointFace::builder(self.checks.flows.clone(), self.checks.region.clone());
+        let endpoint = endpoint.artifacts(TenantId::DEFAULT, self.artifacts.clone());
         let endpoint = endpoint.authenticate(self.accounts).egress(self.pages).build();
         if self.serves_endpoint {
             faces = faces.mount(ENDPOINT, endpoint.clone().into_router());

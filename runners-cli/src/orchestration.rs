@@ -16,15 +16,14 @@ use runners_core::{
 use runners_exec_webdriver::{FlowCheckExecutor, FlowChecks};
 use runners_region_http::RegionTenants;
 use std::{path::Path, sync::Arc, time::Duration};
-use tokio::sync::Semaphore;
 
 /// This process as a region among others, by the name that requests in mode remote write.
 pub(crate) const LOCAL: &str = "local";
 
-/// How many calls are carried out here at once, over all runs, and how many checks of each: as many
-/// browsers as both together.
-const CALLS_MAX: usize = 2;
-const SIDE_BY_SIDE: usize = 2;
+/// How many checks are carried out here at once, over all calls, unless the settings say otherwise; each
+/// has a browser. And the most that they may say.
+pub(crate) const BROWSERS: usize = 4;
+pub(crate) const BROWSERS_MAX: usize = 64;
 
 /// How long a check of a pool may wait for a runner, in runs that may take for ever.
 const QUEUE_TTL: Duration = Duration::from_secs(3600);
@@ -52,21 +51,19 @@ pub(crate) struct Serving {
     region: ProcessRegion,
     /// Which pages are looked at.
     pages: Egress,
-    /// One for each call that may be carried out at once: others wait.
-    calls: Arc<Semaphore>,
 }
 
 impl Checks {
     /// Reads the flows, and looks whether there is a browser for them, which is sent to `pages` alone.
     /// None is started yet. What they name as secrets is in the directory `secrets` or the environment,
-    /// for requests of the tenant `default`.
+    /// for requests of the tenant `default`. There are so many `browsers` at once.
     ///
     /// # Errors
     /// What is wrong with a flow.
     pub(crate) fn open(
         directory: Option<&Path>,
         secrets: Option<&Path>,
-        browser: &BrowserArgs,
+        (browser, browsers): (&BrowserArgs, usize),
         pages: Egress,
         artifacts: impl ArtifactStore,
     ) -> Result<Self> {
@@ -78,11 +75,10 @@ impl Checks {
         let (browser, region) = match LocalBrowser::going_to(browser, pages.clone()) {
             Ok(browser) => {
                 let executor = FlowCheckExecutor::new(browser.executor.clone(), flows.clone());
-                let region = ProcessRegion::new(executor).side_by_side(SIDE_BY_SIDE);
+                let region = ProcessRegion::new(executor).side_by_side(browsers).at_once(browsers);
                 let region = region.artifacts(TenantId::DEFAULT, artifacts);
                 let region = region.secrets(TenantId::DEFAULT, flows.clone(), sources(secrets));
-                let calls = Arc::new(Semaphore::new(CALLS_MAX));
-                (Some(browser), Here::Serving(Serving { region, pages, calls }))
+                (Some(browser), Here::Serving(Serving { region, pages }))
             }
             Err(error) => (None, Here::Idle(terminal::chain(&error))),
         };
@@ -174,11 +170,6 @@ impl Region for Serving {
         if let (false, Err(error)) = (call.url.is_empty(), self.pages.check(&call.url)) {
             return Err(RegionError::refused(format!("{}: {error}", call.url)));
         }
-        let _permit = tokio::select! {
-            biased;
-            () = call.cancelled() => return Ok(RegionReply::new(Vec::new())),
-            permit = self.calls.acquire() => permit.expect("invariant: nobody closes it"),
-        };
         self.region.execute(call).await
     }
 }

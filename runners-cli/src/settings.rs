@@ -9,7 +9,13 @@ mod store;
 pub(crate) use layer::{Features, SelfHosted, Sources};
 pub(crate) use schema::schema;
 
-use crate::{args::GivenSettings, rollout, span::Span, terminal};
+use crate::{
+    args::GivenSettings,
+    orchestration::{BROWSERS, BROWSERS_MAX},
+    rollout,
+    span::Span,
+    terminal,
+};
 use anyhow::{Context as _, Result, bail};
 use layer::Layer;
 use runners_core::{ControlPlaneBuilder, Egress, Feature, Network, Retention, Rollout, TenantId};
@@ -75,7 +81,9 @@ impl Settings {
     ) -> Result<Self> {
         let environment: Vec<(String, String)> = environment.into_iter().collect();
         let (layers, regions) = Self::of_file(file, &environment)?;
-        Ok(Self { regions, ..Self::merge(layers)? })
+        let settings = Self { regions, ..Self::merge(layers)? };
+        settings.check_browsers()?;
+        Ok(settings)
     }
 
     fn of_file(file: Option<&Path>, environment: &[(String, String)]) -> Result<(Layers, Regions)> {
@@ -112,10 +120,18 @@ impl Settings {
             bail!("of --tls-cert and --tls-key there is one without the other: give both, or neither");
         }
         self.store()?;
+        self.check_browsers()?;
         if self.tls().is_some() && self.insecure_http() {
             bail!("there is a certificate, and insecure-http allows to go without: leave one of them out");
         }
         Ok(())
+    }
+
+    fn check_browsers(&self) -> Result<()> {
+        match self.browsers() {
+            1..=BROWSERS_MAX => Ok(()),
+            browsers => bail!("browsers is {browsers}, and must be from 1 to {BROWSERS_MAX}"),
+        }
     }
 
     pub(crate) fn data(&self) -> &Path {
@@ -154,6 +170,11 @@ impl Settings {
 
     pub(crate) fn secrets(&self) -> Option<&Path> {
         self.layer.secrets.as_deref()
+    }
+
+    /// How many browsers carry checks out here at once.
+    pub(crate) fn browsers(&self) -> usize {
+        self.layer.browsers.unwrap_or(BROWSERS)
     }
 
     pub(crate) fn serves_orchestrator(&self) -> bool {

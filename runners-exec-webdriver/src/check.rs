@@ -9,6 +9,7 @@ pub use flows::{FlowCheckExecutor, FlowChecks};
 
 use crate::{
     browser::{Browser, Session},
+    engine::Engine,
     evidence::{Capture, Watch},
     executor::open,
     kept::{Kept, keep_failure},
@@ -113,6 +114,7 @@ impl Executor<RunCheck> for CheckExecutor {
                 // Pages may show what was typed.
                 result.message = result.message.map(|message| attempt.redact(&message));
                 result.artifacts = kept.names();
+                result.engine = Engine::name_of(session.capabilities());
                 attempt.log(format!("{result}\n"));
                 Ok(result)
             }

@@ -83,6 +83,12 @@ impl Engine {
         }
     }
 
+    /// What a session is told by: its engine, or what the browser calls itself if it is none of these.
+    pub(crate) fn name_of(capabilities: &Map<String, Value>) -> Option<String> {
+        let own = || capabilities.get("browserName").and_then(Value::as_str).map(str::to_lowercase);
+        Self::of(capabilities).map(|engine| engine.name().to_owned()).or_else(own)
+    }
+
     /// What browsers of this engine can do that [`Driver`](crate::Driver) starts.
     pub(crate) const fn abilities(self) -> Abilities {
         match self {

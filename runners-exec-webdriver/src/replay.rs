@@ -273,6 +273,7 @@ impl Run<'_> {
             steps,
             artifacts,
             page_errors: Vec::new(),
+            engine: self.page.engine_name(),
         })
     }
 

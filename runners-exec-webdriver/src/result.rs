@@ -24,6 +24,9 @@ pub struct FlowResult {
     /// console, requests that failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub page_errors: Vec<String>,
+    /// The browser engine that it was replayed in, such as `chromium`, or what the browser calls itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
 }
 
 /// How one step went.

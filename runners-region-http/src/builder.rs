@@ -2,6 +2,7 @@
 
 use crate::{
     circuit::Circuit,
+    fetch,
     permitted::Permitted,
     region::{HttpRegion, Inner},
     settings::{RegionSetting, RegionSettings, RegionTenants},
@@ -15,6 +16,7 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
+use tokio::sync::Semaphore;
 
 /// The longest that connecting may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -133,18 +135,19 @@ impl HttpRegionBuilder {
         let egress = Arc::new(self.egress);
         let client = reqwest::Client::builder()
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers)
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
             .no_proxy()
             .connect_timeout(CONNECT_WITHIN)
             .pool_idle_timeout(IDLE_MAX)
-            .dns_resolver(Permitted(egress))
+            .dns_resolver(Permitted(Arc::clone(&egress)))
             .build()
             .map_err(|error| RegionBuildError::Client(error.into()))?;
         Ok(HttpRegion(Arc::new(Inner {
             name: self.name,
             client,
+            headers,
+            egress,
             execute,
             about,
             answer_within: self.answer_within,
@@ -152,6 +155,7 @@ impl HttpRegionBuilder {
             circuit: Mutex::new(Circuit::default()),
             clock: self.clock,
             tenants: self.tenants,
+            fetches: Semaphore::new(fetch::SIDE_BY_SIDE),
         })))
     }
 
@@ -179,7 +183,6 @@ impl HttpRegionBuilder {
 
     fn headers(&self) -> Result<HeaderMap, RegionBuildError> {
         let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         let token = self.token.iter().map(|token| {
             let value = Secret::from_text(format!("Bearer {}", token.expose()));
             ("authorization".to_owned(), value)

@@ -27,7 +27,7 @@ pub(crate) async fn exchange(
     Ok((code, headers, body))
 }
 
-async fn read_body(mut response: Response, bytes_max: usize) -> Result<Bytes, RegionError> {
+pub(crate) async fn read_body(mut response: Response, bytes_max: usize) -> Result<Bytes, RegionError> {
     let too_large = || {
         let problem = format!("the reply is over the limit of {bytes_max} bytes");
         RegionError::broken(problem)
@@ -67,7 +67,7 @@ fn not_sent(error: reqwest::Error) -> RegionError {
 }
 
 /// What the cause at the bottom says; what is above it only says where it happened.
-fn innermost(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;

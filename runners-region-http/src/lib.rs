@@ -5,6 +5,8 @@
 mod builder;
 mod circuit;
 mod exchange;
+mod fetch;
+mod left;
 mod permitted;
 mod region;
 mod reply;

@@ -9,10 +9,10 @@ use crate::{
 };
 use async_trait::async_trait;
 use futures::future::{Either, select};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use reqwest::Url;
 use runners_core::{
-    Clock,
+    Clock, Egress,
     orchestration::{Region, RegionCall, RegionError, RegionReply},
     sleep,
 };
@@ -24,9 +24,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+use tokio::sync::Semaphore;
 
 /// The header that names a call: one that comes again has the same.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// What calls and their answers are.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The longest that a region may take to tell about itself, and the most that is read of it.
 const HEALTH_WITHIN: Duration = Duration::from_secs(5);
 const HEALTH_BYTES_MAX: usize = 1 << 20;
@@ -37,14 +40,24 @@ const HEALTH_BYTES_MAX: usize = 1 << 20;
 /// that the region did not answer, or put off, it is left alone for a while: calls are put off without
 /// being made. It is called again once it answers `GET <url>/info`.
 ///
-/// No redirect is followed and no proxy is used, and only addresses that the
-/// [`Egress`](runners_core::Egress) allows are connected to, whatever a name leads to.
+/// No redirect of a call is followed and no proxy is used, and only addresses that the
+/// [`Egress`] allows are connected to, whatever a name leads to.
+///
+/// What its results name as artifacts is fetched, if whoever calls
+/// [keeps](RegionCall::artifacts) it: up to 64 MiB each, 100 of one result, 1,000 of one call and 256 MiB
+/// together, in two minutes. Each names its bytes by a `url`, relative to that of the call or absolute, or a
+/// `data:` URL with them. They are fetched where the egress allows it, redirects included; the token and the
+/// headers of the region go to its own origin alone. What is not fetched is told under `missing` of its
+/// result, with the reason, and changes no verdict.
 #[derive(Clone)]
 pub struct HttpRegion(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) name: String,
     pub(crate) client: reqwest::Client,
+    /// The token and the headers of the region.
+    pub(crate) headers: HeaderMap,
+    pub(crate) egress: Arc<Egress>,
     pub(crate) execute: Url,
     pub(crate) about: Url,
     pub(crate) answer_within: Duration,
@@ -52,6 +65,8 @@ pub(crate) struct Inner {
     pub(crate) circuit: Mutex<Circuit>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tenants: Option<RegionTenants>,
+    /// One for each artifact that may be fetched at once.
+    pub(crate) fetches: Semaphore,
 }
 
 /// How a region is.
@@ -115,11 +130,13 @@ impl HttpRegion {
 #[async_trait]
 impl Region for HttpRegion {
     async fn execute(&self, call: RegionCall) -> Result<RegionReply, RegionError> {
-        match select(pin!(self.0.in_time(&call)), pin!(call.cancelled())).await {
-            Either::Left((answered, _)) => answered.map(RegionReply::new),
+        let mut results = match select(pin!(self.0.in_time(&call)), pin!(call.cancelled())).await {
+            Either::Left((answered, _)) => answered?,
             // What is dropped closes its connection, by which the region sees that nobody waits.
-            Either::Right(_) => Err(RegionError::refused("the call was cancelled")),
-        }
+            Either::Right(_) => return Err(RegionError::refused("the call was cancelled")),
+        };
+        self.0.fetch_left(&call, &mut results).await;
+        Ok(RegionReply::new(results))
     }
 
     fn is_left_alone(&self) -> bool {
@@ -161,8 +178,8 @@ impl Inner {
             check_timeout: call.check_timeout.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
         };
         let body = serde_json::to_vec(&body).expect("invariant: a call is plain data");
-        let json = HeaderValue::from_static("application/json");
-        let request = self.client.post(self.execute.clone()).header(header::CONTENT_TYPE, json);
+        let request = self.client.post(self.execute.clone()).headers(self.headers_of_call());
+        let request = request.header(header::CONTENT_TYPE, JSON);
         request.header(IDEMPOTENCY_KEY, call.idempotency_key()).body(body)
     }
 
@@ -187,7 +204,8 @@ impl Inner {
 
     /// Asks for the names of the checks. An answer that does not tell them is an answer.
     async fn ask(&self) -> Result<Option<Vec<String>>, RegionError> {
-        let asked = exchange::exchange(self.client.get(self.about.clone()), HEALTH_BYTES_MAX);
+        let request = self.client.get(self.about.clone()).headers(self.headers_of_call());
+        let asked = exchange::exchange(request, HEALTH_BYTES_MAX);
         let (code, _, body) = match select(pin!(asked), pin!(sleep(&*self.clock, HEALTH_WITHIN))).await {
             Either::Left((answered, _)) => answered?,
             Either::Right(_) => return Err(RegionError::TimedOut { after: HEALTH_WITHIN }),
@@ -198,6 +216,13 @@ impl Inner {
         let told: Option<Value> = serde_json::from_slice(&body).ok();
         let names = told.as_ref().and_then(|told| told.get("runners")?.as_array());
         Ok(names.map(|names| names.iter().filter_map(Value::as_str).map(str::to_owned).collect()))
+    }
+
+    /// Those of the region, and what is understood; the region's own `Accept` goes before.
+    fn headers_of_call(&self) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        headers.entry(header::ACCEPT).or_insert(JSON);
+        headers
     }
 
     fn circuit(&self) -> MutexGuard<'_, Circuit> {

@@ -51,10 +51,7 @@ fn read_answer(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Value>, RegionErr
         other => return broken(format!("it is {}: expected an object with results", kind(&other))),
     };
     match members.remove("results") {
-        Some(Value::Array(mut results)) => {
-            left_there(&mut results);
-            Ok(results)
-        }
+        Some(Value::Array(results)) => Ok(results),
         Some(other) => broken(format!("results: expected a list, and it is {}", kind(&other))),
         None => broken("results: missing".to_owned()),
     }
@@ -134,7 +131,7 @@ const fn kind(value: &Value) -> &'static str {
 }
 
 /// What somebody else said, on one line and not too long.
-fn said(text: &str) -> String {
+pub(crate) fn said(text: &str) -> String {
     let mut plain: String =
         text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     if plain.len() > SAID_BYTES_MAX {
@@ -143,21 +140,6 @@ fn said(text: &str) -> String {
         plain.push('…');
     }
     plain
-}
-
-/// What checks left stays where the region is: its endpoint names it, and hands no bytes over. So it is
-/// told as missing, and nothing of ours is taken for it.
-fn left_there(results: &mut [Value]) {
-    for result in results.iter_mut().filter_map(Value::as_object_mut) {
-        let Some(left) = result.remove("artifacts") else { continue };
-        let names = left.as_array().into_iter().flatten();
-        let names = names.filter_map(|artifact| artifact.get("name")?.as_str());
-        let missing = names.map(|name| Value::from(format!("{}: it stays where the region is", said(name))));
-        let missing: Vec<Value> = missing.collect();
-        if !missing.is_empty() {
-            result.insert("missing".to_owned(), missing.into());
-        }
-    }
 }
 
 #[cfg(test)]

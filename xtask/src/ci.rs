@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: everything that a change must pass, step by step, and a table at the end.
 
 use crate::{
-    axe, browser, contract, engines, examples, extras, features, grid, mutants,
+    axe, browser, contract, engines, examples, extras, features, grid, kubernetes, mutants,
     process::{self, Skipped, cargo, find},
     replayer,
     stopwatch::{Elapsed, Stopwatch},
@@ -94,6 +94,7 @@ fn quick(workspace: &Workspace, progress: &mut Progress) -> Result<(), Stopped> 
     })?;
     progress.step("examples", || examples::run(workspace))?;
     progress.step("contract", || contract::run(workspace))?;
+    progress.step("kubernetes", || kubernetes::run(workspace))?;
     progress.step("features", || features::each_alone(workspace))?;
     progress.step("package", || package(workspace))
 }

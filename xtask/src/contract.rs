@@ -5,7 +5,8 @@
 
 use crate::{
     demo::program::Program,
-    process::{self, Skipped, cargo, find, run_bounded},
+    process::{self, cargo, run_bounded},
+    python,
     workspace::Workspace,
 };
 use anyhow::{Context, Result, bail};
@@ -14,7 +15,7 @@ use std::{
     env, fs,
     io::{Read as _, Write as _},
     net::TcpStream,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     time::Duration,
 };
@@ -23,7 +24,6 @@ use std::{
 const BUILD: &[&str] = &["build", "--workspace", "--all-features", "--bin", "runners"];
 /// What is installed, from the Python package index.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
-const PYTHONS: &[&str] = &["python3", "python"];
 
 /// Another number draws other requests: `RUNNERS_CONTRACT_SEED`.
 const SEED: &str = "20260101";
@@ -58,7 +58,7 @@ struct Stage {
 
 /// Builds and starts a server, and sends it requests of each of its descriptions.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    let schemathesis = installed(workspace)?;
+    let schemathesis = python::installed(workspace, "schemathesis", SCHEMATHESIS)?;
     process::run(cargo(&workspace.root).args(BUILD))?;
     let seed = env::var("RUNNERS_CONTRACT_SEED").unwrap_or_else(|_| SEED.to_owned());
     println!("requests are drawn with the seed {seed}: RUNNERS_CONTRACT_SEED draws others");
@@ -139,30 +139,6 @@ impl Stage {
         command.envs(self.tokens.iter().map(|(name, token)| (*name, token)));
         command
     }
-}
-
-/// Where Schemathesis is: installed in an environment of its own, unless it is there already.
-fn installed(workspace: &Workspace) -> Result<PathBuf> {
-    let folder = workspace.folder("schemathesis")?;
-    let version = folder.join("version");
-    let programs = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
-    let program = programs.join(format!("schemathesis{}", env::consts::EXE_SUFFIX));
-    if program.is_file() && fs::read_to_string(&version).is_ok_and(|there| there == SCHEMATHESIS) {
-        return Ok(program);
-    }
-    let Some(python) = find(PYTHONS, &[]) else {
-        return Err(Skipped("python3 not found: install Python 3.10 or newer".to_owned()).into());
-    };
-    println!("{SCHEMATHESIS} not found: installing into {}", folder.display());
-    let skipped =
-        |error: anyhow::Error| Skipped(format!("{error:#}: Python 3.10 with venv and a network do"));
-    process::run(Command::new(python).args(["-m", "venv", "--clear"]).arg(&folder)).map_err(skipped)?;
-    let pip = programs.join(format!("pip{}", env::consts::EXE_SUFFIX));
-    let mut install = Command::new(pip);
-    install.args(["install", "--quiet", "--disable-pip-version-check", SCHEMATHESIS]);
-    process::run(&mut install).map_err(skipped)?;
-    fs::write(version, SCHEMATHESIS)?;
-    Ok(program)
 }
 
 /// Makes a runner, and gives its credential.

@@ -12,9 +12,11 @@ mod extras;
 mod features;
 mod grid;
 mod image_tags;
+mod kubernetes;
 mod mutants;
 mod packages;
 mod process;
+mod python;
 mod replayer;
 mod stopwatch;
 mod tally;
@@ -64,6 +66,10 @@ enum Verb {
     ///
     /// Example: cargo xtask contract
     Contract,
+    /// Check the manifests for Kubernetes against its schemas.
+    ///
+    /// Example: cargo xtask kubernetes
+    Kubernetes,
     /// Say under which tags an image is published; builds and publishes nothing.
     ///
     /// Example: cargo xtask image-tags --repository example/runner --commit 0123abc --image-tag 1.4.0
@@ -86,6 +92,7 @@ fn main() -> ExitCode {
         Verb::Mutants(options) => mutants::command(&workspace, &options),
         Verb::Features(options) => features::command(&workspace, &options),
         Verb::Contract => contract::run(&workspace),
+        Verb::Kubernetes => kubernetes::run(&workspace),
         Verb::ImageTags(options) => image_tags::command(&options),
         Verb::Demo => demo::command(&workspace),
         Verb::Tour => tour::command(&workspace),

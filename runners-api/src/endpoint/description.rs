@@ -37,10 +37,35 @@ pub(super) fn document(checks: &[CheckListing]) -> Value {
         "operationId": "info", "tags": ["Checks"], "summary": "Tells which checks there are.",
         "responses": { "200": ok("The checks, and how to ask for them.", "About") },
     });
-    let paths = json!({ "/execute": { "post": execute }, "/info": { "get": info } });
+    let paths = json!({
+        "/execute": { "post": execute }, "/info": { "get": info }, "/artifacts/{digest}": { "get": artifact() },
+    });
     let mut whole = complete("runners: endpoint of a region", DESCRIPTION, &paths, &schemas(checks));
     whole["tags"] = json!([{ "name": "Checks", "description": "What can be carried out here." }]);
     whole
+}
+
+/// Reading what a check left.
+fn artifact() -> Value {
+    let bytes = json!({ "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } });
+    let mut responses = error_responses(&[
+        (404, "No call left such an artifact here lately."),
+        (416, "The range begins beyond the end."),
+        (503, "It cannot be read now."),
+    ]);
+    for (code, about) in [("200", "Its bytes."), ("206", "The range that was asked for.")] {
+        responses.insert(code.to_owned(), json!({ "description": about, "content": bytes }));
+    }
+    responses.insert("304".to_owned(), json!({ "description": "The client has it." }));
+    json!({
+        "operationId": "artifact", "tags": ["Checks"], "summary": "Reads what a check left, or one range of it.",
+        "parameters": [{
+            "name": "digest", "in": "path", "required": true,
+            "description": "Its SHA-256, as the result names it. It can be read for two hours.",
+            "schema": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
+        }],
+        "responses": responses,
+    })
 }
 
 fn ok(about: &str, schema: &str) -> Value {
@@ -78,11 +103,20 @@ fn schemas(checks: &[CheckListing]) -> Value {
         "type": "array", "minItems": 1, "maxItems": EndpointFace::RUNNERS_MAX,
         "items": asked,
     });
+    let artifact = json!({
+        "type": "object", "required": ["name", "digest", "length", "mediaType"],
+        "properties": {
+            "name": text, "digest": text, "length": { "type": "integer" }, "mediaType": text,
+            "url": { "type": "string", "description": "Where its bytes are, relative to the call." },
+        },
+    });
     let result = json!({
         "type": "object", "required": ["name", "status"],
         "properties": {
             "name": text, "status": { "enum": ["pass", "fail", "error"] }, "details": object,
-            "errorMessage": text, "durationMs": { "type": "number" },
+            "errorMessage": text, "durationMs": { "type": "number" }, "engine": text, "runner": text,
+            "artifacts": { "type": "array", "items": artifact },
+            "missing": { "type": "array", "items": text },
         },
     });
     json!({

@@ -35,6 +35,8 @@ const BYTES_MAX: usize = 4 << 20;
 const AROUND_CHECK: Duration = Duration::from_secs(90);
 /// How long a call has to end that was told to.
 const CANCEL_GRACE: Duration = Duration::from_secs(30);
+/// How long the checks of a call may wait besides until it is their turn in the region.
+const TURN_WITHIN: Duration = Duration::from_secs(600);
 /// When a call may come again that found no room, or a region that is busy.
 const BUSY_FOR: Duration = Duration::from_secs(5);
 
@@ -46,7 +48,7 @@ struct Answer {
     region: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     run_id: Option<String>,
-    results: Vec<RegionResult>,
+    results: Vec<Value>,
 }
 
 pub(super) async fn execute(
@@ -125,8 +127,14 @@ async fn carry_out(
     // A caller that hangs up drops this: then the checks are told to stop, and close what is open.
     let _told_to_stop = cancelled.drop_guard();
     let reply = carried.await.map_err(refusal)?;
-    let results = checks.iter().enumerate().map(|(at, asked)| result(asked, reply.results.get(at))).collect();
-    Ok(Answer { region, run_id, results })
+    let results = checks.iter().enumerate().map(|(at, asked)| {
+        let result = result(asked, reply.results.get(at));
+        match &face.0.shelf {
+            Some(shelf) => shelf.offer(whose, &result, face.0.clock.boot()),
+            None => json!(result),
+        }
+    });
+    Ok(Answer { region, run_id, results: results.collect() })
 }
 
 /// Has the region carry the call out, whatever becomes of who waits for it.
@@ -143,6 +151,7 @@ async fn spawned(
         let inner: &Inner = &face.0;
         let count = u32::try_from(call.checks.len()).unwrap_or(u32::MAX);
         let after = call.check_timeout.unwrap_or_default().saturating_add(AROUND_CHECK).saturating_mul(count);
+        let after = after.saturating_add(TURN_WITHIN);
         let mut carried = inner.region.execute(call);
         let in_time = async {
             tokio::select! {

@@ -3,6 +3,7 @@
 
 mod bad;
 mod good;
+mod left;
 mod limits;
 mod repeats;
 mod stage;

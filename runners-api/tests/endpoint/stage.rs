@@ -2,8 +2,8 @@
 
 use runners_api::{EndpointFace, EndpointFaceBuilder};
 use runners_core::{
-    Attempt, CheckError, CheckResult, Checks, Executor, Fault, RunCheck, SystemClock,
-    checks::schemars::JsonSchema, orchestration::ProcessRegion,
+    Attempt, CheckError, CheckResult, Checks, Executor, Fault, MemoryArtifacts, RunCheck, SystemClock,
+    TenantId, checks::schemars::JsonSchema, orchestration::ProcessRegion,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -81,6 +81,8 @@ struct Suite {
 
 impl Executor<RunCheck> for Suite {
     async fn execute(&self, command: RunCheck, attempt: Attempt) -> Result<CheckResult, Fault> {
+        // Nothing is left where nothing keeps it.
+        drop(attempt.attach("shots/end.png", "image/png", PICTURE).await);
         let prepared = self.checks.prepare(command)?;
         let clock = SystemClock::default();
         tokio::select! {
@@ -90,12 +92,32 @@ impl Executor<RunCheck> for Suite {
     }
 }
 
+/// What every check leaves.
+pub(crate) const PICTURE: &[u8] = b"a picture";
+
 impl Stage {
     pub(crate) async fn open(build: impl FnOnce(EndpointFaceBuilder) -> EndpointFaceBuilder) -> Self {
+        Self::with(|region| region, build).await
+    }
+
+    /// What checks leave is kept in `store`, and offered.
+    pub(crate) async fn keeping(
+        store: &MemoryArtifacts,
+        build: impl FnOnce(EndpointFaceBuilder) -> EndpointFaceBuilder,
+    ) -> Self {
+        let kept = store.clone();
+        let build = |builder: EndpointFaceBuilder| build(builder.artifacts(TenantId::DEFAULT, kept));
+        Self::with(|region| region.artifacts(TenantId::DEFAULT, store.clone()), build).await
+    }
+
+    async fn with(
+        prepare: impl FnOnce(ProcessRegion) -> ProcessRegion,
+        build: impl FnOnce(EndpointFaceBuilder) -> EndpointFaceBuilder,
+    ) -> Self {
         let checks = Checks::new().with("echoes", echoes).with("fails", fails).with("hangs", hangs);
         let checks = Arc::new(checks.with("panics", panics));
         let (tell, told) = unbounded_channel();
-        let region = ProcessRegion::new(Suite { checks: Arc::clone(&checks), tell });
+        let region = prepare(ProcessRegion::new(Suite { checks: Arc::clone(&checks), tell }));
         let face = build(EndpointFace::builder(checks, region)).build();
         let app = axum::Router::new().nest("/api/runner", face.clone().into_router());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,6 +1,6 @@
 //! Groups of arguments that several commands take.
 
-use crate::{settings::Settings, span::Span};
+use crate::{orchestration::BROWSERS_MAX, settings::Settings, span::Span};
 use clap::{Args, ValueEnum};
 use runners_exec_webdriver::{Engine, Screenshots};
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
@@ -105,6 +105,10 @@ pub(crate) struct GivenSettings {
     /// too.
     #[arg(long, value_name = "DIR", env = "RUNNERS_SECRETS")]
     pub(crate) secrets: Option<PathBuf>,
+    /// How many of those checks are carried out here at once, over all calls, each in a browser; others
+    /// wait for their turn. From 1 to 64 [default: 4].
+    #[arg(long, value_name = "COUNT", env = "RUNNERS_BROWSERS", value_parser = browsers)]
+    pub(crate) browsers: Option<usize>,
     /// Let regions be called, and pages be looked at from here, in this network too, such as
     /// 127.0.0.0/8; may be given several times. Public addresses always can be.
     #[arg(long, value_name = "NETWORK", env = "RUNNERS_EGRESS_ALLOW", value_delimiter = ',')]
@@ -259,6 +263,12 @@ pub(super) fn metrics_address(text: &str) -> Result<SocketAddr, String> {
     let port = text.parse().map(|port: u16| SocketAddr::from(([127, 0, 0, 1], port)));
     port.or_else(|_| text.parse())
         .map_err(|_| format!("{text:?} is not an address: write a port, such as 9464, or 127.0.0.1:9464"))
+}
+
+/// Reads how many browsers there may be at once.
+pub(super) fn browsers(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=BROWSERS_MAX).contains(count));
+    count.ok_or_else(|| format!("{text:?} is not from 1 to {BROWSERS_MAX}"))
 }
 
 /// Reads `NAME=VALUE`.

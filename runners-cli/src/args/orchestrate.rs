@@ -113,6 +113,9 @@ pub(crate) struct AskArgs {
     /// variables RUNNERS_SECRET_NAME are secrets too.
     #[arg(long, value_name = "DIR", env = "RUNNERS_SECRETS")]
     pub(crate) secrets: Option<PathBuf>,
+    /// How many checks this process carries out at once, each in a browser, from 1 to 64 [default: 4].
+    #[arg(long, value_name = "COUNT", env = "RUNNERS_BROWSERS", value_parser = groups::browsers)]
+    pub(crate) browsers: Option<usize>,
     #[command(flatten)]
     pub(crate) browser: BrowserArgs,
 }

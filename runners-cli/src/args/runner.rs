@@ -28,8 +28,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "POOL", env = "RUNNER_POOL_ID")]
     pub(crate) pool: Option<String>,
     /// A directory of recorded flows, each a check under the name of its file: whoever asks the pool for a
-    /// check gets it from this runner, also where the server has no such flow. Those that need secrets are
-    /// for servers, which name them.
+    /// check gets it from this runner, also where the server has no such flow. The secrets that they name
+    /// are this runner's, as with --secrets.
     #[arg(long, value_name = "DIR")]
     pub(crate) flows: Option<PathBuf>,
     /// A label that flows may ask for; may be repeated.

@@ -156,7 +156,9 @@ impl Parts<'_> {
             .traces(telemetry.traces())
             .executor(browser.executor.clone());
         let builder = match self.checks.clone() {
-            Some(checks) => builder.executor(FlowCheckExecutor::new(browser.executor.clone(), checks)),
+            Some(checks) => builder
+                .check_secrets(checks.clone())
+                .executor(FlowCheckExecutor::new(browser.executor.clone(), checks)),
             None => builder,
         };
         let builder = match browser.recorder() {

@@ -1,7 +1,11 @@
 //! What one source says of the settings of a server; most say little. The names of the fields are the
 //! keys of the file and, but for what is rolled out, the names of the flags.
 
-use crate::{args::GivenSettings, span::Span};
+use crate::{
+    args::GivenSettings,
+    orchestration::{BROWSERS, BROWSERS_MAX},
+    span::Span,
+};
 use clap::{ArgMatches, parser::ValueSource};
 use runners_core::checks::schemars::{self, JsonSchema};
 use runners_core::{Network, TenantId};
@@ -46,6 +50,8 @@ pub(crate) struct Layer {
     pub(super) keep_jobs: Option<Span>,
     pub(super) flows: Option<PathBuf>,
     pub(super) secrets: Option<PathBuf>,
+    #[schemars(range(min = 1, max = BROWSERS_MAX))]
+    pub(super) browsers: Option<usize>,
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) egress_allow: Option<Vec<Allowed>>,
     pub(super) egress_host: Option<Vec<String>>,
@@ -99,6 +105,7 @@ impl Layer {
             credential_life: Some(Span(90 * DAY)),
             artifact_grace: Some(Span(DAY / 4)),
             keep_jobs: Some(Span(30 * DAY)),
+            browsers: Some(BROWSERS),
             egress_allow: Some(Vec::new()),
             egress_host: Some(Vec::new()),
             no_orchestrator: Some(false),
@@ -139,6 +146,7 @@ impl Layer {
             keep_jobs: given.keep_jobs.filter(|_| of("keep_jobs")),
             flows: given.flows.clone().filter(|_| of("flows")),
             secrets: given.secrets.clone().filter(|_| of("secrets")),
+            browsers: given.browsers.filter(|_| of("browsers")),
             egress_allow: of("egress_allow").then(|| allowed(&given.egress_allow)),
             egress_host: of("egress_host").then(|| given.egress_host.clone()),
             no_orchestrator: of("no_orchestrator").then_some(given.no_orchestrator),

@@ -46,6 +46,17 @@ fn the_environment_goes_before_the_file() {
 }
 
 #[test]
+fn how_many_browsers_there_are_has_a_limit_wherever_it_is_said() {
+    assert_eq!(resolve(&[], "").unwrap().browsers(), 4);
+    assert_eq!(resolve(&[], "browsers = 9").unwrap().browsers(), 9);
+    assert_eq!(resolve(&["--browsers", "2"], "browsers = 9").unwrap().browsers(), 2);
+    for count in ["0", "65"] {
+        let told = resolve(&[], &format!("browsers = {count}")).unwrap_err().to_string();
+        assert!(told.contains("must be from 1 to 64"), "{told}");
+    }
+}
+
+#[test]
 fn a_key_that_is_not_known_is_told_with_the_nearest() {
     let told = |file: &str| format!("{:#}", document::parse(file, false).unwrap_err());
     assert_eq!(told("lisen = \"\""), "lisen: there is no such setting; did you mean listen?");

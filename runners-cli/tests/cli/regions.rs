@@ -155,7 +155,16 @@ fn flows_of_a_directory_are_checks_of_a_pool_an_endpoint_and_the_server() {
     let summary = ended.json();
     assert_eq!(summary["summary"]["passed"], 2, "{summary}");
     assert!(summary["jobs"][1]["results"][0]["runner"].is_string(), "{summary}");
-    assert!(stage.read("report.html").contains("data:image/png"), "the pool's picture is in the page");
+    // The endpoint's pictures stand beside the pool's, with the bytes of each.
+    for job in [&summary["jobs"][0], &summary["jobs"][1]] {
+        let result = &job["results"][0];
+        let is_picture = |left: &Value| left["mediaType"] == "image/png";
+        assert!(result["artifacts"].as_array().unwrap().iter().any(is_picture), "{result}");
+        assert!(result["missing"].is_null(), "{result}");
+        assert_eq!(result["engine"], "chromium", "{result}");
+    }
+    let report = stage.read("report.html");
+    assert!(report.matches("data:image/png").count() >= 2, "both pictures are in the page");
     let local = stage.run(&["run-checks", "greets", "--url", &shop, "-s", url]);
     local.expect(0, "1 check");
     let refused = stage.run(&["run-checks", "greets", "--url", "http://169.254.169.254/", "-s", url]);

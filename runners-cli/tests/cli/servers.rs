@@ -82,7 +82,7 @@ fn a_token_of_another_server_is_told_as_such() {
 }
 
 /// What is answered to a GET, head and body.
-fn get(url: &str, path: &str, token: &str) -> String {
+pub(crate) fn get(url: &str, path: &str, token: &str) -> String {
     let address = url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
     let credential = format!("Authorization: Bearer {token}");

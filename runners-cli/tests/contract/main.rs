@@ -13,6 +13,7 @@ mod regions;
 mod requests;
 mod routes;
 mod runs;
+mod samples;
 mod stage;
 
 use futures::{FutureExt as _, future::BoxFuture};

@@ -224,7 +224,7 @@ fn result(
 ) -> CheckResult {
     // A fault cuts its message at a character, and so does this.
     let message = message.map(|message| Fault::permanent("", message).message);
-    CheckResult { name, state, message, details, duration, artifacts: Vec::new() }
+    CheckResult { message, details, ..CheckResult::new(name, state, duration) }
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> String {

@@ -1,6 +1,7 @@
 //! The region seam: a place where checks are carried out on behalf of an orchestrator. When it is
 //! called, how often, and what its answer means is decided above it.
 
+use super::artifact::ArtifactStore;
 use crate::values::{
     id::{JobId, TenantId},
     orchestration::{AskedCheck, RegionResult},
@@ -71,6 +72,7 @@ pub struct RegionCall {
     pub time_left: Option<Duration>,
     cancelled: CancellationToken,
     told: Option<Told>,
+    kept_in: Option<Arc<dyn ArtifactStore>>,
 }
 
 /// What a job waits for, if it still waits: its place in its run, and the number of its try, before it.
@@ -100,6 +102,7 @@ impl RegionCall {
             time_left: None,
             cancelled: CancellationToken::new(),
             told: None,
+            kept_in: None,
         }
     }
 
@@ -108,6 +111,21 @@ impl RegionCall {
     pub fn cancelled_by(mut self, cancelled: CancellationToken) -> Self {
         self.cancelled = cancelled;
         self
+    }
+
+    /// Has what the region fetches of what its checks left kept in `store`, as the
+    /// [tenant](Self::tenant)'s.
+    #[must_use]
+    pub fn kept_in(mut self, store: Arc<dyn ArtifactStore>) -> Self {
+        self.kept_in = Some(store);
+        self
+    }
+
+    /// Where a region puts what its checks left elsewhere, and whose it is then. A result names as its
+    /// artifact only what is there. None if whoever calls keeps nothing.
+    #[must_use]
+    pub fn artifacts(&self) -> Option<(TenantId, &dyn ArtifactStore)> {
+        self.tenant.zip(self.kept_in.as_deref())
     }
 
     /// Has what the region [tells](Self::waits) sent on, for the job at this place of its run.
@@ -199,6 +217,11 @@ pub enum RegionError {
         /// What it said.
         problem: String,
     },
+    /// Name another region: there is none of this name after all. It is the caller's to say which there are.
+    Unknown {
+        /// What is not there.
+        problem: String,
+    },
     /// Have the region mended: what it answered cannot be understood. It may have done what it was
     /// asked for.
     Broken {
@@ -245,7 +268,7 @@ impl fmt::Display for RegionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RetryLater { problem, .. } => write!(f, "region put the call off: {problem}"),
-            Self::Refused { problem } => write!(f, "region refused: {problem}"),
+            Self::Refused { problem } | Self::Unknown { problem } => write!(f, "region refused: {problem}"),
             Self::Broken { problem } => write!(f, "region's answer cannot be used: {problem}"),
             Self::Unreachable { problem, .. } => write!(f, "region did not answer: {problem}"),
             Self::TimedOut { after } => {

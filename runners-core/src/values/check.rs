@@ -87,6 +87,9 @@ pub struct CheckResult {
     /// The names of the artifacts that it left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<String>,
+    /// The browser engine that it was carried out with, such as `chromium`, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
 }
 
 /// How a check ended.
@@ -108,7 +111,8 @@ impl CheckResult {
     /// A result of which no more is known than how the check ended, and how long it took.
     #[must_use]
     pub fn new(name: impl Into<String>, state: CheckState, duration: Duration) -> Self {
-        Self { name: name.into(), state, message: None, details: None, duration, artifacts: Vec::new() }
+        let (message, details, engine) = (None, None, None);
+        Self { name: name.into(), state, message, details, duration, artifacts: Vec::new(), engine }
     }
 
     /// What the check answered, as the type that it answers.

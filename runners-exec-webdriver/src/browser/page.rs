@@ -2,7 +2,7 @@
 
 use super::{BrowserError, Call, Method, Session};
 use crate::{
-    engine::Abilities,
+    engine::{Abilities, Engine},
     flow::{Device, Devtools},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -51,6 +51,11 @@ impl<'s> Page<'s> {
     /// Whether the browser says that it is one of the Chromium family.
     pub(crate) fn devtools(self) -> Devtools {
         if self.abilities().devtools() { Devtools::Spoken } else { Devtools::Absent }
+    }
+
+    /// The engine, or what the browser calls itself if it is none of those that are known.
+    pub(crate) fn engine_name(self) -> Option<String> {
+        Engine::name_of(self.session.capabilities())
     }
 
     /// The name of the browser, as the driver says it.

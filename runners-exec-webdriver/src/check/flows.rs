@@ -228,6 +228,7 @@ fn told(check: &str, flow: &FlowResult) -> CheckResult {
         details.insert("pageErrors".to_owned(), flow.page_errors.clone().into());
     }
     result.details = Some(details);
+    result.engine.clone_from(&flow.engine);
     let steps = flow.steps.iter().flat_map(|step| &step.artifacts);
     result.artifacts = steps.chain(&flow.artifacts).cloned().collect();
     result

@@ -31,16 +31,6 @@ fn plain_and_wrapped_replies_are_the_same() {
 }
 
 #[test]
-fn what_checks_left_is_told_as_missing_and_taken_for_nothing_of_ours() {
-    let shot = json!({ "name": "shot.png", "digest": "0".repeat(64), "length": 5, "mediaType": "image/png" });
-    let results = json!([{ "name": "a", "status": "pass", "artifacts": [shot] }, { "name": "b", "status": "pass", "artifacts": 5 }]);
-    let read = answered(200, &json!({ "results": results }).to_string()).unwrap();
-    let missing = json!(["shot.png: it stays where the region is"]);
-    assert_eq!(read[0], json!({ "name": "a", "status": "pass", "missing": missing }));
-    assert_eq!(read[1], json!({ "name": "b", "status": "pass" }));
-}
-
-#[test]
 fn what_is_no_answer_is_told_as_what_it_is() {
     for (body, part) in [
         ("", "it is empty"),

@@ -6,4 +6,5 @@ mod bad;
 mod circuit;
 mod egress;
 mod good;
+mod left;
 mod stage;

@@ -62,7 +62,11 @@ pub(crate) fn reply(code: &str, headers: &str, body: &str) -> Script {
 
 impl Scripted {
     pub(crate) async fn start(scripts: impl IntoIterator<Item = Script>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), scripts)
+    }
+
+    /// Answers one connection with each script. What it says may need its own address.
+    pub(crate) fn start_on(listener: TcpListener, scripts: impl IntoIterator<Item = Script>) -> Self {
         let address = listener.local_addr().unwrap();
         let (tell, seen) = mpsc::unbounded_channel();
         let mut scripts: VecDeque<Script> = scripts.into_iter().collect();

@@ -50,8 +50,9 @@ impl Place {
         // Whoever starts this says what is called and looked at, and it is their network.
         let egress = Egress::browsing();
         let pages = settings.pages(egress.clone());
+        let browsers = arguments.browsers.unwrap_or_else(|| settings.browsers());
         let secrets = arguments.secrets.as_deref().or(settings.secrets());
-        let checks = Checks::open(flows, secrets, &arguments.browser, pages, artifacts.clone())?;
+        let checks = Checks::open(flows, secrets, (&arguments.browser, browsers), pages, artifacts.clone())?;
         let orchestrator =
             checks.orchestrator(MemoryStore::default(), artifacts.clone(), &settings, egress)?;
         let orchestrator = orchestrator.start().await?;

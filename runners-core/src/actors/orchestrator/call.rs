@@ -36,11 +36,14 @@ impl Shared {
             return self.local.clone().ok_or_else(none);
         };
         let found = || self.finder.as_ref()?.find(tenant, name);
-        self.regions.get(name, tenant).or_else(found).ok_or_else(|| {
-            let names: Vec<&str> = self.regions.names_of(tenant).collect();
-            let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            RegionError::refused(format!("there is no region {name:?}; there is {there}"))
-        })
+        self.regions.get(name, tenant).or_else(found).ok_or_else(|| self.unknown(tenant, name, ""))
+    }
+
+    /// That there is no region of a name, with those that there are.
+    fn unknown(&self, tenant: TenantId, name: &str, why: &str) -> RegionError {
+        let names: Vec<&str> = self.regions.names_of(tenant).collect();
+        let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        RegionError::refused(format!("there is no region {name:?}{why}; there is {there}"))
     }
 
     /// Calls the region of a job of `tenant`, up to `retries` times more if no answer comes. `None` once
@@ -71,6 +74,15 @@ impl Shared {
                 let span = self.clock.boot().since(began_at);
                 self.measures.called(planned, &answer, call.is_cancelled(), span);
                 answer
+            };
+            let answer = match (answer, &planned.region) {
+                // One that was added is there, and says itself what it lacks.
+                (Err(RegionError::Unknown { problem }), Some(name))
+                    if self.regions.get(name, tenant).is_none() =>
+                {
+                    Err(self.unknown(tenant, name, &format!(" ({problem})")))
+                }
+                (answer, _) => answer,
             };
             let wait = match &answer {
                 Err(error) if tries < retries => self.wait_after(error, tries),

@@ -187,6 +187,9 @@ impl Drive {
         call.region.clone_from(&planned.region);
         call.check_timeout = self.course.options().check_timeout;
         call.time_left = record.deadline().map(|deadline| deadline.since(now));
+        if let Some(artifacts) = &self.shared.artifacts {
+            call = call.kept_in(Arc::clone(artifacts));
+        }
         call.cancelled_by(self.calls_cancelled.clone()).told_to(at, self.told.clone())
     }
 

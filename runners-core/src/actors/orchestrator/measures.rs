@@ -151,7 +151,7 @@ const fn end(answer: &Answer) -> &'static str {
     match answer {
         Ok(_) => "answered",
         Err(RegionError::RetryLater { .. }) => "put_off",
-        Err(RegionError::Refused { .. }) => "refused",
+        Err(RegionError::Refused { .. } | RegionError::Unknown { .. }) => "refused",
         Err(RegionError::Broken { .. }) => "broken",
         Err(RegionError::Unreachable { .. }) => "unreachable",
         Err(RegionError::TimedOut { .. }) => "timed_out",

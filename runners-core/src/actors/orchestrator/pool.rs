@@ -18,7 +18,7 @@ use crate::{
         job::{JobOptions, JobSpec},
         orchestration::{RegionResult, ResultArtifact, ResultState},
         outcome::Conclusion,
-        reply::{Acceptance, JobView},
+        reply::{Acceptance, JobView, RefusalCode},
         request::RunSpec,
         time::Timestamp,
     },
@@ -141,6 +141,9 @@ impl Region for PoolRegion {
         let kinds: Vec<String> = specs.iter().map(|(spec, _)| spec.kind.clone()).collect();
         let accepted = self.client.submit_specs(RunSpec { run, timeout }, specs).await;
         let accepted = accepted.map_err(|error| trouble(&error))?;
+        if let Some(problem) = nowhere(&accepted) {
+            return Err(RegionError::Unknown { problem });
+        }
         let mut results: Vec<Option<RegionResult>> = vec![None; call.checks.len()];
         let mut waiting = FuturesUnordered::new();
         let mut open = BTreeMap::new();
@@ -178,6 +181,16 @@ impl Region for PoolRegion {
     }
 }
 
+/// What is not there, if all checks are refused for that: they all name the same pool.
+fn nowhere(accepted: &[Acceptance]) -> Option<String> {
+    let missing = |acceptance: &Acceptance| match acceptance {
+        Acceptance::Refused(refused) if refused.code == RefusalCode::NotFound => Some(refused.detail.clone()),
+        _ => None,
+    };
+    let problems: Option<Vec<String>> = accepted.iter().map(missing).collect();
+    problems.and_then(|problems| problems.into_iter().next())
+}
+
 /// The job of one check of a call.
 fn job_of(call: &RegionCall, at: usize) -> JobId {
     let call_id = call.job.as_bytes();
@@ -205,6 +218,7 @@ fn told(found: CheckResult, view: &JobView) -> RegionResult {
     RegionResult {
         details: found.details,
         error_message: found.message,
+        engine: found.engine,
         runner: last.map(|attempt| attempt.runner.to_string()),
         artifacts: artifacts.map(artifact).collect(),
         ..RegionResult::new(found.name, state).with_duration(found.duration)

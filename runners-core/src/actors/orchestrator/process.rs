@@ -36,7 +36,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 /// How much longer than its check an executor may take: a browser has to be opened and closed.
@@ -52,6 +52,8 @@ pub struct ProcessRegion {
     artifacts: Option<TenantArtifacts>,
     safe: Option<Safe>,
     side_by_side: usize,
+    /// One for each check that may be carried out at once, if there is a limit over all calls.
+    places: Option<Arc<Semaphore>>,
 }
 
 impl ProcessRegion {
@@ -64,6 +66,7 @@ impl ProcessRegion {
             artifacts: None,
             safe: None,
             side_by_side: 4,
+            places: None,
         }
     }
 
@@ -72,6 +75,14 @@ impl ProcessRegion {
     #[must_use]
     pub fn side_by_side(mut self, count: usize) -> Self {
         self.side_by_side = count.max(1);
+        self
+    }
+
+    /// How many checks are carried out at once, over all calls; others wait for their turn, which is no part
+    /// of their time. At least one, and no limit unless this is said. Clones share it.
+    #[must_use]
+    pub fn at_once(mut self, count: usize) -> Self {
+        self.places = Some(Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS))));
         self
     }
 
@@ -175,8 +186,19 @@ impl Region for ProcessRegion {
     async fn execute(&self, call: RegionCall) -> Result<RegionReply, RegionError> {
         let call = &call;
         let checks = stream::iter(0..call.checks.len()).map(|at| async move {
-            // What has not begun when nobody waits any more does not begin.
-            if call.is_cancelled() { None } else { Some(self.check(call, at, &call.checks[at]).await) }
+            let turn = async {
+                match &self.places {
+                    Some(places) => places.acquire().await.ok(),
+                    None => None,
+                }
+            };
+            let _place = tokio::select! {
+                biased;
+                // What has not begun when nobody waits any more does not begin.
+                () = call.cancelled() => return None,
+                place = turn => place,
+            };
+            Some(self.check(call, at, &call.checks[at]).await)
         });
         let results: Vec<Option<RegionResult>> = checks.buffered(self.side_by_side).collect().await;
         Ok(results.into_iter().flatten().collect::<Vec<_>>().into())
@@ -192,6 +214,7 @@ fn told(found: CheckResult, artifacts: Vec<ResultArtifact>) -> RegionResult {
     RegionResult {
         details: found.details,
         error_message: found.message,
+        engine: found.engine,
         artifacts,
         ..RegionResult::new(found.name, state).with_duration(found.duration)
     }

@@ -11,6 +11,8 @@ use super::{
     session::{Session, Tenure},
     show::Shows,
 };
+#[cfg(feature = "checks")]
+use crate::seams::checks::CheckCommands;
 use crate::{
     actors::{artifacts::TenantArtifacts, error::Error, spool::Spool},
     rules::signature::SignaturePolicy,
@@ -56,6 +58,8 @@ pub struct RunnerBuilder {
     relay: Option<Arc<dyn Relay>>,
     signatures: SignaturePolicy,
     secrets: Vec<Arc<dyn SecretSource>>,
+    #[cfg(feature = "checks")]
+    checks: Option<Arc<dyn CheckCommands>>,
     pub(super) hooks: Hooks,
     single_use: bool,
     idle_exit: Option<Duration>,
@@ -83,6 +87,8 @@ impl RunnerBuilder {
             relay: None,
             signatures: SignaturePolicy::default(),
             secrets: Vec::new(),
+            #[cfg(feature = "checks")]
+            checks: None,
             hooks: Hooks::default(),
             single_use: false,
             idle_exit: None,
@@ -233,6 +239,15 @@ impl RunnerBuilder {
         self
     }
 
+    /// Gives a job that asks for a check by its name the [secrets](Self::secrets) too that `checks` says the
+    /// check needs: who asks need not know them, since the check is this runner's own. Whoever may submit to
+    /// it says which page such a check looks at.
+    #[cfg(feature = "checks")]
+    pub fn check_secrets(mut self, checks: impl CheckCommands) -> Self {
+        self.checks = Some(Arc::new(checks));
+        self
+    }
+
     /// Has it take one job in its life: it executes it, reports it, deregisters itself, which ends its
     /// credential, and is over with [`ExitReason::Deregistered`]. It has one slot then, whatever
     /// [`slots`](Self::slots) says. A job counts from the moment it is taken, however it ends; with a
@@ -362,6 +377,8 @@ impl RunnerBuilder {
                 artifacts: self.artifacts,
                 signatures: self.signatures,
                 secrets: self.secrets,
+                #[cfg(feature = "checks")]
+                checks: self.checks,
                 hooks: self.hooks,
                 single_use: self.single_use.then(|| self.spool.clone()),
             },

@@ -12,6 +12,11 @@ use crate::{
     },
     values::{digest::Digest, result::Fault, secret::Secret},
 };
+#[cfg(feature = "checks")]
+use crate::{
+    seams::checks::CheckCommands,
+    values::{check::RunCheck, command::Command as _},
+};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -25,6 +30,9 @@ pub(super) struct Outfit {
     pub(super) single_use: Option<Spool>,
     /// Asked in this order.
     pub(super) secrets: Vec<Arc<dyn SecretSource>>,
+    /// Says which secrets checks need that are asked for by their names.
+    #[cfg(feature = "checks")]
+    pub(super) checks: Option<Arc<dyn CheckCommands>>,
 }
 
 /// One attempt on its way to its executor.
@@ -47,6 +55,8 @@ impl Execution {
         // Only now: a tenant that is filled in was not signed.
         self.order.spec.tenant = self.order.spec.tenant.or(self.order.tenant);
         let payload = self.payload().await?;
+        #[cfg(feature = "checks")]
+        self.name_secrets(&payload);
         let secrets = self.secrets().await?;
         self.link.redact_by(Redactor::new(secrets.values().map(Secret::expose)));
         self.outfit.hooks.job(&self.order.spec).await?;
@@ -82,6 +92,17 @@ impl Execution {
             return Err(Fault::permanent("digest_mismatch", message));
         }
         Ok(bytes)
+    }
+
+    /// Names the secrets too that a check needs which is asked for by its name. What is wrong with the
+    /// command, its executor says.
+    #[cfg(feature = "checks")]
+    fn name_secrets(&mut self, payload: &Bytes) {
+        let spec = &mut self.order.spec;
+        let checks = self.outfit.checks.as_ref().filter(|_| spec.kind == RunCheck::KIND);
+        let command =
+            checks.and_then(|checks| checks.command(&serde_json::from_slice(payload).ok()?).ok()?);
+        spec.secrets.extend(command.into_iter().flat_map(|command| command.secrets));
     }
 
     /// Every secret that the job names.

@@ -9,6 +9,11 @@ const DRIVE: &str = "runners-core/src/actors/orchestrator/drive.rs";
 const ORCHESTRATOR: &[&str] =
     &["--package", "runners-core", "--features", "orchestrator", "--lib", "--", "orchestrat"];
 
+const FETCH: &str = "runners-region-http/src/fetch.rs";
+
+/// What checks of regions over HTTP left.
+const LEFT: &[&str] = &["--package", "runners-region-http", "--test", "regions", "--", "left"];
+
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "one call more than the window has room for",
@@ -58,5 +63,26 @@ pub(super) const MUTANTS: &[Mutant] = &[
         search: "call.time_left.map(|left| left + STOP_MARGIN)",
         replacement: "call.time_left.map(|left| left * 1000)",
         test: ORCHESTRATOR,
+    },
+    Mutant {
+        name: "what a region is called with goes wherever it says that something was left",
+        file: FETCH,
+        search: "is_own &= url.origin() == self.execute.origin();",
+        replacement: "is_own &= url.has_host();",
+        test: LEFT,
+    },
+    Mutant {
+        name: "what a region left is fetched from where no call may lead",
+        file: FETCH,
+        search: "self.egress.check(url.as_str()).map_err(|error| forbidden(&error))?;",
+        replacement: "",
+        test: LEFT,
+    },
+    Mutant {
+        name: "bytes are kept for what a region names by another digest",
+        file: "runners-region-http/src/left.rs",
+        search: "self.digest.filter(|expected| *expected != digest)",
+        replacement: "self.digest.filter(|_| false)",
+        test: LEFT,
     },
 ];

@@ -46,6 +46,31 @@ async fn a_region_that_was_not_added_is_found_for_whoever_asks() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pool_that_is_not_there_is_no_region_and_those_that_there_are_are_named() {
+    let clock = SimClock::new();
+    let control = ControlPlane::builder(MemoryStore::default()).clock(clock.clone()).start().await.unwrap();
+    let client = control.client(TenantId::DEFAULT);
+    let own = PoolRegion::new(client.clone(), "gone");
+    let orchestrator = builder(MemoryStore::default(), &clock)
+        .region("added", own)
+        .find_regions(move |_, name| Some(Arc::new(PoolRegion::new(client.clone(), name)) as Arc<dyn Region>))
+        .start()
+        .await
+        .unwrap();
+    let mut request = everywhere(&["nowhere", "added"]);
+    request.options.second_try = false;
+    let summary = ended(&orchestrator.local_client(), &request).await;
+    assert_eq!((summary.state, summary.summary.errored), (RunState::Failed, 2));
+    let told: Vec<&str> = summary.jobs.iter().map(|job| job.error.as_deref().unwrap()).collect();
+    let missing = "there is no pool \"nowhere\"";
+    assert!(told[0].contains("there is no region \"nowhere\"") && told[0].contains(missing), "{told:?}");
+    assert!(told[0].ends_with("; there is added"), "{told:?}");
+    assert_eq!(told[1], "region refused: spec.pool: there is no pool \"gone\"");
+    orchestrator.stop().await;
+    control.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_region_of_some_tenants_is_none_to_others() {
     let clock = SimClock::new();
     let (ours, everybodys, found) = (

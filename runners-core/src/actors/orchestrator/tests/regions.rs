@@ -24,7 +24,9 @@ async fn carry_out(command: RunCheck, attempt: Attempt) -> Result<CheckResult, F
         "panics" => panic!("out of cheese"),
         other => return Err(Fault::permanent("unknown_check", format!("there is no check {other:?}"))),
     };
-    let found = json!({ "name": command.check, "state": state, "duration_ms": 7, "details": command.input });
+    let found = json!({
+        "name": command.check, "state": state, "duration_ms": 7, "details": command.input, "engine": "chromium",
+    });
     Ok(serde_json::from_value(found).unwrap())
 }
 
@@ -52,6 +54,7 @@ async fn this_process_is_a_region_whose_checks_spoil_no_other() {
     let job = &summary.jobs[0];
     assert_eq!((job.region.as_ref(), job.runners.len()), (None, 5));
     assert_eq!(job.results[0].details.as_ref().unwrap()["url"], "https://a");
+    assert_eq!(job.results[0].engine.as_deref(), Some("chromium"));
     let messages: Vec<_> = job.results.iter().filter_map(|result| result.error_message.as_deref()).collect();
     assert_eq!(messages[0], "the executor panicked");
     assert_eq!(messages[1], "unknown_check: there is no check \"nobody\"");
@@ -69,6 +72,32 @@ async fn checks_in_this_process_heed_when_their_run_is_stopped() {
     let summary = ended(&orchestrator.local_client(), &request).await;
     assert_eq!((summary.state, states(&summary)), (RunState::TimedOut, vec![Pass, Error, Error]));
     assert_eq!(summary.duration_ms, Some(2000));
+    orchestrator.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn checks_wait_for_their_turn_over_all_calls_and_that_is_no_part_of_their_time() {
+    let (clock, seen) = (SimClock::new(), Arc::<Seen>::default());
+    let (seen_by, clock_of) = (Arc::clone(&seen), clock.clone());
+    let region = ProcessRegion::new(move |command: RunCheck, _: Attempt| {
+        let (seen, clock) = (Arc::clone(&seen_by), clock_of.clone());
+        async move {
+            let now = seen.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+            seen.most.fetch_max(now, Ordering::SeqCst);
+            crate::seams::clock::sleep(&clock, Duration::from_secs(20)).await;
+            seen.under_way.fetch_sub(1, Ordering::SeqCst);
+            let found = json!({ "name": command.check, "state": "passed", "duration_ms": 20_000 });
+            Ok::<CheckResult, Fault>(serde_json::from_value(found).unwrap())
+        }
+    });
+    let region = region.clock(clock.clone()).at_once(2);
+    let orchestrator = builder(MemoryStore::default(), &clock).local(region).start().await.unwrap();
+    let asked = ["https://a", "https://b", "https://c"];
+    let asked = asked.iter().flat_map(|url| ["x", "y", "z"].map(|name| AskedCheck::new(name, *url)));
+    let summary = ended(&orchestrator.local_client(), &OrchestrationRequest::local(asked)).await;
+    // Nine of them, two at a time: the last waits for longer than a check may take.
+    assert_eq!((summary.summary.passed, summary.duration_ms), (9, Some(100_000)));
+    assert_eq!(seen.most.load(Ordering::SeqCst), 2);
     orchestrator.stop().await;
 }
 
@@ -96,6 +125,7 @@ async fn a_pool_of_runners_is_a_region() {
     assert_eq!(summary.summary, SummaryCounts { total: 4, passed: 2, failed: 1, errored: 1 });
     let results = &summary.jobs[0].results;
     assert!(results[0].runner.as_ref().unwrap().starts_with("runner_"));
+    assert_eq!(results[0].engine.as_deref(), Some("chromium"));
     assert_eq!(results[3].error_message.as_deref(), Some("unknown_check: there is no check \"nobody\""));
     orchestrator.stop().await;
     runner.drain().await.unwrap();

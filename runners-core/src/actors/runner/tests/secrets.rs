@@ -147,3 +147,54 @@ async fn what_is_kept_for_the_runners_own_tenant_is_not_given_to_a_hosted_job() 
     bench.call().await.answer(|answer| answer.offers = vec![hosted()]);
     assert_eq!(bench.finished().await.1.outcome, Outcome::Passed);
 }
+
+/// Knows the check `greets`, which needs the secret `shop`.
+#[cfg(feature = "checks")]
+#[derive(Debug)]
+struct Greets;
+
+#[cfg(feature = "checks")]
+impl crate::CheckCommands for Greets {
+    fn command(&self, check: &crate::RunCheck) -> Result<Option<crate::CheckCommand>, String> {
+        let mut command = crate::CheckCommand::new("flow", Bytes::new());
+        command.secrets = ["shop".to_owned()].into();
+        Ok((check.check == "greets").then_some(command))
+    }
+
+    fn result(&self, _check: &str, _result: &[u8]) -> Result<crate::CheckResult, String> {
+        unreachable!("a runner answers the check itself")
+    }
+}
+
+/// Says whether it has the secret.
+#[cfg(feature = "checks")]
+struct Has;
+
+#[cfg(feature = "checks")]
+#[async_trait]
+impl ErasedExecutor for Has {
+    async fn execute(&self, _payload: Bytes, attempt: Attempt) -> Result<Product, Fault> {
+        Err(Fault::permanent(if attempt.secret("shop").is_some() { "has" } else { "has_not" }, ""))
+    }
+}
+
+#[cfg(feature = "checks")]
+#[tokio::test(start_paused = true)]
+async fn a_check_that_is_asked_for_by_its_name_has_the_secrets_that_it_needs() {
+    use crate::{RunCheck, values::command::Command as _};
+    let table = [("greets", None, "has"), ("other", None, "has_not"), ("greets", Some(GUEST), "secret")];
+    for (check, tenant, said) in table {
+        let with =
+            |builder: RunnerBuilder| builder.named(RunCheck::KIND, Has).secrets(Known).check_secrets(Greets);
+        let mut bench = Bench::with(Script::passes(), Spool::memory(), with);
+        let payload = serde_json::to_vec(&RunCheck::new(check, &serde_json::json!({})).unwrap()).unwrap();
+        let spec = JobSpec::new(token().job, RunCheck::KIND, &payload, JobOptions::default());
+        let spec = serde_json::to_vec(&spec).unwrap().into();
+        let payload = Some(payload.into());
+        bench.call().await.answer(|answer| {
+            answer.offers = vec![Offer { spec, payload, tenant, ..offer(JobOptions::default()) }];
+        });
+        let Outcome::Errored(fault) = bench.finished().await.1.outcome else { panic!("{check}") };
+        assert_eq!(fault.code, said, "{check}");
+    }
+}
