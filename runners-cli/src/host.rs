@@ -14,7 +14,7 @@ use crate::{
 use anyhow::{Context as _, Result, bail};
 use runners_api::{EndpointFace, ManagementFace, OrchestratorFace, OrchestratorFaceBuilder};
 use runners_core::{
-    AddressPolicy, ControlPlane, DirectoryArtifacts, Egress, PoolId, Registration, Scope, TenantId, Token,
+    AddressPolicy, ArtifactStore, ControlPlane, Egress, PoolId, Registration, Scope, TenantId, Token,
     TokenKind, orchestration::Orchestrator, store::Store,
 };
 use runners_dashboard::Dashboard;
@@ -30,10 +30,12 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub(crate) struct Host {
     pub(crate) control: ControlPlane,
-    pub(crate) artifacts: DirectoryArtifacts,
+    pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) data: DataDirectory,
     /// Where the queue is, for people.
     queue: String,
+    /// Where artifacts are, for people.
+    shelf: String,
     /// Admits runners to the pool `default`.
     pub(crate) registration: Token,
     accounts: Accounts,
@@ -68,9 +70,8 @@ impl Host {
         let data = DataDirectory::open(settings.data())?;
         let kept = settings.store()?;
         let store: Arc<dyn Store> = kept.open(&data.database()).await?;
-        let artifacts = DirectoryArtifacts::open(data.artifacts())
-            .await
-            .with_context(|| format!("could not open {}", data.artifacts().display()))?;
+        let shelf = settings.artifacts()?;
+        let artifacts = shelf.open(&data.artifacts()).await?;
         let policy = settings.webhook_allow().fold(AddressPolicy::default(), AddressPolicy::allow);
         let webhooks = HttpWebhooks::new(policy).context("could not set up calls to webhooks")?;
         let control = settings
@@ -101,6 +102,7 @@ impl Host {
             control,
             artifacts,
             queue: kept.name(&data.database()),
+            shelf: shelf.name(&data.artifacts()),
             data,
             registration,
             accounts,
@@ -129,6 +131,7 @@ impl Host {
         if self.json {
             terminal::print_json(&json!({
                 "event": "listening", "url": self.url, "database": self.queue,
+                "artifacts": self.shelf,
                 "registration_token_file": registration, "api_token_file": api,
                 "operator_token_file": self.data.operator_file(),
                 "metrics_url": self.metrics.as_ref().map(|metrics| &metrics.url),
@@ -147,6 +150,7 @@ impl Host {
             ("management", format!("{0}{MANAGEMENT}, described at {0}{MANAGEMENT}/docs", self.url)),
             ("protocol", format!("described at {}/docs", self.url)),
             ("queue", self.queue.clone()),
+            ("artifacts", self.shelf.clone()),
             ("tokens", format!("{}, {}", registration.display(), api.display())),
             ("operator", self.data.operator_file().display().to_string()),
         ];

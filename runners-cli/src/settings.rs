@@ -1,6 +1,7 @@
 //! The settings of a server: from flags, the environment, a file and what is usual, in this order.
 //! Each is told with where it comes from; none is a secret.
 
+mod artifacts;
 mod document;
 mod layer;
 mod schema;
@@ -121,6 +122,7 @@ impl Settings {
         }
         self.store()?;
         self.check_browsers()?;
+        self.artifacts()?;
         if self.tls().is_some() && self.insecure_http() {
             bail!("there is a certificate, and insecure-http allows to go without: leave one of them out");
         }

@@ -29,7 +29,7 @@ pub use actors::{
 pub use rules::redaction::Redactor;
 pub use seams::{
     artifact::{ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream, StoredArtifact},
-    artifact::{intake::ArtifactIntake, memory::MemoryArtifacts},
+    artifact::{guard::ArtifactGuard, intake::ArtifactIntake, memory::MemoryArtifacts},
     authenticate::{Authenticate, AuthenticateError, attempts::FailedAttempts},
     clock::{Clock, SystemClock, sleep},
     executor::{Attempt, ErasedExecutor, Executor, Executors, Product, Received, Signals},
@@ -67,7 +67,7 @@ pub use values::{
     },
     id::{
         DeliveryId, IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId,
-        WebhookId,
+        UploadId, WebhookId,
     },
     idempotency::{IdempotencyKey, IdempotencyKeyError},
     job::{DisconnectPolicy, Job, JobOptions, JobSpec},
@@ -114,7 +114,7 @@ pub mod checks {
 
 /// What travels between clients, runners and the control plane.
 pub mod protocol {
-    pub use crate::values::{explanation::*, reply::*, request::*, sync::*};
+    pub use crate::values::{explanation::*, reply::*, request::*, sync::*, upload::*};
 }
 
 /// One request over many regions, and what became of it.

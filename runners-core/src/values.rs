@@ -38,5 +38,6 @@ pub(crate) mod sync;
 pub(crate) mod time;
 pub(crate) mod token;
 pub(crate) mod trace;
+pub(crate) mod upload;
 pub(crate) mod view;
 pub(crate) mod webhook;

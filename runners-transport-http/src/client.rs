@@ -8,6 +8,7 @@ mod exchange;
 mod parking;
 pub(crate) mod relay;
 pub(crate) mod rotation;
+mod uploads;
 
 use crate::{
     client::{builder::HttpTransportBuilder, exchange::Failure, parking::Parking},

@@ -19,6 +19,7 @@ pub(crate) mod reply;
 mod stream;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
+mod uploads;
 
 use crate::server::reply::ReplyBody;
 use bytes::Bytes;

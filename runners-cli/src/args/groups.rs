@@ -57,6 +57,30 @@ pub(crate) struct GivenSettings {
     /// those of the system.
     #[arg(long, value_name = "FILE", env = "RUNNERS_STORE_CA_FILE")]
     pub(crate) store_ca_file: Option<PathBuf>,
+    /// Where the artifacts are kept, if not below --data: a bucket on S3-compatible storage such as
+    /// s3://BUCKET/PREFIX, which several servers can share, or another directory. The key to a bucket is
+    /// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or in --artifacts-credentials-file.
+    #[arg(long, value_name = "PLACE", env = "RUNNERS_ARTIFACTS")]
+    pub(crate) artifacts: Option<String>,
+    /// Where the storage of --artifacts is, such as https://storage.example [default: AWS].
+    #[arg(long, value_name = "URL", env = "RUNNERS_ARTIFACTS_ENDPOINT")]
+    pub(crate) artifacts_endpoint: Option<String>,
+    /// The region of the bucket [default: what AWS_REGION says, or us-east-1].
+    #[arg(long, value_name = "NAME", env = "RUNNERS_ARTIFACTS_REGION")]
+    pub(crate) artifacts_region: Option<String>,
+    /// A file with the key to the bucket, in the format that AWS's own tools share. It is read again when
+    /// somebody renews it.
+    #[arg(long, value_name = "FILE", env = "RUNNERS_ARTIFACTS_CREDENTIALS_FILE")]
+    pub(crate) artifacts_credentials_file: Option<PathBuf>,
+    /// A PEM file with authorities to trust, beside those of the system, for the storage of --artifacts.
+    #[arg(long, value_name = "FILE", env = "RUNNERS_ARTIFACTS_CA_FILE")]
+    pub(crate) artifacts_ca_file: Option<PathBuf>,
+    /// Write the bucket before the host of --artifacts-endpoint, not into the path. It always is at AWS.
+    #[arg(long, env = "RUNNERS_ARTIFACTS_VIRTUAL_HOST")]
+    pub(crate) artifacts_virtual_host: bool,
+    /// Have runners send all artifacts through this server, and none straight to the storage.
+    #[arg(long, env = "RUNNERS_NO_DIRECT_UPLOADS")]
+    pub(crate) no_direct_uploads: bool,
     /// Where to listen; port 0 takes a free one [default: 127.0.0.1:7878].
     #[arg(long, value_name = "ADDRESS", env = "RUNNERS_LISTEN")]
     pub(crate) listen: Option<SocketAddr>,

@@ -27,6 +27,8 @@ mod secrets;
 mod secured;
 mod servers;
 mod stage;
+#[cfg(unix)]
+mod storage;
 mod trust;
 mod verbs;
 mod whole_way;

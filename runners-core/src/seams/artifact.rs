@@ -2,10 +2,15 @@
 
 #[cfg(feature = "fs")]
 pub(crate) mod directory;
+pub(crate) mod guard;
 pub(crate) mod intake;
 pub(crate) mod memory;
 
-use crate::values::{digest::Digest, id::TenantId};
+use crate::values::{
+    digest::Digest,
+    id::{TenantId, UploadId},
+    upload::UploadGrant,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -85,6 +90,38 @@ pub trait ArtifactStore: Debug + Send + Sync + 'static {
     async fn delete_unless_put(&self, _key: ArtifactKey, _stamp: u64) -> Result<bool, ArtifactError> {
         Ok(false)
     }
+
+    /// Lets somebody else upload an artifact of `length` bytes to where it is kept. A store to which
+    /// nobody else can speak has no grants to give, and neither has one that leaves this as it is: the
+    /// bytes are then [put](Self::put).
+    ///
+    /// # Errors
+    /// [`ArtifactError::TooLarge`] or [`ArtifactError::Unavailable`].
+    async fn grant_upload(
+        &self,
+        _key: ArtifactKey,
+        _length: u64,
+    ) -> Result<Option<UploadGrant>, ArtifactError> {
+        Ok(None)
+    }
+
+    /// Takes over what was uploaded under a grant, once it is known to have that length and digest. It
+    /// is an artifact from then on, as if it had been put; what fails the check leaves nothing.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Missing`] if nothing was uploaded, or it was taken over already;
+    /// [`ArtifactError::Mismatch`], [`ArtifactError::TooLarge`] or [`ArtifactError::Unavailable`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the artifact stored whole or not at all.
+    async fn take_upload(
+        &self,
+        key: ArtifactKey,
+        _length: u64,
+        _upload: UploadId,
+    ) -> Result<(), ArtifactError> {
+        Err(ArtifactError::Missing(key.digest))
+    }
 }
 
 /// An artifact as a listing has it.
@@ -123,6 +160,21 @@ impl<S: ArtifactStore + ?Sized> ArtifactStore for Arc<S> {
     }
     async fn delete_unless_put(&self, key: ArtifactKey, stamp: u64) -> Result<bool, ArtifactError> {
         (**self).delete_unless_put(key, stamp).await
+    }
+    async fn grant_upload(
+        &self,
+        key: ArtifactKey,
+        length: u64,
+    ) -> Result<Option<UploadGrant>, ArtifactError> {
+        (**self).grant_upload(key, length).await
+    }
+    async fn take_upload(
+        &self,
+        key: ArtifactKey,
+        length: u64,
+        upload: UploadId,
+    ) -> Result<(), ArtifactError> {
+        (**self).take_upload(key, length, upload).await
     }
 }
 

@@ -138,6 +138,8 @@ ids! {
     WebhookId = "webhook";
     /// Names a call to a webhook, in every try.
     DeliveryId = "delivery";
+    /// Names an upload straight to where artifacts are kept.
+    UploadId = "upload";
     /// Names one process of the control plane.
     MemberId = "member";
     /// Names a registration token or a credential: the first 16 bytes of its SHA-256.

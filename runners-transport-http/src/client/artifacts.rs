@@ -4,16 +4,17 @@ use crate::{
     client::{
         Connection, HttpTransport,
         exchange::{Trouble, broken, problem},
+        uploads::Uploads,
     },
     wire::{ARTIFACT_BYTES_MAX, OCTETS, PROTOCOL, STALL_MAX, TENANT, deadline::within, problem::Problem},
 };
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use http::{Method, StatusCode, header};
 use reqwest::{RequestBuilder, Response};
 use runners_core::{
-    ArtifactError, ArtifactIntake, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream, TenantId,
+    ArtifactError, ArtifactGuard, ArtifactIntake, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream,
+    TenantId,
 };
 use std::{
     fmt,
@@ -27,13 +28,17 @@ use std::{
 /// The artifacts of whom a token speaks for, at the control plane's server.
 ///
 /// Nothing over the server's limit is sent: the limit is told here, or learnt from the server
-/// before the first byte. What the server has already is not sent again.
+/// before the first byte.
+///
+/// What is large is uploaded straight to where the control plane keeps it, if it grants that. From where
+/// the storage cannot be reached it goes through the control plane, and that is said once.
 #[derive(Clone)]
 pub struct HttpArtifacts {
-    connection: Arc<Connection>,
+    pub(super) connection: Arc<Connection>,
     tenant: Option<TenantId>,
     /// What the server takes at most; [`u64::MAX`] until it is known.
     bytes_max: Arc<AtomicU64>,
+    pub(super) uploads: Arc<Uploads>,
 }
 
 impl HttpArtifacts {
@@ -41,7 +46,7 @@ impl HttpArtifacts {
     #[must_use]
     pub fn new(transport: &HttpTransport) -> Self {
         let bytes_max = Arc::new(AtomicU64::new(u64::MAX));
-        Self { connection: transport.0.clone(), tenant: None, bytes_max }
+        Self { connection: transport.0.clone(), tenant: None, bytes_max, uploads: Arc::default() }
     }
 
     /// Answers for this tenant only. Without it, the token says whose artifacts they are, whatever
@@ -64,28 +69,29 @@ impl HttpArtifacts {
         self.tenant.is_none_or(|tenant| tenant == key.tenant)
     }
 
-    fn request(&self, method: Method, key: &ArtifactKey) -> (RequestBuilder, String) {
-        let (request, id) = self.connection.request(method, &format!("artifacts/{}", key.digest));
+    /// A request about an artifact, or about what stands below it.
+    pub(super) fn request(&self, method: Method, key: &ArtifactKey, below: &str) -> (RequestBuilder, String) {
+        let (request, id) = self.connection.request(method, &format!("artifacts/{}{below}", key.digest));
         (request.header(TENANT, key.tenant.to_string()), id)
     }
 
-    /// Sends a request that has no body, or one that `progress` tells of, and waits for the head
+    /// Sends a request that has no body, or one that `guard` watches, and waits for the head
     /// of its answer for as long as something moves.
-    async fn send(
+    pub(super) async fn send(
         &self,
         request: RequestBuilder,
         id: &str,
-        progress: &AtomicU64,
+        guard: &ArtifactGuard,
     ) -> Result<Response, ArtifactError> {
         let mut sending = Box::pin(request.send());
         loop {
-            let before = progress.load(Ordering::Relaxed);
+            let before = guard.pieces();
             if let Some(sent) = within(&*self.connection.clock, STALL_MAX, sending.as_mut()).await {
                 let response = sent.map_err(|source| unavailable(broken(id, source).error))?;
                 self.learn(&response);
                 return Ok(response);
             }
-            if progress.load(Ordering::Relaxed) == before {
+            if guard.pieces() == before {
                 return Err(unavailable(Trouble::Late { id: id.into(), within: STALL_MAX }));
             }
         }
@@ -112,14 +118,15 @@ impl ArtifactStore for HttpArtifacts {
             self.head(key).await?;
         }
         let intake = ArtifactIntake::new(key, length, self.bytes_max.load(Ordering::Relaxed))?;
-        let (progress, spoilt) = (Arc::new(AtomicU64::new(0)), Arc::new(Spoilt::default()));
-        let body = reqwest::Body::wrap_stream(checked(intake, bytes, progress.clone(), spoilt.clone()));
-        let (request, id) = self.request(Method::PUT, &key);
+        let Some(bytes) = self.upload(key, length, &intake, bytes).await? else { return Ok(()) };
+        let (guard, bytes) = ArtifactGuard::over(intake, bytes);
+        let body = reqwest::Body::wrap_stream(bytes);
+        let (request, id) = self.request(Method::PUT, &key, "");
         let request =
             request.header(header::CONTENT_LENGTH, length).header(header::CONTENT_TYPE, OCTETS).body(body);
-        let sent = self.send(request, &id, &progress).await;
+        let sent = self.send(request, &id, &guard).await;
         // What was wrong with the bytes themselves says more than that the request was given up.
-        if let Some(error) = spoilt.take() {
+        if let Some(error) = guard.spoilt() {
             return Err(error);
         }
         let response = sent?;
@@ -138,11 +145,11 @@ impl ArtifactStore for HttpArtifacts {
             self.head(key).await?.ok_or(ArtifactError::Missing(key.digest))?;
             return Ok(stream::empty().boxed());
         }
-        let (mut request, id) = self.request(Method::GET, &key);
+        let (mut request, id) = self.request(Method::GET, &key, "");
         if let Some(range) = &range {
             request = request.header(header::RANGE, format!("bytes={}-{}", range.start, range.end - 1));
         }
-        let response = self.send(request, &id, &AtomicU64::new(0)).await?;
+        let response = self.send(request, &id, &ArtifactGuard::default()).await?;
         let wanted = if range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
         match response.status() {
             status if status == wanted && is_ours(&response) => {}
@@ -154,7 +161,7 @@ impl ArtifactStore for HttpArtifacts {
         match (range, length) {
             (None, Some(length)) => {
                 let intake = ArtifactIntake::new(key, length, u64::MAX)?;
-                Ok(checked(intake, pieces, Arc::default(), Arc::default()).boxed())
+                Ok(ArtifactGuard::over(intake, pieces).1)
             }
             _ => Ok(pieces),
         }
@@ -164,8 +171,8 @@ impl ArtifactStore for HttpArtifacts {
         if !self.reaches(&key) {
             return Ok(None);
         }
-        let (request, id) = self.request(Method::HEAD, &key);
-        let response = self.send(request, &id, &AtomicU64::new(0)).await?;
+        let (request, id) = self.request(Method::HEAD, &key, "");
+        let response = self.send(request, &id, &ArtifactGuard::default()).await?;
         let length = response.headers().get(header::CONTENT_LENGTH);
         let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
         match (response.status(), is_ours(&response)) {
@@ -180,8 +187,8 @@ impl ArtifactStore for HttpArtifacts {
         if !self.reaches(&key) {
             return Ok(());
         }
-        let (request, id) = self.request(Method::DELETE, &key);
-        let response = self.send(request, &id, &AtomicU64::new(0)).await?;
+        let (request, id) = self.request(Method::DELETE, &key, "");
+        let response = self.send(request, &id, &ArtifactGuard::default()).await?;
         match response.status() {
             StatusCode::NO_CONTENT if is_ours(&response) => Ok(()),
             _ => Err(self.refused(key, 0, &id, response).await),
@@ -191,7 +198,13 @@ impl ArtifactStore for HttpArtifacts {
 
 impl HttpArtifacts {
     /// What an answer that is not the wanted one means.
-    async fn refused(&self, key: ArtifactKey, length: u64, id: &str, response: Response) -> ArtifactError {
+    pub(super) async fn refused(
+        &self,
+        key: ArtifactKey,
+        length: u64,
+        id: &str,
+        response: Response,
+    ) -> ArtifactError {
         let status = response.status();
         let read = within(&*self.connection.clock, STALL_MAX, problem(id, response)).await;
         let Some(Ok(Some(Problem { code, detail, limit, .. }))) = read else {
@@ -214,66 +227,6 @@ impl fmt::Debug for HttpArtifacts {
     }
 }
 
-/// What was wrong with bytes on their way out.
-#[derive(Default)]
-struct Spoilt(std::sync::Mutex<Option<ArtifactError>>);
-
-impl Spoilt {
-    fn note(&self, error: ArtifactError) {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error);
-    }
-
-    fn take(&self) -> Option<ArtifactError> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
-    }
-}
-
-/// Why a stream ends early. The reason itself is in [`Spoilt`].
-#[derive(Debug, thiserror::Error)]
-#[error("the bytes are not those that were announced")]
-struct NotThose;
-
-/// Lets bytes pass that are those of an artifact. The last piece is withheld until the whole is
-/// known to be right.
-fn checked(
-    intake: ArtifactIntake,
-    bytes: ByteStream,
-    progress: Arc<AtomicU64>,
-    spoilt: Arc<Spoilt>,
-) -> impl futures::Stream<Item = Result<Bytes, ArtifactSource>> + Send + use<> {
-    stream::unfold(Some((intake, bytes)), move |state| {
-        let (progress, spoilt) = (progress.clone(), spoilt.clone());
-        async move {
-            let (mut intake, mut bytes) = state?;
-            let checked = match bytes.next().await {
-                Some(Ok(piece)) => match intake.take(&piece) {
-                    Ok(()) if intake.left() > 0 => Ok(Some((piece, Some((intake, bytes))))),
-                    Ok(()) => last(intake, &mut bytes).await.map(|()| Some((piece, None))),
-                    Err(error) => Err(error),
-                },
-                Some(Err(error)) => Err(ArtifactError::Unavailable(error)),
-                None => intake.finish().map(|()| None),
-            };
-            progress.fetch_add(1, Ordering::Relaxed);
-            match checked {
-                Ok(next) => next.map(|(piece, state)| (Ok(piece), state)),
-                Err(error) => {
-                    spoilt.note(error);
-                    Some((Err(ArtifactSource::from(NotThose)), None))
-                }
-            }
-        }
-    })
-}
-
-/// Checks that nothing follows, and the whole.
-async fn last(mut intake: ArtifactIntake, bytes: &mut ByteStream) -> Result<(), ArtifactError> {
-    while let Some(piece) = bytes.next().await {
-        intake.take(&piece.map_err(ArtifactError::Unavailable)?)?;
-    }
-    intake.finish()
-}
-
 /// The body of an answer, piece by piece.
 fn received(connection: Arc<Connection>, id: String, response: Response) -> ByteStream {
     stream::unfold(Some((connection, id, response)), |state| async move {
@@ -292,6 +245,6 @@ fn is_ours(response: &Response) -> bool {
     response.headers().contains_key(PROTOCOL)
 }
 
-fn unavailable(source: impl Into<ArtifactSource>) -> ArtifactError {
+pub(super) fn unavailable(source: impl Into<ArtifactSource>) -> ArtifactError {
     ArtifactError::Unavailable(source.into())
 }

@@ -205,7 +205,7 @@ fn parse(url: &str, insecure_http: bool) -> Result<Url, BuildError> {
 }
 
 /// Whether a URL leads to this machine, whatever a resolver says.
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     if host == "localhost" || host.ends_with(".localhost") {
         return true;
@@ -225,7 +225,7 @@ pub(super) fn bearer(token: &Token) -> Result<HeaderValue, BuildError> {
 }
 
 /// The certificates that are trusted beside those of the system.
-fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, BuildError> {
+pub(super) fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, BuildError> {
     if pem.is_empty() {
         return Ok(Vec::new());
     }
@@ -234,7 +234,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, BuildError> {
     if found.is_empty() { Err(BuildError::Certificates(None)) } else { Ok(found) }
 }
 
-fn own_client(base: &Url, trusted: Vec<Certificate>) -> reqwest::ClientBuilder {
+pub(super) fn own_client(base: &Url, trusted: Vec<Certificate>) -> reqwest::ClientBuilder {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())

@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request
 use runners_core::{
     ArtifactError, ArtifactKey, ArtifactStore, Digest, Principal, Scope, TenantId, TokenKind,
 };
+use std::sync::Arc;
 
 /// Carries one request about one artifact out.
 pub(super) async fn answer(
@@ -22,14 +23,7 @@ pub(super) async fn answer(
     head: &Parts,
     body: RequestBody,
 ) -> Result<Response<ReplyBody>, Refusal> {
-    let token = authorise::token(&head.headers)?;
-    authorise::check_kind(&token, &[TokenKind::Runner, TokenKind::Api], "an artifact")?;
-    let principal = authorise::principal(face, &token, head.extensions.get().copied()).await?;
-    drop(token);
-    let tenant = reached(face, principal, head).await?;
-    let store = face.artifacts.as_ref().ok_or_else(|| {
-        Refusal::new(Code::NoArtifacts, "give the server an artifact store, or use another one")
-    })?;
+    let (store, tenant) = admitted(face, head).await?;
     let key = ArtifactKey { tenant, digest };
     let answered = match head.method {
         Method::PUT => put(face, &**store, key, &head.headers, body).await,
@@ -41,6 +35,22 @@ pub(super) async fn answer(
     let mut response = answered.unwrap_or_else(Refusal::into_response);
     response.headers_mut().insert(ARTIFACT_BYTES_MAX, limit);
     Ok(response)
+}
+
+/// The store, and whose artifacts there a request reaches.
+pub(super) async fn admitted<'f>(
+    face: &'f Inner,
+    head: &Parts,
+) -> Result<(&'f Arc<dyn ArtifactStore>, TenantId), Refusal> {
+    let token = authorise::token(&head.headers)?;
+    authorise::check_kind(&token, &[TokenKind::Runner, TokenKind::Api], "an artifact")?;
+    let principal = authorise::principal(face, &token, head.extensions.get().copied()).await?;
+    drop(token);
+    let tenant = reached(face, principal, head).await?;
+    let store = face.artifacts.as_ref().ok_or_else(|| {
+        Refusal::new(Code::NoArtifacts, "give the server an artifact store, or use another one")
+    })?;
+    Ok((store, tenant))
 }
 
 /// Whose artifacts a request reaches: the principal's own, or those of a tenant for which it hosts a
@@ -64,7 +74,7 @@ async fn reached(face: &Inner, principal: Principal, head: &Parts) -> Result<Ten
 /// Whose artifacts a principal owns, if it may do this with them.
 fn tenant(principal: &Principal, method: &Method) -> Result<TenantId, Refusal> {
     let wanted = match *method {
-        Method::PUT => Scope::Submit,
+        Method::PUT | Method::POST => Scope::Submit,
         Method::DELETE => Scope::Admin,
         _ => Scope::Read,
     };
@@ -155,13 +165,13 @@ fn described(status: StatusCode, body: ReplyBody, etag: &str) -> Response<ReplyB
     response
 }
 
-fn empty(status: StatusCode) -> Response<ReplyBody> {
+pub(super) fn empty(status: StatusCode) -> Response<ReplyBody> {
     let mut response = Response::new(ReplyBody::bytes(""));
     *response.status_mut() = status;
     response
 }
 
-fn refused(error: ArtifactError) -> Refusal {
+pub(super) fn refused(error: ArtifactError) -> Refusal {
     match error {
         ArtifactError::Missing(_) => Refusal::new(Code::NotFound, format!("{error}: put it first")),
         ArtifactError::Mismatch(_) => Refusal::new(Code::Mismatch, format!("{error}: send the right ones")),

@@ -4,6 +4,7 @@
 mod artifacts;
 mod calls;
 mod schemas;
+mod uploads;
 
 use self::schemas::{Components, Schemas};
 use crate::{
@@ -69,6 +70,8 @@ fn document() -> Value {
         );
     }
     paths.insert("/v1/artifacts/{sha256}".to_owned(), artifacts::item(&mut schemas));
+    paths.insert("/v1/artifacts/{sha256}/uploads".to_owned(), uploads::all(&mut schemas));
+    paths.insert("/v1/artifacts/{sha256}/uploads/{upload}".to_owned(), uploads::one(&mut schemas));
     paths.insert("/healthz".to_owned(), health(&mut schemas));
     let tags: Vec<Value> =
         TAGS.iter().map(|(name, about)| json!({ "name": name, "description": about })).collect();

@@ -4,7 +4,9 @@
 #[cfg(feature = "openapi")]
 use crate::server::description;
 use crate::{
-    server::{Inner, artifacts, body::RequestBody, call, refusal::Refusal, reply::ReplyBody, stream},
+    server::{
+        Inner, artifacts, body::RequestBody, call, refusal::Refusal, reply::ReplyBody, stream, uploads,
+    },
     wire::{PROTOCOL, PROTOCOL_MAX, PROTOCOL_MIN, REQUEST_ID, problem::Code, route::Route},
 };
 use futures::{
@@ -12,7 +14,7 @@ use futures::{
     future::{self, BoxFuture},
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header, request::Parts};
-use runners_core::{Digest, live::StreamId};
+use runners_core::{Digest, UploadId, live::StreamId};
 use std::{
     panic::{self, AssertUnwindSafe},
     sync::Arc,
@@ -30,6 +32,8 @@ enum Place {
     Health,
     Call(Route),
     Artifact(Digest),
+    /// The uploads of an artifact, or the one that is named.
+    Upload(Digest, Option<UploadId>),
     Stream(StreamId),
     #[cfg(feature = "openapi")]
     File(runners_core::openapi::DocumentationFile),
@@ -105,6 +109,10 @@ fn begin(face: &Arc<Inner>, head: Parts, body: RequestBody) -> Result<Exchange, 
             check_protocol(&head.headers)?;
             async move { artifacts::answer(&face, digest, &head, body).await }.boxed()
         }
+        Place::Upload(digest, upload) => {
+            check_protocol(&head.headers)?;
+            async move { uploads::answer(&face, digest, upload, &head, body).await }.boxed()
+        }
     })
 }
 
@@ -129,6 +137,9 @@ fn place(face: &Inner, path: &str) -> Result<Place, Refusal> {
         return Ok(Place::File(file));
     }
     let rest = rest.strip_prefix("/v1/").ok_or_else(unknown)?;
+    if let Some((digest, below)) = rest.strip_prefix("artifacts/").and_then(|rest| rest.split_once('/')) {
+        return upload_at(digest, below).ok_or_else(unknown);
+    }
     if let Some(digest) = rest.strip_prefix("artifacts/") {
         let malformed = |error| Refusal::new(Code::NotFound, format!("this is not an artifact: {error}"));
         return digest.parse().map(Place::Artifact).map_err(malformed);
@@ -140,12 +151,22 @@ fn place(face: &Inner, path: &str) -> Result<Place, Refusal> {
     Route::at(rest).map(Place::Call).ok_or_else(unknown)
 }
 
+/// What stands below an artifact: `uploads`, or one of them.
+fn upload_at(digest: &str, below: &str) -> Option<Place> {
+    let digest = digest.parse().ok()?;
+    let upload = match below.strip_prefix("uploads")? {
+        "" => None,
+        named => Some(named.strip_prefix('/')?.parse().ok()?),
+    };
+    Some(Place::Upload(digest, upload))
+}
+
 fn check_method(place: &Place, method: &Method) -> Result<(), Refusal> {
     let allowed: (&[Method], &'static str) = match place {
         Place::Health => (&[Method::GET, Method::HEAD], "GET, HEAD"),
         #[cfg(feature = "openapi")]
         Place::File(_) => (&[Method::GET, Method::HEAD], "GET, HEAD"),
-        Place::Call(_) => (&[Method::POST], "POST"),
+        Place::Call(_) | Place::Upload(..) => (&[Method::POST], "POST"),
         Place::Stream(_) => (&[Method::GET], "GET"),
         Place::Artifact(_) => {
             (&[Method::GET, Method::HEAD, Method::PUT, Method::DELETE], "GET, HEAD, PUT, DELETE")

@@ -23,5 +23,6 @@ mod support;
 mod tls;
 
 mod tokens;
+mod uploads;
 #[cfg(feature = "webhooks")]
 mod webhooks;

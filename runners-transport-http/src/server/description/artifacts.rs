@@ -6,7 +6,7 @@ use runners_core::{Digest, TokenKind};
 use serde_json::{Value, json};
 
 /// The problems that any request about an artifact may be answered with.
-const PROBLEMS: &[Code] = &[
+pub(super) const PROBLEMS: &[Code] = &[
     Code::UnsupportedProtocol,
     Code::Unauthorized,
     Code::WrongToken,
@@ -105,7 +105,7 @@ fn header_parameter(name: &str, about: &str) -> Value {
     json!({ "name": name, "in": "header", "description": about, "schema": text_schema() })
 }
 
-fn about_limit() -> Value {
+pub(super) fn about_limit() -> Value {
     headers([("Runners-Artifact-Bytes-Max", limit())])
 }
 

@@ -69,6 +69,11 @@ impl Schemas {
         self.requests.subschema_for::<T>().to_value()
     }
 
+    /// What a kind of answer has that is no reply of the control plane.
+    pub(super) fn answer<T: JsonSchema>(&mut self) -> Value {
+        self.replies.subschema_for::<T>().to_value()
+    }
+
     /// Those replies of all that are named.
     pub(super) fn reply(&mut self, names: &[&str]) -> Value {
         let all = Reply::json_schema(&mut self.replies).to_value();

@@ -1,0 +1,216 @@
+//! Large artifacts, uploaded straight to where the control plane keeps them: under a grant of its own, and
+//! taken over by it. Whoever cannot reach the storage sends the bytes through the control plane, as those
+//! of servers that grant nothing always go.
+
+use crate::{
+    client::{
+        artifacts::{HttpArtifacts, unavailable},
+        builder,
+        exchange::Trouble,
+    },
+    wire::{JSON, REPLY_BYTES_MAX, STALL_MAX, deadline::within},
+};
+use futures::{StreamExt as _, stream};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use reqwest::{Body, RequestBuilder, Url};
+use runners_core::{
+    ArtifactError, ArtifactGuard, ArtifactIntake, ArtifactKey, BootTime, ByteStream,
+    protocol::{UploadGrant, UploadRequest},
+};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+/// From how many bytes on an artifact is worth the two calls that an upload takes: 1 MiB.
+const BYTES_MIN: u64 = 1 << 20;
+
+/// How long nobody asks for a grant after one came to nothing.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(600);
+
+/// What the clones of a client know of uploads.
+#[derive(Debug, Default)]
+pub(super) struct Uploads {
+    /// Before this, bytes go through the control plane.
+    rests_until: Mutex<Option<BootTime>>,
+    /// That they do is said once.
+    is_told: AtomicBool,
+    /// Where the last grant led, and the connections there.
+    storage: Mutex<Option<(String, reqwest::Client)>>,
+}
+
+/// What became of an upload.
+enum Uploaded {
+    Whole,
+    /// Nothing of the bytes was taken: the storage was not reached.
+    Untouched,
+    Failed(Trouble),
+}
+
+impl HttpArtifacts {
+    /// Uploads an artifact to where it is kept; or gives its bytes back, untouched, to be put.
+    pub(super) async fn upload(
+        &self,
+        key: ArtifactKey,
+        length: u64,
+        intake: &ArtifactIntake,
+        bytes: ByteStream,
+    ) -> Result<Option<ByteStream>, ArtifactError> {
+        if length < BYTES_MIN || self.uploads.rests(self.connection.clock.boot()) {
+            return Ok(Some(bytes));
+        }
+        let Some(grant) = self.granted(key, length).await else {
+            self.rest();
+            return Ok(Some(bytes));
+        };
+        let Some(request) = self.request_to_storage(&grant, length) else {
+            self.rest_and_tell("the control plane names a storage that this side does not go to");
+            return Ok(Some(bytes));
+        };
+        let bytes = Lent(Arc::new(Mutex::new(bytes)));
+        let (guard, body) = ArtifactGuard::over(intake.clone(), bytes.lend());
+        let uploaded = self.carry(request.body(Body::wrap_stream(body)), &guard).await;
+        if let Some(error) = guard.spoilt() {
+            return Err(error);
+        }
+        match uploaded {
+            Uploaded::Whole => self.have_taken(key, length, &grant).await.map(|()| None),
+            Uploaded::Untouched => {
+                self.rest_and_tell("the storage cannot be reached from here");
+                Ok(Some(bytes.lend()))
+            }
+            Uploaded::Failed(trouble) => {
+                self.rest_and_tell("the storage did not take an upload");
+                Err(unavailable(trouble))
+            }
+        }
+    }
+
+    /// Asks for a grant. A server that does not know of them, or gives none, gets the bytes.
+    async fn granted(&self, key: ArtifactKey, length: u64) -> Option<UploadGrant> {
+        let (request, id) = self.request(Method::POST, &key, "/uploads");
+        let response = self.send(about(request, length), &id, &ArtifactGuard::default()).await.ok()?;
+        let is_short = response.content_length().is_some_and(|length| length <= REPLY_BYTES_MAX as u64);
+        if response.status() != StatusCode::OK || !is_short {
+            return None;
+        }
+        let read = within(&*self.connection.clock, STALL_MAX, response.bytes()).await?;
+        serde_json::from_slice(&read.ok()?).ok()
+    }
+
+    /// Has the control plane take over what was uploaded.
+    async fn have_taken(
+        &self,
+        key: ArtifactKey,
+        length: u64,
+        grant: &UploadGrant,
+    ) -> Result<(), ArtifactError> {
+        let (request, id) = self.request(Method::POST, &key, &format!("/uploads/{}", grant.upload));
+        let response = self.send(about(request, length), &id, &ArtifactGuard::default()).await?;
+        if response.status() == StatusCode::NO_CONTENT {
+            return Ok(());
+        }
+        match self.refused(key, length, &id, response).await {
+            // The right bytes went out, and others arrived, or none: the next try takes the other way.
+            error @ (ArtifactError::Mismatch(_) | ArtifactError::Missing(_)) => {
+                self.rest_and_tell("what was uploaded to the storage did not arrive as it was sent");
+                Err(unavailable(error))
+            }
+            error => Err(error),
+        }
+    }
+
+    /// A request to where a grant leads, if that is somewhere to go.
+    fn request_to_storage(&self, grant: &UploadGrant, length: u64) -> Option<RequestBuilder> {
+        let url = Url::parse(&grant.url).ok().filter(|url| self.goes_to(url))?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in grant.headers.iter().take(UploadGrant::HEADERS_MAX) {
+            headers.insert(HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?);
+        }
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        Some(self.client_of(&url)?.put(url).headers(headers))
+    }
+
+    /// Bytes go nowhere less safe than the control plane is: not in the clear if it is spoken to over
+    /// TLS, and not to this machine if it is another one.
+    fn goes_to(&self, url: &Url) -> bool {
+        let base = &self.connection.base;
+        let is_as_safe = url.scheme() == "https" || (url.scheme() == "http" && base.scheme() == "http");
+        is_as_safe && (builder::is_loopback(base) || !builder::is_loopback(url))
+    }
+
+    fn client_of(&self, url: &Url) -> Option<reqwest::Client> {
+        // A client that the host has made has its proxies and certificates.
+        let Some(pem) = &self.connection.certificates else { return Some(self.connection.client.clone()) };
+        let origin = url.origin().ascii_serialization();
+        let mut storage = self.uploads.storage.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, client)) = storage.as_ref().filter(|(at, _)| *at == origin) {
+            return Some(client.clone());
+        }
+        let client = builder::own_client(url, builder::certificates(pem).ok()?).build().ok()?;
+        *storage = Some((origin, client.clone()));
+        Some(client)
+    }
+
+    async fn carry(&self, request: RequestBuilder, guard: &ArtifactGuard) -> Uploaded {
+        let id = String::from("to the storage");
+        let mut sending = Box::pin(request.send());
+        loop {
+            let before = guard.pieces();
+            match within(&*self.connection.clock, STALL_MAX, sending.as_mut()).await {
+                Some(Ok(response)) if response.status().is_success() => return Uploaded::Whole,
+                Some(Ok(response)) => {
+                    return Uploaded::Failed(Trouble::Refused { id, status: response.status() });
+                }
+                Some(Err(source)) if source.is_connect() => return Uploaded::Untouched,
+                Some(Err(source)) => {
+                    // The URL has a signature.
+                    return Uploaded::Failed(Trouble::Broken { id, source: source.without_url() });
+                }
+                None if guard.pieces() == before => {
+                    return Uploaded::Failed(Trouble::Late { id, within: STALL_MAX });
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn rest(&self) {
+        let until = self.connection.clock.boot() + ASK_AGAIN_AFTER;
+        *self.uploads.rests_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    }
+
+    fn rest_and_tell(&self, why: &str) {
+        self.rest();
+        if !self.uploads.is_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(why, "artifacts go through the control plane");
+        }
+    }
+}
+
+impl Uploads {
+    fn rests(&self, now: BootTime) -> bool {
+        self.rests_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| now < until)
+    }
+}
+
+/// Bytes that are lent, to one after the other, and not lost with whoever took none of them.
+struct Lent(Arc<Mutex<ByteStream>>);
+
+impl Lent {
+    fn lend(&self) -> ByteStream {
+        let bytes = self.0.clone();
+        stream::poll_fn(move |context| {
+            bytes.lock().unwrap_or_else(PoisonError::into_inner).poll_next_unpin(context)
+        })
+        .boxed()
+    }
+}
+
+fn about(request: RequestBuilder, length: u64) -> RequestBuilder {
+    let body = serde_json::to_vec(&UploadRequest { length }).expect("invariant: it is plain data");
+    request.header(header::CONTENT_TYPE, JSON).body(body)
+}
