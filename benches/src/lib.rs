@@ -11,6 +11,7 @@ pub mod flows;
 pub mod grants;
 pub mod journey;
 pub mod lean;
+pub mod live;
 pub mod machine;
 pub mod orchestrated;
 pub mod peer;

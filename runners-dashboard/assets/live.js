@@ -58,7 +58,10 @@
       socket.binaryType = "arraybuffer";
       this.socket = socket;
       this.hear();
-      socket.onopen = () => { if (document.hidden) this.send({ type: "pause" }); };
+      socket.onopen = () => {
+        this.wish();
+        if (document.hidden) this.send({ type: "pause" });
+      };
       socket.onmessage = (event) => {
         if (this.socket !== socket) return;
         this.hear();
@@ -66,6 +69,12 @@
         else this.drawing = this.drawing.then(() => this.draw(event.data, socket)).catch(() => socket.close());
       };
       socket.onclose = () => { if (this.socket === socket) this.cut(); };
+    }
+
+    /** Says how many pictures are wanted, and how wide. */
+    wish() {
+      const chosen = [...this.section.querySelectorAll("[data-live-wish]")].map((choice) => [choice.dataset.liveWish, Number(choice.value)]);
+      this.send({ type: "wish", ...Object.fromEntries(chosen) });
     }
 
     /** Something was heard: the connection is in use. */
@@ -130,6 +139,8 @@
       this.part(".live-tools").hidden = !has;
       this.section.classList.toggle("is-controlled", has);
       this.section.classList.toggle("is-live", Boolean(state));
+      const wishes = this.part(".live-wish");
+      if (wishes) wishes.hidden = !state;
     }
 
     async draw(buffer, socket) {
@@ -258,6 +269,10 @@
     event.preventDefault();
     of(event.target)?.text(event.target.value);
     event.target.value = "";
+  });
+
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-live-wish]")) of(event.target)?.wish();
   });
 
   document.addEventListener("visibilitychange", () => {

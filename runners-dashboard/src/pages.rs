@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod credentials;
 pub(crate) mod environments;
 pub(crate) mod events;
+pub(crate) mod film;
 pub(crate) mod fleet;
 pub(crate) mod flow;
 pub(crate) mod flows;
@@ -67,6 +68,7 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/record/{job}/flow.json", get(recording::download))
         .route("/record/{job}/replay", post(recording::replay))
         .route("/record/{job}/{verb}", post(recording::steer))
+        .route("/jobs/{job}/film", get(film::show))
         .route("/jobs/{job}/requests", get(traffic::requests))
         .route("/jobs/{job}/console", get(traffic::console))
         .route("/runs", get(runs::list))

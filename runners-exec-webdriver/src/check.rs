@@ -79,15 +79,16 @@ impl CheckCatalogue for CheckExecutor {
 impl Executor<RunCheck> for CheckExecutor {
     async fn execute(&self, command: RunCheck, attempt: Attempt) -> Result<CheckResult, Fault> {
         let prepared = self.checks.prepare(command)?;
+        let capture = self.capture.asked_by(&attempt);
         let mut cancelled = pin!(attempt.cancelled());
         let session: Arc<dyn Session> = open(&*self.browser, &*self.clock, cancelled.as_mut()).await?.into();
         let mut shown = Shown::to(&attempt, LiveView::with_clock(&session, Arc::clone(&self.clock)));
         let kept = Kept::by(&attempt);
         let page = Page::with_clock(Arc::clone(&session), Arc::clone(&self.clock))
             .with_observer(Arc::clone(&kept) as Arc<dyn FlowObserver>);
-        let watch = Watch::open(&*session, self.capture, attempt.redactor(), &*self.clock).await;
+        let watch = Watch::open(&*session, capture, attempt.redactor(), &*self.clock).await;
         let filming = shown.filming();
-        filming.begin(self.capture, watch.began());
+        filming.begin(capture, watch.began());
         let ended = {
             let check = async {
                 let ended = prepared.run(page.clone(), &*self.clock).await;
@@ -103,7 +104,7 @@ impl Executor<RunCheck> for CheckExecutor {
             }
         };
         filming.finish(&*kept, &*self.clock).await;
-        let page_errors = heard(&*session, watch, self.capture, &*kept, &*self.clock).await;
+        let page_errors = heard(&*session, watch, capture, &*kept, &*self.clock).await;
         let ended = match ended {
             Ok(mut result) => {
                 if result.state != CheckState::Passed {

@@ -97,7 +97,11 @@ impl FlowExecutor {
         cancelled: impl Future<Output = ()> + Send,
         attempt: Option<&Attempt>,
     ) -> Result<(Result<FlowResult, Fault>, Arc<dyn Session>), Fault> {
-        let mut replay = Replay::new(flow, self.options).with_clock(Arc::clone(&self.clock));
+        let mut options = self.options;
+        if let Some(attempt) = attempt {
+            options.capture = options.capture.asked_by(attempt);
+        }
+        let mut replay = Replay::new(flow, options).with_clock(Arc::clone(&self.clock));
         if let Some((baselines, mode)) = &self.baselines {
             replay = replay.with_baselines(Arc::clone(baselines), *mode);
         }

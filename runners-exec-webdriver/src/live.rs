@@ -1,12 +1,13 @@
 //! What a session shows while it is used, and what a person does to it. Chromium sends pictures by itself
-//! (`screencast`), other browsers are asked for them (`pictures`); who looks is counted in `audience`. Input
-//! goes over the DevTools protocol (`input`, `keyboard`) or as actions of WebDriver (`actions`).
+//! (`screencast`), other browsers are asked for them (`pictures`), as often as `pace` says; who looks is counted in
+//! `audience`. Input goes over the DevTools protocol (`input`, `keyboard`) or as actions of WebDriver (`actions`).
 
 mod actions;
 mod audience;
 mod chromium;
 mod input;
 mod keyboard;
+mod pace;
 mod pages;
 mod pictures;
 mod screencast;

@@ -6,6 +6,7 @@
 
 mod credit;
 mod phase;
+mod watching;
 
 pub(crate) use credit::Credit;
 pub(crate) use phase::{Ending, Phase};
@@ -19,6 +20,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     time::Duration,
 };
+use watching::Watching;
 
 /// How many pictures may be under way on one hop.
 pub(crate) const CREDIT: usize = 2;
@@ -30,20 +32,6 @@ pub(crate) const REOPEN_WITHIN: Duration = Duration::from_secs(30);
 pub(crate) const UNWATCHED_MAX: Duration = Duration::from_secs(30);
 /// How many inputs may wait for the runner, and as many for its answer.
 pub(crate) const INPUTS_MAX: usize = 128;
-
-/// One who looks.
-#[derive(Debug)]
-struct Watching {
-    access: LiveAccess,
-    /// What is under way to them.
-    credit: Credit,
-    /// The newest picture that they were given.
-    given: u64,
-    /// The page that shows it is hidden.
-    paused: bool,
-    /// What became of their inputs, and was not told yet.
-    answers: VecDeque<(u64, Option<String>)>,
-}
 
 /// An input on its way, and whose it is.
 #[derive(Debug)]
@@ -57,6 +45,8 @@ struct Asked {
 #[derive(Debug)]
 pub(crate) struct LiveStream {
     phase: Phase,
+    /// The most that anybody may wish for.
+    wish_max: FrameWish,
     newest: Option<(u64, Frame)>,
     /// How many pictures there were.
     pictures: u64,
@@ -81,10 +71,11 @@ pub(crate) struct LiveStream {
 }
 
 impl LiveStream {
-    /// A stream whose runner is asked to come at `now`.
-    pub(crate) fn new(now: BootTime) -> Self {
+    /// A stream whose runner is asked to come at `now`, and of which nobody gets more than `wish_max`.
+    pub(crate) fn new(now: BootTime, wish_max: FrameWish) -> Self {
         Self {
             phase: Phase::Opening { until: now + OPEN_WITHIN },
+            wish_max,
             newest: None,
             pictures: 0,
             viewers: BTreeMap::new(),
@@ -135,8 +126,7 @@ impl LiveStream {
     /// Somebody begins to look. The newest picture is theirs at once.
     pub(crate) fn join(&mut self, access: LiveAccess) -> u64 {
         self.viewers_ever += 1;
-        let (credit, answers) = (Credit::default(), VecDeque::new());
-        let viewer = Watching { access, credit, given: 0, paused: false, answers };
+        let viewer = Watching::new(access, FrameWish::default().at_most(self.wish_max));
         self.viewers.insert(self.viewers_ever, viewer);
         self.unwatched_since = None;
         self.version += 1;
@@ -163,20 +153,37 @@ impl LiveStream {
         }
     }
 
-    /// What the source is to give; nothing while nobody looks.
-    pub(crate) fn wish(&self) -> Option<FrameWish> {
-        self.viewers.values().any(|viewer| !viewer.paused).then(FrameWish::default)
+    /// What somebody who looks wishes for from now on. They get no more than the limit.
+    pub(crate) fn wish_of(&mut self, viewer: u64, wish: FrameWish) {
+        let wish = wish.at_most(self.wish_max);
+        let Some(viewer) = self.viewers.get_mut(&viewer) else { return };
+        if std::mem::replace(&mut viewer.wish, wish) != wish {
+            self.version += 1;
+        }
     }
 
-    /// The newest picture, if somebody has not seen it and has room for it.
-    pub(crate) fn picture_for(&mut self, viewer: u64) -> Option<(u64, Frame)> {
+    /// What somebody who looks gets at the most.
+    pub(crate) fn wished_by(&self, viewer: u64) -> FrameWish {
+        self.viewers.get(&viewer).map_or(self.wish_max, |viewer| viewer.wish)
+    }
+
+    /// What the source is to give, which does for everybody who looks; nothing while nobody does.
+    pub(crate) fn wish(&self) -> Option<FrameWish> {
+        let looking = self.viewers.values().filter(|viewer| !viewer.paused);
+        looking.map(|viewer| viewer.wish).reduce(FrameWish::or_more)
+    }
+
+    /// From when somebody may have the newest picture; `None` until something changes.
+    pub(crate) fn picture_at(&self, viewer: u64) -> Option<BootTime> {
+        let (newest, _) = self.newest.as_ref()?;
+        self.viewers.get(&viewer)?.picture_at(*newest, self.wish()?.per_second_max)
+    }
+
+    /// The newest picture, if somebody has not seen it, has room for it, and wishes for it by now.
+    pub(crate) fn picture_for(&mut self, viewer: u64, now: BootTime) -> Option<(u64, Frame)> {
+        self.picture_at(viewer).filter(|at| *at <= now)?;
         let (newest, frame) = self.newest.as_ref()?;
-        let viewer = self.viewers.get_mut(&viewer)?;
-        if viewer.paused || viewer.given >= *newest || !viewer.credit.has_room() {
-            return None;
-        }
-        viewer.given = *newest;
-        viewer.credit.sent(*newest);
+        self.viewers.get_mut(&viewer)?.give(*newest, now);
         Some((*newest, frame.clone()))
     }
 
@@ -248,10 +255,8 @@ impl LiveStream {
 
     /// What became of an input of somebody who looks, to be told.
     pub(crate) fn answer(&mut self, viewer: u64, number: u64, problem: Option<String>) {
-        let Some(viewer) = self.viewers.get_mut(&viewer) else { return };
-        viewer.answers.push_back((number, problem));
-        if viewer.answers.len() > 2 * INPUTS_MAX {
-            viewer.answers.pop_front();
+        if let Some(viewer) = self.viewers.get_mut(&viewer) {
+            viewer.answer(number, problem);
         }
     }
 
@@ -346,7 +351,15 @@ impl LiveStream {
     }
 
     pub(crate) const fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Over(_))
+        self.ending().is_some()
+    }
+
+    /// Why it is over, if it is.
+    pub(crate) const fn ending(&self) -> Option<&Ending> {
+        match &self.phase {
+            Phase::Over(ending) => Some(ending),
+            _ => None,
+        }
     }
 
     /// When something happens by itself.
@@ -368,8 +381,8 @@ impl LiveStream {
             _ => false,
         };
         if late {
-            let detail = "the runner did not connect in time: its way out may not carry WebSockets, or it speaks \
-                          to another control plane of this store";
+            let detail =
+                "the runner did not come in time: it may be offline, or its way out carries no WebSockets";
             self.end(Ending::new("timed_out", self.last_error.clone().unwrap_or_else(|| detail.to_owned())));
         } else if self.unwatched_since.is_some_and(|since| since + UNWATCHED_MAX <= now) {
             self.end(Ending::new("unwatched", "nobody looks"));

@@ -63,6 +63,10 @@ fn check_names(spec: &JobSpec) -> Result<(), Refused> {
     }
     sharing::check(spec)?;
     spec.unique.iter().try_for_each(|key| name("spec.unique", key))?;
+    if spec.capture.len() > JobOptions::CAPTURE_MAX {
+        return Err(over_limit("spec.capture", spec.capture.len(), JobOptions::CAPTURE_MAX, "words"));
+    }
+    spec.capture.iter().try_for_each(|word| name("spec.capture", word))?;
     spec.title.iter().try_for_each(|title| line("spec.title", title, JobOptions::TITLE_BYTES_MAX))?;
     if spec.after.len() > JobOptions::AFTER_MAX {
         return Err(over_limit("spec.after", spec.after.len(), JobOptions::AFTER_MAX, "jobs"));
@@ -207,6 +211,8 @@ mod tests {
         assert!(problem(&lonely).starts_with("spec.after: only jobs of the same run"));
         let nosy = submission(|spec| spec.secrets = (0..17).map(|number| format!("s{number}")).collect());
         assert_eq!(problem(&nosy), "spec.secrets: has 17 names, and the limit is 16");
+        let greedy = submission(|spec| spec.capture = (0..9).map(|number| format!("w{number}")).collect());
+        assert_eq!(problem(&greedy), "spec.capture: has 9 words, and the limit is 8");
         let path = submission(|spec| spec.secrets = ["../etc/passwd".to_owned()].into());
         assert!(problem(&path).starts_with("spec.secrets: \"../etc/passwd\" is not 1 to 64 letters"));
         let wide = submission(|spec| spec.audience = (0..33).map(|number| format!("p{number}")).collect());

@@ -38,6 +38,8 @@ struct State {
     open: usize,
     /// How often one began to.
     opened: usize,
+    /// What was wished by who began last.
+    wish: Option<FrameWish>,
     stuck: bool,
     closed: bool,
     inputs: Vec<Input>,
@@ -95,6 +97,11 @@ impl ScriptedFrames {
         self.until(|state| (state.opened >= opened).then_some(())).await;
     }
 
+    /// Completes once somebody has begun to take pictures with this wish.
+    pub async fn until_wish(&self, wish: FrameWish) {
+        self.until(|state| (state.wish == Some(wish)).then_some(())).await;
+    }
+
     /// What was done to it, once it is so much.
     pub async fn inputs(&self, count: usize) -> Vec<Input> {
         self.until(|state| (state.inputs.len() >= count).then(|| state.inputs.clone())).await
@@ -129,10 +136,11 @@ impl Inner {
 
 #[async_trait]
 impl FrameSource for ScriptedFrames {
-    async fn open(&self, _: FrameWish) -> Result<Box<dyn Frames>, FrameError> {
+    async fn open(&self, wish: FrameWish) -> Result<Box<dyn Frames>, FrameError> {
         self.change(|state| {
             state.open += 1;
             state.opened += 1;
+            state.wish = Some(wish);
         });
         Ok(Box::new(Taking { inner: Arc::clone(&self.inner), seen: 0 }))
     }

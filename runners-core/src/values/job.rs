@@ -107,6 +107,10 @@ pub struct JobOptions {
     /// What it is called where jobs are listed, for people. At most [`JobOptions::TITLE_BYTES_MAX`];
     /// [`JobOptions::title_of`] makes one of any text.
     pub title: Option<String>,
+    /// What its runner is to keep beside what it keeps anyway, in words of whoever executes it. Those that have a
+    /// browser know `frames` (what the screen showed), `bodies` (of requests and responses) and `video`. At most
+    /// [`JobOptions::CAPTURE_MAX`].
+    pub capture: BTreeSet<String>,
 }
 
 impl JobOptions {
@@ -120,6 +124,8 @@ impl JobOptions {
     pub const AFTER_MAX: usize = 64;
     /// The largest number of secrets that one job may name.
     pub const SECRETS_MAX: usize = 16;
+    /// The largest number of words that say what is to be kept.
+    pub const CAPTURE_MAX: usize = 8;
     /// The largest number of pools and environments that one job may be signed for.
     pub const AUDIENCE_MAX: usize = 32;
     /// The largest number of bytes in a name: of a pool, a label, a kind or a key.
@@ -175,6 +181,7 @@ impl Default for JobOptions {
             not_after: None,
             unique: None,
             title: None,
+            capture: BTreeSet::new(),
         }
     }
 }
@@ -286,6 +293,9 @@ pub struct JobSpec {
     /// As [`JobOptions::title`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// As [`JobOptions::capture`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub capture: BTreeSet<String>,
 }
 
 impl JobSpec {
@@ -321,6 +331,7 @@ impl JobSpec {
             not_after: options.not_after,
             unique: options.unique,
             title: options.title,
+            capture: options.capture,
         }
     }
 }

@@ -34,6 +34,7 @@ pub enum FrameFormat {
 
 /// What whoever looks would like to get of a source. A source may give less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct FrameWish {
     /// The most pictures per second.
@@ -153,6 +154,40 @@ impl FrameWish {
     pub const fn per_second(mut self, max: u32) -> Self {
         self.per_second_max = max;
         self
+    }
+
+    /// No picture wider than a number of pixels. Builds on [`default`](Self::default).
+    #[must_use]
+    pub const fn width(mut self, max: u32) -> Self {
+        self.width_max = max;
+        self
+    }
+
+    /// Pictures of a quality from 1 to 100. Builds on [`default`](Self::default).
+    #[must_use]
+    pub const fn at_quality(mut self, quality: u32) -> Self {
+        self.quality = quality;
+        self
+    }
+
+    /// What does for both: the greater of each.
+    #[must_use]
+    pub fn or_more(self, other: Self) -> Self {
+        Self {
+            per_second_max: self.per_second_max.max(other.per_second_max),
+            width_max: self.width_max.max(other.width_max),
+            quality: self.quality.max(other.quality),
+        }
+    }
+
+    /// The same within a limit, and no less than one of each.
+    #[must_use]
+    pub fn at_most(self, limit: Self) -> Self {
+        Self {
+            per_second_max: self.per_second_max.clamp(1, limit.per_second_max.max(1)),
+            width_max: self.width_max.clamp(1, limit.width_max.max(1)),
+            quality: self.quality.clamp(1, limit.quality.clamp(1, 100)),
+        }
     }
 }
 

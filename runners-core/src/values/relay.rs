@@ -66,6 +66,8 @@ pub(crate) enum FromViewer {
     Pause,
     /// It is to be seen again.
     Resume,
+    /// How many pictures are wished for, and which.
+    Wish(FrameWish),
     /// From now on, inputs come from here.
     TakeControl,
     /// They come from here no longer.
@@ -153,5 +155,11 @@ mod tests {
             serde_json::from_str(r#"{"type":"input","number":1,"input":{"type":"back"}}"#).unwrap();
         assert_eq!(message, FromViewer::Input { number: 1, input: Input::Back });
         assert_eq!(text(&ToSource::Pause), r#"{"type":"pause"}"#);
+        let message: FromViewer = serde_json::from_str(r#"{"type":"wish","per_second_max":5}"#).unwrap();
+        assert_eq!(
+            message,
+            FromViewer::Wish(FrameWish::default().per_second(5)),
+            "the rest is what is usual"
+        );
     }
 }

@@ -4,7 +4,7 @@ use crate::values::{
     command::Command,
     id::{JobId, StreamId},
     lease::FencingToken,
-    live::{Frame, Input},
+    live::{Frame, FrameWish, Input},
     result::JobResult,
     time::Timestamp,
 };
@@ -25,6 +25,8 @@ pub struct LiveOptions {
     pub viewers_max: usize,
     /// How long a grant is good for.
     pub grant_life: Duration,
+    /// The most that anybody who looks gets: pictures in a second, their width in pixels and their quality.
+    pub wish_max: FrameWish,
 }
 
 /// What somebody may do who looks.
@@ -102,6 +104,8 @@ pub struct LiveState {
     pub may_control: bool,
     /// How many look.
     pub viewers: usize,
+    /// What whoever is told this gets at the most: what they wish for, within the limits of the control plane.
+    pub wish: FrameWish,
 }
 
 /// The stream of an attempt, as its job shows it.
@@ -172,11 +176,13 @@ impl LiveOptions {
             tenant_streams_max: 0,
             viewers_max: 0,
             grant_life: Duration::from_secs(15 * 60),
+            wish_max: FrameWish { per_second_max: 30, width_max: 1920, quality: 90 },
         }
     }
 }
 
-/// 200 streams, 20 of each tenant, each with 32 viewers, and grants that are good for a quarter of an hour.
+/// 200 streams, 20 of each tenant, each with 32 viewers, and grants that are good for a quarter of an hour. Nobody gets
+/// more than 30 pictures in a second, 1920 pixels wide, at quality 90.
 impl Default for LiveOptions {
     fn default() -> Self {
         Self { relay: true, streams_max: 200, tenant_streams_max: 20, viewers_max: 32, ..Self::off() }
@@ -207,6 +213,13 @@ impl fmt::Debug for ViewGrant {
             .field("expires_at", expires_at)
             .finish_non_exhaustive()
     }
+}
+
+impl OpenStream {
+    /// The code of the fault that says that the runner does not reach the relay. Its message says why.
+    pub const RELAY_UNREACHABLE: &'static str = "relay_unreachable";
+    /// The code of the fault that says that the relay does not want the runner. Its message says why.
+    pub const RELAY_REFUSED: &'static str = "relay_refused";
 }
 
 impl Command for OpenStream {

@@ -3,12 +3,14 @@
 mod world;
 
 use runners_core::{
-    Error, Management, Rollout, RunnerId, Scope, TenantId,
-    live::{Input, LiveAccess, LiveControl, LiveEvent, LiveOptions, LivePhase, Relay as _, RelayError},
+    ControlPlane, Error, Management, Rollout, RunnerId, Scope, TenantId,
+    live::{
+        FrameWish, Input, LiveAccess, LiveControl, LiveEvent, LiveOptions, LivePhase, Relay as _, RelayError,
+    },
     metrics::{control_plane as at, runner as runner_at},
     protocol::RefusalCode,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use world::{Hide, Show, World, is, over, picture, runner_of, seen, state, without_relay};
 
 #[tokio::test(start_paused = true)]
@@ -144,9 +146,54 @@ async fn a_runner_that_does_not_reach_the_relay_is_told_and_counted() {
     let job = world.job(&Show).await;
     *world.wire.inner.lock().unwrap() = None;
     let mut viewer = world.watch(job.id(), LiveAccess::View).await;
-    assert_eq!(over(&mut viewer).await, "timed_out");
+    let told = state(&mut viewer, |state| state.phase == LivePhase::Over).await;
+    assert_eq!(told.reason, "relay_unreachable");
+    assert!(told.detail.contains("there is no way"), "{}", told.detail);
+    let stream = world.user(&[Scope::Read]).stream(job.id()).await.unwrap().expect("the job tells it too");
+    assert_eq!((stream.phase, stream.last_error), (LivePhase::Over, Some(told.detail)));
     assert_eq!(world.metrics.sum(&at::RELAY_TIMEOUTS), 1.0);
     assert!(world.runner_metrics.sum(&runner_at::RELAY_FAILURES) >= 3.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_another_control_plane_refuses_says_what_to_do() {
+    let (world, elsewhere) = (World::new().await, World::new().await);
+    let job = world.job(&Show).await;
+    let runner = runner_of(&world.control, job.id()).await;
+    let leads_to = |control: &ControlPlane| {
+        *world.wire.inner.lock().unwrap() = Some(Arc::new(control.relay(TenantId::DEFAULT, runner)));
+    };
+    leads_to(&elsewhere.control);
+    let mut viewer = world.watch(job.id(), LiveAccess::View).await;
+    let told = state(&mut viewer, |state| state.phase == LivePhase::Over).await;
+    assert_eq!(told.reason, "relay_refused");
+    assert!(told.detail.contains("several control planes"), "{}", told.detail);
+    assert!(world.metrics.of(&at::RELAY_TIMEOUTS).is_empty(), "it has come, to the wrong one");
+    leads_to(&world.control);
+    world.source.put("a");
+    let mut again = world.watch(job.id(), LiveAccess::View).await;
+    assert_eq!(seen(&mut again).await, "a", "what was wrong keeps nobody from another try");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_looks_chooses_how_much_within_the_limits_and_the_source_gives_the_most_of_it() {
+    let mut options = LiveOptions::default();
+    options.wish_max = FrameWish::default().per_second(10).width(800);
+    let world = World::with(options, Rollout::default()).await;
+    let job = world.job(&Show).await;
+    world.source.put("a");
+    let mut one = world.watch(job.id(), LiveAccess::View).await;
+    let mut other = world.watch(job.id(), LiveAccess::View).await;
+    assert_eq!((seen(&mut one).await, seen(&mut other).await), ("a".into(), "a".into()));
+    one.wish(FrameWish::default().per_second(1).width(320));
+    let told = state(&mut one, |state| state.wish.width_max == 320).await;
+    assert_eq!((told.wish.per_second_max, told.wish.quality), (1, 70));
+    other.wish(FrameWish::default().per_second(60).width(5000));
+    let limit = FrameWish::default().per_second(10).width(800);
+    assert_eq!(state(&mut other, |_| true).await.wish, limit);
+    world.source.until_wish(limit).await;
+    drop(other);
+    world.source.until_wish(FrameWish::default().per_second(1).width(320)).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -80,7 +80,7 @@ pub(crate) async fn show(
             (sections::trouble(view))
         }
         div #why data-part { (why) }
-        div #watch data-part { (watch::section(&visitor, view).await) }
+        div #watch data-part { (watch::section(&site, &visitor, view).await) }
         div #result data-part {
             (result::show(&visitor, view, result.as_deref()))
             (sections::pictures(&visitor, view, result.as_deref()))

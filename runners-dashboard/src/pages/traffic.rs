@@ -1,6 +1,7 @@
 //! What a page asked for and what its console said, as an attempt has left it: a HAR and a list of
 //! console entries, read here and shown without script. What stands in them is somebody else's text.
 
+use super::film::FILM;
 use crate::{
     failure::Failure,
     form::Form,
@@ -20,8 +21,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 use std::time::Duration;
 
 /// The names under which attempts leave them.
-const REQUESTS: &str = "network.har";
-const CONSOLE: &str = "console.json";
+pub(super) const REQUESTS: &str = "network.har";
+pub(super) const CONSOLE: &str = "console.json";
 
 /// The largest one that is read.
 const BYTES_MAX: u64 = 32 << 20;
@@ -33,28 +34,28 @@ const ROWS: usize = 200;
 const TEXT_CHARACTERS_MAX: usize = 500;
 
 #[derive(Debug, Deserialize)]
-struct Har {
-    log: Log,
+pub(super) struct Har {
+    pub(super) log: Log,
 }
 
 #[derive(Debug, Deserialize)]
-struct Log {
+pub(super) struct Log {
     #[serde(default)]
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
     #[serde(default)]
     comment: String,
 }
 
 #[derive(Debug, Deserialize)]
-struct Entry {
+pub(super) struct Entry {
     /// How long it took, in milliseconds.
     #[serde(default)]
     time: f64,
-    request: Asked,
+    pub(super) request: Asked,
     response: Answer,
     /// How many milliseconds after the flow it began.
     #[serde(rename = "_at_ms", default)]
-    at_ms: u64,
+    pub(super) at_ms: u64,
     #[serde(rename = "_resourceType", default)]
     kind: String,
     #[serde(rename = "_step")]
@@ -62,9 +63,9 @@ struct Entry {
 }
 
 #[derive(Debug, Deserialize)]
-struct Asked {
-    method: String,
-    url: String,
+pub(super) struct Asked {
+    pub(super) method: String,
+    pub(super) url: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,21 +90,21 @@ struct Content {
 }
 
 #[derive(Debug, Deserialize)]
-struct Console {
+pub(super) struct Console {
     #[serde(default)]
-    entries: Vec<Said>,
+    pub(super) entries: Vec<Said>,
     #[serde(default)]
     left_out: u64,
 }
 
 #[derive(Debug, Deserialize)]
-struct Said {
+pub(super) struct Said {
     #[serde(default)]
-    at_ms: u64,
+    pub(super) at_ms: u64,
     #[serde(default)]
-    level: String,
+    pub(super) level: String,
     #[serde(default)]
-    text: String,
+    pub(super) text: String,
     #[serde(default)]
     url: String,
     #[serde(default)]
@@ -116,8 +117,9 @@ pub(crate) fn links(visitor: &Visitor, view: &JobView) -> Markup {
     let has = |name: &str| view.artifacts.iter().any(|artifact| artifact.name == name);
     let to = |what: &str| visitor.place.to(format_args!("jobs/{}/{what}", view.job));
     html! {
-        @if has(REQUESTS) || has(CONSOLE) {
+        @if has(REQUESTS) || has(CONSOLE) || has(FILM) {
             p.buttons {
+                @if has(FILM) { a.button href=(to("film")) { "Film" } }
                 @if has(REQUESTS) { a.button href=(to("requests")) { "Requests" } }
                 @if has(CONSOLE) { a.button href=(to("console")) { "Console" } }
             }
@@ -185,7 +187,7 @@ impl Entry {
         if self.time.is_finite() { self.time.max(0.0) } else { 0.0 }
     }
 
-    fn answer(&self) -> (words::Tone, String) {
+    pub(super) fn answer(&self) -> (words::Tone, String) {
         match self.response.code {
             code @ 100..400 => ("passed", code.to_string()),
             code @ 400..500 => ("flaky", code.to_string()),
@@ -251,7 +253,7 @@ fn said_rows(entries: &[Said]) -> Markup {
     }
 }
 
-fn tone_of(level: &str) -> words::Tone {
+pub(super) fn tone_of(level: &str) -> words::Tone {
     match level {
         "error" => "failed",
         "warning" => "flaky",
@@ -260,7 +262,7 @@ fn tone_of(level: &str) -> words::Tone {
     }
 }
 
-fn head(visitor: &Visitor, view: &JobView, artifact: &ArtifactView, words: &str) -> Markup {
+pub(super) fn head(visitor: &Visitor, view: &JobView, artifact: &ArtifactView, words: &str) -> Markup {
     let job = visitor.place.to(format_args!("jobs/{}", view.job));
     let number = view.attempts.iter().find(|attempt| attempt.grant == artifact.grant);
     html! {
@@ -297,7 +299,7 @@ fn rows_pager(
 }
 
 /// The artifact of an attempt, of the last one that has left it unless the form says which.
-async fn left(
+pub(super) async fn left(
     visitor: &Visitor,
     job: JobId,
     name: &str,
@@ -312,7 +314,10 @@ async fn left(
     Ok((found.ok_or_else(missing)?, view))
 }
 
-async fn read<T: DeserializeOwned>(visitor: &Visitor, artifact: &ArtifactView) -> Result<T, Failure> {
+pub(super) async fn read<T: DeserializeOwned>(
+    visitor: &Visitor,
+    artifact: &ArtifactView,
+) -> Result<T, Failure> {
     if artifact.length > BYTES_MAX {
         let limit = words::size(BYTES_MAX);
         return Err(Failure::invalid(format!("It is over {limit}: download it to look at it.")));
@@ -331,7 +336,7 @@ fn first_row(form: &Form, all: usize) -> Result<usize, Failure> {
 }
 
 /// A text of somebody else, as much as a row has room for.
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     let mut cut: String = text.chars().take(TEXT_CHARACTERS_MAX).collect();
     if cut.len() < text.len() {
         cut.push('…');

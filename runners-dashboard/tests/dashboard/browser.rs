@@ -6,7 +6,12 @@ use crate::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::Client;
-use runners_core::{SystemClock, live::Input, sleep, testing::frames::ScriptedFrames};
+use runners_core::{
+    SystemClock,
+    live::{FrameWish, Input},
+    sleep,
+    testing::frames::ScriptedFrames,
+};
 use serde_json::{Value, json};
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
@@ -20,7 +25,7 @@ use std::{
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A browser for as long as this lives.
-struct Chromium {
+pub(crate) struct Chromium {
     driver: Child,
     client: Client,
     session: String,
@@ -28,7 +33,7 @@ struct Chromium {
 
 impl Chromium {
     /// Nothing where there is no driver.
-    async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         let driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn();
         let Ok(mut driver) = driver else {
             println!("skipped: there is no chromedriver here");
@@ -50,7 +55,7 @@ impl Chromium {
         Some(browser)
     }
 
-    async fn post(&self, path: &str, body: Value) -> Value {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
         let request = self.client.post(format!("{}{path}", self.session)).body(body.to_string());
         let answer = within(request.send()).await.unwrap().text().await.unwrap();
         let answer: Value = serde_json::from_str(&answer).unwrap();
@@ -58,12 +63,35 @@ impl Chromium {
         answer["value"].clone()
     }
 
-    async fn run(&self, script: &str) -> Value {
+    pub(crate) async fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", json!({ "script": script, "args": [] })).await
     }
 
+    /// Takes the session of somebody who has signed in.
+    pub(crate) async fn sign_in(&self, stage: &Stage, session: &str) {
+        let (name, value) = session.split_once('=').unwrap();
+        self.post("/url", json!({ "url": stage.url("sign-in") })).await;
+        self.post("/cookie", json!({ "cookie": { "name": name, "value": value } })).await;
+    }
+
+    /// Shows pages as a phone at night does.
+    pub(crate) async fn narrow_and_dark(&self) {
+        for (method, params) in [
+            (
+                "Emulation.setDeviceMetricsOverride",
+                json!({ "width": 400, "height": 900, "deviceScaleFactor": 1, "mobile": true }),
+            ),
+            (
+                "Emulation.setEmulatedMedia",
+                json!({ "features": [{ "name": "prefers-color-scheme", "value": "dark" }] }),
+            ),
+        ] {
+            self.post("/goog/cdp/execute", json!({ "cmd": method, "params": params })).await;
+        }
+    }
+
     /// Waits until a script says so.
-    async fn until(&self, script: &str) -> Value {
+    pub(crate) async fn until(&self, script: &str) -> Value {
         within(async {
             loop {
                 let told = self.run(script).await;
@@ -87,7 +115,7 @@ impl Chromium {
     }
 
     /// Keeps a picture of the page where somebody says.
-    async fn keep(&self, name: &str) {
+    pub(crate) async fn keep(&self, name: &str) {
         let Some(to) = std::env::var_os("RUNNERS_PICTURES") else { return };
         let request = self.client.get(format!("{}/screenshot", self.session));
         let answer = request.send().await.unwrap().text().await.unwrap();
@@ -108,7 +136,7 @@ impl Drop for Chromium {
 }
 
 /// A picture of one colour, as large as the page.
-fn plain(colour: [u8; 3]) -> Vec<u8> {
+pub(crate) fn plain(colour: [u8; 3]) -> Vec<u8> {
     let (width, height) = ScriptedFrames::VIEWPORT;
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
@@ -135,10 +163,7 @@ async fn a_person_sees_the_page_and_acts_on_it() {
     let stage = Stage::open().await;
     let (job, source, runner) = showing(&stage).await;
     source.put(plain([200, 40, 40]));
-    let session = stage.sign_in(b'a').await.cookie;
-    let (name, value) = session.split_once('=').unwrap();
-    browser.post("/url", json!({ "url": stage.url("sign-in") })).await;
-    browser.post("/cookie", json!({ "cookie": { "name": name, "value": value } })).await;
+    browser.sign_in(&stage, &stage.sign_in(b'a').await.cookie).await;
     browser.post("/url", json!({ "url": stage.url(&format!("jobs/{job}")) })).await;
     browser.until("return document.querySelector('[data-live-do=look]') !== null").await;
     assert_eq!(source.opened(), 0, "nothing is taken until somebody looks");
@@ -147,6 +172,13 @@ async fn a_person_sees_the_page_and_acts_on_it() {
     source.put(plain([30, 90, 200]));
     browser.until(&shows([30, 90, 200])).await;
     browser.keep("live-view").await;
+    browser
+        .run(
+            "const rate = document.querySelector('[data-live-wish=per_second_max]'); rate.value = '5'; \
+              rate.dispatchEvent(new Event('change', { bubbles: true }))",
+        )
+        .await;
+    within(source.until_wish(FrameWish::default().per_second(5))).await;
 
     browser.run("document.querySelector('[data-live-do=control]').click()").await;
     browser.until("return document.querySelector('section.is-controlled') !== null").await;

@@ -3,6 +3,7 @@
 
 mod access;
 mod browser;
+mod film;
 mod forms;
 mod library;
 mod live;

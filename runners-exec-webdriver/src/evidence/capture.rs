@@ -45,6 +45,17 @@ impl Capture {
         self
     }
 
+    /// The same with what the job of an attempt asks for. What nobody here knows is told in its log.
+    pub(crate) fn asked_by(self, attempt: &Attempt) -> Self {
+        attempt.capture().iter().fold(self, |capture, word| {
+            if !Self::WORDS.contains(&&**word) {
+                let known = Self::WORDS.join(", ");
+                attempt.log(format!("{word:?} is nothing that can be kept of it: there is {known}\n"));
+            }
+            capture.with(word)
+        })
+    }
+
     /// What either of both asks for.
     pub(crate) const fn and(self, other: Self) -> Self {
         Self {

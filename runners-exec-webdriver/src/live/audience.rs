@@ -38,8 +38,16 @@ struct Seats {
     /// How many seats were taken, and shows begun.
     count: u64,
     wishes: BTreeMap<u64, FrameWish>,
-    /// The show that is on, by its number.
-    show: Option<(u64, watch::Receiver<Newest>)>,
+    show: Option<Show>,
+}
+
+/// The show that is on.
+#[derive(Clone, Debug)]
+struct Show {
+    number: u64,
+    newest: watch::Receiver<Newest>,
+    /// The newest picture that somebody has taken.
+    taken: Arc<watch::Sender<u64>>,
 }
 
 /// The newest picture of a show.
@@ -66,6 +74,8 @@ pub(super) struct Stage {
     number: u64,
     newest: watch::Sender<Newest>,
     wish: watch::Receiver<Option<FrameWish>>,
+    /// The newest picture that somebody has taken.
+    taken: watch::Receiver<u64>,
     over: watch::Receiver<bool>,
 }
 
@@ -74,7 +84,7 @@ pub(super) struct Stage {
 pub(super) struct Seat {
     audience: Arc<Audience>,
     number: u64,
-    newest: watch::Receiver<Newest>,
+    show: Show,
     /// The least time between two pictures.
     period: Duration,
     /// When the last picture was given, and its number.
@@ -98,20 +108,21 @@ impl Audience {
         let number = seats.count;
         seats.wishes.insert(number, wish);
         self.tell(&seats);
-        let on = seats.show.as_ref().filter(|(_, newest)| newest.borrow().end.is_none());
-        let (newest, stage) = if let Some((_, newest)) = on {
-            (newest.clone(), None)
+        let on = seats.show.as_ref().filter(|show| show.newest.borrow().end.is_none());
+        let (show, stage) = if let Some(show) = on {
+            (show.clone(), None)
         } else {
             let (sender, newest) = watch::channel(Newest::default());
             seats.count += 1;
-            seats.show = Some((seats.count, newest.clone()));
+            let show = Show { number: seats.count, newest, taken: Arc::new(watch::Sender::new(0)) };
+            seats.show = Some(show.clone());
             let (wish, over) = (self.wish.subscribe(), self.over.subscribe());
-            let audience = Arc::clone(self);
-            (newest, Some(Stage { audience, number: seats.count, newest: sender, wish, over }))
+            let (audience, taken) = (Arc::clone(self), show.taken.subscribe());
+            (show, Some(Stage { audience, number: seats.count, newest: sender, wish, taken, over }))
         };
         let period = Duration::from_secs(1) / wish.per_second_max;
         let audience = Arc::clone(self);
-        Ok((Seat { audience, number, newest, period, given: None }, stage))
+        Ok((Seat { audience, number, show, period, given: None }, stage))
     }
 
     /// Tells everybody that it is over.
@@ -124,7 +135,7 @@ impl Audience {
     }
 
     fn tell(&self, seats: &Seats) {
-        let all = seats.wishes.values().copied().reduce(together);
+        let all = seats.wishes.values().copied().reduce(FrameWish::or_more);
         self.wish.send_if_modified(|wish| {
             let is_other = *wish != all;
             *wish = all;
@@ -154,13 +165,20 @@ impl Stage {
         wish
     }
 
-    /// Waits until the wish may be another.
+    /// Whether somebody has taken the newest picture. Until then, another one is of no use to anybody.
+    pub(super) fn is_taken(&self) -> bool {
+        *self.taken.borrow() >= self.newest.borrow().number
+    }
+
+    /// Waits until the wish may be another, or somebody has taken a picture.
     ///
     /// # Cancel safety
     /// Dropping the future loses no change.
     pub(super) async fn changed(&mut self) {
-        // Neither sender is dropped before this.
-        select(pin!(self.wish.changed()), pin!(self.over.changed())).await;
+        // While somebody looks, no sender is dropped before this.
+        let (wish, over, taken) = (self.wish.changed(), self.over.changed(), self.taken.changed());
+        let (wish, over, taken) = (pin!(wish), pin!(over), pin!(taken));
+        select(select(wish, over), taken).await;
     }
 
     pub(super) fn show(&self, frame: Frame) {
@@ -178,7 +196,7 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         let mut seats = self.audience.seats();
-        if seats.show.as_ref().is_some_and(|(number, _)| *number == self.number) {
+        if seats.show.as_ref().is_some_and(|show| show.number == self.number) {
             seats.show = None;
         }
     }
@@ -188,7 +206,7 @@ impl Seat {
     /// Waits until there is a picture.
     pub(super) async fn started(&mut self) -> Result<(), FrameError> {
         let clock = Arc::clone(&self.audience.clock);
-        let there = self.newest.wait_for(|newest| newest.frame.is_some() || newest.end.is_some());
+        let there = self.show.newest.wait_for(|newest| newest.frame.is_some() || newest.end.is_some());
         match within(&*clock, START_TIMEOUT, there).await {
             Some(Ok(newest)) => match &newest.end {
                 None => Ok(()),
@@ -211,13 +229,16 @@ impl Seat {
             }
             None => 0,
         };
-        let newer = self.newest.wait_for(|newest| newest.number > seen || newest.end.is_some());
+        let newer = self.show.newest.wait_for(|newest| newest.number > seen || newest.end.is_some());
         let Ok(newest) = newer.await.map(|newest| newest.clone()) else {
             return Err(FrameError::Unavailable("it has stopped".into()));
         };
         match newest {
             Newest { number, frame: Some(frame), .. } if number > seen => {
                 self.given = Some((clock.boot(), number));
+                self.show
+                    .taken
+                    .send_if_modified(|taken| number > std::mem::replace(taken, number.max(*taken)));
                 Ok(Some(frame))
             }
             Newest { end: Some(End::Broken(why)), .. } => Err(FrameError::Unavailable(why.into())),
@@ -246,18 +267,7 @@ impl Drop for Seat {
 }
 
 fn within_limits(wish: FrameWish) -> FrameWish {
-    let mut limited = wish;
-    limited.per_second_max = wish.per_second_max.clamp(1, PER_SECOND_MAX);
-    limited.width_max = wish.width_max.clamp(WIDTHS.0, WIDTHS.1);
-    limited.quality = wish.quality.clamp(1, 100);
-    limited
-}
-
-/// What does for both.
-fn together(one: FrameWish, other: FrameWish) -> FrameWish {
-    let mut both = one;
-    both.per_second_max = one.per_second_max.max(other.per_second_max);
-    both.width_max = one.width_max.max(other.width_max);
-    both.quality = one.quality.max(other.quality);
-    both
+    let most = FrameWish::default().per_second(PER_SECOND_MAX).width(WIDTHS.1).at_quality(100);
+    let wish = wish.at_most(most);
+    wish.width(wish.width_max.max(WIDTHS.0))
 }

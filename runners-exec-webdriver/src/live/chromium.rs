@@ -7,7 +7,7 @@ use crate::{
     evidence::wire::{Debugger, Wire, WireError},
     within::within,
 };
-use runners_core::Clock;
+use runners_core::{BootTime, Clock};
 use serde_json::json;
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -32,6 +32,8 @@ struct Known {
     context: Option<String>,
     /// The page that is shown, while one is.
     shown: Option<String>,
+    /// When a person did something last.
+    acted: Option<BootTime>,
 }
 
 /// How it is known at which page the session is.
@@ -111,6 +113,16 @@ impl Chromium {
     /// The page that is shown, while one is.
     pub(super) fn shown(&self) -> Option<String> {
         self.known().shown.clone()
+    }
+
+    /// Notes that a person does something now.
+    pub(super) fn note_act(&self) {
+        self.known().acted = Some(self.clock.boot());
+    }
+
+    /// When a person did something last.
+    pub(super) fn acted(&self) -> Option<BootTime> {
+        self.known().acted
     }
 
     /// Says whether the page may be sent to an address.

@@ -71,6 +71,7 @@ impl DevtoolsInput {
         if let Input::Navigate { url } = input {
             self.chromium.check_page(url).map_err(refused)?;
         }
+        self.chromium.note_act();
         let mut line = self.line.lock().await;
         let done = match within(&*self.clock, INPUT_TIMEOUT, self.done(&mut line, input)).await {
             Some(done) => done?,

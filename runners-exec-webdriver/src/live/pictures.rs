@@ -1,8 +1,11 @@
 //! Pictures of a browser that sends none by itself: it is asked for one between two commands of the session. How
 //! often follows from how long one takes, so that the session keeps most of its time.
 
-use super::audience::{End, Stage};
-use super::size;
+use super::{
+    audience::{End, Stage},
+    pace::Pace,
+    size,
+};
 use crate::{
     browser::{BrowserError, Session, page::Page},
     within::within,
@@ -11,13 +14,12 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures::future::{Either, select};
 use runners_core::{
-    BootTime, Clock,
+    Clock,
     live::{Frame, FrameFormat},
 };
 use serde::Deserialize;
 use serde_json::json;
 use std::{
-    collections::VecDeque,
     pin::pin,
     sync::{Arc, Weak},
     time::Duration,
@@ -25,18 +27,15 @@ use std::{
 
 /// The most pictures per second, however few are wished.
 const PER_SECOND_MAX: u32 = 4;
-/// How much longer than a picture takes the session is left alone, at the least.
+/// How many times longer than a picture takes the session is left alone, at the least.
 const REST: u32 = 9;
-/// How long the session is left alone at most.
-const REST_MAX: Duration = Duration::from_secs(10);
-/// By how many pictures it is told how long one takes: the shortest, since others have waited for their turn.
-const TAKEN_MAX: usize = 5;
 /// How long one picture may take.
 const PICTURE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Shows the page that a session is at while somebody looks.
 pub(super) async fn show(session: Weak<dyn Session>, mut stage: Stage, clock: Arc<dyn Clock>) {
-    let mut eye = Asked { clock: &*clock, taken: VecDeque::new(), last: None };
+    let mut eye = Asked { clock: &*clock, last: None };
+    let mut pace = Pace::new(REST, PER_SECOND_MAX);
     while let Some(wish) = stage.wish() {
         let began = clock.boot();
         // Whoever holds the session keeps it open. This does not, but for a picture.
@@ -52,7 +51,8 @@ pub(super) async fn show(session: Weak<dyn Session>, mut stage: Stage, clock: Ar
             Some(Err(error)) => return stage.end(End::Broken(error.to_string())),
             None => return stage.end(End::Broken("the browser did not answer in time".to_owned())),
         }
-        let until = clock.boot() + eye.rest(began, wish.per_second_max);
+        pace.took(clock.boot().since(began));
+        let until = clock.boot() + pace.rest(wish.per_second_max);
         while clock.boot() < until {
             let has_changed =
                 matches!(select(pin!(stage.changed()), clock.sleep_until(until)).await, Either::Left(_));
@@ -66,8 +66,6 @@ pub(super) async fn show(session: Weak<dyn Session>, mut stage: Stage, clock: Ar
 /// What is remembered from one picture to the next.
 struct Asked<'c> {
     clock: &'c dyn Clock,
-    /// How long the last pictures took.
-    taken: VecDeque<Duration>,
     last: Option<Bytes>,
 }
 
@@ -90,17 +88,6 @@ impl Asked<'_> {
         let viewport = in_css_pixels(size, ratio(page).await);
         self.last = Some(bytes.clone());
         Ok(Some(Frame::new(at, format, viewport, bytes)))
-    }
-
-    /// How long the session is left alone, after a picture that began at a time.
-    fn rest(&mut self, began: BootTime, per_second_max: u32) -> Duration {
-        self.taken.push_back(self.clock.boot().since(began));
-        if self.taken.len() > TAKEN_MAX {
-            self.taken.pop_front();
-        }
-        let shortest = self.taken.iter().min().copied().unwrap_or_default();
-        let period = Duration::from_secs(1) / per_second_max.clamp(1, PER_SECOND_MAX);
-        (shortest * REST).min(REST_MAX).max(period)
     }
 }
 

@@ -1,10 +1,13 @@
-//! Pictures that a Chromium sends as its page changes. How fast they come is decided by when they are
-//! acknowledged: the browser leaves out what changes meanwhile, so once a page rests after it was left waiting, it is
-//! asked for the last picture. It is also asked where none comes by itself.
+//! Pictures that a Chromium sends as its page changes. While it is told to, it draws and copies the page with every
+//! change, whatever becomes of the copies; so it is told to stop once a picture has come, and to go on when somebody has
+//! taken it and what pictures cost has left the browser enough time. The first picture after that is what is to be seen
+//! then; if it is the same as before, the page rests, and nothing is drawn until it changes. Where no picture comes, it is
+//! asked for one.
 
 use super::{
     audience::{End, Stage},
     chromium::{Chromium, Unseen},
+    pace::Pace,
     pages::Pages,
 };
 use crate::{
@@ -12,22 +15,24 @@ use crate::{
     within::within,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use futures::future::{Either, select};
 use runners_core::{
     BootTime, Clock, Timestamp,
     live::{Frame, FrameFormat, FrameWish},
 };
 use serde_json::{Value, json};
-use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 /// How long it may take to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
 /// When a page that has sent no picture is asked for one. Asking draws the page once more, which those who do
 /// something there wait for.
 const SILENT_FOR: Duration = Duration::from_millis(400);
-/// How long a page rests before the last picture is asked for, if the browser may have left it out. A flow that
-/// is under way seldom rests as long.
-const REST: Duration = Duration::from_millis(600);
+/// How many times longer than a picture takes, from the screen to here, there is none.
+const REST: u32 = 20;
+/// The most pictures per second.
+const PER_SECOND_MAX: u32 = 30;
 /// How often a page that lies behind another is asked for a picture.
 const HIDDEN_EVERY: Duration = Duration::from_secs(1);
 /// How long a page that is asked for a picture may take before it is asked again.
@@ -66,9 +71,11 @@ struct Screencast<'c> {
     pages: Pages,
     wish: FrameWish,
     on: Option<On>,
-    /// The pictures that are not acknowledged yet, and when one was last.
-    unacknowledged: VecDeque<Value>,
-    acknowledged: BootTime,
+    pace: Pace,
+    /// Since when the browser is told to send nothing.
+    stopped: Option<BootTime>,
+    /// The picture that was shown last.
+    last: Bytes,
 }
 
 /// The page that is shown.
@@ -82,8 +89,6 @@ struct On {
     asked: Asked,
     /// It lies behind another page, so that it sends nothing.
     is_hidden: bool,
-    /// The browser may have left out what the page shows now.
-    may_lack: bool,
     /// When a picture is to be asked for, if none comes.
     due: Option<BootTime>,
 }
@@ -107,15 +112,16 @@ impl<'c> Screencast<'c> {
             pages,
             wish: FrameWish::default(),
             on: None,
-            unacknowledged: VecDeque::new(),
-            acknowledged: BootTime::default(),
+            pace: Pace::new(REST, PER_SECOND_MAX),
+            stopped: None,
+            last: Bytes::new(),
         }
     }
 
     async fn run(&mut self, stage: &mut Stage) -> Result<(), WireError> {
         while let Some(wish) = stage.wish() {
             self.follow(wish).await?;
-            let due = self.due();
+            let due = self.due(stage.is_taken());
             let sleep = async {
                 match due {
                     Some(due) => self.clock.sleep_until(due).await,
@@ -131,7 +137,7 @@ impl<'c> Screencast<'c> {
             };
             match heard {
                 Some(said) => self.hear(said, stage).await?,
-                None => self.do_due().await?,
+                None => self.do_due(stage.is_taken()).await?,
             }
         }
         Ok(())
@@ -149,7 +155,7 @@ impl<'c> Screencast<'c> {
                 let params = json!({ "sessionId": before.session });
                 self.wire.send("", "Target.detachFromTarget", params).await?;
             }
-            self.unacknowledged.clear();
+            self.stopped = None;
             self.chromium.note_shown(shown.as_deref());
             if let Some(target) = shown {
                 let params = json!({ "targetId": target, "flatten": true });
@@ -159,6 +165,7 @@ impl<'c> Screencast<'c> {
         } else if is_other && let Some(on) = self.on.as_ref().filter(|on| !on.session.is_empty()) {
             let session = on.session.clone();
             self.wire.send(&session, "Page.stopScreencast", json!({})).await?;
+            self.last = Bytes::new();
             self.start(&session).await?;
         }
         Ok(())
@@ -169,8 +176,7 @@ impl<'c> Screencast<'c> {
             "format": "jpeg", "quality": self.wish.quality,
             "maxWidth": self.wish.width_max, "maxHeight": self.wish.width_max * 2,
         });
-        self.unacknowledged.clear();
-        self.wire.send(session, "Page.enable", json!({})).await?;
+        self.stopped = None;
         self.wire.send(session, "Page.startScreencast", screen).await?;
         if let Some(on) = &mut self.on {
             on.due = Some(self.clock.boot() + SILENT_FOR);
@@ -179,20 +185,20 @@ impl<'c> Screencast<'c> {
     }
 
     /// When something is to be done by itself.
-    fn due(&self) -> Option<BootTime> {
-        let next = (!self.unacknowledged.is_empty()).then(|| self.acknowledged + self.period());
+    fn due(&self, is_taken: bool) -> Option<BootTime> {
+        let next = self.stopped.filter(|_| is_taken).map(|stopped| self.goes_on(stopped));
         let on = self.on.as_ref().and_then(|on| on.due);
         next.into_iter().chain(on).min()
     }
 
-    async fn do_due(&mut self) -> Result<(), WireError> {
+    async fn do_due(&mut self, is_taken: bool) -> Result<(), WireError> {
         let now = self.clock.boot();
-        if self.acknowledged + self.period() <= now
-            && let Some(number) = self.unacknowledged.pop_front()
+        if is_taken
+            && self.stopped.is_some_and(|stopped| self.goes_on(stopped) <= now)
             && let Some(on) = &self.on
         {
-            self.wire.send(&on.session, "Page.screencastFrameAck", json!({ "sessionId": number })).await?;
-            self.acknowledged = now;
+            let session = on.session.clone();
+            return self.start(&session).await;
         }
         let Some(on) = self.on.as_mut().filter(|on| on.due.is_some_and(|due| due <= now)) else {
             return Ok(());
@@ -218,6 +224,7 @@ impl<'c> Screencast<'c> {
             "Target.attachedToTarget" if said.params["targetInfo"]["targetId"] == *on.target => {
                 let session = said.params["sessionId"].as_str().unwrap_or_default().to_owned();
                 on.session.clone_from(&session);
+                self.wire.send(&session, "Page.enable", json!({})).await?;
                 self.start(&session).await?;
             }
             "Page.screencastVisibilityChanged" if said.session == on.session => {
@@ -227,16 +234,33 @@ impl<'c> Screencast<'c> {
                 }
             }
             "Page.screencastFrame" if said.session == on.session => {
-                if let Some(frame) = sent(&said.params) {
-                    on.viewport = Some(frame.viewport);
-                    stage.show(frame);
-                }
                 on.asked = Asked::Nothing;
-                on.may_lack |= !self.unacknowledged.is_empty();
-                on.due = on.next_due(self.clock.boot());
-                self.unacknowledged.push_back(said.params["sessionId"].clone());
+                on.due = on.is_hidden.then(|| self.clock.boot() + HIDDEN_EVERY);
+                let (session, number) = (on.session.clone(), said.params["sessionId"].clone());
+                self.wire.send(&session, "Page.screencastFrameAck", json!({ "sessionId": number })).await?;
+                if let Some(frame) = sent(&said.params) {
+                    self.take_sent(&session, frame, stage).await?;
+                }
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Shows a picture that was sent, and has the browser rest unless it looks as before.
+    async fn take_sent(&mut self, session: &str, frame: Frame, stage: &Stage) -> Result<(), WireError> {
+        self.pace.took(self.clock.wall().since(frame.at));
+        if let Some(on) = &mut self.on {
+            on.viewport = Some(frame.viewport);
+        }
+        if frame.bytes == self.last {
+            return Ok(());
+        }
+        self.last = frame.bytes.clone();
+        stage.show(frame);
+        if self.stopped.is_none() {
+            self.stopped = Some(self.clock.boot());
+            self.wire.send(session, "Page.stopScreencast", json!({})).await?;
         }
         Ok(())
     }
@@ -253,8 +277,7 @@ impl<'c> Screencast<'c> {
             on.asked = Asked::Nothing;
             let picture = said.result["data"].as_str().and_then(|data| STANDARD.decode(data).ok());
             if let (Some(bytes), Some(viewport)) = (picture, on.viewport) {
-                on.may_lack = false;
-                on.due = on.next_due(now);
+                on.due = on.is_hidden.then(|| now + HIDDEN_EVERY);
                 stage.show(Frame::new(self.clock.wall(), FrameFormat::Jpeg, viewport, bytes.into()));
             } else {
                 on.due = Some(now + HIDDEN_EVERY);
@@ -262,8 +285,9 @@ impl<'c> Screencast<'c> {
         }
     }
 
-    fn period(&self) -> Duration {
-        Duration::from_secs(1) / self.wish.per_second_max.max(1)
+    /// When a browser that was told to stop is told to go on.
+    fn goes_on(&self, stopped: BootTime) -> BootTime {
+        stopped + self.pace.rest_at(self.clock.boot(), self.chromium.acted(), self.wish.per_second_max)
     }
 }
 
@@ -275,17 +299,7 @@ impl On {
             viewport: None,
             asked: Asked::Nothing,
             is_hidden: false,
-            may_lack: false,
             due: None,
-        }
-    }
-
-    /// When a picture is to be asked for, now that there is one.
-    fn next_due(&self, now: BootTime) -> Option<BootTime> {
-        match (self.may_lack, self.is_hidden) {
-            (true, _) => Some(now + REST),
-            (false, true) => Some(now + HIDDEN_EVERY),
-            (false, false) => None,
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     values::{
         id::{StreamId, TenantId},
         lease::FencingToken,
+        live::FrameWish,
         reply::{RefusalCode, Refused},
         view::{LiveOptions, StreamView},
     },
@@ -48,6 +49,12 @@ impl LiveHub {
     pub(crate) fn new(plane: &Arc<Plane>) -> Self {
         Self { plane: Arc::clone(plane) }
     }
+
+    /// The most that anybody who looks gets.
+    #[must_use]
+    pub fn wish_max(&self) -> FrameWish {
+        self.plane.live.options().wish_max
+    }
 }
 
 /// The streams that are open.
@@ -76,6 +83,9 @@ impl Streams {
     /// An attempt runs no longer.
     pub(crate) fn attempt_over(&self, token: FencingToken) {
         if let Some(stream) = self.of(token) {
+            if stream.is_over() {
+                return self.forget(&stream);
+            }
             stream.change(|rules, _| rules.end(Ending::attempt_over()));
         }
     }
@@ -95,12 +105,13 @@ impl Streams {
             return Ok((Arc::clone(stream), false));
         }
         let LiveOptions { streams_max, tenant_streams_max, .. } = self.options;
-        let of_tenant = open.values().filter(|stream| stream.tenant == claims.tenant).count();
+        let running: Vec<_> = open.values().filter(|stream| !stream.is_over()).collect();
+        let of_tenant = running.iter().filter(|stream| stream.tenant == claims.tenant).count();
         for (count, limit, whose) in [
-            (open.len(), streams_max, "of this control plane"),
+            (running.len(), streams_max, "of this control plane"),
             (of_tenant, tenant_streams_max, "of this tenant"),
         ] {
-            if count >= limit && !open.contains_key(&claims.token) {
+            if count >= limit {
                 let detail = format!("{count} live views are open, which is the limit {whose}: try later");
                 return Err(Refused::new(RefusalCode::Exhausted, detail));
             }

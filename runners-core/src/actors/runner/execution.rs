@@ -60,7 +60,8 @@ impl Execution {
         let secrets = self.secrets().await?;
         self.link.redact_by(Redactor::new(secrets.values().map(Secret::expose)));
         self.outfit.hooks.job(&self.order.spec).await?;
-        self.executor.execute(payload, attempt.with_secrets(secrets)).await
+        let attempt = attempt.with_secrets(secrets).with_capture(self.order.spec.capture);
+        self.executor.execute(payload, attempt).await
     }
 
     fn check_signature(&self) -> Result<(), Fault> {

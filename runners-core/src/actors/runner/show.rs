@@ -31,6 +31,9 @@ use tokio_util::sync::CancellationToken;
 /// How long an attempt that was asked may take until it shows something: a browser has to start.
 const SHOW_WITHIN: Duration = Duration::from_secs(15);
 
+/// How long the answer to one who asks may take, the first connection included: whoever asks waits a little longer.
+const OPEN_WITHIN: Duration = Duration::from_secs(25);
+
 /// What a source is, to those who wait for it.
 pub(super) type Shown = Option<Arc<dyn FrameSource>>;
 
@@ -81,12 +84,14 @@ impl Shows {
         }
     }
 
-    /// Answers the signal that asks for a live view, and gives what is to be carried on after it was answered.
+    /// Answers the signal that asks for a live view once there is a connection, or says why there is none; and gives
+    /// what is to be carried on after it was answered.
     pub(super) async fn open(
         &self,
         token: FencingToken,
         payload: Bytes,
     ) -> Result<(Opaque, BoxFuture<'static, ()>), Fault> {
+        let until = self.clock.boot() + OPEN_WITHIN;
         let OpenStream { stream, token: asked } = decode::<OpenStream>(&payload)?;
         if asked != token {
             return Err(Fault::permanent(
@@ -124,9 +129,13 @@ impl Shows {
             random: self.random.clone(),
             measures: self.measures.clone(),
         };
+        let connected = tokio::select! {
+            arrived = streaming.arrive(until) => arrived?,
+            () = stop.cancelled() => return Err(Fault::permanent("replaced", "another stream was asked for")),
+        };
         let carried = async move {
             tokio::select! {
-                () = streaming.carry() => {}
+                () = streaming.carry(connected) => {}
                 () = stop.cancelled() => {}
             }
             tracing::info!(%stream, %token, "the live view is over");

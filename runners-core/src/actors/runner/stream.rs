@@ -2,7 +2,10 @@
 
 use super::{camera::Camera, measures::Measures, show::Shown};
 use crate::{
-    actors::connection::{PING_EVERY, read, write},
+    actors::{
+        connection::{PING_EVERY, read, write},
+        error::with_causes,
+    },
     rules::live::Credit,
     seams::{
         clock::{Clock, sleep},
@@ -14,6 +17,9 @@ use crate::{
         lease::FencingToken,
         live::{FrameWish, Input},
         relay::{FromSource, MESSAGE_BYTES_MAX, ToSource, text},
+        result::Fault,
+        time::BootTime,
+        view::OpenStream,
     },
 };
 use std::{
@@ -26,6 +32,8 @@ use tokio::sync::{Notify, mpsc, watch};
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// The wait before the second try to connect; it doubles with each.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
+/// How often a runner that was asked tries to connect, before it answers that it does not reach the relay.
+const FIRST_TRIES_MAX: u32 = 4;
 /// The longest wait between two tries.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(8);
 /// How long a person's input may take to be carried out.
@@ -88,13 +96,53 @@ impl Desk {
 }
 
 impl Streaming {
-    /// Shows until the relay wants no more, or the attempt is over.
-    pub(super) async fn carry(mut self) {
-        let (mut pictures, mut failures) = (0, 0);
+    /// Connects for the first time, `until` a time at the latest.
+    ///
+    /// # Errors
+    /// What whoever looks is to be told: why there is no connection.
+    pub(super) async fn arrive(&self, until: BootTime) -> Result<Socket, Fault> {
+        let mut tries = 0;
         loop {
-            let connecting = tokio::select! {
-                connected = self.relay.connect(self.stream) => connected,
-                () = sleep(&*self.clock, CONNECT_WITHIN) => Err(RelayError::Unreachable("it took too long".into())),
+            let error = match self.connect(until).await {
+                Ok(socket) => return Ok(socket),
+                Err(error) => error,
+            };
+            tries += 1;
+            self.measures.relay_failed();
+            let why = with_causes(&error);
+            tracing::warn!(stream = %self.stream, token = %self.token, why, "there is no connection to the relay");
+            if let RelayError::Refused(_) = error {
+                return Err(Fault::permanent(OpenStream::RELAY_REFUSED, format!("the runner came: {why}")));
+            }
+            let wait = self.wait_after(tries);
+            if tries >= FIRST_TRIES_MAX || until <= self.clock.boot() + wait {
+                let message = format!("the runner runs the attempt and does not reach the relay: {why}");
+                return Err(Fault::retryable(OpenStream::RELAY_UNREACHABLE, message));
+            }
+            sleep(&*self.clock, wait).await;
+        }
+    }
+
+    async fn connect(&self, until: BootTime) -> Result<Socket, RelayError> {
+        let until = until.min(self.clock.boot() + CONNECT_WITHIN);
+        tokio::select! {
+            connected = self.relay.connect(self.stream) => connected,
+            () = self.clock.sleep_until(until) => Err(RelayError::Unreachable("it took too long".into())),
+        }
+    }
+
+    fn wait_after(&self, failures: u32) -> Duration {
+        let wait = RETRY_AFTER.saturating_mul(1 << failures.min(10)).min(RETRY_AFTER_MAX);
+        wait.mul_f64(0.5 + unit(&*self.random) / 2.0)
+    }
+
+    /// Shows over a connection, and over others when it is cut, until the relay wants no more, or the attempt is over.
+    pub(super) async fn carry(mut self, first: Socket) {
+        let (mut pictures, mut failures, mut first) = (0, 0, Some(first));
+        loop {
+            let connecting = match first.take() {
+                Some(socket) => Ok(socket),
+                None => self.connect(self.clock.boot() + CONNECT_WITHIN).await,
             };
             match connecting {
                 Ok(socket) => {
@@ -108,9 +156,6 @@ impl Streaming {
                 }
                 Err(RelayError::Refused(why)) => {
                     tracing::info!(stream = %self.stream, token = %self.token, why, "the relay wants no more");
-                    if failures == 0 && pictures == 0 {
-                        self.measures.relay_failed();
-                    }
                     return;
                 }
                 Err(RelayError::Unreachable(error)) => {
@@ -122,8 +167,7 @@ impl Streaming {
             if self.is_over() {
                 return;
             }
-            let wait = RETRY_AFTER.saturating_mul(1 << failures.min(10)).min(RETRY_AFTER_MAX);
-            sleep(&*self.clock, wait.mul_f64(0.5 + unit(&*self.random) / 2.0)).await;
+            sleep(&*self.clock, self.wait_after(failures)).await;
         }
     }
 

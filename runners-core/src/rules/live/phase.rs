@@ -19,6 +19,11 @@ impl Ending {
     pub(crate) fn attempt_over() -> Self {
         Self::new("attempt_over", "the attempt has ended")
     }
+
+    /// Whether something was wrong, which is told of the attempt for a while.
+    pub(crate) fn is_trouble(&self) -> bool {
+        !["attempt_over", "over", "unwatched", "stopping", "attempt_ended"].contains(&&*self.reason)
+    }
 }
 
 /// Where a stream is in its life.

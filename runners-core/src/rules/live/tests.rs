@@ -5,6 +5,7 @@ use crate::values::{live::FrameFormat, time::Timestamp};
 use bytes::Bytes;
 
 const START: BootTime = BootTime::from_duration(Duration::from_secs(100));
+const LIMIT: FrameWish = FrameWish { per_second_max: 30, width_max: 1920, quality: 90 };
 
 fn frame(letter: u8) -> Frame {
     Frame::new(Timestamp::default(), FrameFormat::Png, (10, 10), Bytes::copy_from_slice(&[letter]))
@@ -15,7 +16,7 @@ fn letter(picture: Option<(u64, Frame)>) -> Option<u8> {
 }
 
 fn live() -> LiveStream {
-    let mut stream = LiveStream::new(START);
+    let mut stream = LiveStream::new(START, LIMIT);
     stream.connected(true);
     stream
 }
@@ -26,10 +27,10 @@ fn a_late_viewer_gets_the_newest_picture_at_once() {
     let first = stream.join(LiveAccess::View);
     stream.pictured(1, frame(b'a'));
     stream.pictured(2, frame(b'b'));
-    assert_eq!(letter(stream.picture_for(first)), Some(b'b'));
+    assert_eq!(letter(stream.picture_for(first, START)), Some(b'b'));
     let late = stream.join(LiveAccess::View);
-    assert_eq!(letter(stream.picture_for(late)), Some(b'b'));
-    assert_eq!(letter(stream.picture_for(late)), None, "once");
+    assert_eq!(letter(stream.picture_for(late, START)), Some(b'b'));
+    assert_eq!(letter(stream.picture_for(late, START)), None, "once");
 }
 
 #[test]
@@ -38,7 +39,7 @@ fn a_slow_viewer_skips_to_the_newest_and_slows_nobody() {
     let (slow, fast) = (stream.join(LiveAccess::View), stream.join(LiveAccess::View));
     for number in 1..=50u8 {
         stream.pictured(number.into(), frame(number));
-        let (given, picture) = stream.picture_for(fast).unwrap();
+        let (given, picture) = stream.picture_for(fast, START).unwrap();
         assert_eq!(picture.bytes[0], number);
         stream.shown(fast, given);
         assert_eq!(
@@ -46,13 +47,13 @@ fn a_slow_viewer_skips_to_the_newest_and_slows_nobody() {
             Some(number.into()),
             "the source goes at the pace of the fastest"
         );
-        let taken = stream.picture_for(slow);
+        let taken = stream.picture_for(slow, START);
         assert_eq!(taken.is_some(), number <= 2, "two are under way to the slow one, and no more");
     }
     stream.shown(slow, 1);
-    assert_eq!(letter(stream.picture_for(slow)), Some(50));
+    assert_eq!(letter(stream.picture_for(slow, START)), Some(50));
     stream.shown(slow, 999);
-    assert_eq!(letter(stream.picture_for(slow)), None, "it has the newest");
+    assert_eq!(letter(stream.picture_for(slow, START)), None, "it has the newest");
 }
 
 #[test]
@@ -61,15 +62,15 @@ fn a_source_waits_while_everybody_is_slow() {
     let viewer = stream.join(LiveAccess::View);
     for number in 1..=2 {
         stream.pictured(number, frame(1));
-        stream.picture_for(viewer).unwrap();
+        stream.picture_for(viewer, START).unwrap();
         assert_eq!(stream.next_acknowledgement(), Some(number));
     }
     stream.pictured(3, frame(3));
-    assert_eq!((stream.picture_for(viewer), stream.next_acknowledgement()), (None, None));
+    assert_eq!((stream.picture_for(viewer, START), stream.next_acknowledgement()), (None, None));
     stream.pictured(4, frame(4));
     assert_eq!(stream.next_acknowledgement(), None);
     stream.shown(viewer, 1);
-    assert_eq!(letter(stream.picture_for(viewer)), Some(4));
+    assert_eq!(letter(stream.picture_for(viewer, START)), Some(4));
     assert_eq!(stream.next_acknowledgement(), Some(4), "the one that was skipped is acknowledged with it");
     stream.pictured(5, frame(5));
     stream.leave(viewer, START);
@@ -96,7 +97,7 @@ fn the_source_runs_while_somebody_looks_and_ends_when_nobody_has_for_long() {
 
 #[test]
 fn a_runner_that_does_not_come_in_time_ends_the_stream() {
-    let mut stream = LiveStream::new(START);
+    let mut stream = LiveStream::new(START, LIMIT);
     stream.join(LiveAccess::View);
     assert_eq!(stream.due_at(), Some(START + OPEN_WITHIN));
     assert!(!stream.overdue(START) && !stream.is_over());
@@ -181,4 +182,41 @@ fn only_the_first_end_counts() {
     stream.end(Ending::new("unwatched", ""));
     stream.cut(START);
     assert_eq!(stream.phase(), &Phase::Over(Ending::attempt_over()));
+}
+
+#[test]
+fn the_source_gives_what_the_greatest_wish_is_and_nobody_gets_more_than_the_limit() {
+    let mut stream = live();
+    let (one, other) = (stream.join(LiveAccess::View), stream.join(LiveAccess::View));
+    assert_eq!(stream.wish(), Some(FrameWish::default()));
+    stream.wish_of(one, FrameWish { per_second_max: 2, width_max: 320, quality: 30 });
+    assert_eq!(stream.wish(), Some(FrameWish::default()), "the other one wishes for more");
+    stream.wish_of(other, FrameWish { per_second_max: 1, width_max: 100_000, quality: 0 });
+    assert_eq!(stream.wish(), Some(FrameWish { per_second_max: 2, width_max: LIMIT.width_max, quality: 30 }));
+    assert_eq!(stream.wished_by(other), FrameWish { per_second_max: 1, width_max: 1920, quality: 1 });
+    stream.pause(one, true);
+    assert_eq!(stream.wish(), Some(stream.wished_by(other)), "who does not look wishes for nothing");
+}
+
+#[test]
+fn who_wishes_for_fewer_pictures_gets_fewer_and_the_newest_of_them() {
+    let mut stream = live();
+    let (fast, rare) = (stream.join(LiveAccess::View), stream.join(LiveAccess::View));
+    stream.wish_of(rare, FrameWish::default().per_second(2));
+    let mut given = Vec::new();
+    for tenth in 0..=10_u8 {
+        let now = START + Duration::from_millis(100) * u32::from(tenth);
+        stream.pictured(tenth.into(), frame(tenth));
+        let (number, _) = stream.picture_for(fast, now).expect("nobody keeps the fast one back");
+        stream.shown(fast, number);
+        if let Some((number, picture)) = stream.picture_for(rare, now) {
+            stream.shown(rare, number);
+            given.push(picture.bytes[0]);
+        }
+    }
+    assert_eq!(given, [0, 5, 10]);
+    stream.pictured(11, frame(11));
+    assert_eq!(stream.picture_at(rare), Some(START + Duration::from_millis(1_500)));
+    stream.leave(fast, START);
+    assert!(stream.picture_for(rare, START).is_some(), "the source keeps to what it alone wishes for");
 }

@@ -8,7 +8,11 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
+    sync::Arc,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +24,7 @@ pub struct Attempt {
     lease: Arc<dyn Lease>,
     link: Arc<dyn AttemptLink>,
     secrets: Arc<Secrets>,
+    capture: Arc<BTreeSet<String>>,
 }
 
 /// The secrets of an attempt, by name.
@@ -45,11 +50,22 @@ impl Attempt {
         lease: Arc<dyn Lease>,
         link: Arc<dyn AttemptLink>,
     ) -> Self {
-        Self { number, cancelled, lease, link, secrets: Arc::default() }
+        Self { number, cancelled, lease, link, secrets: Arc::default(), capture: Arc::default() }
     }
 
     pub(crate) fn with_secrets(self, secrets: Secrets) -> Self {
         Self { secrets: Arc::new(secrets), ..self }
+    }
+
+    pub(crate) fn with_capture(self, capture: BTreeSet<String>) -> Self {
+        Self { capture: Arc::new(capture), ..self }
+    }
+
+    /// What is to be kept beside what is kept anyway, in the words of the job's
+    /// [`capture`](crate::JobOptions::capture).
+    #[must_use]
+    pub fn capture(&self) -> &BTreeSet<String> {
+        &self.capture
     }
 
     /// A secret that the job [names](crate::JobOptions::secrets). All of them were resolved before

@@ -19,8 +19,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "source that runs with nobody looking",
         file: RULES,
-        search: "self.viewers.values().any(|viewer| !viewer.paused).then(FrameWish::default)",
-        replacement: "Some(FrameWish::default())",
+        search: "looking.map(|viewer| viewer.wish).reduce(FrameWish::or_more)",
+        replacement: "looking.map(|viewer| viewer.wish).reduce(FrameWish::or_more).or(Some(self.wish_max))",
         test: LIVE,
     },
     Mutant {

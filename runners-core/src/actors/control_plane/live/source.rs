@@ -61,7 +61,10 @@ impl LiveHub {
             tracing::info!(%stream, "a runner connects to a live view that nobody wants of it");
             Error::Refused(Refused::new(
                 RefusalCode::NotFound,
-                format!("stream: nobody wants {stream} of this runner"),
+                format!(
+                    "stream: nobody wants {stream} of this runner here; of several control planes on one store, \
+                     whoever looks must be led to the one that the runner connects to"
+                ),
             ))
         };
         let Principal::Runner { tenant, runner, .. } = principal else { return Err(not_found()) };

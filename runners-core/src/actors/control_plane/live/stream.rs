@@ -8,9 +8,14 @@ use crate::{
     },
     rules::{
         job::{JobRecord, State},
-        live::{Ending, LiveStream, Phase},
+        live::{Ending, LiveStream},
     },
-    seams::{clock::Clock, metrics::control_plane as instruments, random, store::StoreError},
+    seams::{
+        clock::{Clock, sleep},
+        metrics::control_plane as instruments,
+        random,
+        store::StoreError,
+    },
     values::{
         command::Command as _,
         id::{RunnerId, SignalId, StreamId, TenantId},
@@ -30,6 +35,8 @@ use std::{
 
 /// How long a runner may take to answer that it comes.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// How long an attempt that could not be shown tells why.
+const TROUBLE_KEPT: Duration = Duration::from_secs(5 * 60);
 
 /// Who shows what to whom.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +86,7 @@ impl Stream {
             tenant: claims.tenant,
             token: claims.token,
             opening,
-            rules: Mutex::new(LiveStream::new(clock.boot())),
+            rules: Mutex::new(LiveStream::new(clock.boot(), plane.live.options().wish_max)),
             clock,
             turn: Turn::default(),
             connections: Mutex::default(),
@@ -132,7 +139,10 @@ impl Stream {
             attempt: self.opening.attempt,
             phase: rules.public_phase(),
             viewers: rules.viewers(),
-            last_error: rules.last_error().map(str::to_owned),
+            last_error: match rules.ending() {
+                Some(ending) if ending.is_trouble() => Some(ending.detail.clone()),
+                _ => rules.last_error().map(str::to_owned),
+            },
         })
     }
 }
@@ -146,8 +156,9 @@ impl Plane {
         let late = tokio::select! {
             late = keep(&stream) => late,
             ending = self.ask(&stream) => {
+                let is_unreached = ending.reason == OpenStream::RELAY_UNREACHABLE;
                 stream.change(|rules, _| rules.end(ending));
-                false
+                is_unreached
             }
             () = self.stopping.cancelled() => {
                 stream.change(|rules, _| rules.end(Ending::new("stopping", "the control plane is stopping")));
@@ -157,12 +168,18 @@ impl Plane {
         if late {
             self.measures.relay(&instruments::RELAY_TIMEOUTS);
         }
+        let ending = stream.look(|rules, _| rules.ending().cloned());
+        let Some(ending) = ending else { return self.live.forget(&stream) };
+        let Ending { reason, detail } = &ending;
+        tracing::info!(stream = %id, %job, reason, detail, "the live view is over");
+        if ending.is_trouble() {
+            // Whoever asks for the job is told what was wrong, for a while.
+            tokio::select! {
+                () = sleep(&*self.clock, TROUBLE_KEPT) => {}
+                () = self.stopping.cancelled() => {}
+            }
+        }
         self.live.forget(&stream);
-        let ending = stream.look(|rules, _| match rules.phase() {
-            Phase::Over(ending) => ending.reason.clone(),
-            _ => String::new(),
-        });
-        tracing::info!(stream = %id, %job, ending, "the live view is over");
     }
 
     /// Asks the runner to come. Completes only if it does not.

@@ -16,7 +16,7 @@ use crate::{
         relay::{Incoming, Outgoing, Piece, Socket, SocketError},
     },
     values::{
-        live::Input,
+        live::{FrameWish, Input},
         relay::{FromViewer, MESSAGE_BYTES_MAX, ToViewer, encode, text},
         reply::{RefusalCode, Refused},
         time::Timestamp,
@@ -137,11 +137,22 @@ impl Viewer {
             if self.seat.stream.is_over() {
                 return None;
             }
+            let until = self.seat.stream.look(|rules, now| {
+                let over = now + left;
+                rules.picture_at(self.seat.number).filter(|at| *at > now).map_or(over, |at| at.min(over))
+            });
             tokio::select! {
                 () = self.turns.changed() => {}
-                () = sleep(&*clock, left) => {}
+                () = clock.sleep_until(until) => {}
             }
         }
+    }
+
+    /// Wishes for so many pictures of such a size from now on; [`FrameWish::default`] counts until then. The limits
+    /// of the control plane hold, which the [state](LiveState::wish) tells, and pictures may be larger than wished if
+    /// somebody else wishes for that.
+    pub fn wish(&self, wish: FrameWish) {
+        self.seat.stream.change(|rules, _| rules.wish_of(self.seat.number, wish));
     }
 
     /// Acknowledges a picture, and every one before it.
@@ -238,7 +249,7 @@ impl Viewer {
         if std::mem::replace(&mut self.told, version) != version {
             return Some(LiveEvent::State(self.seat.state()));
         }
-        let (number, frame) = stream.look(|rules, _| rules.picture_for(number))?;
+        let (number, frame) = stream.look(|rules, now| rules.picture_for(number, now))?;
         // What is given may be acknowledged to the source.
         stream.change(|_, _| {});
         Some(LiveEvent::Picture(LivePicture { number, frame }))
@@ -279,6 +290,7 @@ impl Seat {
                 control: if rules.is_over() { LiveControl::Nobody } else { rules.control_of(self.number) },
                 may_control: rules.may_control(self.number),
                 viewers: rules.viewers(),
+                wish: rules.wished_by(self.number),
             }
         })
     }
@@ -301,6 +313,7 @@ async fn hear(mut incoming: Incoming, seat: &Seat) {
             Ok(FromViewer::Shown { number }) => seat.shown(number),
             Ok(FromViewer::Pause) => stream.change(|rules, _| rules.pause(number, true)),
             Ok(FromViewer::Resume) => stream.change(|rules, _| rules.pause(number, false)),
+            Ok(FromViewer::Wish(wish)) => stream.change(|rules, _| rules.wish_of(number, wish)),
             Ok(FromViewer::TakeControl) => stream.change(|rules, _| rules.take_control(number)),
             Ok(FromViewer::ReleaseControl) => stream.change(|rules, _| rules.release_control(number)),
             Ok(FromViewer::Input { number, input }) => seat.input(number, input),
