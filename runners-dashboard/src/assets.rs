@@ -1,4 +1,4 @@
-//! What pages load, all of it from here: one style, two scripts, one picture. And what every answer
+//! What pages load, all of it from here: one style, three scripts, one picture. And what every answer
 //! says to the browser: that nothing else may be loaded, run or framed.
 
 use axum::{Router, body::Body, extract::Request, middleware::Next, response::Response, routing::get};
@@ -8,6 +8,7 @@ use runners_core::Digest;
 const STYLE: &str = include_str!("../assets/dashboard.css");
 const SCRIPT: &str = include_str!("../assets/dashboard.js");
 const LIVE: &str = include_str!("../assets/live.js");
+const RECORD: &str = include_str!("../assets/record.js");
 const ICON: &str = include_str!("../assets/icon.svg");
 
 /// What a page may load: what this site serves, and nothing written into it.
@@ -23,6 +24,7 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/assets/dashboard.css", asset(STYLE, "text/css; charset=utf-8"))
         .route("/assets/dashboard.js", asset(SCRIPT, "text/javascript; charset=utf-8"))
         .route("/assets/live.js", asset(LIVE, "text/javascript; charset=utf-8"))
+        .route("/assets/record.js", asset(RECORD, "text/javascript; charset=utf-8"))
         .route("/assets/icon.svg", asset(ICON, "image/svg+xml"))
 }
 

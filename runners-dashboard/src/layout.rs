@@ -152,6 +152,7 @@ fn document(place: &Place, title: &str, body: &Markup) -> Markup {
                 link rel="stylesheet" href=(place.to("assets/dashboard.css"));
                 script src=(place.to("assets/dashboard.js")) defer {}
                 script src=(place.to("assets/live.js")) defer {}
+                script src=(place.to("assets/record.js")) defer {}
             }
             body { (body) }
         }

@@ -41,16 +41,15 @@ type Difference<'s> = (Weight, &'s str, &'s str, String);
 
 impl Comparison {
     /// Looks for runs before one; compares it with the one that the page names, or with the last of them that
-    /// begins with the same.
+    /// is most likely the same work.
     pub(super) async fn of(visitor: &Visitor, line: &RunLine, form: &Form) -> Result<Self, Failure> {
         let page = visitor.management.runs(&Paging { after: None, limit: ROWS }).await?;
         let is_before = |one: &RunLine| one.run != line.run && one.submitted_at <= line.submitted_at;
         let mut earlier: Vec<RunLine> = page.items.into_iter().filter(is_before).collect();
-        // Those that begin with the same are most likely the same work.
-        earlier.sort_by_key(|one| (one.title != line.title, Reverse(one.submitted_at)));
+        earlier.sort_by_key(|one| (!are_alike(one, line), Reverse(one.submitted_at)));
         let chosen = match form.parsed::<RunId>("with", "run")? {
             Some(run) => Some(visitor.management.run(run).await?),
-            None => earlier.first().filter(|one| one.title == line.title).cloned(),
+            None => earlier.first().filter(|one| are_alike(one, line)).cloned(),
         };
         let with = match chosen {
             Some(chosen) => {
@@ -96,6 +95,12 @@ impl Comparison {
     }
 }
 
+/// Whether two runs are most likely the same work: they begin with the same, or have as many jobs. Which of
+/// the jobs that were submitted at once is the first is by chance.
+fn are_alike(one: &RunLine, other: &RunLine) -> bool {
+    one.title == other.title || (one.jobs == other.jobs && one.jobs > 1)
+}
+
 /// What differs, what matters most first.
 fn differences<'s>(before: &'s Sheet, after: &'s Sheet) -> Vec<Difference<'s>> {
     let mut all = Vec::new();
@@ -127,7 +132,10 @@ fn difference(before: Option<&Cell>, now: Option<&Cell>) -> Option<(Weight, Stri
     let (less, more) = (then.min(is), then.max(is));
     (more - less >= DIFFERENCE_MIN && more >= less * 3 / 2).then(|| {
         let much = words::span(more - less);
-        (Weight::Slower, if is > then { format!("takes {much} longer") } else { format!("takes {much} less") })
+        (
+            Weight::Slower,
+            if is > then { format!("takes {much} longer") } else { format!("takes {much} less") },
+        )
     })
 }
 

@@ -2,9 +2,7 @@
 //! `matrix` and `comparison`.
 
 use crate::{failure::Failure, visitor::Visitor, words};
-use runners_core::{
-    Conclusion, JobFilter, JobId, JobLine, Paging, RunId, Timestamp, protocol::StateView,
-};
+use runners_core::{Conclusion, JobFilter, JobId, JobLine, Paging, RunId, Timestamp, protocol::StateView};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
