@@ -215,13 +215,17 @@ pub(crate) enum FlowCommand {
   runners flow run checkout.json
   runners flow run flows/*.json --headed --steps")]
     Run(FlowRunArgs),
-    /// Record a flow: do it once in a browser on this machine.
+    /// Record a flow: do it once in a browser on this machine, or on a runner.
     ///
     /// Every click, text, key and page becomes a step, printed as it is made and kept as it goes.
     /// Ctrl-C, or closing the browser, ends it. What is typed where a password belongs is not kept:
     /// the flow has a secret in its place.
+    ///
+    /// With --pool the browser is one of a runner: it is seen and driven on a page of the dashboard, whose
+    /// address is printed. Lines such as `undo` steer it from here; `help` shows them.
     #[command(after_help = "Examples:
   runners flow record https://shop.example/ -o checkout.json
+  runners flow record https://shop.example/ -s https://runners.example.com --pool lab -o checkout.json
   runners flow record https://shop.example/ --engine firefox --viewport 1280x800")]
     Record(FlowRecordArgs),
     /// Say everything that is wrong with flows, by JSON pointer. Starts no browser.

@@ -107,6 +107,15 @@ impl Profiles {
         }
     }
 
+    /// The profile for a server: the one that is used, or the first that is for it. What cannot be read is
+    /// passed over.
+    pub(crate) fn of_server(&self, server: &str) -> Option<Profile> {
+        let names = self.used().ok().flatten().into_iter().chain(self.names().unwrap_or_default());
+        let server = server.trim_end_matches('/');
+        let mut profiles = names.filter_map(|name| self.read(&name).ok());
+        profiles.find(|profile| profile.server.trim_end_matches('/') == server)
+    }
+
     /// Has another one used, or none.
     pub(crate) fn make_used(&self, name: Option<&str>) -> Result<()> {
         let path = self.0.join(USED);
@@ -182,6 +191,8 @@ mod tests {
         }
         profiles.make_used(Some("lab")).unwrap();
         assert_eq!(profiles.used().unwrap().as_deref(), Some("lab"));
+        assert_eq!(profiles.of_server("https://home/"), Some(profile("https://home")));
+        assert_eq!(profiles.of_server("https://elsewhere"), None);
         let told = profiles.read("lap").unwrap_err().to_string();
         assert!(told.contains("did you mean lab?"), "{told}");
         profiles.remove("lab").unwrap();

@@ -155,6 +155,7 @@
       canvas.getContext("2d").drawImage(picture, 0, 0);
       picture.close();
       this.viewport = head.viewport;
+      this.section.dataset.viewport = head.viewport.join(" ");
       this.failures = 0;
       this.part(".live-frame").hidden = false;
       this.button("screen").hidden = !document.fullscreenEnabled;

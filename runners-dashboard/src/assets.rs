@@ -9,6 +9,7 @@ const STYLE: &str = include_str!("../assets/dashboard.css");
 const SCRIPT: &str = include_str!("../assets/dashboard.js");
 const LIVE: &str = include_str!("../assets/live.js");
 const FILM: &str = include_str!("../assets/film.js");
+const RECORD: &str = include_str!("../assets/record.js");
 const ICON: &str = include_str!("../assets/icon.svg");
 
 /// What a page may load: what this site serves, and nothing written into it.
@@ -25,6 +26,7 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/assets/dashboard.js", asset(SCRIPT, "text/javascript; charset=utf-8"))
         .route("/assets/live.js", asset(LIVE, "text/javascript; charset=utf-8"))
         .route("/assets/film.js", asset(FILM, "text/javascript; charset=utf-8"))
+        .route("/assets/record.js", asset(RECORD, "text/javascript; charset=utf-8"))
         .route("/assets/icon.svg", asset(ICON, "image/svg+xml"))
 }
 

@@ -4,11 +4,11 @@ use crate::failure::Failure;
 use axum::{body::Body, extract::FromRequestParts};
 use http::request::Parts;
 use http_body_util::{BodyExt as _, Limited};
-use runners_core::Digest;
+use runners_core::{Digest, FlowSpec};
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 /// The largest number of bytes in a form: a document of a flow of the largest size, as forms write it.
-const FORM_BYTES_MAX: usize = 512 << 10;
+const FORM_BYTES_MAX: usize = 3 * FlowSpec::DOCUMENT_BYTES_MAX + (64 << 10);
 
 /// The field that every form of ours has.
 pub(crate) const FORM_TOKEN: &str = "form_token";

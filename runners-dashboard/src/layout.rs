@@ -153,6 +153,7 @@ fn document(place: &Place, title: &str, body: &Markup) -> Markup {
                 script src=(place.to("assets/dashboard.js")) defer {}
                 script src=(place.to("assets/live.js")) defer {}
                 script src=(place.to("assets/film.js")) defer {}
+                script src=(place.to("assets/record.js")) defer {}
             }
             body { (body) }
         }

@@ -67,6 +67,7 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/record/{job}", get(recording::show))
         .route("/record/{job}/flow.json", get(recording::download))
         .route("/record/{job}/replay", post(recording::replay))
+        .route("/record/{job}/save", post(recording::save))
         .route("/record/{job}/{verb}", post(recording::steer))
         .route("/jobs/{job}/film", get(film::show))
         .route("/jobs/{job}/requests", get(traffic::requests))

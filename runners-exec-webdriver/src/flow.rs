@@ -84,7 +84,7 @@ impl Mode {
 
 impl Flow {
     /// The most steps of a flow.
-    pub const STEPS_MAX: usize = 5_000;
+    pub const STEPS_MAX: usize = 10_000;
     /// The most bytes of a flow document.
     pub const BYTES_MAX: usize = 4 * 1024 * 1024;
 }

@@ -142,8 +142,8 @@ pub(crate) struct NewFlow {
 }
 
 impl Asked for NewFlow {
-    /// A document of the largest size as a string, every byte of it escaped.
-    const BYTES_MAX: usize = 1 << 20;
+    /// A document of the largest size as a string, every byte of it escaped, and what is around it.
+    const BYTES_MAX: usize = 2 * FlowSpec::DOCUMENT_BYTES_MAX + (64 << 10);
 }
 
 /// How a flow is run.

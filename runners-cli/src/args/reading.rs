@@ -1,7 +1,7 @@
 //! How the command line is read: by clap, with what stands in the environment under the names of
 //! others, in the profile that is used, and in the file of settings.
 
-use super::{Arguments, Command, ConfigCommand, RegionsCommand};
+use super::{Arguments, Command, ConfigCommand, FlowCommand, FlowRecordArgs, RegionsCommand};
 use crate::{
     daemon::Saved,
     profiles::{Profile, Profiles},
@@ -37,6 +37,18 @@ impl Arguments {
         let given = matches.subcommand().map(|(_, given)| given);
         let saved = || given.map(Saved::given).unwrap_or_default();
         let host = match &mut arguments.command {
+            Command::Flow(FlowCommand::Record(record)) => {
+                let of_flow = given.and_then(ArgMatches::subcommand);
+                let is_told = |name| {
+                    of_flow
+                        .is_some_and(|(_, given)| given.value_source(name) == Some(ValueSource::CommandLine))
+                };
+                // Whoever names a server means a runner of it.
+                if record.pool.is_none() && (is_told("server") || is_told("profile")) {
+                    record.pool = Some(FlowRecordArgs::POOL.to_owned());
+                }
+                return Ok(arguments);
+            }
             Command::Run(run) => {
                 run.home.clone_from(&arguments.home.home);
                 return Ok(arguments);

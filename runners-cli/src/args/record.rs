@@ -1,10 +1,11 @@
 //! What may be asked of a recording.
 
+use super::groups::ApiArgs;
 use clap::Args;
 use runners_exec_webdriver::{Engine, RecordFlow};
 use std::{path::PathBuf, time::Duration};
 
-/// A recording in a browser of this machine.
+/// A recording in a browser of this machine, or of a runner.
 #[derive(Debug, Args)]
 pub(crate) struct FlowRecordArgs {
     /// The page to begin with.
@@ -15,9 +16,10 @@ pub(crate) struct FlowRecordArgs {
     /// Replace the file if it is there already.
     #[arg(long)]
     pub(crate) force: bool,
-    /// Which browser to start: chromium or firefox.
-    #[arg(long, alias = "browser", value_name = "ENGINE", env = "RUNNERS_ENGINE", default_value_t = Engine::Chromium)]
-    pub(crate) engine: Engine,
+    /// Which browser to record in: chromium or firefox [default: chromium, and on a runner whichever it
+    /// has].
+    #[arg(long, alias = "browser", value_name = "ENGINE", env = "RUNNERS_ENGINE")]
+    pub(crate) engine: Option<Engine>,
     /// Show the browser's window, which is usual.
     #[arg(long, conflicts_with = "headless")]
     pub(crate) headed: bool,
@@ -36,6 +38,18 @@ pub(crate) struct FlowRecordArgs {
     /// Print one JSON object a line instead of text.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Record on a runner of this pool, driven through the live view of the server's dashboard
+    /// [default with -s or --profile: default].
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["headed", "headless"])]
+    #[arg(help_heading = "On a runner")]
+    pub(crate) pool: Option<String>,
+    #[command(flatten, next_help_heading = "On a runner")]
+    pub(crate) api: ApiArgs,
+}
+
+impl FlowRecordArgs {
+    /// The pool of those who name a server and no pool.
+    pub(crate) const POOL: &str = "default";
 }
 
 /// Reads `1280x800`.

@@ -142,7 +142,7 @@ pub(super) async fn status(arguments: StatusArgs) -> Result<Exit> {
         return Ok(Exit::NotRunning);
     };
     let settings = Saved::read(&home)?;
-    let asked = account::ask_server(&record, &settings).await;
+    let asked = account::ask_server(arguments.home.home.as_deref(), &record, &settings).await;
     account::print(&home, process, &record, &asked, arguments.json);
     Ok(if record.connected_since.is_some() { Exit::Passed } else { Exit::CouldNotRun })
 }

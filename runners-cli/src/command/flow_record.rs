@@ -1,11 +1,16 @@
-//! `runners flow record`: a person drives a browser of this machine, and what they do becomes a flow.
+//! `runners flow record`: a person drives a browser of this machine, or one of a runner, and what they do
+//! becomes a flow.
+
+mod elsewhere;
+mod steering;
 
 use crate::{args::FlowRecordArgs, exit::Exit, interrupts::Interrupts, terminal};
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
 use futures::stream;
 use runners_exec_webdriver::{
-    Driver, DriverOptions, Ended, FlowRecorder, RecordFlow, RecordObserver, RecordedFlow, RecordedStep,
+    Driver, DriverOptions, Ended, Engine, FlowRecorder, RecordFlow, RecordObserver, RecordedFlow,
+    RecordedStep,
 };
 use serde_json::json;
 use std::{
@@ -23,15 +28,19 @@ pub(super) async fn execute(arguments: FlowRecordArgs) -> Result<Exit> {
     if output.exists() && !arguments.force {
         bail!("{} is there already: choose another --output, or replace it with --force", output.display());
     }
+    if let Some(pool) = &arguments.pool {
+        return elsewhere::record(&arguments, pool).await;
+    }
     if !arguments.headless {
         check_display(arguments.headed)?;
     }
-    let mut options = DriverOptions::of(arguments.engine);
+    let engine = arguments.engine.unwrap_or(Engine::Chromium);
+    let mut options = DriverOptions::of(engine);
     options.headless = arguments.headless;
     options.check().context("this machine cannot record flows")?;
     let driver = Driver::new(options).with_egress(None);
     if let Some(reason) = FlowRecorder::unsupported(&driver) {
-        bail!("flows cannot be recorded in {}: {reason}", arguments.engine);
+        bail!("flows cannot be recorded in {engine}: {reason}");
     }
     let mut interrupts = Interrupts::listen()?;
     let watcher = Watcher { output: output.clone(), is_json: arguments.json, trouble: Mutex::default() };
@@ -43,7 +52,7 @@ pub(super) async fn execute(arguments: FlowRecordArgs) -> Result<Exit> {
     };
     if !arguments.json {
         let how = "do what the flow is to do; Ctrl-C, or closing the browser, ends it and keeps the flow";
-        terminal::note(format!("recording in {}: {how}", arguments.engine));
+        terminal::note(format!("recording in {engine}: {how}"));
     }
     let (recorder, cancelled) = (FlowRecorder::new(driver.clone()), CancellationToken::new());
     let recorded = {
@@ -107,7 +116,7 @@ fn check_display(is_asked: bool) -> Result<()> {
     if is_missing {
         let asked = if is_asked { "--headed needs a display" } else { "a person needs to see the browser" };
         bail!(
-            "{asked}, and there is none here (neither {} nor {} is set): record on a machine that has one, or from the dashboard, on any runner; --headless records what a program does in a browser without a window",
+            "{asked}, and there is none here (neither {} nor {} is set): record on a machine that has one, or on any runner, with --pool NAME or from the dashboard; --headless records what a program does in a browser without a window",
             DISPLAYS[0],
             DISPLAYS[1]
         );

@@ -57,6 +57,9 @@ fn tell(view: &JobView) {
         terminal::print(format!("  {} {value}", faint.apply_to(format!("{name:<10}"))));
     };
     terminal::print(view.job.to_string());
+    if let Some(title) = &view.title {
+        line("title", title.clone());
+    }
     line("kind", view.kind.clone());
     line("pool", view.pool.clone());
     line("submitted", view.submitted_at.to_string());

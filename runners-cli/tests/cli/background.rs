@@ -137,6 +137,28 @@ fn the_doctor_names_what_is_missing_and_what_to_do() {
         assert_eq!(found(&right, what)["good"], true, "{}", right.stdout());
     }
     assert_eq!(right.code(), Some(if has_browser() { 0 } else { 2 }), "{}", right.stdout());
+
+    // A token is told good from bad, and nothing of it is used up.
+    let made = stage.run(&["tokens", "create", "default", "--uses", "1", "--file", "once", "-s", &url]);
+    made.expect(0, "");
+    let doctor = |token: &str| {
+        let mut command = stage.command(&["doctor", "--json", "-s", &url]);
+        let output = command.env("RUNNERS_TOKEN", token).output().unwrap();
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let all = told["findings"].as_array().unwrap().clone();
+        all.into_iter().find(|finding| finding["what"] == "token").unwrap()
+    };
+    let once = stage.read("once");
+    for _ in 0..2 {
+        let told = doctor(once.trim());
+        assert!(told["good"] == true && told["text"].as_str().unwrap().contains("would register"), "{told}");
+    }
+    let told = doctor(&format!("rreg_{}", "0".repeat(once.trim().len() - 5)));
+    assert!(told["good"] == false && told["text"].as_str().unwrap().contains("does not know it"), "{told}");
+    let line = ["register", "-s", &url, "--name", "one", "--home", "other", "--token-file", "once"];
+    stage.run(&line).expect(0, "");
+    let told = doctor(once.trim());
+    assert!(told["good"] == false && told["text"].as_str().unwrap().contains("as often as it may"), "{told}");
 }
 
 /// A process that has ended is there until its parent looks, and nobody may.

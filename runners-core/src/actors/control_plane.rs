@@ -5,6 +5,7 @@
 mod answer;
 mod apply;
 mod authenticate;
+mod author;
 mod builder;
 mod caller;
 mod client;
@@ -49,6 +50,7 @@ mod watch;
 mod webhooks;
 
 pub use authenticate::RecordsAuthenticator;
+pub(crate) use author::{Deed, Signature};
 pub use builder::ControlPlaneBuilder;
 pub use caller::Caller;
 pub(crate) use client::state_view;

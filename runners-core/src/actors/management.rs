@@ -101,7 +101,7 @@ impl Management {
     /// A transport that speaks for the same principal, about the tenant that is managed.
     #[must_use]
     pub fn caller(&self) -> Caller {
-        Caller::new(&self.plane, self.principal.clone(), self.tenant)
+        Caller::new(&self.plane, self.principal.clone(), self.tenant).signed(self.signature.clone())
     }
 
     /// The tenant that is managed.

@@ -14,7 +14,6 @@ use crate::{
         },
         id::TenantId,
         reply::{RefusalCode, Refused},
-        request::SubmitRequest,
         time::Timestamp,
     },
 };
@@ -57,7 +56,7 @@ pub(crate) fn check(called: &str, spec: &FlowSpec) -> Result<(), Refused> {
     if spec.document.is_empty() {
         return Err(invalid("document: must not be empty"));
     }
-    let limit = SubmitRequest::PAYLOAD_BYTES_MAX;
+    let limit = FlowSpec::DOCUMENT_BYTES_MAX;
     if spec.document.len() > limit {
         return Err(over_limit("document", spec.document.len(), limit, "bytes"));
     }

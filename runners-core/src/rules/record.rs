@@ -24,7 +24,7 @@ mod webhook;
 pub(crate) use audit::AuditRecord;
 pub(crate) use bodies::{ArtifactRecord, OutcomeRecord, PayloadRecord, Role};
 pub(crate) use environment::EnvironmentRecord;
-pub(crate) use flow::{FlowRecord, FlowVersionRecord};
+pub(crate) use flow::{FlowRecord, FlowVersionRecord, Kept};
 pub(crate) use lane::{LaneRecord, Preference};
 pub(crate) use live_key::LiveKeyRecord;
 #[cfg(feature = "orchestrator")]

@@ -31,6 +31,13 @@ pub trait Transport: Debug + Send + Sync + 'static {
         false
     }
 
+    /// The same for whoever showed this token, who is then named in the audit for what it changes.
+    /// Servers ask this of a caller of their control plane; there is none unless said otherwise, and the
+    /// transport is used as it is. Nothing of the token is kept.
+    fn made_with(&self, _token: &str) -> Option<Arc<dyn Transport>> {
+        None
+    }
+
     /// Whether it speaks for a runner that holds a job of `tenant` at present, though it belongs to
     /// another: for as long, it may read and put artifacts there. Servers ask this of a caller of
     /// their control plane; nobody does unless said otherwise.
@@ -50,6 +57,10 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
 
     fn retries(&self) -> bool {
         (**self).retries()
+    }
+
+    fn made_with(&self, token: &str) -> Option<Arc<dyn Transport>> {
+        (**self).made_with(token)
     }
 
     async fn hosts(&self, tenant: TenantId) -> Result<bool, TransportError> {

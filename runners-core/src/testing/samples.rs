@@ -356,6 +356,7 @@ fn job_view_bare(state: StateView) -> JobView {
     JobView {
         job: JOB,
         kind: "add".into(),
+        title: None,
         pool: "default".into(),
         run: None,
         state,
@@ -387,6 +388,7 @@ fn job_view() -> JobView {
         media_type: "image/png".into(),
     };
     JobView {
+        title: Some("add two and two".into()),
         run: Some(RUN),
         attempts: vec![attempt],
         result: Some(raw()),

@@ -2,12 +2,15 @@
 
 use super::{
     control,
+    hand::Hand,
     management::{admin, refusal},
 };
 use runners_core::{
-    ApiCredentialSpec, Authenticate as _, ControlPlane, FlowSpec, Management, Paging, PoolSpec, Principal,
-    Scope, TenantId, protocol::RefusalCode,
+    ApiCredentialSpec, Authenticate as _, Client, ControlPlane, FlowSpec, JobId, JobOptions, JobSpec,
+    Management, Paging, PoolSpec, Principal, RunnerId, Scope, SignalId, TenantId, Transport as _,
+    protocol::{RefusalCode, Reply, Request, SignalRequest},
 };
+use std::time::Duration;
 
 async fn told(management: &Management) -> Vec<String> {
     let (mut told, mut paging) = (Vec::new(), Paging { limit: 2, ..Paging::default() });
@@ -73,4 +76,36 @@ async fn a_repeat_under_a_key_is_told_once() {
         once.create_pool(PoolSpec::new("lab")).await.unwrap();
     }
     assert_eq!(told(&management).await, ["the host created pool"]);
+}
+
+#[tokio::test]
+async fn what_is_cancelled_and_signalled_under_a_credential_is_told_and_a_repeat_once() {
+    let control = control().await;
+    let management = admin(&control);
+    let spec = ApiCredentialSpec { name: "anna".into(), scopes: Scope::ALL.into(), expires_in: None };
+    let token = management.made_by("Bert").create_api_credential(spec).await.unwrap().token.unwrap();
+    let principal = control.authenticator().authenticate(token.expose()).await.unwrap();
+    let anna = control.caller(principal).made_with(token.expose()).unwrap();
+    Hand::new(&control, 1).sync().await;
+    let signal = Request::Signal(SignalRequest {
+        id: SignalId::from_bytes([1; 16]),
+        to: RunnerId::from_bytes([1; 16]).into(),
+        kind: "restart".into(),
+        payload: b"{}".to_vec().into(),
+        expires_in: Duration::from_secs(60),
+    });
+    for _ in 0..2 {
+        assert!(matches!(anna.call(signal.clone()).await.unwrap(), Reply::Signalled(_)));
+    }
+    let job = JobId::from_bytes([5; 16]);
+    let spec = JobSpec::new(job, "visit", b"{}", JobOptions::default());
+    let client = Client::new(anna.clone());
+    client.submit_spec(&spec, b"{}".to_vec()).await.unwrap();
+    assert!(client.cancel(job).await.unwrap());
+    assert!(!client.cancel(job).await.unwrap(), "it has ended");
+    let told = told(&management).await;
+    assert_eq!(told[..2], ["anna cancelled job", "anna signalled runner"], "{told:?}");
+    assert_eq!(told.iter().filter(|line| line.contains("signalled")).count(), 1);
+    let entries = management.audit(&Paging::default()).await.unwrap().items;
+    assert_eq!((entries[0].id.clone(), entries[1].note.as_deref()), (job.to_string(), Some("restart")));
 }

@@ -7,7 +7,8 @@ use super::{
 };
 use runners_core::{
     ControlPlane, FlowFilter, FlowOutline, FlowReader, FlowSpec, JobId, JobOptions, Management, MemoryStore,
-    Paging, RunId, protocol::RefusalCode,
+    Paging, RunId,
+    protocol::{RefusalCode, SubmitRequest},
 };
 use std::collections::BTreeSet;
 
@@ -141,4 +142,33 @@ async fn a_flow_that_is_run_is_a_job_with_its_document_its_title_and_its_secrets
     assert_eq!(runs[0].title.as_deref(), Some("visit of 2"));
     assert_eq!(management.run(run).await.unwrap(), runs[0]);
     control.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_flow_that_is_too_large_to_travel_is_an_artifact_and_what_is_over_the_limit_is_told() {
+    let control = control().await;
+    let management = admin(&control);
+    let document = format!("{{{}}}", " ".repeat(SubmitRequest::PAYLOAD_BYTES_MAX));
+    let visit = FlowSpec { kind: "visit".to_owned(), ..spec(&document) };
+    let flow = management.put_flow("long", &visit, None).await.unwrap();
+    assert_eq!(flow.newest.length, document.len() as u64);
+    let digest = flow.newest.digest;
+    assert_eq!(management.artifact_length(digest).await.unwrap(), Some(document.len() as u64));
+    let read = management.flow("long", None).await.unwrap().document;
+    assert_eq!(read.as_bytes().as_ref(), document.as_bytes());
+    // The artifact is named by the version, so it is not collected.
+    let unnamed = management.unnamed_artifacts(None).await.unwrap();
+    assert_eq!((unnamed.looked_at, unnamed.unnamed), (1, vec![]));
+
+    let line =
+        management.run_flow("long", None, JobId::from_bytes([7; 16]), JobOptions::default()).await.unwrap();
+    assert_eq!(line.kind, "visit");
+    let answer = Hand::new(&control, 1).sync().await;
+    let offer = &answer.offers[0];
+    assert_eq!((offer.payload.is_none(), offer.payload_artifact), (true, Some(digest)));
+
+    let over = " ".repeat(FlowSpec::DOCUMENT_BYTES_MAX + 1);
+    let refused = refusal(management.put_flow("over", &spec(&over), None).await);
+    assert_eq!(refused.code, RefusalCode::Invalid);
+    assert!(refused.detail.contains("document") && refused.detail.contains("4194304"), "{}", refused.detail);
 }

@@ -248,3 +248,34 @@ impl Observer for Seen {
         }
     }
 }
+
+#[tokio::test]
+async fn whoever_asks_under_no_name_learns_of_a_registration_token_and_uses_none_of_it() {
+    let control = control().await;
+    let admin = admin(&control);
+    let ask = async |token: &Token| {
+        let request = EnrolRequest { credential: secret(9).digest(), name: String::new() };
+        match call(&control, token, Request::Enrol(request)).await {
+            Reply::Refused(refused) => refused,
+            other => panic!("expected a refusal, got {other:?}"),
+        }
+    };
+    let spec = RegistrationSpec { uses_max: Some(1), ..RegistrationSpec::default() };
+    let made = admin.create_registration(PoolId::DEFAULT, spec).await.unwrap();
+    let token = made.token.unwrap();
+    for _ in 0..3 {
+        let good = ask(&token).await;
+        assert!(good.code == RefusalCode::Invalid && good.detail.starts_with("name"), "{good:?}");
+    }
+    assert_eq!(principal(&control, &secret(9)).await, None, "nobody was registered");
+    enrol(&control, &token, &secret(1)).await.unwrap();
+    assert_eq!(ask(&token).await.code, RefusalCode::Exhausted);
+
+    let pool = admin.create_pool(PoolSpec { runners_max: Some(1), ..PoolSpec::new("one") }).await.unwrap();
+    let spec = RegistrationSpec { uses_max: Some(5), ..RegistrationSpec::default() };
+    let token = admin.create_registration(pool.id, spec).await.unwrap().token.unwrap();
+    assert_eq!(ask(&token).await.code, RefusalCode::Invalid);
+    enrol(&control, &token, &secret(2)).await.unwrap();
+    let full = ask(&token).await;
+    assert!(full.code == RefusalCode::Exhausted && full.detail.contains("1 runners"), "{full:?}");
+}

@@ -78,6 +78,17 @@ pub(crate) async fn save(visitor: Visitor, form: Form) -> Result<Response, Failu
     Ok(layout::redirect(&visitor.place.to(address(name))))
 }
 
+/// Puts a document into the library, with what is known there of the flow of that name.
+pub(crate) async fn put(visitor: &Visitor, name: &str, document: Vec<u8>) -> Result<(), Failure> {
+    let known = visitor.management.flow(name, None).await.ok().map(|found| found.flow);
+    let mut spec = FlowSpec::new(document);
+    if let Some(known) = known {
+        spec = FlowSpec { kind: known.kind, description: known.description, tags: known.tags, ..spec };
+    }
+    visitor.management.put_flow(name, &spec, None).await?;
+    Ok(())
+}
+
 /// What leads to a flow.
 pub(crate) fn address(name: &str) -> String {
     format!("flows/{}", encoded(name, false))

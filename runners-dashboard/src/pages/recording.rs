@@ -7,7 +7,7 @@ use crate::{
     failure::Failure,
     form::Form,
     layout::{self, Page, Section, form_token},
-    pages::{job, record},
+    pages::{flows, job, record},
     parts::{action, confirmed, facts, pill},
     visitor::Visitor,
     words,
@@ -98,7 +98,7 @@ pub(crate) async fn show(
         }
         div #next data-part data-about=(if may_steer { "steered" } else if is_over { "over" } else { "waiting" }) {
             @if may_steer { section aria-labelledby="add-title" { h2 #add-title { "Add" } (steps::adding(&visitor, job)) } }
-            @if is_over && !steps.is_empty() && visitor.may.submit { (keep(&visitor, job, &steps, site.draw(JobId::new))) }
+            @if is_over && !steps.is_empty() && visitor.may.submit { (keep(&visitor, job, site.draw(JobId::new))) }
         }
         div data-looks { (log) }
     };
@@ -139,6 +139,15 @@ pub(crate) async fn replay(
     let options = JobOptions { pool: view.pool.clone(), secrets, ..JobOptions::default() };
     record::submit(&visitor, again, record::FLOW_KIND, &document.to_string(), options).await?;
     Ok(layout::redirect(&visitor.place.to(format_args!("jobs/{again}"))))
+}
+
+/// Puts what was recorded into the library.
+pub(crate) async fn save(visitor: Visitor, Path(job): Path<JobId>, form: Form) -> Result<Response, Failure> {
+    let view = inspect(&visitor, job).await?;
+    let (document, _) = flow(&visitor, &view).await?;
+    let name = form.text("name");
+    flows::put(&visitor, name, format!("{document:#}").into_bytes()).await?;
+    Ok(layout::redirect(&visitor.place.to(flows::address(name))))
 }
 
 /// The flow, as a file.
@@ -223,7 +232,10 @@ fn about(view: &JobView, steps: &Steps, recorded: Option<&Recorded>) -> Markup {
 fn actions(visitor: &Visitor, job: JobId, is_running: bool, is_over: bool) -> Markup {
     html! {
         @if visitor.may.submit && is_running {
-            (action(visitor, &format!("record/{job}/undo"), "Undo", "quiet"))
+            form.inline method="post" data-in-place action=(visitor.place.to(format_args!("record/{job}/undo"))) {
+                (form_token(visitor))
+                button.quiet type="submit" { "Undo" }
+            }
             (action(visitor, &format!("record/{job}/stop"), "Stop", "primary"))
         } @else if visitor.may.submit && !is_over {
             (confirmed(visitor, &format!("jobs/{job}/cancel"), "Cancel", "The recording ends before it has begun.", &html! {}))
@@ -257,7 +269,7 @@ fn live(visitor: &Visitor, job: JobId) -> Markup {
 }
 
 /// What can be done with a flow that was recorded.
-fn keep(visitor: &Visitor, job: JobId, steps: &Steps, again: JobId) -> Markup {
+fn keep(visitor: &Visitor, job: JobId, again: JobId) -> Markup {
     html! {
         section aria-labelledby="keep-title" {
             h2 #keep-title { "What now?" }
@@ -269,9 +281,8 @@ fn keep(visitor: &Visitor, job: JobId, steps: &Steps, again: JobId) -> Markup {
                     p.faint { "In the same pool. Secrets are those that its runners have under these names." }
                     p.buttons { button.primary type="submit" { "Replay" } }
                 }
-                form.card method="post" action=(visitor.place.to("flows")) {
+                form.card method="post" action=(visitor.place.to(format_args!("record/{job}/save"))) {
                     (form_token(visitor))
-                    input type="hidden" name="document" value=(steps.document);
                     h3 { "Save to the library" }
                     label { "Name" input name="name" required maxlength="100" autocomplete="off" placeholder="checkout"; }
                     p.buttons { button type="submit" { "Save" } }

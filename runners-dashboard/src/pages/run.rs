@@ -1,4 +1,9 @@
-//! A run: the jobs that were submitted together, and how many came to what.
+//! A run: the jobs that were submitted together, as a matrix of checks by pool, beside an earlier run, and
+//! one by one.
+
+mod comparison;
+mod matrix;
+mod sheet;
 
 use crate::{
     dashboard::Site,
@@ -14,15 +19,11 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use maud::{Markup, html};
-use runners_core::{
-    EventCursor, EventsOf, JobFilter, JobLine, Paging, RunId,
-    protocol::{CancelTarget, StateView},
-};
-use std::{collections::BTreeMap, time::Duration};
-
-/// How many jobs of a run are counted at most.
-const COUNTED_MAX: usize = 5_000;
+use comparison::Comparison;
+use maud::html;
+use runners_core::{EventCursor, EventsOf, JobFilter, RunId, protocol::CancelTarget};
+use sheet::Sheet;
+use std::time::Duration;
 
 pub(crate) async fn show(
     State(site): State<Site>,
@@ -37,7 +38,13 @@ pub(crate) async fn show(
     let filter = JobFilter { run: Some(run), ..JobFilter::default() };
     let paging = paging(&form)?;
     let page = management.jobs(&filter, &paging).await?;
-    let counts = Counts::of(&visitor, &filter).await?;
+    let sheet = Sheet::of(&visitor, run).await?;
+    // While it goes on, what is shown of an earlier run stays as it is.
+    let is_settled = sheet.open == 0 || !visitor.place.is_part;
+    let comparison = match is_settled {
+        true => Some(Comparison::of(&visitor, &management.run(run).await?, &form).await?),
+        false => None,
+    };
     let jobs: Vec<_> = page.items.into_iter().map(|line| (line, None)).collect();
     let here = format!("runs/{run}");
     let body = html! {
@@ -46,20 +53,34 @@ pub(crate) async fn show(
             div.title {
                 h1 { "Run " span.id { (words::short(run)) } }
                 span.actions {
-                    @if visitor.may.submit && counts.open > 0 {
+                    @if visitor.may.submit && sheet.open > 0 {
                         (confirmed(&visitor, &format!("runs/{run}/cancel"), "Cancel", "Every job of the run that has not ended is told to stop.", &html! {}))
                     }
                 }
             }
-            (counts.shown())
+            p.counts {
+                @for ((tone, words), count) in &sheet.by_words { (pill((tone, &format!("{count} {words}")))) " " }
+            }
+            (matrix::summary(&sheet))
         }
-        div #list data-part {
+        section #matrix data-part aria-labelledby="matrix-title" {
+            h2 #matrix-title { "Checks by pool" }
+            (matrix::show(&visitor.place, &sheet))
+        }
+        @if let Some(comparison) = comparison.filter(|comparison| !comparison.is_empty()) {
+            section #comparison data-part aria-labelledby="comparison-title" {
+                h2 #comparison-title { "Compared with an earlier run" }
+                (comparison.show(&visitor, now, run, &sheet))
+            }
+        }
+        section #list data-part aria-labelledby="list-title" {
+            h2 #list-title { "Jobs" }
             (job_table(&visitor.place, "Jobs of the run", now, &jobs))
             (pager(&visitor.place, &here, &paging, page.next.as_ref()))
         }
     };
     let answer = Page::new(Section::Runs, format!("Run {}", words::short(run)), body);
-    let answer = match counts.open > 0 {
+    let answer = match sheet.open > 0 {
         true => answer.follows(format!("run={run}&after={}", EventCursor::at(now))),
         false => answer,
     };
@@ -69,44 +90,4 @@ pub(crate) async fn show(
 pub(crate) async fn cancel(visitor: Visitor, Path(run): Path<RunId>) -> Result<Response, Failure> {
     visitor.cancel(CancelTarget::Run(run)).await?;
     Ok(layout::redirect(&visitor.place.to(format_args!("runs/{run}"))))
-}
-
-/// How many jobs of a run are how.
-#[derive(Debug, Default)]
-struct Counts {
-    all: u64,
-    open: u64,
-    by_words: BTreeMap<(&'static str, &'static str), u64>,
-    more: bool,
-}
-
-impl Counts {
-    async fn of(visitor: &Visitor, filter: &JobFilter) -> Result<Self, Failure> {
-        let (mut counts, mut paging) = (Self::default(), Paging { after: None, limit: Paging::LIMIT_MAX });
-        loop {
-            let page = visitor.management.jobs(filter, &paging).await?;
-            page.items.iter().for_each(|line| counts.add(line));
-            paging.after = page.next;
-            counts.more = paging.after.is_some();
-            if !counts.more || counts.all >= COUNTED_MAX as u64 {
-                return Ok(counts);
-            }
-        }
-    }
-
-    fn add(&mut self, line: &JobLine) {
-        self.all += 1;
-        self.open += u64::from(!matches!(line.state, StateView::Concluded { .. }));
-        *self.by_words.entry(words::state(&line.state)).or_default() += 1;
-    }
-
-    fn shown(&self) -> Markup {
-        html! {
-            p.counts {
-                @if self.more { "at least " }
-                b { (words::count(self.all, "job")) }
-                @for ((tone, words), count) in &self.by_words { " " (pill((tone, &format!("{count} {words}")))) }
-            }
-        }
-    }
 }

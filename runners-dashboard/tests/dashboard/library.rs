@@ -1,7 +1,7 @@
 //! Flows, runs, the audit, and what a page asked for.
 
-use crate::stage::{Stage, between};
-use runners_core::{FlowSpec, JobFilter, JobOptions, Paging};
+use crate::stage::{Shout, Stage, between};
+use runners_core::{Client, FlowSpec, JobFilter, JobOptions, Paging, RunId, protocol::RunSpec};
 
 #[tokio::test]
 async fn a_flow_is_added_changed_run_and_deleted_by_forms() {
@@ -86,5 +86,39 @@ async fn what_a_page_asked_for_and_said_is_shown_as_text() {
     let none = stage.submit("none", JobOptions::default()).await;
     client.job::<String>(none).wait().await.unwrap();
     assert_eq!(browser.open(&format!("jobs/{none}/console")).await.0, 404);
+    runner.drain().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_run_is_a_matrix_of_its_checks_by_pool_beside_the_run_before() {
+    let stage = Stage::open().await;
+    let browser = stage.sign_in(b'a').await;
+    let client = Client::new(stage.control.caller(Stage::everything()));
+    let submit = async |number: u8, words: [&str; 2]| {
+        let run = RunId::from_bytes([number; 16]);
+        let job = |(title, text): (&str, &str)| {
+            let options = JobOptions { title: Some(title.into()), ..JobOptions::default() };
+            (Shout(text.into()), options)
+        };
+        let jobs = [("<sign in>", words[0]), ("pay", words[1])].map(job);
+        let handles = client.submit_run(RunSpec { run, timeout: None }, &jobs).await.unwrap();
+        for handle in handles {
+            handle.unwrap().wait().await.unwrap();
+        }
+        run
+    };
+    let runner = stage.runner("one").await;
+    submit(1, ["hello", "hello"]).await;
+    let second = submit(2, ["hello", "fail"]).await;
+    let page = browser.page(&format!("runs/{second}")).await;
+    let matrix = between(&page, "id=\"matrix\"", "</section>");
+    assert!(matrix.contains("&lt;sign in&gt;") && matrix.contains(">default</th>"), "{matrix}");
+    let comparison = between(&page, "id=\"comparison\"", "</section>");
+    assert!(comparison.contains("does not pass any more") && comparison.contains(">pay<"), "{comparison}");
+    assert!(!between(comparison, "<table", "</table>").contains("sign in"), "{comparison}");
+    let first = browser.page(&format!("runs/{}", RunId::from_bytes([1; 16]))).await;
+    assert!(!first.contains("id=\"comparison\""), "there is none before it: {first}");
+    let all = browser.open(&format!("runs/{second}?with={}", RunId::from_bytes([9; 16]))).await;
+    assert_eq!(all.0, 404);
     runner.drain().await.unwrap();
 }

@@ -137,6 +137,12 @@ async fn a_recording_is_begun_steered_and_kept_by_forms() {
     assert!(!page.contains("Add assertion") && page.contains("click &quot;&lt;Buy&gt;&quot;"), "{page}");
     let flow: Value = serde_json::from_str(&browser.page(&format!("{path}/flow.json")).await).unwrap();
     assert_eq!((&flow["title"], &flow["steps"][1]["id"]), (&json!("checkout"), &Value::Null));
+    // It is put into the library from where it is kept, whatever its size.
+    let saved = browser.send(&format!("{path}/save"), &[("name", "checkout")]).await;
+    assert!(saved.headers()["location"].to_str().unwrap().ends_with("flows/checkout"), "{saved:?}");
+    let kept = stage.control.management(Stage::everything()).flow("checkout", None).await.unwrap();
+    let kept: Value = serde_json::from_slice(kept.document.as_bytes()).unwrap();
+    assert_eq!(kept, flow);
     let again = between(&page, "name=\"job\" value=\"", "\"");
     let replayed = browser.send(&format!("{path}/replay"), &[("job", again)]).await;
     assert!(replayed.headers()["location"].to_str().unwrap().ends_with(&format!("jobs/{again}")));

@@ -152,6 +152,9 @@ impl Stage {
                     attempt.attach("network.har", "application/json", HAR.as_bytes()).await.unwrap();
                     attempt.attach("console.json", "application/json", CONSOLE.as_bytes()).await.unwrap();
                 }
+                if text.0 == "fail" {
+                    return Err(runners_core::Fault::permanent("hoarse", "nothing is to be heard"));
+                }
                 Ok::<_, runners_core::Fault>(text.0.to_uppercase())
             })
             .start()

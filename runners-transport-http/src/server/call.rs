@@ -13,7 +13,7 @@ use crate::{
 use futures::future::{BoxFuture, Either, FutureExt as _, select};
 use http::{HeaderMap, HeaderValue, Response, header};
 use runners_core::{
-    Peer, Principal, TransportError,
+    Peer, Principal, Token, TransportError,
     protocol::{Refused, Reply, Request},
 };
 use std::{sync::Arc, time::Duration};
@@ -32,14 +32,17 @@ pub(super) fn answer(
 ) -> impl Future<Output = Result<Response<ReplyBody>, Refusal>> + Send {
     let asked = asked(face.clone(), route, headers, peer, body);
     async move {
-        let Asked { mut request, principal, ended } = match asked.await {
+        let Asked { mut request, principal, ended, token } = match asked.await {
             Ok(asked) => *asked,
             Err(Denied::Removed) => return Ok(told(&Reply::Refused(Refused::removed()))),
             Err(Denied::Refused(refusal)) => return Err(refusal),
         };
         request.limit_park(face.park_max);
         let patience = request.park_for() + ANSWER_WITHIN;
-        let caller = (face.callers)(principal);
+        let mut caller = (face.callers)(principal);
+        if let Some(known) = token.and_then(|token| caller.made_with(token.expose())) {
+            caller = known;
+        }
         let answer = match ended.filter(|_| !request.park_for().is_zero()) {
             Some(ended) => while_good(caller.call(request), ended).boxed(),
             None => caller.call(request),
@@ -57,6 +60,8 @@ struct Asked {
     principal: Principal,
     /// When its token is no longer good, if anybody but a session can tell.
     ended: Option<BoxFuture<'static, ()>>,
+    /// The token that was shown, where the request may be noted under it.
+    token: Option<Token>,
 }
 
 /// Reads a request to its end.
@@ -80,7 +85,9 @@ fn asked(
         let ended = is_api.then(|| face.authenticate.ended(token.expose()));
         let bytes = body::whole(body, &headers, route.bytes_max(), &*face.clock).await?;
         let request = decode(route, &bytes)?;
-        Ok(Box::new(Asked { request, principal, ended }))
+        // What changes something is noted under the token; the others need not know of it.
+        let is_noted = matches!(request, Request::Cancel(_) | Request::Signal(_));
+        Ok(Box::new(Asked { request, principal, ended, token: is_noted.then_some(token) }))
     };
     read.boxed()
 }

@@ -5,12 +5,13 @@ use crate::{
     daemon::{Home, Record, Saved},
     health,
     management::Management,
+    profiles::Profiles,
     terminal,
 };
 use console::Style;
 use runners_core::{Clock as _, SystemClock};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What the server says of itself and, where there is a credential to ask it with, of the runner.
 #[derive(Debug, Default)]
@@ -24,12 +25,12 @@ pub(super) struct Asked {
 }
 
 /// Asks the server.
-pub(super) async fn ask_server(record: &Record, settings: &Saved) -> Asked {
+pub(super) async fn ask_server(home: Option<&Path>, record: &Record, settings: &Saved) -> Asked {
     let (server, ca_file) = (record.server.as_str(), settings.text("ca-file").map(PathBuf::from));
     match health::ask(server, ca_file.as_deref()).await {
         Ok(answer) if answer.is_control_plane => {
             let trust = TrustArgs { ca_file, insecure_http: settings.has("insecure-http") };
-            let runner = ask_for(record, trust).await;
+            let runner = ask_for(home, record, trust).await;
             Asked { error: None, protocol: answer.protocol, runner }
         }
         Ok(_) => {
@@ -39,11 +40,20 @@ pub(super) async fn ask_server(record: &Record, settings: &Saved) -> Asked {
     }
 }
 
-/// How the server sees the runner, if there is a credential to ask with. A runner's own is not for that.
-async fn ask_for(record: &Record, trust: TrustArgs) -> Option<Value> {
-    let token = std::env::var("RUNNERS_API_TOKEN").ok();
+/// How the server sees the runner, if there is a credential to ask with: in the environment, or in a profile
+/// for that server. A runner's own is not for that.
+async fn ask_for(home: Option<&Path>, record: &Record, mut trust: TrustArgs) -> Option<Value> {
+    let mut token = std::env::var("RUNNERS_API_TOKEN").ok();
+    let mut tenant = None;
+    if token.is_none()
+        && let Some(profile) = Profiles::at(home).ok().and_then(|profiles| profiles.of_server(&record.server))
+    {
+        (token, tenant) = (profile.token, profile.tenant);
+        trust.ca_file = trust.ca_file.or(profile.ca_file);
+        trust.insecure_http |= profile.insecure_http;
+    }
     let api = ApiArgs { server: record.server.clone(), token, token_file: None, trust };
-    let management = Management::new(&FleetArgs { api, tenant: None, json: true }).ok()?;
+    let management = Management::new(&FleetArgs { api, tenant, json: true }).ok()?;
     management.get(&format!("/self-hosted/runners/{}", record.runner)).await.ok()
 }
 

@@ -1,6 +1,5 @@
 //! Whether the server lets a runner of this machine in: the runner that runs, or its credential, or the
-//! token that it would be registered with. The server is asked for the credential, in a way that changes
-//! nothing.
+//! token that it would be registered with. The server is asked about either, in a way that changes nothing.
 
 use super::{Finding, within};
 use crate::{
@@ -13,8 +12,8 @@ use crate::{
 };
 use anyhow::{Error, Result};
 use runners_core::{
-    Clock as _, JobId, SystemClock, Token, TokenKind, Transport as _, TransportError,
-    protocol::{InspectRequest, Request},
+    Clock as _, Digest, SystemClock, Token, TokenKind, Transport as _, TransportError,
+    protocol::{EnrolRequest, RefusalCode, Refused, Reply, Request},
 };
 use std::{env, path::Path, time::Duration};
 
@@ -55,7 +54,7 @@ async fn look_closer(
         let kept = Identity::kept(&identity::open_spool(&state)?, server)?;
         if let Some(kept) = kept {
             let (runner, pool) = (kept.enrolled.runner, kept.enrolled.pool_name);
-            if reached && !is_known(server, kept.credential, trust).await? {
+            if reached && matches!(ask(server, kept.credential, trust).await?, Answer::Unknown) {
                 let text = format!("the server does not know {name}, {runner}, any more");
                 let fix = "`runners logout`, then `runners register` with a new token";
                 return Ok(Finding::bad("token", text, fix));
@@ -71,9 +70,9 @@ async fn look_closer(
         file: saved.text("token-file").map(Path::new),
         server,
     };
-    // Nothing but to register can be asked with a registration token, and that is not for here.
     match source.find()? {
-        Some(_) => Ok(Finding::good("token", "there is one, for the first start")),
+        Some(_) if !reached => Ok(Finding::good("token", "there is one, for the first start")),
+        Some(token) => admits(server, token, trust).await,
         None => {
             let text = "this machine is not registered there, and there is no registration token";
             Ok(Finding::bad("token", text, source.missing("RUNNERS_TOKEN").to_string()))
@@ -93,10 +92,51 @@ fn running(record: &Record) -> Finding {
     }
 }
 
-/// Whether the server knows a credential of a runner. It is asked for a job, which no runner may see.
-async fn is_known(server: &str, credential: Token, trust: &TrustArgs) -> Result<bool> {
-    let transport = connection::transport(server, credential, trust)?;
-    let asked = InspectRequest { job: JobId::from_bytes([0; 16]) };
-    let answered = within(ANSWER_MAX, transport.call(Request::Inspect(asked))).await;
-    Ok(!matches!(answered, Some(Err(TransportError::Unauthorized(_)))))
+/// What a server says of a token.
+enum Answer {
+    /// It does not know it, or not any more.
+    Unknown,
+    /// It knows it, and would refuse it for this reason.
+    Refused(Refused),
+    Known,
+    /// It could not be asked.
+    Nothing(String),
+}
+
+/// What the server says of a token for the first start.
+async fn admits(server: &str, token: Token, trust: &TrustArgs) -> Result<Finding> {
+    let is_registration = token.kind() == Some(TokenKind::Registration);
+    let fix = "ask for another: `runners tokens create POOL`, or the page of the pool in the dashboard";
+    Ok(match ask(server, token, trust).await? {
+        Answer::Known if is_registration => {
+            let text = "the server would register this machine with it; nothing of it was used up";
+            Finding::good("token", text)
+        }
+        Answer::Known => Finding::good("token", "the server knows it, for the first start"),
+        Answer::Unknown => {
+            let text = "the server does not know it: it is another's, was revoked or has expired";
+            Finding::bad("token", text, fix)
+        }
+        Answer::Refused(Refused { detail, .. }) => {
+            Finding::bad("token", format!("the server would refuse it: {detail}"), fix)
+        }
+        Answer::Nothing(why) => {
+            Finding::bad("token", format!("the server could not be asked about it: {why}"), "try again")
+        }
+    })
+}
+
+/// Asks the server about a token, in a way that changes nothing: under no name nobody is registered, and a
+/// runner is only told who it is.
+async fn ask(server: &str, token: Token, trust: &TrustArgs) -> Result<Answer> {
+    let asked = EnrolRequest { credential: Digest::of(b""), name: String::new() };
+    let transport = connection::transport(server, token, trust)?;
+    let answered = within(ANSWER_MAX, transport.call(Request::Enrol(asked))).await;
+    Ok(match answered {
+        Some(Ok(Reply::Refused(refused))) if refused.code != RefusalCode::Invalid => Answer::Refused(refused),
+        Some(Ok(_)) => Answer::Known,
+        Some(Err(TransportError::Unauthorized(_))) => Answer::Unknown,
+        Some(Err(error)) => Answer::Nothing(terminal::chain(&error.into())),
+        None => Answer::Nothing(format!("it did not answer within {}", terminal::span(ANSWER_MAX))),
+    })
 }

@@ -85,6 +85,7 @@ fn view(state: StateView) -> JobView {
     JobView {
         job: JOB,
         kind: "check".to_owned(),
+        title: None,
         pool: "default".to_owned(),
         run: None,
         state,

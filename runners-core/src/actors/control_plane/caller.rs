@@ -1,16 +1,22 @@
 //! The in-process transport: requests of one principal, checked and passed on.
 
-use super::{ControlPlane, Plane, session::Identity};
+use super::{
+    ControlPlane, Plane,
+    author::{Deed, Signature},
+    session::Identity,
+};
 use crate::{
+    actors::records::Batch,
     seams::{
         store::StoreError,
         transport::{Transport, TransportError},
     },
     values::{
+        fleet::audit::Author,
         id::{RunnerId, TenantId},
         principal::{Principal, Scope},
         reply::{RefusalCode, Refused, Reply},
-        request::Request,
+        request::{CancelRequest, CancelTarget, Request},
     },
 };
 use async_trait::async_trait;
@@ -24,6 +30,8 @@ pub struct Caller {
     principal: Principal,
     /// For which tenant the operator speaks.
     within: TenantId,
+    /// As whom what it cancels and signals is noted; not at all if nobody is known.
+    signature: Signature,
 }
 
 impl ControlPlane {
@@ -37,7 +45,12 @@ impl ControlPlane {
 impl Caller {
     /// Speaks for `principal`, and for the tenant `within` if that is the operator.
     pub(crate) fn new(plane: &Arc<Plane>, principal: Principal, within: TenantId) -> Self {
-        Self { plane: Arc::clone(plane), principal, within }
+        Self { plane: Arc::clone(plane), principal, within, signature: Signature::Nobody }
+    }
+
+    /// The same, whose deeds are noted as those of somebody.
+    pub(crate) fn signed(self, signature: Signature) -> Self {
+        Self { signature, ..self }
     }
 
     /// The tenant it speaks for with a scope, if it may.
@@ -82,11 +95,13 @@ impl Caller {
                 None => answered(forbidden("submit")),
             },
             (Request::Cancel(request), _) => match self.api(Scope::Submit) {
-                Some(tenant) => plane.cancel(tenant, request).boxed(),
+                Some(tenant) => self.cancel(tenant, request).boxed(),
                 None => answered(forbidden("submit")),
             },
             (Request::Signal(request), _) => match self.api(Scope::Submit) {
-                Some(tenant) => plane.signal(tenant, request).boxed(),
+                Some(tenant) => {
+                    async move { plane.signal(tenant, request, self.author().await).await }.boxed()
+                }
                 None => answered(forbidden("submit")),
             },
             (request, _) => match self.api(Scope::Read) {
@@ -94,6 +109,32 @@ impl Caller {
                 None => answered(forbidden("read")),
             },
         }
+    }
+
+    /// Who it is, if that is known.
+    async fn author(&self) -> Option<Author> {
+        match &self.signature {
+            Signature::Nobody => None,
+            known => Some(self.plane.author(self.principal == Principal::Operator, known).await),
+        }
+    }
+
+    /// Has jobs stopped, and notes it once that is done.
+    async fn cancel(&self, tenant: TenantId, request: CancelRequest) -> Result<Reply, StoreError> {
+        let (subject, of) = match &request.target {
+            CancelTarget::Job(job) => ("job", job.to_string()),
+            CancelTarget::Run(run) => ("run", run.to_string()),
+        };
+        let reply = self.plane.cancel(tenant, request).await?;
+        if let Reply::Cancelled(cancelled) = &reply
+            && cancelled.jobs > 0
+            && let Some(author) = self.author().await
+        {
+            let mut batch = Batch::new();
+            batch.put(0, &self.plane.audit_record(tenant, author, Deed::new("cancelled", subject), of));
+            self.plane.records.commit(batch).await?;
+        }
+        Ok(reply)
     }
 
     fn read(&self, tenant: TenantId, request: Request) -> BoxFuture<'_, Result<Reply, StoreError>> {
@@ -125,6 +166,10 @@ impl Transport for Caller {
             return Err(TransportError::Busy { retry_after: RETRY_AFTER });
         }
         self.pass_on(request).await.map_err(|error| TransportError::Unreachable(Box::new(error)))
+    }
+
+    fn made_with(&self, token: &str) -> Option<Arc<dyn Transport>> {
+        Some(Arc::new(self.clone().signed(Signature::of_token(token))))
     }
 
     async fn hosts(&self, tenant: TenantId) -> Result<bool, TransportError> {

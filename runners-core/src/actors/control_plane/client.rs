@@ -95,6 +95,7 @@ impl Plane {
         Ok(Reply::Job(Box::new(JobView {
             job: job.id,
             kind: job.terms.kind.clone(),
+            title: job.terms.title.clone(),
             pool: job.terms.pool_name.clone(),
             run: job.terms.run,
             state: state_view(&job),

@@ -104,6 +104,11 @@ impl ControlPlane {
 /// The name of what the host itself has admitted, as of the tenant and the pool that are always there.
 const ADMITTED_NAME: &str = "default";
 
+/// What is said of a registration token that was revoked or has expired.
+const NO_LONGER_GOOD: &str = "the registration token is no longer good";
+/// What is said of one that has admitted as many runners as it may.
+const USED_UP: &str = "the registration token was used as often as it may be: ask for another";
+
 impl Plane {
     /// Creates a record, unless there is one already.
     pub(super) async fn create<R: crate::rules::record::Record>(&self, record: &R) -> Result<(), StoreError> {
@@ -121,6 +126,10 @@ impl Plane {
         registration: Digest,
         request: EnrolRequest,
     ) -> Result<Reply, StoreError> {
+        let allowed = self.may_ask(tenant).and_then(|()| self.may_host_itself(tenant));
+        if let (Ok(()), Err(refused)) = (allowed, submission::name("name", &request.name)) {
+            return self.unnamed(tenant, registration, refused).await;
+        }
         let mut pool = None;
         let reply = self.enrol_into(&mut pool, tenant, registration, request).await;
         if !matches!(reply, Ok(Reply::Enrolled(_))) {
@@ -137,10 +146,9 @@ impl Plane {
         registration: Digest,
         request: EnrolRequest,
     ) -> Result<Reply, StoreError> {
-        let expired =
-            || Reply::Refused(Refused::new(RefusalCode::Expired, "the registration token is no longer good"));
+        let expired = || Reply::Refused(Refused::new(RefusalCode::Expired, NO_LONGER_GOOD));
         let allowed = self.may_ask(tenant).and_then(|()| self.may_host_itself(tenant));
-        if let Err(refused) = allowed.and_then(|()| submission::name("name", &request.name)) {
+        if let Err(refused) = allowed {
             return Ok(Reply::Refused(refused));
         }
         let key = RegistrationRecord::key_of(registration);
@@ -170,8 +178,7 @@ impl Plane {
         match self.records.commit(batch).await {
             Ok(_) => self.enrolled(&credential).await,
             Err(StoreError::Exhausted(key)) if key == found.record.uses() => {
-                let problem = "the registration token was used as often as it may be: ask for another";
-                Ok(Reply::Refused(Refused::new(RefusalCode::Exhausted, problem)))
+                Ok(Reply::Refused(Refused::new(RefusalCode::Exhausted, USED_UP)))
             }
             Err(StoreError::Exhausted(_)) => Ok(Reply::Refused(pool_full(&in_pool.record))),
             // The same request, twice at once.
@@ -181,6 +188,38 @@ impl Plane {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Answers a request whose name is none: with what is wrong with its token, if that is no good either.
+    /// It changes nothing, so whoever wants to know of a token can ask like this.
+    async fn unnamed(
+        &self,
+        tenant: TenantId,
+        registration: Digest,
+        name: Refused,
+    ) -> Result<Reply, StoreError> {
+        let refused = |code, detail: &str| Ok(Reply::Refused(Refused::new(code, detail)));
+        let found = self.records.load::<RegistrationRecord>(RegistrationRecord::key_of(registration)).await?;
+        let now = self.now();
+        let found = found.filter(|found| found.record.tenant == tenant && found.record.is_good(now));
+        let Some(Versioned { record, .. }) = found else {
+            return refused(RefusalCode::Expired, NO_LONGER_GOOD);
+        };
+        let in_pool = self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, record.pool)).await?;
+        let Some(Versioned { record: in_pool, .. }) = in_pool else {
+            return refused(RefusalCode::Expired, NO_LONGER_GOOD);
+        };
+        if let Some(limit) = record.uses_max
+            && self.records.counter(record.uses()).await? >= i64::from(limit)
+        {
+            return refused(RefusalCode::Exhausted, USED_UP);
+        }
+        if let Some(limit) = in_pool.spec.runners_max
+            && self.records.counter(keys::runners_of(tenant, record.pool)).await? >= i64::from(limit)
+        {
+            return Ok(Reply::Refused(pool_full(&in_pool)));
+        }
+        Ok(Reply::Refused(name))
     }
 
     /// The answer that was given to the same request before.

@@ -2,6 +2,7 @@
 
 use super::{
     Plane,
+    author::Deed,
     session::{Identity, Live, Pending},
 };
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
     },
     seams::store::StoreError,
     values::{
+        fleet::audit::Author,
         id::{JobId, RunnerId, SignalId, TenantId},
         key::Kind,
         lease::FencingToken,
@@ -47,6 +49,7 @@ impl Plane {
         self: &Arc<Self>,
         tenant: TenantId,
         request: SignalRequest,
+        author: Option<Author>,
     ) -> Result<Reply, StoreError> {
         if let Err(refusal) = submission::name("kind", &request.kind) {
             return Ok(Reply::Refused(refusal));
@@ -67,7 +70,7 @@ impl Plane {
                     }
                 },
             };
-            match self.signal_to(tenant, &request, recipient).await {
+            match self.signal_to(tenant, &request, recipient, author.clone()).await {
                 Err(StoreError::Conflict(key)) if key.kind == Kind::Job => {}
                 reply => return reply,
             }
@@ -95,6 +98,7 @@ impl Plane {
         tenant: TenantId,
         request: &SignalRequest,
         recipient: Recipient,
+        author: Option<Author>,
     ) -> Result<Reply, StoreError> {
         let Recipient { runner: to, host, attempt } = recipient;
         let runner = self.records.load::<RunnerRecord>(RunnerRecord::key_of(host, to)).await?;
@@ -125,6 +129,14 @@ impl Plane {
         batch.put(0, &record);
         if let Some((token, version)) = attempt {
             batch.expect(JobRecord::key_of(tenant, token.job), version);
+        }
+        if let Some(author) = author {
+            let (subject, of) = match request.to {
+                SignalTarget::Runner(runner) => ("runner", runner.to_string()),
+                SignalTarget::Job(job) => ("job", job.to_string()),
+            };
+            let deed = Deed::new("signalled", subject).called(&request.kind);
+            batch.put(0, &self.audit_record(tenant, author, deed, of));
         }
         match self.records.commit(batch).await {
             Ok(_) => {}

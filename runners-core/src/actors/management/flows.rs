@@ -3,13 +3,14 @@
 use super::{Management, ROUNDS_MAX, audit::Deed, not_found, refused};
 use crate::{
     actors::{
+        artifacts::TenantArtifacts,
         error::Error,
         records::{Batch, PAGE_ROWS, Versioned, read},
     },
     rules::{
         flow::{self, Asked, Next},
         keys,
-        record::{FlowRecord, FlowVersionRecord, Record as _},
+        record::{FlowRecord, FlowVersionRecord, Kept, Record as _},
     },
     seams::{
         flows::FlowOutline,
@@ -24,11 +25,13 @@ use crate::{
         id::{JobId, TenantId},
         job::{JobOptions, JobSpec},
         key::{Index, Kind},
+        opaque::Opaque,
         principal::Scope,
         reply::{Acceptance, RefusalCode},
         request::{RunSpec, Submission, SubmitRequest},
     },
 };
+use std::sync::Arc;
 
 /// How many rows one page looks at before it is given with fewer items than were asked for.
 const SCANNED_MAX: usize = 4096;
@@ -90,8 +93,9 @@ impl Management {
         let version = found.versions().find(|one| version.is_none_or(|version| one.version == version));
         let version = version.cloned().unwrap_or_else(|| found.newest.clone());
         // One that an earlier release of the host could read is shown all the same.
-        let outline = self.outline(&record.kind, record.document.as_bytes()).unwrap_or_default();
-        Ok(FlowDocument { flow: found.view(), version, steps: outline.steps, document: record.document })
+        let document = self.document(tenant, &record).await?;
+        let outline = self.outline(&record.kind, document.as_bytes()).unwrap_or_default();
+        Ok(FlowDocument { flow: found.view(), version, steps: outline.steps, document })
     }
 
     /// The versions of a flow that are kept, newest first: at most [`FlowSpec::VERSIONS_MAX`].
@@ -125,6 +129,7 @@ impl Management {
         let steps = self.plane.flows.as_ref().and_then(|_| u32::try_from(steps.len()).ok());
         let asked = Asked { name, spec, title, steps, expected };
         let author = self.author().await;
+        let document = self.keep_document(tenant, &spec.document).await?;
         let records = &self.plane.records;
         for _ in 0..ROUNDS_MAX {
             let found = records.load::<FlowRecord>(FlowRecord::key_of(tenant, name)).await;
@@ -141,7 +146,7 @@ impl Management {
             let mut batch = Batch::new();
             batch.put(version, &*record);
             let key = FlowVersionRecord::key_of(tenant, name, record.newest.version);
-            batch.put(0, &FlowVersionRecord::new(key, &spec.kind, spec.document.clone()));
+            batch.put(0, &FlowVersionRecord::new(key, &spec.kind, document.clone()));
             self.drop_versions(&mut batch, tenant, name, dropped).await?;
             if version == 0 {
                 batch.add(FlowRecord::count(tenant), 1, Some(i64::from(FlowSpec::COUNT_MAX)));
@@ -204,7 +209,8 @@ impl Management {
     ) -> Result<JobLine, Error> {
         let tenant = self.with(Scope::Submit)?;
         let (flow, record) = self.flow_version(tenant, name, version).await?;
-        let payload = record.document.as_bytes();
+        let document = self.document(tenant, &record).await?;
+        let payload = document.as_bytes();
         let outline = self.outline(&record.kind, payload)?;
         options.secrets.extend(outline.secrets);
         let title = outline.title.as_deref().and_then(JobOptions::title_of);
@@ -212,8 +218,9 @@ impl Management {
         let run = options.run.map(|run| RunSpec { run, timeout: None });
         let spec = JobSpec::new(job, record.kind.as_str(), payload, options);
         let spec = serde_json::to_vec(&spec).expect("specifications are plain data").into();
-        let submission =
-            Submission { spec, signature: None, payload: Some(record.document), payload_artifact: None };
+        let payload = record.document_artifact.is_none().then_some(document);
+        let payload_artifact = record.document_artifact;
+        let submission = Submission { spec, signature: None, payload, payload_artifact };
         let submitted = self.submit(SubmitRequest { jobs: vec![submission], run }).await?;
         match submitted.jobs.into_iter().next() {
             Some(Acceptance::Accepted(job)) => {
@@ -231,6 +238,31 @@ impl Management {
         let Some(reader) = &self.plane.flows else { return Ok(FlowOutline::default()) };
         let outline = reader.read(kind, document);
         outline.map_err(|problem| refused(RefusalCode::Invalid, format!("document: {problem}")))
+    }
+
+    /// Where a document is kept: in its record, or as an artifact, which is put now.
+    async fn keep_document(&self, tenant: TenantId, document: &Opaque) -> Result<Kept, Error> {
+        if document.len() <= SubmitRequest::PAYLOAD_BYTES_MAX {
+            return Ok(Kept::Here(document.clone()));
+        }
+        let put = self.artifacts(tenant).put(document.as_bytes(), &*self.plane.clock).await;
+        put.map(Kept::Artifact).map_err(Error::Artifact)
+    }
+
+    /// The bytes of a version, wherever they are kept.
+    async fn document(&self, tenant: TenantId, record: &FlowVersionRecord) -> Result<Opaque, Error> {
+        match (&record.document, record.document_artifact) {
+            (Some(document), _) => Ok(document.clone()),
+            (None, Some(digest)) => {
+                let gotten = self.artifacts(tenant).get(digest, &*self.plane.clock).await;
+                gotten.map(Opaque::from).map_err(Error::Artifact)
+            }
+            (None, None) => Ok(Opaque::default()),
+        }
+    }
+
+    fn artifacts(&self, tenant: TenantId) -> TenantArtifacts {
+        TenantArtifacts { tenant, store: Arc::clone(&self.plane.artifacts) }
     }
 
     async fn flow_record(&self, tenant: TenantId, name: &str) -> Result<Versioned<FlowRecord>, Error> {

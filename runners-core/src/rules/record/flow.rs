@@ -4,10 +4,12 @@ use super::{Record, Unknown};
 use crate::{
     rules::keys,
     values::{
+        digest::Digest,
         fleet::flow::{FlowVersion, FlowView},
         id::TenantId,
         key::{Index, Key, Kind},
         opaque::Opaque,
+        request::SubmitRequest,
         time::Timestamp,
     },
 };
@@ -84,8 +86,24 @@ impl Record for FlowRecord {
         Some(self)
     }
     fn indexes(&self) -> Vec<(Index, Bytes)> {
-        vec![(Index::Listed, keys::listed(&self.key(), 0, self.newest.made_at))]
+        let key = self.key();
+        // Documents that are artifacts are kept as long as their versions are.
+        let is_artifact = |version: &&FlowVersion| version.length > SubmitRequest::PAYLOAD_BYTES_MAX as u64;
+        let artifacts: BTreeSet<_> =
+            self.versions().filter(is_artifact).map(|version| version.digest).collect();
+        let names = artifacts.into_iter().map(|digest| (Index::Mark, keys::names(&key, digest)));
+        let listed = (Index::Listed, keys::listed(&key, 0, self.newest.made_at));
+        std::iter::once(listed).chain(names).collect()
     }
+}
+
+/// Where the document of a version is kept.
+#[derive(Clone, Debug)]
+pub(crate) enum Kept {
+    /// In its record.
+    Here(Opaque),
+    /// As an artifact, since it is too large to travel with a job.
+    Artifact(Digest),
 }
 
 /// The document of a version of a flow. It is written once.
@@ -95,7 +113,12 @@ pub(crate) struct FlowVersionRecord {
     key: Key,
     /// The kind of command that it is the payload of.
     pub(crate) kind: String,
-    pub(crate) document: Opaque,
+    /// Its bytes, unless they are an artifact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) document: Option<Opaque>,
+    /// The artifact, which the flow names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) document_artifact: Option<Digest>,
     #[serde(flatten)]
     unknown: Unknown,
 }
@@ -105,8 +128,12 @@ fn no_key() -> Key {
 }
 
 impl FlowVersionRecord {
-    pub(crate) fn new(key: Key, kind: &str, document: Opaque) -> Self {
-        Self { key, kind: kind.to_owned(), document, unknown: Unknown::new() }
+    pub(crate) fn new(key: Key, kind: &str, document: Kept) -> Self {
+        let (document, document_artifact) = match document {
+            Kept::Here(document) => (Some(document), None),
+            Kept::Artifact(digest) => (None, Some(digest)),
+        };
+        Self { key, kind: kind.to_owned(), document, document_artifact, unknown: Unknown::new() }
     }
 
     pub(crate) fn key_of(tenant: TenantId, name: &str, version: u32) -> Key {

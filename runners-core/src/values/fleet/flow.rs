@@ -15,14 +15,16 @@ pub struct FlowSpec {
     pub description: Option<String>,
     /// Words to find it by. At most [`FlowSpec::TAGS_MAX`].
     pub tags: BTreeSet<String>,
-    /// What a runner is given, byte by byte. At most
-    /// [`PAYLOAD_BYTES_MAX`](crate::protocol::SubmitRequest::PAYLOAD_BYTES_MAX).
+    /// What a runner is given, byte by byte. At most [`FlowSpec::DOCUMENT_BYTES_MAX`].
     pub document: Opaque,
 }
 
 impl FlowSpec {
     /// The kind of command that a recorded flow is.
     pub const KIND: &str = "browser_flow";
+    /// The largest number of bytes in a document: 4 MiB. One that is too large to travel with a job, over
+    /// [`PAYLOAD_BYTES_MAX`](crate::protocol::SubmitRequest::PAYLOAD_BYTES_MAX), is kept as an artifact.
+    pub const DOCUMENT_BYTES_MAX: usize = 4 << 20;
     /// How many flows a tenant has at most.
     pub const COUNT_MAX: u32 = 10_000;
     /// How many versions of a flow are kept, the newest.

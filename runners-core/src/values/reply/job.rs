@@ -20,6 +20,9 @@ pub struct JobView {
     pub job: JobId,
     /// The kind of its command.
     pub kind: String,
+    /// What its submitter calls it, if it calls it anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// The name of its pool, or [`JobView::HOSTED_POOL`] if it is hosted by the operator.
     pub pool: String,
     /// Its run, if it is of one.

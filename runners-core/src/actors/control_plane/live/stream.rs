@@ -192,7 +192,7 @@ impl Plane {
             payload: serde_json::to_vec(&command).expect("a command is plain data").into(),
             expires_in: ANSWER_WITHIN,
         };
-        match self.signal(stream.tenant, request).await {
+        match self.signal(stream.tenant, request, None).await {
             Ok(Reply::Signalled(sent)) => self.answered(stream.tenant, sent.signal).await,
             Ok(Reply::Refused(refused)) => Ending::new(refused.code.as_str(), refused.detail),
             Ok(_) => Ending::new("unavailable", "the control plane cannot ask the runner"),
