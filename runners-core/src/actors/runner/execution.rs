@@ -50,7 +50,9 @@ impl Execution {
         let secrets = self.secrets().await?;
         self.link.redact_by(Redactor::new(secrets.values().map(Secret::expose)));
         self.outfit.hooks.job(&self.order.spec).await?;
-        self.executor.execute(payload, attempt.with_secrets(secrets)).await
+        // What nobody has signed chooses no program where signatures are demanded.
+        let image = self.order.image.take().filter(|_| !self.outfit.signatures.demanded);
+        self.executor.execute(payload, attempt.with_secrets(secrets).with_image(image)).await
     }
 
     fn check_signature(&self) -> Result<(), Fault> {
