@@ -104,7 +104,7 @@ fn is_hex(text: &str) -> bool {
 fn is_host(text: &str) -> bool {
     let (host, port) = text.split_once(':').unwrap_or((text, "0"));
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-    !host.is_empty() && host.bytes().all(plain) && port.parse::<u16>().is_ok()
+    host.split('.').all(|part| !part.is_empty()) && host.bytes().all(plain) && port.parse::<u16>().is_ok()
 }
 
 fn is_part(text: &str) -> bool {

@@ -78,7 +78,10 @@ fn host(job: &ContainerJob, admitted: &Admitted, policy: &Policy) -> HostConfig 
     let resources = admitted.resources;
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let memory = Some(number(resources.memory_bytes));
-    let tmpfs = format!("rw,exec,nosuid,nodev,mode=1777,size={}", resources.writable_bytes);
+    // Some engines give a folder that is in the image the mode that it has there: its owner can write to it.
+    let (user, group) = admitted.user.split_once(':').unwrap_or((&admitted.user, "0"));
+    let owner = format!("uid={user},gid={group}");
+    let tmpfs = format!("rw,exec,nosuid,nodev,mode=1777,{owner},size={}", resources.writable_bytes);
     let folders = job.writable.iter().map(String::as_str).chain([paths::TEMPORARY]);
     let file_bytes_max = number(policy.output_file_bytes_max.max(resources.writable_bytes));
     let limit = |name: &str, most: i64| ResourcesUlimits {
@@ -187,7 +190,7 @@ mod tests {
         assert_eq!((host.pids_limit, host.memory), (Some(512), Some(1 << 30)));
         assert_eq!(host.memory, host.memory_swap);
         assert_eq!(plan.user.as_deref(), Some("65534:65534"));
-        assert!(host.tmpfs.unwrap()["/tmp"].contains("size=268435456"));
+        assert!(host.tmpfs.unwrap()["/tmp"].contains("uid=65534,gid=65534,size=268435456"));
         let labels = plan.labels.unwrap();
         assert!(labels[LEASE_LABEL].starts_with("job_") && labels[LEASE_LABEL].ends_with("/3"));
         assert_eq!(labels[OWNER_LABEL], "rack-7");

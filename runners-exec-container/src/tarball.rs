@@ -35,8 +35,17 @@ pub(crate) fn home(job: &ContainerJob, occasion: &Occasion<'_>) -> io::Result<By
 
 /// What makes a folder one that anybody in the container can write to.
 pub(crate) fn open_folder() -> io::Result<Bytes> {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(EntryType::Directory);
+    header.set_mode(0o777);
+    header.set_size(0);
+    // An entry called `.` is passed over by engines, and one of this name is the folder too.
+    if let Some(gnu) = header.as_gnu_mut() {
+        gnu.name[0] = b'/';
+    }
+    header.set_cksum();
     let mut archive = Builder::new(Vec::new());
-    folder(&mut archive, ".", 0o777)?;
+    archive.append(&header, io::empty())?;
     archive.into_inner().map(Bytes::from)
 }
 
