@@ -36,6 +36,8 @@ pub(crate) struct Pool {
     min_runners: u32,
     max_runners: Option<u32>,
     slots_per_runner: Option<u32>,
+    /// The image of container jobs that name none; that of the control plane if there is none.
+    image: Option<String>,
     placement: WirePlacement,
     #[serde(rename = "createdAtUtc", with = "time")]
     #[schema(value_type = text::Time)]
@@ -76,6 +78,9 @@ pub(crate) struct NewPool {
     max_runners: Option<u32>,
     #[schema(minimum = 1, maximum = 1_000_000)]
     slots_per_runner: Option<u32>,
+    /// The image of container jobs that name none.
+    #[schema(max_length = 1000)]
+    image: Option<String>,
     placement: Option<WirePlacement>,
 }
 
@@ -108,6 +113,9 @@ pub(crate) struct PoolChange {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000_000)]
     slots_per_runner: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 1000)]
+    image: Option<Option<String>>,
     placement: Option<WirePlacement>,
 }
 
@@ -190,6 +198,7 @@ impl From<PoolView> for Pool {
             min_runners: spec.runners_min,
             max_runners: spec.runners_max,
             slots_per_runner: spec.slots_per_runner,
+            image: spec.image,
             placement: match spec.placement {
                 Placement::Spread => WirePlacement::Spread,
                 Placement::Pack => WirePlacement::Pack,
@@ -210,6 +219,7 @@ impl From<NewPool> for PoolSpec {
             runners_min: asked.min_runners.unwrap_or_default(),
             runners_max: asked.max_runners,
             slots_per_runner: asked.slots_per_runner,
+            image: asked.image,
             placement: asked.placement.map_or(Placement::Spread, Placement::from),
             ..Self::new(asked.name)
         }
@@ -232,6 +242,7 @@ impl PoolChange {
         set(&mut spec.runners_min, self.min_runners);
         set(&mut spec.runners_max, self.max_runners);
         set(&mut spec.slots_per_runner, self.slots_per_runner);
+        set(&mut spec.image, self.image.clone());
         set(&mut spec.placement, self.placement.map(Placement::from));
     }
 }

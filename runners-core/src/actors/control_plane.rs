@@ -172,6 +172,8 @@ pub(crate) struct Plane {
     /// What is kept of a tenant that has not said so itself.
     pub(crate) retention: Retention,
     pub(crate) unnamed: Unnamed,
+    /// The image of container jobs that name none, in pools that have none.
+    pub(crate) default_image: Option<Arc<str>>,
     /// Others may have made lanes that are not known here: they are to be listed again.
     pub(crate) lanes_doubted: AtomicBool,
     /// What this control plane wrote itself.

@@ -13,7 +13,13 @@ use crate::{
 pub(crate) fn check_pool(spec: &PoolSpec, tenant: TenantId) -> Result<(), Refused> {
     name("name", &spec.name)?;
     text("description", &spec.description, PoolSpec::TEXT_BYTES_MAX)?;
-    for (field, value) in [("kind", &spec.kind), ("region", &spec.region), ("scale_set", &spec.scale_set)] {
+    let texts = [
+        ("kind", &spec.kind),
+        ("region", &spec.region),
+        ("scale_set", &spec.scale_set),
+        ("image", &spec.image),
+    ];
+    for (field, value) in texts {
         value.iter().try_for_each(|value| text(field, value, PoolSpec::TEXT_BYTES_MAX))?;
     }
     if !spec.sharing.is_none() && tenant != TenantId::OPERATOR {

@@ -289,6 +289,7 @@ fn answer_full() -> SyncAnswer {
         signature: Some("c2lnbmVk".into()),
         payload: Some(raw()),
         payload_artifact: None,
+        image: Some("shop/tests:4".into()),
     };
     let artifact = Offer { payload: None, payload_artifact: Some(digest()), ..inline.clone() };
     SyncAnswer {

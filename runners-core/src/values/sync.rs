@@ -347,6 +347,9 @@ pub struct Offer {
     /// The payload, if it is an artifact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload_artifact: Option<Digest>,
+    /// The image of a container job that names none, as the runner's pool or the control plane says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 /// A command to answer.

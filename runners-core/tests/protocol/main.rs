@@ -13,6 +13,7 @@ mod explain;
 mod free;
 mod hand;
 mod hosted;
+mod images;
 mod jobs;
 #[cfg(feature = "testing")]
 mod lanes;

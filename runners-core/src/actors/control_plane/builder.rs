@@ -62,6 +62,7 @@ pub struct ControlPlaneBuilder {
     hosted: Arc<dyn HostedExecution>,
     live: LiveOptions,
     flows: Option<Arc<dyn FlowReader>>,
+    default_image: Option<Arc<str>>,
 }
 
 impl ControlPlaneBuilder {
@@ -89,6 +90,7 @@ impl ControlPlaneBuilder {
             hosted: Arc::new(SharedPools),
             live: LiveOptions::default(),
             flows: None,
+            default_image: None,
         }
     }
 
@@ -133,6 +135,13 @@ impl ControlPlaneBuilder {
     /// shown. Documents are taken as they are unless one is given.
     pub fn flow_reader(mut self, reader: impl FlowReader) -> Self {
         self.flows = Some(Arc::new(reader));
+        self
+    }
+
+    /// Tells runners this image for container jobs that name none, in pools that have none. None unless
+    /// one is given: such jobs err then.
+    pub fn default_image(mut self, image: impl Into<String>) -> Self {
+        self.default_image = Some(image.into().into());
         self
     }
 
@@ -256,6 +265,7 @@ impl ControlPlaneBuilder {
             webhooks: Webhooks::new(self.webhooks),
             retention: self.retention,
             unnamed: Unnamed::new(self.artifact_grace),
+            default_image: self.default_image,
             upkeep: tokio::sync::Notify::new(),
             seals,
             lanes_doubted: AtomicBool::new(false),

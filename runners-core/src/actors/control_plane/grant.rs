@@ -220,6 +220,7 @@ impl Plane {
         arrival: Arrival,
     ) -> Result<Vec<Offer>, StoreError> {
         let mut offers = Vec::with_capacity(jobs.len());
+        let image = live.image.clone().or_else(|| self.default_image.clone());
         let mut size = 0;
         for id in jobs {
             let Some(mine) = live.mine.get_mut(&id) else { continue };
@@ -235,7 +236,7 @@ impl Plane {
                 break;
             }
             mine.told = true;
-            offers.extend(offer_of(mine, &payload, arrival));
+            offers.extend(offer_of(mine, &payload, arrival, image.as_deref()));
             mine.payload = Some(payload);
         }
         Ok(offers)
@@ -252,7 +253,7 @@ fn size_of(payload: &PayloadRecord) -> usize {
     payload.spec.len() + payload.payload.as_ref().map_or(0, crate::values::opaque::Opaque::len) + 256
 }
 
-fn offer_of(mine: &Mine, payload: &PayloadRecord, arrival: Arrival) -> Option<Offer> {
+fn offer_of(mine: &Mine, payload: &PayloadRecord, arrival: Arrival, image: Option<&str>) -> Option<Offer> {
     let job = &mine.job.record;
     let State::Offered { start_by, .. } = job.state else { return None };
     Some(Offer {
@@ -264,6 +265,7 @@ fn offer_of(mine: &Mine, payload: &PayloadRecord, arrival: Arrival) -> Option<Of
         signature: payload.signature.clone(),
         payload: payload.payload.clone(),
         payload_artifact: payload.payload_artifact,
+        image: image.map(str::to_owned),
     })
 }
 

@@ -92,6 +92,8 @@ pub(crate) struct Live {
     pub(crate) told_no_more: bool,
     /// How many jobs it may be granted by its pool.
     pub(crate) allowance: Allowance,
+    /// The image of container jobs that name none, if its pool has one.
+    pub(crate) image: Option<Arc<str>>,
     pub(crate) progress: BTreeMap<JobId, (u64, String)>,
 }
 
@@ -225,7 +227,7 @@ impl Plane {
         live.session = self.records.load(SessionRecord::key_of(who.tenant, who.runner)).await?;
         live.runner = self.records.load(RunnerRecord::key_of(who.tenant, who.runner)).await?;
         live.share_facts();
-        live.allowance = self.allowance(who.tenant, who.pool).await?;
+        (live.allowance, live.image) = self.pool_terms(who.tenant, who.pool).await?;
         let known = std::mem::take(&mut live.mine);
         let sent = std::mem::take(&mut live.signals);
         let mut after = None;

@@ -224,11 +224,21 @@ impl Plane {
     /// How many jobs each runner of a pool may be granted: none while the pool is not active or its
     /// owner is suspended.
     pub(crate) async fn allowance(&self, tenant: TenantId, pool: PoolId) -> Result<Allowance, StoreError> {
+        self.pool_terms(tenant, pool).await.map(|(allowance, _)| allowance)
+    }
+
+    /// The same, with the image of container jobs that name none.
+    pub(crate) async fn pool_terms(
+        &self,
+        tenant: TenantId,
+        pool: PoolId,
+    ) -> Result<(Allowance, Option<Arc<str>>), StoreError> {
         if lock(&self.suspended).contains(&tenant) {
-            return Ok(Allowance { slots: None, closed: Some(Closed::Suspended) });
+            return Ok((Allowance { slots: None, closed: Some(Closed::Suspended) }, None));
         }
         let found = self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, pool)).await?;
-        Ok(found.map_or_else(Allowance::default, |found| found.record.allowance()))
+        let Some(found) = found else { return Ok((Allowance::default(), None)) };
+        Ok((found.record.allowance(), found.record.spec.image.map(Arc::from)))
     }
 }
 

@@ -60,7 +60,9 @@ impl Execution {
         let secrets = self.secrets().await?;
         self.link.redact_by(Redactor::new(secrets.values().map(Secret::expose)));
         self.outfit.hooks.job(&self.order.spec).await?;
-        let attempt = attempt.with_secrets(secrets).with_capture(self.order.spec.capture);
+        // What nobody has signed chooses no program where signatures are demanded.
+        let image = self.order.image.take().filter(|_| !self.outfit.signatures.demanded);
+        let attempt = attempt.with_secrets(secrets).with_image(image).with_capture(self.order.spec.capture);
         self.executor.execute(payload, attempt).await
     }
 

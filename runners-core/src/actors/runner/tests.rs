@@ -198,6 +198,7 @@ pub(super) fn offer(options: JobOptions) -> Offer {
         signature: None,
         payload: Some(Opaque::new(payload)),
         payload_artifact: None,
+        image: None,
     }
 }
 

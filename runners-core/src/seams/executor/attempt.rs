@@ -25,6 +25,7 @@ pub struct Attempt {
     link: Arc<dyn AttemptLink>,
     secrets: Arc<Secrets>,
     capture: Arc<BTreeSet<String>>,
+    image: Option<Arc<str>>,
 }
 
 /// The secrets of an attempt, by name.
@@ -50,7 +51,8 @@ impl Attempt {
         lease: Arc<dyn Lease>,
         link: Arc<dyn AttemptLink>,
     ) -> Self {
-        Self { number, cancelled, lease, link, secrets: Arc::default(), capture: Arc::default() }
+        let (secrets, capture) = (Arc::default(), Arc::default());
+        Self { number, cancelled, lease, link, secrets, capture, image: None }
     }
 
     pub(crate) fn with_secrets(self, secrets: Secrets) -> Self {
@@ -66,6 +68,18 @@ impl Attempt {
     #[must_use]
     pub fn capture(&self) -> &BTreeSet<String> {
         &self.capture
+    }
+
+    pub(crate) fn with_image(self, image: Option<String>) -> Self {
+        Self { image: image.map(Arc::from), ..self }
+    }
+
+    /// The image for a container job that names none: that of the runner's pool, else that of the
+    /// control plane. `None` if neither has one, and where signatures are
+    /// [demanded](crate::RunnerBuilder::demand_signatures), since nobody has signed it.
+    #[must_use]
+    pub fn image(&self) -> Option<&str> {
+        self.image.as_deref()
     }
 
     /// A secret that the job [names](crate::JobOptions::secrets). All of them were resolved before

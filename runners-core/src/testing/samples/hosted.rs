@@ -35,6 +35,7 @@ pub(super) fn answer() -> SyncAnswer {
         signature: None,
         payload: Some(text("[1,2]")),
         payload_artifact: None,
+        image: None,
     };
     SyncAnswer { offers: vec![offer], ..answer_empty(4) }
 }

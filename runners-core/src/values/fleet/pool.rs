@@ -37,6 +37,9 @@ pub struct PoolSpec {
     /// How many jobs each runner executes at once at most; as many as it offers unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slots_per_runner: Option<u32>,
+    /// The image of container jobs that name none; that of the control plane unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// Which of several runners with a free slot is granted a job.
     pub placement: Placement,
     /// Whether its runners are granted jobs. `true` unless said otherwise; what is running goes on.
@@ -69,6 +72,7 @@ impl Default for PoolSpec {
             runners_min: 0,
             runners_max: None,
             slots_per_runner: None,
+            image: None,
             placement: Placement::Spread,
             active: true,
         }

@@ -70,6 +70,8 @@ pub(in super::super) struct Order {
     pub(in super::super) signature: Option<String>,
     pub(in super::super) payload: Option<Opaque>,
     pub(in super::super) payload_artifact: Option<Digest>,
+    /// The image of a container job that names none.
+    pub(in super::super) image: Option<String>,
 }
 
 /// A lease as its attempt sees it.

@@ -260,6 +260,7 @@ impl Session {
             signature: offer.signature,
             payload: offer.payload,
             payload_artifact: offer.payload_artifact,
+            image: offer.image,
         })
     }
 

@@ -127,6 +127,7 @@ pub(super) fn offer_of(number: u8, grant: u64, kind: &str) -> Offer {
         signature: None,
         payload: Some(Opaque::new(&b"[1,2]"[..])),
         payload_artifact: None,
+        image: None,
     }
 }
 

@@ -1,0 +1,152 @@
+//! One container of the engine, from its making to its removal. It is removed whatever comes: by
+//! `remove`, or in the background once it is dropped.
+
+use crate::{
+    engine::Engine,
+    error::EngineError,
+    removal::{self, Removals},
+};
+use bollard::{
+    body_full,
+    container::LogOutput,
+    errors::Error as Met,
+    models::{ContainerCreateBody, ContainerState},
+    query_parameters::{
+        AttachContainerOptionsBuilder, DownloadFromContainerOptionsBuilder, KillContainerOptionsBuilder,
+        StatsOptionsBuilder, UploadToContainerOptionsBuilder, WaitContainerOptionsBuilder,
+    },
+};
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _, stream::BoxStream};
+use std::{pin::pin, time::Duration};
+
+/// How often it is asked again whether a container has ended, after the engine broke off.
+const WAITS_MAX: usize = 10;
+/// How long after it broke off.
+const WAIT_AGAIN_AFTER: Duration = Duration::from_secs(3);
+
+/// A container that exists until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Container {
+    engine: Engine,
+    removals: Removals,
+    id: String,
+    is_removed: bool,
+}
+
+impl Container {
+    /// Makes one. Nothing runs yet.
+    pub(crate) async fn create(
+        engine: &Engine,
+        removals: &Removals,
+        body: ContainerCreateBody,
+    ) -> Result<Self, EngineError> {
+        let none = None::<bollard::query_parameters::CreateContainerOptions>;
+        let created = engine.call("make a container", engine.docker.create_container(none, body)).await?;
+        let (engine, removals) = (engine.clone(), removals.clone());
+        Ok(Self { engine, removals, id: created.id, is_removed: false })
+    }
+
+    /// Unpacks an archive in one of its folders.
+    pub(crate) async fn put(&self, folder: &str, archive: Bytes) -> Result<(), EngineError> {
+        let options = UploadToContainerOptionsBuilder::new().path(folder).build();
+        let put = self.engine.docker.upload_to_container(&self.id, Some(options), body_full(archive));
+        self.engine.call("put files into a container", put).await
+    }
+
+    /// Everything that it says from now on.
+    pub(crate) async fn output(&self) -> Result<BoxStream<'static, Result<LogOutput, Met>>, EngineError> {
+        let options = AttachContainerOptionsBuilder::new().stream(true).stdout(true).stderr(true).build();
+        let attached = self.engine.docker.attach_container(&self.id, Some(options));
+        Ok(self.engine.call("follow a container", attached).await?.output)
+    }
+
+    pub(crate) async fn start(&self) -> Result<(), EngineError> {
+        let none = None::<bollard::query_parameters::StartContainerOptions>;
+        self.engine.call("start a container", self.engine.docker.start_container(&self.id, none)).await
+    }
+
+    /// Sends it a signal. One that has ended is no error.
+    pub(crate) async fn signal(&self, signal: &str) -> Result<(), EngineError> {
+        let options = KillContainerOptionsBuilder::new().signal(signal).build();
+        let sent = self.engine.docker.kill_container(&self.id, Some(options));
+        match self.engine.call("send a signal to a container", sent).await {
+            // 409: it does not run any more.
+            Err(EngineError::Refused { code: 404 | 409, .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Waits until it has ended, over an engine that is started anew meanwhile.
+    pub(crate) async fn ended(&self) -> Result<ContainerState, EngineError> {
+        let mut broken = 0;
+        loop {
+            let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
+            // How it ended, and whether this was cut short, the next call tells.
+            drop(pin!(self.engine.docker.wait_container(&self.id, Some(options))).next().await);
+            match self.state().await {
+                Ok(state) if !state.running.unwrap_or_default() => return Ok(state),
+                Err(error) if error.is_missing() || broken == WAITS_MAX => return Err(error),
+                Ok(_) | Err(_) => {
+                    broken += 1;
+                    runners_core::sleep(&*self.engine.clock, WAIT_AGAIN_AFTER).await;
+                }
+            }
+        }
+    }
+
+    /// How it is now.
+    pub(crate) async fn state(&self) -> Result<ContainerState, EngineError> {
+        let none = None::<bollard::query_parameters::InspectContainerOptions>;
+        let inspected = self.engine.docker.inspect_container(&self.id, none);
+        let found = self.engine.call("look at a container", inspected).await?;
+        Ok(found.state.unwrap_or_default())
+    }
+
+    /// How many processes it has, if the engine counts them.
+    pub(crate) async fn processes(&self) -> Option<u64> {
+        let options = StatsOptionsBuilder::new().stream(false).one_shot(true).build();
+        let mut stats = pin!(self.engine.docker.stats(&self.id, Some(options)));
+        let first = async { stats.next().await.transpose() };
+        let stats = self.engine.call("count processes", first).await.ok()??;
+        stats.pids_stats?.current
+    }
+
+    /// The archive of one of its folders.
+    pub(crate) fn archive(&self, folder: &str) -> impl Stream<Item = Result<Bytes, Met>> + Send + use<> {
+        let options = DownloadFromContainerOptionsBuilder::new().path(folder).build();
+        self.engine.docker.download_from_container(&self.id, Some(options))
+    }
+
+    /// How many bytes the archive of a folder has, as far as a little over `bytes_max`.
+    pub(crate) async fn measure(&self, folder: &str, bytes_max: u64) -> Result<u64, EngineError> {
+        let mut archive = pin!(self.archive(folder));
+        let measured = async {
+            let mut bytes = 0;
+            while let Some(piece) = archive.next().await {
+                bytes += piece?.len() as u64;
+                if bytes > bytes_max {
+                    break;
+                }
+            }
+            Ok(bytes)
+        };
+        self.engine.call("read the output of a container", measured).await
+    }
+
+    /// Kills it if it runs, and removes it with what it has written.
+    pub(crate) async fn remove(mut self) -> Result<(), EngineError> {
+        let removed = removal::remove(&self.engine, &self.id).await;
+        // The next sweep is what is left to do.
+        self.is_removed = true;
+        removed
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        if !self.is_removed {
+            self.removals.begin(self.engine.clone(), self.id.clone());
+        }
+    }
+}

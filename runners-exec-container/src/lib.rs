@@ -1,0 +1,37 @@
+//! Runs jobs in containers: what is asked is in `command`, what an operator allows in `policy`, the
+//! engine that carries it out in `engine`, and one container from start to end in `course`.
+//!
+#![doc = include_str!("../README.md")]
+
+mod check;
+mod collect;
+mod command;
+mod compatibility;
+mod container;
+mod course;
+mod credentials;
+mod ending;
+mod engine;
+mod error;
+mod executor;
+mod image;
+mod junit;
+mod paths;
+mod plan;
+mod policy;
+mod provide;
+mod removal;
+mod result;
+mod tarball;
+mod text;
+mod within;
+
+pub use check::{Problem, Problems};
+pub use command::{ContainerJob, Limits, Mount, SecretAs};
+pub use credentials::{CredentialsError, RegistryCredentials};
+pub use engine::{EngineAddress, EngineVersion};
+pub use error::EngineError;
+pub use executor::{ContainerExecutor, ContainerExecutorBuilder, Warned};
+pub use image::{ImageReference, ImageReferenceError};
+pub use policy::{AllowedMount, OfferedBrowser, OfferedNetwork, Policy, PullPolicy, Resources};
+pub use result::{ContainerResult, FailedTest, TestSummary};

@@ -1,0 +1,309 @@
+//! What an operator allows containers: images, folders, networks, and how much of everything. What makes
+//! sense at all is in `check`; carrying it out is left to `plan`.
+
+use crate::{
+    check::Problems,
+    command::{ContainerJob, Limits, Mount},
+    image::ImageReference,
+};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+const MIB: u64 = 1 << 20;
+
+/// Where engines listen. Whoever reaches one of these has the machine.
+const SOCKETS: &[&str] = &[
+    "/var/run/docker.sock",
+    "/run/docker.sock",
+    "/run/podman/podman.sock",
+    "/run/containerd/containerd.sock",
+    "/run/crio/crio.sock",
+];
+
+/// What an operator allows containers.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Policy {
+    /// When an image is pulled. If it is missing unless said otherwise.
+    pub pull: PullPolicy,
+    /// How long a pull may take. Ten minutes unless said otherwise.
+    pub pull_within: Duration,
+    /// Whether images have to be pinned by a digest.
+    pub demand_digests: bool,
+    /// What jobs may mount, with everything below it. Nothing unless said otherwise.
+    pub mounts: Vec<AllowedMount>,
+    /// Networks that jobs may ask for. None unless said otherwise.
+    pub networks: Vec<OfferedNetwork>,
+    /// The browser whose address jobs may ask for.
+    pub browser: Option<OfferedBrowser>,
+    /// Whether jobs may run as root of their container, which still has no capabilities.
+    pub allow_root: bool,
+    /// The numbers of user and group of jobs that name none. Nobody, `65534:65534`, unless said otherwise.
+    pub user: String,
+    /// Whether a small program is the first of each container, which hands signals on and waits for
+    /// processes that nobody waits for. `true` unless said otherwise; the engine has to have one.
+    pub init: bool,
+    /// What a job may use that says nothing.
+    pub usual: Resources,
+    /// What a job may ask for at most.
+    pub maxima: Resources,
+    /// How long a container that is stopped has until it is killed. Five seconds unless said otherwise; the
+    /// grace of a job should be longer.
+    pub stop_within: Duration,
+    /// The most files of an output folder that become artifacts: 200.
+    pub output_files_max: usize,
+    /// The largest file that becomes an artifact: 32 MiB. A container cannot write a larger one, unless its
+    /// writable folders are larger.
+    pub output_file_bytes_max: u64,
+    /// The most bytes of an output folder: 256 MiB. It is looked at every few seconds, and a container that
+    /// goes on writing is stopped.
+    pub output_bytes_max: u64,
+}
+
+/// When an image is pulled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there is no fourth way")]
+pub enum PullPolicy {
+    /// Before every container, so a tag that was moved is followed.
+    Always,
+    /// If the engine does not have it.
+    #[default]
+    IfMissing,
+    /// Never: what the engine does not have is refused.
+    Never,
+}
+
+/// A folder, or a file, that jobs may mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "users build it")]
+pub struct AllowedMount {
+    /// Where it is on the machine.
+    pub path: PathBuf,
+    /// Whether jobs may write to it.
+    pub writable: bool,
+}
+
+/// A network that jobs may ask for.
+///
+/// It has to be a bridge of the engine that is *internal* and without IPv6, made by
+/// `docker network create --internal NAME`: whoever is in another one reaches the link-local addresses and
+/// the metadata of a cloud through it, and no engine can forbid that. A way out of it is a proxy that is in
+/// it and forbids them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "users build it")]
+pub struct OfferedNetwork {
+    /// What the engine and jobs call it.
+    pub name: String,
+    /// Variables of containers in it, such as `HTTPS_PROXY`.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// A browser beside the containers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "users build it")]
+pub struct OfferedBrowser {
+    /// The URL of its WebDriver, as it is reached in the network.
+    pub url: String,
+    /// The offered network that it is in.
+    pub network: String,
+}
+
+/// How much of everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "users build it")]
+pub struct Resources {
+    /// Memory, with what is in writable folders.
+    pub memory_bytes: u64,
+    /// CPU time, in thousandths of one CPU.
+    pub cpu_millis: u64,
+    /// Processes and threads.
+    pub processes: u64,
+    /// How long a container may run.
+    pub time: Duration,
+    /// The size of each writable folder.
+    pub writable_bytes: u64,
+    /// The size of `/dev/shm`.
+    pub shared_memory_bytes: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            pull: PullPolicy::default(),
+            pull_within: Duration::from_secs(600),
+            demand_digests: false,
+            mounts: Vec::new(),
+            networks: Vec::new(),
+            browser: None,
+            allow_root: false,
+            user: "65534:65534".to_owned(),
+            init: true,
+            usual: Resources {
+                memory_bytes: 1024 * MIB,
+                cpu_millis: 1000,
+                processes: 512,
+                time: Duration::from_secs(3600),
+                writable_bytes: 256 * MIB,
+                shared_memory_bytes: 64 * MIB,
+            },
+            maxima: Resources {
+                memory_bytes: 8192 * MIB,
+                cpu_millis: 8000,
+                processes: 4096,
+                time: Duration::from_secs(24 * 3600),
+                writable_bytes: 4096 * MIB,
+                shared_memory_bytes: 2048 * MIB,
+            },
+            stop_within: Duration::from_secs(5),
+            output_files_max: 200,
+            output_file_bytes_max: 32 * MIB,
+            output_bytes_max: 256 * MIB,
+        }
+    }
+}
+
+/// What was asked, as it may be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Admitted {
+    pub(crate) image: ImageReference,
+    pub(crate) resources: Resources,
+    /// Where each mount leads in truth.
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) network: Option<OfferedNetwork>,
+    pub(crate) browser_url: Option<String>,
+    pub(crate) user: String,
+}
+
+impl Policy {
+    /// Takes what is asked, with the image of its pool for a job that names none, if all of it makes sense
+    /// and is allowed. `sockets` are where engines listen, beside the usual places.
+    pub(crate) fn admit(
+        &self,
+        job: &ContainerJob,
+        offered_image: Option<&str>,
+        sockets: &[PathBuf],
+    ) -> Result<Admitted, Problems> {
+        let mut found = job.check();
+        let image = self.image(job, offered_image, &mut found);
+        let resources = self.resources(&job.limits, &mut found);
+        let mut mounts = Vec::new();
+        for (index, mount) in job.mounts.iter().enumerate() {
+            match self.mount(mount, sockets) {
+                Ok(source) => mounts.push(Mount { source, ..mount.clone() }),
+                Err(message) => found.add(format!("/mounts/{index}/source"), message),
+            }
+        }
+        let browser = self.browser.as_ref().filter(|_| job.browser);
+        if job.browser && browser.is_none() {
+            found.add("/browser", "this runner offers none: ask for a runner that does, by its label");
+        }
+        let wanted = job.network.as_ref().or(browser.map(|browser| &browser.network));
+        let network = wanted.and_then(|name| self.network(name, &mut found));
+        let user = job.user.clone().unwrap_or_else(|| self.user.clone());
+        if !self.allow_root && user.split(':').any(|number| number == "0") {
+            found.add("/user", "root and its group are not allowed: name another, such as 1000:1000");
+        }
+        let browser_url = browser.map(|browser| browser.url.clone());
+        match image {
+            Some(image) if found.is_empty() => {
+                Ok(Admitted { image, resources, mounts, network, browser_url, user })
+            }
+            _ => Err(found),
+        }
+    }
+
+    fn image(
+        &self,
+        job: &ContainerJob,
+        offered: Option<&str>,
+        found: &mut Problems,
+    ) -> Option<ImageReference> {
+        let Some(text) = job.image.as_deref().or(offered) else {
+            found.add("/image", "is given neither by the job, nor by its pool or control plane: name one");
+            return None;
+        };
+        let image = match text.parse::<ImageReference>() {
+            Ok(image) => image,
+            // That of the job has been told.
+            Err(_) if job.image.is_some() => return None,
+            Err(error) => {
+                found.add("/image", format!("that of the pool or the control plane: {error}"));
+                return None;
+            }
+        };
+        if self.demand_digests && !image.has_digest() {
+            found.add("/image", format!("{image} has no digest, and this runner demands one: name@sha256:…"));
+        }
+        Some(image)
+    }
+
+    fn resources(&self, limits: &Limits, found: &mut Problems) -> Resources {
+        let (usual, maxima) = (self.usual, self.maxima);
+        let mut of = |member: &str, asked: Option<u64>, usual: u64, max: u64| {
+            let value = asked.unwrap_or(usual.min(max));
+            if value == 0 || value > max {
+                found.add(format!("/limits/{member}"), format!("{value} is not between 1 and {max}"));
+            }
+            value
+        };
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let time = of("time_ms", limits.time_ms, millis(usual.time), millis(maxima.time));
+        let (writable, shared) = (limits.writable_bytes, limits.shared_memory_bytes);
+        Resources {
+            memory_bytes: of("memory_bytes", limits.memory_bytes, usual.memory_bytes, maxima.memory_bytes),
+            cpu_millis: of("cpu_millis", limits.cpu_millis, usual.cpu_millis, maxima.cpu_millis),
+            processes: of("processes", limits.processes, usual.processes, maxima.processes),
+            time: Duration::from_millis(time),
+            writable_bytes: of("writable_bytes", writable, usual.writable_bytes, maxima.writable_bytes),
+            shared_memory_bytes: of(
+                "shared_memory_bytes",
+                shared,
+                usual.shared_memory_bytes,
+                maxima.shared_memory_bytes,
+            ),
+        }
+    }
+
+    fn network(&self, name: &str, found: &mut Problems) -> Option<OfferedNetwork> {
+        let offered = self.networks.iter().find(|offered| offered.name == name);
+        if offered.is_none() {
+            let names: Vec<&str> = self.networks.iter().map(|offered| &*offered.name).collect();
+            let there_are = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            found
+                .add("/network", format!("{name:?} is not offered by this runner, which offers {there_are}"));
+        }
+        offered.cloned()
+    }
+
+    /// Where a mount leads in truth, if that is allowed.
+    fn mount(&self, mount: &Mount, sockets: &[PathBuf]) -> Result<String, String> {
+        let real = fs::canonicalize(&mount.source)
+            .map_err(|error| format!("{} cannot be found on this runner: {error}", mount.source))?;
+        let usual = SOCKETS.iter().map(Path::new);
+        for socket in sockets.iter().map(PathBuf::as_path).chain(usual) {
+            let socket = fs::canonicalize(socket).unwrap_or_else(|_| socket.to_owned());
+            if socket.starts_with(&real) {
+                return Err(format!(
+                    "{} leads to the socket of an engine, which no job is given",
+                    mount.source
+                ));
+            }
+        }
+        let mut allowed = self.mounts.iter().filter(|allowed| allowed.writable || !mount.writable);
+        let has_it = |allowed: &AllowedMount| {
+            fs::canonicalize(&allowed.path).is_ok_and(|allowed| real.starts_with(allowed))
+        };
+        if !allowed.any(has_it) {
+            let what = if mount.writable { "to be written to" } else { "to be mounted" };
+            return Err(format!("{} is not allowed {what}: its operator can allow it", real.display()));
+        }
+        real.into_os_string().into_string().map_err(|_| "leads to a path that is no text".to_owned())
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests;

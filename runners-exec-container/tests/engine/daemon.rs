@@ -1,0 +1,162 @@
+//! An engine of the tests' own: started by the first test, shared by those that run beside it, and stopped
+//! and removed with the last, also after a panic.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+use tempfile::TempDir;
+
+/// The image that the tests make: the shell and a few tools of this machine.
+pub(crate) const IMAGE: &str = "local/tools:1";
+/// What is in it.
+const TOOLS: &[&str] =
+    &["bash", "cat", "dd", "env", "head", "id", "ls", "mkdir", "sh", "sleep", "tail", "touch", "chmod"];
+
+static SHARED: Mutex<Weak<Daemon>> = Mutex::new(Weak::new());
+
+/// A running engine.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    home: TempDir,
+    child: Child,
+}
+
+impl Daemon {
+    /// The engine of the tests; `None`, said aloud, where there can be none.
+    pub(crate) fn get() -> Option<Arc<Self>> {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(daemon) = shared.upgrade() {
+            return Some(daemon);
+        }
+        match Self::start() {
+            Ok(daemon) => {
+                let daemon = Arc::new(daemon);
+                *shared = Arc::downgrade(&daemon);
+                Some(daemon)
+            }
+            Err(why) => {
+                println!("skipped: no container engine can be started here: {why}");
+                None
+            }
+        }
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.home.path().join("docker.sock")
+    }
+
+    /// Asks it something by its own command line.
+    pub(crate) fn docker(&self, arguments: &[&str]) -> String {
+        let output = Command::new("docker")
+            .arg("-H")
+            .arg(format!("unix://{}", self.socket().display()))
+            .args(arguments)
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "docker {arguments:?}: {told}");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// How many containers a runner has there.
+    pub(crate) fn containers_of(&self, owner: &str) -> usize {
+        self.docker(&["ps", "-aq", "--filter", &format!("label=dev.runners.owner={owner}")]).lines().count()
+    }
+
+    /// Makes an image of the tools of this machine, with what a line of a Containerfile changes.
+    pub(crate) fn import(&self, name: &str, changes: &[&str]) {
+        let file = self.home.path().join("tools.tar");
+        if !file.exists() {
+            fs::write(&file, tools()).unwrap();
+        }
+        let mut arguments = vec!["import", "-c", "ENV PATH=/bin"];
+        changes.iter().for_each(|change| arguments.extend(["-c", change]));
+        self.docker(&[&arguments[..], &[file.to_str().unwrap(), name]].concat());
+    }
+
+    fn start() -> Result<Self, String> {
+        let by_root = Command::new("id").arg("-u").output().is_ok_and(|told| told.stdout == b"0\n");
+        if !by_root {
+            return Err("it has to be root".to_owned());
+        }
+        let home = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let at = |name: &str| home.path().join(name).display().to_string();
+        let mut child = Command::new("dockerd")
+            .arg(format!("--data-root={}", at("data")))
+            .arg(format!("--exec-root={}", at("exec")))
+            .arg(format!("--pidfile={}", at("pid")))
+            .arg(format!("--host=unix://{}", at("docker.sock")))
+            .args(["--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"])
+            .args(["--bridge=none"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(|error| format!("dockerd: {error} (on Debian: apt-get install docker.io)"))?;
+        let mut told = BufReader::new(child.stderr.take().unwrap());
+        let mut all = String::new();
+        let daemon = Self { home, child };
+        loop {
+            let mut line = String::new();
+            if told.read_line(&mut line).is_ok_and(|read| read == 0) {
+                return Err(format!("dockerd ended: {all}"));
+            }
+            all.push_str(&line);
+            if line.contains("API listen on") {
+                break;
+            }
+        }
+        // Nobody else reads what it says, and a pipe that is full would hold it up.
+        std::thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()));
+        daemon.import(IMAGE, &[]);
+        Ok(daemon)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It stops what it runs, and lets go of what it has mounted.
+        let pid = self.child.id().to_string();
+        let _ = Command::new("kill").args(["-TERM", &pid]).output();
+        let _ = self.child.wait();
+    }
+}
+
+/// A root file system with a shell.
+fn tools() -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut made = std::collections::BTreeSet::new();
+    for folder in ["bin/", "etc/", "tmp/", "home/"] {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Directory);
+        header.set_mode(0o755);
+        header.set_size(0);
+        archive.append_data(&mut header, folder, std::io::empty()).unwrap();
+    }
+    for tool in TOOLS {
+        let path = ["/usr/bin", "/bin"].iter().map(|folder| Path::new(folder).join(tool));
+        let path = path.into_iter().find(|path| path.exists()).unwrap();
+        add(&mut archive, &path, &format!("bin/{tool}"));
+        let needed = Command::new("ldd").arg(&path).output().unwrap();
+        let needed = String::from_utf8_lossy(&needed.stdout).into_owned();
+        let libraries = needed.split_whitespace().filter(|word| word.starts_with('/'));
+        for library in libraries.filter(|library| made.insert((*library).to_owned())) {
+            add(&mut archive, Path::new(library), library.trim_start_matches('/'));
+        }
+    }
+    archive.into_inner().unwrap()
+}
+
+fn add(archive: &mut tar::Builder<Vec<u8>>, from: &Path, to: &str) {
+    let bytes = fs::read(from).unwrap();
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o755);
+    header.set_size(bytes.len() as u64);
+    archive.append_data(&mut header, to, &bytes[..]).unwrap();
+}

@@ -1,0 +1,60 @@
+//! What runs out of something has a clear outcome, and the runner goes on.
+
+use crate::bench::{Bench, shell};
+use runners_core::Conclusion;
+use runners_exec_container::{ContainerJob, Limits};
+
+fn limited(script: &str, limits: Limits) -> ContainerJob {
+    ContainerJob { limits, ..shell(script) }
+}
+
+#[tokio::test]
+async fn what_forks_without_end_is_stopped() {
+    let Some(bench) = Bench::start("forks").await else { return };
+    let limits = Limits { processes: Some(32), ..Limits::default() };
+    let script = "f() { while true; do f & sleep 0.01; done; }; f 2>/dev/null";
+    let ended = bench.run(limited(script, limits)).await;
+    assert_eq!(ended.fault().code, "out_of_processes", "{ended:?}");
+    assert!(ended.fault().message.contains("it had 32 processes"), "{ended:?}");
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn what_eats_its_memory_is_told_so() {
+    let Some(bench) = Bench::start("memory").await else { return };
+    let limits = Limits { memory_bytes: Some(64 << 20), ..Limits::default() };
+    let ended =
+        bench.run(limited("head -c 500000000 /dev/zero | tail -c 400000000 > /dev/null", limits)).await;
+    assert_eq!(ended.conclusion(), Conclusion::Errored, "{ended:?}");
+    assert_eq!(ended.fault().code, "out_of_memory", "{ended:?}");
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn what_fills_its_disk_fails_with_a_note() {
+    let Some(bench) = Bench::start("disk").await else { return };
+    let limits = Limits { writable_bytes: Some(1 << 20), ..Limits::default() };
+    let ended = bench.run(limited("cat /dev/zero > /tmp/full", limits)).await;
+    assert_eq!(ended.conclusion(), Conclusion::Failed, "{ended:?}");
+    assert!(ended.result().notes.iter().any(|note| note.contains("no space left")), "{ended:?}");
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn what_writes_too_much_output_is_stopped() {
+    let change = |policy: &mut runners_exec_container::Policy| policy.output_bytes_max = 4 << 20;
+    let Some(bench) = Bench::with_policy("flood", change).await else { return };
+    let script = "head -c 9000000 /dev/zero > $RUNNERS_OUTPUT/a; sleep 600";
+    let ended = bench.shell(script).await;
+    assert_eq!(ended.fault().code, "output_full", "{ended:?}");
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn what_runs_too_long_is_stopped_by_its_own_limit() {
+    let Some(bench) = Bench::start("time").await else { return };
+    let limits = Limits { time_ms: Some(500), ..Limits::default() };
+    let ended = bench.run(limited("sleep 600", limits)).await;
+    assert_eq!(ended.fault().code, "time_limit", "{ended:?}");
+    bench.close().await;
+}

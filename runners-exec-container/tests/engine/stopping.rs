@@ -1,0 +1,89 @@
+//! Cancelling, timeouts, and what is left by whoever died.
+
+use crate::bench::{Bench, shell};
+use futures::TryStreamExt as _;
+use runners_core::{Conclusion, Followed, JobHandle, JobOptions};
+use runners_exec_container::{ContainerExecutor, ContainerResult, EngineAddress, Policy};
+use std::time::Duration;
+
+/// Ignores what it is told, until it is killed.
+const STUBBORN: &str = "trap '' TERM; echo ready; while true; do sleep 1; done";
+
+/// Waits until it has said something.
+async fn ready(handle: &JobHandle<ContainerResult>) {
+    let mut events = std::pin::pin!(handle.follow());
+    while let Some(event) = events.try_next().await.unwrap() {
+        if matches!(&event, Followed::Log { bytes, .. } if bytes.as_bytes().starts_with(b"ready")) {
+            return;
+        }
+    }
+    panic!("it ended before it was ready");
+}
+
+fn quick(policy: &mut Policy) {
+    policy.stop_within = Duration::from_millis(500);
+}
+
+#[tokio::test]
+async fn what_ignores_that_it_is_to_end_is_killed() {
+    let Some(bench) = Bench::with_policy("stubborn", quick).await else { return };
+    let handle = bench
+        .submit(shell(STUBBORN), JobOptions { grace: Duration::from_secs(60), ..JobOptions::default() })
+        .await;
+    ready(&handle).await;
+    assert!(handle.cancel().await.unwrap());
+    let ended = bench.ended(handle).await;
+    assert_eq!(ended.conclusion(), Conclusion::Cancelled, "{ended:?}");
+    assert!(ended.log.contains("is killed"), "{ended:?}");
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn what_is_told_to_end_may_tidy_up_and_its_output_is_kept() {
+    let Some(bench) = Bench::start("tidy").await else { return };
+    let script =
+        "trap 'echo tidied > $RUNNERS_OUTPUT/a.txt; exit 0' TERM; echo ready; while true; do sleep 0.1; done";
+    let options = JobOptions { grace: Duration::from_secs(60), ..JobOptions::default() };
+    let handle = bench.submit(shell(script), options).await;
+    ready(&handle).await;
+    handle.cancel().await.unwrap();
+    let ended = bench.ended(handle).await;
+    assert_eq!(ended.conclusion(), Conclusion::Cancelled, "{ended:?}");
+    assert_eq!(bench.artifact(&ended, "a.txt").await, "tidied\n");
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_dropped_leaves_no_container() {
+    let slow = |policy: &mut Policy| policy.stop_within = Duration::from_secs(600);
+    let Some(bench) = Bench::with_policy("dropped", slow).await else { return };
+    let options = JobOptions { grace: Duration::from_millis(1), ..JobOptions::default() };
+    let handle = bench.submit(shell(STUBBORN), options).await;
+    ready(&handle).await;
+    handle.cancel().await.unwrap();
+    let ended = bench.ended(handle).await;
+    assert_eq!(ended.conclusion(), Conclusion::Cancelled, "{ended:?}");
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn what_a_runner_has_left_that_died_is_removed_at_its_next_start_and_nothing_else() {
+    let Some(bench) = Bench::start("living").await else { return };
+    let left = |owner: &str| {
+        let label = format!("dev.runners.owner={owner}");
+        let lease = "dev.runners.lease=job/1";
+        let labels = ["--label", &label, "--label", lease];
+        let run =
+            [&["run", "-d", "--network=none"][..], &labels, &["local/tools:1", "sleep", "600"]].concat();
+        bench.daemon.docker(&run);
+    };
+    left("dead");
+    left("dead");
+    left("neighbour");
+    let executor = ContainerExecutor::builder("dead").engine(EngineAddress::Socket(bench.daemon.socket()));
+    let executor = executor.connect().await.unwrap();
+    assert_eq!(executor.sweep().await.unwrap(), 2);
+    assert_eq!((bench.daemon.containers_of("dead"), bench.daemon.containers_of("neighbour")), (0, 1));
+    assert_eq!(executor.sweep().await.unwrap(), 0);
+    bench.close().await;
+}
