@@ -174,7 +174,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn taken(artifact: Value) -> (Vec<Value>, Left) {
+    fn taken(artifact: &Value) -> (Vec<Value>, Left) {
         let mut results = vec![json!({ "name": "a", "status": "pass", "artifacts": [artifact] })];
         let call = "https://eu.example/api/runner/execute?key=1".parse().unwrap();
         let left = take(&mut results, &call).remove(0);
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn what_a_region_names_is_taken_for_nothing_of_ours() {
         let digest = "0".repeat(64);
-        let (results, left) = taken(json!({ "name": "shot.png", "digest": digest, "length": 5 }));
+        let (results, left) = taken(&json!({ "name": "shot.png", "digest": digest, "length": 5 }));
         assert_eq!(results, [json!({ "name": "a", "status": "pass" })]);
         assert!(matches!(left.bytes, Source::Nowhere(why) if why.contains("names no url")));
     }
@@ -196,7 +196,7 @@ mod tests {
             ("/shots/5?x=1", "https://eu.example/shots/5?x=1"),
             ("http://other.example/5", "http://other.example/5"),
         ] {
-            let (_, left) = taken(json!({ "name": "shots/1.png", "url": url }));
+            let (_, left) = taken(&json!({ "name": "shots/1.png", "url": url }));
             assert!(matches!(&left.bytes, Source::At(found) if found.as_str() == expected), "{left:?}");
         }
     }
@@ -204,12 +204,12 @@ mod tests {
     #[test]
     fn bytes_may_stand_in_the_answer() {
         let url = "DATA:text/plain;charset=utf-8;base64,aGVsbG8=";
-        let (_, left) = taken(json!({ "name": "a.txt", "url": url }));
+        let (_, left) = taken(&json!({ "name": "a.txt", "url": url }));
         assert!(matches!(&left.bytes, Source::Here(bytes) if &bytes[..] == b"hello"), "{left:?}");
         let kept = left.kept(Digest::of(b"hello"), 5, Some("image/png")).unwrap();
         assert_eq!((kept.media_type.as_str(), kept.length), ("text/plain", 5));
         for url in ["data:text/plain,hello", "data:text/plain;base64,%%%"] {
-            let (_, left) = taken(json!({ "name": "a.txt", "url": url }));
+            let (_, left) = taken(&json!({ "name": "a.txt", "url": url }));
             assert!(matches!(&left.bytes, Source::Nowhere(why) if why.contains("base64")), "{left:?}");
         }
     }
@@ -217,13 +217,13 @@ mod tests {
     #[test]
     fn a_name_or_a_digest_that_is_none_is_told() {
         for name in ["", "../../etc/passwd", "/etc/passwd", "a\\b", &"x".repeat(201)] {
-            let (_, left) = taken(json!({ "name": name, "url": "artifacts/5" }));
+            let (_, left) = taken(&json!({ "name": name, "url": "artifacts/5" }));
             assert!(matches!(left.bytes, Source::Nowhere(_)), "{left:?}");
         }
-        let (_, left) = taken(json!({ "name": "a", "url": "artifacts/5", "digest": "abc" }));
+        let (_, left) = taken(&json!({ "name": "a", "url": "artifacts/5", "digest": "abc" }));
         assert!(matches!(left.bytes, Source::Nowhere(_)), "{left:?}");
         let expected = Digest::of(b"another").to_string();
-        let (_, left) = taken(json!({ "name": "a", "url": "artifacts/5", "digest": expected }));
+        let (_, left) = taken(&json!({ "name": "a", "url": "artifacts/5", "digest": expected }));
         assert!(left.kept(Digest::of(b"hello"), 5, None).unwrap_err().contains("not those"));
     }
 
