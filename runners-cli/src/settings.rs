@@ -3,6 +3,7 @@
 
 mod document;
 mod layer;
+mod live;
 mod schema;
 mod store;
 
@@ -112,6 +113,7 @@ impl Settings {
             bail!("of --tls-cert and --tls-key there is one without the other: give both, or neither");
         }
         self.store()?;
+        self.live()?;
         if self.tls().is_some() && self.insecure_http() {
             bail!("there is a certificate, and insecure-http allows to go without: leave one of them out");
         }
@@ -201,6 +203,10 @@ impl Settings {
         }
         if let Some(Span(kept)) = self.layer.keep_jobs {
             builder = builder.retention(Retention { concluded_for: Some(kept), ..Retention::default() });
+        }
+        // What cannot be was refused when it was read.
+        if let Ok(live) = self.live() {
+            builder = builder.live(live);
         }
         builder.rollout(self.rollout())
     }

@@ -11,8 +11,11 @@ mod dashboard;
 mod engines;
 mod flows;
 mod library;
+mod looking;
 mod machine;
 mod measures;
+#[cfg(unix)]
+mod nginx;
 mod others;
 mod outage;
 #[cfg(unix)]
