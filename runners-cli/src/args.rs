@@ -5,6 +5,7 @@ mod groups;
 mod guard;
 mod job;
 mod left;
+mod live;
 mod machine;
 mod orchestrate;
 mod profiles;

@@ -4,6 +4,7 @@
 mod artifacts;
 mod document;
 mod layer;
+mod live;
 mod schema;
 mod store;
 
@@ -123,6 +124,7 @@ impl Settings {
         self.store()?;
         self.check_browsers()?;
         self.artifacts()?;
+        self.live()?;
         if self.tls().is_some() && self.insecure_http() {
             bail!("there is a certificate, and insecure-http allows to go without: leave one of them out");
         }
@@ -224,6 +226,10 @@ impl Settings {
         }
         if let Some(Span(kept)) = self.layer.keep_jobs {
             builder = builder.retention(Retention { concluded_for: Some(kept), ..Retention::default() });
+        }
+        // What cannot be was refused when it was read.
+        if let Ok(live) = self.live() {
+            builder = builder.live(live);
         }
         builder.rollout(self.rollout())
     }

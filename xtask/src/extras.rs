@@ -7,8 +7,8 @@ use std::fs;
 
 /// Networks that refuse connections need the first two, rules of alerts the third, videos of flows the
 /// fourth, a Selenium Grid the fifth, and the queue in
-/// PostgreSQL the last two.
-const PROGRAMS: &[&str] = &["ip", "nft", "promtool", "ffmpeg", "java", "initdb", "pgbouncer"];
+/// PostgreSQL the two after it. The last is a proxy before everything.
+const PROGRAMS: &[&str] = &["ip", "nft", "promtool", "ffmpeg", "java", "initdb", "pgbouncer", "nginx"];
 const USUAL_PLACES: &[&str] = &["/usr/bin", "/usr/sbin", "/sbin"];
 
 const APT: PackageManager = PackageManager {
@@ -26,6 +26,7 @@ const APT: PackageManager = PackageManager {
         "default-jre-headless",
         "postgresql",
         "pgbouncer",
+        "nginx-light",
     ],
     as_root: true,
 };

@@ -88,7 +88,8 @@ pub(crate) struct Stream {
 ///
 /// To look takes the scope `read`, to control `submit` or `admin` besides. The grant is shown to the WebSocket at
 /// `live`, below this API, as its first message; pictures and states follow. Whether the attempt shows anything is
-/// known then.
+/// known then. `{"type":"wish","per_second_max":5,"width_max":640,"quality":60}` chooses how many pictures a second
+/// follow at the most, how wide in pixels and how good, within the limits of the server, which each state tells.
 #[utoipa::path(post, path = "/jobs/{id}/views", tag = "Jobs", request_body = Option<NewView>,
     params(("id" = inline(text::Job), Path, description = "The job.")),
     responses(

@@ -1,5 +1,6 @@
 //! Groups of arguments that several commands take.
 
+use super::live::GivenLive;
 use crate::{orchestration::BROWSERS_MAX, settings::Settings, span::Span};
 use clap::{Args, ValueEnum};
 use runners_exec_webdriver::{Engine, Screenshots};
@@ -147,6 +148,8 @@ pub(crate) struct GivenSettings {
     /// Serve no runner endpoint, below /api/runner.
     #[arg(long, env = "RUNNERS_NO_ENDPOINT")]
     pub(crate) no_endpoint: bool,
+    #[command(flatten)]
+    pub(crate) live: GivenLive,
 }
 
 /// Which servers a credential is sent to. Proxies are those that HTTPS_PROXY and NO_PROXY name.
@@ -230,6 +233,17 @@ pub(crate) enum Captured {
     Frames,
     /// A video of the screen.
     Video,
+}
+
+impl Captured {
+    /// What a job says to ask for it.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Bodies => "bodies",
+            Self::Frames => "frames",
+            Self::Video => "video",
+        }
+    }
 }
 
 /// Which pictures of a flow are kept.

@@ -1,7 +1,7 @@
 //! What `submit` may be asked, and whatever else queues flows.
 
 use super::{
-    groups::{self, ApiArgs, OutputArgs, ParameterArgs},
+    groups::{self, ApiArgs, Captured, OutputArgs, ParameterArgs},
     guard::SignArgs,
 };
 use clap::Args;
@@ -44,6 +44,10 @@ pub(crate) struct QueueArgs {
     /// How long one attempt at a flow may take, such as 90s, 5m or 1h.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = groups::time)]
     pub(crate) timeout: Duration,
+    /// Have the runner keep more: the bodies of requests, what the screen showed, or a video of it; may be
+    /// repeated.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(crate) capture: Vec<Captured>,
     #[command(flatten)]
     pub(crate) parameters: ParameterArgs,
     #[command(flatten)]

@@ -52,6 +52,7 @@ async fn carry_out(arguments: &QueueArgs, documents: Vec<Document>) -> Result<Ex
         environment: arguments.environment.clone(),
         wanted: arguments.labels.iter().cloned().collect(),
         timeout: arguments.timeout,
+        capture: arguments.capture.iter().map(|what| what.word().to_owned()).collect(),
         audience: arguments.sign.audience.iter().cloned().collect(),
         not_after: arguments.sign.good_for.map(|span| SystemClock::default().wall() + span.0),
         ..JobOptions::default()

@@ -64,6 +64,12 @@ pub(crate) struct Layer {
     pub(super) egress_host: Option<Vec<String>>,
     pub(super) no_orchestrator: Option<bool>,
     pub(super) no_endpoint: Option<bool>,
+    pub(super) no_live: Option<bool>,
+    pub(super) live_streams: Option<usize>,
+    pub(super) live_tenant_streams: Option<usize>,
+    pub(super) live_viewers: Option<usize>,
+    pub(super) live_rate: Option<u32>,
+    pub(super) live_width: Option<u32>,
     #[serde(rename = "Features")]
     pub(super) features: Features,
     #[serde(rename = "SelfHosted")]
@@ -117,6 +123,12 @@ impl Layer {
             egress_host: Some(Vec::new()),
             no_orchestrator: Some(false),
             no_endpoint: Some(false),
+            no_live: Some(false),
+            live_streams: Some(200),
+            live_tenant_streams: Some(20),
+            live_viewers: Some(32),
+            live_rate: Some(30),
+            live_width: Some(1920),
             features: Features {
                 self_hosted_runners_enabled: Some(true),
                 self_hosted_relay_enabled: Some(true),
@@ -168,6 +180,12 @@ impl Layer {
             egress_host: of("egress_host").then(|| given.egress_host.clone()),
             no_orchestrator: of("no_orchestrator").then_some(given.no_orchestrator),
             no_endpoint: of("no_endpoint").then_some(given.no_endpoint),
+            no_live: of("no_live").then_some(given.live.no_live),
+            live_streams: given.live.live_streams.filter(|_| of("live_streams")),
+            live_tenant_streams: given.live.live_tenant_streams.filter(|_| of("live_tenant_streams")),
+            live_viewers: given.live.live_viewers.filter(|_| of("live_viewers")),
+            live_rate: given.live.live_rate.filter(|_| of("live_rate")),
+            live_width: given.live.live_width.filter(|_| of("live_width")),
             ..Self::default()
         }
     }

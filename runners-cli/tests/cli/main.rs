@@ -13,8 +13,11 @@ mod engines;
 mod flows;
 mod kubernetes;
 mod library;
+mod looking;
 mod machine;
 mod measures;
+#[cfg(unix)]
+mod nginx;
 mod others;
 mod outage;
 #[cfg(unix)]

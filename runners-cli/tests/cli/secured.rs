@@ -18,7 +18,7 @@ use std::{
 const NAME: &str = "control.runners.test";
 
 /// Writes what a server of this name shows, and what those who trust it need.
-fn certify(stage: &Stage, name: &str) {
+pub(crate) fn certify(stage: &Stage, name: &str) {
     let (authority, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -94,6 +94,11 @@ pub(crate) struct NewJob {
     #[serde(default)]
     #[schema(value_type = Vec<text::Job>, max_items = 64)]
     after: Vec<JobId>,
+    /// What is to be kept beside what is kept anyway. Runners with a browser know `frames` (what the screen showed),
+    /// `bodies` (of requests and responses) and `video`.
+    #[serde(default)]
+    #[schema(max_items = 8)]
+    capture: BTreeSet<String>,
 }
 
 /// What became of each job, in the order in which they were given.
@@ -166,6 +171,7 @@ impl NewJob {
             queue_ttl: self.queue_ttl_ms.map(Duration::from_millis),
             after: self.after,
             title: self.title,
+            capture: self.capture,
             run,
             ..JobOptions::default()
         };
