@@ -20,7 +20,7 @@ use std::{
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A browser for as long as this lives.
-struct Chromium {
+pub(crate) struct Chromium {
     driver: Child,
     client: Client,
     session: String,
@@ -28,7 +28,7 @@ struct Chromium {
 
 impl Chromium {
     /// Nothing where there is no driver.
-    async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         let driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn();
         let Ok(mut driver) = driver else {
             println!("skipped: there is no chromedriver here");
@@ -50,7 +50,7 @@ impl Chromium {
         Some(browser)
     }
 
-    async fn post(&self, path: &str, body: Value) -> Value {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
         let request = self.client.post(format!("{}{path}", self.session)).body(body.to_string());
         let answer = within(request.send()).await.unwrap().text().await.unwrap();
         let answer: Value = serde_json::from_str(&answer).unwrap();
@@ -58,12 +58,12 @@ impl Chromium {
         answer["value"].clone()
     }
 
-    async fn run(&self, script: &str) -> Value {
+    pub(crate) async fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", json!({ "script": script, "args": [] })).await
     }
 
     /// Waits until a script says so.
-    async fn until(&self, script: &str) -> Value {
+    pub(crate) async fn until(&self, script: &str) -> Value {
         within(async {
             loop {
                 let told = self.run(script).await;
@@ -87,7 +87,7 @@ impl Chromium {
     }
 
     /// Keeps a picture of the page where somebody says.
-    async fn keep(&self, name: &str) {
+    pub(crate) async fn keep(&self, name: &str) {
         let Some(to) = std::env::var_os("RUNNERS_PICTURES") else { return };
         let request = self.client.get(format!("{}/screenshot", self.session));
         let answer = request.send().await.unwrap().text().await.unwrap();
@@ -108,7 +108,7 @@ impl Drop for Chromium {
 }
 
 /// A picture of one colour, as large as the page.
-fn plain(colour: [u8; 3]) -> Vec<u8> {
+pub(crate) fn plain(colour: [u8; 3]) -> Vec<u8> {
     let (width, height) = ScriptedFrames::VIEWPORT;
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);

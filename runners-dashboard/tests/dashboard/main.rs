@@ -8,6 +8,7 @@ mod library;
 mod live;
 mod many;
 mod pages;
+mod pick;
 mod record;
 #[cfg(feature = "orchestrator")]
 mod regions;
