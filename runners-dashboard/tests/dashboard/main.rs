@@ -9,6 +9,7 @@ mod library;
 mod live;
 mod many;
 mod pages;
+mod pick;
 mod record;
 #[cfg(feature = "orchestrator")]
 mod regions;

@@ -1,7 +1,7 @@
 //! Something is recorded from the dashboard: offered where a runner can, steered by forms, kept at its end.
 
 use crate::stage::{Browser, Stage, between};
-use runners_core::{Attempt, Command, Fault, JobId, Runner, TenantId};
+use runners_core::{Attempt, Command, Fault, JobId, Runner, TenantId, testing::frames::ScriptedFrames};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -36,10 +36,20 @@ fn document() -> Value {
 
 /// A runner that records what nobody does, and remembers what it was told.
 fn recorder(stage: &Stage, told: &Arc<Mutex<Vec<Value>>>) -> Runner {
-    let told = Arc::clone(told);
+    recorder_showing(stage, told, &ScriptedFrames::default())
+}
+
+/// The same, which shows something to whoever looks.
+pub(crate) fn recorder_showing(
+    stage: &Stage,
+    told: &Arc<Mutex<Vec<Value>>>,
+    shown: &ScriptedFrames,
+) -> Runner {
+    let (told, shown) = (Arc::clone(told), shown.clone());
     let record = move |Record(command): Record, attempt: Attempt| {
-        let told = Arc::clone(&told);
+        let (told, shown) = (Arc::clone(&told), shown.clone());
         async move {
+            attempt.show(Arc::new(shown));
             let mut signals = attempt.signals::<Steer>();
             told.lock().unwrap().push(command);
             attempt.log("  2  click Buy\n");
@@ -75,7 +85,7 @@ fn recorder(stage: &Stage, told: &Arc<Mutex<Vec<Value>>>) -> Runner {
 }
 
 /// The page, once it says something.
-async fn page_with(browser: &Browser, path: &str, text: &str) -> String {
+pub(crate) async fn page_with(browser: &Browser, path: &str, text: &str) -> String {
     loop {
         let page = browser.page(path).await;
         if page.contains(text) {

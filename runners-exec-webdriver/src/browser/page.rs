@@ -165,6 +165,16 @@ impl<'s> Page<'s> {
         self.act(json!([pointer(Device::Mouse, &[move_to(to)])])).await
     }
 
+    /// Presses the mouse button where the pointer is, and holds it.
+    pub(crate) async fn press_mouse(self) -> Result<(), BrowserError> {
+        self.act(json!([pointer(Device::Mouse, &[json!({ "type": "pointerDown", "button": 0 })])])).await
+    }
+
+    /// Releases it.
+    pub(crate) async fn release_mouse(self) -> Result<(), BrowserError> {
+        self.act(json!([pointer(Device::Mouse, &[json!({ "type": "pointerUp", "button": 0 })])])).await
+    }
+
     /// Presses a mouse button at a point, holds it, releases it, as often as told.
     pub(crate) async fn click(self, at: Point, press: Press, times: u8) -> Result<(), BrowserError> {
         let mut actions = vec![move_to(at)];

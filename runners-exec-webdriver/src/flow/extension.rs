@@ -52,6 +52,20 @@ pub enum Extension {
         /// The files, which travel with the flow.
         files: Vec<UploadedFile>,
     },
+    /// `runners.select`: chooses options of a list in which several can be chosen.
+    Select {
+        /// The list.
+        selectors: Selectors,
+        /// The values of the options; no others are chosen then.
+        values: Vec<String>,
+    },
+    /// `runners.drag`: drags an element with the mouse, and drops it in the middle of another.
+    Drag {
+        /// What is dragged.
+        selectors: Selectors,
+        /// Onto what.
+        to: Selectors,
+    },
     /// `runners.dialog`: waits for a dialog and answers it.
     Dialog {
         /// Whether it is accepted or dismissed.
@@ -88,6 +102,8 @@ pub enum Extension {
 impl Extension {
     /// The most files of one step.
     pub const FILES_MAX: usize = 20;
+    /// The most options that one step chooses.
+    pub const OPTIONS_MAX: usize = 500;
     /// The most cookies, origins, or values of an origin, in one step.
     pub const STORED_MAX: usize = 500;
     /// The longest name of a picture in bytes.
@@ -102,6 +118,8 @@ impl Extension {
             Self::AssertVisible { .. } => "runners.assertVisible",
             Self::Screenshot { .. } => "runners.screenshot",
             Self::Upload { .. } => "runners.upload",
+            Self::Select { .. } => "runners.select",
+            Self::Drag { .. } => "runners.drag",
             Self::Dialog { .. } => "runners.dialog",
             Self::Cookies { .. } => "runners.cookies",
             Self::StorageState { .. } => "runners.storageState",
@@ -116,7 +134,9 @@ impl Extension {
         match self {
             Self::AssertText { selectors, .. }
             | Self::AssertVisible { selectors, .. }
-            | Self::Upload { selectors, .. } => Some(selectors),
+            | Self::Upload { selectors, .. }
+            | Self::Select { selectors, .. }
+            | Self::Drag { selectors, .. } => Some(selectors),
             _ => None,
         }
     }
@@ -131,6 +151,8 @@ impl Extension {
             Self::AssertVisible { visible: false, .. } => format!("see that {} is not to be seen", label()),
             Self::Screenshot { name } => format!("take the picture {name}"),
             Self::Upload { files, .. } => format!("give {} files to {}", files.len(), label()),
+            Self::Select { values, .. } => format!("choose {} options of {}", values.len(), label()),
+            Self::Drag { to, .. } => format!("drag {} onto {}", label(), to.label()),
             Self::Dialog { accept: true, .. } => "accept a dialog".to_owned(),
             Self::Dialog { accept: false, .. } => "dismiss a dialog".to_owned(),
             Self::Cookies { clear: true, set } => format!("clear the cookies and set {}", set.len()),
@@ -181,6 +203,8 @@ pub(super) const NAMES: &[&str] = &[
     "runners.assertVisible",
     "runners.screenshot",
     "runners.upload",
+    "runners.select",
+    "runners.drag",
     "runners.dialog",
     "runners.cookies",
     "runners.storageState",
@@ -210,6 +234,19 @@ fn extension(name: &str, given: &Reader<'_>, problems: &mut Vec<Problem>) -> Opt
             let files = list(given, "files", Extension::FILES_MAX, problems, file);
             Extension::Upload { selectors: selectors(given, problems)?, files: files? }
         }
+        "runners.select" => {
+            let values = values(given, problems);
+            Extension::Select { selectors: selectors(given, problems)?, values: values? }
+        }
+        "runners.drag" => {
+            let from = selectors(given, problems);
+            let Some(to) = given.get("to").and_then(Value::as_object) else {
+                given.wrong("to", "an object", problems);
+                return None;
+            };
+            let to = selectors(&Reader::new(to, given.at("to")), problems);
+            Extension::Drag { selectors: from?, to: to? }
+        }
         "runners.dialog" => Extension::Dialog {
             accept: given.bool("accept", problems).unwrap_or(true),
             message: given.string("message", problems),
@@ -237,6 +274,17 @@ pub(super) fn picture_name(given: &Reader<'_>, problems: &mut Vec<Problem>) -> O
         return None;
     }
     Some(name)
+}
+
+fn values(given: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<Vec<String>> {
+    let values = given.get("values").and_then(Value::as_array);
+    let is_good =
+        |values: &&Vec<Value>| values.len() <= Extension::OPTIONS_MAX && values.iter().all(Value::is_string);
+    let Some(values) = values.filter(is_good) else {
+        given.wrong("values", &format!("an array of at most {} strings", Extension::OPTIONS_MAX), problems);
+        return None;
+    };
+    Some(values.iter().filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
 fn file(given: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<UploadedFile> {

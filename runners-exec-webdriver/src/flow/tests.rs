@@ -218,7 +218,7 @@ fn a_description_tells_what_is_meant_and_no_secret() {
 fn too_large_a_flow_is_refused_by_name_of_the_limit() {
     let steps = vec![json!({"type": "close"}); Flow::STEPS_MAX + 1];
     let problems = BrowserFlow::parse(&json!({"title": "t", "steps": steps}).to_string()).unwrap_err();
-    assert!(problems.to_string().contains("the limit of 5000"), "{problems}");
+    assert!(problems.to_string().contains("the limit of 10000"), "{problems}");
     let problems = BrowserFlow::parse(&" ".repeat(Flow::BYTES_MAX + 1)).unwrap_err();
     assert!(problems.to_string().contains("the limit of 4194304"), "{problems}");
     assert!(BrowserFlow::parse("{").unwrap_err().to_string().starts_with("the document: not JSON"));

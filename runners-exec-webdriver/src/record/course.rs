@@ -6,7 +6,7 @@ use super::{
     ear::{Ear, EarError, Heard, Place},
     executor::RecordObserver,
     steer::Steered,
-    told::Told,
+    told::{Told, What},
 };
 use crate::{browser::page::Page, within::within};
 use futures::{
@@ -142,6 +142,9 @@ impl Course<'_> {
                         return false;
                     }
                 };
+                if let What::Noted { text } = &told.what {
+                    self.observer.noted(text);
+                }
                 if self.places.len() >= PLACES_MAX {
                     self.places.clear();
                 }

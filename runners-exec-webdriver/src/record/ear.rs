@@ -23,6 +23,7 @@ const SCRIPT: &str = concat!(
     include_str!("../scripts/find.js"),
     include_str!("../scripts/names.js"),
     include_str!("../scripts/alternatives.js"),
+    include_str!("../scripts/hover.js"),
     include_str!("../scripts/record.js")
 );
 

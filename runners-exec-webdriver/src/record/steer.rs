@@ -53,6 +53,8 @@ struct Aimed {
     selectors: Value,
     text: String,
     visible: bool,
+    /// What brings it into sight.
+    before: Vec<Value>,
     /// The frame that is there, and the point in it.
     frame: Option<usize>,
     x: f64,
@@ -107,7 +109,12 @@ impl Course<'_> {
             _ if aimed.visible => shape::custom("runners.assertVisible", &json!({ "selectors": selectors })),
             _ => return Err(wrong("nothing is to be seen of the element now")),
         };
-        self.add(step, &frame)
+        self.draft.check(&step)?;
+        let mut added = 0;
+        for hover in aimed.before {
+            added += self.add(hover, &frame)?;
+        }
+        Ok(added + self.add(step, &frame)?)
     }
 
     /// What somebody aims at, and the frame in which it is.

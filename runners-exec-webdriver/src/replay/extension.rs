@@ -2,7 +2,7 @@
 //! `extension`; pictures are taken by whoever keeps them.
 
 use super::{
-    element::in_order,
+    element::{Act, in_order},
     navigation::Sight,
     scope::{Look, Scope},
     trouble::Trouble,
@@ -23,6 +23,12 @@ const UPLOAD: &str = concat!(
     include_str!("../scripts/names.js"),
     include_str!("../scripts/upload.js")
 );
+const SELECT: &str = concat!(
+    include_str!("../scripts/find.js"),
+    include_str!("../scripts/names.js"),
+    include_str!("../scripts/select.js")
+);
+
 impl Scope<'_> {
     pub(super) async fn extension(&self, extension: &Extension) -> Result<(), Trouble> {
         match extension {
@@ -39,6 +45,11 @@ impl Scope<'_> {
             // Whoever watches the steps takes it.
             Extension::Screenshot { .. } | Extension::SaveStorageState { .. } => Ok(()),
             Extension::Upload { selectors, files } => self.upload(selectors, files).await,
+            Extension::Select { selectors, values } => {
+                let request = Map::from_iter([("values".to_owned(), json!(values))]);
+                self.give(SELECT, selectors, request).await
+            }
+            Extension::Drag { selectors, to } => self.drag(selectors, to).await,
             Extension::Dialog { accept, message, value } => {
                 self.answer_dialog(*accept, message.as_deref(), value.as_deref()).await
             }
@@ -85,13 +96,31 @@ impl Scope<'_> {
     }
 
     async fn upload(&self, selectors: &Selectors, files: &[UploadedFile]) -> Result<(), Trouble> {
+        self.give(UPLOAD, selectors, Map::from_iter([("files".to_owned(), json!(files))])).await
+    }
+
+    /// Has a script give a control something, once it can take it.
+    async fn give(
+        &self,
+        script: &str,
+        selectors: &Selectors,
+        request: Map<String, Value>,
+    ) -> Result<(), Trouble> {
         let alternatives = in_order(selectors);
-        let request = Map::from_iter([("files".to_owned(), json!(files))]);
         self.until(|| async {
-            let answer = self.look(UPLOAD, &alternatives, request.clone()).await?;
+            let answer = self.look(script, &alternatives, request.clone()).await?;
             Ok(answer.ended(|why| why))
         })
         .await
+    }
+
+    async fn drag(&self, from: &Selectors, to: &Selectors) -> Result<(), Trouble> {
+        self.act(from, Act::Hover).await?;
+        self.page.press_mouse().await?;
+        let dropped = self.act(to, Act::Hover).await;
+        // The button is not left pressed, whatever came of it.
+        self.page.release_mouse().await?;
+        dropped.map(drop)
     }
 
     /// Waits for a dialog, looks at what it says, and answers it.

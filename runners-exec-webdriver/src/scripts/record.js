@@ -12,6 +12,8 @@ const LOOK_MILLIS = 200;
 const BY_HAND_MILLIS = 1000;
 /** How far a pointer is drawn before it drags, in CSS pixels. */
 const DRAG_MIN = 8;
+/** The most different things of a document that are told to be in no step. */
+const LEFT_OUT_MAX = 20;
 /** The most bytes of files that travel in a step. */
 const FILES_BYTES_MAX = 256 * 1024;
 /** The most characters of a text that is asserted. */
@@ -88,6 +90,7 @@ function on(type, heed) {
 
 function did(element, step, more = {}) {
   settle();
+  tellReveals(element);
   say({ is: 'did', element: idOf(element), steps: [step], ...more });
 }
 
@@ -158,7 +161,7 @@ function clicked(event, element) {
   const at = isPressed ? pressed.at : meant(element);
   // Pressed here and let go there is no click of either.
   const isDragged = isPressed && Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) > DRAG_MIN;
-  if (isDragged && pressed.element.isConnected && pressed.element !== element) return;
+  if (isDragged && (pressed.isDrawn || (pressed.element.isConnected && pressed.element !== element))) return;
   if (['iframe', 'frame'].includes(at.localName)) return;
   const label = at.closest('label');
   if (label?.control && label.control !== at && !at.matches('button, a[href], input, select, textarea')) {
@@ -179,12 +182,44 @@ on('dblclick', (event, element) => {
   did(at, { type: 'doubleClick', ...where }, { causes: true, instead: 2 });
 });
 
+// --- drags ----------------------------------------------------------------------------------------
+
+on('mouseup', (event, element) => {
+  if (event.button === 0 && pressed && Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) > DRAG_MIN) drewTo(event, element);
+});
+on('drop', (event, element) => { if (pressed) drewTo(event, element); });
+
+/** What was pressed was drawn elsewhere: onto something, or in a way that no step says. */
+function drewTo({ clientX: x, clientY: y }, element) {
+  const { at, step } = pressed;
+  // A text is selected by drawing, and bars and edges of the browser's own are drawn.
+  if (!getSelection().isCollapsed || isTyped(at) || isSet(at) || at instanceof HTMLSelectElement || at instanceof HTMLOptionElement) return;
+  if (at === document.documentElement || at === document.body || pressed.isDrawn) return;
+  pressed.isDrawn = true;
+  const under = element.getRootNode().elementsFromPoint(x, y).find(one => !at.contains(one));
+  const isTarget = under && !under.contains(at) && under !== document.documentElement;
+  const to = isTarget ? alternativesOf(meant(under)) : [];
+  if (to.length === 0) return leftOut(`${tag(at)} was drawn, which no step says: what came of it is not in the flow`);
+  did(at, { type: 'customStep', name: 'runners.drag', parameters: { selectors: step.selectors, to: { selectors: to } } }, { causes: true });
+}
+
+/** Tells once what is in no step. */
+const leftOuts = new Set();
+function leftOut(text) {
+  if (leftOuts.has(text) || leftOuts.size >= LEFT_OUT_MAX) return;
+  leftOuts.add(text);
+  say({ is: 'noted', text });
+}
+
 // --- values ---------------------------------------------------------------------------------------
 
 let typing = null;
 on('focusout', () => { typing = null; });
 
 on('input', (_, element) => {
+  // Of a shadow root that is closed, only its host is seen.
+  const isField = ['input', 'select', 'textarea'].includes(element.localName) || element.isContentEditable === true;
+  if (!isField) return leftOut(`what was put into ${tag(element)} is not in the flow: its shadow root is closed`);
   if (!isTyped(element) && !isSet(element)) return;
   let at = element;
   while (at.isContentEditable && at.parentElement?.isContentEditable) at = at.parentElement;
@@ -203,10 +238,19 @@ on('change', (event, element) => {
   const isLabelled = forwarded?.control === element && event.timeStamp - forwarded.at < BY_HAND_MILLIS;
   if (isCheck(element) && !isLabelled) {
     did(element, { type: 'change', selectors: alternativesOf(element), value: element.checked ? 'true' : '' }, { causes: true });
+  } else if (element instanceof HTMLSelectElement && element.multiple) {
+    const parameters = { selectors: alternativesOf(element), values: Array.from(element.selectedOptions, ({ value }) => value) };
+    did(element, { type: 'customStep', name: 'runners.select', parameters }, { causes: true, merges: true });
   } else if (element instanceof HTMLSelectElement) {
     did(element, { type: 'change', selectors: alternativesOf(element), value: element.value }, { causes: true, merges: true });
   }
 });
+
+/** Whether the focus is within a shadow root that is closed: its host has it, and could not have it by itself. */
+function isClosedHost(element) {
+  if (element.shadowRoot || element === document.body || element === document.documentElement) return false;
+  return element.localName.includes('-') || (element.tabIndex < 0 && !element.hasAttribute('tabindex'));
+}
 
 /** Files travel with the flow, as far as they are small; the others go by their names. */
 function given(element) {
@@ -237,6 +281,8 @@ on('keydown', (event, element) => {
   const held = MODIFIERS.filter(name => event.getModifierState(name)).filter(name => name !== 'Shift' || event.key.length > 1);
   const isShortcut = held.some(name => name !== 'Shift') && !event.getModifierState('AltGraph');
   if (!(isShortcut ? isMeantShortcut(event.key, element) : isMeantKey(event.key, element))) return;
+  // What is typed there may be a secret, and its field is not seen.
+  if (event.key.length === 1 && !isShortcut && isClosedHost(element)) return;
   const key = event.key === ' ' ? 'Space' : event.key;
   const steps = [
     ...held.map(name => ({ type: 'keyDown', key: name })),
@@ -244,6 +290,7 @@ on('keydown', (event, element) => {
     ...held.reverse().map(name => ({ type: 'keyUp', key: name })),
   ];
   settle();
+  tellReveals(element);
   say({ is: 'did', element: idOf(element), steps, causes: true, cause: held.length });
 });
 
@@ -349,5 +396,5 @@ globalThis.runnersRecord = {
 
 function described(element) {
   const text = isField(element) || isSecret(element) ? '' : (element.innerText ?? '').trim().replace(/\s+/g, ' ');
-  return { selectors: alternativesOf(element), text: text.slice(0, TEXT_MAX), visible: isVisible(element) };
+  return { selectors: alternativesOf(element), text: text.slice(0, TEXT_MAX), visible: isVisible(element), before: reveals(element) };
 }

@@ -1,5 +1,6 @@
 //! What a person does with every kind of control is recorded, and replayed the page sees the same.
 
+mod beyond;
 mod job;
 mod person;
 mod steered;

@@ -162,6 +162,14 @@ fn parameters(name: &str) -> Vec<(&'static str, Value, bool)> {
         "runners.upload" => {
             vec![("selectors", selectors, true), ("files", many("file", Extension::FILES_MAX), true)]
         }
+        "runners.select" => {
+            let values = json!({ "type": "array", "maxItems": Extension::OPTIONS_MAX, "items": text() });
+            vec![("selectors", selectors, true), ("values", values, true)]
+        }
+        "runners.drag" => {
+            let to = json!({ "type": "object", "required": ["selectors"], "properties": { "selectors": selectors } });
+            vec![("selectors", selectors, true), ("to", to, true)]
+        }
         "runners.dialog" => {
             vec![("accept", truth(true), false), ("message", text(), false), ("value", text(), false)]
         }

@@ -132,8 +132,50 @@ impl Person {
             actions.push(json!({ "type": "pointerDown", "button": button }));
             actions.push(json!({ "type": "pointerUp", "button": button }));
         }
+        self.mouse(actions).await;
+    }
+
+    async fn mouse(&self, actions: Vec<Value>) {
         let kind = json!({ "pointerType": "mouse" });
         self.act(json!([{ "type": "pointer", "id": "mouse", "parameters": kind, "actions": actions }])).await;
+    }
+
+    /// Moves the pointer to the middle of an element.
+    pub(super) async fn point(&self, selector: &str) {
+        let (x, y) = self.middle(&format!("document.querySelector('{selector}')")).await;
+        self.mouse(vec![json!({ "type": "pointerMove", "x": x, "y": y })]).await;
+    }
+
+    /// Draws one element onto another; onto itself it is drawn to the right.
+    pub(super) async fn drag(&self, from: &str, to: &str) {
+        let start = self.middle(&format!("document.querySelector('{from}')")).await;
+        let mut end = self.middle(&format!("document.querySelector('{to}')")).await;
+        if from == to {
+            end.0 += 40.0;
+        }
+        let between = (f64::midpoint(start.0, end.0).floor(), f64::midpoint(start.1, end.1).floor());
+        let at = |(x, y): (f64, f64)| json!({ "type": "pointerMove", "x": x, "y": y });
+        let button = |kind: &str| json!({ "type": kind, "button": 0 });
+        self.mouse(vec![at(start), button("pointerDown"), at(between), at(end), button("pointerUp")]).await;
+    }
+
+    /// Chooses options of a list with the mouse, all but the first with Control held.
+    pub(super) async fn choose(&self, selector: &str, values: &[&str]) {
+        let control = |kind: &str| json!([{ "type": "key", "id": "keys", "actions": [{ "type": kind, "value": "\u{E009}" }] }]);
+        for (at, value) in values.iter().enumerate() {
+            if at == 1 {
+                self.act(control("keyDown")).await;
+            }
+            let option = format!("document.querySelector('{selector} [value={value}]')");
+            self.click_as(&option, 0, 1).await;
+        }
+        self.act(control("keyUp")).await;
+    }
+
+    /// Lets so many milliseconds of the page's own clock pass.
+    pub(super) async fn pass(&self, millis: u32) {
+        let now = self.js("return performance.now()").await.as_f64().unwrap();
+        self.see(&format!("performance.now() > {}", now + f64::from(millis))).await;
     }
 
     /// Clicks at the middle of an element, so often.
