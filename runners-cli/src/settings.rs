@@ -6,13 +6,14 @@ mod layer;
 mod schema;
 mod store;
 
-pub(crate) use layer::{Features, SelfHosted, Sources};
+pub(crate) use layer::{DockerSection, Features, SelfHosted, Sources};
 pub(crate) use schema::schema;
 
 use crate::{args::GivenSettings, rollout, span::Span, terminal};
 use anyhow::{Context as _, Result, bail};
 use layer::Layer;
 use runners_core::{ControlPlaneBuilder, Egress, Feature, Network, Retention, Rollout, TenantId};
+use runners_exec_container::ImageReference;
 use runners_region_http::{HttpRegion, REGIONS_VARIABLE, RegionSettings};
 use serde_json::{Map, json};
 use std::{
@@ -58,9 +59,10 @@ impl Settings {
     ) -> Result<Self> {
         let environment: Vec<(String, String)> = environment.into_iter().collect();
         let (mut layers, regions) = Self::of_file(given.config.as_deref(), &environment)?;
+        let docker = rollout::docker(&environment);
         let (features, self_hosted) = rollout::read(environment)?;
         let variables =
-            Layer { features, self_hosted, ..Layer::given(given, |id| sources.in_environment(id)) };
+            Layer { features, self_hosted, docker, ..Layer::given(given, |id| sources.in_environment(id)) };
         layers.push((Origin::Environment, variables));
         layers.push((Origin::Flag, Layer::given(given, |id| sources.on_command_line(id))));
         let settings = Self { regions, ..Self::merge(layers)? };
@@ -112,6 +114,9 @@ impl Settings {
             bail!("of --tls-cert and --tls-key there is one without the other: give both, or neither");
         }
         self.store()?;
+        if let Some(image) = &self.layer.docker.default_image {
+            image.parse::<ImageReference>().context("Docker.DefaultImage")?;
+        }
         if self.tls().is_some() && self.insecure_http() {
             bail!("there is a certificate, and insecure-http allows to go without: leave one of them out");
         }
@@ -201,6 +206,9 @@ impl Settings {
         }
         if let Some(Span(kept)) = self.layer.keep_jobs {
             builder = builder.retention(Retention { concluded_for: Some(kept), ..Retention::default() });
+        }
+        if let Some(image) = &self.layer.docker.default_image {
+            builder = builder.default_image(image);
         }
         builder.rollout(self.rollout())
     }

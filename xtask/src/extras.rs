@@ -7,8 +7,9 @@ use std::fs;
 
 /// Networks that refuse connections need the first two, rules of alerts the third, videos of flows the
 /// fourth, a Selenium Grid the fifth, and the queue in
-/// PostgreSQL the last two.
-const PROGRAMS: &[&str] = &["ip", "nft", "promtool", "ffmpeg", "java", "initdb", "pgbouncer"];
+/// PostgreSQL the next two. Jobs in containers need an engine and a registry.
+const PROGRAMS: &[&str] =
+    &["ip", "nft", "promtool", "ffmpeg", "java", "initdb", "pgbouncer", "dockerd", "docker-registry"];
 const USUAL_PLACES: &[&str] = &["/usr/bin", "/usr/sbin", "/sbin"];
 
 const APT: PackageManager = PackageManager {
@@ -26,6 +27,8 @@ const APT: PackageManager = PackageManager {
         "default-jre-headless",
         "postgresql",
         "pgbouncer",
+        "docker.io",
+        "docker-registry",
     ],
     as_root: true,
 };
