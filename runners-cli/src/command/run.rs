@@ -60,14 +60,7 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
     let mut interrupts = Interrupts::listen()?;
     let background = Background::enter(arguments).await?;
     let checks = arguments.flows.as_deref().map(flow_directory::read).transpose()?;
-    // One that runs containers alone needs no browser.
-    let browser = match LocalBrowser::new(&arguments.browser) {
-        Err(error) if arguments.container.containers => {
-            tracing::info!(error = &*error as &dyn std::error::Error, "no flows are replayed here");
-            None
-        }
-        browser => Some(browser?),
-    };
+    let browser = containers::browser_beside(arguments)?;
     let name = arguments.name.clone().unwrap_or_else(identity::machine_name);
     let state = identity::state_of(arguments, &name)?;
     let spool = identity::open_spool(&state)?;
@@ -103,17 +96,7 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
     let Some(found) = find_out(browser.as_ref(), arguments, &narrator, &mut interrupts).await else {
         return Ok(Exit::Passed);
     };
-    let parts = Parts {
-        arguments,
-        name,
-        state,
-        spool,
-        identity,
-        found,
-        checks,
-        containers,
-        transport: transport.clone(),
-    };
+    let parts = Parts { arguments, name, state, spool, identity, found, checks, containers, transport };
     let mut course = Course {
         interrupts,
         background: background.as_ref(),
@@ -126,7 +109,7 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
         supervisor.ready();
         let ended = tokio::select! {
             ended = course.see_through(&runner) => ended,
-            () = credential.serve(&transport).then(|()| pending()) => unreachable!("it never ends"),
+            () = credential.serve(&parts.transport).then(|()| pending()) => unreachable!("it never ends"),
             () = containers::label(&watched, &runner) => unreachable!("it never ends"),
             () = supervisor.keep_alive(|| drop(runner.snapshot())) => unreachable!("it never ends"),
         };
@@ -134,12 +117,7 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
             break reason;
         }
     };
-    if let Some(browser) = &browser {
-        browser.stop().await;
-    }
-    if let Some(containers) = &parts.containers {
-        containers.settle().await;
-    }
+    parts.settle(browser.as_ref()).await;
     conclude(ended, arguments, &parts.spool, &narrator, &parts.state)
 }
 
@@ -159,6 +137,16 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
+    /// Waits until nothing is left of what it ran.
+    async fn settle(&self, browser: Option<&LocalBrowser>) {
+        if let Some(browser) = browser {
+            browser.stop().await;
+        }
+        if let Some(containers) = &self.containers {
+            containers.settle().await;
+        }
+    }
+
     fn start(
         &self,
         browser: Option<&LocalBrowser>,

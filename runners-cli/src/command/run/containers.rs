@@ -2,7 +2,10 @@
 //! earlier start has left.
 
 use super::background::Watched;
-use crate::args::ContainerArgs;
+use crate::{
+    args::{ContainerArgs, RunArgs},
+    local::LocalBrowser,
+};
 use anyhow::{Context as _, Result};
 use futures::future::pending;
 use runners_core::Runner;
@@ -28,6 +31,18 @@ impl Warned for Watched {
     }
 }
 
+/// The browser of this machine; none where there is none, if containers were asked for: whoever runs
+/// containers alone needs no browser.
+pub(super) fn browser_beside(arguments: &RunArgs) -> Result<Option<LocalBrowser>> {
+    match LocalBrowser::new(&arguments.browser) {
+        Err(error) if arguments.container.containers => {
+            tracing::info!(error = &*error as &dyn std::error::Error, "no flows are replayed here");
+            Ok(None)
+        }
+        browser => browser.map(Some),
+    }
+}
+
 /// Has the runner say, once it is so, that an image was of another release line: whoever looks at the fleet
 /// sees its labels. Never ends.
 pub(super) async fn label(watched: &Watched, runner: &Runner) {
@@ -37,7 +52,7 @@ pub(super) async fn label(watched: &Watched, runner: &Runner) {
             facts.labels.insert(OTHER_LINE.to_owned());
         });
     }
-    pending().await
+    pending::<()>().await;
 }
 
 /// Connects to the engine, if containers were asked for, and removes what `owner` has left there.
