@@ -1,5 +1,6 @@
 //! What may be asked on the command line. What is made of it is in `command`.
 
+mod container;
 mod fleet;
 mod groups;
 mod guard;
@@ -14,6 +15,7 @@ mod record;
 mod runner;
 mod submit;
 
+pub(crate) use container::{ContainerArgs, ContainerCommand, SubmitContainerArgs};
 pub(crate) use fleet::{
     Asked, CreateCredentialArgs, CreatePoolArgs, CreateRunnerArgs, CreateTenantArgs, CreateTokenArgs,
     CreateWebhookArgs, CredentialsCommand, DeliveriesArgs, DrainArgs, EnvironmentsCommand, FleetArgs,
@@ -180,6 +182,9 @@ Exit codes: 0 all passed; 1 one failed or timed out; 2 one could not run, was ca
     /// Validate recorded flows, or replay them right here.
     #[command(subcommand)]
     Flow(FlowCommand),
+    /// Have programs run in containers, on runners that were started with --containers.
+    #[command(subcommand)]
+    Container(ContainerCommand),
     #[command(flatten)]
     Regions(RegionsCommand),
     /// Make keys, so that runners execute what you signed and nothing else.

@@ -5,6 +5,7 @@ mod audit;
 mod background;
 mod changes;
 mod config;
+mod container;
 mod credentials;
 mod dev;
 mod doctor;
@@ -37,7 +38,7 @@ mod submit;
 mod webhooks;
 
 use crate::{
-    args::{Command, FleetCommand, FlowCommand, KeyCommand, OutputArgs, RegionsCommand},
+    args::{Command, ContainerCommand, FleetCommand, FlowCommand, KeyCommand, OutputArgs, RegionsCommand},
     exit::Exit,
     output::OutputDirectory,
     report::Report,
@@ -76,6 +77,7 @@ pub(crate) async fn execute(command: Command, telemetry: &Telemetry) -> Result<E
             terminal::print_json(&runners_exec_webdriver::Flow::schema());
             Ok(Exit::Passed)
         }
+        Command::Container(ContainerCommand::Submit(arguments)) => container::submit(*arguments).await,
         Command::Key(KeyCommand::Generate(arguments)) => key::generate(&arguments),
         Command::Regions(RegionsCommand::Orchestrate(arguments)) => orchestrate::execute(*arguments).await,
         Command::Regions(RegionsCommand::RunChecks(arguments)) => orchestrate::run_checks(*arguments).await,

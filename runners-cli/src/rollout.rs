@@ -2,8 +2,9 @@
 //! and `Features__SelfHostedRelayEnabled` are `true` or `false`; `SelfHosted__EnabledTenants` and
 //! `SelfHosted__RelayEnabledTenants` are ids of tenants, with commas between them, or one each in
 //! variables that end in `__0`, `__1` and so on. Everybody has what is on if no tenant is named.
+//! `Docker__DefaultImage` is read here too, since it is of the same kind.
 
-use crate::settings::{Features, SelfHosted};
+use crate::settings::{DockerSection, Features, SelfHosted};
 use anyhow::{Result, anyhow, bail};
 use runners_core::TenantId;
 
@@ -22,6 +23,12 @@ pub(crate) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Res
         relay_enabled_tenants: named(&variables, "SelfHosted__RelayEnabledTenants")?,
     };
     Ok((features, self_hosted))
+}
+
+/// Reads what the variables of an environment say of containers.
+pub(crate) fn docker(variables: &[(String, String)]) -> DockerSection {
+    let image = variables.iter().find(|(name, value)| name == "Docker__DefaultImage" && !value.is_empty());
+    DockerSection { default_image: image.map(|(_, value)| value.clone()) }
 }
 
 fn enabled(variables: &[(String, String)], switch: &str) -> Result<Option<bool>> {
@@ -79,6 +86,14 @@ mod tests {
         assert_eq!(features.self_hosted_relay_enabled, Some(false));
         assert_eq!(self_hosted.enabled_tenants, Some(vec![one, two]));
         assert_eq!(self_hosted.relay_enabled_tenants, Some(vec![two]));
+    }
+
+    #[test]
+    fn the_image_of_jobs_that_name_none_is_read() {
+        let told =
+            |value: &str| docker(&[("Docker__DefaultImage".to_owned(), value.to_owned())]).default_image;
+        assert_eq!(told("suites/python:3").as_deref(), Some("suites/python:3"));
+        assert_eq!(told(""), None);
     }
 
     #[test]

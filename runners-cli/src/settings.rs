@@ -8,7 +8,7 @@ mod live;
 mod schema;
 mod store;
 
-pub(crate) use layer::{Features, SelfHosted, Sources};
+pub(crate) use layer::{DockerSection, Features, SelfHosted, Sources};
 pub(crate) use schema::schema;
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
 use anyhow::{Context as _, Result, bail};
 use layer::Layer;
 use runners_core::{ControlPlaneBuilder, Egress, Feature, Network, Retention, Rollout, TenantId};
+use runners_exec_container::ImageReference;
 use runners_region_http::{HttpRegion, REGIONS_VARIABLE, RegionSettings};
 use serde_json::{Map, json};
 use std::{
@@ -66,9 +67,10 @@ impl Settings {
     ) -> Result<Self> {
         let environment: Vec<(String, String)> = environment.into_iter().collect();
         let (mut layers, regions) = Self::of_file(given.config.as_deref(), &environment)?;
+        let docker = rollout::docker(&environment);
         let (features, self_hosted) = rollout::read(environment)?;
         let variables =
-            Layer { features, self_hosted, ..Layer::given(given, |id| sources.in_environment(id)) };
+            Layer { features, self_hosted, docker, ..Layer::given(given, |id| sources.in_environment(id)) };
         layers.push((Origin::Environment, variables));
         layers.push((Origin::Flag, Layer::given(given, |id| sources.on_command_line(id))));
         let settings = Self { regions, ..Self::merge(layers)? };
@@ -125,6 +127,9 @@ impl Settings {
         self.check_browsers()?;
         self.artifacts()?;
         self.live()?;
+        if let Some(image) = &self.layer.docker.default_image {
+            image.parse::<ImageReference>().context("Docker.DefaultImage")?;
+        }
         if self.tls().is_some() && self.insecure_http() {
             bail!("there is a certificate, and insecure-http allows to go without: leave one of them out");
         }
@@ -230,6 +235,9 @@ impl Settings {
         // What cannot be was refused when it was read.
         if let Ok(live) = self.live() {
             builder = builder.live(live);
+        }
+        if let Some(image) = &self.layer.docker.default_image {
+            builder = builder.default_image(image);
         }
         builder.rollout(self.rollout())
     }

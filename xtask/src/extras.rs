@@ -7,8 +7,20 @@ use std::fs;
 
 /// Networks that refuse connections need the first two, rules of alerts the third, videos of flows the
 /// fourth, a Selenium Grid the fifth, and the queue in
-/// PostgreSQL the two after it. The last is a proxy before everything.
-const PROGRAMS: &[&str] = &["ip", "nft", "promtool", "ffmpeg", "java", "initdb", "pgbouncer", "nginx"];
+/// PostgreSQL the two after it. Jobs in containers need an engine and a registry, and the last is a proxy
+/// before everything.
+const PROGRAMS: &[&str] = &[
+    "ip",
+    "nft",
+    "promtool",
+    "ffmpeg",
+    "java",
+    "initdb",
+    "pgbouncer",
+    "dockerd",
+    "docker-registry",
+    "nginx",
+];
 const USUAL_PLACES: &[&str] = &["/usr/bin", "/usr/sbin", "/sbin"];
 
 const APT: PackageManager = PackageManager {
@@ -26,6 +38,8 @@ const APT: PackageManager = PackageManager {
         "default-jre-headless",
         "postgresql",
         "pgbouncer",
+        "docker.io",
+        "docker-registry",
         "nginx-light",
     ],
     as_root: true,

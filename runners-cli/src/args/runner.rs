@@ -1,6 +1,6 @@
 //! Arguments of a runner, in the foreground and in the background.
 
-use super::{BrowserArgs, GuardArgs, TenureArgs, TrustArgs, groups};
+use super::{BrowserArgs, ContainerArgs, GuardArgs, TenureArgs, TrustArgs, groups};
 use crate::daemon::Saved;
 use clap::Args;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -55,6 +55,8 @@ pub(crate) struct RunArgs {
     pub(crate) guard: GuardArgs,
     #[command(flatten)]
     pub(crate) browser: BrowserArgs,
+    #[command(flatten)]
+    pub(crate) container: ContainerArgs,
     /// Print one JSON object a line instead of text.
     #[arg(long)]
     pub(crate) json: bool,
@@ -135,6 +137,8 @@ pub(crate) struct DoctorArgs {
     pub(crate) trust: TrustArgs,
     #[command(flatten)]
     pub(crate) browser: BrowserArgs,
+    #[command(flatten)]
+    pub(crate) container: ContainerArgs,
     /// Print JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,

@@ -68,6 +68,7 @@ fn changes(arguments: &SetPoolArgs) -> Map<String, Value> {
     given("minRunners", arguments.min_runners.map(Value::from));
     given("maxRunners", arguments.max_runners.map(|most| Value::from(most.0)));
     given("slotsPerRunner", arguments.slots_per_runner.map(|most| Value::from(most.0)));
+    given("image", arguments.image.clone().map(Value::from));
     let placement = arguments.placement.map(|placement| match placement {
         Placement::Spread => Value::from("spread"),
         Placement::Pack => Value::from("pack"),

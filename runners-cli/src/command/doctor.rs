@@ -3,6 +3,7 @@
 
 mod admission;
 mod browser;
+mod containers;
 mod network;
 
 use crate::{
@@ -39,7 +40,12 @@ pub(super) async fn execute(arguments: DoctorArgs) -> Result<Exit> {
     findings.extend(network::look(server, &trust).await);
     let reached = findings.iter().any(|finding| finding.what == "server" && finding.good);
     findings.push(admission::look(&home, &saved, server, &trust, reached).await);
-    findings.extend(browser::look(&arguments).await);
+    let containers = containers::look(&arguments.container).await;
+    // One that runs containers alone needs no browser.
+    let looked = browser::look(&arguments).await;
+    let is_needed = containers.is_none() || looked.iter().all(|finding| finding.good);
+    findings.extend(looked.into_iter().filter(|_| is_needed));
+    findings.extend(containers);
     let good = findings.iter().all(|finding| finding.good);
     if arguments.json {
         terminal::print_json(&json!({ "good": good, "server": server, "findings": findings }));

@@ -90,6 +90,7 @@ async fn create_pool(Asked { what: arguments, fleet }: Asked<CreatePoolArgs>) ->
     given("minRunners", arguments.min_runners.map(Value::from));
     given("maxRunners", arguments.max_runners.map(Value::from));
     given("slotsPerRunner", arguments.slots_per_runner.map(Value::from));
+    given("image", arguments.image.map(Value::from));
     given("placement", arguments.pack.then(|| "pack".into()));
     given("isShared", arguments.shared.then(|| true.into()));
     let made = Management::new(&fleet)?.post("/self-hosted/pools", Some(asked)).await?;

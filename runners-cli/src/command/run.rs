@@ -1,6 +1,7 @@
 //! `runners run`: a runner in the foreground.
 
 mod background;
+pub(super) mod containers;
 mod course;
 mod disguise;
 
@@ -32,6 +33,7 @@ use runners_core::{
     metrics::{Metrics, runner::REGISTRATION_FAILURES},
     protocol::{Enrolled, RefusalCode, Refused},
 };
+use runners_exec_container::ContainerExecutor;
 use runners_exec_webdriver::{FlowCheckExecutor, FlowChecks};
 use runners_otel::Telemetry;
 use runners_transport_http::{HttpArtifacts, HttpRelay, HttpTransport};
@@ -58,7 +60,7 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
     let mut interrupts = Interrupts::listen()?;
     let background = Background::enter(arguments).await?;
     let checks = arguments.flows.as_deref().map(flow_directory::read).transpose()?;
-    let browser = LocalBrowser::new(&arguments.browser)?;
+    let browser = containers::browser_beside(arguments)?;
     let name = arguments.name.clone().unwrap_or_else(identity::machine_name);
     let state = identity::state_of(arguments, &name)?;
     let spool = identity::open_spool(&state)?;
@@ -83,18 +85,18 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
     checks.iter().for_each(|checks| announce_checks(&narrator, checks));
     let account = background.as_ref().map(|background| background.account(arguments, &identity, &name));
     let supervisor = Supervisor;
-    let watched = Arc::new(Watched { narrator: narrator.clone(), account, supervisor });
+    let watched = Arc::new(Watched::new(narrator.clone(), account, supervisor));
+    let containers = containers::open(&arguments.container, identity.enrolled.runner, &watched).await?;
     let transport = connection::transport(&arguments.server, identity.credential.clone(), &arguments.trust)?;
     let credential = identity::credential(&spool);
     tokio::select! {
         settled = identity::settle(&credential, &transport) => settled?,
         () = interrupts.next() => return Ok(Exit::Passed),
     }
-    let Some(found) = find_out(&browser, arguments, &narrator, &mut interrupts).await else {
+    let Some(found) = find_out(browser.as_ref(), arguments, &narrator, &mut interrupts).await else {
         return Ok(Exit::Passed);
     };
-    let parts =
-        Parts { arguments, name, state, spool, identity, found, checks, transport: transport.clone() };
+    let parts = Parts { arguments, name, state, spool, identity, found, checks, containers, transport };
     let mut course = Course {
         interrupts,
         background: background.as_ref(),
@@ -103,18 +105,19 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
         paused: None,
     };
     let ended = loop {
-        let runner = parts.start(&browser, watched.clone(), telemetry, course.paused.is_some())?;
+        let runner = parts.start(browser.as_ref(), watched.clone(), telemetry, course.paused.is_some())?;
         supervisor.ready();
         let ended = tokio::select! {
             ended = course.see_through(&runner) => ended,
-            () = credential.serve(&transport).then(|()| pending()) => unreachable!("it never ends"),
+            () = credential.serve(&parts.transport).then(|()| pending()) => unreachable!("it never ends"),
+            () = containers::label(&watched, &runner) => unreachable!("it never ends"),
             () = supervisor.keep_alive(|| drop(runner.snapshot())) => unreachable!("it never ends"),
         };
         if let Ended::Over(reason) = ended {
             break reason;
         }
     };
-    browser.stop().await;
+    parts.settle(browser.as_ref()).await;
     conclude(ended, arguments, &parts.spool, &narrator, &parts.state)
 }
 
@@ -128,13 +131,25 @@ struct Parts<'a> {
     found: Found,
     /// What checks ask for by their names, if it carries any out.
     checks: Option<FlowChecks>,
+    /// What runs containers, if it does.
+    containers: Option<ContainerExecutor>,
     transport: HttpTransport,
 }
 
 impl Parts<'_> {
+    /// Waits until nothing is left of what it ran.
+    async fn settle(&self, browser: Option<&LocalBrowser>) {
+        if let Some(browser) = browser {
+            browser.stop().await;
+        }
+        if let Some(containers) = &self.containers {
+            containers.settle().await;
+        }
+    }
+
     fn start(
         &self,
-        browser: &LocalBrowser,
+        browser: Option<&LocalBrowser>,
         watched: Arc<Watched>,
         telemetry: &Telemetry,
         paused: bool,
@@ -153,15 +168,22 @@ impl Parts<'_> {
             .relay(HttpRelay::new(&self.transport))
             .observer(watched)
             .metrics(telemetry.metrics())
-            .traces(telemetry.traces())
-            .executor(browser.executor.clone());
-        let builder = match self.checks.clone() {
-            Some(checks) => builder
+            .traces(telemetry.traces());
+        let builder = match &self.containers {
+            Some(containers) => builder.labels(containers.labels()).executor(containers.clone()),
+            None => builder,
+        };
+        let builder = match browser {
+            Some(browser) => builder.executor(browser.executor.clone()),
+            None => builder,
+        };
+        let builder = match self.checks.clone().zip(browser) {
+            Some((checks, browser)) => builder
                 .check_secrets(checks.clone())
                 .executor(FlowCheckExecutor::new(browser.executor.clone(), checks)),
             None => builder,
         };
-        let builder = match browser.recorder() {
+        let builder = match browser.and_then(LocalBrowser::recorder) {
             Some(recorder) => builder.executor(recorder),
             None => builder,
         };
@@ -200,11 +222,12 @@ fn conclude(
 
 /// What this machine can do, told as it is found; `None` if it is interrupted meanwhile.
 async fn find_out(
-    browser: &LocalBrowser,
+    browser: Option<&LocalBrowser>,
     arguments: &RunArgs,
     narrator: &Narrator,
     interrupts: &mut Interrupts,
 ) -> Option<Found> {
+    let Some(browser) = browser else { return Some(Found::default()) };
     let found = tokio::select! {
         found = probe::find_out(browser, Some((&arguments.server, &arguments.trust))) => found,
         () = interrupts.next() => {

@@ -14,6 +14,9 @@ use std::{
 /// A record with every slot in use is shorter.
 const BYTES_MAX: u64 = 1 << 20;
 
+/// The most warnings that are told.
+const WARNINGS_MAX: usize = 20;
+
 /// How a runner in the background is, as of its last change.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -40,6 +43,9 @@ pub(crate) struct Record {
     /// Looks at what is wanted of it here when it is told to.
     #[serde(default)]
     pub(crate) hears_wishes: bool,
+    /// What its operator should know of, such as an image of another release line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warnings: Vec<String>,
     #[serde(default)]
     pub(crate) jobs: Vec<Current>,
 }
@@ -141,6 +147,18 @@ impl Account {
         self.change(|record| {
             record.paused = paused;
             true
+        });
+    }
+
+    /// Writes something that its operator should know of, once.
+    pub(crate) fn warn(&self, text: &str) {
+        self.change(|record| {
+            let is_news =
+                record.warnings.len() < WARNINGS_MAX && !record.warnings.iter().any(|old| old == text);
+            if is_news {
+                record.warnings.push(text.to_owned());
+            }
+            is_news
         });
     }
 

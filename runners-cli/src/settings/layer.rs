@@ -74,6 +74,8 @@ pub(crate) struct Layer {
     pub(super) features: Features,
     #[serde(rename = "SelfHosted")]
     pub(super) self_hosted: SelfHosted,
+    #[serde(rename = "Docker")]
+    pub(super) docker: DockerSection,
 }
 
 /// What is rolled out.
@@ -94,6 +96,15 @@ pub(crate) struct SelfHosted {
     pub(crate) enabled_tenants: Option<Vec<TenantId>>,
     #[schemars(with = "Option<Vec<String>>")]
     pub(crate) relay_enabled_tenants: Option<Vec<TenantId>>,
+}
+
+/// Containers of jobs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+#[schemars(crate = "schemars", rename = "Docker")]
+pub(crate) struct DockerSection {
+    /// The image of container jobs that name none, in pools that have none.
+    pub(crate) default_image: Option<String>,
 }
 
 /// A network that may be called too.

@@ -12,7 +12,12 @@ pub(crate) fn schema() -> Value {
     let mut schema = schema_for!(Layer).to_value();
     schema["title"] = "Settings of runners".into();
     let command = GivenSettings::augment_args(Command::new("server"));
-    for section in ["/properties", "/$defs/Features/properties", "/$defs/SelfHosted/properties"] {
+    for section in [
+        "/properties",
+        "/$defs/Features/properties",
+        "/$defs/SelfHosted/properties",
+        "/$defs/Docker/properties",
+    ] {
         let Some(properties) = schema.pointer_mut(section).and_then(Value::as_object_mut) else {
             unreachable!("invariant: {section} is a section of the settings")
         };

@@ -63,6 +63,7 @@ pub(crate) fn apply(form: &Form, spec: &mut PoolSpec) -> Result<(), Failure> {
     spec.runners_max = form.parsed("runners_max", "whole number")?;
     spec.runners_min = form.parsed("runners_min", "whole number")?.unwrap_or(0);
     spec.slots_per_runner = form.parsed("slots_per_runner", "whole number")?;
+    spec.image = form.filled("image").map(str::to_owned);
     spec.placement = if form.text("placement") == "pack" { Placement::Pack } else { Placement::Spread };
     spec.active = form.is_checked("active");
     Ok(())
@@ -79,6 +80,7 @@ pub(crate) fn fields(spec: &PoolSpec) -> Markup {
         label { "Runners at least" input name="runners_min" type="number" min="0" max="1000000" value=(spec.runners_min); }
         label { "Runners at most" input name="runners_max" type="number" min="0" max="1000000" value=[spec.runners_max] placeholder="any number"; }
         label { "Slots of each runner at most" input name="slots_per_runner" type="number" min="0" max="1000000" value=[spec.slots_per_runner] placeholder="as many as it offers"; }
+        label { "Image of container jobs that name none" input name="image" value=[spec.image.as_ref()] maxlength="1000" autocomplete="off" placeholder="that of the server"; }
         label { "Placement"
             select name="placement" {
                 option value="spread" selected[!packs] { "spread: least busy first" }

@@ -8,6 +8,7 @@
 
 mod audit;
 mod browser;
+mod containers;
 mod control_plane;
 mod evidence;
 mod flows;
@@ -59,4 +60,5 @@ pub(super) fn all() -> impl Iterator<Item = &'static Mutant> {
         .chain(live::MUTANTS)
         .chain(scheduling::MUTANTS)
         .chain(audit::MUTANTS)
+        .chain(containers::MUTANTS)
 }

@@ -29,8 +29,14 @@ const FOREIGN_PHRASES: &[&str] =
     &["tokio task", "user agent", "user-agent", "http status", "exit status", "status code", "status line"];
 /// Crates that speak HTTP or WebDriver, whose word the last one is, and the program, which has a
 /// command of that name.
-const SPEAKERS_OF_HTTP: &[&str] =
-    &["runners-transport-http", "runners-api", "runners-dashboard", "runners-exec-webdriver", "runners-cli"];
+const SPEAKERS_OF_HTTP: &[&str] = &[
+    "runners-transport-http",
+    "runners-api",
+    "runners-dashboard",
+    "runners-exec-webdriver",
+    "runners-exec-container",
+    "runners-cli",
+];
 
 /// What those who speak HTTP share of it: a problem has a member of that name.
 const PROBLEMS: &str = "runners-core/src/problem.rs";

@@ -28,6 +28,9 @@ pub(crate) struct SetPoolArgs {
     /// How many jobs each of its runners executes at once at most, or `any`.
     #[arg(long, value_name = "NUMBER", value_parser = number_or_any)]
     pub(crate) slots_per_runner: Option<Most>,
+    /// The image of container jobs that name none.
+    #[arg(long)]
+    pub(crate) image: Option<String>,
     /// Whether runners are filled one after the other, or jobs spread over them.
     #[arg(long, value_enum)]
     pub(crate) placement: Option<Placement>,

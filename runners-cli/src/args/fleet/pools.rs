@@ -46,6 +46,9 @@ pub(crate) struct CreatePoolArgs {
     /// How many jobs each of its runners executes at once at most.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) slots_per_runner: Option<u32>,
+    /// The image of container jobs that name none [default: that of the server].
+    #[arg(long)]
+    pub(crate) image: Option<String>,
     /// Fill one runner after the other, instead of spreading jobs over them.
     #[arg(long)]
     pub(crate) pack: bool,

@@ -130,6 +130,7 @@ fn lines(home: &Home, process: u32, record: &Record, asked: &Asked) -> Vec<(&'st
         let span = terminal::span(now.since(job.since));
         lines.push(("job", format!("{}, {} for {span}, attempt {}", job.job, job.kind, job.attempt)));
     }
+    lines.extend(record.warnings.iter().map(|text| ("warning", yellow.apply_to(text).to_string())));
     if let Some(trouble) = &record.last_error {
         lines.push(("last error", format!("{} at {}", trouble.text, trouble.at)));
     }

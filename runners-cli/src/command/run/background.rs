@@ -12,6 +12,7 @@ use crate::{
 use anyhow::Result;
 use runners_core::{Clock as _, Mode, Notice, Observer, SystemClock};
 use std::{sync::Arc, time::Duration};
+use tokio::sync::watch;
 
 /// A home that is claimed.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(super) struct Watched {
     pub(super) narrator: Arc<Narrator>,
     pub(super) account: Option<Account>,
     pub(super) supervisor: Supervisor,
+    /// Whether a container's image was of another release line.
+    pub(super) other_line: watch::Sender<bool>,
 }
 
 impl Background {
@@ -58,6 +61,7 @@ impl Background {
             draining: false,
             paused: None,
             hears_wishes: true,
+            warnings: Vec::new(),
             jobs: Vec::new(),
         };
         Account::open(&self.home, record)
@@ -84,6 +88,10 @@ impl Background {
 }
 
 impl Watched {
+    pub(super) fn new(narrator: Arc<Narrator>, account: Option<Account>, supervisor: Supervisor) -> Self {
+        Self { narrator, account, supervisor, other_line: watch::Sender::new(false) }
+    }
+
     /// Tells that nothing new is taken, because it ends.
     pub(super) fn drain(&self) {
         self.supervisor.stopping();

@@ -4,6 +4,7 @@ mod artifacts;
 mod attempts;
 mod endings;
 mod hooks;
+mod images;
 mod leases;
 mod secrets;
 mod signatures;

@@ -1,0 +1,226 @@
+//! Arguments of container jobs: what a runner allows them, and what one is to be.
+
+use super::{ApiArgs, groups, guard::SignArgs};
+use clap::{Args, Subcommand, ValueEnum};
+use runners_exec_container::{EngineAddress, PullPolicy};
+use std::{path::PathBuf, time::Duration};
+
+/// What a runner allows containers.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Containers")]
+pub(crate) struct ContainerArgs {
+    /// Run container jobs too, by Docker or podman. A browser is then not needed.
+    #[arg(long, env = "RUNNERS_CONTAINERS")]
+    pub(crate) containers: bool,
+    /// Where the engine listens: unix:///run/podman/podman.sock, or tcp://HOST:PORT on a network of its own.
+    #[arg(long, value_name = "ADDRESS", env = "RUNNERS_CONTAINER_ENGINE", default_value_t = EngineAddress::usual())]
+    pub(crate) container_engine: EngineAddress,
+    /// When images are pulled.
+    #[arg(long, value_enum, value_name = "WHEN", env = "RUNNERS_CONTAINER_PULL", default_value_t = PullArg::IfMissing)]
+    pub(crate) container_pull: PullArg,
+    /// A file with credentials of registries, as `docker login` writes it: ~/.docker/config.json.
+    #[arg(long, value_name = "FILE", env = "RUNNERS_CONTAINER_AUTH")]
+    pub(crate) container_auth: Option<PathBuf>,
+    /// Run only images that are pinned by their digest.
+    #[arg(long, env = "RUNNERS_CONTAINER_DIGESTS")]
+    pub(crate) container_digests: bool,
+    /// Let jobs mount this folder and what is below it, read-only, or with :rw after it to be written to;
+    /// may be repeated. The socket of an engine is never given to a job.
+    #[arg(long, value_name = "FOLDER[:rw]", env = "RUNNERS_CONTAINER_MOUNT", value_delimiter = ',')]
+    pub(crate) container_mount: Vec<String>,
+    /// Let jobs ask for this network, made by `docker network create --internal`; may be repeated. Without
+    /// one, containers have none.
+    #[arg(long, value_name = "NETWORK", env = "RUNNERS_CONTAINER_NETWORK", value_delimiter = ',')]
+    pub(crate) container_network: Vec<String>,
+    /// The proxy that containers in those networks are told of, as HTTP_PROXY and HTTPS_PROXY.
+    #[arg(long, value_name = "URL", env = "RUNNERS_CONTAINER_PROXY")]
+    pub(crate) container_proxy: Option<String>,
+    /// The WebDriver of a browser in the first of those networks, for jobs that ask for one.
+    #[arg(long, value_name = "URL", env = "RUNNERS_CONTAINER_BROWSER", requires = "container_network")]
+    pub(crate) container_browser: Option<String>,
+    /// Let jobs be root in their container, which has no capabilities then either.
+    #[arg(long, env = "RUNNERS_CONTAINER_ROOT")]
+    pub(crate) container_root: bool,
+    /// The most memory that a job may ask for, such as 512m or 4g.
+    #[arg(long, value_name = "SIZE", env = "RUNNERS_CONTAINER_MEMORY_MAX", default_value = "8g", value_parser = size)]
+    pub(crate) container_memory_max: u64,
+    /// The most CPUs that a job may ask for, such as 0.5 or 4.
+    #[arg(long, value_name = "NUMBER", env = "RUNNERS_CONTAINER_CPUS_MAX", default_value = "8", value_parser = cpus)]
+    pub(crate) container_cpus_max: u64,
+    /// The most processes that a job may ask for.
+    #[arg(long, value_name = "NUMBER", env = "RUNNERS_CONTAINER_PROCESSES_MAX", default_value_t = 4096)]
+    pub(crate) container_processes_max: u64,
+}
+
+/// When images are pulled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PullArg {
+    /// Before every container.
+    Always,
+    /// If the engine does not have it.
+    IfMissing,
+    /// Never.
+    Never,
+}
+
+impl From<PullArg> for PullPolicy {
+    fn from(pull: PullArg) -> Self {
+        match pull {
+            PullArg::Always => Self::Always,
+            PullArg::IfMissing => Self::IfMissing,
+            PullArg::Never => Self::Never,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContainerCommand {
+    /// Queue a container job, and with --wait see it through.
+    ///
+    /// What it prints is its log, files of its output folder are its artifacts, and exit code 0 has passed.
+    /// With --wait its log is shown as it grows; Ctrl-C cancels it, a second one leaves it running and ends.
+    #[command(after_help = "Examples:
+  runners container submit --wait alpine:3 -- echo hello
+  runners container submit --wait --file test_shop.py --junit junit.xml tests:4 \\
+    -- sh -c 'pytest \"$RUNNERS_INPUT\" --junitxml=\"$RUNNERS_OUTPUT/junit.xml\"'
+
+Exit codes: 0 passed; 1 failed or timed out; 2 could not run, was cancelled or expired.")]
+    Submit(Box<SubmitContainerArgs>),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubmitContainerArgs {
+    /// The image [default: that of the pool, or of the server].
+    pub(crate) image: Option<String>,
+    /// The arguments of its program [default: its own].
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub(crate) args: Vec<String>,
+    /// The program, instead of the entry point of the image.
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) entrypoint: Option<String>,
+    /// A variable; may be repeated.
+    #[arg(short, long = "env", value_name = "NAME=VALUE", value_parser = groups::parameter)]
+    pub(crate) environment: Vec<(String, String)>,
+    /// A secret of the runner, as a variable of its name, or of another with NAME=VARIABLE, or as a file with
+    /// NAME=file:FILE; may be repeated.
+    #[arg(long = "secret", value_name = "NAME[=AS]")]
+    pub(crate) secrets: Vec<String>,
+    /// A file to be put into the folder that RUNNERS_INPUT names; may be repeated.
+    #[arg(long = "file", value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// A parameter, in the JSON object of RUNNERS_PARAMETERS; may be repeated.
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = groups::parameter)]
+    pub(crate) parameters: Vec<(String, String)>,
+    /// A folder of the runner's machine and where it goes, with :rw after it to be written to; may be
+    /// repeated.
+    #[arg(long = "mount", value_name = "SOURCE:TARGET[:rw]")]
+    pub(crate) mounts: Vec<String>,
+    /// A network that the runner offers [default: none at all].
+    #[arg(long, value_name = "NETWORK")]
+    pub(crate) network: Option<String>,
+    /// Ask for the runner's browser: its address is in RUNNERS_WEBDRIVER_URL.
+    #[arg(long)]
+    pub(crate) browser: bool,
+    /// The most memory, such as 512m [default: 1g].
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memory: Option<u64>,
+    /// The most CPUs, such as 0.5 [default: 1].
+    #[arg(long, value_name = "NUMBER", value_parser = cpus)]
+    pub(crate) cpus: Option<u64>,
+    /// The most processes [default: 512].
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) processes: Option<u64>,
+    /// The size of /tmp and of each --writable folder [default: 256m].
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) writable_size: Option<u64>,
+    /// The size of /dev/shm, which browsers need [default: 64m].
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) shm: Option<u64>,
+    /// A further folder that is empty and can be written to; may be repeated.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) writable: Vec<String>,
+    /// The numbers of user and group, such as 1000:1000 [default: nobody].
+    #[arg(long, value_name = "NUMBERS")]
+    pub(crate) user: Option<String>,
+    /// Where it starts [default: the image's].
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) workdir: Option<String>,
+    /// The folder whose files become artifacts [default: /runners/output].
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) output_folder: Option<String>,
+    /// A JUnit file in the output folder, which is read into the result.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) junit: Option<String>,
+    /// Wait until it has ended.
+    #[arg(short, long)]
+    pub(crate) wait: bool,
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+    /// The pool whose runners may take it.
+    #[arg(long, default_value = "default")]
+    pub(crate) pool: String,
+    /// The environment whose route tells where it goes, instead of a pool.
+    #[arg(long, value_name = "NAME", conflicts_with = "pool")]
+    pub(crate) environment_name: Option<String>,
+    /// A label that the runner must have; may be repeated.
+    #[arg(long = "label", value_name = "LABEL")]
+    pub(crate) labels: Vec<String>,
+    /// How long one attempt may take, such as 90s, 5m or 1h.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = groups::time)]
+    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) sign: SignArgs,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Reads a size, such as `512m`.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is no size: write bytes, or a number with k, m or g, such as 512m");
+    let lower = text.to_ascii_lowercase();
+    let (digits, shift) = match lower.strip_suffix(['k', 'm', 'g']) {
+        Some(digits) if lower.ends_with('k') => (digits, 10),
+        Some(digits) if lower.ends_with('m') => (digits, 20),
+        Some(digits) => (digits, 30),
+        None => (&*lower, 0),
+    };
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    number.checked_mul(1 << shift).filter(|bytes| *bytes > 0).ok_or_else(wrong)
+}
+
+/// Reads CPUs, such as `0.5`, as thousandths.
+fn cpus(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is no number of CPUs: write 0.5, or 4");
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    if part.is_empty() || part.len() > 3 || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    let whole: u64 = whole.parse().map_err(|_| wrong())?;
+    let part: u64 = format!("{part:0<3}").parse().map_err(|_| wrong())?;
+    whole
+        .checked_mul(1000)
+        .and_then(|whole| whole.checked_add(part))
+        .filter(|millis| *millis > 0)
+        .ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_cpus_are_read() {
+        assert_eq!(
+            [size("10"), size("2k"), size("512M"), size("1g")],
+            [Ok(10), Ok(2048), Ok(512 << 20), Ok(1 << 30)]
+        );
+        assert_eq!([cpus("0.5"), cpus("4"), cpus("1.25")], [Ok(500), Ok(4000), Ok(1250)]);
+        for bad in ["", "m", "-1", "0", "1.5g", "99999999999999g"] {
+            assert!(size(bad).is_err(), "{bad:?}");
+        }
+        for bad in ["", "0", ".5", "1.", "1.0001", "-1"] {
+            assert!(cpus(bad).is_err(), "{bad:?}");
+        }
+    }
+}
