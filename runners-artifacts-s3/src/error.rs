@@ -171,8 +171,8 @@ impl What {
         })
     }
 
-    fn of_status(status: StatusCode) -> Self {
-        match status.as_u16() {
+    fn of_number(number: StatusCode) -> Self {
+        match number.as_u16() {
             404 => Self::Missing,
             401 | 403 => Self::Denied,
             416 => Self::Beyond,
@@ -200,18 +200,18 @@ impl Trouble {
 
     /// What an answer means that is not the wanted one. `is_skewed` says that its time is another one.
     pub(crate) fn answered(
-        status: StatusCode,
+        number: StatusCode,
         body: &str,
         retry_after: Option<Duration>,
         is_skewed: bool,
     ) -> Self {
         let code = code_in(body);
-        let mut what = code.and_then(What::of_code).unwrap_or_else(|| What::of_status(status));
+        let mut what = code.and_then(What::of_code).unwrap_or_else(|| What::of_number(number));
         // A signature whose time is wrong is told in many ways.
         if is_skewed && matches!(what, What::Denied | What::Key | What::Ended) {
             what = What::Skewed;
         }
-        let told = code.map_or_else(|| status.as_u16().to_string(), str::to_owned);
+        let told = code.map_or_else(|| number.as_u16().to_string(), str::to_owned);
         Self { what, told: Some(told), retry_after, source: None }
     }
 
@@ -271,12 +271,12 @@ fn code_in(body: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn of(status: u16, body: &str, is_skewed: bool) -> What {
-        Trouble::answered(StatusCode::from_u16(status).unwrap(), body, None, is_skewed).what
+    fn of(number: u16, body: &str, is_skewed: bool) -> What {
+        Trouble::answered(StatusCode::from_u16(number).unwrap(), body, None, is_skewed).what
     }
 
     #[test]
-    fn a_code_says_more_than_a_status() {
+    fn a_code_says_more_than_the_number_of_an_answer() {
         let error = |code: &str| format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code></Error>");
         assert_eq!(of(404, &error("NoSuchBucket"), false), What::NoBucket);
         assert_eq!(of(404, &error("NoSuchKey"), false), What::Missing);

@@ -152,19 +152,19 @@ impl Storage {
     }
 
     async fn good(&self, response: Response) -> Result<Response, Trouble> {
-        let status = response.status();
-        if status.is_success() {
+        let number = response.status();
+        if number.is_success() {
             return Ok(response);
         }
         let (retry_after, is_skewed) = (retry_after(&response), self.is_skewed(&response));
         // Without a body there is less to be told.
         let body = self.text(response).await.unwrap_or_default();
-        Err(Trouble::answered(status, &body, retry_after, is_skewed))
+        Err(Trouble::answered(number, &body, retry_after, is_skewed))
     }
 
     /// Reads a text whole.
     async fn text(&self, mut response: Response) -> Result<String, Trouble> {
-        let status = response.status();
+        let number = response.status();
         let read = async {
             let mut whole = Vec::new();
             while let Some(piece) = response.chunk().await.map_err(Trouble::broken)? {
@@ -177,7 +177,7 @@ impl Storage {
         };
         let text = self.within(ANSWER_WITHIN, read).await??;
         // What takes long may be answered before it has failed.
-        if status == StatusCode::OK && text.contains("<Error>") {
+        if number == StatusCode::OK && text.contains("<Error>") {
             return Err(Trouble::answered(StatusCode::INTERNAL_SERVER_ERROR, &text, None, false));
         }
         Ok(text)

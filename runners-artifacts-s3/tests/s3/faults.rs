@@ -17,9 +17,9 @@ use std::{
 };
 use tokio::{net::TcpListener, task::JoinSet};
 
-fn answer(status: u16, code: &str, retry_after: Option<u32>) -> HttpResponse {
+fn answer(number: u16, code: &str, retry_after: Option<u32>) -> HttpResponse {
     let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>m</Message></Error>");
-    let mut builder = Response::builder().status(status);
+    let mut builder = Response::builder().status(number);
     if let Some(seconds) = retry_after {
         builder = builder.header("retry-after", seconds);
     }
@@ -68,12 +68,12 @@ async fn a_storage_that_asks_to_slow_down_is_asked_again_when_it_wants_it() {
 async fn a_storage_that_stays_busy_is_given_up_and_one_that_refuses_is_not_asked_twice() {
     let storage = TestStorage::start().await.unwrap();
     let artifacts = storage.options().clock(HandClock::default()).open().await.unwrap();
-    for (status, code, times) in [(503, "SlowDown", 4), (403, "AccessDenied", 1)] {
+    for (number, code, times) in [(503, "SlowDown", 4), (403, "AccessDenied", 1)] {
         let asked = Arc::new(AtomicU32::new(0));
         let counted = asked.clone();
         storage.intercept(move |_| {
             counted.fetch_add(1, Ordering::SeqCst);
-            async move { Some(answer(status, code, None)) }.boxed()
+            async move { Some(answer(number, code, None)) }.boxed()
         });
         let failed = artifacts.get(key(b"abc"), None).await.map(drop).unwrap_err();
         assert!(matches!(failed, ArtifactError::Unavailable(_)), "{failed:?}");

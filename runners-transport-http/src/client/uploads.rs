@@ -214,3 +214,25 @@ fn about(request: RequestBuilder, length: u64) -> RequestBuilder {
     let body = serde_json::to_vec(&UploadRequest { length }).expect("invariant: it is plain data");
     request.header(header::CONTENT_TYPE, JSON).body(body)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::HttpTransport;
+    use runners_core::{Token, TokenKind};
+
+    #[test]
+    fn bytes_go_nowhere_less_safe_than_the_control_plane_is() {
+        let goes = |base: &str, to: &str| {
+            let transport = HttpTransport::builder(base).token(Token::new(TokenKind::Runner, [7; 32]));
+            let transport = transport.insecure_http(true).build().unwrap();
+            HttpArtifacts::new(&transport).goes_to(&Url::parse(to).unwrap())
+        };
+        assert!(goes("https://runners.example", "https://storage.example/a"));
+        assert!(!goes("https://runners.example", "http://storage.example/a"), "in the clear");
+        assert!(goes("http://10.0.0.7", "http://10.0.0.8/a"));
+        assert!(!goes("http://10.0.0.7", "http://127.0.0.1:9000/a"), "what listens here is not meant");
+        assert!(goes("http://127.0.0.1:7878", "http://127.0.0.1:9000/a"));
+        assert!(!goes("http://127.0.0.1:7878", "ftp://127.0.0.1/a"));
+    }
+}
