@@ -6,9 +6,8 @@ use anyhow::Result;
 use std::fs;
 
 /// Networks that refuse connections need the first two, rules of alerts the third, videos of flows the
-/// fourth, a Selenium Grid the fifth, and the queue in
-/// PostgreSQL the two after it. Jobs in containers need an engine and a registry, and the last is a proxy
-/// before everything.
+/// fourth, a Selenium Grid the fifth, and the queue in PostgreSQL the two after it. Jobs in containers
+/// need an engine and a registry, and the last is a proxy before everything.
 const PROGRAMS: &[&str] = &[
     "ip",
     "nft",
