@@ -208,8 +208,8 @@ mod tests {
         let many = (0..17).map(|tag| tag.to_string()).collect();
         let many = FlowSpec { tags: many, ..spec.clone() };
         assert_eq!(problem("a", &many), "tags: has 17 tags, and the limit is 16");
-        let large = FlowSpec::new(vec![b' '; SubmitRequest::PAYLOAD_BYTES_MAX + 1]);
-        assert_eq!(problem("a", &large), "document: has 131073 bytes, and the limit is 131072");
+        let large = FlowSpec::new(vec![b' '; FlowSpec::DOCUMENT_BYTES_MAX + 1]);
+        assert_eq!(problem("a", &large), "document: has 4194305 bytes, and the limit is 4194304");
         assert_eq!(problem("a", &FlowSpec::new(Vec::new())), "document: must not be empty");
     }
 }

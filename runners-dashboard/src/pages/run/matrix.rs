@@ -34,8 +34,8 @@ pub(super) fn summary(sheet: &Sheet) -> Markup {
     if sheet.open > 0 {
         pairs.push(("Not ended", count(sheet.open)));
     }
-    if verdicts > 0 {
-        pairs.push(("Pass rate", html! { (passed * 100 / verdicts) " %" }));
+    if let Some(rate) = (passed * 100).checked_div(verdicts) {
+        pairs.push(("Pass rate", html! { (rate) " %" }));
     }
     if let Some(took) = sheet.took() {
         pairs.push(("Took", html! { (words::span(took)) }));
