@@ -20,6 +20,7 @@ pub(crate) mod log;
 #[cfg(feature = "orchestrator")]
 pub(crate) mod orchestration;
 pub(crate) mod ownership;
+pub(crate) mod precedence;
 pub(crate) mod record;
 pub(crate) mod redaction;
 pub(crate) mod repeat;

@@ -77,34 +77,64 @@ impl TestServer {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn start_below(parent: &Path, settings: &[&str]) -> Result<Self, String> {
-        let place = tempfile::Builder::new().prefix("pg-").tempdir_in(parent);
-        // The keeper removes it.
-        let place = place.map_err(|error| format!("no temporary directory: {error}"))?.keep();
+        let place = new_place(parent)?;
         Self::start_in(place.clone(), settings).inspect_err(|_| drop(fs::remove_dir_all(&place)))
+    }
+
+    /// Starts a standby of this server, which follows it until it is promoted (`SELECT pg_promote()`).
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_standby(&self) -> Result<Self, String> {
+        let place = new_place(&env::temp_dir())?;
+        let copied = given_away(&place).and_then(|user| {
+            let mut copy = command(&self.programs.join("pg_basebackup"), user);
+            copy.arg("-h")
+                .arg(&self.place)
+                .args(["-U", "postgres", "-R", "-X", "stream", "-c", "fast", "-N"]);
+            carried_out(copy.arg("-D").arg(place.join("data")).current_dir(&place))?;
+            Self::keep(place.clone(), self.programs.clone(), user, &["-c", "fsync=off"])
+        });
+        copied.inspect_err(|_| drop(fs::remove_dir_all(&place)))
+    }
+
+    /// The URL of this server and of another, of which one takes writes.
+    #[must_use]
+    pub fn url_with(&self, other: &Self) -> String {
+        let place = |server: &Self| server.place.display().to_string().replace('/', "%2F");
+        format!("postgres://postgres@{},{}/postgres", place(self), place(other))
+    }
+
+    /// Puts a file beside its socket that nobody else may read. Where it is.
+    ///
+    /// # Errors
+    /// Why it could not be put.
+    pub fn put_file(&self, name: &str, contents: &str) -> Result<PathBuf, String> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = self.place.join(name);
+        let put = fs::write(&file, contents)
+            .and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(0o600)));
+        put.map_err(|error| format!("{}: {error}", file.display()))?;
+        given_away(&file)?;
+        Ok(file)
     }
 
     fn start_in(place: PathBuf, settings: &[&str]) -> Result<Self, String> {
         let programs =
             programs().ok_or("there is no PostgreSQL: no initdb on the PATH, nor where packages put it")?;
-        let user = unprivileged();
-        if let Some((user, group)) = user {
-            let given = std::os::unix::fs::chown(&place, Some(user), Some(group));
-            given.map_err(|error| format!("{} cannot be given away: {error}", place.display()))?;
-        }
+        let user = given_away(&place)?;
         let mut initdb = command(&programs.join("initdb"), user);
-        initdb.arg("-D").arg(place.join("data")).args([
-            "-A",
-            "trust",
-            "-U",
-            "postgres",
-            "-E",
-            "UTF8",
-            "--no-sync",
-        ]);
-        let output = initdb.current_dir(&place).output().map_err(|error| format!("initdb: {error}"))?;
-        if !output.status.success() {
-            return Err(format!("initdb: {}", String::from_utf8_lossy(&output.stderr).trim()));
-        }
+        initdb.args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync"]);
+        carried_out(initdb.arg("-D").arg(place.join("data")).current_dir(&place))?;
+        Self::keep(place, programs, user, settings)
+    }
+
+    fn keep(
+        place: PathBuf,
+        programs: PathBuf,
+        user: Option<(u32, u32)>,
+        settings: &[&str],
+    ) -> Result<Self, String> {
         let mut keeper = command(Path::new("/bin/sh"), user);
         keeper.args(["-c", KEEPER, "keeper"]).arg(&programs).arg(&place);
         keeper.arg(pooler().unwrap_or_default());
@@ -246,6 +276,31 @@ impl Drop for TestServer {
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.place);
     }
+}
+
+/// A directory that the keeper removes.
+fn new_place(parent: &Path) -> Result<PathBuf, String> {
+    let place = tempfile::Builder::new().prefix("pg-").tempdir_in(parent);
+    Ok(place.map_err(|error| format!("no temporary directory: {error}"))?.keep())
+}
+
+/// Gives a file to the user that a server runs as. Who that is, if it is another.
+fn given_away(place: &Path) -> Result<Option<(u32, u32)>, String> {
+    let user = unprivileged();
+    if let Some((user, group)) = user {
+        let given = std::os::unix::fs::chown(place, Some(user), Some(group));
+        given.map_err(|error| format!("{} cannot be given away: {error}", place.display()))?;
+    }
+    Ok(user)
+}
+
+fn carried_out(command: &mut Command) -> Result<(), String> {
+    let name = Path::new(command.get_program()).display().to_string();
+    let output = command.output().map_err(|error| format!("{name}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{name}: {}", String::from_utf8_lossy(&output.stderr).trim()))
 }
 
 /// Where PgBouncer is.

@@ -10,6 +10,7 @@ mod builder;
 mod caller;
 mod client;
 mod collect;
+mod company;
 mod counts;
 mod dependants;
 mod deregister;
@@ -73,6 +74,7 @@ use crate::{
     },
 };
 use collect::Unnamed;
+use company::Company;
 use due::DueSignal;
 use feed::Feed;
 use hosting::Hosting;
@@ -178,6 +180,8 @@ pub(crate) struct Plane {
     pub(crate) lanes_doubted: AtomicBool,
     /// What this control plane wrote itself.
     pub(crate) written: Written,
+    /// Whether others were heard of.
+    pub(crate) company: Company,
     pub(crate) runs: Runs,
     /// Live views that are open here.
     pub(crate) live: Streams,

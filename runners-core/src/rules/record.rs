@@ -9,6 +9,7 @@ mod environment;
 mod flow;
 mod lane;
 mod live_key;
+mod member;
 #[cfg(feature = "orchestrator")]
 mod orchestration;
 mod owners;
@@ -27,6 +28,7 @@ pub(crate) use environment::EnvironmentRecord;
 pub(crate) use flow::{FlowRecord, FlowVersionRecord, Kept};
 pub(crate) use lane::{LaneRecord, Preference};
 pub(crate) use live_key::LiveKeyRecord;
+pub(crate) use member::{Duty, DutyRecord, MemberRecord};
 #[cfg(feature = "orchestrator")]
 pub(crate) use orchestration::{OrchestratedJobsRecord, OrchestrationRecord, OrchestratorRecord};
 pub(crate) use owners::{PoolRecord, TenantRecord, UniqueRecord};

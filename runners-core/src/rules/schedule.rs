@@ -10,16 +10,18 @@ mod lanes;
 mod order;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod waiters;
 
 pub(crate) use waiters::Seeker;
 
 use crate::{
-    rules::{job::JobRecord, record::PayloadRecord},
+    rules::{job::JobRecord, precedence::Precedence, record::PayloadRecord},
     values::{
         fleet::pool::Placement,
         id::{LaneId, PoolId, RunnerId, TenantId},
         key::Key,
+        time::Timestamp,
     },
 };
 use bytes::Bytes;
@@ -57,6 +59,8 @@ pub(crate) struct Wish {
     pub(crate) held: usize,
     /// Whether it waits if there is none.
     pub(crate) waits: bool,
+    /// The time, if it can wait until it is this control plane's turn.
+    pub(crate) now: Option<Timestamp>,
 }
 
 /// What a runner that seeks work is given.
@@ -64,6 +68,8 @@ pub(crate) struct Wish {
 pub(crate) struct Sought {
     pub(crate) taken: Vec<ReadyJob>,
     pub(crate) pages: Vec<PageWanted>,
+    /// Lanes whose jobs are other control planes' first, and when it is this one's turn.
+    pub(crate) turns: Vec<(LaneId, Timestamp)>,
 }
 
 /// The ready jobs of every pool, and the runners that wait.
@@ -76,6 +82,10 @@ pub(crate) struct Schedule {
     shares: BTreeMap<Key, (PoolId, usize)>,
     /// Tenants that are granted nothing.
     suspended: BTreeSet<TenantId>,
+    /// Who else grants.
+    precedence: Precedence,
+    /// When runners that wait are told again of lanes that are others' first.
+    turns: BTreeMap<LaneId, Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -105,10 +115,18 @@ impl Schedule {
         let Some(found) = self.pools.get_mut(&pool) else { return sought };
         found.waiters.remove(seeker.runner);
         let room = self.room_beside(pool, wish.room);
+        let mut closed = BTreeSet::new();
         while sought.taken.len() < room {
-            let best = self.pools.get(&pool).and_then(|pool| pool.order.best(seeker.runner, &seeker.facts));
+            let order = self.pools.get(&pool).map(|pool| &pool.order);
+            let best = order.and_then(|order| order.best(seeker.runner, &seeker.facts, &closed));
             let Some(lane) = best else { break };
-            sought.taken.extend(self.take(lane, pool));
+            match self.take(lane, pool, wish.now) {
+                Ok(job) => sought.taken.push(job),
+                Err(turn) => {
+                    closed.insert(lane);
+                    sought.turns.extend(self.note_turn(lane, turn));
+                }
+            }
             sought.pages.extend(self.page_wanted(lane));
         }
         if sought.taken.is_empty()
@@ -138,11 +156,17 @@ impl Schedule {
         room.min(ready.saturating_sub(told).max(1))
     }
 
-    /// Takes the first job of a lane out, to be granted in `pool`.
-    fn take(&mut self, id: LaneId, pool: PoolId) -> Option<ReadyJob> {
-        let lane = self.lanes.get_mut(&id)?;
-        let (_, job) = lane.window.pop()?;
-        let found = self.pools.get_mut(&pool)?;
+    /// Takes the first job of a lane out, to be granted in `pool`. If its jobs are others' first:
+    /// until when.
+    fn take(
+        &mut self,
+        id: LaneId,
+        pool: PoolId,
+        now: Option<Timestamp>,
+    ) -> Result<ReadyJob, Option<Timestamp>> {
+        let lane = self.lanes.get_mut(&id).ok_or(None)?;
+        let job = lane.pop(&self.precedence, now)?;
+        let found = self.pools.get_mut(&pool).ok_or(None)?;
         if let Some((class, ..)) = lane.head {
             found.order.granted(&lane.needs, class, lane.share_in(pool));
         }
@@ -151,7 +175,7 @@ impl Schedule {
             self.turn(&key, &changed);
         }
         self.refresh(id);
-        Some(job)
+        Ok(job)
     }
 
     /// A job that was taken has been granted, or was not. Which waiting runners are to seek.

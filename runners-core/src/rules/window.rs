@@ -83,6 +83,11 @@ impl<T> Window<T> {
         self.entries.pop_first()
     }
 
+    /// Takes a ready job out.
+    pub(crate) fn take(&mut self, key: &Bytes) -> Option<T> {
+        self.entries.remove(key)
+    }
+
     /// Adds a job that has become ready, keeping at most `size` jobs. Whether it is in the window
     /// now.
     pub(crate) fn insert(&mut self, key: Bytes, job: T, size: usize) -> bool {

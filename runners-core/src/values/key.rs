@@ -134,6 +134,8 @@ kinds! {
     FlowVersion = 32,
     /// What was changed, by whom.
     Audit = 33,
+    /// Who sees to what one control plane does for all.
+    Duty = 40,
 }
 
 impl Kind {

@@ -4,6 +4,8 @@
 mod access;
 mod along;
 mod audit;
+#[cfg(feature = "testing")]
+mod conflicts;
 mod crashing;
 mod deregister;
 mod drains;

@@ -9,4 +9,5 @@ mod opening;
 mod planes;
 mod stage;
 mod suite;
+mod tls;
 mod transactions;

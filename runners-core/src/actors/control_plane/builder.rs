@@ -1,8 +1,8 @@
 //! Setting up a control plane, starting its duties, and stopping it.
 
 use super::{
-    ControlPlane, Plane, Spans, collect::Unnamed, due::DueSignal, feed::Feed, hosting::Hosting,
-    live::Streams, measured::Measured, measures::Measures, runs::Runs, sessions::Sessions,
+    ControlPlane, Plane, Spans, collect::Unnamed, company::Company, due::DueSignal, feed::Feed,
+    hosting::Hosting, live::Streams, measured::Measured, measures::Measures, runs::Runs, sessions::Sessions,
     subjects::Subjects, watch::Written, webhooks::Webhooks,
 };
 use crate::{
@@ -270,6 +270,7 @@ impl ControlPlaneBuilder {
             seals,
             lanes_doubted: AtomicBool::new(false),
             written: Written::default(),
+            company: Company::default(),
             runs: Runs::default(),
             live: Streams::new(self.live),
             changes: AtomicU32::new(0),
@@ -283,6 +284,7 @@ impl ControlPlaneBuilder {
         // What is written from here on is heard of; everything before is read when it is needed.
         let hints = plane.records.watch();
         plane.duties.spawn(Arc::clone(&plane).serve_hints(hints));
+        plane.duties.spawn(Arc::clone(&plane).serve_company());
         plane.duties.spawn(Arc::clone(&plane).serve_due());
         if plane.measures.are_wanted() {
             plane.duties.spawn(Arc::clone(&plane).serve_gauges());

@@ -153,7 +153,7 @@ impl Plane {
 
     /// Does everything that is due now. When the next thing is.
     async fn due_round(self: &Arc<Self>, reap: bool) -> Result<Option<Timestamp>, StoreError> {
-        let mut after = None;
+        let (mut after, mut turn) = (None, None::<Timestamp>);
         loop {
             let now = self.now();
             let query = Query::Range {
@@ -166,7 +166,11 @@ impl Plane {
                 hide: None,
             };
             let (rows, more) = self.records.page(query).await?;
-            for (_, row) in &rows {
+            for (at, row) in &rows {
+                if let Some(from) = self.turn_of_another(at, row, now) {
+                    turn = Some(turn.map_or(from, |turn| turn.min(from)));
+                    continue;
+                }
                 match self.due_one(row, reap, now).await {
                     // Somebody else was faster, or the next round sees it as it is then.
                     Err(StoreError::Conflict(_)) => {}
@@ -188,7 +192,19 @@ impl Plane {
             hide: None,
         };
         let (rows, _) = self.records.page(next).await?;
-        Ok(rows.first().and_then(|(key, _)| keys::due_at(key)))
+        let next = rows.first().and_then(|(key, _)| keys::due_at(key));
+        Ok(next.into_iter().chain(turn).min())
+    }
+
+    /// Until when what is due is left to another control plane, if it is.
+    fn turn_of_another(&self, at: &[u8], row: &Stored, now: Timestamp) -> Option<Timestamp> {
+        // What each keeps in memory of a session is let go of by each.
+        if row.key.kind != Kind::Job {
+            return None;
+        }
+        let schedule = lock(&self.schedule);
+        let from = schedule.precedence().due_from(&row.key.id, keys::due_at(at)?);
+        (from > now).then_some(from)
     }
 
     async fn due_one(self: &Arc<Self>, row: &Stored, reap: bool, now: Timestamp) -> Result<(), StoreError> {

@@ -52,12 +52,16 @@ impl Plane {
         let Some(seeker) = live.seeker.clone() else { return Ok(Vec::new()) };
         let pool = session.who.pool;
         let mut granted: Vec<JobId> = Vec::new();
+        // Whoever leaves with nothing would not be told when it is this control plane's turn.
+        let patient = self.clock.boot() < arrival.park_until;
         for _ in 0..ROUNDS_MAX {
             let room = room.min(GRANTS_PER_BATCH) - granted.len();
             let waits = waits && granted.is_empty();
-            let wish = Wish { room, held: live.mine.len(), waits };
+            let now = patient.then(|| self.now());
+            let wish = Wish { room, held: live.mine.len(), waits, now };
             let sought = self.scheduled(|schedule| schedule.seek(pool, &seeker, wish));
             self.read_pages(sought.pages);
+            self.await_turns(sought.turns);
             live.waiting = sought.taken.is_empty() && waits && room > 0;
             if sought.taken.is_empty() {
                 break;
@@ -109,9 +113,10 @@ impl Plane {
         if room == 0 {
             return Ok(taken);
         }
-        let wish = Wish { room, held: live.mine.len(), waits: false };
+        let wish = Wish { room, held: live.mine.len(), waits: false, now: Some(self.now()) };
         let sought = self.scheduled(|schedule| schedule.seek(pool, seeker, wish));
         self.read_pages(sought.pages);
+        self.await_turns(sought.turns);
         taken.jobs = sought.taken;
         taken.lose_all(|job| {
             let mine = live.mine.get(&job.id).is_some_and(|mine| mine.job.record.tenant == job.tenant);

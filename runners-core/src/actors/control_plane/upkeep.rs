@@ -4,7 +4,11 @@
 use super::Plane;
 use crate::{
     actors::records::read,
-    rules::{job::JobRecord, keys, record::Record as _},
+    rules::{
+        job::JobRecord,
+        keys,
+        record::{Duty, Record as _},
+    },
     seams::{
         clock::sleep,
         store::{Query, StoreError},
@@ -53,9 +57,16 @@ impl Plane {
             self.seal_all().await?;
         }
         let now = self.now();
+        // Two would remove the same; artifacts are each one's own.
+        let prunes = self.holds(Duty::Retention).await?;
         let collects = self.seals && self.unnamed.is_time(self.clock.boot());
+        if !prunes && !collects {
+            return Ok(());
+        }
         for tenant in self.tenants_listed().await? {
-            self.prune(tenant, now).await?;
+            if prunes {
+                self.prune(tenant, now).await?;
+            }
             if collects {
                 self.collect(tenant).await?;
             }

@@ -16,6 +16,7 @@ use crate::{
         id::{JobId, LaneId, PoolId, RunnerId, TenantId},
         key::{Key, Kind},
         lease::FencingToken,
+        time::Timestamp,
     },
 };
 use futures::{StreamExt as _, stream::BoxStream};
@@ -139,6 +140,7 @@ impl Plane {
             }
             (Kind::Lane, _) => self.heed_lane(key).await?,
             (Kind::Tenant, _) => self.read_suspended().await?,
+            (Kind::Member, id) => self.heard_of_member(id),
             (Kind::Rollout, _) => self.read_rollout().await?,
             (Kind::Pool, Some(id)) => {
                 self.forget_pools();
@@ -160,6 +162,7 @@ impl Plane {
         if self.written.is_own(key.tenant, id, found.version) {
             return Ok(());
         }
+        self.heard_of_others();
         let job = found.record;
         owners.into_iter().for_each(|runner| self.doubt_session(runner));
         job.due_at().into_iter().for_each(|at| self.due.hint(at));
@@ -171,18 +174,28 @@ impl Plane {
                 }
                 self.make_ready(ReadyJob { version: found.version, record: job, payload: None });
             }
-            State::Offered { ready_at, .. } => {
-                let (lane, priority) = (job.lane(), job.terms.priority);
-                let ready = keys::ready(lane, priority, ready_at, key.tenant, id);
-                self.scheduled(|schedule| schedule.gone(lane, &ready));
-            }
+            State::Offered { ready_at, .. } => self.heed_grant(&job, ready_at),
+            // Of a short one this is the first that is heard.
+            State::Running { .. } => self.heed_grant(&job, job.submitted_at),
             State::Concluded { .. } => {
+                self.heed_grant(&job, job.submitted_at);
                 self.subjects.changed(key);
                 self.subjects.changed(&log_subject_of(key.tenant, job.token()));
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Another control plane has granted a job, which was ready since then if it was not put off. If it was,
+    /// that is found out when it is to be granted here.
+    fn heed_grant(self: &Arc<Self>, job: &JobRecord, ready_at: Timestamp) {
+        let (lane, now) = (job.lane(), self.now());
+        let ready = keys::ready(lane, job.terms.priority, ready_at, job.tenant, job.id);
+        self.scheduled(|schedule| {
+            schedule.gone(lane, &ready);
+            schedule.others_granted(lane, now);
+        });
     }
 
     /// Reads a lane that another control plane made.

@@ -5,6 +5,7 @@ use crate::{
     rules::job::State,
     values::{id::PoolId, time::Timestamp},
 };
+use std::collections::BTreeSet;
 
 impl Schedule {
     /// For each pool: how many ready jobs are known, and since when the oldest of them is ready.
@@ -27,6 +28,6 @@ impl Schedule {
     /// Whether a ready job is known that a runner of `pool` may take.
     pub(crate) fn has_for(&self, pool: PoolId, seeker: &Seeker) -> bool {
         let order = self.pools.get(&pool).map(|pool| &pool.order);
-        order.is_some_and(|order| order.best(seeker.runner, &seeker.facts).is_some())
+        order.is_some_and(|order| order.best(seeker.runner, &seeker.facts, &BTreeSet::new()).is_some())
     }
 }

@@ -12,6 +12,7 @@ use crate::{
         id::{LaneId, PoolId, RunnerId, TenantId},
         key::Key,
         preference::Concurrency,
+        time::Timestamp,
     },
 };
 use bytes::Bytes;
@@ -32,6 +33,10 @@ pub(super) struct Lane {
     pub(super) window: Window<ReadyJob>,
     /// Where it stands in the order of its pools, if its first job might be granted.
     pub(super) head: Option<Head>,
+    /// When other control planes were last heard of granting its jobs.
+    pub(super) others_at: Timestamp,
+    /// Since when there was no job of this control plane's own for a runner that would take one.
+    pub(super) wanting_since: Option<Timestamp>,
 }
 
 /// A lane in one of its pools.
@@ -57,6 +62,8 @@ impl Lane {
             limits,
             window,
             head: None,
+            others_at: Timestamp::default(),
+            wanting_since: None,
         }
     }
 

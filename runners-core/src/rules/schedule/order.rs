@@ -124,20 +124,26 @@ impl Order {
         }
     }
 
-    /// The lane whose first job a runner is given next.
-    pub(super) fn best(&self, runner: RunnerId, facts: &Facts) -> Option<LaneId> {
+    /// The lane whose first job a runner is given next. One that is `closed` is passed over for others
+    /// of its priority, and for no others.
+    pub(super) fn best(&self, runner: RunnerId, facts: &Facts, closed: &BTreeSet<LaneId>) -> Option<LaneId> {
         let bays = [None, Some(runner)].into_iter().filter_map(|pinned| self.bays.get(&pinned));
         let suited = bays.flatten().filter(|(needs, _)| eligible(needs, runner, facts).is_ok());
-        self.best_of(suited.map(|(_, bay)| bay))
+        self.best_of(suited.map(|(_, bay)| bay), closed)
     }
 
     /// The lane whose first job goes before all others, whoever is given it.
     pub(super) fn first(&self) -> Option<LaneId> {
-        self.best_of(self.bays.values().flat_map(BTreeMap::values))
+        self.best_of(self.bays.values().flat_map(BTreeMap::values), &BTreeSet::new())
     }
 
-    fn best_of<'a>(&'a self, bays: impl Iterator<Item = &'a Bay>) -> Option<LaneId> {
-        bays.filter_map(|bay| bay.candidate(self.turn)).reduce(Candidate::or).and_then(|best| best.lane())
+    fn best_of<'a>(
+        &'a self,
+        bays: impl Iterator<Item = &'a Bay>,
+        closed: &BTreeSet<LaneId>,
+    ) -> Option<LaneId> {
+        let candidates = bays.filter_map(|bay| bay.candidate(self.turn, closed));
+        candidates.reduce(Candidate::or).and_then(|best| best.lane())
     }
 
     /// A job of a lane is being granted: it is the others' turn.
@@ -159,17 +165,22 @@ impl Order {
 }
 
 impl Bay {
-    fn candidate(&self, turn: u64) -> Option<Candidate> {
+    fn candidate(&self, turn: u64, closed: &BTreeSet<LaneId>) -> Option<Candidate> {
         let (class, groups) = self.classes.first_key_value()?;
-        let longest = groups.by_turn.first().and_then(|(last, _, id)| {
-            let (since, lane) = *groups.groups.get(id)?.heads.first()?;
-            (turn - last >= Fairness::PASSED_OVER_MAX).then_some((*last, since, lane))
+        let first = |id: &Option<ShareId>| {
+            let heads = groups.groups.get(id)?.heads.iter();
+            heads.copied().find(|(_, lane)| !closed.contains(lane))
+        };
+        let longest = groups.by_turn.iter().find_map(|(last, _, id)| {
+            let (since, lane) = first(id)?;
+            Some((*last, since, lane))
         });
-        let least = groups.by_share.first().and_then(|(share, turn, _, id)| {
-            let (since, lane) = *groups.groups.get(&Some(id.clone()))?.heads.first()?;
+        let longest = longest.filter(|(last, ..)| turn - last >= Fairness::PASSED_OVER_MAX);
+        let least = groups.by_share.iter().find_map(|(share, turn, _, id)| {
+            let (since, lane) = first(&Some(id.clone()))?;
             Some((*share, *turn, since, lane))
         });
-        let plain = groups.groups.get(&None).and_then(|group| group.heads.first().copied());
+        let plain = first(&None);
         Some(Candidate { class: *class, passed_over: longest, shared: least, plain })
     }
 }

@@ -3,6 +3,7 @@
 mod agreement;
 mod removal;
 mod sharing;
+mod turns;
 
 use super::*;
 use crate::{
@@ -37,8 +38,11 @@ fn lane(number: u8, wanted: &[&str]) -> LaneRecord {
     }
 }
 
+/// When runners seek.
+const NOW: Timestamp = Timestamp::from_millis(1000);
+
 const fn wish(room: usize) -> Wish {
-    Wish { room, held: 0, waits: true }
+    Wish { room, held: 0, waits: true, now: Some(NOW) }
 }
 
 fn job(lane: &LaneRecord, number: u8, priority: u8) -> ReadyJob {
