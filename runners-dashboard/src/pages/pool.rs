@@ -131,7 +131,10 @@ fn about(now: Timestamp, view: &PoolView) -> Markup {
     facts(&[
         ("Runners", html! { (view.spec.runners_min) " to " (limit(view.spec.runners_max, "any number")) }),
         ("Slots of each", limit(view.spec.slots_per_runner, "as many as it offers")),
-        ("Image", html! { @match &view.spec.image { Some(image) => { (image) } None => { "that of the server" } } }),
+        (
+            "Image",
+            html! { @match &view.spec.image { Some(image) => { (image) } None => { "that of the server" } } },
+        ),
         ("Kind", text(&view.spec.kind)),
         ("Region", text(&view.spec.region)),
         ("Made", made(now, view.made_at)),
