@@ -59,8 +59,10 @@ CREATE TABLE counter (
 
 -- What was written lately, for the other control planes. It is worth nothing after a crash of the
 -- server, so it is in no log: everybody's connection is cut then, and everybody reads again.
+-- Its numbers are in the log: a standby that takes over has no sequence that is not.
+CREATE SEQUENCE hint_number;
 CREATE UNLOGGED TABLE hint (
-    number bigint GENERATED ALWAYS AS IDENTITY,
+    number bigint NOT NULL DEFAULT nextval('{schema}.hint_number'),
     transaction bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
     by bytea NOT NULL,
     keys bytea[] NOT NULL,

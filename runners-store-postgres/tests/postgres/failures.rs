@@ -27,7 +27,7 @@ const RECOVERY_MAX: Duration = Duration::from_secs(10);
 
 /// Writes until all is written, as a caller does: what may have been applied is looked up first.
 /// Meanwhile `harm` is done.
-async fn write_through(store: &Arc<PostgresStore>, harm: impl Future<Output = ()>) {
+pub(crate) async fn write_through(store: &Arc<PostgresStore>, harm: impl Future<Output = ()>) {
     let counter = || Key::new(TenantId::DEFAULT, Kind::Limit, "n");
     let mut callers = JoinSet::new();
     for caller in 0..CALLERS {
@@ -57,7 +57,7 @@ async fn write_through(store: &Arc<PostgresStore>, harm: impl Future<Output = ()
 }
 
 /// How long it takes until something is written again.
-async fn recovery(store: &PostgresStore, number: usize) -> Duration {
+pub(crate) async fn recovery(store: &PostgresStore, number: usize) -> Duration {
     let began = SystemClock::default().boot();
     while store.commit(vec![put(number, 0, 1)]).await.is_err() {
         if versions_or_none(store, number).await == Some(1) {

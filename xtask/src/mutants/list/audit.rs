@@ -42,8 +42,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "fleet: key passed over for long",
         file: "runners-core/src/rules/schedule/order.rs",
-        search: "(turn - last >= Fairness::PASSED_OVER_MAX)",
-        replacement: "(turn - last >= Fairness::PASSED_OVER_MAX * 3)",
+        search: "turn - last >= Fairness::PASSED_OVER_MAX",
+        replacement: "turn - last >= Fairness::PASSED_OVER_MAX * 3",
         test: CROWD,
     },
     Mutant {

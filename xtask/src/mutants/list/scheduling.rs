@@ -38,8 +38,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "key passed over for ever",
         file: ORDER,
-        search: "(turn - last >= Fairness::PASSED_OVER_MAX)",
-        replacement: "(turn - last >= Fairness::PASSED_OVER_MAX * 9)",
+        search: "turn - last >= Fairness::PASSED_OVER_MAX",
+        replacement: "turn - last >= Fairness::PASSED_OVER_MAX * 9",
         test: SCHEDULE,
     },
     Mutant {
