@@ -53,8 +53,8 @@ pub struct ContainerJob {
     /// the network of that browser.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub browser: bool,
-    /// The numbers of user and group, such as `1000` or `1000:1000`. Nobody (65534) unless said otherwise,
-    /// whatever the image says.
+    /// The numbers of user and group, such as `1000:1000`; `1000` alone is the same. Nobody (65534) unless
+    /// said otherwise, whatever the image says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// Where it starts; the image's own unless given.

@@ -79,8 +79,7 @@ fn host(job: &ContainerJob, admitted: &Admitted, policy: &Policy) -> HostConfig 
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let memory = Some(number(resources.memory_bytes));
     // Some engines give a folder that is in the image the mode that it has there: its owner can write to it.
-    let (user, group) = admitted.user.split_once(':').unwrap_or((&admitted.user, "0"));
-    let owner = format!("uid={user},gid={group}");
+    let owner = format!("uid={}", admitted.user.replace(':', ",gid="));
     let tmpfs = format!("rw,exec,nosuid,nodev,mode=1777,{owner},size={}", resources.writable_bytes);
     let folders = job.writable.iter().map(String::as_str).chain([paths::TEMPORARY]);
     let file_bytes_max = number(policy.output_file_bytes_max.max(resources.writable_bytes));

@@ -203,7 +203,9 @@ impl Policy {
         }
         let wanted = job.network.as_ref().or(browser.map(|browser| &browser.network));
         let network = wanted.and_then(|name| self.network(name, &mut found));
-        let user = job.user.clone().unwrap_or_else(|| self.user.clone());
+        let user = job.user.as_ref().unwrap_or(&self.user);
+        // Without a group, an engine would take root's.
+        let user = if user.contains(':') { user.clone() } else { format!("{user}:{user}") };
         if !self.allow_root && user.split(':').any(|number| number == "0") {
             found.add("/user", "root and its group are not allowed: name another, such as 1000:1000");
         }

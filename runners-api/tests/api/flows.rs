@@ -2,6 +2,7 @@
 
 use crate::stage::Stage;
 use reqwest::Method;
+use runners_core::FlowSpec;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -69,7 +70,7 @@ async fn what_is_wrong_with_a_flow_is_told() {
         ("/flows/a%2Fb", json!({ "document": "a" })),
         ("/flows/a", json!({ "document": "" })),
         ("/flows/a", json!({ "document": "a", "colour": 1 })),
-        ("/flows/a", json!({ "document": "a".repeat((128 << 10) + 1) })),
+        ("/flows/a", json!({ "document": "a".repeat(FlowSpec::DOCUMENT_BYTES_MAX + 1) })),
         ("/flows/a", json!({})),
     ] {
         let (code, problem) = stage.call(Method::PUT, path, b'a', body).await;

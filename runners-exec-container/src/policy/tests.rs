@@ -48,7 +48,12 @@ fn nobody_is_root_unless_it_is_allowed() {
     }
     assert_eq!(Policy::default().admit(&ContainerJob::of("a"), None, &[]).unwrap().user, "65534:65534");
     let open = Policy { allow_root: true, ..Policy::default() };
-    assert_eq!(open.admit(&job("0"), None, &[]).unwrap().user, "0");
+    assert_eq!(open.admit(&job("0"), None, &[]).unwrap().user, "0:0");
+    assert_eq!(
+        Policy::default().admit(&job("1000"), None, &[]).unwrap().user,
+        "1000:1000",
+        "not root's group"
+    );
 }
 
 #[test]

@@ -207,8 +207,8 @@ async fn what_the_screen_showed_is_kept_in_parts_of_pictures_with_their_times() 
     let Some(stage) = listening(&["frames"]).await else { return };
     let url = stage.page(
         "<style>body { height: 600px }</style><button id=it onclick=\"let at = 0; const next = () => {
-            document.body.style.background = ['red', 'green', 'blue'][at]; at += 1;
-            if (at < 3) setTimeout(next, 400); else requestAnimationFrame(() => requestAnimationFrame(() => window.ended = true)) };
+            document.body.style.background = ['red', 'green', 'blue'][at % 3]; at += 1;
+            if (at < 9) setTimeout(next, 400); else requestAnimationFrame(() => requestAnimationFrame(() => window.ended = true)) };
             next()\">X</button>",
     );
     let (result, evidence) = stage.replay(go_and_click(&url)).await.unwrap();

@@ -225,7 +225,8 @@ impl Plane {
         arrival: Arrival,
     ) -> Result<Vec<Offer>, StoreError> {
         let mut offers = Vec::with_capacity(jobs.len());
-        let image = live.image.clone().or_else(|| self.default_image.clone());
+        let image = live.image.clone();
+        let image = image.as_ref().map(|image| &***image).or(self.default_image.as_deref());
         let mut size = 0;
         for id in jobs {
             let Some(mine) = live.mine.get_mut(&id) else { continue };
@@ -241,7 +242,7 @@ impl Plane {
                 break;
             }
             mine.told = true;
-            offers.extend(offer_of(mine, &payload, arrival, image.as_deref()));
+            offers.extend(offer_of(mine, &payload, arrival, image));
             mine.payload = Some(payload);
         }
         Ok(offers)

@@ -93,7 +93,7 @@ pub(crate) struct Live {
     /// How many jobs it may be granted by its pool.
     pub(crate) allowance: Allowance,
     /// The image of container jobs that name none, if its pool has one.
-    pub(crate) image: Option<Arc<str>>,
+    pub(crate) image: Option<Arc<String>>,
     pub(crate) progress: BTreeMap<JobId, (u64, String)>,
 }
 

@@ -232,13 +232,13 @@ impl Plane {
         &self,
         tenant: TenantId,
         pool: PoolId,
-    ) -> Result<(Allowance, Option<Arc<str>>), StoreError> {
+    ) -> Result<(Allowance, Option<Arc<String>>), StoreError> {
         if lock(&self.suspended).contains(&tenant) {
             return Ok((Allowance { slots: None, closed: Some(Closed::Suspended) }, None));
         }
         let found = self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, pool)).await?;
         let Some(found) = found else { return Ok((Allowance::default(), None)) };
-        Ok((found.record.allowance(), found.record.spec.image.map(Arc::from)))
+        Ok((found.record.allowance(), found.record.spec.image.map(Arc::new)))
     }
 }
 
