@@ -145,7 +145,9 @@ pub(crate) struct RemoveQuery {
 ///
 /// All of them, oldest first, or a page if `limit` is given; the header `Link` leads to the next.
 #[utoipa::path(get, path = "/self-hosted/runners", tag = "Runners", params(RunnersQuery),
-    responses((status = 200, description = "The runners.", body = Vec<Runner>)))]
+    responses(
+        (status = 200, description = "The runners.", body = Vec<Runner>),
+        (status = 404, description = "There is no such pool.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list_runners(
     caller: Caller,
     Query(query): Query<RunnersQuery>,

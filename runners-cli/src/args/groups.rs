@@ -63,7 +63,7 @@ pub(crate) struct GivenSettings {
     /// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or in --artifacts-credentials-file.
     #[arg(long, value_name = "PLACE", env = "RUNNERS_ARTIFACTS")]
     pub(crate) artifacts: Option<String>,
-    /// Where the storage of --artifacts is, such as https://storage.example [default: AWS].
+    /// The URL of the storage of --artifacts [default: AWS].
     #[arg(long, value_name = "URL", env = "RUNNERS_ARTIFACTS_ENDPOINT")]
     pub(crate) artifacts_endpoint: Option<String>,
     /// The region of the bucket [default: what AWS_REGION says, or us-east-1].

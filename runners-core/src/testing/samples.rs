@@ -57,6 +57,7 @@ pub fn requests() -> Vec<(&'static str, Request)> {
 /// Every reply, as [`requests`].
 #[must_use]
 pub fn replies() -> Vec<(&'static str, Reply)> {
+    let log_ended = LogPage { chunks: Vec::new(), gaps: Vec::new(), next: 9, ended: true, ..log_page() };
     let mut replies = vec![
         ("enrolled", Reply::Enrolled(enrolled())),
         ("deregistered", Reply::Deregistered),
@@ -76,10 +77,7 @@ pub fn replies() -> Vec<(&'static str, Reply)> {
         ("answered-fault", Reply::Answered(Answered::Outcome(SignalOutcome::Fault(fault())))),
         ("answered-expired", Reply::Answered(Answered::Expired)),
         ("log", Reply::Log(log_page())),
-        (
-            "log-ended",
-            Reply::Log(LogPage { grant: 7, chunks: Vec::new(), gaps: Vec::new(), next: 9, ended: true }),
-        ),
+        ("log-ended", Reply::Log(log_ended)),
         ("job", Reply::Job(Box::new(job_view()))),
     ];
     replies.extend(whole::replies());

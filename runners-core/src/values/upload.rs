@@ -49,7 +49,8 @@ impl fmt::Debug for UploadGrant {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::exhaustive_structs, reason = "clients of other transports build it")]
 pub struct UploadRequest {
-    /// How many bytes the artifact has.
+    /// How many bytes the artifact has. The server has a limit of its own, of 1 GiB unless it says otherwise.
+    #[cfg_attr(feature = "schema", schemars(range(max = 1_073_741_824)))]
     pub length: u64,
 }
 
