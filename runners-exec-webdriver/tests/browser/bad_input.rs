@@ -78,5 +78,5 @@ fn more_than_ten_thousand_steps_are_refused_by_the_name_of_the_limit() {
     let problems = BrowserFlow::parse(&json!({ "title": "t", "steps": steps }).to_string()).unwrap_err();
     assert_eq!(problems.iter().count(), 1);
     let told = problems.to_string();
-    assert!(told.contains(&"10001 steps are more than the limit of 10000"), "{told}");
+    assert!(told.contains("10001 steps are more than the limit of 10000"), "{told}");
 }

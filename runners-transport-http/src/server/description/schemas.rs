@@ -132,7 +132,7 @@ impl Transform for Described {
             Some("uint64") => Some(u64::MAX),
             _ => None,
         };
-        if let Some(max) = max {
+        if let Some(max) = max.filter(|_| schema.get("maximum").is_none()) {
             schema.insert("maximum".to_owned(), max.into());
         }
         // Sets are read from lists that say the same twice, too.
