@@ -191,6 +191,11 @@ async fn acts(engine: Engine) {
     assert!(matches!(unknown, Err(FrameError::Unsupported(_))), "{unknown:?}");
     let long = scene.view.input(Input::Text { text: "a".repeat(Input::TEXT_BYTES_MAX + 1) }).await;
     assert!(matches!(long, Err(FrameError::Unsupported(_))), "{long:?}");
+    let metadata = Input::Navigate { url: "http://169.254.169.254/latest".to_owned() };
+    let forbidden = scene.view.input(metadata).await.unwrap_err();
+    assert!(forbidden.to_string().contains("not allowed"), "{forbidden}");
+    let forbidden = scene.view.input(Input::Navigate { url: "file:///etc/passwd".to_owned() }).await;
+    assert!(matches!(forbidden, Err(FrameError::Unsupported(_))), "{forbidden:?}");
     if engine != Engine::Webkit {
         scene.does([Input::Wheel { x: 50.0, y: 200.0, delta_x: 0.0, delta_y: 400.0 }]).await;
         scene.until("return scrollY > 0 && log.at(-1)", json!("wheel 0,400")).await;
@@ -212,11 +217,6 @@ async fn history(scene: &Scene) {
     scene.until("return !!document.querySelector('#it')", json!(true)).await;
     scene.does([Input::Forward]).await;
     scene.until(title, json!("Other")).await;
-    let metadata = Input::Navigate { url: "http://169.254.169.254/latest".to_owned() };
-    let forbidden = scene.view.input(metadata).await.unwrap_err();
-    assert!(forbidden.to_string().contains("not allowed"), "{forbidden}");
-    let forbidden = scene.view.input(Input::Navigate { url: "file:///etc/passwd".to_owned() }).await;
-    assert!(matches!(forbidden, Err(FrameError::Unsupported(_))), "{forbidden:?}");
 }
 
 #[tokio::test]
