@@ -63,7 +63,7 @@ pub use values::{
         run::RunLine,
         runner::{Drain, RunnerFilter, RunnerState, RunnerView},
         summary::{FleetSummary, PoolSummary},
-        tenant::{Feature, Rollout, RolloutSpec, RolloutView, TenantView},
+        tenant::{ArtifactUse, Feature, Rollout, RolloutSpec, RolloutView, TenantView},
     },
     id::{
         DeliveryId, IdError, JobId, LaneId, MemberId, PoolId, RunId, RunnerId, SignalId, TenantId, TokenId,
@@ -114,7 +114,7 @@ pub mod checks {
 
 /// What travels between clients, runners and the control plane.
 pub mod protocol {
-    pub use crate::values::{explanation::*, reply::*, request::*, sync::*, upload::*};
+    pub use crate::values::{download::*, explanation::*, reply::*, request::*, sync::*, upload::*};
 }
 
 /// One request over many regions, and what became of it.
@@ -204,10 +204,10 @@ pub mod traces {
 /// Live view: what an attempt shows while it works, and what a person may do to it.
 pub mod live {
     pub use crate::{
-        actors::control_plane::{AdmittedSource, LiveHub, LocalRelay, Viewer},
+        actors::control_plane::{AdmittedSource, LiveHub, LocalRelay, Passage, Viewer},
         seams::{
             frames::{FrameError, FrameSource, Frames},
-            relay::{Piece, Relay, RelayError, Socket, SocketError},
+            relay::{Neighbours, Piece, Relay, RelayError, Socket, SocketError},
         },
         values::{
             id::StreamId,

@@ -38,6 +38,9 @@ pub struct Problem {
     /// The limit that was passed, if one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
+    /// How much of the limit is used already, where that is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<u64>,
 }
 
 impl Problem {
@@ -52,6 +55,7 @@ impl Problem {
             error: None,
             path: None,
             limit: None,
+            used: None,
         }
     }
 
@@ -135,6 +139,7 @@ codes! {
     Busy = "busy", 503, "The server is busy";
     Unavailable = "unavailable", 503, "The server cannot answer now";
     Full = "full", 507, "The artifact store is full";
+    OverQuota = "over_quota", 507, "The quota of the tenant is used up";
 }
 
 impl ProblemCode {

@@ -5,6 +5,7 @@ pub(crate) mod address;
 pub(crate) mod check;
 pub(crate) mod command;
 pub(crate) mod digest;
+pub(crate) mod download;
 pub(crate) mod event;
 pub(crate) mod explanation;
 pub(crate) mod fleet;

@@ -14,6 +14,10 @@ use std::{sync::Arc, time::Duration};
 
 /// The largest payload or result that is fetched: 64 MiB.
 const FETCH_BYTES_MAX: usize = 64 << 20;
+/// In pieces of how many bytes a put is sent.
+const PIECE_BYTES: usize = 64 << 10;
+/// How many bytes of a put that was cut must have arrived more, so that its tries begin again: 256 KiB.
+const PROGRESS_BYTES_MIN: u64 = 256 << 10;
 /// How often a put or a fetch is tried.
 const TRIES_MAX: u32 = 5;
 /// The wait before the second try; it doubles with each one after.
@@ -34,15 +38,28 @@ impl TenantArtifacts {
 
     /// Puts bytes and answers their digest.
     pub(super) async fn put(&self, bytes: &Bytes, clock: &dyn Clock) -> Result<Digest, ArtifactError> {
-        let key = ArtifactKey { tenant: self.tenant, digest: Digest::of(bytes) };
-        let mut tries = 1;
+        let (key, length) =
+            (ArtifactKey { tenant: self.tenant, digest: Digest::of(bytes) }, bytes.len() as u64);
+        let (mut tries, mut stood) = (1, 0);
         loop {
-            let piece = Ok(bytes.clone());
-            let put = self.store.put(key, bytes.len() as u64, stream::iter([piece]).boxed()).await;
-            match put {
+            let pieces: Vec<_> = (0..bytes.len())
+                .step_by(PIECE_BYTES)
+                .map(|at| Ok(bytes.slice(at..bytes.len().min(at + PIECE_BYTES))))
+                .collect();
+            match self.store.put(key, length, stream::iter(pieces).boxed()).await {
                 Ok(()) => return Ok(key.digest),
-                Err(ArtifactError::Unavailable(_)) if tries < TRIES_MAX => pause(clock, &mut tries).await,
+                // It was cut, or somebody else has just sent a piece.
+                Err(ArtifactError::Unavailable(_) | ArtifactError::Offset { .. }) if tries < TRIES_MAX => {
+                    pause(clock, &mut tries).await;
+                }
                 Err(error) => return Err(error),
+            }
+            // As long as enough arrives each time, it goes on.
+            if length > PROGRESS_BYTES_MIN
+                && let Ok(Some(stands)) = self.store.upload_offset(key, length).await
+                && stands >= stood + PROGRESS_BYTES_MIN
+            {
+                (tries, stood) = (1, stands);
             }
         }
     }
@@ -76,4 +93,75 @@ impl TenantArtifacts {
 async fn pause(clock: &dyn Clock, tries: &mut u32) {
     sleep(clock, BACKOFF * (1 << (*tries - 1))).await;
     *tries += 1;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        seams::artifact::{ByteStream, memory::MemoryArtifacts},
+        testing::clock::SimClock,
+    };
+    use async_trait::async_trait;
+    use std::{
+        ops::Range,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    /// Takes so many bytes of each put, then it is cut.
+    #[derive(Debug)]
+    struct Cutting {
+        kept: MemoryArtifacts,
+        takes: usize,
+        puts: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl ArtifactStore for Cutting {
+        async fn put(&self, key: ArtifactKey, length: u64, bytes: ByteStream) -> Result<(), ArtifactError> {
+            self.puts.fetch_add(1, Ordering::SeqCst);
+            let whole: Vec<Bytes> = bytes.try_collect().await.map_err(ArtifactError::Unavailable)?;
+            let whole = Bytes::from(whole.concat());
+            let offset = self.upload_offset(key, length).await?.expect("it is kept in pieces");
+            let at = usize::try_from(offset).expect("it is small");
+            let piece = whole.slice(at..whole.len().min(at + self.takes));
+            let stands = self.kept.append(key, length, offset, stream::iter([Ok(piece)]).boxed()).await?;
+            if stands == length { Ok(()) } else { Err(ArtifactError::Unavailable("cut".into())) }
+        }
+        async fn get(
+            &self,
+            key: ArtifactKey,
+            range: Option<Range<u64>>,
+        ) -> Result<ByteStream, ArtifactError> {
+            self.kept.get(key, range).await
+        }
+        async fn head(&self, key: ArtifactKey) -> Result<Option<u64>, ArtifactError> {
+            self.kept.head(key).await
+        }
+        async fn delete(&self, key: ArtifactKey) -> Result<(), ArtifactError> {
+            self.kept.delete(key).await
+        }
+        async fn upload_offset(&self, key: ArtifactKey, length: u64) -> Result<Option<u64>, ArtifactError> {
+            self.kept.upload_offset(key, length).await
+        }
+    }
+
+    async fn put(takes: usize) -> (Result<Digest, ArtifactError>, usize) {
+        let store = Arc::new(Cutting { kept: MemoryArtifacts::default(), takes, puts: AtomicUsize::new(0) });
+        let artifacts = TenantArtifacts { tenant: TenantId::DEFAULT, store: store.clone() };
+        let put = artifacts.put(&vec![7; 4 << 20].into(), &SimClock::new()).await;
+        (put, store.puts.load(Ordering::SeqCst))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_put_that_is_cut_goes_on_as_long_as_enough_arrives_each_time() {
+        let (put, puts) = super::tests::put(300 << 10).await;
+        assert!(put.is_ok() && puts == 14, "{put:?} after {puts}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_put_of_which_next_to_nothing_arrives_is_given_up() {
+        let (put, puts) = super::tests::put(0).await;
+        assert!(matches!(put, Err(ArtifactError::Unavailable(_))) && puts == 5, "{put:?} after {puts}");
+    }
 }

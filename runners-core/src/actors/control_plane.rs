@@ -11,7 +11,9 @@ mod caller;
 mod client;
 mod collect;
 mod company;
+mod counted;
 mod counts;
+mod defaults;
 mod dependants;
 mod deregister;
 mod direct;
@@ -57,7 +59,7 @@ pub use caller::Caller;
 pub(crate) use client::state_view;
 pub use enrol::Registration;
 pub(crate) use live::LiveOpening;
-pub use live::{AdmittedSource, LiveHub, LocalRelay, Viewer};
+pub use live::{AdmittedSource, LiveHub, LocalRelay, Passage, Viewer};
 pub use stage::StagedJob;
 
 use crate::{
@@ -75,6 +77,7 @@ use crate::{
 };
 use collect::Unnamed;
 use company::Company;
+pub(crate) use counted::CountedArtifacts;
 use due::DueSignal;
 use feed::Feed;
 use hosting::Hosting;
@@ -150,6 +153,8 @@ pub(crate) struct Plane {
     pub(crate) measures: Measures,
     pub(crate) traces: Arc<dyn Traces>,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
+    /// The same, by what is counted of them.
+    pub(crate) counted: CountedArtifacts,
     pub(crate) spans: Spans,
     pub(crate) schedule: Mutex<Schedule>,
     pub(crate) sessions: Sessions,

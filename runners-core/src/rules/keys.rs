@@ -209,6 +209,11 @@ pub(crate) fn tenant_share(tenant: TenantId, pool: PoolId) -> Key {
     Key::new(tenant, Kind::Limit, Bytes::copy_from_slice(&text(&["tenant share", &pool.to_string()])))
 }
 
+/// The counter of the bytes of a tenant's artifacts.
+pub(crate) fn artifact_bytes(tenant: TenantId) -> Key {
+    Key::new(tenant, Kind::Limit, Bytes::copy_from_slice(&text(&["artifact bytes"])))
+}
+
 /// The stream of a job's history.
 pub(crate) fn events(tenant: TenantId, job: JobId) -> Key {
     Key::new(tenant, Kind::Events, Bytes::copy_from_slice(job.as_bytes()))

@@ -70,10 +70,8 @@ impl Precedence {
         if self.others.is_empty() {
             return 0;
         }
-        let thing = hash(0, id);
-        let lot = |member: &MemberId| (hash(thing, member.as_bytes()), *member);
-        let mine = lot(&self.me);
-        let before = self.others.iter().filter(|other| lot(other) > mine).count();
+        let mine = lot(id, self.me);
+        let before = self.others.iter().filter(|other| lot(id, **other) > mine).count();
         u32::try_from(before).unwrap_or(u32::MAX)
     }
 
@@ -81,6 +79,11 @@ impl Precedence {
     pub(crate) fn due_from(&self, id: &[u8], at: Timestamp) -> Timestamp {
         at + DUE_TURN * self.rank(id)
     }
+}
+
+/// What one control plane draws for the thing of this id: whoever has the greatest goes first.
+pub(crate) fn lot(id: &[u8], member: MemberId) -> (u64, MemberId) {
+    (hash(hash(0, id), member.as_bytes()), member)
 }
 
 /// Which of the first ready jobs of a lane to grant: the first of one's own, else the first of those

@@ -8,6 +8,7 @@ pub(crate) mod memory;
 
 use crate::values::{
     digest::Digest,
+    download::{ReadAs, ReadGrant},
     id::{TenantId, UploadId},
     upload::UploadGrant,
 };
@@ -122,6 +123,61 @@ pub trait ArtifactStore: Debug + Send + Sync + 'static {
     ) -> Result<(), ArtifactError> {
         Err(ArtifactError::Missing(key.digest))
     }
+
+    /// Lets somebody else read an artifact from where it is kept, for [a moment](ReadGrant::EXPIRES_IN). A store
+    /// that nobody else is to read has no grants to give, and neither has one that leaves this as it is: the
+    /// bytes are then [read](Self::get) here. Whether the artifact is there is not looked at.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Unavailable`].
+    async fn grant_read(
+        &self,
+        _key: ArtifactKey,
+        _shown: &ReadAs,
+    ) -> Result<Option<ReadGrant>, ArtifactError> {
+        Ok(None)
+    }
+
+    /// How many bytes are here of an artifact of `length` whose upload in pieces was cut: whoever goes on
+    /// with it begins there; zero if nothing is. `None` where uploads are not taken in pieces, as in a store
+    /// that leaves this as it is, or while somebody else sends the next one: the bytes are then
+    /// [put](Self::put).
+    ///
+    /// # Errors
+    /// [`ArtifactError::TooLarge`], [`ArtifactError::OverQuota`] or [`ArtifactError::Unavailable`].
+    async fn upload_offset(&self, _key: ArtifactKey, _length: u64) -> Result<Option<u64>, ArtifactError> {
+        Ok(None)
+    }
+
+    /// Takes the next piece of an artifact of `length`, which begins at `offset`. How many bytes are here
+    /// then: with the last one the digest is checked, and it is an artifact as if it had been put. What
+    /// came of a piece whose stream fails is kept.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Offset`] if other pieces are here than those before `offset`;
+    /// [`ArtifactError::Mismatch`], after which none is; [`ArtifactError::TooLarge`] before the first byte is
+    /// read, [`ArtifactError::OverQuota`], [`ArtifactError::Full`] or [`ArtifactError::Unavailable`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future keeps what came, and leaves the artifact stored whole or not at all.
+    async fn append(
+        &self,
+        _key: ArtifactKey,
+        _length: u64,
+        _offset: u64,
+        _bytes: ByteStream,
+    ) -> Result<u64, ArtifactError> {
+        Err(ArtifactError::Unavailable("this store takes artifacts whole".into()))
+    }
+
+    /// Removes the pieces of an upload that nobody goes on with. The control plane calls it a day after the
+    /// last one came.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Unavailable`].
+    async fn forget_upload(&self, _key: ArtifactKey, _length: u64) -> Result<(), ArtifactError> {
+        Ok(())
+    }
 }
 
 /// An artifact as a listing has it.
@@ -176,6 +232,24 @@ impl<S: ArtifactStore + ?Sized> ArtifactStore for Arc<S> {
     ) -> Result<(), ArtifactError> {
         (**self).take_upload(key, length, upload).await
     }
+    async fn grant_read(&self, key: ArtifactKey, shown: &ReadAs) -> Result<Option<ReadGrant>, ArtifactError> {
+        (**self).grant_read(key, shown).await
+    }
+    async fn upload_offset(&self, key: ArtifactKey, length: u64) -> Result<Option<u64>, ArtifactError> {
+        (**self).upload_offset(key, length).await
+    }
+    async fn append(
+        &self,
+        key: ArtifactKey,
+        length: u64,
+        offset: u64,
+        bytes: ByteStream,
+    ) -> Result<u64, ArtifactError> {
+        (**self).append(key, length, offset, bytes).await
+    }
+    async fn forget_upload(&self, key: ArtifactKey, length: u64) -> Result<(), ArtifactError> {
+        (**self).forget_upload(key, length).await
+    }
 }
 
 /// Why an artifact was not stored, read or removed, by what the caller does next.
@@ -195,6 +269,25 @@ pub enum ArtifactError {
         length: u64,
         /// What is allowed.
         limit: u64,
+    },
+    /// Make room among what the tenant keeps, or have the operator raise its quota. All are bytes.
+    #[error(
+        "an artifact of {length} bytes is over the tenant's quota of {limit}, of which {used} are used: \
+         keep less, or ask the operator for more"
+    )]
+    OverQuota {
+        /// What was announced.
+        length: u64,
+        /// What is counted already, uploads under way included.
+        used: u64,
+        /// What the tenant may keep.
+        limit: u64,
+    },
+    /// Go on from where the pieces end that are here.
+    #[error("the pieces that are here end at {stands}")]
+    Offset {
+        /// How many bytes are here.
+        stands: u64,
     },
     /// Mend the name or the media type.
     #[error("{field} of the artifact {problem}")]

@@ -1,7 +1,7 @@
-//! The seam of the relay: how a runner connects out to show an attempt, and the pipe that a connection is. What
-//! travels on it is made and read by the actors.
+//! The seams of the relay: how a runner connects out to show an attempt, how control planes lead such connections to
+//! one another, and the pipe that a connection is. What travels on it is made and read by the actors.
 
-use crate::values::id::StreamId;
+use crate::values::{id::StreamId, token::Token};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{Sink, SinkExt as _, Stream, StreamExt as _, channel::mpsc};
@@ -29,6 +29,22 @@ impl<R: Relay + ?Sized> Relay for std::sync::Arc<R> {
     async fn connect(&self, stream: StreamId) -> Result<Socket, RelayError> {
         (**self).connect(stream).await
     }
+}
+
+/// The way to other control planes on the same store, so that a live view is found wherever its runner and those who
+/// look come in.
+#[async_trait]
+pub trait Neighbours: fmt::Debug + Send + Sync + 'static {
+    /// Connects to the control plane at `address`, which is what that one has said, and shows it `pass`. Whatever
+    /// serves the address gives both to [`LiveHub::pass`](crate::live::LiveHub::pass).
+    ///
+    /// # Errors
+    /// [`RelayError::Refused`] if the other one does not want this connection; [`RelayError::Unreachable`] if it does
+    /// not answer.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves no connection.
+    async fn connect(&self, address: &str, pass: &Token) -> Result<Socket, RelayError>;
 }
 
 /// Why there is no connection to the relay.

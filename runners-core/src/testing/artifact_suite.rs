@@ -1,5 +1,13 @@
 //! What every [`ArtifactStore`] must keep.
 
+mod in_pieces;
+
+pub use in_pieces::{
+    a_piece_that_does_not_follow_is_refused_and_told_where_they_end,
+    an_upload_in_pieces_is_an_artifact_with_its_last_one, pieces_that_are_another_artifact_leave_nothing,
+    what_came_of_a_cut_upload_stays_and_it_goes_on_from_there,
+};
+
 use crate::{
     seams::artifact::{
         ArtifactError, ArtifactKey, ArtifactSource, ArtifactStore, ByteStream, StoredArtifact,
@@ -56,6 +64,10 @@ macro_rules! artifact_suite {
             another_tenant_sees_nothing,
             what_is_listed_is_there_page_by_page,
             what_was_put_again_since_it_was_listed_stays,
+            an_upload_in_pieces_is_an_artifact_with_its_last_one,
+            what_came_of_a_cut_upload_stays_and_it_goes_on_from_there,
+            a_piece_that_does_not_follow_is_refused_and_told_where_they_end,
+            pieces_that_are_another_artifact_leave_nothing,
         );
     };
 }
@@ -66,11 +78,11 @@ pub const TENANT: TenantId = TenantId::DEFAULT;
 /// Who must see nothing of them.
 pub const OTHER_TENANT: TenantId = TenantId::from_bytes([0xee; 16]);
 
-fn key(bytes: &[u8]) -> ArtifactKey {
+pub(super) fn key(bytes: &[u8]) -> ArtifactKey {
     ArtifactKey { tenant: TENANT, digest: Digest::of(bytes) }
 }
 
-fn pieces(bytes: &[u8], size: usize) -> ByteStream {
+pub(super) fn pieces(bytes: &[u8], size: usize) -> ByteStream {
     let pieces: Vec<Result<Bytes, ArtifactSource>> =
         bytes.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
     stream::iter(pieces).boxed()
@@ -80,12 +92,12 @@ async fn put(store: &impl ArtifactStore, bytes: &[u8]) -> Result<(), ArtifactErr
     store.put(key(bytes), bytes.len() as u64, pieces(bytes, 1000)).await
 }
 
-async fn read(store: &impl ArtifactStore, key: ArtifactKey, range: Option<Range<u64>>) -> Vec<u8> {
+pub(super) async fn read(store: &impl ArtifactStore, key: ArtifactKey, range: Option<Range<u64>>) -> Vec<u8> {
     let stream = store.get(key, range).await.expect("the artifact is there");
     stream.try_collect::<Vec<Bytes>>().await.expect("the artifact is read to its end").concat()
 }
 
-async fn assert_nothing(store: &impl ArtifactStore, key: ArtifactKey) {
+pub(super) async fn assert_nothing(store: &impl ArtifactStore, key: ArtifactKey) {
     assert_eq!(store.head(key).await.expect("head answers"), None);
     let got = store.get(key, None).await.map(|_| ());
     assert!(matches!(got, Err(ArtifactError::Missing(digest)) if digest == key.digest), "{got:?}");

@@ -49,6 +49,7 @@ use crate::{
     seams::{
         clock::Clock as _,
         executor::{ErasedExecutor, Executor, Executors},
+        store::{MemoryStore, Store},
     },
     values::{
         command::Command,
@@ -67,6 +68,7 @@ use work::Simulated;
 use workload::{Draw, Planned};
 use world::{Plan, World};
 
+type MakeStore = Arc<dyn Fn() -> Arc<dyn Store> + Send + Sync>;
 type MakeExecutor = Arc<dyn Fn(&Machine) -> Arc<dyn ErasedExecutor> + Send + Sync>;
 
 /// A fleet that is simulated: runners, control planes on one store, users, and everything that
@@ -84,6 +86,7 @@ pub struct Simulation {
     planes: usize,
     kept_for: Option<Duration>,
     chaos: Chaos,
+    store: MakeStore,
     executors: BTreeMap<String, MakeExecutor>,
     commands: Vec<(String, Vec<u8>, JobOptions)>,
     random_jobs: usize,
@@ -117,6 +120,7 @@ impl Simulation {
             planes: 1,
             kept_for: None,
             chaos: Chaos::none(Duration::from_secs(60)),
+            store: Arc::new(|| Arc::new(MemoryStore::default())),
             executors: BTreeMap::new(),
             commands: Vec::new(),
             random_jobs: 0,
@@ -126,6 +130,29 @@ impl Simulation {
                 park: Duration::from_secs(20),
             },
         }
+    }
+
+    /// The world of a seed, with jobs that it draws: its size and its troubles differ from seed to
+    /// seed. Over many of them, everything happens that can.
+    pub fn varied(seed: u64) -> Self {
+        let wild = Chaos::wild(Duration::from_secs(200));
+        let chaos = match seed % 8 {
+            0 => Chaos::none(Duration::from_secs(120)),
+            1 => Chaos { strokes: None, ..wild },
+            2 => Chaos { network: Chaos::none(Duration::ZERO).network, ..wild },
+            3 => Chaos { store: Chaos::none(Duration::ZERO).store, ..wild },
+            _ => wild,
+        };
+        let simulation = Self::new(seed);
+        let simulation =
+            if seed % 5 == 1 { simulation.kept_for(Duration::from_secs(180)) } else { simulation };
+        simulation
+            .spare_runners((seed / 2 % 2) as u8)
+            .hosted_runners(u8::from(seed % 7 < 3))
+            .slots(1 + (seed % 2) as u32)
+            .control_planes(if seed.is_multiple_of(3) { 2 } else { 1 })
+            .chaos(chaos)
+            .random_jobs(20)
     }
 
     /// How many runners there are.
@@ -178,6 +205,16 @@ impl Simulation {
     /// What goes wrong.
     pub fn chaos(mut self, chaos: Chaos) -> Self {
         self.chaos = chaos;
+        self
+    }
+
+    /// What the control planes keep their records in, behind the faults: an empty store for each time that
+    /// the simulation is run. In memory unless said otherwise.
+    ///
+    /// No simulated time passes while a call is answered by a store that blocks its thread, and none but
+    /// such a store does the same every time. It has no clock of its own.
+    pub fn store(mut self, make: impl Fn() -> Arc<dyn Store> + Send + Sync + 'static) -> Self {
+        self.store = Arc::new(make);
         self
     }
 
@@ -251,6 +288,7 @@ impl Simulation {
             spans: self.spans,
             kept_for: self.kept_for,
             chaos: self.chaos.clone(),
+            store: (self.store)(),
             executors: self.all_executors(),
             jobs: self.planned(&clock, &random.fork()),
         };

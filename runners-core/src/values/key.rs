@@ -136,6 +136,8 @@ kinds! {
     Audit = 33,
     /// Who sees to what one control plane does for all.
     Duty = 40,
+    /// What is counted of an artifact against the quota of its tenant.
+    Holding = 42,
 }
 
 impl Kind {

@@ -79,7 +79,7 @@ pub(crate) enum FromViewer {
 }
 
 /// What the relay tells somebody who looks, beside pictures.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum ToViewer {
     /// How the live view is.

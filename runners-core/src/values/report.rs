@@ -84,6 +84,9 @@ pub struct JobReport {
     /// Why it does not count for its run, if it does not: such as a region that was excused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excused: Option<String>,
+    /// What comparing the regions tells about it beyond its conclusion, if the run was spread over regions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<String>,
 }
 
 /// How one attempt went.
@@ -223,6 +226,7 @@ impl JobReport {
             page_errors: Vec::new(),
             region: None,
             excused: None,
+            finding: None,
         }
     }
 }

@@ -52,6 +52,19 @@ pub struct UploadRequest {
     /// How many bytes the artifact has. The server has a limit of its own, of 1 GiB unless it says otherwise.
     #[cfg_attr(feature = "schema", schemars(range(max = 1_073_741_824)))]
     pub length: u64,
+    /// Whether an upload straight to where artifacts are kept is wanted. `true` unless said otherwise; who
+    /// cannot reach that place only asks how much is here of one in pieces.
+    #[serde(default = "yes", skip_serializing_if = "is_so")]
+    pub direct: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_so(value: &bool) -> bool {
+    *value
 }
 
 #[cfg(test)]

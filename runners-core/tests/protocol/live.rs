@@ -1,5 +1,6 @@
 //! Live views from the source of an attempt to the eye of a viewer, in one process and under simulated time.
 
+mod neighbours;
 mod world;
 
 use runners_core::{
@@ -254,7 +255,7 @@ async fn a_grant_is_good_for_one_attempt_of_ones_own_and_for_a_while() {
         Err(Error::Refused(refused)) => Some(refused.code),
         _ => None,
     };
-    assert_eq!(code(&world.of(other, &Scope::ALL), LiveAccess::View).await, Some(RefusalCode::NotFound));
+    assert_eq!(code(&world.who(other, &Scope::ALL), LiveAccess::View).await, Some(RefusalCode::NotFound));
     assert_eq!(code(&world.user(&[Scope::Submit]), LiveAccess::View).await, Some(RefusalCode::Forbidden));
     assert_eq!(code(&world.user(&[Scope::Read]), LiveAccess::Control).await, Some(RefusalCode::Forbidden));
     for scope in [Scope::Submit, Scope::Admin] {

@@ -29,6 +29,9 @@ mod management;
 mod measures;
 mod parked;
 mod planes;
+mod quota;
+#[cfg(feature = "testing")]
+mod recorded;
 mod repeats;
 mod retention;
 #[cfg(feature = "testing")]

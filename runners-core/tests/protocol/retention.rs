@@ -8,11 +8,11 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use runners_core::{
     ArtifactKey, ArtifactStore as _, Caller, ControlPlane, Digest, Error, EventCursor, EventsOf,
-    FencingToken, Index, JobId, JobOptions, Key, Kind, Management, Outcome, Principal, Retention, RunId,
-    Scope, TenantId, Transport as _,
+    FencingToken, Index, JobId, JobOptions, Key, Kind, Management, MemoryStore, Outcome, Principal,
+    Retention, RunId, Scope, TenantId, Transport as _,
     protocol::{Attachment, InspectRequest, LogTail, RefusalCode, Reply, Request, RunSpec, SubmitRequest},
     sleep,
-    store::{Page, Query, Store as _},
+    store::{Page, Query, Store as _, Write},
 };
 use std::time::Duration;
 
@@ -240,4 +240,21 @@ async fn bytes_that_are_put_again_have_the_whole_grace_again() {
     sleep(&world.clock, HOUR * 10).await;
     assert_eq!(world.artifacts.head(again).await.unwrap(), Some(3));
     assert!(admin(&control).unnamed_artifacts(None).await.unwrap().unnamed.is_empty());
+}
+
+/// What a host keeps beside the queue stands in listings as the host likes.
+#[tokio::test(start_paused = true)]
+async fn a_control_plane_starts_and_prunes_beside_records_of_its_host() {
+    let store = MemoryStore::default();
+    for (number, entry) in [(1, vec![0, 1]), (2, vec![0xff; 90])] {
+        let key = Key::new(TenantId::DEFAULT, Kind::Host(1), vec![number; 8]);
+        let indexes = vec![(Index::Listed, entry.into())];
+        store
+            .commit(vec![Write::Put { key, expected: 0, format: 1, body: "own".into(), indexes }])
+            .await
+            .unwrap();
+    }
+    let control = ControlPlane::builder(store).start().await.unwrap();
+    control.check_ready().await.unwrap();
+    control.stop().await.unwrap();
 }

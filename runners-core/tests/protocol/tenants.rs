@@ -15,8 +15,8 @@ use runners_core::{
     live::LiveAccess,
     protocol::{
         Acceptance, AnswerRequest, CancelRequest, CancelTarget, DeregisterRequest, EnrolRequest,
-        ExplainRequest, InspectRequest, ReadLogRequest, Request, RotateRequest, RunSpec, SignalRequest,
-        SubmitRequest, WaitRequest,
+        ExplainRequest, InspectRequest, ReadAs, ReadLogRequest, Request, RotateRequest, RunSpec,
+        SignalRequest, SubmitRequest, WaitRequest,
     },
     testing::samples,
 };
@@ -280,6 +280,9 @@ async fn ask(management: &Management, ids: &Ids, told: &mut BTreeMap<String, Str
         rollout_spec();
         set_rollout(RolloutSpec::default());
         unnamed_artifacts(None);
+        set_artifact_quota(ids.tenant, Some(1));
+        artifact_use();
+        grant_read(Digest::of(b"theirs"), &ReadAs::default());
     }
     let events = [EventsOf::Tenant, EventsOf::Run(ids.run), EventsOf::Job(ids.job)];
     let mut seen = String::new();

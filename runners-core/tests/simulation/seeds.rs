@@ -5,7 +5,7 @@
 
 use runners_core::{
     Random as _, SystemRandom,
-    testing::simulation::{Chaos, Report, Simulation, Statistics, Violation},
+    testing::simulation::{Report, Simulation, Statistics, Violation},
 };
 use std::{
     sync::{
@@ -13,7 +13,6 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::Duration,
 };
 
 /// The fixed seeds are 1 to this.
@@ -32,37 +31,8 @@ const CROWDS: &str = "passed_over";
 /// Why a lock is never poisoned.
 const NO_PANIC: &str = "nobody panics while holding it";
 
-/// The world of a seed: its size and its troubles differ from seed to seed.
-fn world(seed: u64) -> Simulation {
-    let wild = Chaos::wild(Duration::from_secs(200));
-    let chaos = match seed % 8 {
-        0 => Chaos::none(Duration::from_secs(120)),
-        1 => Chaos { strokes: None, ..wild },
-        2 => Chaos { network: Chaos::none(Duration::ZERO).network, ..wild },
-        3 => Chaos { store: Chaos::none(Duration::ZERO).store, ..wild },
-        _ => wild,
-    };
-    let planes = if seed.is_multiple_of(3) { 2 } else { 1 };
-    let slots = 1 + (seed % 2) as u32;
-    let spare = (seed / 2 % 2) as u8;
-    let hosted = u8::from(seed % 7 < 3);
-    let simulation = if seed % 5 == 1 {
-        Simulation::new(seed).kept_for(Duration::from_secs(180))
-    } else {
-        Simulation::new(seed)
-    };
-    simulation
-        .runners(4)
-        .spare_runners(spare)
-        .hosted_runners(hosted)
-        .slots(slots)
-        .control_planes(planes)
-        .chaos(chaos)
-        .random_jobs(20)
-}
-
 fn once(seed: u64) -> Result<Report, String> {
-    world(seed).run().map_err(|violation: Violation| violation.to_string())
+    Simulation::varied(seed).run().map_err(|violation: Violation| violation.to_string())
 }
 
 /// Plays a seed twice; it must do the same.

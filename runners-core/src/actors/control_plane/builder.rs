@@ -1,19 +1,24 @@
 //! Setting up a control plane, starting its duties, and stopping it.
 
 use super::{
-    ControlPlane, Plane, Spans, collect::Unnamed, company::Company, due::DueSignal, feed::Feed,
-    hosting::Hosting, live::Streams, measured::Measured, measures::Measures, runs::Runs, sessions::Sessions,
-    subjects::Subjects, watch::Written, webhooks::Webhooks,
+    ControlPlane, CountedArtifacts, Plane, Spans,
+    collect::Unnamed,
+    company::Company,
+    due::DueSignal,
+    feed::Feed,
+    hosting::Hosting,
+    live::{Neighbourhood, Streams},
+    measured::Measured,
+    measures::Measures,
+    runs::Runs,
+    sessions::Sessions,
+    subjects::Subjects,
+    watch::Written,
+    webhooks::Webhooks,
 };
 use crate::{
-    actors::{
-        error::Error,
-        records::{Batch, Records},
-    },
-    rules::{
-        record::{PoolRecord, Record, TenantRecord, UniqueRecord},
-        schedule::Schedule,
-    },
+    actors::{error::Error, records::Records},
+    rules::schedule::Schedule,
     seams::{
         artifact::{ArtifactStore, memory::MemoryArtifacts},
         clock::{Clock, SystemClock},
@@ -22,15 +27,14 @@ use crate::{
         metrics::{Metrics, NoMetrics},
         observer::{NoObserver, Observer},
         random::{self, Random, SystemRandom},
-        store::{Store, StoreError},
+        relay::Neighbours,
+        store::Store,
         traces::{NoTraces, Traces},
         webhook::WebhookSender,
     },
     values::{
-        fleet::{pool::PoolSpec, retention::Retention, tenant::Rollout},
-        id::{MemberId, PoolId, TenantId},
-        key::Key,
-        time::Timestamp,
+        fleet::{retention::Retention, tenant::Rollout},
+        id::MemberId,
         view::LiveOptions,
     },
 };
@@ -58,9 +62,11 @@ pub struct ControlPlaneBuilder {
     rollout: Rollout,
     retention: Retention,
     artifact_grace: Duration,
+    artifact_quota: Option<u64>,
     webhooks: Option<Arc<dyn WebhookSender>>,
     hosted: Arc<dyn HostedExecution>,
     live: LiveOptions,
+    neighbours: Option<Neighbourhood>,
     flows: Option<Arc<dyn FlowReader>>,
     default_image: Option<Arc<str>>,
 }
@@ -86,9 +92,11 @@ impl ControlPlaneBuilder {
             rollout: Rollout::default(),
             retention: Retention::default(),
             artifact_grace: Duration::from_secs(6 * 60 * 60),
+            artifact_quota: None,
             webhooks: None,
             hosted: Arc::new(SharedPools),
             live: LiveOptions::default(),
+            neighbours: None,
             flows: None,
             default_image: None,
         }
@@ -111,6 +119,18 @@ impl ControlPlaneBuilder {
         self
     }
 
+    /// How many bytes the artifacts of a tenant may have of which the
+    /// [operator](crate::Management::set_artifact_quota) has not said anything else. There is no such limit
+    /// unless it is said.
+    ///
+    /// What an upload announces is counted before a byte of it is taken; what does not fit is refused with
+    /// [`ArtifactError::OverQuota`](crate::ArtifactError::OverQuota), and its job ends as it would have
+    /// without it. Logs count too, and are never refused.
+    pub fn artifact_quota(mut self, bytes: u64) -> Self {
+        self.artifact_quota = Some(bytes);
+        self
+    }
+
     /// Calls webhooks with `sender`. Tenants can have none unless it is given.
     pub fn webhooks(mut self, sender: impl WebhookSender) -> Self {
         self.webhooks = Some(Arc::new(sender));
@@ -128,6 +148,18 @@ impl ControlPlaneBuilder {
     /// said otherwise.
     pub fn live(mut self, options: LiveOptions) -> Self {
         self.live = options;
+        self
+    }
+
+    /// Has others on the same store find live views here: it says that it is reached at `address`, and reaches those
+    /// that have said so by `neighbours`. Whatever serves the address gives connections to [`LiveHub::pass`]. Without
+    /// it, whoever looks has to come to the control plane that the runner connects to.
+    ///
+    /// An address that the others do not reach costs each of them a few seconds before a look.
+    ///
+    /// [`LiveHub::pass`]: crate::live::LiveHub::pass
+    pub fn neighbours(mut self, address: impl Into<String>, neighbours: impl Neighbours) -> Self {
+        self.neighbours = Some(Neighbourhood { address: address.into(), way: Arc::new(neighbours) });
         self
     }
 
@@ -176,7 +208,8 @@ impl ControlPlaneBuilder {
     }
 
     /// Gives local runners and clients this artifact store, and keeps the logs of ended attempts
-    /// in it. It has to be the one that remote runners put into, and to last as long as the store.
+    /// in it. It has to be the one that remote runners put into, and to last as long as the store. Give
+    /// others what [`ControlPlane::artifacts`] answers, not this one, so that what they put counts.
     ///
     /// Unless one is given, local runners and clients share one in memory, and logs stay in the
     /// store.
@@ -240,17 +273,20 @@ impl ControlPlaneBuilder {
         let wall = self.store.clock().unwrap_or_else(|| Arc::clone(&self.clock));
         let me = random::id(&*self.random, wall.wall(), MemberId::new);
         let seals = self.artifacts.is_some();
+        let (records, duties) = (Records::new(store), TaskTracker::new());
+        let counted = self.counted(&records, &wall, &duties);
         let plane = Arc::new(Plane {
             me,
             feed: Feed::new(me.as_bytes(), shared, Arc::clone(&self.clock)),
-            records: Records::new(store),
+            records,
             clock: self.clock,
             wall,
             random: self.random,
             observer: self.observer,
             measures,
             traces: self.traces,
-            artifacts: self.artifacts.unwrap_or_else(|| Arc::new(MemoryArtifacts::default())),
+            artifacts: Arc::new(counted.clone()),
+            counted,
             spans: Spans { start_within: self.spans.start_within.min(self.spans.term * 2 / 3), ..self.spans },
             schedule: Mutex::new(Schedule::default()),
             sessions: Sessions::default(),
@@ -272,10 +308,10 @@ impl ControlPlaneBuilder {
             written: Written::default(),
             company: Company::default(),
             runs: Runs::default(),
-            live: Streams::new(self.live),
+            live: Streams::new(self.live, self.neighbours),
             changes: AtomicU32::new(0),
             stopping: CancellationToken::new(),
-            duties: TaskTracker::new(),
+            duties,
         });
         plane.ensure_default().await.map_err(Error::Store)?;
         plane.read_suspended().await.map_err(Error::Store)?;
@@ -297,48 +333,23 @@ impl ControlPlaneBuilder {
 }
 
 impl ControlPlaneBuilder {
+    fn counted(&self, records: &Records, wall: &Arc<dyn Clock>, duties: &TaskTracker) -> CountedArtifacts {
+        CountedArtifacts {
+            inner: self.artifacts.clone().unwrap_or_else(|| Arc::new(MemoryArtifacts::default())),
+            records: records.clone(),
+            wall: Arc::clone(wall),
+            random: Arc::clone(&self.random),
+            quota: self.artifact_quota,
+            duties: duties.clone(),
+        }
+    }
+
     fn measured_store(&self) -> Arc<dyn Store> {
         Arc::new(Measured {
             store: Arc::clone(&self.store),
             clock: Arc::clone(&self.clock),
             metrics: Arc::clone(&self.metrics),
         })
-    }
-}
-
-impl Plane {
-    async fn ensure_default(&self) -> Result<(), StoreError> {
-        let tenant = TenantRecord::new(TenantId::DEFAULT, "default", self.now());
-        self.create(&tenant).await?;
-        let pool = PoolRecord::new(TenantId::DEFAULT, PoolId::DEFAULT, PoolSpec::new("default"), self.now());
-        self.create(&UniqueRecord::of_pool(&pool)).await?;
-        self.create(&pool).await?;
-        self.list_old(tenant.key(), |tenant: &mut TenantRecord, now| {
-            (tenant.made_at == Timestamp::default()).then(|| tenant.made_at = now).is_some()
-        })
-        .await?;
-        self.list_old(pool.key(), |pool: &mut PoolRecord, now| {
-            (pool.made_at == Timestamp::default()).then(|| pool.made_at = now).is_some()
-        })
-        .await
-    }
-
-    /// Has a record of the first release, which stands in no listing, stand in one.
-    async fn list_old<R: Record>(
-        &self,
-        key: Key,
-        change: impl Fn(&mut R, Timestamp) -> bool,
-    ) -> Result<(), StoreError> {
-        let Some(mut found) = self.records.load::<R>(key).await? else { return Ok(()) };
-        if !change(&mut found.record, self.now()) {
-            return Ok(());
-        }
-        let mut batch = Batch::new();
-        batch.put(found.version, &found.record);
-        match self.records.commit(batch).await {
-            Ok(_) | Err(StoreError::Conflict(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 }
 

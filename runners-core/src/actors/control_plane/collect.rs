@@ -79,6 +79,7 @@ impl Plane {
         let mut after = None;
         loop {
             let page = self.list_artifacts(tenant, after).await?;
+            self.counted.count_listed(&page).await.map_err(unusable)?;
             for artifact in &page {
                 self.collect_one(*artifact).await?;
             }

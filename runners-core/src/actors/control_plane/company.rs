@@ -38,6 +38,8 @@ const DUTY_SPAN: Duration = Duration::from_secs(180);
 pub(crate) struct Company {
     heard_at: Mutex<Option<BootTime>>,
     news: Notify,
+    /// Who else is there, and where it is reached, if it has said so.
+    reached: Mutex<Vec<(MemberId, Arc<str>)>>,
     /// Who is known to hold a duty, and until when: this control plane, or another.
     holder: Mutex<Option<(bool, Timestamp)>>,
 }
@@ -60,6 +62,11 @@ impl Plane {
         }
     }
 
+    /// The others that are there and can be reached, and where.
+    pub(super) fn reached(&self) -> Vec<(MemberId, Arc<str>)> {
+        lock(&self.company.reached).clone()
+    }
+
     /// Says that this control plane is there and finds out who else is, as long as there are others.
     pub(super) async fn serve_company(self: Arc<Self>) {
         let mut told_at = None;
@@ -73,6 +80,7 @@ impl Plane {
                 );
             }
             if !has_company && told_at.take().is_some() {
+                lock(&self.company.reached).clear();
                 self.scheduled(|schedule| schedule.set_precedence(Precedence::new(self.me, Vec::new())));
             }
             tokio::select! {
@@ -94,7 +102,7 @@ impl Plane {
             let found = self.records.load::<MemberRecord>(MemberRecord::key_of(self.me)).await?;
             let version = found.map_or(0, |found| found.version);
             let mut batch = Batch::new();
-            batch.put(version, &MemberRecord::new(self.me, now + BELIEVED_FOR));
+            batch.put(version, &MemberRecord::new(self.me, now + BELIEVED_FOR, self.live.address()));
             self.records.commit(batch).await?;
             *told_at = Some(self.clock.boot());
         }
@@ -102,8 +110,13 @@ impl Plane {
         let members = operator.all::<MemberRecord>(Index::Listed, MemberRecord::listing()).await?;
         let (there, gone): (Vec<_>, Vec<_>) =
             members.into_iter().partition(|member| member.record.expires_at > now);
-        let mut others: Vec<MemberId> = there.into_iter().map(|member| member.record.id).collect();
-        others.retain(|other| *other != self.me);
+        let others: Vec<MemberRecord> =
+            there.into_iter().map(|member| member.record).filter(|member| member.id != self.me).collect();
+        *lock(&self.company.reached) = others
+            .iter()
+            .filter_map(|member| Some((member.id, Arc::from(member.address.as_deref()?))))
+            .collect();
+        let others = others.into_iter().map(|member| member.id).collect();
         self.scheduled(|schedule| schedule.set_precedence(Precedence::new(self.me, others)));
         for Versioned { version, record } in gone.into_iter().filter(|gone| gone.record.id != self.me) {
             let mut batch = Batch::new();

@@ -217,6 +217,7 @@ impl Plane {
             Kind::Credential => self.forget_credential(&read(row)?, now).await,
             Kind::Lane => self.due_lane(read(row)?, now).await,
             Kind::Run => self.time_out_run(read(row)?, now).await,
+            Kind::Holding => self.counted.due(read(row)?).await,
             Kind::Repeat => self.forget_repeat(read(row)?).await,
             _ => Ok(()),
         }

@@ -8,7 +8,7 @@ use crate::{
         runner::{Runner, RunnerBuilder},
     },
     rules::ownership,
-    seams::{random, store::StoreError},
+    seams::{artifact::ArtifactStore, random, store::StoreError},
     values::{
         fleet::pool::PoolSpec,
         id::{PoolId, RunnerId, TenantId},
@@ -40,6 +40,14 @@ impl ControlPlane {
             .clock(Arc::clone(&plane.clock))
             .random(Arc::clone(&plane.random))
             .observer(Arc::clone(&plane.observer))
+    }
+
+    /// The artifact store, as everybody but this control plane is to use it, servers and runners on this
+    /// machine alike: what is put there counts against the quota of its tenant. What is put into the store
+    /// itself, past this, is counted within the hour.
+    #[must_use]
+    pub fn artifacts(&self) -> Arc<dyn ArtifactStore> {
+        Arc::clone(&self.plane.artifacts)
     }
 
     /// A client of the tenant `default` in this very process, which may do everything.

@@ -1,13 +1,19 @@
 //! Live views at the control plane: a hub in memory that joins runners with those who look. A stream is there
 //! while somebody wants it; what is not in memory, such as who may look, is in grants and in the store.
 //!
-//! Both sides must reach the same control plane: a stream is known to the one that was asked for it alone.
+//! With several control planes on a store, all streams of a runner are at one of them, and the others lead there
+//! whoever comes to them (`neighbours`).
 
+mod far;
 mod grants;
+mod neighbours;
+mod seat;
 mod source;
 mod stream;
 mod viewer;
 
+pub(crate) use neighbours::Neighbourhood;
+pub use neighbours::Passage;
 pub use source::{AdmittedSource, LocalRelay};
 pub(crate) use stream::Opening as LiveOpening;
 pub use viewer::Viewer;
@@ -61,18 +67,25 @@ impl LiveHub {
 #[derive(Debug)]
 pub(crate) struct Streams {
     options: LiveOptions,
+    /// How others find streams here, and the other way round.
+    neighbourhood: Option<Neighbourhood>,
     /// Signs grants, once it was read.
     key: OnceCell<Vec<u8>>,
     open: Mutex<BTreeMap<FencingToken, Arc<Stream>>>,
 }
 
 impl Streams {
-    pub(crate) fn new(options: LiveOptions) -> Self {
-        Self { options, key: OnceCell::new(), open: Mutex::default() }
+    pub(crate) fn new(options: LiveOptions, neighbourhood: Option<Neighbourhood>) -> Self {
+        Self { options, neighbourhood, key: OnceCell::new(), open: Mutex::default() }
     }
 
     pub(crate) const fn options(&self) -> &LiveOptions {
         &self.options
+    }
+
+    /// Where others reach this control plane, if they do.
+    pub(crate) fn address(&self) -> Option<String> {
+        Some(self.neighbourhood.as_ref()?.address.clone())
     }
 
     /// How the stream of an attempt is, if there is one.

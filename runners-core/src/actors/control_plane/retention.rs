@@ -51,23 +51,27 @@ impl Plane {
 
     /// Every tenant that has anything in a listing.
     pub(super) async fn tenants_listed(&self) -> Result<Vec<TenantId>, StoreError> {
-        let mut tenants: Vec<TenantId> = Vec::new();
+        let (mut tenants, mut after) = (Vec::new(), None);
         loop {
-            let after = tenants.last().map(|last| [&last.as_bytes()[..], &[0xff; Key::ID_MAX]].concat());
             let query = Query::Range {
                 index: Index::Listed,
                 prefix: Bytes::new(),
-                after: after.map(Bytes::from),
+                after,
                 until: None,
                 newest_first: false,
                 limit: 1,
                 hide: None,
             };
             let (rows, _) = self.records.page(query).await?;
-            match rows.first() {
-                Some((_, row)) => tenants.push(row.key.tenant),
-                None => return Ok(tenants),
-            }
+            let Some((entry, row)) = rows.into_iter().next() else { return Ok(tenants) };
+            let tenant = row.key.tenant;
+            after = Some(if entry.starts_with(tenant.as_bytes()) {
+                tenants.push(tenant);
+                [&tenant.as_bytes()[..], &[0xff; Key::ID_MAX]].concat().into()
+            } else {
+                // A host's own, which lists as it likes.
+                entry
+            });
         }
     }
 

@@ -21,7 +21,7 @@ use crate::{
     values::{
         fleet::{
             listing::{Listing, Paging},
-            tenant::TenantView,
+            tenant::{ArtifactUse, TenantView},
         },
         id::{PoolId, TenantId},
         key::{Index, Kind},
@@ -43,7 +43,7 @@ impl Management {
         self.operates()?;
         submission::name("name", name)?;
         let mut once = match self.begin(self.tenant).await? {
-            Begun::Before(record) => return Ok(view(record)),
+            Begun::Before(record) => return self.seen(record).await,
             Begun::Now(once) => once,
         };
         let plane = &self.plane;
@@ -55,7 +55,7 @@ impl Management {
         let deed = Deed::new("created", "tenant").called(name);
         self.note(&mut batch, TenantId::OPERATOR, deed, record.id).await;
         match plane.records.commit(batch).await {
-            Ok(_) => Ok(view(record)),
+            Ok(_) => self.seen(record).await,
             Err(error) => Err(once.refusal(&error).unwrap_or(Error::Store(error))),
         }
     }
@@ -68,7 +68,11 @@ impl Management {
         self.operates()?;
         let prefix = keys::listed_prefix(TenantId::OPERATOR, Kind::Tenant, None);
         let page = self.list::<TenantRecord>(Index::Listed, prefix, &["tenants"], paging).await?;
-        Ok(page.map(|tenant| view(tenant.record)))
+        let mut items = Vec::with_capacity(page.items.len());
+        for tenant in page.items {
+            items.push(self.seen(tenant.record).await?);
+        }
+        Ok(Listing { items, next: page.next })
     }
 
     /// The tenant that is managed: one's own, or the one that the operator works
@@ -78,7 +82,7 @@ impl Management {
     /// As [`Management`] says.
     pub async fn own_tenant(&self) -> Result<TenantView, Error> {
         let tenant = self.with(Scope::Read)?;
-        self.tenant_record(tenant).await.map(|found| view(found.record))
+        self.seen(self.tenant_record(tenant).await?.record).await
     }
 
     /// Renames a tenant.
@@ -97,6 +101,42 @@ impl Management {
     /// [`Error::Refused`] (`forbidden`) for everybody but the operator, or as [`Management`] says.
     pub async fn suspend_tenant(&self, tenant: TenantId, suspended: bool) -> Result<TenantView, Error> {
         self.change_tenant(tenant, |record| record.suspended = suspended).await
+    }
+
+    /// Says how many bytes the artifacts of a tenant may have, from now on and after any restart; with
+    /// `None` it has the [quota of all](crate::ControlPlaneBuilder::artifact_quota) again. What is kept
+    /// already stays, and so does what is on its way.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] (`invalid`) for more than [`QUOTA_MAX`](ArtifactUse::QUOTA_MAX), (`forbidden`) for
+    /// everybody but the operator, or as [`Management`] says.
+    pub async fn set_artifact_quota(
+        &self,
+        tenant: TenantId,
+        bytes: Option<u64>,
+    ) -> Result<TenantView, Error> {
+        if bytes.is_some_and(|bytes| bytes > ArtifactUse::QUOTA_MAX) {
+            let problem = format!("artifactQuotaBytes: at most {} may be given", ArtifactUse::QUOTA_MAX);
+            return Err(refused(RefusalCode::Invalid, problem));
+        }
+        self.change_tenant(tenant, |record| record.artifact_quota = bytes).await
+    }
+
+    /// What the tenant that is managed keeps as artifacts, and how much it may. It need not be recorded.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn artifact_use(&self) -> Result<ArtifactUse, Error> {
+        let tenant = self.with(Scope::Read)?;
+        let found = self.plane.records.load::<TenantRecord>(TenantRecord::key_of(tenant)).await;
+        let own = found.map_err(Error::Store)?.and_then(|found| found.record.artifact_quota);
+        self.plane.counted.used(tenant, own).await.map_err(Error::Store)
+    }
+
+    async fn seen(&self, record: TenantRecord) -> Result<TenantView, Error> {
+        let TenantRecord { id, name, suspended, made_at, artifact_quota, .. } = record;
+        let artifacts = self.plane.counted.used(id, artifact_quota).await.map_err(Error::Store)?;
+        Ok(TenantView { id, name, suspended, made_at, artifacts })
     }
 
     /// The same view of the tenant that `text` names, by its id or by a name that no other has.
@@ -151,7 +191,7 @@ impl Management {
             match self.plane.records.commit(batch).await {
                 Ok(_) => {
                     self.plane.read_suspended().await.map_err(Error::Store)?;
-                    return Ok(view(record));
+                    return self.seen(record).await;
                 }
                 Err(StoreError::Conflict(_)) => {}
                 Err(error) => return Err(Error::Store(error)),
@@ -240,8 +280,4 @@ impl Plane {
         let Some(found) = found else { return Ok((Allowance::default(), None)) };
         Ok((found.record.allowance(), found.record.spec.image.map(Arc::new)))
     }
-}
-
-fn view(tenant: TenantRecord) -> TenantView {
-    TenantView { id: tenant.id, name: tenant.name, suspended: tenant.suspended, made_at: tenant.made_at }
 }

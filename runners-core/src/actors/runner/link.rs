@@ -167,7 +167,11 @@ impl AttemptLink for SessionLink {
         check_name(&name)?;
         check_media_type(&media_type)?;
         self.reserve(&name)?;
-        let digest = self.put(&bytes).await.inspect_err(|_| self.missing(&name))?;
+        let put = self.put(&bytes).await.inspect_err(|error| {
+            self.missing(&name);
+            self.log(format!("artifact {name} is missing: {error}\n").into());
+        });
+        let digest = put?;
         self.names().missing.remove(&name);
         let length = bytes.len() as u64;
         let attachment = Attachment { token: self.token, name, digest, length, media_type };

@@ -15,12 +15,13 @@ impl RunSummary {
                     compared.push(ComparedCheck::new(job.url.clone(), name.clone()));
                     compared.len() - 1
                 });
-                let mut region = ComparedRegion::of(job.region.clone(), job.finding);
+                let mut region = ComparedRegion::of(job.region.clone());
                 if let Some(result) = job.results.get(at) {
                     region.state = Some(result.state);
                     region.error_message.clone_from(&result.error_message);
                     region.duration_ms.clone_from(&result.duration_ms);
                     region.artifacts.clone_from(&result.artifacts);
+                    region.finding = job.finding.filter(|finding| finding.tells_of(result.state));
                 }
                 compared[place].regions.push(region);
             }
@@ -42,7 +43,8 @@ mod tests {
         },
         values::{
             orchestration::{
-                AskedCheck, OrchestrationOptions, OrchestrationRequest, RegionResult, ResultState, RunState,
+                AskedCheck, Finding, OrchestrationOptions, OrchestrationRequest, RegionResult, ResultState,
+                RunState,
             },
             time::Timestamp,
         },
@@ -100,5 +102,15 @@ mod tests {
         ];
         assert_eq!(shape, expected);
         assert_eq!(compared[1].regions[0].error_message.as_deref(), Some("no title"));
+    }
+
+    #[test]
+    fn what_is_broken_is_not_told_of_what_passed_beside_it() {
+        let told = |state, finding: Finding| finding.tells_of(state);
+        for broken in [Finding::RegionDown, Finding::BrokenHere, Finding::BrokenEverywhere] {
+            assert!(told(ResultState::Fail, broken) && told(ResultState::Error, broken), "{broken:?}");
+            assert!(!told(ResultState::Pass, broken), "{broken:?}");
+        }
+        assert!(told(ResultState::Pass, Finding::Flaky) && !told(ResultState::Fail, Finding::Flaky));
     }
 }

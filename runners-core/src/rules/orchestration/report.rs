@@ -73,6 +73,8 @@ fn entry(
     entry.failure = failure(result).filter(|_| result.state != ResultState::Pass);
     entry.artifacts = result.artifacts.iter().map(artifact).collect();
     entry.missing.clone_from(&result.missing);
+    entry.finding =
+        job.finding.filter(|finding| tells_more(*finding, result)).map(|finding| finding.words().to_owned());
     entry.excused = match job.finding {
         Some(Finding::ExpectedToFail) => Some("the region is expected to fail".to_owned()),
         _ => None,
@@ -83,6 +85,11 @@ fn entry(
         .map(|(number, found)| AttemptReport::new(number, outcome(found), span(found.duration_ms.as_ref())));
     entry.attempts = tries.collect();
     entry
+}
+
+/// Whether a finding tells of a result what its conclusion does not.
+const fn tells_more(finding: Finding, result: &RegionResult) -> bool {
+    finding.tells_of(result.state) && !matches!(finding, Finding::Flaky | Finding::ExpectedToFail)
 }
 
 fn conclusion(

@@ -198,7 +198,8 @@ fn strict_options(reader: &mut Reader, value: &Value) -> Option<OrchestrationOpt
     let unknown: Vec<&String> = members.keys().filter(|name| !OPTIONS.contains(&name.as_str())).collect();
     if !unknown.is_empty() {
         let known = OPTIONS.join(", ");
-        let message = format!("knows no {unknown:?}; there is {known}");
+        let named: Vec<String> = unknown.iter().map(|name| format!("{name:?}")).collect();
+        let message = format!("knows no {}; there is {known}", named.join(", "));
         let keys = unknown.into_iter().cloned().collect();
         if let Some(issue) = reader.wrong(IssueCode::UnrecognizedKeys, message) {
             issue.keys = keys;

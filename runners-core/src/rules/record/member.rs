@@ -20,6 +20,9 @@ pub(crate) struct MemberRecord {
     pub(crate) id: MemberId,
     /// Until when it is there, unless it says so again.
     pub(crate) expires_at: Timestamp,
+    /// Where the others reach it, if it has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<String>,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
 }
@@ -29,8 +32,8 @@ const fn nobody() -> MemberId {
 }
 
 impl MemberRecord {
-    pub(crate) const fn new(id: MemberId, expires_at: Timestamp) -> Self {
-        Self { id, expires_at, unknown: Unknown::new() }
+    pub(crate) const fn new(id: MemberId, expires_at: Timestamp, address: Option<String>) -> Self {
+        Self { id, expires_at, address, unknown: Unknown::new() }
     }
 
     pub(crate) fn key_of(id: MemberId) -> Key {

@@ -28,6 +28,9 @@ pub(crate) struct TenantRecord {
     /// When it was made. Zero in a record of the first release, which was in no listing.
     #[serde(default)]
     pub(crate) made_at: Timestamp,
+    /// How many bytes its artifacts may have, if the operator has said so of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) artifact_quota: Option<u64>,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
 }
@@ -38,7 +41,14 @@ const fn nobody() -> TenantId {
 
 impl TenantRecord {
     pub(crate) fn new(id: TenantId, name: &str, made_at: Timestamp) -> Self {
-        Self { id, name: name.to_owned(), suspended: false, made_at, unknown: Unknown::new() }
+        Self {
+            id,
+            name: name.to_owned(),
+            suspended: false,
+            made_at,
+            artifact_quota: None,
+            unknown: Unknown::new(),
+        }
     }
 
     pub(crate) fn key_of(id: TenantId) -> Key {

@@ -32,8 +32,26 @@ impl Schedule {
     /// It is this control plane's turn for a lane, or was to be. Which waiting runners are to seek.
     pub(crate) fn turn_came(&mut self, lane: LaneId) -> Vec<RunnerId> {
         self.turns.remove(&lane);
+        let mut told = self.tell_of(lane);
+        for other in self.behind(lane) {
+            told.extend(self.tell_of(other));
+        }
+        told
+    }
+
+    /// As many waiting runners as a lane has ready jobs.
+    fn tell_of(&mut self, lane: LaneId) -> Vec<RunnerId> {
         let ready = self.lanes.get(&lane).map_or(0, |lane| lane.window.len());
         (0..ready).map_while(|_| self.waiter_for(lane)).collect()
+    }
+
+    /// The other lanes whose turn nobody awaits. Those of a lower priority were not looked at while this
+    /// one's had not come, so that whoever was told of them went on waiting.
+    fn behind(&self, lane: LaneId) -> Vec<LaneId> {
+        let places = self.lanes.get(&lane).map(|lane| &lane.places);
+        let pools = places.into_iter().flatten().filter_map(|place| self.pools.get(&place.pool));
+        let lanes = pools.filter(|pool| !pool.waiters.is_empty()).flat_map(|pool| pool.order.lanes());
+        lanes.filter(|other| *other != lane && !self.turns.contains_key(other)).collect()
     }
 
     /// Remembers a turn, unless an earlier one of the lane is remembered.

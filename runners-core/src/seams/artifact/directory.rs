@@ -1,8 +1,10 @@
 //! Artifacts kept in a directory: one file each, whole or not there.
 //!
 //! Bytes go to a temporary file below `incoming`, which is forced to disk and then renamed to
-//! `tenant/aa/sha256`, where `aa` are the first two digits of the digest.
+//! `tenant/aa/sha256`, where `aa` are the first two digits of the digest. Those that come in pieces grow
+//! below `pieces` until they are whole.
 
+mod pieces;
 mod shelf;
 
 use crate::{
@@ -133,6 +135,24 @@ impl ArtifactStore for DirectoryArtifacts {
     async fn delete_unless_put(&self, key: ArtifactKey, stamp: u64) -> Result<bool, ArtifactError> {
         let artifacts = self.clone();
         blocking(move || artifacts.remove_unless_put(&key, stamp)).await.map_err(trouble)
+    }
+
+    async fn upload_offset(&self, key: ArtifactKey, length: u64) -> Result<Option<u64>, ArtifactError> {
+        self.offset(key, length).await
+    }
+
+    async fn append(
+        &self,
+        key: ArtifactKey,
+        length: u64,
+        offset: u64,
+        bytes: ByteStream,
+    ) -> Result<u64, ArtifactError> {
+        self.add(key, length, offset, bytes).await
+    }
+
+    async fn forget_upload(&self, key: ArtifactKey, length: u64) -> Result<(), ArtifactError> {
+        self.forget(key, length).await
     }
 }
 
@@ -268,6 +288,25 @@ mod tests {
             }
             async fn delete_unless_put(&self, key: ArtifactKey, stamp: u64) -> Result<bool, ArtifactError> {
                 self.0.delete_unless_put(key, stamp).await
+            }
+            async fn upload_offset(
+                &self,
+                key: ArtifactKey,
+                length: u64,
+            ) -> Result<Option<u64>, ArtifactError> {
+                self.0.upload_offset(key, length).await
+            }
+            async fn append(
+                &self,
+                key: ArtifactKey,
+                length: u64,
+                offset: u64,
+                bytes: ByteStream,
+            ) -> Result<u64, ArtifactError> {
+                self.0.append(key, length, offset, bytes).await
+            }
+            async fn forget_upload(&self, key: ArtifactKey, length: u64) -> Result<(), ArtifactError> {
+                self.0.forget_upload(key, length).await
             }
         }
         async fn make() -> Guarded {

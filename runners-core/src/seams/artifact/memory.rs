@@ -28,7 +28,42 @@ pub struct MemoryArtifacts {
 #[derive(Default)]
 struct Kept {
     artifacts: BTreeMap<ArtifactKey, (Bytes, u64)>,
+    /// What came of uploads in pieces, by how long each is to be.
+    pieces: BTreeMap<(ArtifactKey, u64), BytesMut>,
     puts: u64,
+}
+
+impl Kept {
+    fn keep(&mut self, key: ArtifactKey, bytes: Bytes) {
+        self.puts += 1;
+        self.artifacts.insert(key, (bytes, self.puts));
+    }
+
+    /// Adds a piece to those that end at `offset`.
+    fn add(&mut self, at: (ArtifactKey, u64), offset: u64, piece: &[u8]) -> Result<u64, ArtifactError> {
+        let pieces = self.pieces.entry(at).or_default();
+        let stands = pieces.len() as u64;
+        if stands != offset {
+            return Err(ArtifactError::Offset { stands });
+        }
+        let after = stands + piece.len() as u64;
+        if after > at.1 {
+            self.pieces.remove(&at);
+            return Err(ArtifactError::Mismatch(at.0.digest));
+        }
+        pieces.extend_from_slice(piece);
+        Ok(after)
+    }
+
+    /// Makes an artifact of pieces that are whole.
+    fn finish(&mut self, at: (ArtifactKey, u64)) -> Result<(), ArtifactError> {
+        let whole = self.pieces.remove(&at).unwrap_or_default().freeze();
+        if Digest::of(&whole) != at.0.digest {
+            return Err(ArtifactError::Mismatch(at.0.digest));
+        }
+        self.keep(at.0, whole);
+        Ok(())
+    }
 }
 
 impl MemoryArtifacts {
@@ -72,10 +107,7 @@ impl ArtifactStore for MemoryArtifacts {
             whole.extend_from_slice(&piece);
         }
         intake.finish()?;
-        let mut kept = self.kept();
-        kept.puts += 1;
-        let stamp = kept.puts;
-        kept.artifacts.insert(key, (whole.freeze(), stamp));
+        self.kept().keep(key, whole.freeze());
         Ok(())
     }
 
@@ -123,6 +155,35 @@ impl ArtifactStore for MemoryArtifacts {
             kept.artifacts.remove(&key);
         }
         Ok(is_same)
+    }
+
+    async fn upload_offset(&self, key: ArtifactKey, length: u64) -> Result<Option<u64>, ArtifactError> {
+        ArtifactIntake::new(key, length, self.bytes_max)?;
+        Ok(Some(self.kept().pieces.get(&(key, length)).map_or(0, |pieces| pieces.len() as u64)))
+    }
+
+    async fn append(
+        &self,
+        key: ArtifactKey,
+        length: u64,
+        offset: u64,
+        mut bytes: ByteStream,
+    ) -> Result<u64, ArtifactError> {
+        ArtifactIntake::new(key, length, self.bytes_max)?;
+        let at = (key, length);
+        let mut stands = self.kept().add(at, offset, &[])?;
+        while let Some(piece) = bytes.next().await {
+            stands = self.kept().add(at, stands, &piece.map_err(ArtifactError::Unavailable)?)?;
+        }
+        if stands == length {
+            self.kept().finish(at)?;
+        }
+        Ok(stands)
+    }
+
+    async fn forget_upload(&self, key: ArtifactKey, length: u64) -> Result<(), ArtifactError> {
+        self.kept().pieces.remove(&(key, length));
+        Ok(())
     }
 }
 

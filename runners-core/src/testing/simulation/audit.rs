@@ -18,7 +18,7 @@ use crate::{
     },
     seams::{
         artifact::{ArtifactKey, ArtifactStore as _, memory::MemoryArtifacts},
-        store::{MemoryStore, Page, Query, Store as _},
+        store::{Page, Query, Store},
     },
     values::{
         digest::Digest,
@@ -42,7 +42,7 @@ use std::{
 /// Compares what a store holds with what was seen.
 #[derive(Debug)]
 pub(super) struct Audit {
-    store: MemoryStore,
+    store: Arc<dyn Store>,
     artifacts: MemoryArtifacts,
     pub(super) records: Records,
     checker: Checker,
@@ -60,7 +60,7 @@ const ROWS_MAX: u32 = 10_000;
 
 impl Audit {
     pub(super) fn new(
-        store: MemoryStore,
+        store: Arc<dyn Store>,
         artifacts: MemoryArtifacts,
         checker: Checker,
         planned: &[Planned],
@@ -68,7 +68,7 @@ impl Audit {
     ) -> Self {
         let jobs = planned.iter().map(|job| job.spec.job).collect();
         let tenants = planned.iter().map(|job| (job.spec.job, job.tenant)).collect();
-        let records = Records::new(Arc::new(store.clone()));
+        let records = Records::new(Arc::clone(&store));
         let waits = waits_of(planned, members);
         let members = members.to_vec();
         Self { records, store, artifacts, checker, jobs, tenants, waits, members, seen: Mutex::default() }
@@ -86,7 +86,7 @@ impl Audit {
     /// Every job that was planned, as it is stored now.
     async fn jobs(&self) -> Vec<Option<Versioned<JobRecord>>> {
         let keys = self.jobs.iter().map(|job| self.key_of(*job)).collect();
-        let jobs = self.records.load_all(keys).await.expect("a store in memory answers");
+        let jobs = self.records.load_all(keys).await.expect("the store behind the faults answers");
         self.see(&jobs);
         jobs
     }
@@ -109,13 +109,13 @@ impl Audit {
     /// How a job stands in the store, for people.
     pub(super) async fn describe(&self, job: JobId) -> String {
         let found = self.records.load::<JobRecord>(self.key_of(job)).await;
-        format!("{:?}", found.expect("a store in memory answers").map(|found| found.record))
+        format!("{:?}", found.expect("the store behind the faults answers").map(|found| found.record))
     }
 
     /// Whether a runner is offered nothing because it was started again and again.
     pub(super) async fn is_held_back(&self, member: &Member, now: Timestamp) -> bool {
         let found = self.records.load::<SessionRecord>(SessionRecord::key_of(member.tenant, member.id)).await;
-        let session = found.expect("a store in memory answers");
+        let session = found.expect("the store behind the faults answers");
         session.is_some_and(|session| session.record.starts.held_back(now).is_some())
     }
 
@@ -298,7 +298,7 @@ impl Audit {
 
     async fn stream(&self, stream: Key) -> Vec<(u64, Bytes)> {
         let page = self.store.scan(Query::Stream { stream, from: 0, bytes_max: u32::MAX }).await;
-        match page.expect("a store in memory answers") {
+        match page.expect("the store behind the faults answers") {
             Page::Chunks { chunks, .. } => chunks,
             _ => Vec::new(),
         }

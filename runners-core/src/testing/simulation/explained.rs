@@ -18,11 +18,6 @@ const ASK_EVERY: Duration = Duration::from_secs(4);
 /// How long a ready job that is the next may stay so while nothing keeps it from a runner: until that
 /// runner has asked again.
 const FREE_MAX: Duration = Duration::from_secs(1);
-/// The same with several control planes: until the one that knows the runner has heard of the job, or
-/// looks again.
-const FREE_SHARED_MAX: Duration = Duration::from_secs(30);
-/// At every how many looks it is asked of ready jobs while none is known to be free.
-const ROUNDS: u32 = 20;
 /// Of how many it is asked then.
 const ASKED_MAX: usize = 12;
 
@@ -30,16 +25,11 @@ const ASKED_MAX: usize = 12;
 #[derive(Debug, Default)]
 pub(super) struct Free {
     since: BTreeMap<(JobId, RunnerId), BootTime>,
-    rounds: u32,
 }
 
 impl Free {
     /// No job stays what it is called: free to go to a runner.
     pub(super) async fn check(&mut self, world: &World, now: BootTime) {
-        self.rounds += 1;
-        if self.since.is_empty() && !self.rounds.is_multiple_of(ROUNDS) {
-            return;
-        }
         let mut present = BTreeMap::new();
         let ready = world.audit.ready().await;
         let step = ready.len() / ASKED_MAX + 1;
@@ -47,12 +37,12 @@ impl Free {
         for (_, job) in asked {
             world.checker.count(|count| count.explained_ready += 1);
             for runner in world.free_for(job.tenant, job.id).await {
+                world.checker.count(|count| count.explained_free += 1);
                 let pair = (job.id, runner);
                 present.insert(pair, self.since.get(&pair).copied().unwrap_or(now));
             }
         }
-        let free_max = if world.planes.len() > 1 { FREE_SHARED_MAX } else { FREE_MAX };
-        let late = present.iter().find(|(_, since)| now.since(**since) > free_max);
+        let late = present.iter().find(|(_, since)| now.since(**since) > FREE_MAX);
         if let Some(((job, runner), since)) = late {
             let detail = format!("nothing keeps {job} from {runner} since {since:?}, and it is ready still");
             world.checker.violate("what is explained as free is granted", None, detail);

@@ -57,6 +57,6 @@ impl Audit {
             };
             batch.put(0, &environment);
         }
-        self.records.commit(batch).await.expect("a store in memory that is empty takes it");
+        self.records.commit(batch).await.expect("the store behind the faults takes it");
     }
 }

@@ -1,13 +1,13 @@
 //! Eligible ready jobs beside free slots, which must not coexist. What is explained of them is left to
 //! `explained`.
 
-use super::{fleet::RunnerNode, world::World};
+use super::{chaos::Chaos, explained::Free, fleet::RunnerNode, world::World};
 use crate::{
     rules::{
         eligibility::{Needs, eligible},
         job::JobRecord,
     },
-    seams::clock::Clock as _,
+    seams::clock::{Clock as _, sleep},
     values::{
         id::{JobId, RunnerId},
         runner::Facts,
@@ -18,6 +18,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// How long an eligible ready job and a free slot may coexist.
 const PAIR_MAX: Duration = Duration::from_millis(100);
+
+/// How often it looks for them.
+pub(super) const PAIR_EVERY: Duration = Duration::from_millis(50);
 
 /// Ready jobs and runners with a free slot that could have them, each pair since when.
 #[derive(Debug, Default)]
@@ -60,6 +63,20 @@ impl Pairs {
 }
 
 impl World {
+    /// Where nothing goes wrong, no pair is there for longer from the very beginning, when jobs come.
+    pub(super) async fn look_at_pairs(&self, chaos: &Chaos) {
+        if *chaos != Chaos::none(chaos.lasts) {
+            return std::future::pending().await;
+        }
+        let (mut pairs, mut free) = (Pairs::default(), Free::default());
+        loop {
+            sleep(&self.clock, PAIR_EVERY).await;
+            let now = self.clock.boot();
+            pairs.check(self, now).await;
+            free.check(self, now).await;
+        }
+    }
+
     /// Whether a runner may take a ready job that no limit holds back, by what is stored of it.
     fn may_take(&self, node: &RunnerNode, job: &JobRecord) -> bool {
         let further = job.terms.fallbacks.iter().take(job.fallen).map(|opening| opening.pool);

@@ -110,9 +110,10 @@ statistics! {
     unique_repeated,
     /// Times that it was explained why a job was where it was.
     explained,
-    /// Times that it was asked what keeps a ready job from a runner. That nothing does is rare, since
-    /// such a job is granted at once.
+    /// Times that it was asked what keeps a ready job from a runner.
     explained_ready,
+    /// Times that nothing did: the job was free to go to the runner.
+    explained_free,
     /// Grants of jobs of guests.
     hosted,
     /// Grants to those who had been passed over as often as they may be.

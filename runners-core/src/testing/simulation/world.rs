@@ -8,7 +8,7 @@ use super::{
     fleet::{Common, Executors, Member, RunnerNode},
     guests::{principal_of, tenants},
     machine::Machine,
-    pairs::Pairs,
+    pairs::{PAIR_EVERY, Pairs},
     planes::{Planes, Route, Spans},
     reader::Readers,
     workload::{Planned, Submitter},
@@ -17,7 +17,7 @@ use crate::{
     ControlPlane, Management,
     seams::{
         clock::{Clock as _, sleep},
-        store::MemoryStore,
+        store::Store,
     },
     testing::{
         random::SeededRandom,
@@ -62,6 +62,8 @@ pub(super) struct Plan {
     pub(super) spans: Spans,
     pub(super) kept_for: Option<Duration>,
     pub(super) chaos: Chaos,
+    /// An empty store, which nothing goes wrong with.
+    pub(super) store: Arc<dyn Store>,
     pub(super) executors: Executors,
     pub(super) jobs: Vec<Planned>,
 }
@@ -70,8 +72,6 @@ pub(super) struct Plan {
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How often it looks at the store.
 const AUDIT_EVERY: u32 = 20;
-/// How often it looks for ready jobs beside free slots.
-const PAIR_EVERY: Duration = Duration::from_millis(50);
 /// How long after everything is well the time from ready to granted is measured.
 const CALM_AFTER: Duration = Duration::from_secs(30);
 /// Within which time every job has ended after everything is well.
@@ -83,9 +83,9 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(60);
 
 impl World {
     pub(super) fn new(plan: Plan, checker: Checker, clock: Machine, random: &SeededRandom) -> Arc<Self> {
-        let memory = MemoryStore::default();
+        let whole = plan.store;
         let mut store =
-            FaultyStore::new(memory.clone(), clock.clone(), random.fork(), plan.chaos.store.clone());
+            FaultyStore::new(Arc::clone(&whole), clock.clone(), random.fork(), plan.chaos.store.clone());
         // Several control planes must agree on the time that is stored.
         let shared_wall = (plan.planes > 1).then(Machine::new);
         store = match &shared_wall {
@@ -105,7 +105,7 @@ impl World {
             slots: plan.slots,
             spans,
         };
-        let audit = Audit::new(memory, planes.artifacts.clone(), checker.clone(), &plan.jobs, &plan.members);
+        let audit = Audit::new(whole, planes.artifacts.clone(), checker.clone(), &plan.jobs, &plan.members);
         let runners =
             plan.members.into_iter().map(|member| RunnerNode::new(member, &common, random)).collect();
         let user = |tenant: TenantId| {
@@ -156,6 +156,7 @@ impl World {
                 biased;
                 () = strike(self, chaos, random) => {}
                 () = self.look() => {}
+                () = self.look_at_pairs(chaos) => {}
                 () = self.ask_why(&asks) => {}
             }
             self.calm(chaos).await;
@@ -316,14 +317,17 @@ impl World {
             are_open = !open.is_empty();
             // A submit that the network has delayed may yet make a job.
             let settled = !self.may_come_late() || now > from + chaos.network.delay_max;
-            if settled && open.is_empty() && self.duties.is_empty() && self.audit.is_sealed().await {
+            let is_kept = self.audit.is_sealed().await && self.audit.is_counted().await;
+            if settled && open.is_empty() && self.duties.is_empty() && is_kept {
                 return;
             }
             if now > from + END_WITHIN {
                 let Some(job) = open.first() else {
                     let (duties, sealed) = (self.duties.len(), self.audit.is_sealed().await);
-                    let doings = self.checker.doings();
-                    let detail = format!("{doings:?} goes on, {duties} under way, logs sealed: {sealed}");
+                    let (doings, counted) = (self.checker.doings(), self.audit.is_counted().await);
+                    let detail = format!(
+                        "{doings:?} goes on, {duties} under way, logs sealed: {sealed}, artifacts counted: {counted}"
+                    );
                     self.checker.violate("what a user or a stroke does comes to an end", None, detail);
                     return std::future::pending().await;
                 };

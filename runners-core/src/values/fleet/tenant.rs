@@ -16,6 +16,31 @@ pub struct TenantView {
     pub suspended: bool,
     /// When it was made; the beginning of 1970 if an earlier release made it.
     pub made_at: Timestamp,
+    /// What it keeps, and how much it may.
+    pub artifacts: ArtifactUse,
+}
+
+/// How many bytes a tenant keeps as artifacts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ArtifactUse {
+    /// How many bytes are counted: what is stored, and what uploads that are under way have announced.
+    pub bytes: u64,
+    /// How many it may be; any number if nobody has said.
+    pub quota: Option<u64>,
+    /// Whether the operator has said so of this tenant, and not the control plane of all.
+    pub is_own: bool,
+}
+
+impl ArtifactUse {
+    /// The largest quota that can be given: 8 EiB less one byte, as much as a counter holds.
+    pub const QUOTA_MAX: u64 = i64::MAX as u64;
+
+    /// Whether nothing more fits.
+    #[must_use]
+    pub fn is_used_up(&self) -> bool {
+        self.quota.is_some_and(|quota| self.bytes >= quota)
+    }
 }
 
 /// What is rolled out, and to whom. Everything to everybody unless said otherwise.

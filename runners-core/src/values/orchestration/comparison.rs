@@ -45,14 +45,21 @@ pub struct ComparedRegion {
     /// What it left: screenshots among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<ResultArtifact>,
-    /// What comparing the regions tells about its job.
+    /// What comparing the regions tells about the check there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<Finding>,
 }
 
 impl ComparedRegion {
     /// A region of which nothing is known yet.
-    pub(crate) const fn of(region: Option<String>, finding: Option<Finding>) -> Self {
-        Self { region, state: None, error_message: None, duration_ms: None, artifacts: Vec::new(), finding }
+    pub(crate) const fn of(region: Option<String>) -> Self {
+        Self {
+            region,
+            state: None,
+            error_message: None,
+            duration_ms: None,
+            artifacts: Vec::new(),
+            finding: None,
+        }
     }
 }

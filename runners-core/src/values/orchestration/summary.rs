@@ -1,6 +1,6 @@
 //! What became of a run: job by job, result by result, and in numbers.
 
-use super::{RegionResult, ResultArtifact, RunState};
+use super::{RegionResult, ResultArtifact, ResultState, RunState};
 use crate::values::{
     id::JobId,
     outcome::Conclusion,
@@ -177,4 +177,26 @@ pub enum Finding {
     ExpectedToFail,
     /// It passed, though it was expected to fail.
     UnexpectedPass,
+}
+
+impl Finding {
+    /// The words for people.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::RegionDown => "region down",
+            Self::BrokenHere => "broken here",
+            Self::BrokenEverywhere => "broken everywhere",
+            Self::Flaky => "flaky",
+            Self::ExpectedToFail => "expected to fail",
+            Self::UnexpectedPass => "passed unexpectedly",
+        }
+    }
+
+    /// Whether it tells of a check of its job that came to this: what is broken is not what passed beside it.
+    #[must_use]
+    pub const fn tells_of(self, state: ResultState) -> bool {
+        let passed = matches!(state, ResultState::Pass);
+        matches!(self, Self::Flaky | Self::UnexpectedPass) == passed
+    }
 }

@@ -3,8 +3,8 @@
 use crate::{inspect, user};
 use async_trait::async_trait;
 use runners_core::{
-    Attempt, Command, ControlPlane, Error, Fault, Feature, JobHandle, JobId, Management, MemoryStore,
-    Principal, Rollout, Runner, RunnerId, Scope, TenantId,
+    Attempt, Command, ControlPlane, ControlPlaneBuilder, Error, Fault, Feature, JobHandle, JobId, Management,
+    MemoryStore, Principal, Rollout, Runner, RunnerId, Scope, TenantId,
     live::{
         LiveAccess, LiveEvent, LiveOptions, LivePhase, LivePicture, LiveState, Relay, RelayError, Socket,
         StreamId, Viewer,
@@ -65,10 +65,15 @@ impl World {
     }
 
     pub(crate) async fn with(options: LiveOptions, rollout: Rollout) -> Self {
+        let builder = ControlPlane::builder(MemoryStore::default()).live(options).rollout(rollout);
+        Self::of(builder).await
+    }
+
+    /// With this control plane.
+    pub(crate) async fn of(builder: ControlPlaneBuilder) -> Self {
         let (clock, metrics, runner_metrics) =
             (SimClock::new(), RecordedMetrics::default(), RecordedMetrics::default());
-        let builder = ControlPlane::builder(MemoryStore::default()).clock(clock.clone()).live(options);
-        let control = builder.rollout(rollout).metrics(metrics.clone()).start().await.unwrap();
+        let control = builder.clock(clock.clone()).metrics(metrics.clone()).start().await.unwrap();
         let (source, wire) = (ScriptedFrames::default(), Cutting::default());
         let shown = source.clone();
         let show = move |_: Show, attempt: Attempt| {
@@ -106,10 +111,10 @@ impl World {
     }
 
     pub(crate) fn user(&self, scopes: &[Scope]) -> Management {
-        self.of(TenantId::DEFAULT, scopes)
+        self.who(TenantId::DEFAULT, scopes)
     }
 
-    pub(crate) fn of(&self, tenant: TenantId, scopes: &[Scope]) -> Management {
+    pub(crate) fn who(&self, tenant: TenantId, scopes: &[Scope]) -> Management {
         self.control.management(Principal::Api { tenant, scopes: scopes.iter().copied().collect() })
     }
 

@@ -1,6 +1,10 @@
 //! The runner's side of a stream at the relay: who may connect, and what is said until the connection ends.
 
-use super::{LiveHub, Plane, stream::Stream};
+use super::{
+    LiveHub, Plane,
+    neighbours::{join, unwanted},
+    stream::Stream,
+};
 use crate::{
     actors::{
         connection::{PING_EVERY, close, read, stopped, write},
@@ -18,7 +22,6 @@ use crate::{
         live::FrameWish,
         principal::Principal,
         relay::{FromSource, MESSAGE_BYTES_MAX, ToSource, decode, text},
-        reply::{RefusalCode, Refused},
     },
 };
 use async_trait::async_trait;
@@ -32,7 +35,15 @@ const TROUBLE_BYTES_MAX: usize = 500;
 #[must_use = "nothing is shown until it is served"]
 pub struct AdmittedSource {
     plane: Arc<Plane>,
-    stream: Arc<Stream>,
+    place: Place,
+}
+
+/// Where the stream is that a runner connects to.
+#[derive(Debug)]
+enum Place {
+    Here(Arc<Stream>),
+    /// At another control plane, to which this leads.
+    Elsewhere(Socket),
 }
 
 /// The relay for a runner in the process of its control plane.
@@ -52,70 +63,83 @@ impl ControlPlane {
 }
 
 impl LiveHub {
-    /// Admits the runner of a stream, and nobody else.
+    /// Admits the runner of a stream, and nobody else. A stream that another control plane on the same store has is
+    /// connected to there, if both have [neighbours](crate::ControlPlaneBuilder::neighbours).
     ///
     /// # Errors
     /// [`Error::Refused`] (`not_found`): there is no such stream any more, or it is not this runner that was asked.
-    pub fn admit(&self, principal: &Principal, stream: StreamId) -> Result<AdmittedSource, Error> {
-        let not_found = || {
-            tracing::info!(%stream, "a runner connects to a live view that nobody wants of it");
-            Error::Refused(Refused::new(
-                RefusalCode::NotFound,
-                format!(
-                    "stream: nobody wants {stream} of this runner here; of several control planes on one store, \
-                     whoever looks must be led to the one that the runner connects to"
-                ),
-            ))
+    /// [`Error::Store`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves no connection.
+    pub async fn admit(&self, principal: &Principal, stream: StreamId) -> Result<AdmittedSource, Error> {
+        let Principal::Runner { tenant, runner, .. } = *principal else {
+            return Err(Error::Refused(unwanted(stream)));
         };
-        let Principal::Runner { tenant, runner, .. } = principal else { return Err(not_found()) };
+        if let Some(found) = self.find(tenant, runner, stream) {
+            return Ok(found);
+        }
+        let socket = self.plane.lead(tenant, runner, stream).await?;
+        Ok(AdmittedSource { plane: Arc::clone(&self.plane), place: Place::Elsewhere(socket) })
+    }
+
+    /// The stream, if it is here and of this runner.
+    pub(super) fn find(&self, host: TenantId, runner: RunnerId, stream: StreamId) -> Option<AdmittedSource> {
         let found = self.plane.live.named(stream).filter(|stream| !stream.is_over());
-        let asked = found.filter(|stream| (stream.opening.host, stream.opening.runner) == (*tenant, *runner));
-        Ok(AdmittedSource { plane: Arc::clone(&self.plane), stream: asked.ok_or_else(not_found)? })
+        let asked = found.filter(|stream| (stream.opening.host, stream.opening.runner) == (host, runner))?;
+        Some(AdmittedSource { plane: Arc::clone(&self.plane), place: Place::Here(asked) })
     }
 }
 
 impl AdmittedSource {
     /// Serves the runner's connection until either side ends it. The control plane joins it when it stops.
     pub fn serve(self, socket: impl Future<Output = Result<Socket, SocketError>> + Send + 'static) {
-        let plane = Arc::clone(&self.plane);
-        plane.duties.spawn(async move {
-            match socket.await {
-                Ok(socket) => self.carry(socket).await,
-                Err(error) => tracing::info!(stream = %self.stream.id, %error, "the runner did not connect"),
+        let Self { plane, place } = self;
+        let duties = plane.duties.clone();
+        duties.spawn(async move {
+            match (socket.await, place) {
+                (Ok(socket), Place::Here(stream)) => carry(&plane, &stream, socket).await,
+                (Ok(socket), Place::Elsewhere(there)) => {
+                    tokio::select! {
+                        () = join(socket, there, &*plane.clock) => {}
+                        () = stopped(&plane.stopping, &*plane.clock) => {}
+                    }
+                }
+                (Err(error), _) => tracing::info!(%error, "the runner did not connect"),
             }
         });
     }
+}
 
-    async fn carry(self, socket: Socket) {
-        let Self { plane, stream } = self;
-        let Socket { mut sink, stream: mut incoming } = socket;
-        let hello = tokio::select! {
-            hello = read(&mut incoming, stream.clock()) => hello.as_ref().and_then(understood),
-            () = plane.stopping.cancelled() => None,
-        };
-        let Some(FromSource::Hello { token, takes_input }) = hello.filter(|_| !stream.is_over()) else {
-            return;
-        };
-        if token != stream.token {
-            tracing::warn!(stream = %stream.id, %token, "the runner shows another attempt than was asked for");
-            return;
-        }
-        let turns = stream.turns();
-        let connection = stream.connect(takes_input);
-        tracing::info!(stream = %stream.id, %token, connection, "the runner has connected");
-        let told = tokio::select! {
-            () = hear(&mut incoming, &stream, connection) => false,
-            told = tell(&mut sink, &stream, connection, turns) => told,
-            () = stopped(&plane.stopping, stream.clock()) => true,
-        };
-        if told {
-            // Whoever was told goes by itself; if not, the connection is over anyway.
-            close(&mut sink, stream.clock()).await;
-        } else if stream.is_newest(connection) {
-            stream.change(LiveStream::cut);
-        }
-        tracing::info!(stream = %stream.id, connection, cut = !told, "the runner's connection is over");
+/// Serves a runner at its stream.
+async fn carry(plane: &Plane, stream: &Stream, socket: Socket) {
+    let Socket { mut sink, stream: mut incoming } = socket;
+    let hello = tokio::select! {
+        hello = read(&mut incoming, stream.clock()) => hello.as_ref().and_then(understood),
+        () = plane.stopping.cancelled() => None,
+    };
+    let Some(FromSource::Hello { token, takes_input }) = hello.filter(|_| !stream.is_over()) else {
+        return;
+    };
+    if token != stream.token {
+        tracing::warn!(stream = %stream.id, %token, "the runner shows another attempt than was asked for");
+        return;
     }
+    let turns = stream.turns();
+    let connection = stream.connect(takes_input);
+    tracing::info!(stream = %stream.id, %token, connection, "the runner has connected");
+    let told = tokio::select! {
+        () = hear(&mut incoming, stream, connection) => false,
+        told = tell(&mut sink, stream, connection, turns) => told,
+        () = stopped(&plane.stopping, stream.clock()) => true,
+    };
+    if told {
+        // Whoever was told goes by itself; if not, the connection is over anyway.
+        close(&mut sink, stream.clock()).await;
+    } else if stream.is_newest(connection) {
+        stream.change(LiveStream::cut);
+    }
+    tracing::info!(stream = %stream.id, connection, cut = !told, "the runner's connection is over");
 }
 
 #[async_trait]
@@ -125,8 +149,10 @@ impl Relay for LocalRelay {
         let hub = LiveHub::new(&self.plane);
         // Which pool it is of makes no difference.
         let principal = Principal::Runner { tenant, pool: PoolId::DEFAULT, runner };
-        let admitted =
-            hub.admit(&principal, stream).map_err(|error| RelayError::Refused(error.to_string()))?;
+        let admitted = hub.admit(&principal, stream).await.map_err(|error| match error {
+            Error::Refused(refused) => RelayError::Refused(refused.detail),
+            error => RelayError::Unreachable(error.into()),
+        })?;
         let (ours, theirs) = Socket::pair();
         admitted.serve(std::future::ready(Ok(ours)));
         Ok(theirs)

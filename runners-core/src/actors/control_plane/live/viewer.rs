@@ -1,26 +1,27 @@
-//! One who looks: what they are told, what they may do, and the connection that carries both.
+//! One who looks: what they are told, what they may do, and the connection that carries both. Their place before the
+//! stream is in `seat`; where another control plane has the stream, `far` speaks with that.
 
 use super::{
     LiveHub, Plane,
+    far::{Far, FarHand},
+    seat::{Near, Seat},
     stream::{Opening, Stream},
 };
 use crate::{
     actors::{
         connection::{PING_EVERY, close, read, stopped, write},
         error::Error,
-        turn::Turns,
     },
-    rules::{job::JobRecord, live::Phase, view_grant::Claims},
+    rules::{job::JobRecord, view_grant::Claims},
     seams::{
-        clock::sleep,
+        clock::{Clock, sleep},
         relay::{Incoming, Outgoing, Piece, Socket, SocketError},
     },
     values::{
         live::{FrameWish, Input},
         relay::{FromViewer, MESSAGE_BYTES_MAX, ToViewer, encode, text},
         reply::{RefusalCode, Refused},
-        time::Timestamp,
-        view::{LiveAccess, LiveControl, LiveEvent, LivePicture, LiveState, problem_of},
+        view::LiveEvent,
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -32,30 +33,51 @@ const GRANT_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Viewer {
     plane: Arc<Plane>,
-    seat: Arc<Seat>,
-    turns: Turns,
-    /// What was told last of the stream, by its version.
-    told: u64,
+    eye: Eye,
 }
 
-/// A place before a stream.
+/// Where the stream is that somebody looks at.
 #[derive(Debug)]
-struct Seat {
-    stream: Arc<Stream>,
-    number: u64,
-    access: LiveAccess,
-    until: Timestamp,
+enum Eye {
+    Here(Near),
+    Elsewhere(Far),
+}
+
+/// By what somebody who looks does something.
+#[derive(Clone, Debug)]
+enum Hand {
+    Here(Arc<Seat>),
+    Elsewhere(FarHand),
 }
 
 impl LiveHub {
     /// Begins to look, by a grant of [`Management::view`](crate::Management::view). The runner is asked to come,
-    /// unless somebody looks already.
+    /// unless somebody looks already. Where another control plane on the same store has the streams of this runner,
+    /// and both have [neighbours](crate::ControlPlaneBuilder::neighbours), it is looked at there.
     ///
     /// # Errors
     /// [`Error::Refused`]: the grant is not good (`forbidden`) or not any more (`expired`), the attempt has ended
     /// (`not_running`), there are as many streams or viewers as there may be (`exhausted`), or there is no live view
     /// for the tenant (`forbidden`). [`Error::Store`].
     pub async fn watch(&self, grant: &str) -> Result<Viewer, Error> {
+        let (claims, opening) = self.checked(grant).await?;
+        let plane = &self.plane;
+        let is_here = plane.live.of(claims.token).is_some_and(|stream| !stream.is_over());
+        let home = if is_here { None } else { plane.home_of(opening.runner) };
+        let Some(address) = home else { return self.look(&claims, opening) };
+        match Far::look(plane, &address, grant).await {
+            Ok(far) => Ok(Viewer { plane: Arc::clone(plane), eye: Eye::Elsewhere(far) }),
+            Err(Error::Unreachable(error)) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(%address, error, "another control plane is not reached: the runner is asked to come here");
+                self.look(&claims, opening)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a grant says, and what is to be shown by it.
+    async fn checked(&self, grant: &str) -> Result<(Claims, Opening), Error> {
         let plane = &self.plane;
         let key = plane.live_key().await.map_err(Error::Store)?;
         let claims = Claims::verify(grant, key, plane.now()).map_err(Error::Refused)?;
@@ -65,8 +87,14 @@ impl LiveHub {
         let over = || Refused::new(RefusalCode::NotRunning, "grant: its job is not kept any more");
         let job = found.map_err(Error::Store)?.ok_or_else(|| Error::Refused(over()))?.record;
         let opening = Opening::of(&job, claims.token).map_err(Error::Refused)?;
+        Ok((claims, opening))
+    }
+
+    /// Looks at a stream of this control plane.
+    fn look(&self, claims: &Claims, opening: Opening) -> Result<Viewer, Error> {
+        let plane = &self.plane;
         let (stream, is_new) =
-            plane.live.open(&claims, || Stream::new(plane, &claims, opening)).map_err(Error::Refused)?;
+            plane.live.open(claims, || Stream::new(plane, claims, opening)).map_err(Error::Refused)?;
         let limit = plane.live.options().viewers_max;
         let joined = stream.change(|rules, _| (rules.viewers() < limit).then(|| rules.join(claims.access)));
         if is_new {
@@ -76,9 +104,28 @@ impl LiveHub {
             let detail = format!("{limit} look at this attempt, which is the limit: try later");
             return Err(Error::Refused(Refused::new(RefusalCode::Exhausted, detail)));
         };
-        let turns = stream.turns();
-        let seat = Seat { stream, number, access: claims.access, until: claims.until };
-        Ok(Viewer { plane: Arc::clone(plane), seat: Arc::new(seat), turns, told: 0 })
+        let near = Near::new(Seat::new(stream, number, claims));
+        Ok(Viewer { plane: Arc::clone(plane), eye: Eye::Here(near) })
+    }
+
+    /// Serves somebody whom another control plane has led here.
+    pub(super) fn serve_led(
+        self,
+        grant: String,
+        socket: impl Future<Output = Result<Socket, SocketError>> + Send + 'static,
+    ) {
+        let duties = self.plane.duties.clone();
+        duties.spawn(async move {
+            let Ok(mut socket) = socket.await else { return };
+            let looked = match self.checked(&grant).await {
+                Ok((claims, opening)) => self.look(&claims, opening),
+                Err(error) => Err(error),
+            };
+            match looked {
+                Ok(viewer) => viewer.carry(socket, std::future::pending()).await,
+                Err(error) => self.refuse(&mut socket, &error).await,
+            }
+        });
     }
 
     /// Serves a connection whose first message is a grant: `{"type":"grant","grant":"…"}`. The control plane joins it when it
@@ -125,60 +172,43 @@ impl Viewer {
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<LiveEvent> {
-        let clock = Arc::clone(&self.plane.clock);
-        loop {
-            let left = self.seat.until.since(self.plane.now());
-            if left.is_zero() {
-                return None;
-            }
-            if let Some(event) = self.event() {
-                return Some(event);
-            }
-            if self.seat.stream.is_over() {
-                return None;
-            }
-            let until = self.seat.stream.look(|rules, now| {
-                let over = now + left;
-                rules.picture_at(self.seat.number).filter(|at| *at > now).map_or(over, |at| at.min(over))
-            });
-            tokio::select! {
-                () = self.turns.changed() => {}
-                () = clock.sleep_until(until) => {}
-            }
+        match &mut self.eye {
+            Eye::Here(near) => near.next(&self.plane).await,
+            Eye::Elsewhere(far) => far.next().await,
         }
     }
 
     /// Wishes for so many pictures of such a size from now on; [`FrameWish::default`] counts until then. The limits
-    /// of the control plane hold, which the [state](LiveState::wish) tells, and pictures may be larger than wished if
+    /// of the control plane hold, which the [state](crate::live::LiveState::wish) tells, and pictures may be larger than wished if
     /// somebody else wishes for that.
     pub fn wish(&self, wish: FrameWish) {
-        self.seat.stream.change(|rules, _| rules.wish_of(self.seat.number, wish));
+        self.hand().act(FromViewer::Wish(wish));
     }
 
     /// Acknowledges a picture, and every one before it.
     pub fn shown(&self, number: u64) {
-        self.seat.shown(number);
+        self.hand().act(FromViewer::Shown { number });
     }
 
     /// Whether the pictures are to stop for now, as while the page that shows them is hidden.
     pub fn pause(&self, paused: bool) {
-        self.seat.stream.change(|rules, _| rules.pause(self.seat.number, paused));
+        self.hand().act(if paused { FromViewer::Pause } else { FromViewer::Resume });
     }
 
-    /// Takes control, from whoever has it. Whether that is allowed stands in the [state](LiveState::may_control).
+    /// Takes control, from whoever has it. Whether that is allowed stands in the [state](crate::live::LiveState::may_control).
     pub fn take_control(&self) {
-        self.seat.stream.change(|rules, _| rules.take_control(self.seat.number));
+        self.hand().act(FromViewer::TakeControl);
     }
 
     /// Gives control back.
     pub fn release_control(&self) {
-        self.seat.stream.change(|rules, _| rules.release_control(self.seat.number));
+        self.hand().act(FromViewer::ReleaseControl);
     }
 
     /// Does something to what is shown. It is carried out at most once, in the order of the calls, and answered by
     /// [`LiveEvent::Done`] with the same number.
     pub fn input(&self, number: u64, input: Input) {
-        self.seat.input(number, input);
+        self.hand().act(FromViewer::Input { number, input });
     }
 
     /// Carries it over a connection until either is over, or `ended` completes. The control plane joins it when it
@@ -198,11 +228,11 @@ impl Viewer {
 
     pub(crate) async fn carry(self, socket: Socket, ended: impl Future<Output = ()> + Send) {
         let Socket { mut sink, stream } = socket;
-        let (seat, plane) = (Arc::clone(&self.seat), Arc::clone(&self.plane));
-        let stream_id = seat.stream.id;
-        tracing::info!(stream = %stream_id, viewer = seat.number, access = ?seat.access, "somebody looks");
+        let (hand, plane) = (self.hand(), Arc::clone(&self.plane));
+        let named = hand.to_string();
+        tracing::info!(stream = named, "somebody looks");
         let expired = tokio::select! {
-            () = hear(stream, &seat) => false,
+            () = hear(stream, &hand, &*plane.clock) => false,
             expired = self.tell(&mut sink) => expired,
             () = ended => true,
             () = stopped(&plane.stopping, &*plane.clock) => false,
@@ -211,7 +241,22 @@ impl Viewer {
             let over = Refused::new(RefusalCode::Expired, "the grant is over: ask for another");
             refuse(&mut sink, &plane, &Error::Refused(over)).await;
         }
-        tracing::info!(stream = %stream_id, viewer = seat.number, "somebody looks away");
+        tracing::info!(stream = named, "somebody looks away");
+    }
+
+    fn hand(&self) -> Hand {
+        match &self.eye {
+            Eye::Here(near) => Hand::Here(Arc::clone(near.seat())),
+            Eye::Elsewhere(far) => Hand::Elsewhere(far.hand().clone()),
+        }
+    }
+
+    /// Whether there is nothing more to see because the grant is over.
+    fn is_expired(&self) -> bool {
+        match &self.eye {
+            Eye::Here(near) => !near.seat().is_over(),
+            Eye::Elsewhere(far) => far.is_expired(),
+        }
     }
 
     /// Sends everything there is to tell. Answers whether it ended because the grant is over.
@@ -223,7 +268,7 @@ impl Viewer {
                     Some(LiveEvent::Picture(picture)) => Piece::Bytes(encode(picture.number, &picture.frame)),
                     Some(LiveEvent::State(state)) => Piece::Text(text(&ToViewer::State(state))),
                     Some(LiveEvent::Done { input, problem }) => Piece::Text(text(&ToViewer::Done { input, problem })),
-                    None => return !self.seat.stream.is_over(),
+                    None => return self.is_expired(),
                 },
                 () = sleep(&*clock, PING_EVERY) => {
                     // A page cannot see pings, and a connection that nothing sees may be dead.
@@ -238,90 +283,37 @@ impl Viewer {
             }
         }
     }
+}
 
-    fn event(&mut self) -> Option<LiveEvent> {
-        let Seat { stream, number, .. } = &*self.seat;
-        let number = *number;
-        if let Some((input, problem)) = stream.look(|rules, _| rules.answer_for(number)) {
-            return Some(LiveEvent::Done { input, problem });
+impl Hand {
+    fn act(&self, what: FromViewer) {
+        match self {
+            Self::Here(seat) => seat.act(what),
+            Self::Elsewhere(hand) => hand.act(what),
         }
-        let version = stream.look(|rules, _| rules.version());
-        if std::mem::replace(&mut self.told, version) != version {
-            return Some(LiveEvent::State(self.seat.state()));
-        }
-        let (number, frame) = stream.look(|rules, now| rules.picture_for(number, now))?;
-        // What is given may be acknowledged to the source.
-        stream.change(|_, _| {});
-        Some(LiveEvent::Picture(LivePicture { number, frame }))
     }
 }
 
-impl Seat {
-    fn shown(&self, number: u64) {
-        self.stream.change(|rules, _| rules.shown(self.number, number));
-    }
-
-    fn input(&self, number: u64, input: Input) {
-        let problem = problem_of(&input);
-        self.stream.change(|rules, _| match problem {
-            Some(problem) => rules.answer(self.number, number, Some(problem)),
-            None => rules.ask(self.number, number, input),
-        });
-    }
-
-    fn state(&self) -> LiveState {
-        self.stream.look(|rules, _| {
-            let (reason, detail) = match rules.phase() {
-                Phase::Over(ending) => (ending.reason.clone(), ending.detail.clone()),
-                Phase::Connected | Phase::Opening { .. } => match rules.trouble_now() {
-                    Some(trouble) => ("trouble".to_owned(), trouble.to_owned()),
-                    None => (String::new(), String::new()),
-                },
-                Phase::Cut { .. } => {
-                    ("cut".to_owned(), "the runner's connection was cut: it comes again".to_owned())
-                }
-            };
-            LiveState {
-                stream: self.stream.id,
-                attempt: self.stream.opening.attempt,
-                phase: rules.public_phase(),
-                reason,
-                detail,
-                control: if rules.is_over() { LiveControl::Nobody } else { rules.control_of(self.number) },
-                may_control: rules.may_control(self.number),
-                viewers: rules.viewers(),
-                wish: rules.wished_by(self.number),
-            }
-        })
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.stream.change(|rules, now| rules.leave(self.number, now));
+/// Names it in logs.
+impl std::fmt::Display for Hand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Here(seat) => seat.fmt(f),
+            Self::Elsewhere(hand) => hand.fmt(f),
+        }
     }
 }
 
 /// Does what somebody who looks tells. Completes when the connection is cut.
-async fn hear(mut incoming: Incoming, seat: &Seat) {
-    let (stream, number) = (&seat.stream, seat.number);
-    while let Some(Piece::Text(text)) = read(&mut incoming, stream.clock()).await {
+async fn hear(mut incoming: Incoming, hand: &Hand, clock: &dyn Clock) {
+    while let Some(Piece::Text(text)) = read(&mut incoming, clock).await {
         if text.len() > MESSAGE_BYTES_MAX {
             return;
         }
         match serde_json::from_str(&text) {
-            Ok(FromViewer::Shown { number }) => seat.shown(number),
-            Ok(FromViewer::Pause) => stream.change(|rules, _| rules.pause(number, true)),
-            Ok(FromViewer::Resume) => stream.change(|rules, _| rules.pause(number, false)),
-            Ok(FromViewer::Wish(wish)) => stream.change(|rules, _| rules.wish_of(number, wish)),
-            Ok(FromViewer::TakeControl) => stream.change(|rules, _| rules.take_control(number)),
-            Ok(FromViewer::ReleaseControl) => stream.change(|rules, _| rules.release_control(number)),
-            Ok(FromViewer::Input { number, input }) => seat.input(number, input),
-            Ok(FromViewer::Alive | FromViewer::Grant { .. }) => {}
+            Ok(message) => hand.act(message),
             // It may be of a later release.
-            Err(error) => {
-                tracing::debug!(stream = %stream.id, %error, "somebody who looks is not understood");
-            }
+            Err(error) => tracing::debug!(stream = %hand, %error, "somebody who looks is not understood"),
         }
     }
 }

@@ -86,3 +86,21 @@ fn a_job_of_ones_own_does_not_go_before_one_of_a_higher_priority() {
     let sought = schedule.seek(POOL, &seeker(1, &[]), wish(2));
     assert_eq!(numbers(&sought), [ranked(1), ranked(0)]);
 }
+
+#[test]
+fn who_was_told_of_a_job_behind_a_turn_is_told_again_when_the_turn_comes() {
+    let lanes = [lane(1, &[]), lane(2, &[])];
+    let mut schedule = schedule(&lanes);
+    schedule.set_precedence(two(ME, OTHER));
+    let mut urgent = job(&lanes[0], ranked(1), 200);
+    if let State::Ready { ready_at } = &mut urgent.record.state {
+        *ready_at = NOW;
+    }
+    schedule.ready(urgent);
+    schedule.ready(job(&lanes[1], ranked(0), 100));
+    for runner in [1, 2] {
+        let sought = schedule.seek(POOL, &seeker(runner, &[]), wish(1));
+        assert!(sought.taken.is_empty(), "nothing goes before one of a higher priority");
+    }
+    assert_eq!(schedule.turn_came(lanes[0].id).len(), 2, "one for each of the two jobs");
+}

@@ -6,9 +6,10 @@ use crate::{
     rules::{
         job::JobRecord,
         keys,
-        record::{PoolRecord, UniqueRecord},
+        record::{HoldingRecord, PoolRecord, UniqueRecord},
     },
     seams::{
+        artifact::ArtifactStore as _,
         clock::Clock as _,
         store::{Page, Query, Store as _},
     },
@@ -35,7 +36,7 @@ impl Audit {
         let mut batch = Batch::new();
         batch.put(0, &pool);
         batch.put(0, &UniqueRecord::of_pool(&pool));
-        self.records.commit(batch).await.expect("a store in memory that is empty takes it");
+        self.records.commit(batch).await.expect("the store behind the faults takes it");
     }
 
     /// Every counter is what it counts, at every instant, and no limit is exceeded.
@@ -50,6 +51,7 @@ impl Audit {
                 *expected.entry(counter).or_default() += 1;
             }
         }
+        self.count_holdings(&mut expected).await;
         let found = self.counters().await;
         if found != expected {
             let detail = format!("the counters are {found:?}, and a recount says {expected:?}");
@@ -59,13 +61,41 @@ impl Audit {
         self.check_unique(&jobs).await;
     }
 
+    /// What is counted of artifacts, record by record.
+    async fn count_holdings(&self, expected: &mut BTreeMap<Key, i64>) {
+        for tenant in tenants() {
+            let records = self.records.tenant(tenant);
+            let prefix = keys::listed_prefix(tenant, Kind::Holding, None);
+            let all = records.all::<HoldingRecord>(Index::Listed, prefix).await;
+            let all = all.expect("a store in memory answers");
+            let bytes: u64 = all.iter().map(|found| found.record.bytes()).sum();
+            if bytes > 0 {
+                let bytes = i64::try_from(bytes).expect("a simulation has few");
+                expected.insert(keys::artifact_bytes(tenant), bytes);
+            }
+        }
+    }
+
+    /// Whether what is counted of artifacts is what is there, which it is in the end.
+    pub(in super::super) async fn is_counted(&self) -> bool {
+        for tenant in tenants() {
+            let stored = self.artifacts.list(tenant, None, ROWS_MAX as usize).await;
+            let stored: u64 = stored.expect("a store in memory answers").iter().map(|one| one.length).sum();
+            let counted = self.records.counter(keys::artifact_bytes(tenant)).await;
+            if i64::try_from(stored) != Ok(counted.expect("a store in memory answers")) {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Every counter that is not nothing.
     async fn counters(&self) -> BTreeMap<Key, i64> {
         let mut all = BTreeMap::new();
         for tenant in tenants() {
             let prefix = Key::new(tenant, Kind::Limit, Bytes::new());
             let page = self.store.scan(Query::Counters { prefix, limit: ROWS_MAX }).await;
-            if let Page::Counters(counters) = page.expect("a store in memory answers") {
+            if let Page::Counters(counters) = page.expect("the store behind the faults answers") {
                 all.extend(counters.into_iter().filter(|(_, count)| *count != 0));
             }
         }
@@ -96,7 +126,8 @@ impl Audit {
         }
         for ((tenant, unique), open) in taken {
             let key = UniqueRecord::job_key(tenant, unique);
-            let found = self.records.load::<UniqueRecord>(key).await.expect("a store in memory answers");
+            let found =
+                self.records.load::<UniqueRecord>(key).await.expect("the store behind the faults answers");
             let holder: Option<JobId> = found.and_then(|found| found.record.taken_by.parse().ok());
             if open.len() > 1 || open.first() != holder.as_ref() {
                 let detail = format!("{unique:?} is taken by {holder:?}, and {open:?} are open");
@@ -108,7 +139,7 @@ impl Audit {
     /// The jobs that are ready now and that no limit holds back.
     pub(in super::super) async fn ready(&self) -> Vec<JobRecord> {
         let page = self.store.scan(Query::range(Index::Ready, Bytes::new(), ROWS_MAX)).await;
-        let ready: Vec<JobRecord> = match page.expect("a store in memory answers") {
+        let ready: Vec<JobRecord> = match page.expect("the store behind the faults answers") {
             Page::Rows { rows, .. } => {
                 let jobs = rows.iter().filter(|(_, row)| row.key.kind == Kind::Job);
                 jobs.filter_map(|(_, row)| Some(read::<JobRecord>(row).ok()?.record)).collect()
