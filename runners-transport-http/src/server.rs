@@ -13,6 +13,7 @@ mod description;
 mod exchange;
 pub(crate) mod listen;
 mod peer;
+mod pieces;
 mod range;
 mod refusal;
 pub(crate) mod reply;

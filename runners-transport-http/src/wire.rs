@@ -20,6 +20,9 @@ pub const PROTOCOL_MAX: u32 = 1;
 /// The largest reply in JSON that a client reads: 4 MiB.
 pub const REPLY_BYTES_MAX: usize = 4 << 20;
 
+/// Where one control plane leads to another what belongs there.
+pub(crate) const RELAY: &str = "relay";
+
 /// In every request and every reply: the protocol version.
 pub(crate) const PROTOCOL: HeaderName = HeaderName::from_static("runners-protocol");
 
@@ -32,6 +35,19 @@ pub(crate) const TENANT: HeaderName = HeaderName::from_static("runners-tenant");
 
 /// In answers about artifacts: the largest number of bytes in one.
 pub(crate) const ARTIFACT_BYTES_MAX: HeaderName = HeaderName::from_static("runners-artifact-bytes-max");
+
+/// In requests that read an artifact: the client goes to where it is kept, if it is told where. What is
+/// said does not matter.
+pub(crate) const DIRECT: HeaderName = HeaderName::from_static("runners-direct");
+
+/// In requests and answers about uploads in pieces: where the next piece begins.
+pub(crate) const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
+
+/// In requests with a piece: how many bytes the whole artifact has.
+pub(crate) const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
+
+/// The media type of a piece of an artifact.
+pub(crate) const PIECE: &str = "application/partial-upload";
 
 /// The media type of requests and replies.
 pub(crate) const JSON: &str = "application/json";

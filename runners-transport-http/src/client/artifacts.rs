@@ -4,9 +4,11 @@ use crate::{
     client::{
         Connection, HttpTransport,
         exchange::{Trouble, broken, problem},
-        uploads::Uploads,
+        uploads::{Begun, Uploads},
     },
-    wire::{ARTIFACT_BYTES_MAX, OCTETS, PROTOCOL, STALL_MAX, TENANT, deadline::within, problem::Problem},
+    wire::{
+        ARTIFACT_BYTES_MAX, DIRECT, OCTETS, PROTOCOL, STALL_MAX, TENANT, deadline::within, problem::Problem,
+    },
 };
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
@@ -145,15 +147,11 @@ impl ArtifactStore for HttpArtifacts {
             self.head(key).await?.ok_or(ArtifactError::Missing(key.digest))?;
             return Ok(stream::empty().boxed());
         }
-        let (mut request, id) = self.request(Method::GET, &key, "");
-        if let Some(range) = &range {
-            request = request.header(header::RANGE, format!("bytes={}-{}", range.start, range.end - 1));
-        }
-        let response = self.send(request, &id, &ArtifactGuard::default()).await?;
+        let (response, id) = self.read(key, range.as_ref()).await?;
         let wanted = if range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
         match response.status() {
-            status if status == wanted && is_ours(&response) => {}
-            StatusCode::RANGE_NOT_SATISFIABLE if is_ours(&response) => return Ok(stream::empty().boxed()),
+            status if status == wanted => {}
+            StatusCode::RANGE_NOT_SATISFIABLE => return Ok(stream::empty().boxed()),
             _ => return Err(self.refused(key, 0, &id, response).await),
         }
         let length = response.content_length();
@@ -194,9 +192,63 @@ impl ArtifactStore for HttpArtifacts {
             _ => Err(self.refused(key, 0, &id, response).await),
         }
     }
+
+    async fn upload_offset(&self, key: ArtifactKey, length: u64) -> Result<Option<u64>, ArtifactError> {
+        if !self.reaches(&key) {
+            return Ok(None);
+        }
+        match self.begin(key, length, false).await? {
+            Begun::Here(offset) => Ok(Some(offset)),
+            Begun::Straight(_) | Begun::Whole => Ok(None),
+        }
+    }
+
+    async fn append(
+        &self,
+        key: ArtifactKey,
+        length: u64,
+        offset: u64,
+        bytes: ByteStream,
+    ) -> Result<u64, ArtifactError> {
+        if !self.reaches(&key) {
+            return Err(unavailable("the token speaks for another tenant"));
+        }
+        self.send_piece(key, (offset, length), bytes, None, &ArtifactGuard::default()).await
+    }
 }
 
 impl HttpArtifacts {
+    /// Has an artifact read here, or where it is kept if that is told and can be reached.
+    async fn read(
+        &self,
+        key: ArtifactKey,
+        range: Option<&Range<u64>>,
+    ) -> Result<(Response, String), ArtifactError> {
+        let part = range.map(|range| format!("bytes={}-{}", range.start, range.end - 1));
+        let now = self.connection.clock.boot();
+        for direct in [!self.uploads.rests(now), false] {
+            let (mut request, id) = self.request(Method::GET, &key, "");
+            if let Some(part) = &part {
+                request = request.header(header::RANGE, part);
+            }
+            if direct {
+                request = request.header(DIRECT, "yes");
+            }
+            let response = self.send(request, &id, &ArtifactGuard::default()).await?;
+            let leads = response.headers().get(header::LOCATION).and_then(|url| url.to_str().ok());
+            match (response.status(), leads) {
+                (StatusCode::TEMPORARY_REDIRECT, Some(url)) if direct => {
+                    if let Some(response) = self.read_there(url, part.as_deref()).await {
+                        return Ok((response, id));
+                    }
+                }
+                _ if is_ours(&response) => return Ok((response, id)),
+                _ => return Err(self.refused(key, 0, &id, response).await),
+            }
+        }
+        Err(unavailable("the control plane leads elsewhere although it was not asked to"))
+    }
+
     /// What an answer that is not the wanted one means.
     pub(super) async fn refused(
         &self,
@@ -207,10 +259,13 @@ impl HttpArtifacts {
     ) -> ArtifactError {
         let status = response.status();
         let read = within(&*self.connection.clock, STALL_MAX, problem(id, response)).await;
-        let Some(Ok(Some(Problem { code, detail, limit, .. }))) = read else {
+        let Some(Ok(Some(Problem { code, detail, limit, used, .. }))) = read else {
             return unavailable(Trouble::Foreign { id: id.into(), status });
         };
         match (&*code, limit) {
+            ("over_quota", Some(limit)) => {
+                ArtifactError::OverQuota { length, used: used.unwrap_or(limit), limit }
+            }
             ("not_found", _) => ArtifactError::Missing(key.digest),
             ("mismatch", _) => ArtifactError::Mismatch(key.digest),
             ("too_large", Some(limit)) => ArtifactError::TooLarge { length, limit },

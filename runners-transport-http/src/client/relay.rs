@@ -34,11 +34,11 @@ impl HttpRelay {
         Self { connection: transport.0.clone() }
     }
 
-    async fn open(&self, stream: StreamId) -> Result<Socket, Failure> {
+    async fn open(&self, path: &str) -> Result<Socket, Failure> {
         let shared = &*self.connection;
         let mut drawn = [0; websocket::KEY_BYTES];
         shared.random.fill(&mut drawn);
-        let (request, id) = shared.upgrading(Method::GET, &format!("streams/{stream}"))?;
+        let (request, id) = shared.upgrading(Method::GET, path)?;
         let request = request.headers(websocket::asking(drawn)).version(http::Version::HTTP_11);
         let unreachable = |source| TransportError::Unreachable(source);
         let response = request.send().await.map_err(|error| unreachable(error.without_url().into()))?;
@@ -51,12 +51,10 @@ impl HttpRelay {
         let upgraded = response.upgrade().await.map_err(|error| unreachable(error.without_url().into()))?;
         Ok(websocket::connected(upgraded).await)
     }
-}
 
-#[async_trait]
-impl Relay for HttpRelay {
-    async fn connect(&self, stream: StreamId) -> Result<Socket, RelayError> {
-        let opened = within(&*self.connection.clock, CONNECT_WITHIN, self.open(stream)).await;
+    /// Connects to what stands at a path.
+    pub(super) async fn reach(&self, path: &str) -> Result<Socket, RelayError> {
+        let opened = within(&*self.connection.clock, CONNECT_WITHIN, self.open(path)).await;
         let late = || RelayError::Unreachable("the relay did not answer in time".into());
         opened.ok_or_else(late)?.map_err(|failure| match failure.error {
             TransportError::Rejected { detail, .. }
@@ -64,6 +62,13 @@ impl Relay for HttpRelay {
             | TransportError::Unsupported(detail) => RelayError::Refused(detail),
             error => RelayError::Unreachable(error.into()),
         })
+    }
+}
+
+#[async_trait]
+impl Relay for HttpRelay {
+    async fn connect(&self, stream: StreamId) -> Result<Socket, RelayError> {
+        self.reach(&format!("streams/{stream}")).await
     }
 }
 

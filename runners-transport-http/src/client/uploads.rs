@@ -1,6 +1,6 @@
 //! Large artifacts, uploaded straight to where the control plane keeps them: under a grant of its own, and
 //! taken over by it. Whoever cannot reach the storage sends the bytes through the control plane, as those
-//! of servers that grant nothing always go.
+//! of servers that grant nothing always go: in pieces, if it takes them, so that what was cut goes on.
 
 use crate::{
     client::{
@@ -8,11 +8,11 @@ use crate::{
         builder,
         exchange::Trouble,
     },
-    wire::{JSON, REPLY_BYTES_MAX, STALL_MAX, deadline::within},
+    wire::{JSON, PIECE, REPLY_BYTES_MAX, STALL_MAX, UPLOAD_LENGTH, UPLOAD_OFFSET, deadline::within},
 };
-use futures::{StreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, future, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use reqwest::{Body, RequestBuilder, Url};
+use reqwest::{Body, RequestBuilder, Response, Url};
 use runners_core::{
     ArtifactError, ArtifactGuard, ArtifactIntake, ArtifactKey, BootTime, ByteStream,
     protocol::{UploadGrant, UploadRequest},
@@ -36,10 +36,22 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_secs(600);
 pub(super) struct Uploads {
     /// Before this, bytes go through the control plane.
     rests_until: Mutex<Option<BootTime>>,
+    /// Before this they go there whole: it takes no pieces.
+    whole_until: Mutex<Option<BootTime>>,
     /// That they do is said once.
     is_told: AtomicBool,
     /// Where the last grant led, and the connections there.
     storage: Mutex<Option<(String, reqwest::Client)>>,
+}
+
+/// Where an upload is to go.
+pub(super) enum Begun {
+    /// To where artifacts are kept.
+    Straight(UploadGrant),
+    /// To the control plane, from this byte on.
+    Here(u64),
+    /// To the control plane, as a whole.
+    Whole,
 }
 
 /// What became of an upload.
@@ -59,12 +71,23 @@ impl HttpArtifacts {
         intake: &ArtifactIntake,
         bytes: ByteStream,
     ) -> Result<Option<ByteStream>, ArtifactError> {
-        if length < BYTES_MIN || self.uploads.rests(self.connection.clock.boot()) {
+        let now = self.connection.clock.boot();
+        if length < BYTES_MIN || is_before(&self.uploads.whole_until, now) {
             return Ok(Some(bytes));
         }
-        let Some(grant) = self.granted(key, length).await else {
-            self.rest();
-            return Ok(Some(bytes));
+        let direct = !self.uploads.rests(now);
+        let grant = match self.begin(key, length, direct).await? {
+            Begun::Straight(grant) if direct => grant,
+            Begun::Here(offset) => {
+                if direct {
+                    self.rest();
+                }
+                return self.go_on(key, length, offset, intake, bytes).await.map(|()| None);
+            }
+            Begun::Straight(_) | Begun::Whole => {
+                rest(&self.uploads.whole_until, now);
+                return Ok(Some(bytes));
+            }
         };
         let Some(request) = self.request_to_storage(&grant, length) else {
             self.rest_and_tell("the control plane names a storage that this side does not go to");
@@ -89,16 +112,79 @@ impl HttpArtifacts {
         }
     }
 
-    /// Asks for a grant. A server that does not know of them, or gives none, gets the bytes.
-    async fn granted(&self, key: ArtifactKey, length: u64) -> Option<UploadGrant> {
+    /// Asks where an upload is to go. A server that does not know of that gets the bytes whole.
+    pub(super) async fn begin(
+        &self,
+        key: ArtifactKey,
+        length: u64,
+        direct: bool,
+    ) -> Result<Begun, ArtifactError> {
         let (request, id) = self.request(Method::POST, &key, "/uploads");
-        let response = self.send(about(request, length), &id, &ArtifactGuard::default()).await.ok()?;
+        let request = about(request, UploadRequest { length, direct });
+        let response = self.send(request, &id, &ArtifactGuard::default()).await?;
+        let offset = response.headers().get(UPLOAD_OFFSET);
+        let offset = offset.and_then(|offset| offset.to_str().ok()?.parse().ok());
         let is_short = response.content_length().is_some_and(|length| length <= REPLY_BYTES_MAX as u64);
-        if response.status() != StatusCode::OK || !is_short {
-            return None;
+        match (response.status(), offset) {
+            (StatusCode::NO_CONTENT, Some(offset)) if offset <= length => Ok(Begun::Here(offset)),
+            (StatusCode::OK, _) if is_short => {
+                let read = within(&*self.connection.clock, STALL_MAX, response.bytes()).await;
+                let grant = read.and_then(|read| serde_json::from_slice(&read.ok()?).ok());
+                Ok(grant.map_or(Begun::Whole, Begun::Straight))
+            }
+            (StatusCode::INSUFFICIENT_STORAGE, _) => Err(self.refused(key, length, &id, response).await),
+            _ => Ok(Begun::Whole),
         }
-        let read = within(&*self.connection.clock, STALL_MAX, response.bytes()).await?;
-        serde_json::from_slice(&read.ok()?).ok()
+    }
+
+    /// Sends the bytes from `offset` on. Those before are read here, to be sure of the whole.
+    async fn go_on(
+        &self,
+        key: ArtifactKey,
+        length: u64,
+        offset: u64,
+        intake: &ArtifactIntake,
+        bytes: ByteStream,
+    ) -> Result<(), ArtifactError> {
+        let (guard, bytes) = ArtifactGuard::over(intake.clone(), bytes);
+        let sent = self.send_piece(key, (offset, length), skip(bytes, offset), Some(length - offset), &guard);
+        let sent = sent.await;
+        // What was wrong with the bytes themselves says more than that the request was given up.
+        if let Some(error) = guard.spoilt() {
+            return Err(error);
+        }
+        match sent? {
+            stands if stands == length => Ok(()),
+            stands => Err(unavailable(format!("{stands} of {length} bytes arrived"))),
+        }
+    }
+
+    /// Sends a piece, of `announced` bytes if that is known. How many bytes are there then.
+    pub(super) async fn send_piece(
+        &self,
+        key: ArtifactKey,
+        (offset, length): (u64, u64),
+        bytes: ByteStream,
+        announced: Option<u64>,
+        guard: &ArtifactGuard,
+    ) -> Result<u64, ArtifactError> {
+        let (request, id) = self.request(Method::PATCH, &key, "");
+        let mut request = request
+            .header(header::CONTENT_TYPE, PIECE)
+            .header(UPLOAD_OFFSET, offset)
+            .header(UPLOAD_LENGTH, length)
+            .body(Body::wrap_stream(bytes));
+        if let Some(announced) = announced {
+            request = request.header(header::CONTENT_LENGTH, announced);
+        }
+        let response = self.send(request, &id, guard).await?;
+        let stands = response.headers().get(UPLOAD_OFFSET);
+        let stands = stands.and_then(|stands| stands.to_str().ok()?.parse().ok());
+        match (response.status(), stands) {
+            (StatusCode::NO_CONTENT, Some(stands)) => Ok(stands),
+            (StatusCode::CONFLICT, Some(stands)) => Err(ArtifactError::Offset { stands }),
+            _ => Err(self.refused(key, length, &id, response).await),
+        }
     }
 
     /// Has the control plane take over what was uploaded.
@@ -109,7 +195,8 @@ impl HttpArtifacts {
         grant: &UploadGrant,
     ) -> Result<(), ArtifactError> {
         let (request, id) = self.request(Method::POST, &key, &format!("/uploads/{}", grant.upload));
-        let response = self.send(about(request, length), &id, &ArtifactGuard::default()).await?;
+        let request = about(request, UploadRequest { length, direct: true });
+        let response = self.send(request, &id, &ArtifactGuard::default()).await?;
         if response.status() == StatusCode::NO_CONTENT {
             return Ok(());
         }
@@ -140,6 +227,26 @@ impl HttpArtifacts {
         let base = &self.connection.base;
         let is_as_safe = url.scheme() == "https" || (url.scheme() == "http" && base.scheme() == "http");
         is_as_safe && (builder::is_loopback(base) || !builder::is_loopback(url))
+    }
+
+    /// Reads from where an artifact is kept; nothing if it is not to be had there.
+    pub(super) async fn read_there(&self, url: &str, range: Option<&str>) -> Option<Response> {
+        let reading = async {
+            let url = Url::parse(url).ok().filter(|url| self.goes_to(url))?;
+            let mut request = self.client_of(&url)?.get(url);
+            if let Some(range) = range {
+                request = request.header(header::RANGE, range);
+            }
+            let response = within(&*self.connection.clock, STALL_MAX, request.send()).await?.ok()?;
+            let wanted = if range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
+            let is_beyond = range.is_some() && response.status() == StatusCode::RANGE_NOT_SATISFIABLE;
+            (response.status() == wanted || is_beyond).then_some(response)
+        };
+        let read = reading.await;
+        if read.is_none() {
+            self.rest_and_tell("the storage cannot be read from here");
+        }
+        read
     }
 
     fn client_of(&self, url: &Url) -> Option<reqwest::Client> {
@@ -179,8 +286,7 @@ impl HttpArtifacts {
     }
 
     fn rest(&self) {
-        let until = self.connection.clock.boot() + ASK_AGAIN_AFTER;
-        *self.uploads.rests_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+        rest(&self.uploads.rests_until, self.connection.clock.boot());
     }
 
     fn rest_and_tell(&self, why: &str) {
@@ -192,9 +298,31 @@ impl HttpArtifacts {
 }
 
 impl Uploads {
-    fn rests(&self, now: BootTime) -> bool {
-        self.rests_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| now < until)
+    /// Whether nobody goes to where artifacts are kept for now.
+    pub(super) fn rests(&self, now: BootTime) -> bool {
+        is_before(&self.rests_until, now)
     }
+}
+
+fn rest(what: &Mutex<Option<BootTime>>, now: BootTime) {
+    *what.lock().unwrap_or_else(PoisonError::into_inner) = Some(now + ASK_AGAIN_AFTER);
+}
+
+fn is_before(what: &Mutex<Option<BootTime>>, now: BootTime) -> bool {
+    what.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| now < until)
+}
+
+/// Bytes without the first of them.
+fn skip(bytes: ByteStream, first: u64) -> ByteStream {
+    let mut left = first;
+    bytes
+        .try_filter_map(move |mut piece| {
+            let before = usize::try_from(left).map_or(piece.len(), |left| left.min(piece.len()));
+            left -= before as u64;
+            let rest = piece.split_off(before);
+            future::ready(Ok((!rest.is_empty()).then_some(rest)))
+        })
+        .boxed()
 }
 
 /// Bytes that are lent, to one after the other, and not lost with whoever took none of them.
@@ -210,8 +338,8 @@ impl Lent {
     }
 }
 
-fn about(request: RequestBuilder, length: u64) -> RequestBuilder {
-    let body = serde_json::to_vec(&UploadRequest { length }).expect("invariant: it is plain data");
+fn about(request: RequestBuilder, asked: UploadRequest) -> RequestBuilder {
+    let body = serde_json::to_vec(&asked).expect("invariant: it is plain data");
     request.header(header::CONTENT_TYPE, JSON).body(body)
 }
 

@@ -4,15 +4,17 @@ use crate::{
     server::{
         Inner, authorise,
         body::{self, RequestBody, Stalled},
+        pieces,
         range::{Wanted, wanted},
         refusal::Refusal,
         reply::ReplyBody,
     },
-    wire::{ARTIFACT_BYTES_MAX, OCTETS, STALL_MAX, TENANT, problem::Code},
+    wire::{ARTIFACT_BYTES_MAX, DIRECT, OCTETS, STALL_MAX, TENANT, problem::Code},
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use runners_core::{
     ArtifactError, ArtifactKey, ArtifactStore, Digest, Principal, Scope, TenantId, TokenKind,
+    protocol::{ReadAs, ReadGrant},
 };
 use std::sync::Arc;
 
@@ -26,6 +28,7 @@ pub(super) async fn answer(
     let (store, tenant) = admitted(face, head).await?;
     let key = ArtifactKey { tenant, digest };
     let answered = match head.method {
+        Method::PATCH => pieces::append(face, &**store, key, &head.headers, body).await,
         Method::PUT => put(face, &**store, key, &head.headers, body).await,
         Method::DELETE => store.delete(key).await.map(|()| empty(StatusCode::NO_CONTENT)).map_err(refused),
         _ => read(&**store, key, head).await,
@@ -74,7 +77,7 @@ async fn reached(face: &Inner, principal: Principal, head: &Parts) -> Result<Ten
 /// Whose artifacts a principal owns, if it may do this with them.
 fn tenant(principal: &Principal, method: &Method) -> Result<TenantId, Refusal> {
     let wanted = match *method {
-        Method::PUT | Method::POST => Scope::Submit,
+        Method::PUT | Method::PATCH | Method::POST => Scope::Submit,
         Method::DELETE => Scope::Admin,
         _ => Scope::Read,
     };
@@ -128,6 +131,12 @@ async fn read(
             return Err(refusal.header(header::CONTENT_RANGE, text(format!("bytes */{length}"))));
         }
     };
+    if head.method == Method::GET
+        && head.headers.contains_key(DIRECT)
+        && let Some(grant) = store.grant_read(key, &ReadAs::default()).await.map_err(refused)?
+    {
+        return elsewhere(&grant);
+    }
     let body = if head.method == Method::HEAD {
         ReplyBody::bytes("")
     } else {
@@ -144,6 +153,17 @@ async fn read(
         let range = format!("bytes {}-{}/{length}", part.start, part.end - 1);
         headers.insert(header::CONTENT_RANGE, text(range));
     }
+    Ok(response)
+}
+
+/// Leads to where the artifact is kept. The signature in the address is good for a moment, and for nobody
+/// else to keep.
+fn elsewhere(grant: &ReadGrant) -> Result<Response<ReplyBody>, Refusal> {
+    let mut response = empty(StatusCode::TEMPORARY_REDIRECT);
+    let url = HeaderValue::try_from(&grant.url);
+    let mut url = url.map_err(|_| Refusal::unavailable("the artifact store has named no address"))?;
+    url.set_sensitive(true);
+    response.headers_mut().insert(header::LOCATION, url);
     Ok(response)
 }
 
@@ -176,6 +196,9 @@ pub(super) fn refused(error: ArtifactError) -> Refusal {
         ArtifactError::Missing(_) => Refusal::new(Code::NotFound, format!("{error}: put it first")),
         ArtifactError::Mismatch(_) => Refusal::new(Code::Mismatch, format!("{error}: send the right ones")),
         ArtifactError::TooLarge { limit, .. } => Refusal::too_large("the artifact", limit),
+        ArtifactError::OverQuota { used, limit, .. } => {
+            Refusal::new(Code::OverQuota, error.to_string()).limit(limit).used(used)
+        }
         ArtifactError::Full(_) => Refusal::new(Code::Full, "the artifact store is full: make room"),
         ArtifactError::Unavailable(source) if source.is::<Stalled>() => {
             let detail = format!("no byte of the artifact came for {} s: send it again", STALL_MAX.as_secs());

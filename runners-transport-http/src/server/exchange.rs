@@ -7,7 +7,7 @@ use crate::{
     server::{
         Inner, artifacts, body::RequestBody, call, refusal::Refusal, reply::ReplyBody, stream, uploads,
     },
-    wire::{PROTOCOL, PROTOCOL_MAX, PROTOCOL_MIN, REQUEST_ID, problem::Code, route::Route},
+    wire::{PROTOCOL, PROTOCOL_MAX, PROTOCOL_MIN, RELAY, REQUEST_ID, problem::Code, route::Route},
 };
 use futures::{
     FutureExt as _,
@@ -35,6 +35,8 @@ enum Place {
     /// The uploads of an artifact, or the one that is named.
     Upload(Digest, Option<UploadId>),
     Stream(StreamId),
+    /// What another control plane leads here.
+    Relay,
     #[cfg(feature = "openapi")]
     File(runners_core::openapi::DocumentationFile),
 }
@@ -105,6 +107,10 @@ fn begin(face: &Arc<Inner>, head: Parts, body: RequestBody) -> Result<Exchange, 
             check_protocol(&head.headers)?;
             async move { stream::answer(&face, stream, head).await }.boxed()
         }
+        Place::Relay => {
+            check_protocol(&head.headers)?;
+            async move { stream::lead(&face, head).await }.boxed()
+        }
         Place::Artifact(digest) => {
             check_protocol(&head.headers)?;
             async move { artifacts::answer(&face, digest, &head, body).await }.boxed()
@@ -148,6 +154,9 @@ fn place(face: &Inner, path: &str) -> Result<Place, Refusal> {
         let malformed = |error| Refusal::new(Code::NotFound, format!("this is not a stream: {error}"));
         return stream.parse().map(Place::Stream).map_err(malformed);
     }
+    if rest == RELAY {
+        return Ok(Place::Relay);
+    }
     Route::at(rest).map(Place::Call).ok_or_else(unknown)
 }
 
@@ -167,10 +176,11 @@ fn check_method(place: &Place, method: &Method) -> Result<(), Refusal> {
         #[cfg(feature = "openapi")]
         Place::File(_) => (&[Method::GET, Method::HEAD], "GET, HEAD"),
         Place::Call(_) | Place::Upload(..) => (&[Method::POST], "POST"),
-        Place::Stream(_) => (&[Method::GET], "GET"),
-        Place::Artifact(_) => {
-            (&[Method::GET, Method::HEAD, Method::PUT, Method::DELETE], "GET, HEAD, PUT, DELETE")
-        }
+        Place::Stream(_) | Place::Relay => (&[Method::GET], "GET"),
+        Place::Artifact(_) => (
+            &[Method::GET, Method::HEAD, Method::PUT, Method::PATCH, Method::DELETE],
+            "GET, HEAD, PUT, PATCH, DELETE",
+        ),
     };
     if allowed.0.contains(method) {
         return Ok(());

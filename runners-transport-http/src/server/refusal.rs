@@ -32,6 +32,18 @@ impl Refusal {
         self
     }
 
+    /// Says where in the request it is.
+    pub(super) fn path(mut self, path: &str) -> Self {
+        self.problem.path = Some(path.to_owned());
+        self
+    }
+
+    /// Says how much of the limit is used already.
+    pub(super) fn used(mut self, used: u64) -> Self {
+        self.problem.used = Some(used);
+        self
+    }
+
     pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some((name, value));
         self

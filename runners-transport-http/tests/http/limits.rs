@@ -87,7 +87,7 @@ async fn a_method_that_is_not_allowed_is_told_which_are() {
     let digest = runners_core::Digest::of(b"");
     let request = at("POST", &format!("/v1/artifacts/{digest}")).body(Full::default()).unwrap();
     let (headers, _) = problem(request, 405, "method_not_allowed").await;
-    assert_eq!(headers["allow"], "GET, HEAD, PUT, DELETE");
+    assert_eq!(headers["allow"], "GET, HEAD, PUT, PATCH, DELETE");
 }
 
 #[tokio::test]

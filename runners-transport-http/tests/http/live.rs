@@ -4,12 +4,15 @@ use crate::proxy::{Fate, Proxy};
 use runners_core::{
     Attempt, Client, Command, ControlPlane, Digest, Fault, JobId, MemoryStore, PoolId, Principal,
     Registration, Runner, Scope, SystemClock, TenantId, Token, TokenKind, Transport as _,
-    live::{Input, LiveAccess, LiveEvent, LiveOptions, LivePhase, Relay as _, RelayError, StreamId, Viewer},
+    live::{
+        Input, LiveAccess, LiveEvent, LiveOptions, LivePhase, Neighbours as _, Relay as _, RelayError,
+        StreamId, Viewer,
+    },
     protocol::{EnrolRequest, Reply, Request},
     sleep,
     testing::frames::ScriptedFrames,
 };
-use runners_transport_http::{HttpFace, HttpRelay, HttpTransport, serve};
+use runners_transport_http::{HttpFace, HttpNeighbours, HttpRelay, HttpTransport, serve};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
 
@@ -34,16 +37,22 @@ struct World {
 
 impl World {
     async fn new(has_relay: bool) -> Self {
-        let control =
-            ControlPlane::builder(MemoryStore::default()).live(LiveOptions::default()).start().await.unwrap();
+        Self::on(MemoryStore::default(), has_relay).await
+    }
+
+    /// One of those on this store.
+    async fn on(store: MemoryStore, has_relay: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let builder = ControlPlane::builder(store).live(LiveOptions::default());
+        let builder = builder.neighbours(format!("http://{address}"), HttpNeighbours::default());
+        let control = builder.start().await.unwrap();
         let callers = {
             let control = control.clone();
             move |principal| Arc::new(control.caller(principal)) as Arc<dyn runners_core::Transport>
         };
         let face = HttpFace::builder(control.authenticator(), callers);
         let face = if has_relay { face.live(control.live()) } else { face };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let mut server = JoinSet::new();
         server.spawn(async move { serve(listener, face.build(), std::future::pending()).await.unwrap() });
         Self { control, address, source: ScriptedFrames::default(), _server: server }
@@ -221,5 +230,47 @@ async fn a_proxy_that_carries_no_upgrades_is_told_what_is_missing() {
     assert_eq!(answer.status(), 400);
     assert!(answer.text().await.unwrap().contains("proxy"), "it says where to look");
     drop(viewer);
+    runner.kill();
+}
+
+#[tokio::test]
+async fn one_control_plane_leads_a_runner_and_those_who_look_to_another() {
+    let store = MemoryStore::default();
+    let (one, two) = (World::on(store.clone(), true).await, World::on(store, true).await);
+    let runner = one.runner(two.address).await;
+    let job = one.job().await;
+    let has_it = async |world: &World| {
+        let stream = world.control.management(everything()).stream(job).await.unwrap();
+        stream.is_some_and(|stream| stream.phase != LivePhase::Over)
+    };
+    // Once each has heard of the other, there is one stream for both.
+    let (mut here, mut there) = within(async {
+        loop {
+            two.credential(b'x').await;
+            let both = (one.watch(job).await, two.watch(job).await);
+            if has_it(&one).await != has_it(&two).await {
+                return both;
+            }
+            drop(both);
+            sleep(&SystemClock::default(), Duration::from_millis(100)).await;
+        }
+    })
+    .await;
+    for picture in ["a", "b"] {
+        one.source.put(picture);
+        seen(&mut here, picture.as_bytes()).await;
+        seen(&mut there, picture.as_bytes()).await;
+    }
+    assert_eq!(one.source.opened(), 1, "two who look cost the runner no more than one");
+    let stranger = World::new(true).await;
+    let url = format!("http://{}", two.address);
+    let grant = {
+        let _runner = stranger.runner(stranger.address).await;
+        let foreign = stranger.job().await;
+        stranger.control.management(everything()).view(foreign, LiveAccess::View).await.unwrap().text
+    };
+    let led = within(HttpNeighbours::default().connect(&url, &Token::from_text(grant))).await;
+    assert!(matches!(&led, Err(RelayError::Refused(why)) if why.contains("pass")), "{led:?}");
+    drop((here, there));
     runner.kill();
 }

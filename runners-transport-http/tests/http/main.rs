@@ -13,6 +13,7 @@ mod members;
 #[cfg(feature = "openapi")]
 mod openapi;
 mod parks;
+mod pieces;
 mod proxy;
 mod revoked;
 mod rotation;

@@ -95,4 +95,20 @@ impl<S: ArtifactStore, G: std::fmt::Debug + Send + Sync + 'static> ArtifactStore
     async fn delete(&self, key: runners_core::ArtifactKey) -> Result<(), runners_core::ArtifactError> {
         self.0.delete(key).await
     }
+    async fn upload_offset(
+        &self,
+        key: runners_core::ArtifactKey,
+        length: u64,
+    ) -> Result<Option<u64>, runners_core::ArtifactError> {
+        self.0.upload_offset(key, length).await
+    }
+    async fn append(
+        &self,
+        key: runners_core::ArtifactKey,
+        length: u64,
+        offset: u64,
+        bytes: runners_core::ByteStream,
+    ) -> Result<u64, runners_core::ArtifactError> {
+        self.0.append(key, length, offset, bytes).await
+    }
 }

@@ -236,7 +236,12 @@ async fn too_much_is_refused_before_anything_is_granted() {
         raw(running.address, request.as_bytes(), "\0").await
     };
     let told = asked("/uploads", r#"{"length":3}"#).await;
-    assert!(told.starts_with("HTTP/1.1 413 ") && told.contains("\"limit\":2"), "{told}");
+    assert!(
+        told.starts_with("HTTP/1.1 400 ")
+            && told.contains("\"limit\":2")
+            && told.contains("\"path\":\"length\""),
+        "{told}"
+    );
     assert_eq!(store.granted.load(Ordering::SeqCst), 0);
     let told = asked("/uploads", r#"{"length":2}"#).await;
     assert!(told.starts_with("HTTP/1.1 200 ") && told.contains("\"expires_in_ms\":60000"), "{told}");

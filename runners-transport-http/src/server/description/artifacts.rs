@@ -1,7 +1,7 @@
 //! Artifacts: bytes by their digest.
 
 use super::{calls::scheme, header_of, headers, schemas::Schemas, text_schema, version_parameter};
-use crate::wire::{OCTETS, problem::Code};
+use crate::wire::{OCTETS, PIECE, problem::Code};
 use runners_core::{Digest, TokenKind};
 use serde_json::{Value, json};
 
@@ -20,6 +20,10 @@ pub(super) const PROBLEMS: &[Code] = &[
     Code::Unavailable,
 ];
 
+/// What else may be answered to bytes.
+const STORING: &[Code] =
+    &[Code::Invalid, Code::TooSlow, Code::TooLarge, Code::Mismatch, Code::Full, Code::OverQuota];
+
 /// What is at the path of an artifact.
 pub(super) fn item(schemas: &mut Schemas) -> Value {
     let address = json!({
@@ -37,6 +41,7 @@ pub(super) fn item(schemas: &mut Schemas) -> Value {
         "get": reading(schemas),
         "head": describing(),
         "put": putting(schemas),
+        "patch": appending(schemas),
         "delete": operation("deleteArtifact", "Deletes an artifact.", about, &deleted),
     })
 }
@@ -48,10 +53,18 @@ fn reading(schemas: &mut Schemas) -> Value {
     };
     let (whole, part) = (found("All of it."), found("The range that was asked for."));
     let problems = [PROBLEMS, &[Code::RangeNotSatisfiable]].concat();
-    let answers = schemas.responses([("200", whole), ("206", part), ("304", unchanged())], &problems);
+    let location = header_of(&text_schema(), "Where, for a minute. Send no token there.");
+    let elsewhere = json!({
+        "description": "It is read from where it is kept.",
+        "headers": headers([("Location", location), ("Runners-Artifact-Bytes-Max", limit())]),
+    });
+    let given = [("200", whole), ("206", part), ("304", unchanged()), ("307", elsewhere)];
+    let answers = schemas.responses(given, &problems);
     let mut operation = operation("readArtifact", "Reads an artifact, or a range of it.", "", &answers);
     let range = header_parameter("Range", "One range of bytes, such as `bytes=0-1023`.");
-    operation["parameters"] = json!([if_none_match(), range]);
+    let about =
+        "Any value: the client goes to where the artifact is kept, if it is told. Without it, it never is.";
+    operation["parameters"] = json!([if_none_match(), range, header_parameter("Runners-Direct", about)]);
     operation
 }
 
@@ -78,14 +91,39 @@ fn if_none_match() -> Value {
 
 fn putting(schemas: &mut Schemas) -> Value {
     let put = json!({ "description": "It is kept.", "headers": about_limit() });
-    let more =
-        [Code::Invalid, Code::TooSlow, Code::LengthRequired, Code::TooLarge, Code::Mismatch, Code::Full];
+    let more = [STORING, &[Code::LengthRequired]].concat();
     let answers = schemas.responses([("204", put)], &[PROBLEMS, &more].concat());
     let about = "The length must be told first, in the header `Content-Length`. A repeat changes nothing.";
     let mut operation = operation("putArtifact", "Puts an artifact.", about, &answers);
     operation["requestBody"] = json!({
         "description": "The bytes of this SHA-256. How many there may be, every answer tells.",
         "content": { OCTETS: { "schema": { "type": "string", "format": "binary" } } },
+    });
+    operation
+}
+
+fn appending(schemas: &mut Schemas) -> Value {
+    let stands = json!({
+        "description": "It is here. With the last piece it is an artifact.",
+        "headers": about_pieces(),
+    });
+    let more = [STORING, &[Code::Conflict, Code::UnsupportedMediaType]].concat();
+    let answers = schemas.responses([("204", stands)], &[PROBLEMS, &more].concat());
+    let about = "Whoever was cut off asks for an upload again, is told how many bytes are here, and sends on \
+                 from there. A piece that does not follow is a conflict, which says where to go on. With the last \
+                 piece the digest is checked. What nobody goes on with is removed after a day.";
+    let mut operation = operation("appendArtifact", "Sends the next piece of an artifact.", about, &answers);
+    let number = |name: &str, about: &str| {
+        let schema = json!({ "type": "integer", "format": "int64", "minimum": 0, "maximum": 1 << 30 });
+        json!({ "name": name, "in": "header", "required": true, "description": about, "schema": schema })
+    };
+    operation["parameters"] = json!([
+        number("Upload-Offset", "Where the piece begins: how many bytes are here."),
+        number("Upload-Length", "How many bytes the whole artifact has."),
+    ]);
+    operation["requestBody"] = json!({
+        "description": "The bytes from there on, all of them or some.",
+        "content": { PIECE: { "schema": { "type": "string", "format": "binary" } } },
     });
     operation
 }
@@ -107,6 +145,11 @@ fn header_parameter(name: &str, about: &str) -> Value {
 
 pub(super) fn about_limit() -> Value {
     headers([("Runners-Artifact-Bytes-Max", limit())])
+}
+
+pub(super) fn about_pieces() -> Value {
+    let offset = header_of(&text_schema(), "How many bytes of an upload in pieces are here.");
+    headers([("Runners-Artifact-Bytes-Max", limit()), ("Upload-Offset", offset)])
 }
 
 fn about_found() -> Value {

@@ -1,4 +1,4 @@
-//! Uploads of artifacts straight to where they are kept.
+//! Uploads of artifacts: straight to where they are kept, or in pieces.
 
 use super::{artifacts, calls::scheme, schemas::Schemas, version_parameter};
 use crate::{
@@ -12,7 +12,8 @@ use runners_core::{
 use serde_json::{Value, json};
 
 /// What an upload may be answered beside what any request about an artifact may be.
-const PROBLEMS: &[Code] = &[Code::Invalid, Code::TooSlow, Code::TooLarge, Code::UnsupportedMediaType];
+const PROBLEMS: &[Code] =
+    &[Code::Invalid, Code::TooSlow, Code::TooLarge, Code::UnsupportedMediaType, Code::OverQuota];
 
 /// What is at the path of the uploads of an artifact.
 pub(super) fn all(schemas: &mut Schemas) -> Value {
@@ -22,12 +23,14 @@ pub(super) fn all(schemas: &mut Schemas) -> Value {
         "content": { JSON: { "schema": schemas.answer::<UploadGrant>() } },
     });
     let none = json!({
-        "description": "There is none to be had: put the artifact here.",
-        "headers": artifacts::about_limit(),
+        "description": "There is none to be had: put the artifact here, or send on in pieces from the offset, \
+                        if there is one.",
+        "headers": artifacts::about_pieces(),
     });
     let problems = [artifacts::PROBLEMS, PROBLEMS].concat();
     let answers = schemas.responses([("200", granted), ("204", none)], &problems);
-    let about = "What is larger than may be is refused here. The bytes are then put to the URL, with the headers of \
+    let about = "What is larger than may be is refused here, and so is what does not fit into the tenant's quota: \
+                 what was announced counts until it is over, or for a day. The bytes are then put to the URL, with the headers of \
                  the grant and `Content-Length`, and nothing of the control plane's is sent along. They are no \
                  artifact before they were taken over.";
     let post = operation(
