@@ -231,7 +231,8 @@ pub(super) async fn read_flow(
     params(("name" = String, Path, description = "Its name.")),
     responses(
         (status = 200, description = "The flow as it is now.", body = Flow),
-        (status = 409, description = "It is at another version than the expected one.", body = Problem, content_type = "application/problem+json")))]
+        (status = 409, description = "It is at another version than the expected one.", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "It is large, and the tenant's quota for artifacts has no room for it.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn put_flow(
     caller: Caller,
     Path(name): Path<String>,

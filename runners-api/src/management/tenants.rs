@@ -3,6 +3,7 @@
 use super::{
     caller::Caller,
     page::{Page, PageQuery, Paged},
+    pools::given,
     write::Write,
 };
 use crate::wire::{
@@ -24,6 +25,13 @@ pub(crate) struct Tenant {
     name: String,
     /// While it is, it may ask for nothing, and nothing that waits is granted.
     is_suspended: bool,
+    /// How many bytes its artifacts have; uploads that are under way count as announced.
+    artifact_bytes: u64,
+    /// How many they may have; `null` for any number.
+    #[schema(required)]
+    artifact_quota_bytes: Option<u64>,
+    /// Whether the operator has said so of this tenant, and not of all.
+    has_own_artifact_quota: bool,
     #[serde(rename = "createdAtUtc", with = "time")]
     #[schema(value_type = text::Time)]
     made_at: Timestamp,
@@ -46,6 +54,10 @@ pub(crate) struct TenantChange {
     #[schema(value_type = Option<text::Name>)]
     name: Option<String>,
     is_suspended: Option<bool>,
+    /// How many bytes its artifacts may have; what holds for all tenants for `null`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 9_223_372_036_854_775_807_u64)]
+    artifact_quota_bytes: Option<Option<u64>>,
 }
 
 impl Asked for TenantChange {}
@@ -76,7 +88,7 @@ pub(super) async fn get_own_tenant(caller: Caller) -> Result<Json<Tenant>, Probl
     Ok(Json(caller.management.own_tenant().await?.into()))
 }
 
-/// Renames or suspends a tenant, or lets it go on. Only the operator may.
+/// Renames or suspends a tenant, lets it go on, or says how much it may keep. Only the operator may.
 #[utoipa::path(patch, path = "/tenants/{id}", tag = "Tenants", request_body = TenantChange,
     params(("id" = inline(text::Tenant), Path, description = "The tenant.")),
     responses((status = 200, description = "The tenant as it is now.", body = Tenant)))]
@@ -91,11 +103,23 @@ pub(super) async fn change_tenant(
     if let Some(suspended) = change.is_suspended {
         caller.management.suspend_tenant(tenant, suspended).await?;
     }
+    if let Some(bytes) = change.artifact_quota_bytes {
+        caller.management.set_artifact_quota(tenant, bytes).await?;
+    }
     Ok(Json(caller.management.within(tenant)?.own_tenant().await?.into()))
 }
 
 impl From<TenantView> for Tenant {
     fn from(tenant: TenantView) -> Self {
-        Self { id: tenant.id, name: tenant.name, is_suspended: tenant.suspended, made_at: tenant.made_at }
+        let TenantView { id, name, suspended, made_at, artifacts, .. } = tenant;
+        Self {
+            id,
+            name,
+            is_suspended: suspended,
+            artifact_bytes: artifacts.bytes,
+            artifact_quota_bytes: artifacts.quota,
+            has_own_artifact_quota: artifacts.is_own,
+            made_at,
+        }
     }
 }

@@ -207,7 +207,11 @@ fn schemas(regions: &[&str]) -> Value {
         &["name", "status"],
         json!({
             "name": text, "status": { "enum": ["pass", "fail", "error"] }, "details": { "type": "object" },
-            "errorMessage": text, "durationMs": { "type": "number" },
+            "errorMessage": text, "durationMs": { "type": "number" }, "engine": text, "runner": text,
+            "artifacts": { "type": "array", "items": object(
+                &["name", "digest", "length", "mediaType"],
+                json!({ "name": text, "digest": text, "length": count, "mediaType": text }),
+            ) },
             "missing": { "type": "array", "items": text },
         }),
     );
@@ -237,7 +241,13 @@ fn schemas(regions: &[&str]) -> Value {
             "createdAt": time, "completedAt": time, "durationMs": count, "conclusion": text, "tags": texts,
         })),
         "Comparison": object(&["runId", "state", "checks"], json!({
-            "runId": text, "state": state, "checks": { "type": "array", "items": { "type": "object" } },
+            "runId": text, "state": state, "checks": { "type": "array", "items": object(
+                &["url", "name", "agree", "regions"],
+                json!({
+                    "url": text, "name": text, "agree": { "type": "boolean" },
+                    "regions": { "type": "array", "items": { "type": "object" } },
+                }),
+            ) },
         })),
         "History": object(&["lines", "runs", "truncated"], json!({
             "lines": { "type": "array", "items": { "type": "object" } }, "runs": count, "truncated": { "type": "boolean" },

@@ -131,6 +131,14 @@ impl PartialSchema for Problem {
             .property("error", text("The same as `detail`, for clients that show this member."))
             .property("path", text("Where in the body, the path or the query it is, if it is in one place."))
             .property("limit", number("The limit that was passed, if one was.", KnownFormat::Int64, None))
+            .property(
+                "used",
+                number(
+                    "How much of the limit is used already, where that is counted.",
+                    KnownFormat::Int64,
+                    None,
+                ),
+            )
             .required("type")
             .required("title")
             .required("status")
@@ -217,6 +225,7 @@ impl From<ArtifactError> for Problem {
     fn from(error: ArtifactError) -> Self {
         match error {
             ArtifactError::Missing(_) => Self::new(Code::NotFound, error.to_string()),
+            ArtifactError::OverQuota { .. } => Self::new(Code::OverQuota, error.to_string()),
             error => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "artifact store did not answer");
                 Self::unavailable("the artifact store cannot answer now: try again later")
