@@ -18,6 +18,8 @@ const CHECKSUM_MODE: &str = "x-amz-checksum-mode";
 pub(crate) enum Act<'a> {
     /// Reads an object, or a part of it that is not empty.
     Read { name: &'a str, range: Option<Range<u64>> },
+    /// Reads an object, which is told to be of this media type and disposition.
+    Show { name: &'a str, media_type: &'a str, disposition: &'a str },
     /// Asks how long it is, and for its checksum.
     Look { name: &'a str },
     /// Puts an object of this length and digest: with others it is refused.
@@ -53,6 +55,12 @@ impl Act<'_> {
         let by = Some(credentials);
         let url = match self {
             Self::Read { name, .. } => sign(bucket.get_object(by, name), &signed, span, at),
+            Self::Show { name, media_type, disposition } => {
+                let mut read = bucket.get_object(by, name);
+                read.query_mut().insert("response-content-type", *media_type);
+                read.query_mut().insert("response-content-disposition", *disposition);
+                sign(read, &signed, span, at)
+            }
             Self::Look { name } => sign(bucket.head_object(by, name), &signed, span, at),
             Self::Write { name, .. } | Self::Copy { to: name, .. } => {
                 sign(bucket.put_object(by, name), &signed, span, at)
@@ -83,6 +91,7 @@ impl Act<'_> {
                 let range = range.as_ref().map(|range| (header::RANGE.as_str(), part(range)));
                 (Method::GET, Vec::new(), range.into_iter().collect())
             }
+            Self::Show { .. } => (Method::GET, Vec::new(), Vec::new()),
             Self::Look { .. } => (Method::HEAD, vec![(CHECKSUM_MODE, "ENABLED".to_owned())], Vec::new()),
             Self::Write { length, digest, .. } => {
                 let length = (header::CONTENT_LENGTH.as_str(), length.to_string());

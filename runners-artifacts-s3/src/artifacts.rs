@@ -14,7 +14,8 @@ use http::{StatusCode, header};
 use reqwest::Body;
 use runners_core::{
     ArtifactError, ArtifactGuard, ArtifactIntake, ArtifactKey, ArtifactStore, ByteStream, Digest, Random,
-    StoredArtifact, TenantId, UploadId, protocol::UploadGrant,
+    StoredArtifact, TenantId, UploadId,
+    protocol::{ReadAs, ReadGrant, UploadGrant},
 };
 use std::{fmt, ops::Range, sync::Arc};
 
@@ -30,6 +31,7 @@ pub struct S3Artifacts {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) bytes_max: u64,
     pub(crate) grants_uploads: bool,
+    pub(crate) grants_reads: bool,
 }
 
 impl S3Artifacts {
@@ -137,6 +139,13 @@ impl ArtifactStore for S3Artifacts {
             return Ok(None);
         }
         self.grant(key, length).await.map(Some).map_err(|trouble| trouble.about_put(key.digest))
+    }
+
+    async fn grant_read(&self, key: ArtifactKey, shown: &ReadAs) -> Result<Option<ReadGrant>, ArtifactError> {
+        if !self.grants_reads {
+            return Ok(None);
+        }
+        self.show(key, shown).await.map(Some).map_err(|trouble| trouble.about(key.digest))
     }
 
     async fn take_upload(

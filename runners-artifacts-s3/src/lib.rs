@@ -9,6 +9,7 @@ mod listing;
 mod options;
 mod place;
 mod removal;
+mod show;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod upload;

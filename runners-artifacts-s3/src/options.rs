@@ -44,6 +44,7 @@ pub struct S3Options {
     certificates: Vec<u8>,
     bytes_max: u64,
     grants_uploads: bool,
+    grants_reads: bool,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -63,6 +64,7 @@ impl S3Options {
             certificates: Vec::new(),
             bytes_max: 1 << 30,
             grants_uploads: true,
+            grants_reads: false,
             clock: Arc::new(SystemClock::default()),
             random: Arc::new(SystemRandom::default()),
         }
@@ -115,6 +117,13 @@ impl S3Options {
         self
     }
 
+    /// Whether readers may be sent to the storage, each for one artifact and a minute. They may not by default:
+    /// whoever reads must then reach it under the same endpoint, and browsers do not say if they do not.
+    pub fn grant_reads(mut self, granted: bool) -> Self {
+        self.grants_reads = granted;
+        self
+    }
+
     /// Waits on `clock`, and signs by its time, not by that of the machine.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -145,8 +154,8 @@ impl S3Options {
         let given = self.credentials.or_else(S3Credentials::from_environment);
         let credentials = given.ok_or_else(missing)?;
         let storage = Arc::new(Storage { bucket, credentials, client, clock: self.clock });
-        let (bytes_max, grants_uploads) = (self.bytes_max, self.grants_uploads);
-        let artifacts = S3Artifacts { storage, place, random: self.random, bytes_max, grants_uploads };
+        let Self { random, bytes_max, grants_uploads, grants_reads, .. } = self;
+        let artifacts = S3Artifacts { storage, place, random, bytes_max, grants_uploads, grants_reads };
         let looked = artifacts.names(artifacts.place.prefix(), None, 1).await;
         looked.map_err(|trouble| OpenError::of(shown, trouble))?;
         Ok(artifacts)
@@ -186,6 +195,7 @@ impl fmt::Debug for S3Options {
             .field("credentials", &self.credentials)
             .field("bytes_max", &self.bytes_max)
             .field("grants_uploads", &self.grants_uploads)
+            .field("grants_reads", &self.grants_reads)
             .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,10 @@
 use crate::support::{key, opened, put, read};
 use reqwest::{Client, StatusCode};
 use runners_artifacts_s3::testing::TestStorage;
-use runners_core::{ArtifactError, ArtifactKey, ArtifactStore as _, TenantId, protocol::UploadGrant};
+use runners_core::{
+    ArtifactError, ArtifactKey, ArtifactStore as _, TenantId,
+    protocol::{ReadAs, UploadGrant},
+};
 use std::fs;
 
 async fn upload(grant: &UploadGrant, bytes: &'static [u8]) -> StatusCode {
@@ -97,4 +100,26 @@ async fn too_much_is_refused_before_anything_is_granted_and_nothing_is_where_not
     let without = storage.options().grant_uploads(false).open().await.unwrap();
     assert!(without.grant_upload(key(b"abc"), 3).await.unwrap().is_none());
     put(&without, b"abc").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_read_is_granted_for_a_minute_and_told_to_be_what_we_say() {
+    let storage = TestStorage::start().await.unwrap();
+    assert!(opened(&storage).await.grant_read(key(b"abc"), &ReadAs::default()).await.unwrap().is_none());
+    let artifacts = storage.options().grant_reads(true).open().await.unwrap();
+    put(&artifacts, b"abc").await.unwrap();
+    let shown = ReadAs { media_type: None, file_name: Some("a \"b\".html".to_owned()) };
+    let grant = artifacts.grant_read(key(b"abc"), &shown).await.unwrap().unwrap();
+    assert!(grant.url.contains("X-Amz-Expires=60&") && !format!("{grant:?}").contains("Signature"));
+    let client = Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    let read = client.get(&grant.url).send().await.unwrap();
+    let header = |name: &str| read.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(header("content-type"), "application/octet-stream");
+    assert_eq!(header("content-disposition"), "attachment; filename*=UTF-8''a%20%22b%22.html");
+    assert_eq!(read.bytes().await.unwrap(), &b"abc"[..]);
+    let part = client.get(&grant.url).header("range", "bytes=1-1").send().await.unwrap();
+    assert_eq!(part.bytes().await.unwrap(), &b"b"[..], "a range may be asked for");
+    let as_page = grant.url.replace("octet-stream", "xhtml%2Bxml");
+    assert_ne!(as_page, grant.url);
+    assert_eq!(client.get(as_page).send().await.unwrap().status(), StatusCode::FORBIDDEN);
 }
