@@ -113,7 +113,7 @@ async fn backends_that_are_ended_lose_nothing() {
 }
 
 /// A way to a server that can be cut, or go silent.
-struct Proxy {
+pub(crate) struct Proxy {
     port: u16,
     silent: Arc<AtomicBool>,
     carried: Arc<tokio::sync::Mutex<JoinSet<()>>>,
@@ -121,7 +121,7 @@ struct Proxy {
 }
 
 impl Proxy {
-    async fn before(socket: PathBuf) -> Self {
+    pub(crate) async fn before(socket: PathBuf) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (silent, carried) =
@@ -143,11 +143,11 @@ impl Proxy {
         Self { port, silent, carried, _accepting: accepting }
     }
 
-    async fn cut(&self) {
+    pub(crate) async fn cut(&self) {
         self.carried.lock().await.abort_all();
     }
 
-    fn options(&self, server: &TestServer) -> PostgresOptions {
+    pub(crate) fn options(&self, server: &TestServer) -> PostgresOptions {
         let url = format!("postgres://postgres@127.0.0.1:{}/postgres", self.port);
         PostgresOptions::new(url).schema(server.fresh_schema())
     }
