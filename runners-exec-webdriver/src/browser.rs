@@ -63,7 +63,9 @@ pub trait Session: Debug + Send + Sync {
     /// What the driver answered when the session was opened.
     fn capabilities(&self) -> &Map<String, Value>;
 
-    /// Sends one WebDriver command and answers its `value`.
+    /// Sends one WebDriver command and answers its `value`. A script that is not answered
+    /// within fifteen seconds is refused as a `script timeout`; if the driver says nothing then either, the
+    /// session is gone.
     ///
     /// # Errors
     /// [`BrowserError`].

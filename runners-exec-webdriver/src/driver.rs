@@ -31,7 +31,13 @@ use remote::Remote;
 use runners_core::{Clock, Egress, SystemClock};
 use serde_json::{Map, Value};
 use solo::Solo;
-use std::{path::PathBuf, process::Stdio, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+    process::Stdio,
+    sync::Arc,
+    time::Duration,
+};
 
 /// How long opening a session may take.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
@@ -60,6 +66,8 @@ struct Opening {
     manners: Manners,
     /// The port of this machine through which the browser is to connect.
     gate: Option<u16>,
+    /// Whether the browser may go to link-local addresses by itself.
+    link_local: bool,
 }
 
 /// How browsers of this machine are started.
@@ -192,11 +200,24 @@ impl Driver {
     /// Pages that a browser is sent to are checked before. What a browser of this machine then connects
     /// to, for a page, a redirect, a part of a page or a socket, it connects to through this process,
     /// which looks the name up once and checks the address that it uses. Where the environment or the
-    /// arguments of the browser name a proxy, and at a WebDriver that runs elsewhere, only the pages that
-    /// a browser is sent to are checked: what they lead to is the proxy's, or that machine's, to decide.
+    /// arguments of the browser name a proxy, and at a WebDriver that runs elsewhere, unless it [connects by
+    /// this process](Self::with_gate_at), only the pages that a browser is sent to are checked: what they lead
+    /// to is the proxy's, or that machine's, to decide. Chromium, which goes to link-local addresses past a
+    /// proxy, then finds none unless all are allowed.
     #[must_use]
     pub fn with_egress(mut self, egress: impl Into<Option<Egress>>) -> Self {
         self.egress = egress.into().map(Arc::new);
+        self
+    }
+
+    /// Has Chromium at a driver [at](Self::at) a URL connect by this process as well, at an address of this
+    /// machine that it reaches: such as that of the network of the container that it runs in. What it connects
+    /// to is then checked as that of a browser of this machine. A driver of our own has no use for it.
+    #[must_use]
+    pub fn with_gate_at(mut self, address: IpAddr) -> Self {
+        if let Source::Given(remote) = &mut self.source {
+            remote.connect_by(address);
+        }
         self
     }
 
@@ -259,7 +280,8 @@ impl Driver {
         let opened = within(&*self.clock, OPEN_TIMEOUT, async {
             let gate = self.gate().await?;
             let port = gate.as_ref().map(Gate::port);
-            let opening = Opening { clock: Arc::clone(&self.clock), manners, gate: port };
+            let link_local = port.is_some() || self.egress.as_deref().is_none_or(guard::permits_link_local);
+            let opening = Opening { clock: Arc::clone(&self.clock), manners, gate: port, link_local };
             let session = match &self.source {
                 Source::Managed(managed) => managed.open(&opening).await?,
                 Source::Solo(_, solo) => solo.open(&opening).await?,
@@ -276,17 +298,20 @@ impl Driver {
         })
     }
 
-    /// The way out for one browser of this machine, unless it goes by somebody's proxy.
+    /// The way out for one browser, unless it goes by somebody's proxy or has its own.
     async fn gate(&self) -> Result<Option<Gate>, OpenError> {
-        let arguments = match &self.source {
-            Source::Managed(managed) => managed.arguments_given(),
-            Source::Solo(_, solo) => solo.arguments_given(),
-            Source::Given(_) => return Ok(None),
+        let own = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let (has_proxy, address) = match &self.source {
+            Source::Managed(managed) => (guard::has_proxy(managed.arguments_given()), own),
+            Source::Solo(_, solo) => (guard::has_proxy(solo.arguments_given()), own),
+            Source::Given(remote) => match remote.gate_at() {
+                // The environment of this process is not that of the browser.
+                Some(address) => (false, address),
+                None => return Ok(None),
+            },
         };
-        let Some(egress) = self.egress.as_ref().filter(|_| !guard::has_proxy(arguments)) else {
-            return Ok(None);
-        };
-        let opened = Gate::open(Arc::clone(egress), Arc::clone(&self.clock)).await;
+        let Some(egress) = self.egress.as_ref().filter(|_| !has_proxy) else { return Ok(None) };
+        let opened = Gate::open(Arc::clone(egress), Arc::clone(&self.clock), address).await;
         let failed = |error| OpenError::NotStarted { message: format!("no way out for a browser: {error}") };
         opened.map(Some).map_err(failed)
     }

@@ -118,10 +118,10 @@ impl FlowExecutor {
         let ended = if let Some(attempt) = attempt {
             let mut shown = Shown::to(attempt, view());
             let replay = replay.with_filming(shown.filming());
-            shown.during(replay.run(&*session, observer, cancelled)).await
+            shown.during(Box::pin(replay.run(&*session, observer, cancelled))).await
         } else {
             let filming = Filming::of(Some(Arc::new(view())), self.clock.wall());
-            replay.with_filming(Arc::new(filming)).run(&*session, observer, cancelled).await
+            Box::pin(replay.with_filming(Arc::new(filming)).run(&*session, observer, cancelled)).await
         };
         Ok((ended, session))
     }

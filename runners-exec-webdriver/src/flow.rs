@@ -1,6 +1,7 @@
 //! Browser flows: the JSON that the Recorder panel of Chrome exports, as typed values and as a
 //! command. Nothing here touches a browser.
 
+mod baselines;
 mod belongings;
 mod capture;
 mod comparison;
@@ -56,6 +57,8 @@ pub struct Flow {
     pub parameters: Vec<Parameter>,
     /// What the flow asks to be kept beside what everybody keeps.
     pub capture: Capture,
+    /// What it brings along to be compared with.
+    pub(crate) baselines: baselines::Carried,
 }
 
 /// How closely the steps of a flow are looked at.

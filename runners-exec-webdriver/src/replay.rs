@@ -11,6 +11,7 @@ mod keys;
 mod navigation;
 mod observer;
 mod place;
+mod popups;
 mod scope;
 mod step;
 mod storage;
@@ -34,6 +35,7 @@ use comparison::Visual;
 use evidence::Keeper;
 use futures::future::{Either, select};
 use place::Place;
+use popups::Popups;
 use runners_core::{Clock, Egress, Fault, Redactor, SystemClock, Verdict};
 use scope::Scope;
 use std::{
@@ -188,6 +190,8 @@ impl Replay {
             None => Arc::new(Filming::of_session(session, capture, &self.clock).await),
         };
         filming.begin(capture, watch.began());
+        // Large, and of few flows.
+        let popups = Box::pin(Popups::of(session, self.flow.flow(), &*self.clock)).await;
         let ended = {
             let run = Run {
                 replay: self,
@@ -196,13 +200,19 @@ impl Replay {
                 observer,
                 emulated: Emulated::default(),
                 place: Place::default(),
+                popups: &popups,
                 watch: &watch,
                 filming: &filming,
                 redactor: &redactor,
-                visual: Visual::new(self.baselines.clone(), &self.flow.flow().title),
+                visual: Visual::new(
+                    self.flow.flow().baselines.before(self.baselines.clone()),
+                    &self.flow.flow().title,
+                ),
             };
-            let filmed = beside(run.steps(&at), filming.run(observer, &*self.clock));
-            match select(cancelled, pin!(beside(filmed, watch.run()))).await {
+            // A flow goes many calls deep, so none of them carries its state on the stack.
+            let steps = beside(Box::pin(run.steps(&at)), Box::pin(popups.run()));
+            let filmed = beside(steps, Box::pin(filming.run(observer, &*self.clock)));
+            match select(cancelled, pin!(beside(filmed, Box::pin(watch.run())))).await {
                 Either::Right((ended, _)) => ended,
                 Either::Left(_) => Err(gave_up(&at)),
             }
@@ -233,6 +243,7 @@ struct Run<'r> {
     observer: &'r dyn FlowObserver,
     emulated: Emulated,
     place: Place,
+    popups: &'r Popups,
     watch: &'r Watch,
     filming: &'r Filming,
     redactor: &'r Redactor,
@@ -293,7 +304,8 @@ impl Run<'_> {
         let limit = self.limit(step);
         let ended = loop {
             let scope =
-                Scope::new(self.page, clock, &self.emulated, &self.place, &self.visual, self.flow.mode);
+                Scope::new(self.page, clock, &self.emulated, &self.place, &self.visual, self.flow.mode)
+                    .hearing(self.popups);
             let ended = within(clock, limit, scope.perform(step)).await;
             let ended = ended.unwrap_or_else(|| Err(Trouble::Failed(scope.late(limit))));
             match ended {
@@ -306,7 +318,9 @@ impl Run<'_> {
             Ok(()) => self.passed(step, result).await,
             Err(trouble) => self.failed(result, trouble).await?,
         }
-        result.artifacts.extend(self.visual.keep(self.keeper()).await);
+        let (compared, pictures) = self.visual.keep(self.keeper()).await;
+        result.baseline = compared;
+        result.artifacts.extend(pictures);
         if result.state == StepState::Failed && step.optional {
             result.state = StepState::Excused;
         }
@@ -368,6 +382,7 @@ fn not_run((index, step): (usize, &Step)) -> StepResult {
         duration_ms: 0,
         reason: None,
         page_url: None,
+        baseline: None,
         artifacts: Vec::new(),
     }
 }

@@ -56,6 +56,10 @@ pub struct StepResult {
     /// The address of the page on which it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page_url: Option<String>,
+    /// The path of the baseline that its picture was compared with, or should have been, such as
+    /// `sign-in/cart-chrome-1280x720.png`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<String>,
     /// The names of what was kept of it, such as `steps/03-failed.png`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<String>,

@@ -53,6 +53,11 @@ impl<'s> Page<'s> {
         if self.abilities().devtools() { Devtools::Spoken } else { Devtools::Absent }
     }
 
+    /// Whether a script may be answered by nobody if its page goes meanwhile.
+    pub(crate) fn loses_answers(self) -> bool {
+        Engine::of(self.session.capabilities()) == Some(Engine::Webkit)
+    }
+
     /// The engine, or what the browser calls itself if it is none of those that are known.
     pub(crate) fn engine_name(self) -> Option<String> {
         Engine::name_of(self.session.capabilities())

@@ -23,6 +23,11 @@ use wire::Unanswered;
 /// How long a script may hang before the driver gives it up. Ours answer within 300 ms on a page
 /// that is alive.
 const SCRIPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a driver may take to answer a script in all. One that has not given it up by then never will:
+/// WPE WebKit loses scripts whose page goes meanwhile.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long it may then take to say that it is still there.
+const SIGN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a browser may take to close its session.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long it may take if it has not yet answered a command that was given up.
@@ -56,6 +61,8 @@ pub(crate) struct WebDriverSession {
     turn: Mutex<()>,
     busy: AtomicBool,
     lost: AtomicBool,
+    /// Neither a script was answered nor what was asked then, so nothing will be.
+    silent: AtomicBool,
     closed: AtomicBool,
     closing: Option<Closing>,
 }
@@ -94,6 +101,7 @@ impl WebDriverSession {
             turn: Mutex::default(),
             busy: AtomicBool::new(false),
             lost: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             closing: None,
         })
@@ -103,6 +111,24 @@ impl WebDriverSession {
     pub(crate) fn closing_in(mut self, closing: &Closing) -> Self {
         self.closing = Some(Arc::clone(closing));
         self
+    }
+
+    /// What a script comes to that was not answered: it may be tried again if the driver is still there. If
+    /// it is not, that costs the session.
+    async fn without_answer(&self) -> BrowserError {
+        let path = format!("{}window", self.path);
+        let sign = self.wire.send(Method::Get, &path, &Value::Null);
+        match within(&*self.clock, SIGN_TIMEOUT, sign).await {
+            Some(Ok(_)) => {
+                self.busy.store(false, Ordering::Relaxed);
+                BrowserError::Refused { code: "script timeout".to_owned(), message: late() }
+            }
+            Some(Err(_)) | None => {
+                self.silent.store(true, Ordering::Relaxed);
+                self.lost.store(true, Ordering::Relaxed);
+                unanswered()
+            }
+        }
     }
 
     /// Closes the session; says whether the browser is known to have been asked.
@@ -146,10 +172,21 @@ impl Session for WebDriverSession {
 
     async fn call(&self, call: Call) -> Result<Value, BrowserError> {
         let _turn = self.turn.lock().await;
+        if self.silent.load(Ordering::Relaxed) {
+            return Err(unanswered());
+        }
         // Stays set if this future is dropped before there is an answer.
         self.busy.store(true, Ordering::Relaxed);
         let path = format!("{}{}", self.path, call.path);
-        let answer = self.wire.send(call.method, &path, &call.body).await;
+        let sent = self.wire.send(call.method, &path, &call.body);
+        let answer = if call.path.starts_with("execute/") {
+            match within(&*self.clock, ANSWER_TIMEOUT, sent).await {
+                Some(answer) => answer,
+                None => return Err(self.without_answer().await),
+            }
+        } else {
+            sent.await
+        };
         self.busy.store(false, Ordering::Relaxed);
         let answer = answer.map_err(BrowserError::from);
         if matches!(answer, Err(BrowserError::Gone { .. })) {
@@ -186,6 +223,14 @@ impl From<Unanswered> for BrowserError {
     }
 }
 
+fn unanswered() -> BrowserError {
+    BrowserError::Gone { source: late().into() }
+}
+
+fn late() -> String {
+    format!("a script was not answered within {} s", ANSWER_TIMEOUT.as_secs())
+}
+
 /// Whether a message of ChromeDriver means that nothing more will come of the session.
 fn is_gone(message: &str) -> bool {
     ["tab crashed", "disconnected", "chrome not reachable", "session deleted"]
@@ -209,27 +254,4 @@ fn not_opened(wire: &Wire, error: Unanswered) -> OpenError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn error(code: &str, message: &str) -> BrowserError {
-        let (code, message) = (code.to_owned(), message.to_owned());
-        Unanswered::Refused { code, message, text: None }.into()
-    }
-
-    #[test]
-    fn errors_of_drivers_are_told_by_what_to_do() {
-        assert!(matches!(error("no such window", ""), BrowserError::Closed));
-        assert!(matches!(error("unknown command", ""), BrowserError::Unsupported { .. }));
-        assert!(matches!(error("invalid session id", ""), BrowserError::Gone { .. }));
-        assert!(matches!(error("unknown error", "chrome not reachable"), BrowserError::Gone { .. }));
-        assert!(
-            matches!(error("tab crashed", ""), BrowserError::Gone { .. }),
-            "a code of ChromeDriver's own"
-        );
-        assert!(matches!(error("stale element reference", "x"), BrowserError::Refused { .. }));
-        assert!(
-            matches!(error("unexpected alert open", "Sure?"), BrowserError::Dialog { text } if text == "Sure?")
-        );
-    }
-}
+mod tests;

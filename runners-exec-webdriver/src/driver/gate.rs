@@ -81,17 +81,22 @@ enum Unreached {
 }
 
 impl Gate {
-    /// Opens one at a port of this machine.
-    pub(super) async fn open(egress: Arc<Egress>, clock: Arc<dyn Clock>) -> io::Result<Self> {
-        Self::with_names(egress, clock, Box::new(OfThisMachine)).await
+    /// Opens one at a port of this machine, at an address that the browser reaches.
+    pub(super) async fn open(
+        egress: Arc<Egress>,
+        clock: Arc<dyn Clock>,
+        address: IpAddr,
+    ) -> io::Result<Self> {
+        Self::with_names(egress, clock, address, Box::new(OfThisMachine)).await
     }
 
     async fn with_names(
         egress: Arc<Egress>,
         clock: Arc<dyn Clock>,
+        address: IpAddr,
         names: Box<dyn Names>,
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let listener = TcpListener::bind((address, 0)).await?;
         let port = listener.local_addr()?.port();
         let door = Arc::new(Door { egress, clock, names, notes: Mutex::default() });
         let mut serving = JoinSet::new();

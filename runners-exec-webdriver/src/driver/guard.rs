@@ -6,7 +6,7 @@ use crate::browser::{BrowserError, Call, Endpoint, Method, Session};
 use async_trait::async_trait;
 use runners_core::{Egress, EgressError};
 use serde_json::{Map, Value};
-use std::{env, sync::Arc};
+use std::{env, net::IpAddr, sync::Arc};
 
 /// Schemes of pages that lead nowhere.
 const HARMLESS: &[&str] = &["about:", "blob:", "data:"];
@@ -67,6 +67,13 @@ impl Session for GuardedSession {
 pub(crate) fn check_page(egress: &Egress, url: &str) -> Result<(), EgressError> {
     let is_harmless = HARMLESS.iter().any(|scheme| url.trim_start().starts_with(scheme));
     if is_harmless { Ok(()) } else { egress.check(url) }
+}
+
+/// Whether link-local addresses may be gone to: all of them, since a browser is told in no more detail.
+pub(super) fn permits_link_local(egress: &Egress) -> bool {
+    let ends: [IpAddr; 3] =
+        [[169, 254, 0, 0].into(), [169, 254, 169, 254].into(), [0xFE80, 0, 0, 0, 0, 0, 0, 1].into()];
+    ends.into_iter().all(|address| egress.check_address(address).is_ok())
 }
 
 /// Whether somebody has chosen the way that browsers go: by an argument, or for this whole process.

@@ -15,7 +15,12 @@ use crate::browser::{
 use async_trait::async_trait;
 use runners_core::Clock;
 use serde_json::{Map, Value, json};
-use std::{env, path::Path, sync::Arc};
+use std::{
+    env,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    sync::Arc,
+};
 use tokio::sync::Mutex;
 
 /// Arguments that make a browser quiet and the same everywhere.
@@ -43,6 +48,13 @@ const PROXIED_CALLS: &[&str] = &[
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
 ];
 
+/// Behind a proxy that somebody named, browsers still go to link-local addresses by themselves, whatever
+/// the proxy would say to that. So there are none for them: not as they are written, not as IPv6.
+const WITHOUT_LINK_LOCAL: &str = "MAP 169.254.* ~NOTFOUND,MAP ::ffff:a9fe:* ~NOTFOUND,MAP fe8?:* ~NOTFOUND,\
+    MAP fe9?:* ~NOTFOUND,MAP fea?:* ~NOTFOUND,MAP feb?:* ~NOTFOUND";
+/// The argument that says so. Of several, browsers look at the last.
+const HOST_RULES: &str = "--host-resolver-rules=";
+
 /// The driver process, if there is one now.
 #[derive(Debug)]
 pub(super) struct Managed {
@@ -63,7 +75,7 @@ impl Managed {
     }
 
     pub(super) async fn open(&self, opening: &Opening) -> Result<Box<dyn Session>, OpenError> {
-        let Opening { clock, manners, gate } = opening;
+        let Opening { clock, manners, .. } = opening;
         let browser = locate::browser(self.options.browser.as_deref())?;
         let (wire, record) = self.running(&**clock).await?;
         let profile = Profile::new(record)
@@ -72,7 +84,7 @@ impl Managed {
         let startup = json!({ "restore_on_startup": 4, "startup_urls": ["about:blank"] });
         let options = json!({
             "binary": browser,
-            "args": self.arguments(&profile, *gate),
+            "args": self.arguments(&profile, opening),
             "prefs": { "session": startup, "download": { "default_directory": profile.downloads() } },
         });
         let capabilities = Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
@@ -111,14 +123,14 @@ impl Managed {
         let program = locate::driver(self.options.driver.as_deref())?;
         let state = record::directory(self.options.state.as_deref())?;
         sweep(&state);
-        let process = DriverProcess::start(&|| Ok(process::chromedriver(&program)), clock).await?;
+        let process = DriverProcess::start(&|| process::chromedriver(&program), clock).await?;
         let record = Arc::new(Record::new(&state, process.id(), process.log_path()));
         let wire = Wire::local(process.port())?;
         let running = slot.insert(Running { process, record, wire });
         Ok((running.wire.clone(), Arc::clone(&running.record)))
     }
 
-    fn arguments(&self, profile: &Profile, gate: Option<u16>) -> Vec<String> {
+    fn arguments(&self, profile: &Profile, opening: &Opening) -> Vec<String> {
         let graphics = if self.options.gpu { WITH_GPU } else { WITHOUT_GPU };
         let mut arguments: Vec<String> = ARGUMENTS.iter().chain(graphics).map(ToString::to_string).collect();
         if self.options.headless {
@@ -131,16 +143,30 @@ impl Managed {
             // A container's /dev/shm is too small for a browser.
             arguments.push("--disable-dev-shm-usage".to_owned());
         }
-        if let Some(port) = gate {
-            // Also what is on this machine, which browsers do not send through a proxy by themselves.
-            arguments.push(format!("--proxy-server=socks5://127.0.0.1:{port}"));
-            arguments.push("--proxy-bypass-list=<-loopback>".to_owned());
-            arguments.extend(PROXIED_CALLS.iter().map(ToString::to_string));
+        if let Some(port) = opening.gate {
+            arguments.extend(through((Ipv4Addr::LOCALHOST, port).into()));
         }
         arguments.push(profile.argument());
         arguments.extend(self.options.arguments.iter().cloned());
+        if !opening.link_local {
+            close_link_local(&mut arguments);
+        }
         arguments
     }
+}
+
+/// The arguments that have Chromium connect by a gate.
+pub(super) fn through(gate: SocketAddr) -> impl Iterator<Item = String> {
+    // Also what is on its own machine, which browsers do not send through a proxy by themselves.
+    let proxy = [format!("--proxy-server=socks5://{gate}"), "--proxy-bypass-list=<-loopback>".to_owned()];
+    proxy.into_iter().chain(PROXIED_CALLS.iter().map(ToString::to_string))
+}
+
+/// Has a browser find no link-local address, beside the rules for hosts that it was given.
+fn close_link_local(arguments: &mut Vec<String>) {
+    let given = arguments.iter().rev().find_map(|argument| argument.strip_prefix(HOST_RULES));
+    let rules = given.map_or_else(String::new, |given| format!(",{given}"));
+    arguments.push(format!("{HOST_RULES}{WITHOUT_LINK_LOCAL}{rules}"));
 }
 
 /// A session of a driver of ours; the browser ends with it.
@@ -201,5 +227,21 @@ fn hinted(error: OpenError) -> OpenError {
             ),
         },
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_for_hosts_that_were_given_stay_behind_those_that_close_link_local_addresses() {
+        let mut arguments = vec!["--headless=new".to_owned(), format!("{HOST_RULES}MAP a.example 10.0.0.1")];
+        close_link_local(&mut arguments);
+        let last = arguments.last().unwrap();
+        assert_eq!(*last, format!("{HOST_RULES}{WITHOUT_LINK_LOCAL},MAP a.example 10.0.0.1"));
+        let mut arguments = Vec::new();
+        close_link_local(&mut arguments);
+        assert_eq!(arguments, [format!("{HOST_RULES}{WITHOUT_LINK_LOCAL}")]);
     }
 }

@@ -4,7 +4,13 @@
 use super::{identity::kill_group, record::LOG_PREFIX};
 use crate::{browser::OpenError, within::within};
 use runners_core::{Clock, sleep};
-use std::{fs, io, path::Path, process::Stdio, time::Duration};
+use std::{
+    fs, io,
+    net::{Ipv4Addr, Ipv6Addr, TcpListener},
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -179,11 +185,24 @@ fn spawn(launch: Launch) -> io::Result<DriverProcess> {
     Ok(DriverProcess { child, what, listening, id, port: 0, log })
 }
 
-/// The ChromeDriver of a machine, at a port that it chooses.
-pub(super) fn chromedriver(program: &Path) -> Launch {
+/// The ChromeDriver of a machine, at a port that it chooses. Where there is no IPv6, as in many containers, it
+/// says that it listens on port 0 whatever it took, so it is given one there.
+pub(super) fn chromedriver(program: &Path) -> io::Result<Launch> {
+    let has_ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    let listening = if has_ipv6 { Listening::Said(port) } else { Listening::At(free_port()?) };
+    Ok(chromedriver_at(program, listening))
+}
+
+fn chromedriver_at(program: &Path, listening: Listening) -> Launch {
     let mut command = std::process::Command::new(program);
-    command.arg("--port=0");
-    Launch { what: "ChromeDriver", command, listening: Listening::Said(port) }
+    let port = if let Listening::At(port) = listening { port } else { 0 };
+    command.arg(format!("--port={port}"));
+    Launch { what: "ChromeDriver", command, listening }
+}
+
+/// One that was free a moment ago, for a driver that does not say which it took.
+pub(super) fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 /// The port that ChromeDriver says it listens on.
@@ -217,6 +236,7 @@ fn not_started(message: &str) -> OpenError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use runners_core::SystemClock;
 
     #[test]
     fn the_port_is_read_once_its_line_is_whole() {
@@ -224,5 +244,14 @@ mod tests {
         assert_eq!(port(log), None, "a digit may still come");
         assert_eq!(port(&format!("{log}1.\n")), Some(41201));
         assert_eq!(port("Starting ChromeDriver 156 on port 0\n"), None);
+    }
+
+    #[tokio::test]
+    async fn a_chromedriver_that_is_given_a_port_is_found_there() {
+        let driver = super::super::locate::driver(None).unwrap();
+        let prepare = || Ok(chromedriver_at(&driver, Listening::At(free_port()?)));
+        let mut process = DriverProcess::start(&prepare, &SystemClock::default()).await.unwrap();
+        assert!(process.port() != 0 && process.is_running());
+        process.stop().await;
     }
 }

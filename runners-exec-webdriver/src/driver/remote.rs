@@ -1,13 +1,17 @@
 //! A WebDriver that somebody else runs at a URL: a Selenium Grid, a cloud, a driver beside this process.
 
-use super::Opening;
+use super::{Opening, managed::through};
 use crate::browser::{
     OpenError, Session,
     webdriver::{Closing, Credentials, WebDriverSession, Wire},
 };
 use reqwest::Url;
-use serde_json::{Map, Value};
-use std::{fmt, mem, sync::PoisonError};
+use serde_json::{Map, Value, json};
+use std::{
+    fmt, mem,
+    net::{IpAddr, SocketAddr},
+    sync::PoisonError,
+};
 
 /// Where it is, and how sessions are opened there.
 #[derive(Clone)]
@@ -16,6 +20,8 @@ pub(super) struct Remote {
     address: Result<Url, String>,
     credentials: Credentials,
     capabilities: Map<String, Value>,
+    /// The address of this machine through which its browsers connect, if they do.
+    gate_at: Option<IpAddr>,
     closing: Closing,
 }
 
@@ -37,7 +43,15 @@ impl Remote {
             }
         });
         credentials.know(&capabilities);
-        Self { address, credentials, capabilities, closing: Closing::default() }
+        Self { address, credentials, capabilities, gate_at: None, closing: Closing::default() }
+    }
+
+    pub(super) fn connect_by(&mut self, address: IpAddr) {
+        self.gate_at = Some(address);
+    }
+
+    pub(super) const fn gate_at(&self) -> Option<IpAddr> {
+        self.gate_at
     }
 
     pub(super) fn add_header(&mut self, name: &str, value: &str) -> Result<(), OpenError> {
@@ -45,12 +59,16 @@ impl Remote {
     }
 
     pub(super) async fn open(&self, opening: &Opening) -> Result<Box<dyn Session>, OpenError> {
-        let Opening { clock, manners, .. } = opening;
+        let Opening { clock, manners, gate, .. } = opening;
         let address = self.address.clone().map_err(|reason| OpenError::Misconfigured {
             message: format!("the WebDriver address is not usable: {reason}"),
         })?;
         let wire = Wire::new(address, self.credentials.clone())?;
-        let session = WebDriverSession::open(wire, self.capabilities.clone(), *manners, clock).await?;
+        let mut capabilities = self.capabilities.clone();
+        if let Some(gate) = self.gate_at.zip(*gate) {
+            connecting_by(&mut capabilities, gate.into());
+        }
+        let session = WebDriverSession::open(wire, capabilities, *manners, clock).await?;
         Ok(Box::new(session.closing_in(&self.closing)))
     }
 
@@ -61,6 +79,16 @@ impl Remote {
     }
 }
 
+/// Has Chromium connect by a gate, whatever else it is asked for.
+fn connecting_by(capabilities: &mut Map<String, Value>, gate: SocketAddr) {
+    let options = capabilities.entry("goog:chromeOptions").or_insert_with(|| json!({}));
+    let Some(options) = options.as_object_mut() else { return };
+    let arguments = options.entry("args").or_insert_with(|| json!([]));
+    if let Some(arguments) = arguments.as_array_mut() {
+        arguments.extend(through(gate).map(Value::from));
+    }
+}
+
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let capabilities: Vec<_> = self.capabilities.keys().collect();
@@ -68,5 +96,25 @@ impl fmt::Debug for Remote {
             .field("address", &self.address)
             .field("capabilities", &capabilities)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_is_added_to_what_chromium_is_asked_for() {
+        let gate = "172.18.0.1:4000".parse().unwrap();
+        for asked in [json!({}), json!({ "goog:chromeOptions": { "args": ["--lang=de"], "binary": "/b" } })] {
+            let mut capabilities = asked.as_object().unwrap().clone();
+            connecting_by(&mut capabilities, gate);
+            let options = &capabilities["goog:chromeOptions"];
+            let arguments: Vec<_> =
+                options["args"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+            assert!(arguments.contains(&"--proxy-server=socks5://172.18.0.1:4000"), "{arguments:?}");
+            assert!(arguments.contains(&"--proxy-bypass-list=<-loopback>"), "{arguments:?}");
+            assert_eq!(arguments.contains(&"--lang=de"), options.get("binary").is_some());
+        }
     }
 }

@@ -42,7 +42,7 @@ impl Solo {
     }
 
     pub(super) async fn open(&self, opening: &Opening) -> Result<Box<dyn Session>, OpenError> {
-        let Opening { clock, manners, gate } = opening;
+        let Opening { clock, manners, gate, .. } = opening;
         let opened: Box<dyn Session> = match self.options.engine {
             Engine::Firefox if *manners == Manners::Usual => {
                 let message = "firefox is spoken to without a driver, which other clients need".to_owned();

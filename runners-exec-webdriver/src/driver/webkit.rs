@@ -2,13 +2,12 @@
 
 use super::{
     DriverOptions, locate,
-    process::{Launch, Listening},
+    process::{Launch, Listening, free_port},
 };
 use crate::browser::OpenError;
 use serde_json::{Map, Value, json};
 use std::{
     io,
-    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -37,7 +36,7 @@ impl Program {
     /// A start in a directory. The driver does not say which port it took, so it is given one that
     /// was free a moment ago.
     pub(super) fn launch(&self, directory: &Path) -> io::Result<Launch> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = free_port()?;
         let mut command = Command::new(&self.bus);
         command.arg("--").arg(&self.driver).arg(format!("--port={port}")).arg("--host=127.0.0.1");
         command.env("XDG_RUNTIME_DIR", directory).env("HOME", directory);

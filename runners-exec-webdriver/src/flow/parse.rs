@@ -2,6 +2,7 @@
 
 use super::{
     Flow, Mode,
+    baselines::baselines,
     capture::capture,
     extension::{Extension, custom_step},
     include::Steps,
@@ -53,8 +54,9 @@ pub(super) fn flow(document: &Value, problems: &mut Vec<Problem>) -> Option<Flow
     let parameters = runners.as_ref().map(|runners| declared(runners, problems)).unwrap_or_default();
     let steps = steps(&reader, Steps::new(&parameters, runners.as_ref()), problems);
     let capture = capture(runners.as_ref(), problems);
+    let baselines = baselines(runners.as_ref(), problems);
     let title = title.unwrap_or_default();
-    problems.is_empty().then_some(Flow { title, timeout, steps, mode, parameters, capture })
+    problems.is_empty().then_some(Flow { title, timeout, steps, mode, parameters, capture, baselines })
 }
 
 /// What is written for this replayer is meant as it says.

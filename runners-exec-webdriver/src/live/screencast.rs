@@ -30,7 +30,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
 /// something there wait for.
 const SILENT_FOR: Duration = Duration::from_millis(400);
 /// How many times longer than a picture takes, from the screen to here, there is none.
-const REST: u32 = 10;
+const REST: u32 = 15;
 /// The most pictures per second.
 const PER_SECOND_MAX: u32 = 30;
 /// How often a page that lies behind another is asked for a picture.

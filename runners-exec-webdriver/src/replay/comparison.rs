@@ -39,6 +39,7 @@ pub(super) struct Visual {
 #[derive(Clone, Debug)]
 pub(super) struct Left {
     name: String,
+    baseline: Option<String>,
     now: Bytes,
     before: Option<Bytes>,
     difference: Option<Bytes>,
@@ -50,9 +51,9 @@ impl Visual {
         Self { baselines, mode: mode.unwrap_or_default(), flow: flow.to_owned(), left: Mutex::default() }
     }
 
-    /// Keeps what the last comparison left, and answers the names.
-    pub(super) async fn keep(&self, keeper: Keeper<'_>) -> Vec<String> {
-        let Some(left) = self.left().take() else { return Vec::new() };
+    /// Keeps what the last comparison left, and answers the path of its baseline, and the names.
+    pub(super) async fn keep(&self, keeper: Keeper<'_>) -> (Option<String>, Vec<String>) {
+        let Some(left) = self.left().take() else { return (None, Vec::new()) };
         let mut names = Vec::new();
         let pictures = match left.difference {
             Some(difference) => {
@@ -67,7 +68,7 @@ impl Visual {
                 );
             }
         }
-        names
+        (left.baseline, names)
     }
 
     fn left(&self) -> MutexGuard<'_, Option<Left>> {
@@ -99,14 +100,17 @@ impl Scope<'_> {
         let now = Bytes::from(self.page.screenshot().await?);
         let is_still =
             last.lock().unwrap_or_else(PoisonError::into_inner).replace(now.clone()).as_ref() == Some(&now);
-        let left = Left { name: wanted.name.clone(), now: now.clone(), before: None, difference: None };
-        *self.visual.left() = Some(left);
+        let (name, before, difference) = (wanted.name.clone(), None, None);
+        *self.visual.left() = Some(Left { name, baseline: None, now: now.clone(), before, difference });
         let picture = match Picture::read(&now) {
             Ok(picture) => picture,
             Err(error) => return Ok(Look::Again(chain(&error))),
         };
         let engine = self.page.engine();
         let key = BaselineKey::new(&self.visual.flow, &wanted.name, &engine, picture.size());
+        if let Some(left) = &mut *self.visual.left() {
+            left.baseline = Some(key.path());
+        }
         let baselines = self.visual.baselines.as_deref();
         let before = match self.visual.before(&key).await {
             Ok(before) => before,

@@ -12,6 +12,7 @@ use crate::{
     flow::{Cookie, Devtools, Extension, Selectors, UploadedFile},
 };
 use serde_json::{Map, Value, json};
+use std::sync::PoisonError;
 
 const EXPECT: &str = concat!(
     include_str!("../scripts/find.js"),
@@ -130,6 +131,11 @@ impl Scope<'_> {
         message: Option<&str>,
         value: Option<&str>,
     ) -> Result<(), Trouble> {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((popups, dialog)) = self.popups.zip(heard) {
+            should_say(message, &dialog.says)?;
+            return popups.answer(&dialog, accept, value).await;
+        }
         let says = self
             .until(|| async {
                 Ok(match self.page.dialog().await? {
@@ -138,9 +144,7 @@ impl Scope<'_> {
                 })
             })
             .await?;
-        if let Some(message) = message.filter(|message| *message != says) {
-            return Err(Trouble::Failed(format!("the dialog should say {message:?} and says {says:?}")));
-        }
+        should_say(message, &says)?;
         if let Some(value) = value {
             self.page.type_into_dialog(value).await?;
         }
@@ -190,6 +194,13 @@ impl Scope<'_> {
             return Err(BrowserError::Refused { code, message });
         }
         Ok(())
+    }
+}
+
+fn should_say(message: Option<&str>, says: &str) -> Result<(), Trouble> {
+    match message.filter(|message| *message != says) {
+        Some(message) => Err(Trouble::Failed(format!("the dialog should say {message:?} and says {says:?}"))),
+        None => Ok(()),
     }
 }
 

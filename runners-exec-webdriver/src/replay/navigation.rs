@@ -7,12 +7,18 @@ use super::{
 use crate::{
     browser::{BrowserError, page::Page},
     flow::AssertedNavigation,
+    within::within,
 };
+use runners_core::Clock;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::time::Duration;
 use url::Url;
 
 const LOOK: &str = concat!(include_str!("../scripts/find.js"), include_str!("../scripts/look.js"));
+
+/// How long a page that may have gone is waited for before it is asked again.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Goes there from a frame, once the answer is on its way.
 const GO_TO: &str = "const [to, done] = arguments; setTimeout(() => { location.href = to.url; }); done({});";
@@ -42,8 +48,19 @@ impl Sight {
     }
 
     /// The same once the page went on from where it was marked and has loaded, or a moment later.
-    async fn since(page: Page<'_>, known: &Mark) -> Result<Self, BrowserError> {
-        let sight: Self = page.ask(LOOK, &json!({ "known": known, "sliceMillis": SLICE_MILLIS })).await?;
+    async fn since(page: Page<'_>, known: &Mark, clock: &dyn Clock) -> Result<Self, BrowserError> {
+        let request = json!({ "known": known, "sliceMillis": SLICE_MILLIS });
+        let looking = page.ask(LOOK, &request);
+        // WebKit loses the answer of a script whose page goes meanwhile, and carries out the next one.
+        let sight: Self = if page.loses_answers() {
+            let late = || BrowserError::Refused {
+                code: "script timeout".to_owned(),
+                message: "the page did not answer".to_owned(),
+            };
+            Box::pin(within(clock, ANSWER_TIMEOUT, looking)).await.unwrap_or_else(|| Err(late()))?
+        } else {
+            looking.await?
+        };
         let Some(trouble) = sight.trouble else { return Ok(sight) };
         Ok(Self { trouble: Some(explained(page, trouble).await?), ..sight })
     }
@@ -118,7 +135,7 @@ impl Scope<'_> {
     ) -> Result<(), Trouble> {
         self.see(&format!("the page did not navigate away from {}", before.url));
         self.until(|| async {
-            let now = Sight::since(self.page, &before).await?;
+            let now = Sight::since(self.page, &before, self.clock).await?;
             let went = now.replaced(&before).unwrap_or_else(|| {
                 if now.mark.navigations > before.navigations || now.mark.url != before.url {
                     return Look::Done(());
@@ -134,7 +151,7 @@ impl Scope<'_> {
 
     async fn loaded(&self, before: &Mark, to: Option<&Url>) -> Result<(), Trouble> {
         self.until(|| async {
-            let now = Sight::since(self.page, before).await?;
+            let now = Sight::since(self.page, before, self.clock).await?;
             Ok(now.replaced(before).unwrap_or_else(|| match to {
                 Some(to) if stays_in_document(&before.url, to) && now.mark.url == to.as_str() => {
                     Look::Done(())

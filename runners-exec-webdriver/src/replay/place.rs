@@ -14,10 +14,12 @@ use crate::{
     flow::{Action, Extension, Mode, Step},
     within::within,
 };
+use futures::future::{Either, select};
 use runners_core::Clock;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
+    pin::pin,
     sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
@@ -205,10 +207,13 @@ impl Scope<'_> {
         let is_always_main = is_input && self.mode == Mode::Compat;
         let target = step.target.as_deref().filter(|target| *target != "main" && !is_always_main);
         let mut path = match target {
-            Some(url) => {
-                let is_dialog = matches!(step.action, Action::Extension(Extension::Dialog { .. }));
-                self.until(|| self.find(url, is_dialog)).await?
+            Some(url) if matches!(step.action, Action::Extension(Extension::Dialog { .. })) => {
+                match Box::pin(self.find_dialog(url)).await? {
+                    Some(path) => path,
+                    None => return Ok(()),
+                }
             }
+            Some(url) => self.until(|| self.find(url, false)).await?,
             None => {
                 self.place.show_main(self.page).await?;
                 Vec::new()
@@ -268,6 +273,20 @@ impl Scope<'_> {
         }
         self.place.surface(self.page).await?;
         Ok(Look::Done(at))
+    }
+
+    /// The page at this address that a dialog is to be on. None if the dialog was heard of: the driver may
+    /// never get there.
+    async fn find_dialog(&self, url: &str) -> Result<Option<Vec<usize>>, Trouble> {
+        let finding = self.until(|| self.find(url, true));
+        let Some(popups) = self.popups else { return finding.await.map(Some) };
+        match select(pin!(popups.dialog_at(url)), pin!(finding)).await {
+            Either::Right((found, _)) => found.map(Some),
+            Either::Left((dialog, _)) => {
+                *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(dialog);
+                Ok(None)
+            }
+        }
     }
 
     /// The page at this address, or the path to the frame that is. Behind a dialog some browsers do not say

@@ -1,7 +1,13 @@
 //! What one step works with: the page, the time, and what was seen last. All waiting of a step
 //! goes through `until`.
 
-use super::{comparison::Visual, place::Place, trouble::Trouble, viewport::Emulated};
+use super::{
+    comparison::Visual,
+    place::Place,
+    popups::{PopupDialog, Popups},
+    trouble::Trouble,
+    viewport::Emulated,
+};
 use crate::{
     browser::{BrowserError, page::Page},
     flow::{Mode, Selectors, one_line},
@@ -50,6 +56,10 @@ pub(super) struct Scope<'r> {
     pub(super) is_frame_target: AtomicBool,
     /// The path of the frame that the step happens in.
     frames: Mutex<Vec<usize>>,
+    /// What is heard of other pages, if something is.
+    pub(super) popups: Option<&'r Popups>,
+    /// The dialog that the step is for, if it is one that was heard of.
+    pub(super) heard: Mutex<Option<PopupDialog>>,
     /// The frames that it leads through, if they are told by what they are.
     pub(super) inside: &'r [Selectors],
     seen: Mutex<Option<String>>,
@@ -75,10 +85,18 @@ impl<'r> Scope<'r> {
             was_shown: AtomicBool::new(false),
             is_frame_target: AtomicBool::new(false),
             frames: Mutex::default(),
+            popups: None,
+            heard: Mutex::default(),
             inside: &[],
             seen: Mutex::default(),
             tokens: AtomicU64::new(0),
         }
+    }
+
+    /// Has the step know what is heard of other pages.
+    pub(super) const fn hearing(mut self, popups: &'r Popups) -> Self {
+        self.popups = Some(popups);
+        self
     }
 
     /// Has the step happen in a frame, told from the outermost one.

@@ -78,8 +78,13 @@ impl BaselineKey {
     #[must_use]
     pub fn path(&self) -> String {
         let (width, height) = self.viewport;
-        let [flow, name, engine] = [&self.flow, &self.name, &self.engine].map(|text| plain(text));
-        format!("{flow}/{name}-{engine}-{width}x{height}.png")
+        let [name, engine] = [&self.name, &self.engine].map(|text| plain(text));
+        format!("{}/{name}-{engine}-{width}x{height}.png", Self::folder(&self.flow))
+    }
+
+    /// The first part of the path, by the title of the flow.
+    pub(crate) fn folder(title: &str) -> String {
+        plain(title)
     }
 }
 

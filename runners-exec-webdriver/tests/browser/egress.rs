@@ -175,3 +175,26 @@ async fn what_a_page_could_not_load_says_why() {
     assert!(told.contains("not allowed: 127.0.0.2 is a loopback address"), "{told}");
     driver.stop().await;
 }
+
+#[tokio::test]
+async fn behind_a_proxy_that_was_named_chromium_finds_no_link_local_address() {
+    let state = tempfile::tempdir().unwrap();
+    let Some(mut options) = driver_options(&state) else { return };
+    let (site, proxy) = (Site::open(), Forbidden::open());
+    options.arguments = vec![format!("--proxy-server=http://{}", proxy.address)];
+    let executor = FlowExecutor::new(Driver::new(options));
+    let away = |to: &str| {
+        let steps = json!([{ "type": "navigate", "url": format!("{}/away?http://{to}/", site.origin) }]);
+        executor.replay(flow(steps), &(), std::future::pending())
+    };
+    // By itself it would go there past the proxy.
+    for address in ["169.254.7.7", "2851997447", "[::ffff:169.254.7.7]", "[fe80::7]", "[febf::7]"] {
+        let result = away(address).await.unwrap();
+        let reason = result.failure().unwrap().reason.as_deref().unwrap();
+        assert!(reason.contains("the page cannot be loaded: ERR_NAME_NOT_RESOLVED"), "{address}: {reason}");
+    }
+    let result = away("elsewhere.example").await.unwrap();
+    let reason = result.failure().unwrap().reason.as_deref().unwrap();
+    assert!(!reason.contains("ERR_NAME_NOT_RESOLVED"), "elsewhere it goes by the proxy: {reason}");
+    assert!(proxy.visitors() > 0);
+}

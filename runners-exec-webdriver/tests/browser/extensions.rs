@@ -293,28 +293,29 @@ async fn a_dialog_of_a_popup_is_answered_by_its_target() {
 
 #[tokio::test]
 async fn a_dialog_that_a_popup_opens_while_it_loads_is_answered_and_its_steps_go_on() {
-    // ChromeDriver takes such a popup for one that still loads, now and then for ever.
-    let Some(stage) = Stage::open_in(Engine::Firefox).await else { return };
-    let popup = stage.site.serve(
-        "/popup",
-        "<script>alert('Welcome')</script><button id=it onclick=\"document.title = 'clicked'\">It</button>",
-    );
-    let url = stage.page("<button id=one onclick=\"window.open('/popup')\">1</button>");
-    let at = |mut step: Value| {
-        step["target"] = json!(popup);
-        step
-    };
-    let title = |title: &str| json!({ "type": "waitForExpression", "expression": format!("document.title === '{title}'") });
-    stage
-        .passes(json!([
-            { "type": "navigate", "url": url },
-            click("#one"),
-            at(custom("dialog", json!({ "message": "Welcome" }))),
-            at(click("#it")),
-            at(title("clicked")),
-            at(json!({ "type": "close" })),
-            title("Test page"),
-        ]))
-        .await;
-    stage.close().await;
+    for engine in [Engine::Chromium, Engine::Firefox] {
+        let Some(stage) = Stage::open_in(engine).await else { continue };
+        let popup = stage.site.serve(
+            "/popup",
+            "<script>alert('Welcome')</script><button id=it onclick=\"document.title = 'clicked'\">It</button>",
+        );
+        let url = stage.page("<button id=one onclick=\"window.open('/popup')\">1</button>");
+        let at = |mut step: Value| {
+            step["target"] = json!(popup);
+            step
+        };
+        let title = |title: &str| json!({ "type": "waitForExpression", "expression": format!("document.title === '{title}'") });
+        stage
+            .passes(json!([
+                { "type": "navigate", "url": url },
+                click("#one"),
+                at(custom("dialog", json!({ "message": "Welcome" }))),
+                at(click("#it")),
+                at(title("clicked")),
+                at(json!({ "type": "close" })),
+                title("Test page"),
+            ]))
+            .await;
+        stage.close().await;
+    }
 }

@@ -41,13 +41,15 @@ impl Scene {
         self.session.call(Call::new(Method::Post, "execute/sync", body)).await.unwrap()
     }
 
-    /// Waits until a script answers what is wanted.
+    /// Waits until a script answers what is wanted. In WebKit nobody does for a page that went meanwhile.
     async fn until(&self, script: &str, wanted: Value) {
         let mut last = Value::Null;
         for _ in 0..LOOKS_MAX {
-            last = self.js(script).await;
-            if last == wanted {
-                return;
+            let body = json!({ "script": script, "args": [] });
+            match self.session.call(Call::new(Method::Post, "execute/sync", body)).await {
+                Ok(answer) if answer == wanted => return,
+                Ok(answer) => last = answer,
+                Err(error) => assert!(error.to_string().starts_with("script timeout"), "{script}: {error}"),
             }
         }
         panic!("{script} answers {last}, not {wanted}");
@@ -162,8 +164,7 @@ async fn acts(engine: Engine) {
     scene.does([Input::KeyDown { key: "Shift".to_owned() }]).await;
     scene.does(key("A")).await;
     scene.does([Input::KeyUp { key: "Shift".to_owned() }]).await;
-    scene.does(key("b")).await;
-    scene.does(key("Backspace")).await;
+    scene.does([key("b"), key("Backspace")].concat()).await;
     scene.until("return it.value", json!("A")).await;
     let log = scene.js("return log.filter(line => line.startsWith('key'))").await;
     assert_eq!(
@@ -183,9 +184,8 @@ async fn acts(engine: Engine) {
     scene.does([Input::Text { text: "grün & gut".to_owned() }]).await;
     scene.until("return it.value", json!("Agrün & gut")).await;
     scene.does([Input::KeyDown { key: "Control".to_owned() }]).await;
-    scene.does(key("a")).await;
-    scene.does([Input::KeyUp { key: "Control".to_owned() }]).await;
-    scene.does(key("Delete")).await;
+    let up = Input::KeyUp { key: "Control".to_owned() };
+    scene.does([key("a").to_vec(), vec![up], key("Delete").to_vec()].concat()).await;
     scene.until("return it.value", json!("")).await;
     let unknown = scene.view.input(Input::KeyDown { key: "Entr".to_owned() }).await;
     assert!(matches!(unknown, Err(FrameError::Unsupported(_))), "{unknown:?}");
@@ -199,12 +199,12 @@ async fn acts(engine: Engine) {
     if engine != Engine::Webkit {
         scene.does([Input::Wheel { x: 50.0, y: 200.0, delta_x: 0.0, delta_y: 400.0 }]).await;
         scene.until("return scrollY > 0 && log.at(-1)", json!("wheel 0,400")).await;
-        history(&scene).await;
     }
+    history(&scene).await;
     scene.close().await;
 }
 
-/// Goes to other pages, and back and forward. After that, WPE WebKit was seen to answer no script.
+/// Goes to other pages, and back and forward.
 async fn history(scene: &Scene) {
     let other = scene.site.serve("/other", "<h1>Other</h1>");
     let title = "return document.querySelector('h1')?.textContent ?? ''";

@@ -1,12 +1,14 @@
 //! Pages that are compared with how they looked before.
 
 use crate::stage::{Stage, flow};
+use bytes::Bytes;
 use runners_core::Verdict;
 use runners_exec_webdriver::{
     BaselineMode, BrowserFlow, DirectoryBaselines, Evidence, FlowObserver, FlowResult, Replay,
 };
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{Arc, Mutex},
 };
@@ -109,6 +111,36 @@ async fn masks_and_tolerance_let_differences_pass_and_a_late_page_is_waited_for(
     let flow = BrowserFlow::parse(&flow.to_string()).unwrap();
     let result = compared(&stage, root, BaselineMode::Compare, flow).await;
     assert_eq!(result.verdict, Verdict::Passed, "{:?}", result.failure());
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_flow_brings_its_baselines_along_and_leaves_those_that_are_new() {
+    let Some(stage) = Stage::open().await else { return };
+    let cart = |url: &str| look(url, json!({ "name": "cart" }));
+    let url = stage.page("<h1>Cart</h1><p id=price>10</p>");
+    // As the one who sends it does, through the document.
+    let brings = |flow: BrowserFlow, pictures: &BTreeMap<String, Bytes>, mode| {
+        let flow = flow.with_baselines(pictures, mode).unwrap();
+        BrowserFlow::parse(flow.document()).unwrap()
+    };
+    let updating = brings(cart(&url), &BTreeMap::new(), BaselineMode::Update);
+    let (result, evidence) = stage.replay_flow(updating).await.unwrap();
+    assert_eq!(result.verdict, Verdict::Passed, "{:?}", result.failure());
+    let path = result.steps[1].baseline.clone().unwrap();
+    assert!(path.starts_with("a-test/cart-chrome") && path.ends_with(".png"), "{path}");
+    let seen = evidence.into_iter().find(|one| one.name == "screenshots/cart.png").unwrap();
+    assert_eq!(result.steps[1].artifacts, [seen.name]);
+
+    let pictures = BTreeMap::from([(path, seen.bytes)]);
+    let same = brings(cart(&url), &pictures, BaselineMode::Compare);
+    let (result, _) = stage.replay_flow(same).await.unwrap();
+    assert_eq!(result.verdict, Verdict::Passed, "{:?}", result.failure());
+    let other = stage.page("<h1>Cart</h1><p id=price>99</p>");
+    let differs = brings(cart(&other), &pictures, BaselineMode::Compare);
+    let (result, _) = stage.replay_flow(differs).await.unwrap();
+    let reason = result.failure().unwrap().reason.clone().unwrap();
+    assert!(reason.contains("differ from the baseline a-test/cart-chrome"), "{reason}");
     stage.close().await;
 }
 

@@ -31,7 +31,9 @@ impl Asker {
     async fn with_names(egress: Egress, names: &[&[&'static str]]) -> Self {
         let clock = Arc::new(SystemClock::default());
         let names = Turning(Mutex::new(names.iter().map(|one| one.to_vec()).collect()));
-        let gate = Gate::with_names(Arc::new(egress), clock, Box::new(names)).await.unwrap();
+        let gate = Gate::with_names(Arc::new(egress), clock, Ipv4Addr::LOCALHOST.into(), Box::new(names))
+            .await
+            .unwrap();
         Self { gate }
     }
 

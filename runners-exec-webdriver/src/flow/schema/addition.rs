@@ -89,6 +89,16 @@ pub(super) fn of_flow() -> Value {
                 "propertyNames": { "pattern": "^[A-Za-z0-9._-]{1,64}$" },
                 "additionalProperties": { "$ref": "#/$defs/parameter" },
             },
+            "baselines": {
+                "description": "Pictures that the flow is compared with, by their path, such as sign-in/cart-chrome-1280x720.png: PNG in base64.",
+                "type": "object",
+                "maxProperties": Flow::BASELINES_MAX,
+                "additionalProperties": { "type": "string", "contentEncoding": "base64" },
+            },
+            "updateBaselines": {
+                "description": "Whether comparisons pass whatever they see, and leave the pictures to be kept.",
+                "type": "boolean", "default": false,
+            },
             "flows": {
                 "description": "Steps that are used by name, with the custom step runners.use.",
                 "type": "object",
