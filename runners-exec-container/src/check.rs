@@ -200,9 +200,6 @@ impl ContainerJob {
                 found.add("/user", message);
             }
         }
-        if self.browser && self.network.is_some() {
-            found.add("/network", "is that of the browser: leave one of network and browser out");
-        }
     }
 }
 

@@ -2,8 +2,7 @@
 //! its JUnit file is read.
 
 use crate::{
-    command::ContainerJob, container::Container, error::EngineError, junit, plan::output, policy::Policy,
-    result::TestSummary,
+    command::ContainerJob, container::Container, junit, plan::output, policy::Policy, result::TestSummary,
 };
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -18,8 +17,6 @@ const LEFT_OUT_MAX: usize = 20;
 const NAME_BYTES_MAX: usize = 200;
 /// How many files wait to be put.
 const WAITING_MAX: usize = 1;
-/// What an archive may have beside the bytes of its files.
-const ARCHIVE_BYTES_MAX: u64 = 1 << 20;
 
 /// What was found in an output folder.
 #[derive(Debug, Default)]
@@ -70,16 +67,6 @@ pub(crate) async fn collect(
         collected.notes.push(format!("there is no JUnit file at {junit} in the output folder"));
     }
     collected
-}
-
-/// Whether the output is still within its bounds.
-pub(crate) async fn is_within(
-    container: &Container,
-    job: &ContainerJob,
-    policy: &Policy,
-) -> Result<bool, EngineError> {
-    let bytes_max = policy.output_bytes_max.saturating_add(ARCHIVE_BYTES_MAX);
-    Ok(container.measure(output(job), bytes_max).await? <= bytes_max)
 }
 
 impl Collected {

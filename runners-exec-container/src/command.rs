@@ -1,7 +1,10 @@
 //! What is asked of a container, as plain data. Whether it can be is left to `check`, whether it may be
 //! to the operator's policy.
 
-use crate::result::ContainerResult;
+use crate::{
+    browser::{WantedBrowser, wanted},
+    result::ContainerResult,
+};
 use runners_core::Command;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,10 +52,11 @@ pub struct ContainerJob {
     /// The name of a network that the operator offers; no network at all unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
-    /// Whether it is given the address of the operator's browser, in `RUNNERS_WEBDRIVER_URL`. It is then in
-    /// the network of that browser.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub browser: bool,
+    /// The browser that it is to have beside it, of those that the operator offers; its address is in
+    /// `RUNNERS_WEBDRIVER_URL`. It is then in the network of that browser. One that is started for it is in
+    /// its [`network`](Self::network) too, and reaches its container as `job`.
+    #[serde(deserialize_with = "wanted", skip_serializing_if = "Option::is_none")]
+    pub browser: Option<WantedBrowser>,
     /// The numbers of user and group, such as `1000:1000`; `1000` alone is the same. Nobody (65534) unless
     /// said otherwise, whatever the image says.
     #[serde(skip_serializing_if = "Option::is_none")]

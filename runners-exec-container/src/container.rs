@@ -4,13 +4,13 @@
 use crate::{
     engine::Engine,
     error::EngineError,
-    removal::{self, Removals},
+    removal::{self, Made, Removals},
 };
 use bollard::{
     body_full,
     container::LogOutput,
     errors::Error as Met,
-    models::{ContainerCreateBody, ContainerState},
+    models::{ContainerCreateBody, ContainerInspectResponse, ContainerState, NetworkConnectRequest},
     query_parameters::{
         AttachContainerOptionsBuilder, DownloadFromContainerOptionsBuilder, KillContainerOptionsBuilder,
         StatsOptionsBuilder, UploadToContainerOptionsBuilder, WaitContainerOptionsBuilder,
@@ -18,7 +18,11 @@ use bollard::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream::BoxStream};
-use std::{pin::pin, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    pin::pin,
+    time::Duration,
+};
 
 /// How often it is asked again whether a container has ended, after the engine broke off.
 const WAITS_MAX: usize = 10;
@@ -97,10 +101,36 @@ impl Container {
 
     /// How it is now.
     pub(crate) async fn state(&self) -> Result<ContainerState, EngineError> {
+        Ok(self.inspect().await?.state.unwrap_or_default())
+    }
+
+    /// Its address in a network, while it runs.
+    pub(crate) async fn address(&self, network: &str) -> Result<Option<String>, EngineError> {
+        let mut networks =
+            self.inspect().await?.network_settings.and_then(|found| found.networks).unwrap_or_default();
+        Ok(networks.remove(network).and_then(|found| found.ip_address).filter(|text| !text.is_empty()))
+    }
+
+    /// Where a folder of it that is a volume is on the machine of the engine, if that is told.
+    pub(crate) async fn place(&self, folder: &str) -> Option<PathBuf> {
+        let mounts = self.inspect().await.ok()?.mounts?;
+        mounts.into_iter().find_map(|mount| {
+            let below = Path::new(folder).strip_prefix(mount.destination?).ok()?;
+            Some(Path::new(&mount.source?).join(below))
+        })
+    }
+
+    /// Puts it into one more network.
+    pub(crate) async fn connect(&self, network: &str) -> Result<(), EngineError> {
+        let request = NetworkConnectRequest { container: self.id.clone(), endpoint_config: None };
+        let connected = self.engine.docker.connect_network(network, request);
+        self.engine.call("put a container into a network", connected).await
+    }
+
+    async fn inspect(&self) -> Result<ContainerInspectResponse, EngineError> {
         let none = None::<bollard::query_parameters::InspectContainerOptions>;
         let inspected = self.engine.docker.inspect_container(&self.id, none);
-        let found = self.engine.call("look at a container", inspected).await?;
-        Ok(found.state.unwrap_or_default())
+        self.engine.call("look at a container", inspected).await
     }
 
     /// How many processes it has, if the engine counts them.
@@ -136,7 +166,7 @@ impl Container {
 
     /// Kills it if it runs, and removes it with what it has written.
     pub(crate) async fn remove(mut self) -> Result<(), EngineError> {
-        let removed = removal::remove(&self.engine, &self.id).await;
+        let removed = removal::remove(&self.engine, &Made::Container(self.id.clone())).await;
         // The next sweep is what is left to do.
         self.is_removed = true;
         removed
@@ -146,7 +176,7 @@ impl Container {
 impl Drop for Container {
     fn drop(&mut self) {
         if !self.is_removed {
-            self.removals.begin(self.engine.clone(), self.id.clone());
+            self.removals.begin(self.engine.clone(), Made::Container(self.id.clone()));
         }
     }
 }

@@ -4,18 +4,20 @@
 use crate::{
     collect,
     command::ContainerJob,
+    companion::Companion,
     container::Container,
     ending::{Hints, Stop, exit_code},
     engine::Engine,
     error::EngineError,
     policy::{Admitted, Policy},
     result::ContainerResult,
+    room,
     text::TextStream,
     within::within,
 };
 use bollard::{container::LogOutput, errors::Error as Met, models::ContainerState};
 use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
-use runners_core::{Attempt, Clock, Fault, sleep};
+use runners_core::{Attempt, Fault, sleep};
 use std::{
     pin::{Pin, pin},
     sync::{Mutex, PoisonError},
@@ -26,10 +28,6 @@ use std::{
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// In how many looks in a row there are as many processes as there may be, until the container is stopped.
 const LOOKS_MAX: u32 = 4;
-/// How often its output is measured at most; a large one less often.
-const MEASURE_EVERY: Duration = Duration::from_secs(5);
-/// How long it is left alone after a measurement, in the time that that took.
-const MEASURE_PAUSE: u32 = 10;
 /// How long what it has said may still take to arrive once it has ended.
 const LOG_TAIL_WITHIN: Duration = Duration::from_secs(5);
 /// How long a container may take to end that was killed.
@@ -43,6 +41,8 @@ pub(crate) struct Course<'a> {
     pub(crate) job: &'a ContainerJob,
     pub(crate) admitted: &'a Admitted,
     pub(crate) attempt: &'a Attempt,
+    /// The browser beside it, if one was started.
+    pub(crate) companion: Option<&'a Companion>,
 }
 
 impl Course<'_> {
@@ -70,6 +70,9 @@ impl Course<'_> {
         let mut notes = collected.notes;
         if !matches!(code, Ok(0)) {
             notes.extend(hints.lock().unwrap_or_else(PoisonError::into_inner).notes(self.admitted));
+            if let Some(companion) = self.companion {
+                notes.extend(companion.note().await);
+            }
         }
         for note in &notes {
             self.attempt.log(format!("{note}\n"));
@@ -97,9 +100,13 @@ impl Course<'_> {
             () = self.attempt.cancelled() => Stop::Cancelled,
             () = sleep(clock, self.admitted.resources.time) => Stop::Time,
             () = self.watch_processes(container) => Stop::Processes,
-            () = self.watch_output(container) => Stop::Output,
+            () = room::is_full(self.engine, container, self.job, self.policy) => Stop::Output,
         };
-        let state = self.stop(container, ended).await?;
+        let state = match stop {
+            // While it is asked, it would go on writing.
+            Stop::Output => self.kill(container, ended).await?,
+            _ => self.stop(container, ended).await?,
+        };
         Ok((Some(stop), state))
     }
 
@@ -115,6 +122,15 @@ impl Course<'_> {
             return state;
         }
         self.attempt.log("the container did not end when it was told to, and is killed\n");
+        self.kill(container, ended).await
+    }
+
+    async fn kill(
+        &self,
+        container: &Container,
+        ended: Pin<&mut impl Future<Output = Result<ContainerState, EngineError>>>,
+    ) -> Result<ContainerState, EngineError> {
+        let clock = &*self.engine.clock;
         container.signal("SIGKILL").await?;
         match within(clock, KILL_WITHIN, ended).await {
             Some(state) => state,
@@ -153,20 +169,6 @@ impl Course<'_> {
             let processes = container.processes().await;
             let is_full = processes.is_some_and(|processes| processes >= self.admitted.resources.processes);
             looks = if is_full { looks + 1 } else { 0 };
-        }
-    }
-
-    /// Completes once its output is larger than it may be.
-    async fn watch_output(&self, container: &Container) {
-        let clock: &dyn Clock = &*self.engine.clock;
-        let mut pause = MEASURE_EVERY;
-        loop {
-            sleep(clock, pause).await;
-            let began = clock.boot();
-            if let Ok(false) = collect::is_within(container, self.job, self.policy).await {
-                return;
-            }
-            pause = MEASURE_EVERY.max(clock.boot().since(began) * MEASURE_PAUSE);
         }
     }
 }

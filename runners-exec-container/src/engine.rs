@@ -14,6 +14,9 @@ pub(crate) const CALL_WITHIN: Duration = Duration::from_secs(60);
 /// How long the client of the engine waits for an answer to begin, in seconds: a container may run for long.
 const CLIENT_SECONDS: u64 = 8 * 24 * 3600;
 
+/// What Docker is called.
+const DOCKER: &str = "docker";
+
 /// Where an engine is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -62,6 +65,13 @@ pub struct EngineVersion {
     pub name: String,
     /// Its version.
     pub version: String,
+}
+
+impl EngineVersion {
+    /// Whether it is Docker itself.
+    pub(crate) fn is_docker(&self) -> bool {
+        self.name == DOCKER
+    }
 }
 
 /// A connection to an engine. Clones share it.
@@ -126,7 +136,7 @@ impl Engine {
 fn version_of(version: SystemVersion) -> EngineVersion {
     let parts = version.components.unwrap_or_default();
     let is_podman = parts.iter().any(|part| part.name.to_lowercase().contains("podman"));
-    let name = if is_podman { "podman" } else { "docker" }.to_owned();
+    let name = if is_podman { "podman" } else { DOCKER }.to_owned();
     EngineVersion { name, version: version.version.unwrap_or_default() }
 }
 

@@ -2,14 +2,18 @@
 //! whatever comes.
 
 use crate::{
+    bridge::Reach,
+    browser::{BrowserImage, BrowserSource},
     command::ContainerJob,
+    companion::Companion,
     container::Container,
     course::Course,
     credentials::RegistryCredentials,
     engine::{Engine, EngineAddress, EngineVersion},
     error::EngineError,
+    image::ImageReference,
     paths,
-    plan::{self, Occasion},
+    plan::{self, Beside, Mark, Occasion, Owner},
     policy::{Admitted, OfferedNetwork, Policy},
     provide::{Provided, provide},
     removal::{Removals, sweep},
@@ -17,7 +21,7 @@ use crate::{
     tarball,
 };
 use bollard::query_parameters::InspectNetworkOptions;
-use runners_core::{Attempt, Clock, Executor, Fault, SystemClock};
+use runners_core::{Attempt, Clock, Executor, Fault, Random, SystemClock, SystemRandom};
 use std::{fmt::Debug, sync::Arc};
 
 /// Runs each job in a container of its own. Clones share the engine.
@@ -26,7 +30,7 @@ pub struct ContainerExecutor {
     engine: Engine,
     policy: Arc<Policy>,
     credentials: RegistryCredentials,
-    owner: String,
+    owner: Owner,
     removals: Removals,
     warned: Option<Arc<dyn Warned>>,
 }
@@ -40,7 +44,15 @@ pub struct ContainerExecutorBuilder {
     credentials: RegistryCredentials,
     owner: String,
     clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
     warned: Option<Arc<dyn Warned>>,
+}
+
+/// Everything that the container of a job needs to be there.
+#[derive(Debug)]
+struct Prepared {
+    image: Provided,
+    companion: Option<Companion>,
 }
 
 /// Is told what an operator should know of, such as an image of another release line.
@@ -59,6 +71,7 @@ impl ContainerExecutor {
             credentials: RegistryCredentials::default(),
             owner: owner.into(),
             clock: Arc::new(SystemClock::default()),
+            random: Arc::new(SystemRandom::default()),
             warned: None,
         }
     }
@@ -70,19 +83,26 @@ impl ContainerExecutor {
     }
 
     /// What a runner with this executor is labelled with: `container`, the engine as `container=docker` and
-    /// its version as `container=docker-28`; `container-browser` if jobs may ask for one.
+    /// its version as `container=docker-28`; `container-browser`, and that with each of their names as
+    /// `container-browser=chromium`, if jobs may ask for one.
     #[must_use]
     pub fn labels(&self) -> Vec<String> {
         let EngineVersion { name, version } = self.engine();
         let line = version.split('.').next().unwrap_or_default();
         let mut labels = vec!["container".to_owned(), format!("container={name}")];
         labels.push(format!("container={name}-{line}"));
-        labels.extend(self.policy.browser.iter().map(|_| "container-browser".to_owned()));
+        let browsers = &self.policy.browsers;
+        labels.extend(browsers.first().map(|_| "container-browser".to_owned()));
+        labels.extend(browsers.iter().map(|browser| format!("container-browser={}", browser.name)));
         labels
     }
 
-    /// Removes the containers that an earlier start of the same runner has left, and tells how many there
-    /// were. Call it before the runner starts, and never while another one of that name executes.
+    /// Removes what other starts of the same runner have left, containers and their networks, and tells how
+    /// many containers there were. Those of this start stay.
+    ///
+    /// Call it once the runner has [connected](runners_core::Notice::Connected): then whatever other process
+    /// is this runner too has been displaced, and holds nothing any more. Before that, it may be the one that
+    /// counts, and what it runs is not left over.
     ///
     /// # Errors
     /// [`EngineError`].
@@ -109,19 +129,70 @@ impl ContainerExecutor {
         admitted.map_err(|problems| Fault::permanent("invalid", problems.to_string()))
     }
 
-    /// Everything up to the start: the network is what it should be, and the image is there.
-    async fn prepare(&self, admitted: &Admitted, attempt: &Attempt) -> Result<Provided, Fault> {
+    /// Everything up to the start: the network is what it should be, the image is there, and so is a
+    /// browser that is started for it.
+    async fn prepare(
+        &self,
+        admitted: &Admitted,
+        occasion: &Occasion<'_>,
+        attempt: &Attempt,
+    ) -> Result<Prepared, Fault> {
         if let Some(network) = &admitted.network {
             self.check_network(network).await?;
         }
-        let (engine, policy) = (&self.engine, &*self.policy);
-        let provided = provide(engine, policy, &self.credentials, &admitted.image, attempt).await?;
+        let told = |line| attempt.log(line);
+        attempt.progress(format!("preparing {}", admitted.image));
+        let image = self.provide(&admitted.image, &told).await?;
+        let Some(browser) = &admitted.browser else { return Ok(Prepared { image, companion: None }) };
+        let BrowserSource::Image(wanted) = &browser.source else {
+            return Ok(Prepared { image, companion: None });
+        };
+        let wrong = |message| Fault::permanent("invalid", format!("/browser: {message}"));
+        let reference = wanted.reference().map_err(wrong)?;
+        let provided = self.provide(&reference, &told).await?;
+        attempt.progress(format!("starting the browser {}", browser.name));
+        let network = admitted.network.as_ref().map(|network| &*network.name);
+        let of = (occasion.mark(), Reach::Itself);
+        let companion = self.accompany(of, (wanted, &provided), network).await?;
+        let known_as = provided.digest.as_ref().unwrap_or(&provided.id);
+        attempt.log(format!("the browser {} is ready: {reference}, {known_as}\n", browser.name));
+        Ok(Prepared { image, companion: Some(companion) })
+    }
+
+    /// Sees to it that an image is there.
+    pub(crate) async fn provide(
+        &self,
+        image: &ImageReference,
+        told: &(dyn Fn(String) + Send + Sync),
+    ) -> Result<Provided, Fault> {
+        let provided = provide(&self.engine, &self.policy, &self.credentials, image, told).await?;
         if let Some(warning) = &provided.warning {
-            attempt.log(format!("{warning}\n"));
-            tracing::warn!(image = %admitted.image, "{warning}");
+            told(format!("{warning}\n"));
+            tracing::warn!(%image, "{warning}");
             self.warned.iter().for_each(|warned| warned.warned(warning));
         }
         Ok(provided)
+    }
+
+    /// Starts a browser.
+    pub(crate) async fn accompany(
+        &self,
+        of: (Mark, Reach),
+        browser: (&BrowserImage, &Provided),
+        network: Option<&str>,
+    ) -> Result<Companion, Fault> {
+        let by = (&self.engine, &self.removals, &*self.policy);
+        Companion::start(by, of, browser, network).await
+    }
+
+    /// By what everything is known that is for this start, and for no attempt.
+    pub(crate) fn mark(&self) -> Mark {
+        self.owner.mark()
+    }
+
+    /// Whether this process reaches the networks of the engine.
+    pub(crate) fn is_reached_from_here(&self) -> bool {
+        cfg!(target_os = "linux") && self.engine.socket().is_some()
     }
 
     /// Whether nobody in a network reaches link-local addresses and metadata through it.
@@ -146,47 +217,76 @@ impl ContainerExecutor {
         &self,
         job: &ContainerJob,
         admitted: &Admitted,
-        provided: &Provided,
+        occasion: &Occasion<'_>,
+        prepared: &Prepared,
         attempt: &Attempt,
     ) -> Result<ContainerResult, Fault> {
-        let occasion = Occasion::of(attempt, job, &self.owner).map_err(|name| {
-            let message =
-                format!("/secrets/{name}: the options of the job do not name it: name it there too");
-            Fault::permanent("invalid", message)
-        })?;
-        let body = plan::container(job, admitted, &self.policy, &occasion, &provided.id);
+        let Prepared { image, companion } = prepared;
+        let beside = companion.as_ref().map(Companion::beside).or_else(|| running(admitted));
+        let body =
+            plan::container(job, admitted, &self.policy, occasion, &image.id, (&self.engine.version, beside));
         let container = Container::create(&self.engine, &self.removals, body).await?;
         let wrong = |error: std::io::Error| Fault::permanent("invalid", format!("/input: {error}"));
         let course = async {
-            container.put(paths::HOME, tarball::home(job, &occasion).map_err(wrong)?).await?;
+            if let Some((network, _)) = admitted.network.as_ref().zip(companion.as_ref()) {
+                container.connect(&network.name).await?;
+            }
+            container.put(paths::HOME, tarball::home(job, occasion).map_err(wrong)?).await?;
             if let Some(output) = &job.output {
                 container.put(output, tarball::open_folder().map_err(wrong)?).await?;
             }
-            let (engine, policy) = (&self.engine, &*self.policy);
-            Course { engine, policy, job, admitted, attempt }.run(&container).await
+            let (engine, policy, companion) = (&self.engine, &*self.policy, companion.as_ref());
+            Course { engine, policy, job, admitted, attempt, companion }.run(&container).await
         };
         let ended = course.await;
-        if let Err(error) = container.remove().await {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "a container could not be removed: the next start of this runner does");
-        }
+        told(container.remove().await);
         let result = ended?;
-        Ok(ContainerResult { image: admitted.image.to_string(), image_id: provided.id.clone(), ..result })
+        Ok(ContainerResult {
+            image: admitted.image.to_string(),
+            image_id: image.id.clone(),
+            image_digest: image.digest.clone(),
+            ..result
+        })
     }
 }
 
 impl Executor<ContainerJob> for ContainerExecutor {
     async fn execute(&self, job: ContainerJob, attempt: Attempt) -> Result<ContainerResult, Fault> {
         let admitted = self.admit(&job, &attempt)?;
-        let provided = tokio::select! {
+        let occasion = Occasion::of(&attempt, &job, &self.owner).map_err(|name| {
+            let message =
+                format!("/secrets/{name}: the options of the job do not name it: name it there too");
+            Fault::permanent("invalid", message)
+        })?;
+        let prepared = tokio::select! {
             biased;
             () = attempt.cancelled() => {
                 return Err(Fault::permanent("cancelled", "cancelled before the container started"));
             }
-            provided = self.prepare(&admitted, &attempt) => provided?,
+            prepared = self.prepare(&admitted, &occasion, &attempt) => prepared?,
         };
         attempt.progress(format!("running {}", admitted.image));
-        self.run(&job, &admitted, &provided, &attempt).await
+        let ended = self.run(&job, &admitted, &occasion, &prepared, &attempt).await;
+        if let Some(companion) = prepared.companion {
+            told(companion.remove().await);
+        }
+        ended
+    }
+}
+
+/// The browser that runs anyway, if a job is to have it.
+fn running(admitted: &Admitted) -> Option<Beside<'_>> {
+    match admitted.browser.as_ref().map(|browser| &browser.source) {
+        Some(BrowserSource::Running { url, .. }) => Some(Beside { url, bridge: None }),
+        _ => None,
+    }
+}
+
+/// Tells that something was not removed.
+fn told(removed: Result<(), EngineError>) {
+    if let Err(error) = removed {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, "a container was not removed: the next start of this runner does");
     }
 }
 
@@ -215,6 +315,12 @@ impl ContainerExecutorBuilder {
         self
     }
 
+    /// Draws from another source of chance.
+    pub fn random(mut self, random: impl Random) -> Self {
+        self.random = Arc::new(random);
+        self
+    }
+
     /// Who is told what an operator should know of.
     pub fn warned(mut self, warned: Arc<dyn Warned>) -> Self {
         self.warned = Some(warned);
@@ -229,7 +335,10 @@ impl ContainerExecutorBuilder {
     /// # Cancel safety
     /// Dropping the future has no effect.
     pub async fn connect(self) -> Result<ContainerExecutor, EngineError> {
-        let Self { address, policy, credentials, owner, clock, warned } = self;
+        let Self { address, policy, credentials, owner, clock, random, warned } = self;
+        let mut start = [0; 8];
+        random.fill(&mut start);
+        let owner = Owner { runner: owner, start: format!("{:016x}", u64::from_be_bytes(start)) };
         let engine = Engine::connect(address, clock).await?;
         let (policy, removals) = (Arc::new(policy), Removals::default());
         Ok(ContainerExecutor { engine, policy, credentials, owner, removals, warned })

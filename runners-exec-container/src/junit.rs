@@ -1,11 +1,12 @@
 //! JUnit files as test suites of many languages write them: counted by their cases, since what they say of
 //! their counts differs.
 
-use crate::result::{FailedTest, TestSummary};
+use crate::result::{TestCase, TestState, TestSummary};
 use quick_xml::{
     Reader, XmlVersion,
     events::{BytesStart, Event},
 };
+use std::time::Duration;
 
 /// The most events of a file that are looked at.
 const EVENTS_MAX: usize = 2_000_000;
@@ -14,21 +15,21 @@ const EVENTS_MAX: usize = 2_000_000;
 pub(crate) fn read(text: &str) -> Option<TestSummary> {
     let mut reader = Reader::from_str(text);
     let mut summary = TestSummary::default();
-    let (mut case, mut is_suite): (Option<Case>, bool) = (None, false);
+    let (mut case, mut is_suite): (Option<TestCase>, bool) = (None, false);
     for _ in 0..EVENTS_MAX {
         match reader.read_event().ok()? {
             Event::Start(tag) => match tag.local_name().as_ref() {
                 b"testsuite" | b"testsuites" => is_suite = true,
-                b"testcase" => case = Some(Case::of(&tag)),
-                name => case.iter_mut().for_each(|case| case.ends(name, &tag)),
+                b"testcase" => case = Some(read_case(&tag)),
+                name => case.iter_mut().for_each(|case| end(case, name, &tag)),
             },
             Event::Empty(tag) => match tag.local_name().as_ref() {
                 b"testsuite" | b"testsuites" => is_suite = true,
-                b"testcase" => Case::of(&tag).count(&mut summary),
-                name => case.iter_mut().for_each(|case| case.ends(name, &tag)),
+                b"testcase" => count(&mut summary, read_case(&tag)),
+                name => case.iter_mut().for_each(|case| end(case, name, &tag)),
             },
             Event::End(tag) if tag.local_name().as_ref() == b"testcase" => {
-                case.take().into_iter().for_each(|case| case.count(&mut summary));
+                case.take().into_iter().for_each(|case| count(&mut summary, case));
             }
             Event::Eof => return is_suite.then_some(summary),
             _ => {}
@@ -37,57 +38,44 @@ pub(crate) fn read(text: &str) -> Option<TestSummary> {
     None
 }
 
-/// A test while it is read.
-struct Case {
-    test: FailedTest,
-    end: End,
+fn read_case(tag: &BytesStart<'_>) -> TestCase {
+    // Seconds, with a comma for the thousands as some write them.
+    let seconds = attribute(tag, "time").replace(',', "").parse::<f64>().ok();
+    let seconds = seconds.filter(|seconds| (0.0..1e9).contains(seconds));
+    TestCase {
+        class: attribute(tag, "classname"),
+        name: attribute(tag, "name"),
+        duration_ms: seconds.map(|seconds| Duration::from_secs_f64(seconds).as_millis() as u64),
+        ..TestCase::default()
+    }
 }
 
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum End {
-    Passed,
-    Skipped,
-    Failed,
-    Errored,
+/// Takes what an element in a test says of its end; the worst counts.
+fn end(case: &mut TestCase, name: &[u8], tag: &BytesStart<'_>) {
+    let state = match name {
+        b"skipped" => TestState::Skipped,
+        b"failure" => TestState::Failed,
+        b"error" => TestState::Errored,
+        _ => return,
+    };
+    if state > case.state {
+        case.state = state;
+        case.message = attribute(tag, "message");
+    }
 }
 
-impl Case {
-    fn of(tag: &BytesStart<'_>) -> Self {
-        let test = FailedTest {
-            class: attribute(tag, "classname"),
-            name: attribute(tag, "name"),
-            message: String::new(),
-        };
-        Self { test, end: End::Passed }
+fn count(summary: &mut TestSummary, case: TestCase) {
+    summary.total += 1;
+    match case.state {
+        TestState::Passed => {}
+        TestState::Skipped => summary.skipped += 1,
+        TestState::Failed => summary.failed += 1,
+        TestState::Errored => summary.errored += 1,
     }
-
-    fn ends(&mut self, name: &[u8], tag: &BytesStart<'_>) {
-        let end = match name {
-            b"skipped" => End::Skipped,
-            b"failure" => End::Failed,
-            b"error" => End::Errored,
-            _ => return,
-        };
-        if end > self.end {
-            self.end = end;
-            self.test.message = attribute(tag, "message");
-        }
-    }
-
-    fn count(self, summary: &mut TestSummary) {
-        summary.total += 1;
-        match self.end {
-            End::Passed => return,
-            End::Skipped => {
-                summary.skipped += 1;
-                return;
-            }
-            End::Failed => summary.failed += 1,
-            End::Errored => summary.errored += 1,
-        }
-        if summary.failures.len() < TestSummary::FAILED_MAX {
-            summary.failures.push(self.test);
-        }
+    let is_failure = case.state.is_failure();
+    let most = if is_failure { TestSummary::FAILED_MAX } else { TestSummary::OTHERS_MAX };
+    if summary.cases.iter().filter(|told| told.state.is_failure() == is_failure).count() < most {
+        summary.cases.push(case);
     }
 }
 
@@ -97,7 +85,7 @@ fn attribute(tag: &BytesStart<'_>, name: &str) -> String {
     let value =
         found.and_then(|found| Some(found.normalized_value(XmlVersion::Implicit1_0).ok()?.into_owned()));
     let mut value = value.unwrap_or_default();
-    let mut end = value.len().min(FailedTest::MESSAGE_BYTES_MAX);
+    let mut end = value.len().min(TestCase::MESSAGE_BYTES_MAX);
     while !value.is_char_boundary(end) {
         end -= 1;
     }
@@ -112,15 +100,19 @@ mod tests {
     #[test]
     fn cases_are_counted_and_failures_told() {
         let text = r#"<?xml version="1.0"?><testsuites><testsuite name="s" tests="9">
-            <testcase classname="shop" name="buys"/>
+            <testcase classname="shop" name="buys" time="1,002.5"/>
             <testcase classname="shop" name="pays"><failure message="1 &lt; 2">trace</failure></testcase>
             <testcase name="sends"><error message="no server"/><system-out>x</system-out></testcase>
             <testcase name="later"><skipped/></testcase>
         </testsuite></testsuites>"#;
         let summary = read(text).unwrap();
         assert_eq!((summary.total, summary.failed, summary.errored, summary.skipped), (4, 1, 1, 1));
-        let told: Vec<_> = summary.failures.iter().map(|test| (&*test.name, &*test.message)).collect();
+        let told: Vec<_> = summary.failures().map(|test| (&*test.name, &*test.message)).collect();
         assert_eq!(told, [("pays", "1 < 2"), ("sends", "no server")]);
+        let states: Vec<_> = summary.cases.iter().map(|test| test.state).collect();
+        use TestState::{Errored, Failed, Passed, Skipped};
+        assert_eq!(states, [Passed, Failed, Errored, Skipped]);
+        assert_eq!(summary.cases[0].duration_ms, Some(1_002_500));
     }
 
     #[test]
@@ -134,8 +126,11 @@ mod tests {
     #[test]
     fn what_is_told_is_bounded() {
         let failed = format!(r#"<testcase name="a"><failure message="{}"/></testcase>"#, "é".repeat(1000));
-        let summary = read(&format!("<testsuite>{}</testsuite>", failed.repeat(60))).unwrap();
-        assert_eq!((summary.failed, summary.failures.len()), (60, TestSummary::FAILED_MAX));
-        assert_eq!(summary.failures[0].message.len(), FailedTest::MESSAGE_BYTES_MAX);
+        let passed = r#"<testcase name="b" time="x"/>"#.repeat(250);
+        let summary = read(&format!("<testsuite>{passed}{}</testsuite>", failed.repeat(110))).unwrap();
+        let told = (summary.failures().count(), summary.cases.len());
+        assert_eq!((summary.total, summary.failed), (360, 110));
+        assert_eq!(told, (TestSummary::FAILED_MAX, TestSummary::FAILED_MAX + TestSummary::OTHERS_MAX));
+        assert_eq!(summary.failures().next().unwrap().message.len(), TestCase::MESSAGE_BYTES_MAX);
     }
 }

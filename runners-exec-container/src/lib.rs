@@ -3,9 +3,12 @@
 //!
 #![doc = include_str!("../README.md")]
 
+mod bridge;
+mod browser;
 mod check;
 mod collect;
 mod command;
+mod companion;
 mod compatibility;
 mod container;
 mod course;
@@ -22,10 +25,13 @@ mod policy;
 mod provide;
 mod removal;
 mod result;
+mod room;
+mod shared;
 mod tarball;
 mod text;
 mod within;
 
+pub use browser::{BrowserImage, BrowserSource, OfferedBrowser, WantedBrowser};
 pub use check::{Problem, Problems};
 pub use command::{ContainerJob, Limits, Mount, SecretAs};
 pub use credentials::{CredentialsError, RegistryCredentials};
@@ -33,5 +39,6 @@ pub use engine::{EngineAddress, EngineVersion};
 pub use error::EngineError;
 pub use executor::{ContainerExecutor, ContainerExecutorBuilder, Warned};
 pub use image::{ImageReference, ImageReferenceError};
-pub use policy::{AllowedMount, OfferedBrowser, OfferedNetwork, Policy, PullPolicy, Resources};
-pub use result::{ContainerResult, FailedTest, TestSummary};
+pub use policy::{AllowedMount, OfferedNetwork, Policy, PullPolicy, Resources};
+pub use result::{ContainerResult, TestCase, TestState, TestSummary};
+pub use shared::ContainerBrowser;

@@ -2,13 +2,17 @@
 //! without one.
 
 use crate::{
+    browser::BrowserImage,
     command::{ContainerJob, SecretAs},
+    engine::EngineVersion,
     paths,
-    policy::{Admitted, Policy},
+    policy::{Admitted, Policy, Resources},
+    provide::Provided,
 };
 use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountBindOptions,
-    MountBindOptionsPropagationEnum, MountType, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, Mount, MountBindOptions,
+    MountBindOptionsPropagationEnum, MountType, NetworkingConfig, ResourcesUlimits, RestartPolicy,
+    RestartPolicyNameEnum,
 };
 use runners_core::{Attempt, FencingToken, Secret};
 use std::collections::{BTreeMap, HashMap};
@@ -17,20 +21,39 @@ use std::collections::{BTreeMap, HashMap};
 pub(crate) const LEASE_LABEL: &str = "dev.runners.lease";
 /// The label with the runner that has made a container.
 pub(crate) const OWNER_LABEL: &str = "dev.runners.owner";
+/// The label with the start of that runner.
+pub(crate) const START_LABEL: &str = "dev.runners.start";
+
+/// What that of the lease says of what is for no attempt.
+const NO_LEASE: &str = "none";
+
+/// What the container of a job is called in the network that it shares with its browser.
+const JOB_ALIAS: &str = "job";
+/// What its browser is called there.
+const BROWSER_ALIAS: &str = "browser";
+
+/// Who makes containers.
+#[derive(Clone, Debug)]
+pub(crate) struct Owner {
+    /// The runner, the same at each of its starts.
+    pub(crate) runner: String,
+    /// This start of it.
+    pub(crate) start: String,
+}
 
 /// For which attempt a container is.
 #[derive(Clone, Debug)]
 pub(crate) struct Occasion<'a> {
     pub(crate) token: FencingToken,
     pub(crate) number: u32,
-    pub(crate) owner: &'a str,
+    pub(crate) owner: &'a Owner,
     /// The secrets of the job that it asks for, by name.
     pub(crate) secrets: BTreeMap<String, Secret>,
 }
 
 impl<'a> Occasion<'a> {
     /// Takes of an attempt what its container needs. A secret that the job does not name is told.
-    pub(crate) fn of(attempt: &Attempt, job: &ContainerJob, owner: &'a str) -> Result<Self, String> {
+    pub(crate) fn of(attempt: &Attempt, job: &ContainerJob, owner: &'a Owner) -> Result<Self, String> {
         let mut secrets = BTreeMap::new();
         for name in job.secrets.keys() {
             let Some(secret) = attempt.secret(name) else { return Err(name.clone()) };
@@ -38,6 +61,44 @@ impl<'a> Occasion<'a> {
         }
         Ok(Self { token: attempt.token(), number: attempt.number(), owner, secrets })
     }
+
+    /// By what everything is known that is made for it.
+    pub(crate) fn mark(&self) -> Mark {
+        let lease = self.token.to_string();
+        Mark { name: format!("runners-{}", lease.replace('/', "-")), labels: self.owner.labels(&lease) }
+    }
+}
+
+impl Owner {
+    /// By what everything is known that is made for this start of it, and for no attempt.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { name: format!("runners-{}", self.start), labels: self.labels(NO_LEASE) }
+    }
+
+    fn labels(&self, lease: &str) -> HashMap<String, String> {
+        HashMap::from([
+            (LEASE_LABEL.to_owned(), lease.to_owned()),
+            (OWNER_LABEL.to_owned(), self.runner.clone()),
+            (START_LABEL.to_owned(), self.start.clone()),
+        ])
+    }
+}
+
+/// By what something is known at an engine.
+#[derive(Clone, Debug)]
+pub(crate) struct Mark {
+    /// Like nothing else there.
+    pub(crate) name: String,
+    pub(crate) labels: HashMap<String, String>,
+}
+
+/// The browser that a container is told of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beside<'a> {
+    /// Where its WebDriver is.
+    pub(crate) url: &'a str,
+    /// The network that both share, if it was made for them.
+    pub(crate) bridge: Option<&'a str>,
 }
 
 /// The container of a job, made of the image with that id.
@@ -47,42 +108,113 @@ pub(crate) fn container(
     policy: &Policy,
     occasion: &Occasion<'_>,
     image_id: &str,
+    (engine, beside): (&EngineVersion, Option<Beside<'_>>),
 ) -> ContainerCreateBody {
     let words = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
     // With a program of its own, the arguments of the image mean nothing.
     let args = words(&job.args).or_else(|| (!job.command.is_empty()).then(Vec::new));
-    let labels = [
-        (LEASE_LABEL.to_owned(), occasion.token.to_string()),
-        (OWNER_LABEL.to_owned(), occasion.owner.to_owned()),
-    ];
     let mut volumes = vec![paths::HOME.to_owned()];
     volumes.extend(job.output.clone());
+    let bridge = beside.and_then(|beside| beside.bridge);
+    let offered = admitted.network.as_ref().map(|network| &*network.name);
+    let folders = job.writable.iter().map(String::as_str).chain([paths::TEMPORARY]).collect();
+    let confines = Confines {
+        engine,
+        resources: admitted.resources,
+        user: &admitted.user,
+        folders,
+        file_bytes_max: policy.output_file_bytes_max.max(admitted.resources.writable_bytes),
+        mounts: admitted.mounts.iter().map(bind).collect(),
+        network: bridge.or(offered),
+        init: policy.init,
+    };
     ContainerCreateBody {
         image: Some(image_id.to_owned()),
         entrypoint: words(&job.command),
         cmd: args,
-        env: Some(variables(job, admitted, occasion)),
+        env: Some(variables(job, admitted, occasion, beside.map(|beside| beside.url))),
         user: Some(admitted.user.clone()),
         working_dir: job.working_directory.clone(),
-        labels: Some(HashMap::from(labels)),
+        labels: Some(occasion.mark().labels),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         volumes: Some(volumes),
-        host_config: Some(host(job, admitted, policy)),
+        networking_config: bridge.map(|bridge| called(bridge, JOB_ALIAS)),
+        host_config: Some(host(confines)),
         ..ContainerCreateBody::default()
     }
 }
 
+/// The container of a browser, in the network of one attempt. It is kept apart as that of a job is, and
+/// writes nothing but what counts as memory.
+pub(crate) fn browser(
+    browser: &BrowserImage,
+    provided: &Provided,
+    policy: &Policy,
+    mark: Mark,
+    (engine, bridge): (&EngineVersion, &str),
+) -> ContainerCreateBody {
+    // That of the image, which knows its files, unless it is root's.
+    let user = provided.user.as_deref().unwrap_or(&policy.user);
+    let confines = Confines {
+        engine,
+        resources: browser.resources,
+        user,
+        folders: vec![paths::TEMPORARY],
+        file_bytes_max: browser.resources.writable_bytes,
+        mounts: Vec::new(),
+        network: Some(bridge),
+        init: policy.init,
+    };
+    ContainerCreateBody {
+        image: Some(provided.id.clone()),
+        env: Some(vec![format!("HOME={}", paths::TEMPORARY)]),
+        user: Some(user.to_owned()),
+        labels: Some(mark.labels),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        networking_config: Some(called(bridge, BROWSER_ALIAS)),
+        host_config: Some(host(confines)),
+        ..ContainerCreateBody::default()
+    }
+}
+
+/// Has a container be found in a network by a name.
+fn called(network: &str, alias: &str) -> NetworkingConfig {
+    let endpoint = EndpointSettings { aliases: Some(vec![alias.to_owned()]), ..EndpointSettings::default() };
+    NetworkingConfig { endpoints_config: Some(HashMap::from([(network.to_owned(), endpoint)])) }
+}
+
+/// Within what a container is kept.
+#[derive(Debug)]
+struct Confines<'a> {
+    engine: &'a EngineVersion,
+    resources: Resources,
+    user: &'a str,
+    /// What is empty and can be written to.
+    folders: Vec<&'a str>,
+    file_bytes_max: u64,
+    mounts: Vec<Mount>,
+    /// None at all unless there is one.
+    network: Option<&'a str>,
+    init: bool,
+}
+
 /// What keeps a container apart from its machine.
-fn host(job: &ContainerJob, admitted: &Admitted, policy: &Policy) -> HostConfig {
-    let resources = admitted.resources;
+fn host(confines: Confines<'_>) -> HostConfig {
+    let resources = confines.resources;
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let memory = Some(number(resources.memory_bytes));
-    // Some engines give a folder that is in the image the mode that it has there: its owner can write to it.
-    let owner = format!("uid={}", admitted.user.replace(':', ",gid="));
-    let tmpfs = format!("rw,exec,nosuid,nodev,mode=1777,{owner},size={}", resources.writable_bytes);
-    let folders = job.writable.iter().map(String::as_str).chain([paths::TEMPORARY]);
-    let file_bytes_max = number(policy.output_file_bytes_max.max(resources.writable_bytes));
+    // Docker gives a folder that is in the image the mode that it has there: its owner can write to it.
+    // podman does not, and takes no owner. A name is the image's business.
+    let is_number = confines.user.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+    let owner = if is_number && confines.engine.is_docker() {
+        format!(",uid={}", confines.user.replace(':', ",gid="))
+    } else {
+        String::new()
+    };
+    let tmpfs = format!("rw,exec,nosuid,nodev,mode=1777{owner},size={}", resources.writable_bytes);
+    let tmpfs = confines.folders.into_iter().map(|folder| (folder.to_owned(), tmpfs.clone())).collect();
     let limit = |name: &str, most: i64| ResourcesUlimits {
         name: Some(name.to_owned()),
         soft: Some(most),
@@ -99,12 +231,12 @@ fn host(job: &ContainerJob, admitted: &Admitted, policy: &Policy) -> HostConfig 
         nano_cpus: Some(number(resources.cpu_millis.saturating_mul(1_000_000))),
         pids_limit: Some(number(resources.processes)),
         shm_size: Some(number(resources.shared_memory_bytes)),
-        tmpfs: Some(folders.map(|folder| (folder.to_owned(), tmpfs.clone())).collect()),
-        mounts: Some(admitted.mounts.iter().map(bind).collect()),
-        network_mode: Some(admitted.network.as_ref().map_or("none", |network| &network.name).to_owned()),
+        tmpfs: Some(tmpfs),
+        mounts: Some(confines.mounts),
+        network_mode: Some(confines.network.unwrap_or("none").to_owned()),
         ipc_mode: Some("private".to_owned()),
-        init: Some(policy.init),
-        ulimits: Some(vec![limit("core", 0), limit("fsize", file_bytes_max)]),
+        init: Some(confines.init),
+        ulimits: Some(vec![limit("core", 0), limit("fsize", number(confines.file_bytes_max))]),
         // What it says goes to the log of its attempt, and nowhere on the machine.
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
         restart_policy: Some(RestartPolicy {
@@ -130,7 +262,12 @@ fn bind(mount: &crate::command::Mount) -> Mount {
     }
 }
 
-fn variables(job: &ContainerJob, admitted: &Admitted, occasion: &Occasion<'_>) -> Vec<String> {
+fn variables(
+    job: &ContainerJob,
+    admitted: &Admitted,
+    occasion: &Occasion<'_>,
+    browser_url: Option<&str>,
+) -> Vec<String> {
     let mut all = BTreeMap::from([("HOME", paths::TEMPORARY.to_owned())]);
     if let Some(network) = &admitted.network {
         all.extend(network.environment.iter().map(|(name, value)| (&**name, value.clone())));
@@ -150,8 +287,8 @@ fn variables(job: &ContainerJob, admitted: &Admitted, occasion: &Occasion<'_>) -
         ("RUNNERS_OUTPUT", output(job).to_owned()),
         ("RUNNERS_PARAMETERS", parameters),
     ]);
-    if let Some(url) = &admitted.browser_url {
-        all.insert("RUNNERS_WEBDRIVER_URL", url.clone());
+    if let Some(url) = browser_url {
+        all.insert("RUNNERS_WEBDRIVER_URL", url.to_owned());
     }
     all.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
 }
@@ -162,94 +299,4 @@ pub(crate) fn output(job: &ContainerJob) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::{AllowedMount, OfferedNetwork};
-    use runners_core::JobId;
-
-    fn planned(job: &ContainerJob, policy: &Policy) -> ContainerCreateBody {
-        let admitted = policy.admit(job, None, &[]).unwrap();
-        let secrets = job.secrets.keys().map(|name| (name.clone(), Secret::from_text("hunter2"))).collect();
-        let token = FencingToken { job: JobId::from_bytes([1; 16]), grant: 3 };
-        let occasion = Occasion { token, number: 2, owner: "rack-7", secrets };
-        container(job, &admitted, policy, &occasion, "sha256:1")
-    }
-
-    #[test]
-    fn a_job_that_says_nothing_is_kept_apart_from_everything() {
-        let plan = planned(&ContainerJob::of("a"), &Policy::default());
-        let host = plan.host_config.unwrap();
-        assert_eq!((host.readonly_rootfs, host.privileged), (Some(true), Some(false)));
-        assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
-        assert_eq!(host.cap_add, None);
-        assert_eq!(host.security_opt, Some(vec!["no-new-privileges".to_owned()]));
-        assert_eq!(host.network_mode.as_deref(), Some("none"));
-        assert_eq!(host.mounts, Some(Vec::new()));
-        assert_eq!((host.binds, host.devices), (None, None));
-        assert_eq!((host.pids_limit, host.memory), (Some(512), Some(1 << 30)));
-        assert_eq!(host.memory, host.memory_swap);
-        assert_eq!(plan.user.as_deref(), Some("65534:65534"));
-        assert!(host.tmpfs.unwrap()["/tmp"].contains("uid=65534,gid=65534,size=268435456"));
-        let labels = plan.labels.unwrap();
-        assert!(labels[LEASE_LABEL].starts_with("job_") && labels[LEASE_LABEL].ends_with("/3"));
-        assert_eq!(labels[OWNER_LABEL], "rack-7");
-    }
-
-    #[test]
-    fn a_program_of_its_own_takes_no_arguments_of_the_image() {
-        let job = ContainerJob { command: vec!["sh".into()], ..ContainerJob::of("a") };
-        let plan = planned(&job, &Policy::default());
-        assert_eq!((plan.entrypoint, plan.cmd), (Some(vec!["sh".to_owned()]), Some(Vec::new())));
-        let job = ContainerJob { args: vec!["x".into()], ..ContainerJob::of("a") };
-        let plan = planned(&job, &Policy::default());
-        assert_eq!((plan.entrypoint, plan.cmd), (None, Some(vec!["x".to_owned()])));
-    }
-
-    #[test]
-    fn variables_tell_the_job_where_everything_is() {
-        let job = ContainerJob {
-            environment: [("HOME".to_owned(), "/data".to_owned())].into(),
-            secrets: [
-                ("shop".to_owned(), SecretAs::Environment("PASSWORD".into())),
-                ("key".to_owned(), SecretAs::File("key".into())),
-            ]
-            .into(),
-            parameters: [("url".to_owned(), "http://shop".to_owned())].into(),
-            output: Some("/results".into()),
-            network: Some("inner".into()),
-            ..ContainerJob::of("a")
-        };
-        let proxy = [("HTTPS_PROXY".to_owned(), "http://proxy:3128".to_owned())].into();
-        let networks = vec![OfferedNetwork { name: "inner".into(), environment: proxy }];
-        let plan = planned(&job, &Policy { networks, ..Policy::default() });
-        let all = plan.env.unwrap();
-        for line in [
-            "HOME=/data",
-            "PASSWORD=hunter2",
-            "HTTPS_PROXY=http://proxy:3128",
-            "RUNNERS_OUTPUT=/results",
-            "RUNNERS_ATTEMPT=2",
-            r#"RUNNERS_PARAMETERS={"url":"http://shop"}"#,
-        ] {
-            assert!(all.iter().any(|told| told == line), "{line} in {all:?}");
-        }
-        assert_eq!(all.iter().filter(|told| told.contains("hunter2")).count(), 1);
-        assert_eq!(plan.host_config.unwrap().network_mode.as_deref(), Some("inner"));
-    }
-
-    #[test]
-    fn a_mount_is_read_only_unless_it_was_asked_for() {
-        let home = tempfile::tempdir().unwrap();
-        let mounts = vec![AllowedMount { path: home.path().into(), writable: true }];
-        let policy = Policy { mounts, ..Policy::default() };
-        let mount = |writable, target: &str| crate::Mount {
-            source: home.path().to_str().unwrap().to_owned(),
-            target: target.to_owned(),
-            writable,
-        };
-        let mounts = vec![mount(false, "/a"), mount(true, "/b")];
-        let job = ContainerJob { mounts, ..ContainerJob::of("a") };
-        let mounts = planned(&job, &policy).host_config.unwrap().mounts.unwrap();
-        assert_eq!([mounts[0].read_only, mounts[1].read_only], [Some(true), Some(false)]);
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 //! sense at all is in `check`; carrying it out is left to `plan`.
 
 use crate::{
+    browser::{BrowserSource, OfferedBrowser},
     check::Problems,
     command::{ContainerJob, Limits, Mount},
     image::ImageReference,
@@ -13,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-const MIB: u64 = 1 << 20;
+pub(crate) const MIB: u64 = 1 << 20;
 
 /// Where engines listen. Whoever reaches one of these has the machine.
 const SOCKETS: &[&str] = &[
@@ -38,8 +39,8 @@ pub struct Policy {
     pub mounts: Vec<AllowedMount>,
     /// Networks that jobs may ask for. None unless said otherwise.
     pub networks: Vec<OfferedNetwork>,
-    /// The browser whose address jobs may ask for.
-    pub browser: Option<OfferedBrowser>,
+    /// Browsers that jobs may ask for; the first is that of jobs that name none.
+    pub browsers: Vec<OfferedBrowser>,
     /// Whether jobs may run as root of their container, which still has no capabilities.
     pub allow_root: bool,
     /// The numbers of user and group of jobs that name none. Nobody, `65534:65534`, unless said otherwise.
@@ -102,16 +103,6 @@ pub struct OfferedNetwork {
     pub environment: BTreeMap<String, String>,
 }
 
-/// A browser beside the containers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "users build it")]
-pub struct OfferedBrowser {
-    /// The URL of its WebDriver, as it is reached in the network.
-    pub url: String,
-    /// The offered network that it is in.
-    pub network: String,
-}
-
 /// How much of everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "users build it")]
@@ -138,7 +129,7 @@ impl Default for Policy {
             demand_digests: false,
             mounts: Vec::new(),
             networks: Vec::new(),
-            browser: None,
+            browsers: Vec::new(),
             allow_root: false,
             user: "65534:65534".to_owned(),
             init: true,
@@ -174,7 +165,7 @@ pub(crate) struct Admitted {
     /// Where each mount leads in truth.
     pub(crate) mounts: Vec<Mount>,
     pub(crate) network: Option<OfferedNetwork>,
-    pub(crate) browser_url: Option<String>,
+    pub(crate) browser: Option<OfferedBrowser>,
     pub(crate) user: String,
 }
 
@@ -197,22 +188,20 @@ impl Policy {
                 Err(message) => found.add(format!("/mounts/{index}/source"), message),
             }
         }
-        let browser = self.browser.as_ref().filter(|_| job.browser);
-        if job.browser && browser.is_none() {
-            found.add("/browser", "this runner offers none: ask for a runner that does, by its label");
-        }
-        let wanted = job.network.as_ref().or(browser.map(|browser| &browser.network));
-        let network = wanted.and_then(|name| self.network(name, &mut found));
+        let browser = job
+            .browser
+            .as_ref()
+            .and_then(|wanted| self.browser(wanted).map_err(|problem| found.add("/browser", problem)).ok());
+        let network = self.network_with(job, browser.as_ref(), &mut found);
         let user = job.user.as_ref().unwrap_or(&self.user);
         // Without a group, an engine would take root's.
         let user = if user.contains(':') { user.clone() } else { format!("{user}:{user}") };
         if !self.allow_root && user.split(':').any(|number| number == "0") {
             found.add("/user", "root and its group are not allowed: name another, such as 1000:1000");
         }
-        let browser_url = browser.map(|browser| browser.url.clone());
         match image {
             Some(image) if found.is_empty() => {
-                Ok(Admitted { image, resources, mounts, network, browser_url, user })
+                Ok(Admitted { image, resources, mounts, network, browser, user })
             }
             _ => Err(found),
         }
@@ -268,6 +257,24 @@ impl Policy {
                 maxima.shared_memory_bytes,
             ),
         }
+    }
+
+    /// The offered network that a job is in, which a browser that runs may decide.
+    fn network_with(
+        &self,
+        job: &ContainerJob,
+        browser: Option<&OfferedBrowser>,
+        found: &mut Problems,
+    ) -> Option<OfferedNetwork> {
+        let name = match (browser.map(|browser| &browser.source), &job.network) {
+            (Some(BrowserSource::Running { network, .. }), Some(asked)) if asked != network => {
+                found.add("/network", format!("is {network}, that of the browser: leave one of them out"));
+                return None;
+            }
+            (Some(BrowserSource::Running { network, .. }), _) => network,
+            (_, asked) => asked.as_ref()?,
+        };
+        self.network(name, found)
     }
 
     fn network(&self, name: &str, found: &mut Problems) -> Option<OfferedNetwork> {

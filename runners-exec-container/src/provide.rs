@@ -16,17 +16,21 @@ use bollard::{
     query_parameters::CreateImageOptionsBuilder,
 };
 use futures::StreamExt as _;
-use runners_core::{Attempt, Fault};
+use runners_core::Fault;
 use std::{collections::BTreeSet, pin::pin};
 
 /// The most lines that are told of one pull.
 const LINES_MAX: usize = 400;
 
 /// An image that is there and fits.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Provided {
     /// By its content: nobody can put another in its place.
     pub(crate) id: String,
+    /// Its name with its digest in the registry, if it is of one.
+    pub(crate) digest: Option<String>,
+    /// As whom it runs, unless that is root.
+    pub(crate) user: Option<String>,
     /// What is to be told of it.
     pub(crate) warning: Option<String>,
 }
@@ -37,7 +41,7 @@ pub(crate) async fn provide(
     policy: &Policy,
     credentials: &RegistryCredentials,
     image: &ImageReference,
-    attempt: &Attempt,
+    told: &(dyn Fn(String) + Send + Sync),
 ) -> Result<Provided, Fault> {
     let found = inspect(engine, image).await?;
     let found = match (policy.pull, found) {
@@ -47,13 +51,16 @@ pub(crate) async fn provide(
             return Err(Fault::retryable("image_missing", message));
         }
         (PullPolicy::Always | PullPolicy::IfMissing, _) => {
-            pull(engine, policy, credentials, image, attempt).await?;
+            pull(engine, policy, credentials, image, told).await?;
             inspect(engine, image).await?.ok_or_else(|| {
                 Fault::retryable("image_missing", format!("the image {image} was pulled and is not there"))
             })?
         }
     };
-    let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+    let config = found.config.unwrap_or_default();
+    let user = config.user.filter(|user| !is_root(user));
+    let labels = config.labels.unwrap_or_default();
+    let digest = digest_of(image, found.repo_digests.unwrap_or_default());
     let warning = match compatibility::fit(&labels) {
         Fit::Good => None,
         Fit::OtherLine(told) => Some(format!("the image {image} {told}")),
@@ -62,7 +69,19 @@ pub(crate) async fn provide(
             return Err(Fault::permanent("image_incompatible", message));
         }
     };
-    Ok(Provided { id: found.id.unwrap_or_else(|| image.to_string()), warning })
+    Ok(Provided { id: found.id.unwrap_or_else(|| image.to_string()), digest, user, warning })
+}
+
+/// Whether the user of an image is root, or has root's group.
+fn is_root(user: &str) -> bool {
+    user.is_empty() || user.split(':').any(|part| matches!(part, "0" | "root"))
+}
+
+/// The digest of an image in its own registry, of those that an engine knows of it.
+fn digest_of(image: &ImageReference, digests: Vec<String>) -> Option<String> {
+    let registry =
+        |digest: &String| digest.parse::<ImageReference>().ok().map(|found| found.registry().to_owned());
+    digests.into_iter().find(|digest| registry(digest).as_deref() == Some(image.registry()))
 }
 
 async fn inspect(engine: &Engine, image: &ImageReference) -> Result<Option<ImageInspect>, EngineError> {
@@ -78,17 +97,16 @@ async fn pull(
     policy: &Policy,
     credentials: &RegistryCredentials,
     image: &ImageReference,
-    attempt: &Attempt,
+    told: &(dyn Fn(String) + Send + Sync),
 ) -> Result<(), Fault> {
-    attempt.log(format!("pulling {image} from {}\n", image.registry()));
-    attempt.progress(format!("pulling {image}"));
+    told(format!("pulling {image} from {}\n", image.registry()));
     let options = CreateImageOptionsBuilder::new().from_image(image.as_str()).build();
     let credentials = credentials.of(image.registry());
-    let mut told = pin!(engine.docker.create_image(Some(options), None, credentials));
+    let mut news = pin!(engine.docker.create_image(Some(options), None, credentials));
     let pulling = async {
         let mut progress = Progress::default();
-        while let Some(info) = told.next().await {
-            progress.take(&info?).into_iter().for_each(|line| attempt.log(line));
+        while let Some(info) = news.next().await {
+            progress.take(&info?).into_iter().for_each(told);
         }
         Ok::<_, Met>(())
     };
@@ -103,7 +121,7 @@ async fn pull(
             error => Err(failed(error.told())),
         },
         Some(Ok(())) => {
-            attempt.log(format!("pulled {image}\n"));
+            told(format!("pulled {image}\n"));
             Ok(())
         }
     }

@@ -1,20 +1,38 @@
-//! Removing containers: always, also when whoever runs one is dropped, and what a runner left that died.
+//! Removing what was made of an engine: always, also when whoever uses it is dropped, and what a runner left
+//! that died.
 
 use crate::{
     engine::Engine,
     error::EngineError,
-    plan::{LEASE_LABEL, OWNER_LABEL},
+    plan::{LEASE_LABEL, OWNER_LABEL, Owner, START_LABEL},
 };
-use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
+use bollard::query_parameters::{
+    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
+};
+use runners_core::sleep;
 use std::{
     collections::HashMap,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use tokio::{runtime::Handle, task::JoinSet};
 
-/// How often a removal is tried.
+/// How often the removal of a container is tried.
 const TRIES_MAX: usize = 3;
+/// How often that of a network is: its containers may just be on their way out.
+const NETWORK_TRIES_MAX: usize = 40;
+/// How long until the next try.
+const AGAIN_AFTER: Duration = Duration::from_millis(250);
+
+/// What was made of an engine.
+#[derive(Clone, Debug)]
+pub(crate) enum Made {
+    /// A container, by its id.
+    Container(String),
+    /// A network, by its id.
+    Network(String),
+}
 
 /// Removals that go on behind. Clones share them; dropping the last one drops what has not been done, and
 /// the next start sweeps it.
@@ -24,15 +42,15 @@ pub(crate) struct Removals {
 }
 
 impl Removals {
-    /// Removes a container in the background, if there is a runtime that can.
-    pub(crate) fn begin(&self, engine: Engine, id: String) {
+    /// Removes it in the background, if there is a runtime that can.
+    pub(crate) fn begin(&self, engine: Engine, made: Made) {
         let Ok(runtime) = Handle::try_current() else { return };
         let mut under_way = self.under_way();
         while under_way.try_join_next().is_some() {}
         let removal = async move {
-            if let Err(error) = remove(&engine, &id).await {
+            if let Err(error) = remove(&engine, &made).await {
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(container = id, error, "a container could not be removed");
+                tracing::warn!(?made, error, "it could not be removed: the next start of this runner does");
             }
         };
         under_way.spawn_on(removal, &runtime);
@@ -49,32 +67,51 @@ impl Removals {
     }
 }
 
-/// Kills a container and removes it with what it has written. One that is gone is no error.
-pub(crate) async fn remove(engine: &Engine, id: &str) -> Result<(), EngineError> {
+/// Removes it; a container is killed, and goes with what it has written. What is gone is no error.
+pub(crate) async fn remove(engine: &Engine, made: &Made) -> Result<(), EngineError> {
     let mut tries = 0;
     loop {
         tries += 1;
-        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-        let removed = engine.docker.remove_container(id, Some(options));
-        match engine.call("remove a container", removed).await {
+        let (removed, tries_max) = match made {
+            Made::Container(id) => {
+                let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+                let removed = engine.docker.remove_container(id, Some(options));
+                (engine.call("remove a container", removed).await, TRIES_MAX)
+            }
+            Made::Network(id) => {
+                let removed = engine.docker.remove_network(id);
+                (engine.call("remove a network", removed).await, NETWORK_TRIES_MAX)
+            }
+        };
+        match removed {
             Ok(()) => return Ok(()),
             Err(error) if error.is_missing() => return Ok(()),
-            Err(error) if tries == TRIES_MAX => return Err(error),
-            // It may be that another removal is under way.
-            Err(_) => {}
+            Err(error) if tries == tries_max => return Err(error),
+            // Another removal may be under way, or that of a container in the network.
+            Err(_) => sleep(&*engine.clock, AGAIN_AFTER).await,
         }
     }
 }
 
-/// Removes every container of `owner`, and tells how many there were.
-pub(crate) async fn sweep(engine: &Engine, owner: &str) -> Result<usize, EngineError> {
-    let filters = HashMap::from([("label", vec![format!("{OWNER_LABEL}={owner}"), LEASE_LABEL.to_owned()])]);
+/// Removes everything that other starts of a runner have left, and tells how many containers there were.
+pub(crate) async fn sweep(engine: &Engine, owner: &Owner) -> Result<usize, EngineError> {
+    let label = vec![format!("{OWNER_LABEL}={}", owner.runner), LEASE_LABEL.to_owned()];
+    let filters = HashMap::from([("label", label)]);
+    let is_left = |labels: Option<HashMap<String, String>>| {
+        labels.is_none_or(|labels| labels.get(START_LABEL) != Some(&owner.start))
+    };
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
     let listed = engine.docker.list_containers(Some(options));
-    let left = engine.call("list containers", listed).await?;
-    let ids: Vec<String> = left.into_iter().filter_map(|container| container.id).collect();
-    for id in &ids {
-        remove(engine, id).await?;
+    let containers = engine.call("list containers", listed).await?;
+    let left = containers.into_iter().filter_map(|found| found.id.filter(|_| is_left(found.labels)));
+    let left: Vec<Made> = left.map(Made::Container).collect();
+    let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
+    let listed = engine.docker.list_networks(Some(options));
+    let networks = engine.call("list networks", listed).await?;
+    let networks = networks.into_iter().filter_map(|found| found.id.filter(|_| is_left(found.labels)));
+    let networks: Vec<Made> = networks.map(Made::Network).collect();
+    for made in left.iter().chain(&networks) {
+        remove(engine, made).await?;
     }
-    Ok(ids.len())
+    Ok(left.len())
 }

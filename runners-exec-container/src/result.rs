@@ -15,6 +15,9 @@ pub struct ContainerResult {
     /// The image as the engine knows it, by its content.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub image_id: String,
+    /// The image by its digest in its registry, as `name@sha256:…`, if it is of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_digest: Option<String>,
     /// How long it ran, in milliseconds.
     pub duration_ms: u64,
     /// What its JUnit file tells, if the job names one and it was there.
@@ -46,32 +49,69 @@ pub struct TestSummary {
     pub errored: usize,
     /// How many were left out.
     pub skipped: usize,
-    /// Those that failed or errored, in order; at most [`FAILED_MAX`](Self::FAILED_MAX).
+    /// Each test, in order: of those that failed or errored at most [`FAILED_MAX`](Self::FAILED_MAX), of the
+    /// others at most [`OTHERS_MAX`](Self::OTHERS_MAX).
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub failures: Vec<FailedTest>,
+    pub cases: Vec<TestCase>,
 }
 
 impl TestSummary {
     /// The most failed tests that are told of one by one.
-    pub const FAILED_MAX: usize = 50;
+    pub const FAILED_MAX: usize = 100;
+    /// The most others that are.
+    pub const OTHERS_MAX: usize = 200;
+
+    /// The tests that failed, or could not be carried out, as far as they are told.
+    pub fn failures(&self) -> impl Iterator<Item = &TestCase> {
+        self.cases.iter().filter(|case| case.state.is_failure())
+    }
 }
 
-/// A test that failed, or could not be carried out.
+/// One test.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
-pub struct FailedTest {
+pub struct TestCase {
     /// Its class, or file.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub class: String,
     /// Its name.
     pub name: String,
+    /// How it ended.
+    pub state: TestState,
+    /// How long it took, in milliseconds, if that was written down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
     /// What it says, cut at [`MESSAGE_BYTES_MAX`](Self::MESSAGE_BYTES_MAX).
     #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
 }
 
-impl FailedTest {
-    /// The longest message.
+impl TestCase {
+    /// The longest message, and the longest name.
     pub const MESSAGE_BYTES_MAX: usize = 500;
+}
+
+/// How a test ended, from the best to the worst.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "JUnit knows no other")]
+pub enum TestState {
+    /// It passed.
+    #[default]
+    Passed,
+    /// It was left out.
+    Skipped,
+    /// It failed.
+    Failed,
+    /// It could not be carried out.
+    Errored,
+}
+
+impl TestState {
+    /// Whether it failed, or could not be carried out.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Failed | Self::Errored)
+    }
 }

@@ -83,8 +83,9 @@ mod tests {
             ..ContainerJob::of("a")
         };
         let token = FencingToken { job: JobId::from_bytes([1; 16]), grant: 1 };
+        let owner = crate::plan::Owner { runner: "o".into(), start: "s".into() };
         let secrets = [("shop".to_owned(), Secret::from_text("hunter2"))].into();
-        let bytes = home(&job, &Occasion { token, number: 1, owner: "o", secrets }).unwrap();
+        let bytes = home(&job, &Occasion { token, number: 1, owner: &owner, secrets }).unwrap();
         let mut archive = tar::Archive::new(&bytes[..]);
         let mut found = Vec::new();
         for entry in archive.entries().unwrap() {

@@ -1,6 +1,7 @@
 //! What operators allow, and what nobody is given.
 
 use super::*;
+use crate::browser::{BrowserImage, WantedBrowser};
 use std::os::unix::{fs::symlink, net::UnixListener};
 
 fn refused(policy: &Policy, job: &ContainerJob, sockets: &[PathBuf]) -> String {
@@ -91,17 +92,39 @@ fn no_job_is_given_the_socket_of_an_engine_nor_a_folder_that_has_it() {
 #[test]
 fn only_what_is_offered_is_a_network() {
     let offered = OfferedNetwork { name: "shop".into(), ..OfferedNetwork::default() };
-    let browser = OfferedBrowser { url: "http://browser:4444".into(), network: "shop".into() };
     let policy = Policy { networks: vec![offered.clone()], ..Policy::default() };
     let job = |name: &str| ContainerJob { network: Some(name.into()), ..ContainerJob::of("a") };
     assert_eq!(policy.admit(&ContainerJob::of("a"), None, &[]).unwrap().network, None);
     assert_eq!(policy.admit(&job("shop"), None, &[]).unwrap().network, Some(offered.clone()));
     let told = refused(&policy, &job("host"), &[]);
     assert!(told.contains("\"host\" is not offered by this runner, which offers shop"), "{told}");
-    let wants = ContainerJob { browser: true, ..ContainerJob::of("a") };
-    assert!(refused(&policy, &wants, &[]).starts_with("/browser: this runner offers none"));
-    let policy = Policy { browser: Some(browser), ..policy };
-    let admitted = policy.admit(&wants, None, &[]).unwrap();
-    assert_eq!(admitted.browser_url.as_deref(), Some("http://browser:4444"));
-    assert_eq!(admitted.network, Some(offered));
+}
+
+#[test]
+fn a_browser_that_runs_decides_on_the_network_and_one_that_is_started_does_not() {
+    let networks =
+        ["shop", "other"].map(|name| OfferedNetwork { name: name.into(), ..OfferedNetwork::default() });
+    let policy = Policy { networks: networks.to_vec(), ..Policy::default() };
+    let job = |network: Option<&str>| ContainerJob {
+        browser: Some(WantedBrowser::Any),
+        network: network.map(str::to_owned),
+        ..ContainerJob::of("a")
+    };
+    assert!(refused(&policy, &job(None), &[]).starts_with("/browser: this runner offers none"));
+    let offering = |source: BrowserSource| Policy {
+        browsers: vec![OfferedBrowser { name: "chromium".into(), source }],
+        ..policy.clone()
+    };
+    let network_of = |policy: &Policy, network| {
+        let admitted = policy.admit(&job(network), None, &[]).unwrap();
+        admitted.network.map(|network| network.name)
+    };
+    let url = "http://browser:4444".to_owned();
+    let running = offering(BrowserSource::Running { url, network: "shop".into() });
+    assert_eq!(network_of(&running, None).as_deref(), Some("shop"));
+    assert_eq!(network_of(&running, Some("shop")).as_deref(), Some("shop"));
+    assert!(refused(&running, &job(Some("other")), &[]).contains("/network: is shop, that of the browser"));
+    let started = offering(BrowserSource::Image(BrowserImage::of("browsers/chromium:1")));
+    assert_eq!(network_of(&started, None), None);
+    assert_eq!(network_of(&started, Some("other")).as_deref(), Some("other"));
 }

@@ -108,6 +108,7 @@ impl Bench {
         self.runner.drain().await.unwrap();
         self.executor.settle().await;
         assert_eq!(self.daemon.containers_of(&self.owner), 0);
+        assert_eq!(self.daemon.networks_of(&self.owner), 0);
         self.control.stop().await.unwrap();
     }
 }

@@ -4,7 +4,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
-    os::unix::process::CommandExt as _,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -16,6 +16,19 @@ pub(crate) const IMAGE: &str = "local/tools:1";
 /// What is in it.
 const TOOLS: &[&str] =
     &["bash", "cat", "dd", "env", "head", "id", "ls", "mkdir", "sh", "sleep", "tail", "touch", "chmod"];
+
+/// A browser and its driver, as Debian has them.
+const BROWSER: &[&str] = &["/usr/lib/chromium/chromium", "/usr/bin/chromedriver"];
+/// What a browser looks for by itself.
+const BESIDE: &[&str] = &[
+    "/bin/sh",
+    "/etc/fonts",
+    "/usr/lib/chromium",
+    "/usr/lib/x86_64-linux-gnu/libsoftokn3.so",
+    "/usr/lib/x86_64-linux-gnu/libfreebl3.so",
+    "/usr/lib/x86_64-linux-gnu/libfreeblpriv3.so",
+    "/usr/share/fonts",
+];
 
 static SHARED: Mutex<Weak<Daemon>> = Mutex::new(Weak::new());
 
@@ -66,6 +79,48 @@ impl Daemon {
     /// How many containers a runner has there.
     pub(crate) fn containers_of(&self, owner: &str) -> usize {
         self.docker(&["ps", "-aq", "--filter", &format!("label=dev.runners.owner={owner}")]).lines().count()
+    }
+
+    /// How many networks a runner has there.
+    pub(crate) fn networks_of(&self, owner: &str) -> usize {
+        let label = format!("label=dev.runners.owner={owner}");
+        self.docker(&["network", "ls", "-q", "--filter", &label]).lines().count()
+    }
+
+    /// Makes an image of the browser of this machine and its driver; not if there is none, said aloud.
+    pub(crate) fn import_browser(&self, name: &str) -> bool {
+        if let Some(missing) = BROWSER.iter().find(|path| !Path::new(path).exists()) {
+            println!("skipped: there is no {missing} here (on Debian: apt-get install chromium-driver)");
+            return false;
+        }
+        let home = tempfile::tempdir().unwrap();
+        let wrapper = home.path().join("usr/bin/chromium");
+        fs::create_dir_all(wrapper.parent().unwrap()).unwrap();
+        // A container without rights can make no sandbox.
+        fs::write(
+            &wrapper,
+            "#!/bin/sh\nexec /usr/lib/chromium/chromium --no-sandbox --headless=new \"$@\"\n",
+        )
+        .unwrap();
+        fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut files: Vec<String> = BROWSER[1..].iter().chain(BESIDE).map(ToString::to_string).collect();
+        files.extend(BROWSER.iter().chain(BESIDE).flat_map(|path| libraries(Path::new(path))));
+        files.sort();
+        files.dedup();
+        let archive = home.path().join("browser.tar");
+        let put = Command::new("tar")
+            .args(["--create", "--dereference", "--hard-dereference", "--absolute-names", "--file"])
+            .arg(&archive)
+            .arg("--exclude=/usr/lib/chromium/locales/[!e]*")
+            .args(files.iter().filter(|path| Path::new(path).exists()))
+            .args(["--directory", home.path().to_str().unwrap(), "usr/bin/chromium"])
+            .output()
+            .unwrap();
+        assert!(put.status.success(), "{}", String::from_utf8_lossy(&put.stderr));
+        let command = r#"CMD ["chromedriver", "--port=4444", "--allowed-ips=", "--allowed-origins=*"]"#;
+        let path = "ENV PATH=/usr/bin:/bin";
+        self.docker(&["import", "-c", path, "-c", command, archive.to_str().unwrap(), name]);
+        true
     }
 
     /// Makes an image of the tools of this machine, with what a line of a Containerfile changes.
@@ -143,14 +198,22 @@ fn tools() -> Vec<u8> {
         let path = ["/usr/bin", "/bin"].iter().map(|folder| Path::new(folder).join(tool));
         let path = path.into_iter().find(|path| path.exists()).unwrap();
         add(&mut archive, &path, &format!("bin/{tool}"));
-        let needed = Command::new("ldd").arg(&path).output().unwrap();
-        let needed = String::from_utf8_lossy(&needed.stdout).into_owned();
-        let libraries = needed.split_whitespace().filter(|word| word.starts_with('/'));
-        for library in libraries.filter(|library| made.insert((*library).to_owned())) {
-            add(&mut archive, Path::new(library), library.trim_start_matches('/'));
+        for library in libraries(&path).into_iter().filter(|library| made.insert(library.clone())) {
+            add(&mut archive, Path::new(&library), library.trim_start_matches('/'));
         }
     }
     archive.into_inner().unwrap()
+}
+
+/// What a program is linked with.
+fn libraries(program: &Path) -> Vec<String> {
+    let needed = Command::new("ldd").arg(program).output().unwrap();
+    let needed = String::from_utf8_lossy(&needed.stdout).into_owned();
+    needed
+        .split_whitespace()
+        .filter(|word| word.starts_with('/') && !word.ends_with(':'))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn add(archive: &mut tar::Builder<Vec<u8>>, from: &Path, to: &str) {

@@ -1,7 +1,7 @@
 //! What runs out of something has a clear outcome, and the runner goes on.
 
 use crate::bench::{Bench, shell};
-use runners_core::Conclusion;
+use runners_core::{Conclusion, JobOptions};
 use runners_exec_container::{ContainerJob, Limits};
 
 fn limited(script: &str, limits: Limits) -> ContainerJob {
@@ -47,6 +47,34 @@ async fn what_writes_too_much_output_is_stopped() {
     let script = "head -c 9000000 /dev/zero > $RUNNERS_OUTPUT/a; sleep 600";
     let ended = bench.shell(script).await;
     assert_eq!(ended.fault().code, "output_full", "{ended:?}");
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn what_goes_on_writing_is_killed_at_once_and_leaves_nothing_on_the_disk() {
+    let change = |policy: &mut runners_exec_container::Policy| {
+        policy.output_bytes_max = 16 << 20;
+        // It would go on for as long as it is let.
+        policy.stop_within = std::time::Duration::from_secs(600);
+    };
+    let Some(bench) = Bench::with_policy("writing", change).await else { return };
+    let script = r#"
+        trap '' TERM
+        echo ready
+        sleep 1
+        for number in {1..100000}; do head -c 1000000 /dev/zero > "$RUNNERS_OUTPUT/$number"; done
+    "#;
+    let handle = bench.submit(shell(script), JobOptions::default()).await;
+    crate::stopping::says(&handle, "ready").await;
+    let container = bench.daemon.docker(&["ps", "-q", "--filter", "label=dev.runners.owner=writing"]);
+    let volume = "{{range .Mounts}}{{.Name}}{{end}}";
+    let volume = bench.daemon.docker(&["inspect", "-f", volume, &container]);
+    let ended = bench.ended(handle).await;
+    assert_eq!(ended.fault().code, "output_full", "{ended:?}");
+    let kept: u64 = ended.view.artifacts.iter().map(|artifact| artifact.length).sum();
+    assert!(kept <= 16 << 20, "{kept} bytes became artifacts");
+    let volumes = bench.daemon.docker(&["volume", "ls", "-q"]);
+    assert!(!volume.is_empty() && !volumes.contains(&volume), "what it wrote is gone: {volume}");
     bench.close().await;
 }
 

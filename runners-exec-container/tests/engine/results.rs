@@ -40,7 +40,7 @@ async fn a_script_is_given_its_input_and_leaves_its_output() {
     assert!(ended.log.contains("the input"), "{ended:?}");
     assert_eq!(bench.artifact(&ended, "sub/parameters.json").await, "{\"url\":\"http://shop\"}\n");
     let tests = ended.result().tests.as_ref().unwrap();
-    assert_eq!((tests.total, tests.failed, &*tests.failures[0].message), (2, 1, "too dear"));
+    assert_eq!((tests.total, tests.failed, &*tests.failures().next().unwrap().message), (2, 1, "too dear"));
     assert_eq!(ended.result().artifacts, 2);
     bench.close().await;
 }

@@ -10,14 +10,18 @@ use std::time::Duration;
 const STUBBORN: &str = "trap '' TERM; echo ready; while true; do sleep 1; done";
 
 /// Waits until it has said something.
-async fn ready(handle: &JobHandle<ContainerResult>) {
+pub(crate) async fn says(handle: &JobHandle<ContainerResult>, words: &str) {
+    let mut all = Vec::new();
     let mut events = std::pin::pin!(handle.follow());
     while let Some(event) = events.try_next().await.unwrap() {
-        if matches!(&event, Followed::Log { bytes, .. } if bytes.as_bytes().starts_with(b"ready")) {
+        if let Followed::Log { bytes, .. } = event {
+            all.extend_from_slice(bytes.as_bytes());
+        }
+        if String::from_utf8_lossy(&all).contains(words) {
             return;
         }
     }
-    panic!("it ended before it was ready");
+    panic!("it ended before it said {words:?}: {}", String::from_utf8_lossy(&all));
 }
 
 fn quick(policy: &mut Policy) {
@@ -30,7 +34,7 @@ async fn what_ignores_that_it_is_to_end_is_killed() {
     let handle = bench
         .submit(shell(STUBBORN), JobOptions { grace: Duration::from_secs(60), ..JobOptions::default() })
         .await;
-    ready(&handle).await;
+    says(&handle, "ready").await;
     assert!(handle.cancel().await.unwrap());
     let ended = bench.ended(handle).await;
     assert_eq!(ended.conclusion(), Conclusion::Cancelled, "{ended:?}");
@@ -45,7 +49,7 @@ async fn what_is_told_to_end_may_tidy_up_and_its_output_is_kept() {
         "trap 'echo tidied > $RUNNERS_OUTPUT/a.txt; exit 0' TERM; echo ready; while true; do sleep 0.1; done";
     let options = JobOptions { grace: Duration::from_secs(60), ..JobOptions::default() };
     let handle = bench.submit(shell(script), options).await;
-    ready(&handle).await;
+    says(&handle, "ready").await;
     handle.cancel().await.unwrap();
     let ended = bench.ended(handle).await;
     assert_eq!(ended.conclusion(), Conclusion::Cancelled, "{ended:?}");
@@ -59,7 +63,7 @@ async fn an_attempt_that_is_dropped_leaves_no_container() {
     let Some(bench) = Bench::with_policy("dropped", slow).await else { return };
     let options = JobOptions { grace: Duration::from_millis(1), ..JobOptions::default() };
     let handle = bench.submit(shell(STUBBORN), options).await;
-    ready(&handle).await;
+    says(&handle, "ready").await;
     handle.cancel().await.unwrap();
     let ended = bench.ended(handle).await;
     assert_eq!(ended.conclusion(), Conclusion::Cancelled, "{ended:?}");
@@ -69,21 +73,35 @@ async fn an_attempt_that_is_dropped_leaves_no_container() {
 #[tokio::test]
 async fn what_a_runner_has_left_that_died_is_removed_at_its_next_start_and_nothing_else() {
     let Some(bench) = Bench::start("living").await else { return };
-    let left = |owner: &str| {
-        let label = format!("dev.runners.owner={owner}");
-        let lease = "dev.runners.lease=job/1";
-        let labels = ["--label", &label, "--label", lease];
-        let run =
-            [&["run", "-d", "--network=none"][..], &labels, &["local/tools:1", "sleep", "600"]].concat();
-        bench.daemon.docker(&run);
+    let labels = |owner: &str| {
+        let owner = format!("dev.runners.owner={owner}");
+        let labels = ["dev.runners.lease=job/1", &owner, "dev.runners.start=earlier"].map(str::to_owned);
+        labels.map(|label| ["--label".to_owned(), label]).concat()
     };
-    left("dead");
-    left("dead");
-    left("neighbour");
+    let docker = |words: &[&str], labels: Vec<String>, rest: &[&str]| {
+        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+        bench.daemon.docker(&[words, &labels, rest].concat())
+    };
+    docker(&["network", "create", "--internal"], labels("dead"), &["left"]);
+    for (owner, network) in [("dead", "none"), ("dead", "left"), ("neighbour", "none")] {
+        docker(&["run", "-d", "--network", network], labels(owner), &["local/tools:1", "sleep", "600"]);
+    }
     let executor = ContainerExecutor::builder("dead").engine(EngineAddress::Socket(bench.daemon.socket()));
     let executor = executor.connect().await.unwrap();
     assert_eq!(executor.sweep().await.unwrap(), 2);
     assert_eq!((bench.daemon.containers_of("dead"), bench.daemon.containers_of("neighbour")), (0, 1));
+    assert_eq!(bench.daemon.networks_of("dead"), 0);
     assert_eq!(executor.sweep().await.unwrap(), 0);
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn what_this_start_of_a_runner_runs_is_not_swept() {
+    let Some(bench) = Bench::start("sweeping").await else { return };
+    let handle = bench.submit(shell("echo ready; sleep 2"), JobOptions::default()).await;
+    says(&handle, "ready").await;
+    assert_eq!(bench.executor.sweep().await.unwrap(), 0);
+    let ended = bench.ended(handle).await;
+    assert_eq!(ended.conclusion(), Conclusion::Passed, "{ended:?}");
     bench.close().await;
 }
