@@ -194,6 +194,11 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// On a narrow screen the sections are a row that scrolls: the one that is shown is to be seen in it.
+const here = document.querySelector('.top nav a[aria-current="page"]');
+const row = here?.closest("ul");
+if (row) row.scrollLeft = here.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
+
 prepare(document);
 if (main?.dataset.live) listen();
 follow(document.getElementById("log"));

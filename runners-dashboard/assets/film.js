@@ -156,7 +156,8 @@
       const next = this.index.parts[this.place(this.at) + 1];
       if (next && next.from_ms - this.at < 2000 * speed) this.frames(next).catch(() => {});
       // While it is filmed, more is waited for at its end.
-      if (this.at >= this.end && this.isOver) { this.pause(); return; }
+      const isKnown = this.index.parts.length > 0;
+      if (isKnown && this.at >= this.end && this.isOver) { this.pause(); return; }
       this.playing = requestAnimationFrame((later) => this.go(later));
     }
 

@@ -282,5 +282,12 @@
     }
   });
 
-  for (const section of document.querySelectorAll("section[data-live][data-live-auto]")) of(section).open();
+  /** Opens what is to be open at once, also where it is put into the page later: once a recording has begun. */
+  function openAll() {
+    for (const section of document.querySelectorAll("section[data-live][data-live-auto]")) {
+      if (!views.has(section)) of(section).open();
+    }
+  }
+  new MutationObserver(openAll).observe(document.querySelector("main"), { subtree: true, childList: true });
+  openAll();
 })();

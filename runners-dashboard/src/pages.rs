@@ -52,6 +52,7 @@ pub(crate) fn routes() -> Router<Site> {
     let routes = routes
         .route("/regions", get(regions::list))
         .route("/regions/{run}", get(regions::show))
+        .route("/regions/{run}/artifacts/{digest}/{*name}", get(regions::artifact))
         .route("/regions/{run}/cancel", post(regions::cancel));
     routes
         .route("/queue", get(queue::show))

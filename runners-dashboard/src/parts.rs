@@ -10,6 +10,9 @@ use runners_core::{Conclusion, Cursor, JobLine, Paging, RunnerState, Timestamp, 
 /// How many rows a page has.
 pub(crate) const ROWS: u32 = 50;
 
+/// The heads of columns of figures, which stand at the right edge, one below the other.
+const FIGURES: [&str; 5] = ["Size", "Took", "Steps", "Jobs", "Version"];
+
 /// A state, by colour and word.
 pub(crate) fn pill((tone, words): (Tone, &str)) -> Markup {
     html! { span class={ "pill " (tone) } { (words) } }
@@ -62,7 +65,7 @@ fn bare_table(class: &str, caption: &str, heads: &[&str], rows: &Markup) -> Mark
             thead {
                 tr {
                     @for head in heads {
-                        th scope="col" { @if head.is_empty() { span.unseen { "What to do" } } @else { (head) } }
+                        th.figure[FIGURES.contains(head)] scope="col" { @if head.is_empty() { span.unseen { "What to do" } } @else { (head) } }
                     }
                 }
             }

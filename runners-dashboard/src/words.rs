@@ -1,7 +1,7 @@
 //! Words and figures for people, which the pages share.
 
 use runners_core::{
-    Conclusion, Happening, JobLine, Outcome, StopReason, Timestamp,
+    ArtifactUse, Conclusion, Happening, JobLine, Outcome, StopReason, Timestamp,
     protocol::{JobObstacle, Obstacle, PoolObstacle, StateView},
 };
 use std::time::Duration;
@@ -49,6 +49,14 @@ pub(crate) fn size(bytes: u64) -> String {
         1_000..1_000_000 => format!("{} kB", bytes / 1_000),
         1_000_000..1_000_000_000 => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
         _ => format!("{}.{} GB", bytes / 1_000_000_000, bytes % 1_000_000_000 / 100_000_000),
+    }
+}
+
+/// What a tenant keeps as artifacts, of what it may.
+pub(crate) fn used(artifacts: &ArtifactUse) -> String {
+    match artifacts.quota {
+        Some(quota) => format!("{} of {}", size(artifacts.bytes), size(quota)),
+        None => size(artifacts.bytes),
     }
 }
 

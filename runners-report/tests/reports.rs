@@ -287,6 +287,7 @@ fn compared() -> RunReport {
     let job = |region: &str, conclusion| {
         let mut job = JobReport::new(format!("opens-{region}"), "opens · https://shop.example/", conclusion);
         job.region = Some(region.to_owned());
+        job.finding = (region == "us").then(|| "broken here".to_owned());
         job.duration = Duration::from_millis(if region == "us" { 4_000 } else { 1_000 });
         job.artifacts = vec![ArtifactReport::new("home.png", Some(format!("a/{region}")), "image/png", 3)];
         job
@@ -314,6 +315,7 @@ fn what_regions_came_to_stands_side_by_side_and_what_differs_comes_first() {
         "no such picture",
         "<h3>failed.png</h3>",
         "not asked",
+        "<span class=\"finding\">broken here</span>",
     ] {
         assert!(page.contains(shown), "no {shown} in {page}");
     }

@@ -61,7 +61,7 @@ pub(crate) async fn show(visitor: Visitor, Path(job): Path<JobId>, form: Form) -
         || view.attempts.iter().any(|attempt| attempt.grant == grant);
     let moments = moments(&visitor, &index, &view, grant).await;
     let body = html! {
-        (traffic::head(&visitor, &view, &artifact, "Film"))
+        (traffic::head(&visitor, &view, &artifact, "Film").await)
         (player(&visitor.place.to(format_args!("jobs/{job}/artifacts/{grant}/film/")), &index, is_over))
         section.film-moments aria-labelledby="moments-title" {
             div.heading {

@@ -173,10 +173,10 @@ fn version_rows(visitor: &Visitor, now: Timestamp, name: &str, versions: &[FlowV
         @for version in versions {
             @let at = visitor.place.to(format_args!("{}?version={}", address(name), version.version));
             tr {
-                td.told data-label="Version" { a href=(at) { (version.version) } }
+                td.told.figure data-label="Version" { a href=(at) { (version.version) } }
                 td.time.told data-label="Made" { (ago(now, version.made_at)) }
                 td.told data-label="By" { (version.author.words()) }
-                td.time.told data-label="Size" { (words::size(version.length)) }
+                td.time.told.figure data-label="Size" { (words::size(version.length)) }
                 td data-label="SHA-256" { code.faint title=(version.digest) { (version.digest.to_string().chars().take(12).collect::<String>()) } }
             }
         }

@@ -136,8 +136,8 @@ fn rows(place: &Place, now: Timestamp, flows: &[FlowView]) -> Markup {
                     @if let Some(about) = flow.description.as_ref().or(flow.title.as_ref()) { (about) }
                 }
                 td data-label="Tags" { (tag_list(place, &flow.tags)) }
-                td.told data-label="Steps" { @if let Some(steps) = flow.steps { (words::number(u64::from(steps))) } @else { "–" } }
-                td.told data-label="Version" { (flow.newest.version) }
+                td.told.figure data-label="Steps" { @if let Some(steps) = flow.steps { (words::number(u64::from(steps))) } @else { "–" } }
+                td.told.figure data-label="Version" { (flow.newest.version) }
                 td.time.told data-label="Changed" { (ago(now, flow.newest.made_at)) " by " (flow.newest.author.words()) }
             }
         }

@@ -87,6 +87,7 @@ pub(crate) async fn begin_one(visitor: Visitor, form: Form) -> Result<Response, 
         queue_ttl: Some(QUEUE_TTL),
         // Nobody does it all again because a browser was lost.
         retry: RetryPolicy::never(),
+        title: JobOptions::title_of(Some(form.text("name")).filter(|name| !name.is_empty()).unwrap_or(url)),
         ..JobOptions::default()
     };
     submit(&visitor, job, KIND, &command.to_string(), options).await?;
@@ -154,7 +155,7 @@ fn begin(site: &Site, visitor: &Visitor, form: &Form, offers: &[Offer]) -> Marku
         } @else if able.is_empty() {
             p.notice { "Nothing can be recorded now: no runner that is online can. Below is why. On a machine with a screen, " code { "runners flow record URL" } " does it without a server." }
         } @else {
-            form.card.wide method="post" action=(visitor.place.to("record")) {
+            form.card.wide-form method="post" action=(visitor.place.to("record")) {
                 (form_token(visitor))
                 input type="hidden" name="job" value=(site.draw(JobId::new));
                 label { "Page to begin with" input name="url" type="url" required maxlength="4096" placeholder="https://shop.example/" value=(form.text("url")); }

@@ -136,7 +136,8 @@ pub(crate) async fn replay(
     let again = again.ok_or_else(|| Failure::invalid("The form is not complete: open the page again."))?;
     let view = inspect(&visitor, job).await?;
     let (document, secrets) = flow(&visitor, &view).await?;
-    let options = JobOptions { pool: view.pool.clone(), secrets, ..JobOptions::default() };
+    let title = document["title"].as_str().and_then(JobOptions::title_of);
+    let options = JobOptions { pool: view.pool.clone(), secrets, title, ..JobOptions::default() };
     record::submit(&visitor, again, record::FLOW_KIND, &document.to_string(), options).await?;
     Ok(layout::redirect(&visitor.place.to(format_args!("jobs/{again}"))))
 }

@@ -1,4 +1,8 @@
-//! Runs over regions: their list, and each as a matrix of its checks by region.
+//! Runs over regions: their list, and each as a matrix of its checks by region, with what they left.
+
+mod left;
+
+pub(crate) use left::artifact;
 
 use crate::{
     dashboard::Site,
@@ -87,6 +91,7 @@ pub(crate) async fn show(
             (matrix(&summary))
         }
         div #trouble data-part { (trouble(&summary)) }
+        div #left data-part { (left::show(&visitor.place, &run, &summary)) }
     };
     let page = Page::new(Section::Regions, run, body);
     let page = if is_ended { page } else { page.follows(follows_from(now)) };
@@ -119,7 +124,7 @@ fn row(visitor: &Visitor, now: Timestamp, line: &RunLine) -> Markup {
         tr {
             td data-label="Run" { a.break href=(visitor.place.to(format_args!("regions/{}", encoded(&progress.run_id)))) { (progress.run_id) } }
             td data-label="State" { (pill(state(progress.state, progress.conclusion))) }
-            td.time.told data-label="Jobs" {
+            td.time.told.figure data-label="Jobs" {
                 (progress.completed_jobs + progress.failed_jobs) " of " (progress.total_jobs)
                 @if progress.failed_jobs > 0 { span.faint { ", " (progress.failed_jobs) " failed" } }
             }
@@ -148,7 +153,7 @@ fn matrix(summary: &RunSummary) -> Markup {
             @for ((url, check), row) in &rows {
                 tr {
                     td data-label="Check" { b { (check) } }
-                    td.break data-label="Page" { (url) }
+                    td.page data-label="Page" { (url) }
                     @for region in &regions {
                         td.told data-label=(region) { @match row.get(region) { Some((job, result)) => { (cell(job, *result)) } None => { "–" } } }
                     }
@@ -166,12 +171,19 @@ fn cell(job: &RegionJob, result: Option<&RegionResult>) -> Markup {
         ResultState::Error => ("errored", "errored"),
     };
     html! {
-        (pill(shown))
+        span title=[by_whom(result)] { (pill(shown)) }
         @if let Some(millis) = result.duration_ms.as_ref().and_then(serde_json::Number::as_f64) {
             " " span.span { (took(millis as u64)) }
         }
         @if let Some(message) = &result.error_message { p.faint { (message) } }
     }
+}
+
+/// Which browser and runner carried a check out, as far as its region says.
+fn by_whom(result: &RegionResult) -> Option<String> {
+    let both = [result.engine.as_deref(), result.runner.as_deref()];
+    let told: Vec<&str> = both.into_iter().flatten().collect();
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 /// What regions did not answer as they should, and what was odd.

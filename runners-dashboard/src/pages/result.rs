@@ -1,5 +1,7 @@
 //! What a job came to. A result is whatever its command says; one that has steps, as those of flows
-//! have, is shown step by step, and any other as it stands.
+//! have, is shown step by step, one of a container as its program ended, and any other as it stands.
+
+mod container;
 
 use crate::{
     visitor::Visitor,
@@ -50,7 +52,7 @@ pub(crate) fn show(visitor: &Visitor, view: &JobView, bytes: Option<&[u8]>) -> M
     let Some(bytes) = bytes else { return html! {} };
     match serde_json::from_slice::<Steps>(bytes) {
         Ok(result) if !result.steps.is_empty() => steps(visitor, view, &result),
-        _ => plain(bytes),
+        _ => container::show(bytes).unwrap_or_else(|| plain(bytes)),
     }
 }
 

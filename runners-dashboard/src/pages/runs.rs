@@ -45,7 +45,7 @@ fn rows(place: &Place, now: Timestamp, runs: &[RunLine]) -> Markup {
             tr {
                 td data-label="Run" { a.id href=(place.to(format_args!("runs/{}", run.run))) title=(run.run) { (words::short(run.run)) } }
                 td data-label="Begins with" { @if let Some(title) = &run.title { (title) } @else { "–" } }
-                td.told data-label="Jobs" { @if run.has_more { "over " } (words::number(u64::from(run.jobs))) }
+                td.told.figure data-label="Jobs" { @if run.has_more { "over " } (words::number(u64::from(run.jobs))) }
                 td.wide data-label="" { (came_to(run)) }
                 td.time.told data-label="Submitted" { (ago(now, run.submitted_at)) }
             }

@@ -20,6 +20,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 pub(crate) async fn show(State(site): State<Site>, visitor: Visitor) -> Result<Response, Failure> {
     let retention = visitor.management.retention().await?;
+    let artifacts = visitor.management.artifact_use().await?;
     let rollout = visitor.management.rollout()?;
     let switch = |on| if on { pill(("passed", "on")) } else { pill(("faint", "off")) };
     let kept = |span: Option<Duration>, none: &str| match span {
@@ -42,6 +43,13 @@ pub(crate) async fn show(State(site): State<Site>, visitor: Visitor) -> Result<R
                 ("Events", kept(Some(retention.events_for), "")),
             ]))
             @if visitor.may.admin { (form(&visitor, &retention)) }
+        }
+        section aria-labelledby="quota-title" {
+            h2 #quota-title { "What artifacts may take" }
+            (facts(&[
+                ("Artifacts", html! { (words::used(&artifacts)) @if artifacts.quota.is_none() { ", and there is no limit" } }),
+            ]))
+            @if artifacts.is_used_up() { p.faint { "What jobs leave is refused until something goes, and they end without it. Keep less above, or ask the operator for more." } }
         }
         section aria-labelledby="rollout-title" {
             h2 #rollout-title { "Rolled out to this tenant" }

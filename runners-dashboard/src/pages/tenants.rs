@@ -9,6 +9,7 @@ use crate::{
     pages::{once, paging},
     parts::{action, confirmed, made, pager, pill, table},
     visitor::Visitor,
+    words,
 };
 use axum::{
     extract::{Path, State},
@@ -18,6 +19,9 @@ use http::HeaderMap;
 use maud::{Markup, html};
 use runners_core::{TenantId, TenantView, Timestamp};
 
+/// In what quotas are given here.
+const MB: u64 = 1_000_000;
+
 pub(crate) async fn list(
     State(site): State<Site>,
     visitor: Visitor,
@@ -26,13 +30,14 @@ pub(crate) async fn list(
     let now = site.now();
     let paging = paging(&form)?;
     let page = visitor.management.tenants(&paging).await?;
+    let default = page.items.iter().find(|tenant| tenant.id == TenantId::DEFAULT);
     let body = html! {
         h1 { "Tenants" }
         div #list data-part {
-            (table("Tenants", &["Tenant", "State", "Made", ""], &html! {
+            (table("Tenants", &["Tenant", "State", "Artifacts", "Made", ""], &html! {
                 @if paging.after.is_none() {
-                    (known(&visitor, "operator", TenantId::OPERATOR, "your own: shared pools"))
-                    (known(&visitor, "default", TenantId::DEFAULT, "where everything is, unless said otherwise"))
+                    (known(&visitor, "operator", TenantId::OPERATOR, "your own: shared pools", None))
+                    (known(&visitor, "default", TenantId::DEFAULT, "where everything is, unless said otherwise", default))
                 }
                 @for tenant in page.items.iter().filter(|tenant| ![TenantId::OPERATOR, TenantId::DEFAULT].contains(&tenant.id)) {
                     (row(&visitor, now, tenant))
@@ -69,6 +74,11 @@ pub(crate) async fn change(
     }
     match verb.as_str() {
         "rename" => drop(visitor.management.rename_tenant(tenant, form.text("name")).await?),
+        "quota" => {
+            let megabytes: Option<u64> = form.parsed("megabytes", "whole number")?;
+            let bytes = megabytes.map(|megabytes| megabytes.saturating_mul(MB));
+            drop(visitor.management.set_artifact_quota(tenant, bytes).await?);
+        }
         "suspend" => drop(visitor.management.suspend_tenant(tenant, true).await?),
         "resume" => drop(visitor.management.suspend_tenant(tenant, false).await?),
         "work-for" => {
@@ -81,13 +91,17 @@ pub(crate) async fn change(
     Ok(layout::redirect(&visitor.place.to("tenants")))
 }
 
-fn known(visitor: &Visitor, name: &str, tenant: TenantId, about: &str) -> Markup {
+fn known(visitor: &Visitor, name: &str, tenant: TenantId, about: &str, found: Option<&TenantView>) -> Markup {
     html! {
         tr {
             td data-label="Tenant" { b { (name) } " " span.faint { (about) } }
             td data-label="State" { (pill(("passed", "active"))) }
+            td data-label="Artifacts" { @match found { Some(found) => { (words::used(&found.artifacts)) } None => { "–" } } }
             td.time.told data-label="Made" { "–" }
-            td data-label="" { (work_for(visitor, tenant)) }
+            td data-label="" {
+                (work_for(visitor, tenant))
+                @if let Some(found) = found { (quota(visitor, found, &format!("tenants/{tenant}/quota"))) }
+            }
         }
     }
 }
@@ -100,6 +114,7 @@ fn row(visitor: &Visitor, now: Timestamp, tenant: &TenantView) -> Markup {
             td data-label="State" {
                 @if tenant.suspended { (pill(("failed", "suspended"))) } @else { (pill(("passed", "active"))) }
             }
+            td data-label="Artifacts" { (words::used(&tenant.artifacts)) }
             td.time.told data-label="Made" { (made(now, tenant.made_at)) }
             td data-label="" {
                 (work_for(visitor, tenant.id))
@@ -111,8 +126,24 @@ fn row(visitor: &Visitor, now: Timestamp, tenant: &TenantView) -> Markup {
                         button type="submit" { "Rename" }
                     }
                 }
+                (quota(visitor, tenant, &to("quota")))
                 @if tenant.suspended { (action(visitor, &to("resume"), "Resume", "")) }
                 @else { (confirmed(visitor, &to("suspend"), "Suspend", "It may ask for nothing, and nothing of it that waits is granted. What runs goes on.", &html! {})) }
+            }
+        }
+    }
+}
+
+fn quota(visitor: &Visitor, tenant: &TenantView, to: &str) -> Markup {
+    let own = tenant.artifacts.quota.filter(|_| tenant.artifacts.is_own).map(|bytes| bytes.div_ceil(MB));
+    html! {
+        details.confirm {
+            summary.button.quiet { "Quota…" }
+            form.card method="post" action=(visitor.place.to(to)) {
+                (form_token(visitor))
+                label { "Artifacts, in MB" input name="megabytes" type="number" min="1" max="1000000000" value=[own] placeholder="as for all tenants"; }
+                p.faint { "What is kept already stays. What does not fit is refused, and its job ends without it." }
+                button type="submit" { "Save" }
             }
         }
     }

@@ -140,7 +140,7 @@ pub(crate) async fn requests(
     let shown = &log.entries[begins..(begins + ROWS).min(all)];
     let whole = log.entries.iter().map(Entry::ends_at).fold(1.0, f64::max);
     let body = html! {
-        (head(&visitor, &view, &artifact, "Requests"))
+        (head(&visitor, &view, &artifact, "Requests").await)
         p.lead {
             (words::count(all as u64, "request")) " within " (words::span(Duration::from_secs_f64(whole / 1000.0))) "."
             @if !log.comment.is_empty() { " " (cut(&log.comment)) "." }
@@ -164,7 +164,7 @@ pub(crate) async fn console(
     let begins = first_row(&form, all)?;
     let shown = &entries[begins..(begins + ROWS).min(all)];
     let body = html! {
-        (head(&visitor, &view, &artifact, "Console"))
+        (head(&visitor, &view, &artifact, "Console").await)
         p.lead {
             (words::count(all as u64, "entry").replace("entrys", "entries")) "."
             @if left_out > 0 { " " (words::number(left_out)) " more were left out." }
@@ -211,8 +211,8 @@ fn request_rows(entries: &[Entry], whole: f64) -> Markup {
                 }
                 td data-label="Answer" { (pill((tone, &answer))) }
                 td.faint data-label="Type" { @if media.is_empty() { (cut(&entry.kind)) } @else { (cut(media)) } }
-                td.time data-label="Size" { (words::size(size)) }
-                td.time data-label="Took" { (words::span(Duration::from_secs_f64((entry.took() / 1000.0).min(1e6)))) }
+                td.time.figure data-label="Size" { (words::size(size)) }
+                td.time.figure data-label="Took" { (words::span(Duration::from_secs_f64((entry.took() / 1000.0).min(1e6)))) }
                 td.waterfall data-label="" {
                     (bar(entry, whole, tone))
                     @if let Some(step) = entry.step { span.unseen { "during step " (step) } }
@@ -262,11 +262,13 @@ pub(super) fn tone_of(level: &str) -> words::Tone {
     }
 }
 
-pub(super) fn head(visitor: &Visitor, view: &JobView, artifact: &ArtifactView, words: &str) -> Markup {
+pub(super) async fn head(visitor: &Visitor, view: &JobView, artifact: &ArtifactView, words: &str) -> Markup {
     let job = visitor.place.to(format_args!("jobs/{}", view.job));
+    let title = visitor.management.job(view.job).await.ok().and_then(|line| line.title);
+    let called = title.unwrap_or_else(|| view.kind.clone());
     let number = view.attempts.iter().find(|attempt| attempt.grant == artifact.grant);
     html! {
-        p.crumbs { a href=(visitor.place.to("queue")) { "Queue" } " / " a href=(job) { "job" } " / " (words.to_lowercase()) }
+        p.crumbs { a href=(visitor.place.to("queue")) { "Queue" } " / " a href=(job) { (called) } " / " (words.to_lowercase()) }
         div.title {
             h1 { (words) @if let Some(attempt) = number { " of attempt " (attempt.number) } }
             span.actions {

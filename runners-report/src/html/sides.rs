@@ -42,14 +42,15 @@ pub(super) struct CheckView<'r> {
 /// How it went in one region: not at all, or once, or more than once.
 pub(super) struct CellView<'r> {
     pub(super) region: Cow<'r, str>,
-    pub(super) sides: Vec<SideView>,
+    pub(super) sides: Vec<SideView<'r>>,
 }
 
 /// How it went once.
-pub(super) struct SideView {
+pub(super) struct SideView<'r> {
     pub(super) address: String,
     pub(super) class: &'static str,
     pub(super) words: &'static str,
+    pub(super) finding: Option<Cow<'r, str>>,
     pub(super) span: String,
     /// Of the longest of them, in percent.
     pub(super) share: String,
@@ -115,15 +116,16 @@ impl<'r> CheckView<'r> {
         beside: &mut Beside<'r>,
     ) -> Self {
         let anchor = format!("side-{number}");
-        let jobs: Vec<(usize, &JobReport)> =
+        let jobs: Vec<(usize, &'r JobReport)> =
             check.jobs.iter().filter_map(|at| Some((*at, run.jobs.get(*at)?))).collect();
         let longest = jobs.iter().map(|(_, job)| job.duration).max().unwrap_or_default();
         let cell = |region: &&'r str| {
             let there = jobs.iter().filter(|(_, job)| region_of(job) == *region);
-            let side = |(at, job): &(usize, &JobReport)| SideView {
+            let side = |(at, job): &(usize, &'r JobReport)| SideView {
                 address: format!("#job-{}", at + 1),
                 class: tone(job),
                 words: verdict(job),
+                finding: job.finding.as_deref().map(cut),
                 span: span(job.duration),
                 share: format!("{:.2}", percent(job.duration, longest).max(0.5)),
             };

@@ -134,7 +134,7 @@ fn attempt_row(visitor: &Visitor, now: Timestamp, view: &JobView, attempt: &Atte
                 @for missing in &attempt.missing { p.flaky-text { "missing: " (missing) } }
             }
             td data-label="Runner" { (runner_link(visitor, attempt.runner)) }
-            td.time.told data-label="Took" { (words::span(attempt.ended_at.since(attempt.started_at))) }
+            td.time.told.figure data-label="Took" { (words::span(attempt.ended_at.since(attempt.started_at))) }
             td.time.told data-label="Ended" { (ago(now, attempt.ended_at)) }
             td data-label="Log" { a href=(log) { "Log" span.unseen { " of attempt " (attempt.number) } } }
         }
@@ -194,7 +194,7 @@ pub(crate) fn artifacts(visitor: &Visitor, view: &JobView) -> Markup {
                         td data-label="Name" { a.break href=(artifact::address(&visitor.place, view.job, left)) { (left.name) } }
                         td.told data-label="Attempt" { @if let Some(number) = attempt(left.grant) { (number) } @else { "–" } }
                         td data-label="Type" { (left.media_type) }
-                        td.time data-label="Size" { (words::size(left.length)) }
+                        td.time.figure data-label="Size" { (words::size(left.length)) }
                     }
                 }
             }))

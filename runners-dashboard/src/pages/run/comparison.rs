@@ -80,7 +80,7 @@ impl Comparison {
         let chosen = self.with.as_ref().map(|(line, _)| line.run);
         html! {
             form.filters method="get" action=(visitor.place.to(format_args!("runs/{run}"))) {
-                label { "With the run" select name="with" {
+                label.long { "With the run" select name="with" {
                     @if chosen.is_none() { option value="" selected { "–" } }
                     @for one in &self.earlier {
                         option value=(one.run) selected[chosen == Some(one.run)] {
