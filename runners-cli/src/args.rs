@@ -1,5 +1,7 @@
 //! What may be asked on the command line. What is made of it is in `command`.
 
+#[cfg(unix)]
+mod chaos;
 mod container;
 mod fleet;
 mod groups;
@@ -15,16 +17,18 @@ mod record;
 mod runner;
 mod submit;
 
+#[cfg(unix)]
+pub(crate) use chaos::ChaosArgs;
 pub(crate) use container::{ContainerArgs, ContainerCommand, SubmitContainerArgs};
 pub(crate) use fleet::{
     Asked, CreateCredentialArgs, CreatePoolArgs, CreateRunnerArgs, CreateTenantArgs, CreateTokenArgs,
     CreateWebhookArgs, CredentialsCommand, DeliveriesArgs, DrainArgs, EnvironmentsCommand, FleetArgs,
     FleetCommand, FlowsCommand, GetFlowArgs, JobsCommand, ListFlowsArgs, ListJobsArgs, ListRunnersArgs,
-    NamedArgs, OneJobArgs, Placement, PoolsCommand, PutFlowArgs, RemoveArgs, RenameArgs, RenameTenantArgs,
-    ResetRolloutArgs, ResumeArgs, RetentionCommand, RolloutCommand, RolloutFeature, RotateSecretArgs,
-    RunFlowsArgs, RunnerArgs, RunnersCommand, SecretArgs, SetEnvironmentArgs, SetPoolArgs, SetRetentionArgs,
-    SetRolloutArgs, SignalArgs, SlotsArgs, SlotsLimit, Switch, TenantsCommand, TokensCommand,
-    WebhooksCommand, YesNo,
+    NamedArgs, OneJobArgs, Placement, PoolsCommand, PutFlowArgs, QuotaArgs, RemoveArgs, RenameArgs,
+    RenameTenantArgs, ResetRolloutArgs, ResumeArgs, RetentionCommand, RolloutCommand, RolloutFeature,
+    RotateSecretArgs, RunFlowsArgs, RunnerArgs, RunnersCommand, SecretArgs, SetEnvironmentArgs, SetPoolArgs,
+    SetRetentionArgs, SetRolloutArgs, SignalArgs, SlotsArgs, SlotsLimit, Switch, TenantsCommand,
+    TokensCommand, WebhooksCommand, YesNo,
 };
 pub(crate) use groups::{
     ApiArgs, BrowserArgs, Captured, GivenSettings, HostArgs, OutputArgs, ParameterArgs, TrustArgs,
@@ -204,6 +208,22 @@ Exit codes: 0 all passed; 1 one failed or timed out; 2 one could not run, was ca
     Job(JobArgs),
     /// Stop a job.
     Cancel(JobArgs),
+    /// Find out whether a fleet keeps its promises while it is harmed.
+    ///
+    /// Starts servers and nine runners as processes of their own and submits jobs all the time, while
+    /// processes are killed, stopped (some for longer than a lease is good for) and cut off at random. Then
+    /// everything that was accepted is seen through and judged: no job may be lost, none trusted or recorded
+    /// twice, no log wrong. Nothing is left behind, but for a schema chaos_… where a URL was given.
+    #[cfg(unix)]
+    #[command(after_help = "Examples:
+  runners chaos --seconds 30
+  runners chaos --store postgres --seconds 300 --servers 4
+  runners chaos --store postgres --seed 4711       # the same draws again
+  PGPASSWORD=… runners chaos --store postgres://runners@db.example/scratch
+
+Exit codes: 0 every promise was kept, 1 one was not, 2 it could not be found out. The same seed draws the
+same harm; what it meets depends on the machine.")]
+    Chaos(ChaosArgs),
     /// Print what a shell needs to complete these commands.
     #[command(after_help = "Example:\n  source <(runners completion bash)")]
     Completion(CompletionArgs),

@@ -3,7 +3,10 @@
 mod artifacts;
 mod audit;
 mod background;
+mod baselines;
 mod changes;
+#[cfg(unix)]
+mod chaos;
 mod config;
 mod container;
 mod credentials;
@@ -86,6 +89,8 @@ pub(crate) async fn execute(command: Command, telemetry: &Telemetry) -> Result<E
         Command::Ping(arguments) => jobs::ping(arguments).await,
         Command::Job(arguments) => jobs::show(arguments).await,
         Command::Cancel(arguments) => jobs::cancel(arguments).await,
+        #[cfg(unix)]
+        Command::Chaos(arguments) => chaos::execute(arguments).await,
     }
 }
 

@@ -90,7 +90,7 @@ impl Findings {
     /// Says what was found, on standard error.
     pub(crate) fn tell(&self) {
         let file = self.file.display();
-        let warning = console::Style::new().for_stderr().yellow().bold();
+        let warning = console::Style::new().for_stderr().magenta().bold();
         let told = |problem: &Problem| match &*problem.pointer {
             "" => format!("{file}: {}", problem.message),
             _ => format!("{file}: {problem}"),

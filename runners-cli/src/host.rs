@@ -66,7 +66,8 @@ impl Host {
         let settings = &arguments.settings;
         let (listener, identity) = listen(settings).await?;
         let scheme = if identity.is_some() { "https" } else { "http" };
-        let url = format!("{scheme}://{}", listener.local_addr().context("the listener has no address")?);
+        let listens = listener.local_addr().context("the listener has no address")?;
+        let url = format!("{scheme}://{listens}");
         let data = DataDirectory::open(settings.data())?;
         let kept = settings.store()?;
         let store: Arc<dyn Store> = kept.open(&data.database()).await?;
@@ -77,12 +78,16 @@ impl Host {
         let control = settings
             .apply(ControlPlane::builder(Arc::clone(&store)))
             .webhooks(webhooks)
-            .artifacts(artifacts.clone())
+            .artifacts(artifacts)
             .flow_reader(RecordedFlows)
             .metrics(telemetry.metrics())
-            .traces(telemetry.traces())
-            .start()
-            .await?;
+            .traces(telemetry.traces());
+        let control = match settings.neighbours(listens, &url)? {
+            Some((address, neighbours)) => control.neighbours(address, neighbours),
+            None => control,
+        };
+        let control = control.start().await?;
+        let artifacts = control.artifacts();
         let pages = settings.pages(egress.clone());
         let browsers = (browser, settings.browsers());
         let checks =

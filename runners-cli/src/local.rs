@@ -3,6 +3,7 @@
 use crate::args::{BrowserArgs, Captured};
 use anyhow::{Context as _, Result, bail};
 use runners_core::{Egress, SystemClock};
+use runners_exec_container::ContainerBrowser;
 use runners_exec_webdriver::{
     BaselineMode, DirectoryBaselines, Driver, DriverOptions, Engine, FlowExecutor, FlowRecorder, Probe,
     ProbeError, ReplayOptions, WarmBrowsers, WarmOptions,
@@ -56,7 +57,17 @@ impl LocalBrowser {
                 (Driver::new(options.clone()), Some(options))
             }
         };
-        let driver = driver.with_egress(egress);
+        Ok(Self::of(arguments, driver.with_egress(egress), managed))
+    }
+
+    /// Replays flows in a browser that was started in a container, whose only way out is this process.
+    pub(crate) fn in_container(arguments: &BrowserArgs, browser: &ContainerBrowser) -> Self {
+        let egress = arguments.browse.iter().fold(Egress::browsing(), Egress::allow_host);
+        let driver = Driver::at(browser.url(), Map::new()).with_gate_at(browser.machine());
+        Self::of(arguments, driver.with_egress(egress), None)
+    }
+
+    fn of(arguments: &BrowserArgs, driver: Driver, managed: Option<DriverOptions>) -> Self {
         let mut options = ReplayOptions::default();
         options.screenshots = arguments.screenshots.into();
         let asks = |what| arguments.capture.contains(&what);
@@ -75,7 +86,7 @@ impl LocalBrowser {
             None => FlowExecutor::new(driver.clone()),
         };
         let executor = executor.with_options(options).with_baselines(baselines, mode);
-        Ok(Self { executor, driver, warm, options: managed })
+        Self { executor, driver, warm, options: managed }
     }
 
     /// What records flows in the same browsers, where that can be done.

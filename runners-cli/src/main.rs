@@ -5,6 +5,8 @@
 
 mod accounts;
 mod args;
+#[cfg(unix)]
+mod chaos;
 mod command;
 mod connection;
 mod daemon;
@@ -32,6 +34,7 @@ mod report;
 mod rollout;
 mod service;
 mod settings;
+mod size;
 mod span;
 mod table;
 mod telemetry;

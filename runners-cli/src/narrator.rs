@@ -67,7 +67,7 @@ impl Narrator {
     }
 
     fn disconnected(&self, error: &str, retry_in: std::time::Duration) {
-        let text = format!("{}: {error}; trying again", Style::new().yellow().apply_to("disconnected"));
+        let text = format!("{}: {error}; trying again", Style::new().magenta().apply_to("disconnected"));
         let event = json!({ "event": "disconnected", "error": error, "retry_in_ms": millis(retry_in) });
         self.say(&text, event);
     }
@@ -127,15 +127,15 @@ impl Observer for Narrator {
 }
 
 fn words(outcome: &Outcome) -> (&'static str, Style, Option<&str>) {
-    let (red, yellow) = (Style::new().red(), Style::new().yellow());
+    let (red, doubtful) = (Style::new().red(), Style::new().magenta());
     match outcome {
         Outcome::Passed => ("passed", Style::new().green(), None),
         Outcome::Failed => ("failed", red, None),
         Outcome::Errored(fault) => ("errored", red, Some(&fault.message)),
         Outcome::TimedOut => ("timed out", red, None),
-        Outcome::Cancelled => ("cancelled", yellow, None),
-        Outcome::Lapsed => ("stopped", yellow, Some("the lease was no longer trusted")),
-        _ => ("ended", yellow, None),
+        Outcome::Cancelled => ("cancelled", doubtful, None),
+        Outcome::Lapsed => ("stopped", doubtful, Some("the lease was no longer trusted")),
+        _ => ("ended", doubtful, None),
     }
 }
 

@@ -16,7 +16,7 @@ use runners_core::{
 use runners_report::Html;
 use serde_json::Value;
 use std::{
-    fs,
+    fs, io,
     path::{Component, Path, PathBuf},
 };
 use tokio::io::AsyncWriteExt as _;
@@ -102,6 +102,11 @@ impl OutputDirectory {
         bytes: Bytes,
     ) -> Result<report::ArtifactReport> {
         self.write(flow, None, name, media_type, stream::iter([Ok(bytes)])).await
+    }
+
+    /// Reads what the last attempt at a flow has left.
+    pub(crate) fn read(&self, flow: &str, name: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.0.join(flow).join(inside(name)))
     }
 
     /// The page of the report.

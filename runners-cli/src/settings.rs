@@ -15,6 +15,7 @@ use crate::{
     args::GivenSettings,
     orchestration::{BROWSERS, BROWSERS_MAX},
     rollout,
+    size::Size,
     span::Span,
     terminal,
 };
@@ -228,6 +229,9 @@ impl Settings {
         }
         if let Some(Span(grace)) = self.layer.artifact_grace {
             builder = builder.artifact_grace(grace);
+        }
+        if let Some(Size(quota)) = self.layer.artifact_quota {
+            builder = builder.artifact_quota(quota);
         }
         if let Some(Span(kept)) = self.layer.keep_jobs {
             builder = builder.retention(Retention { concluded_for: Some(kept), ..Retention::default() });

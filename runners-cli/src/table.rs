@@ -11,6 +11,12 @@ use comfy_table::{
 use runners_core::Conclusion;
 use runners_exec_webdriver::StepState;
 
+// The colours of a palette's dark half, which every terminal makes readable on its own ground; the bright ones are not on
+// a light one, and yellow of neither half.
+const GOOD: Color = Color::DarkGreen;
+const DOUBTFUL: Color = Color::DarkMagenta;
+const BAD: Color = Color::DarkRed;
+
 /// A rule under the titles, and one below.
 const RULED: TableStyle = NOTHING.header_separator(RULE).bottom_border(RULE);
 const RULE: LineStyle = LineStyle::none().fill('─').junction('─');
@@ -86,12 +92,22 @@ fn listed<const COLUMNS: usize>(
     let fits = needed(&columns, longest_piece) <= usize::from(width);
     let longest = if fits { longest_piece } else { longest_word };
     let at_least: Vec<_> = columns.iter().map(|column| longest(column) + PADDING).collect();
+    let are_figures: Vec<_> =
+        columns.iter().map(|column| column[1..].iter().all(|cell| is_figure(cell))).collect();
     let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
     let mut line = || columns.iter_mut().map(Iterator::next).collect::<Option<Vec<_>>>();
     let header = line().unwrap_or_default();
     table.set_header(header.into_iter().map(|title| styled(Cell::new(title), None, true)));
     while let Some(row) = line().filter(|row| !row.is_empty()) {
-        table.add_row(row);
+        table.add_row(row.into_iter().map(|text| {
+            let colour = meaning(&text);
+            styled(Cell::new(text), colour, false)
+        }));
+    }
+    for (at, _) in are_figures.into_iter().enumerate().filter(|(_, are_figures)| *are_figures) {
+        if let Some(column) = table.column_mut(at) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
     for (at, width) in at_least.into_iter().enumerate() {
         if let (Some(column), Ok(width)) = (table.column_mut(at), u16::try_from(width)) {
@@ -99,6 +115,21 @@ fn listed<const COLUMNS: usize>(
         }
     }
     table
+}
+
+/// Whether a text is a number, as those that stand below each other at their right edge.
+fn is_figure(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The colour of a word that says how something is or what it came to, where it stands alone.
+fn meaning(text: &str) -> Option<Color> {
+    match text {
+        "passed" | "online" | "active" => Some(GOOD),
+        "flaky" | "cancelled" | "draining" | "inactive" | "suspended" => Some(DOUBTFUL),
+        "failed" | "errored" | "timed out" | "offline" | "expired" | "revoked" => Some(BAD),
+        _ => None,
+    }
 }
 
 /// How wide a list is, if each column is as wide as `longest` says.
@@ -140,15 +171,15 @@ impl Told {
     }
 
     pub(crate) const fn good(text: String) -> Self {
-        Self { text, colour: Some(Color::Green) }
+        Self { text, colour: Some(GOOD) }
     }
 
     pub(crate) const fn doubtful(text: String) -> Self {
-        Self { text, colour: Some(Color::Yellow) }
+        Self { text, colour: Some(DOUBTFUL) }
     }
 
     pub(crate) const fn bad(text: String) -> Self {
-        Self { text, colour: Some(Color::Red) }
+        Self { text, colour: Some(BAD) }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -192,9 +223,9 @@ fn steps(flow: &FlowReport) -> Table {
     let mut table = table(NOTHING);
     for step in &flow.steps {
         let (mark, colour) = match step.state {
-            StepState::Passed => ("✓", Some(Color::Green)),
-            StepState::Failed => ("✗", Some(Color::Red)),
-            _ => ("–", Some(Color::DarkGrey)),
+            StepState::Passed => ("✓", Some(GOOD)),
+            StepState::Failed => ("✗", Some(BAD)),
+            _ => ("–", None),
         };
         let ran = matches!(step.state, StepState::Passed | StepState::Failed);
         let time = if ran { format!("{} ms", step.duration_ms) } else { step.state.to_string() };
@@ -238,9 +269,9 @@ fn styled(cell: Cell, colour: Option<Color>, strong: bool) -> Cell {
 
 const fn colour(conclusion: Conclusion) -> Color {
     match conclusion {
-        Conclusion::Passed => Color::Green,
-        Conclusion::Flaky | Conclusion::Cancelled => Color::Yellow,
-        _ => Color::Red,
+        Conclusion::Passed => GOOD,
+        Conclusion::Flaky | Conclusion::Cancelled => DOUBTFUL,
+        _ => BAD,
     }
 }
 
@@ -272,6 +303,13 @@ mod tests {
         );
         let narrow = shown(80);
         assert!(narrow.contains("draining") && narrow.contains("12 s "), "{narrow}");
+    }
+
+    #[test]
+    fn figures_stand_below_each_other_at_their_right_edge() {
+        let rows = ["7", "1204"].map(|count| ["a".to_owned(), count.to_owned()]);
+        let table = listed(["pool", "jobs"], rows, 60).trim_fmt();
+        assert!(table.lines().any(|line| line.trim_end().ends_with("   7")), "{table}");
     }
 
     #[test]

@@ -113,7 +113,7 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
 pub(crate) fn marks(passed: usize, failed: usize, errored: usize) -> String {
     let style = || Style::new().for_stderr();
     let each =
-        [(passed, "✓", style().green()), (failed, "✗", style().red()), (errored, "!", style().yellow())];
+        [(passed, "✓", style().green()), (failed, "✗", style().red()), (errored, "!", style().magenta())];
     let told = each.iter().filter(|(count, ..)| *count > 0);
     told.map(|(count, mark, style)| style.apply_to(format!("{mark} {count}")).to_string())
         .collect::<Vec<_>>()
@@ -134,7 +134,7 @@ pub(crate) fn conclusion_style(conclusion: Conclusion) -> Style {
     let style = Style::new().for_stderr();
     match conclusion {
         Conclusion::Passed => style.green(),
-        Conclusion::Flaky | Conclusion::Cancelled => style.yellow(),
+        Conclusion::Flaky | Conclusion::Cancelled => style.magenta(),
         _ => style.red(),
     }
 }

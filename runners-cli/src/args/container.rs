@@ -1,8 +1,9 @@
 //! Arguments of container jobs: what a runner allows them, and what one is to be.
 
 use super::{ApiArgs, groups, guard::SignArgs};
+use crate::size::bytes as size;
 use clap::{Args, Subcommand, ValueEnum};
-use runners_exec_container::{EngineAddress, PullPolicy};
+use runners_exec_container::{BrowserImage, BrowserSource, EngineAddress, OfferedBrowser, PullPolicy};
 use std::{path::PathBuf, time::Duration};
 
 /// What a runner allows containers.
@@ -12,6 +13,11 @@ pub(crate) struct ContainerArgs {
     /// Run container jobs too, by Docker or podman. A browser is then not needed.
     #[arg(long, env = "RUNNERS_CONTAINERS")]
     pub(crate) containers: bool,
+    /// Replay flows in a browser of this image, which is started in a container: it reaches what flows may
+    /// look at through this runner alone. For Chromium and its driver, and an engine of this machine.
+    #[arg(long, value_name = "IMAGE", env = "RUNNERS_BROWSER_IMAGE")]
+    #[arg(conflicts_with_all = ["webdriver", "headed", "gpu"])]
+    pub(crate) browser_image: Option<String>,
     /// Where the engine listens: unix:///run/podman/podman.sock, or tcp://HOST:PORT on a network of its own.
     #[arg(long, value_name = "ADDRESS", env = "RUNNERS_CONTAINER_ENGINE", default_value_t = EngineAddress::usual())]
     pub(crate) container_engine: EngineAddress,
@@ -35,8 +41,18 @@ pub(crate) struct ContainerArgs {
     /// The proxy that containers in those networks are told of, as HTTP_PROXY and HTTPS_PROXY.
     #[arg(long, value_name = "URL", env = "RUNNERS_CONTAINER_PROXY")]
     pub(crate) container_proxy: Option<String>,
-    /// The WebDriver of a browser in the first of those networks, for jobs that ask for one.
-    #[arg(long, value_name = "URL", env = "RUNNERS_CONTAINER_BROWSER", requires = "container_network")]
+    /// Let jobs ask for a browser of this image: one is started for each attempt, in a network that is made
+    /// for the two. Jobs call it by NAME, which is the last part of the image's unless given; may be repeated.
+    #[arg(long, value_name = "[NAME=]IMAGE", env = "RUNNERS_CONTAINER_BROWSER_IMAGE", value_delimiter = ',')]
+    #[arg(value_parser = browser_image)]
+    pub(crate) container_browser_image: Vec<OfferedBrowser>,
+    /// The WebDriver of a browser that runs in the first of those networks, for all jobs that ask for one.
+    #[arg(
+        long,
+        value_name = "[NAME=]URL",
+        env = "RUNNERS_CONTAINER_BROWSER",
+        requires = "container_network"
+    )]
     pub(crate) container_browser: Option<String>,
     /// Let jobs be root in their container, which has no capabilities then either.
     #[arg(long, env = "RUNNERS_CONTAINER_ROOT")]
@@ -118,9 +134,10 @@ pub(crate) struct SubmitContainerArgs {
     /// A network that the runner offers [default: none at all].
     #[arg(long, value_name = "NETWORK")]
     pub(crate) network: Option<String>,
-    /// Ask for the runner's browser: its address is in RUNNERS_WEBDRIVER_URL.
-    #[arg(long)]
-    pub(crate) browser: bool,
+    /// Ask for a browser of the runner, or for that of this name, such as --browser=chromium: its address is
+    /// in RUNNERS_WEBDRIVER_URL.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true)]
+    pub(crate) browser: Option<Option<String>>,
     /// The most memory, such as 512m [default: 1g].
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory: Option<u64>,
@@ -175,18 +192,20 @@ pub(crate) struct SubmitContainerArgs {
     pub(crate) json: bool,
 }
 
-/// Reads a size, such as `512m`.
-pub(crate) fn size(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?} is no size: write bytes, or a number with k, m or g, such as 512m");
-    let lower = text.to_ascii_lowercase();
-    let (digits, shift) = match lower.strip_suffix(['k', 'm', 'g']) {
-        Some(digits) if lower.ends_with('k') => (digits, 10),
-        Some(digits) if lower.ends_with('m') => (digits, 20),
-        Some(digits) => (digits, 30),
-        None => (&*lower, 0),
-    };
-    let number: u64 = digits.parse().map_err(|_| wrong())?;
-    number.checked_mul(1 << shift).filter(|bytes| *bytes > 0).ok_or_else(wrong)
+/// Reads `IMAGE` or `NAME=IMAGE`.
+fn browser_image(text: &str) -> Result<OfferedBrowser, String> {
+    let (name, image) = text.split_once('=').unwrap_or((image_name(text), text));
+    if name.is_empty() || image.is_empty() {
+        return Err(format!("{text:?} is no browser: write IMAGE, or NAME=IMAGE"));
+    }
+    Ok(OfferedBrowser { name: name.to_owned(), source: BrowserSource::Image(BrowserImage::of(image)) })
+}
+
+/// The last part of the name of an image, without its tag or digest.
+fn image_name(image: &str) -> &str {
+    let last = image.split('@').next().unwrap_or(image);
+    let last = last.rsplit('/').next().unwrap_or(last);
+    last.split(':').next().unwrap_or(last)
 }
 
 /// Reads CPUs, such as `0.5`, as thousandths.
@@ -208,6 +227,14 @@ fn cpus(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_browser_is_called_as_its_image_unless_it_is_named() {
+        let name = |text: &str| browser_image(text).map(|offered| offered.name);
+        assert_eq!(name("r.example:5000/browsers/chromium:131"), Ok("chromium".to_owned()));
+        assert_eq!(name("old=browsers/chromium@sha256:00"), Ok("old".to_owned()));
+        assert!(name("").is_err() && name("=a").is_err() && name("a=").is_err());
+    }
 
     #[test]
     fn sizes_and_cpus_are_read() {

@@ -14,7 +14,7 @@ pub(crate) use access::{
     CreateCredentialArgs, CreateTenantArgs, CredentialsCommand, ResetRolloutArgs, RolloutCommand,
     RolloutFeature, SetRolloutArgs, Switch, TenantsCommand,
 };
-pub(crate) use changes::{Placement, RenameTenantArgs, SetPoolArgs, YesNo};
+pub(crate) use changes::{Placement, QuotaArgs, RenameTenantArgs, SetPoolArgs, YesNo};
 pub(crate) use flows::{FlowsCommand, GetFlowArgs, ListFlowsArgs, PutFlowArgs, RunFlowsArgs};
 pub(crate) use group::{CreateRunnerArgs, RunnersCommand};
 pub(crate) use pools::{

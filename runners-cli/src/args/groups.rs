@@ -1,7 +1,7 @@
 //! Groups of arguments that several commands take.
 
 use super::live::GivenLive;
-use crate::{orchestration::BROWSERS_MAX, settings::Settings, span::Span};
+use crate::{orchestration::BROWSERS_MAX, settings::Settings, size::Size, span::Span};
 use clap::{Args, ValueEnum};
 use runners_exec_webdriver::{Engine, Screenshots};
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
@@ -82,6 +82,10 @@ pub(crate) struct GivenSettings {
     /// Have runners send all artifacts through this server, and none straight to the storage.
     #[arg(long, env = "RUNNERS_NO_DIRECT_UPLOADS")]
     pub(crate) no_direct_uploads: bool,
+    /// Send whoever reads an artifact straight to the storage, by an address that is good for a minute: runners,
+    /// programs, and browsers for what they save. Browsers must reach it under --artifacts-endpoint.
+    #[arg(long, env = "RUNNERS_DIRECT_READS")]
+    pub(crate) direct_reads: bool,
     /// Where to listen; port 0 takes a free one [default: 127.0.0.1:7878].
     #[arg(long, value_name = "ADDRESS", env = "RUNNERS_LISTEN")]
     pub(crate) listen: Option<SocketAddr>,
@@ -117,6 +121,11 @@ pub(crate) struct GivenSettings {
     /// How long bytes that nothing names stay among the artifacts [default: 6h].
     #[arg(long, value_name = "TIME", env = "RUNNERS_ARTIFACT_GRACE")]
     pub(crate) artifact_grace: Option<Span>,
+    /// How many bytes the artifacts of a tenant may have, such as 50g, unless `runners tenants quota` says
+    /// otherwise of it [default: any number]. What does not fit is refused before it is sent, and its job ends
+    /// as it would have without it.
+    #[arg(long, value_name = "SIZE", env = "RUNNERS_ARTIFACT_QUOTA")]
+    pub(crate) artifact_quota: Option<Size>,
     /// How long ended jobs are kept, with what they left, unless their tenant says otherwise
     /// [default: 30d].
     #[arg(long, value_name = "TIME", env = "RUNNERS_KEEP_JOBS")]

@@ -9,6 +9,10 @@ pub(crate) struct GivenLive {
     /// Have no live views: whoever asks for one is told so.
     #[arg(long, env = "RUNNERS_NO_LIVE")]
     pub(crate) no_live: bool,
+    /// Where the other servers on the same database reach this one, so that a live view is found whichever of them
+    /// somebody comes to, as https://10.0.0.5:7878 [default: the address that it listens on, if that is one].
+    #[arg(long, value_name = "URL", env = "RUNNERS_LIVE_ADDRESS")]
+    pub(crate) live_address: Option<String>,
     /// How many live views are open at once at most [default: 200].
     #[arg(long, value_name = "COUNT", env = "RUNNERS_LIVE_STREAMS")]
     pub(crate) live_streams: Option<usize>,

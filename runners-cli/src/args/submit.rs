@@ -48,6 +48,12 @@ pub(crate) struct QueueArgs {
     /// repeated.
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(crate) capture: Vec<Captured>,
+    /// A directory of pictures that pages are compared with, which go along with the flows.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) baselines: Option<PathBuf>,
+    /// Keep the pictures that differ, or are new, in --baselines; with --wait.
+    #[arg(long, requires_all = ["baselines", "wait"])]
+    pub(crate) update_baselines: bool,
     #[command(flatten)]
     pub(crate) parameters: ParameterArgs,
     #[command(flatten)]

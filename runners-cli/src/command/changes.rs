@@ -3,7 +3,7 @@
 
 use super::pools::{done, shown};
 use crate::{
-    args::{Asked, FleetArgs, NamedArgs, Placement, RenameTenantArgs, SetPoolArgs, YesNo},
+    args::{Asked, FleetArgs, NamedArgs, Placement, QuotaArgs, RenameTenantArgs, SetPoolArgs, YesNo},
     exit::Exit,
     management::Management,
     terminal,
@@ -80,6 +80,16 @@ fn changes(arguments: &SetPoolArgs) -> Map<String, Value> {
 pub(super) async fn rename_tenant(Asked { what, fleet }: Asked<RenameTenantArgs>) -> Result<Exit> {
     let text = format!("{} is called {} now", what.tenant, what.name);
     change_tenant(&what.tenant, &json!({ "name": what.name }), &text, &fleet).await
+}
+
+/// Says how many bytes the artifacts of a tenant may have.
+pub(super) async fn set_quota(Asked { what, fleet }: Asked<QuotaArgs>) -> Result<Exit> {
+    let text = match what.quota.0 {
+        Some(size) => format!("{} may keep artifacts of {size} now", what.tenant),
+        None => format!("{} may keep as many artifacts as any other tenant", what.tenant),
+    };
+    let bytes = what.quota.0.map(|size| size.0);
+    change_tenant(&what.tenant, &json!({ "artifactQuotaBytes": bytes }), &text, &fleet).await
 }
 
 /// Has a tenant be granted nothing more, or again.

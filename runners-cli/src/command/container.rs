@@ -5,13 +5,20 @@ use crate::{
 };
 use anyhow::{Context as _, Result, bail};
 use futures::TryStreamExt as _;
-use runners_core::{Clock as _, Conclusion, Followed, JobHandle, JobOptions, SystemClock};
-use runners_exec_container::{ContainerJob, ContainerResult, Limits, Mount, SecretAs};
+use runners_core::{
+    Clock as _, Conclusion, Followed, JobHandle, JobOptions, SystemClock, protocol::StateView, sleep,
+};
+use runners_exec_container::{
+    ContainerJob, ContainerResult, Limits, Mount, SecretAs, TestCase, WantedBrowser,
+};
 use serde_json::json;
-use std::{collections::BTreeMap, fs, io::Write as _, path::Path};
+use std::{collections::BTreeMap, fs, io::Write as _, path::Path, time::Duration};
 
 /// What the value of a secret begins with that is to be a file.
 const AS_FILE: &str = "file:";
+
+/// How long a job waits until it is said how to find out why.
+const WAITS_FOR: Duration = Duration::from_secs(3);
 
 pub(super) async fn submit(arguments: SubmitContainerArgs) -> Result<Exit> {
     let job = job(&arguments)?;
@@ -30,7 +37,7 @@ pub(super) async fn submit(arguments: SubmitContainerArgs) -> Result<Exit> {
     let options = JobOptions {
         pool: arguments.pool.clone(),
         environment: arguments.environment_name.clone(),
-        wanted: arguments.labels.iter().cloned().collect(),
+        wanted: arguments.labels.iter().cloned().chain(browser_label(&job)).collect(),
         timeout: arguments.timeout,
         secrets: job.secret_names(),
         audience: arguments.sign.audience.iter().cloned().collect(),
@@ -76,11 +83,19 @@ fn job(arguments: &SubmitContainerArgs) -> Result<ContainerJob> {
             ..Limits::default()
         },
         network: arguments.network.clone(),
-        browser: arguments.browser,
+        browser: arguments.browser.clone().map(|name| name.map_or(WantedBrowser::Any, WantedBrowser::Named)),
         user: arguments.user.clone(),
         working_directory: arguments.workdir.clone(),
         output: arguments.output_folder.clone(),
         junit: arguments.junit.clone(),
+    })
+}
+
+/// The label of runners that have the browser of a job.
+fn browser_label(job: &ContainerJob) -> Option<String> {
+    Some(match job.browser.as_ref()? {
+        WantedBrowser::Any => "container-browser".to_owned(),
+        WantedBrowser::Named(name) => format!("container-browser={name}"),
     })
 }
 
@@ -147,21 +162,33 @@ async fn see_through(
     conclude(arguments, connection, &handle).await
 }
 
-/// Prints what it says, until it has ended.
+/// Prints what it says, until it has ended; once it waits for a while, also what would tell why.
 async fn follow(connection: &Connection, handle: &JobHandle<ContainerResult>, is_quiet: bool) -> Result<()> {
     let mut events = std::pin::pin!(handle.follow());
-    while let Some(event) = events.try_next().await.map_err(|error| connection.explain(error))? {
+    let (mut waits, clock) = (false, SystemClock::default());
+    loop {
+        let event = tokio::select! {
+            event = events.try_next() => event.map_err(|error| connection.explain(error))?,
+            () = sleep(&clock, WAITS_FOR), if waits && !is_quiet => {
+                terminal::note(format!("waiting for a runner: `runners explain {}` says why", handle.id()));
+                waits = false;
+                continue;
+            }
+        };
         match event {
-            Followed::Log { bytes, .. } if !is_quiet => {
+            None => return Ok(()),
+            Some(Followed::State(state)) => waits = matches!(state, StateView::Ready { .. }),
+            Some(Followed::Log { bytes, .. }) if !is_quiet => {
                 let mut stdout = std::io::stdout().lock();
                 // Nobody may read it any more; how it ends still counts.
                 let _ = stdout.write_all(bytes.as_bytes()).and_then(|()| stdout.flush());
             }
-            Followed::LogMissing { bytes, .. } => terminal::note(format!("[{bytes} bytes are missing]")),
-            _ => {}
+            Some(Followed::LogMissing { bytes, .. }) => {
+                terminal::note(format!("[{bytes} bytes are missing]"));
+            }
+            Some(_) => {}
         }
     }
-    Ok(())
 }
 
 async fn conclude(
@@ -187,25 +214,45 @@ async fn conclude(
         return Ok(Exit::of([conclusion]));
     }
     let word = terminal::conclusion_style(conclusion).apply_to(conclusion.words());
-    let detail = match (&result, fault) {
-        (Some(result), _) => format!(", exit code {}", result.exit_code),
-        (None, Some(fault)) => format!(": {}", fault.message),
-        (None, None) => String::new(),
-    };
-    terminal::note(format!("{word}{detail}"));
-    if let Some(tests) = result.as_ref().and_then(|result| result.tests.as_ref()) {
-        let passed = tests.total.saturating_sub(tests.failed + tests.errored + tests.skipped);
-        let each = format!("{} failed, {} errored, {} skipped", tests.failed, tests.errored, tests.skipped);
-        terminal::note(format!("{}: {passed} passed, {each}", terminal::count(tests.total, "test")));
-        for test in &tests.failures {
-            terminal::note(format!("  {} {}: {}", test.class, test.name, test.message));
+    match (&result, fault) {
+        (Some(result), _) => {
+            let span = terminal::span(Duration::from_millis(result.duration_ms));
+            terminal::note(format!("{word}, exit code {} after {span}", result.exit_code));
+            tell(result);
         }
+        (None, Some(fault)) => terminal::note(format!("{word}: {} ({})", fault.message, fault.code)),
+        (None, None) => terminal::note(word.to_string()),
     }
     if !view.artifacts.is_empty() {
         let left = terminal::count(view.artifacts.len(), "artifact");
         terminal::note(format!("{left}: runners artifacts get {}", handle.id()));
     }
     Ok(Exit::of([conclusion]))
+}
+
+/// What a result says beside its exit code.
+fn tell(result: &ContainerResult) {
+    let known_as = result.image_digest.as_ref().unwrap_or(&result.image_id);
+    terminal::note(format!("image {}, {known_as}", result.image));
+    let Some(tests) = &result.tests else { return };
+    let apart = [(tests.failed, "failed"), (tests.errored, "errored"), (tests.skipped, "skipped")];
+    let passed = tests.total.saturating_sub(apart.iter().map(|(count, _)| count).sum());
+    let mut line = format!("{}: {passed} passed", terminal::count(tests.total, "test"));
+    for (count, word) in apart.iter().filter(|(count, _)| *count > 0) {
+        line = format!("{line}, {count} {word}");
+    }
+    terminal::note(line);
+    for test in tests.failures() {
+        terminal::note(format!("  {}", failure(test)));
+    }
+}
+
+/// A test that failed, in one line.
+fn failure(test: &TestCase) -> String {
+    let place = if test.class.is_empty() { String::new() } else { format!("{} › ", test.class) };
+    let why = test.message.lines().next().unwrap_or_default();
+    let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+    format!("{place}{}{why}", test.name)
 }
 
 #[cfg(test)]

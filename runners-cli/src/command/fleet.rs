@@ -12,7 +12,7 @@ use crate::{
     },
     exit::Exit,
     management::{Management, read},
-    table, terminal,
+    size, table, terminal,
 };
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
@@ -47,6 +47,8 @@ struct Tenant {
     id: String,
     name: String,
     is_suspended: bool,
+    artifact_bytes: u64,
+    artifact_quota_bytes: Option<u64>,
     created_at_utc: String,
 }
 
@@ -134,14 +136,21 @@ pub(super) async fn tenants(command: TenantsCommand) -> Result<Exit> {
                 let tenants: Vec<Tenant> = read(answer)?;
                 let rows = tenants.into_iter().map(|tenant| {
                     let state = if tenant.is_suspended { "suspended" } else { "" };
-                    [tenant.name, state.to_owned(), terminal::ago(&tenant.created_at_utc), tenant.id]
+                    let used = size::rough(tenant.artifact_bytes);
+                    let kept = match tenant.artifact_quota_bytes {
+                        Some(quota) => format!("{used} of {}", size::rough(quota)),
+                        None => used,
+                    };
+                    let made = terminal::ago(&tenant.created_at_utc);
+                    [tenant.name, state.to_owned(), kept, made, tenant.id]
                 });
-                table::list(["tenant", "", "made", "id"], rows);
+                table::list(["tenant", "", "artifacts", "made", "id"], rows);
                 Ok(())
             })
         }
         TenantsCommand::Create(arguments) => create_tenant(arguments).await,
         TenantsCommand::Rename(arguments) => changes::rename_tenant(arguments).await,
+        TenantsCommand::Quota(arguments) => changes::set_quota(arguments).await,
         TenantsCommand::Suspend(arguments) => changes::suspend(arguments, true).await,
         TenantsCommand::Reinstate(arguments) => changes::suspend(arguments, false).await,
     }

@@ -33,7 +33,7 @@ use runners_core::{
     metrics::{Metrics, runner::REGISTRATION_FAILURES},
     protocol::{Enrolled, RefusalCode, Refused},
 };
-use runners_exec_container::ContainerExecutor;
+use runners_exec_container::{ContainerBrowser, ContainerExecutor};
 use runners_exec_webdriver::{FlowCheckExecutor, FlowChecks};
 use runners_otel::Telemetry;
 use runners_transport_http::{HttpArtifacts, HttpRelay, HttpTransport};
@@ -60,7 +60,7 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
     let mut interrupts = Interrupts::listen()?;
     let background = Background::enter(arguments).await?;
     let checks = arguments.flows.as_deref().map(flow_directory::read).transpose()?;
-    let browser = containers::browser_beside(arguments)?;
+    let mut browser = containers::browser_beside(arguments)?;
     let name = arguments.name.clone().unwrap_or_else(identity::machine_name);
     let state = identity::state_of(arguments, &name)?;
     let spool = identity::open_spool(&state)?;
@@ -79,9 +79,7 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
         None => Narrator::new(&arguments.server, arguments.json),
     });
     announce(&narrator, arguments, &identity, &name);
-    if let Some(port) = &metrics_port {
-        narrator.say(&format!("metrics are at {}", port.url), json!({ "event": "metrics", "url": port.url }));
-    }
+    metrics_port.iter().for_each(|port| announce_metrics(&narrator, port));
     checks.iter().for_each(|checks| announce_checks(&narrator, checks));
     let account = background.as_ref().map(|background| background.account(arguments, &identity, &name));
     let supervisor = Supervisor;
@@ -89,9 +87,16 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
     let containers = containers::open(&arguments.container, identity.enrolled.runner, &watched).await?;
     let transport = connection::transport(&arguments.server, identity.credential.clone(), &arguments.trust)?;
     let credential = identity::credential(&spool);
-    tokio::select! {
-        settled = identity::settle(&credential, &transport) => settled?,
+    let started = async {
+        identity::settle(&credential, &transport).await?;
+        containers::start_browser(&arguments.container, containers.as_ref(), &watched).await
+    };
+    let in_container = tokio::select! {
+        started = started => started?,
         () = interrupts.next() => return Ok(Exit::Passed),
+    };
+    if let Some(container) = &in_container {
+        browser = Some(LocalBrowser::in_container(&arguments.browser, container));
     }
     let Some(found) = find_out(browser.as_ref(), arguments, &narrator, &mut interrupts).await else {
         return Ok(Exit::Passed);
@@ -111,13 +116,14 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
             ended = course.see_through(&runner) => ended,
             () = credential.serve(&parts.transport).then(|()| pending()) => unreachable!("it never ends"),
             () = containers::label(&watched, &runner) => unreachable!("it never ends"),
+            () = containers::sweep(&watched, parts.containers.as_ref()) => unreachable!("it never ends"),
             () = supervisor.keep_alive(|| drop(runner.snapshot())) => unreachable!("it never ends"),
         };
         if let Ended::Over(reason) = ended {
             break reason;
         }
     };
-    parts.settle(browser.as_ref()).await;
+    parts.settle(browser.as_ref(), in_container).await;
     conclude(ended, arguments, &parts.spool, &narrator, &parts.state)
 }
 
@@ -138,9 +144,12 @@ struct Parts<'a> {
 
 impl Parts<'_> {
     /// Waits until nothing is left of what it ran.
-    async fn settle(&self, browser: Option<&LocalBrowser>) {
+    async fn settle(&self, browser: Option<&LocalBrowser>, in_container: Option<ContainerBrowser>) {
         if let Some(browser) = browser {
             browser.stop().await;
+        }
+        if let Some(container) = in_container {
+            containers::stop_browser(container).await;
         }
         if let Some(containers) = &self.containers {
             containers.settle().await;
@@ -169,7 +178,7 @@ impl Parts<'_> {
             .observer(watched)
             .metrics(telemetry.metrics())
             .traces(telemetry.traces());
-        let builder = match &self.containers {
+        let builder = match self.containers.as_ref().filter(|_| arguments.container.containers) {
             Some(containers) => builder.labels(containers.labels()).executor(containers.clone()),
             None => builder,
         };
@@ -239,6 +248,10 @@ async fn find_out(
         narrator.say(text, event.clone());
     }
     Some(found)
+}
+
+fn announce_metrics(narrator: &Narrator, port: &MetricsPort) {
+    narrator.say(&format!("metrics are at {}", port.url), json!({ "event": "metrics", "url": port.url }));
 }
 
 /// Says which checks whoever asks the pool gets from this runner.

@@ -1,7 +1,7 @@
 //! `runners submit`: flows become the jobs of a run, and with `--wait` are seen through.
 
 use super::{
-    conclude,
+    baselines, conclude,
     follow::{Submitted, follow},
 };
 use crate::{
@@ -44,6 +44,7 @@ pub(super) async fn queue(arguments: &QueueArgs, findings: Vec<Findings>) -> Res
 }
 
 async fn carry_out(arguments: &QueueArgs, documents: Vec<Document>) -> Result<Exit> {
+    let documents = baselines::give(arguments, documents)?;
     let connection = Connection::signing(&arguments.api, &arguments.sign)?;
     let mut interrupts = Interrupts::listen()?;
     let output = if arguments.wait { Some(OutputDirectory::open(&arguments.output.output)?) } else { None };
@@ -148,5 +149,7 @@ async fn see_through(
         }
     };
     progress.finish();
-    conclude(&Report::new(started_at, clock.wall(), flows), output, &arguments.output)
+    let report = Report::new(started_at, clock.wall(), flows);
+    baselines::keep(arguments, &report, output)?;
+    conclude(&report, output, &arguments.output)
 }

@@ -35,6 +35,7 @@ impl Settings {
                 ("artifacts-ca-file", layer.artifacts_ca_file.is_some()),
                 ("artifacts-virtual-host", layer.artifacts_virtual_host.unwrap_or_default()),
                 ("no-direct-uploads", layer.no_direct_uploads.unwrap_or_default()),
+                ("direct-reads", layer.direct_reads.unwrap_or_default()),
             ];
             if let Some((name, _)) = given.iter().find(|(_, given)| *given) {
                 bail!("--{name} says more of a bucket, and there is none: give --artifacts s3://BUCKET too");
@@ -49,7 +50,9 @@ impl Settings {
                 None => Ok(ArtifactSettings::Usual),
             };
         };
-        let mut options = S3Options::new(url).grant_uploads(!layer.no_direct_uploads.unwrap_or_default());
+        let mut options = S3Options::new(url)
+            .grant_uploads(!layer.no_direct_uploads.unwrap_or_default())
+            .grant_reads(layer.direct_reads.unwrap_or_default());
         if let Some(endpoint) = &layer.artifacts_endpoint {
             options = options.endpoint(endpoint);
         }

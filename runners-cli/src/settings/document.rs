@@ -2,8 +2,10 @@
 //! nearest one that is.
 
 use super::layer::{self, Layer};
+use crate::tokens;
 use anyhow::{Context as _, Result, anyhow, bail};
 use runners_region_http::RegionSettings;
+use serde::Deserialize as _;
 use serde_json::Value;
 use std::{fs::File, io::Read as _, path::Path};
 
@@ -12,6 +14,9 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The section of regions, whose names are chosen by whoever writes them.
 pub(super) const REGIONS: &str = "regions";
+
+/// Where the token of a region is, if it is not written down itself.
+pub(super) const TOKEN_FILE: &str = "token-file";
 
 /// How alike two keys are, from 0 to 1, before one is taken for the other.
 const LIKENESS_MIN: f64 = 0.7;
@@ -36,7 +41,7 @@ pub(super) fn parse(text: &str, is_json: bool) -> Result<(Layer, RegionSettings)
     };
     // They may hold secrets, so they go no way on which values are told.
     let regions = match value.as_object_mut().and_then(|map| map.remove(REGIONS)) {
-        Some(regions) => regions.to_string().parse()?,
+        Some(regions) => regions_of(regions)?,
         None => RegionSettings::default(),
     };
     refuse_unknown(&value)?;
@@ -45,6 +50,26 @@ pub(super) fn parse(text: &str, is_json: bool) -> Result<(Layer, RegionSettings)
         anyhow!("{path}: {cause}")
     })?;
     Ok((layer, regions))
+}
+
+fn regions_of(mut value: Value) -> Result<RegionSettings> {
+    let Some(regions) = value.as_object_mut() else {
+        bail!(
+            "{REGIONS}: write a section [{REGIONS}] with a line such as `eu = \"https://eu.example/api/runner\"`"
+        );
+    };
+    for (name, region) in regions {
+        let Some(region) = region.as_object_mut() else { continue };
+        let Some(file) = region.remove(TOKEN_FILE) else { continue };
+        let place = || format!("{REGIONS}: the region {name:?}: {TOKEN_FILE}");
+        let Some(file) = file.as_str() else { bail!("{}: expected the path of a file", place()) };
+        if region.contains_key("token") {
+            bail!("{}: there is a token beside it: leave one of them out", place());
+        }
+        let token = tokens::read(Path::new(file)).with_context(place)?;
+        region.insert("token".to_owned(), token.expose().into());
+    }
+    RegionSettings::deserialize(value).map_err(|error| anyhow!("{REGIONS}: {error}"))
 }
 
 fn refuse_unknown(value: &Value) -> Result<()> {

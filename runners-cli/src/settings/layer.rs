@@ -4,6 +4,7 @@
 use crate::{
     args::GivenSettings,
     orchestration::{BROWSERS, BROWSERS_MAX},
+    size::Size,
     span::Span,
 };
 use clap::{ArgMatches, parser::ValueSource};
@@ -39,6 +40,7 @@ pub(crate) struct Layer {
     pub(super) artifacts_ca_file: Option<PathBuf>,
     pub(super) artifacts_virtual_host: Option<bool>,
     pub(super) no_direct_uploads: Option<bool>,
+    pub(super) direct_reads: Option<bool>,
     pub(super) listen: Option<SocketAddr>,
     pub(super) tls_cert: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
@@ -54,6 +56,8 @@ pub(crate) struct Layer {
     #[schemars(with = "Option<String>")]
     pub(super) artifact_grace: Option<Span>,
     #[schemars(with = "Option<String>")]
+    pub(super) artifact_quota: Option<Size>,
+    #[schemars(with = "Option<String>")]
     pub(super) keep_jobs: Option<Span>,
     pub(super) flows: Option<PathBuf>,
     pub(super) secrets: Option<PathBuf>,
@@ -65,6 +69,7 @@ pub(crate) struct Layer {
     pub(super) no_orchestrator: Option<bool>,
     pub(super) no_endpoint: Option<bool>,
     pub(super) no_live: Option<bool>,
+    pub(super) live_address: Option<String>,
     pub(super) live_streams: Option<usize>,
     pub(super) live_tenant_streams: Option<usize>,
     pub(super) live_viewers: Option<usize>,
@@ -173,6 +178,7 @@ impl Layer {
             artifacts_ca_file: given.artifacts_ca_file.clone().filter(|_| of("artifacts_ca_file")),
             artifacts_virtual_host: of("artifacts_virtual_host").then_some(given.artifacts_virtual_host),
             no_direct_uploads: of("no_direct_uploads").then_some(given.no_direct_uploads),
+            direct_reads: of("direct_reads").then_some(given.direct_reads),
             listen: given.listen.filter(|_| of("listen")),
             tls_cert: given.tls_cert.clone().filter(|_| of("tls_cert")),
             tls_key: given.tls_key.clone().filter(|_| of("tls_key")),
@@ -183,6 +189,7 @@ impl Layer {
             term: given.term.filter(|_| of("term")),
             credential_life: given.credential_life.filter(|_| of("credential_life")),
             artifact_grace: given.artifact_grace.filter(|_| of("artifact_grace")),
+            artifact_quota: given.artifact_quota.filter(|_| of("artifact_quota")),
             keep_jobs: given.keep_jobs.filter(|_| of("keep_jobs")),
             flows: given.flows.clone().filter(|_| of("flows")),
             secrets: given.secrets.clone().filter(|_| of("secrets")),
@@ -192,6 +199,7 @@ impl Layer {
             no_orchestrator: of("no_orchestrator").then_some(given.no_orchestrator),
             no_endpoint: of("no_endpoint").then_some(given.no_endpoint),
             no_live: of("no_live").then_some(given.live.no_live),
+            live_address: given.live.live_address.clone().filter(|_| of("live_address")),
             live_streams: given.live.live_streams.filter(|_| of("live_streams")),
             live_tenant_streams: given.live.live_tenant_streams.filter(|_| of("live_tenant_streams")),
             live_viewers: given.live.live_viewers.filter(|_| of("live_viewers")),

@@ -1,8 +1,10 @@
 //! How much of live views a server has.
 
 use super::Settings;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use runners_core::live::LiveOptions;
+use runners_transport_http::HttpNeighbours;
+use std::net::SocketAddr;
 
 /// The most pictures in a second that a source gives.
 const RATE_MAX: u32 = 30;
@@ -10,6 +12,20 @@ const RATE_MAX: u32 = 30;
 const WIDTHS: (u32, u32) = (64, 4096);
 
 impl Settings {
+    /// Where other servers on the same database reach this one, which listens at `listens` and is `url` there, and how
+    /// it reaches them; `None` if nobody has said so and it listens everywhere.
+    pub(crate) fn neighbours(
+        &self,
+        listens: SocketAddr,
+        url: &str,
+    ) -> Result<Option<(String, HttpNeighbours)>> {
+        let usual = || (!listens.ip().is_unspecified()).then(|| url.to_owned());
+        let Some(address) = self.layer.live_address.clone().or_else(usual) else { return Ok(None) };
+        let neighbours = HttpNeighbours::default().insecure_http(self.insecure_http());
+        neighbours.check(&address).context("--live-address is no address of a server")?;
+        Ok(Some((address, neighbours)))
+    }
+
     /// How much of live views there is.
     pub(super) fn live(&self) -> Result<LiveOptions> {
         let layer = &self.layer;
@@ -68,5 +84,22 @@ mod tests {
             let refused = live(layer).unwrap_err().to_string();
             assert!(refused.contains(word), "{refused}");
         }
+    }
+
+    #[test]
+    fn others_reach_it_where_it_listens_or_where_it_says() {
+        let listens = |address: &str| address.parse().unwrap();
+        let told = |address: Option<&str>, at| {
+            let layer = Layer { live_address: address.map(str::to_owned), ..Layer::default() };
+            let told =
+                Settings { layer, ..Settings::default() }.neighbours(listens(at), "http://127.0.0.1:7878");
+            told.map(|told| told.map(|(address, _)| address))
+        };
+        assert_eq!(told(None, "127.0.0.1:7878").unwrap().as_deref(), Some("http://127.0.0.1:7878"));
+        assert_eq!(told(None, "0.0.0.0:7878").unwrap(), None);
+        let said = Some("https://10.0.0.5:7878");
+        assert_eq!(told(said, "0.0.0.0:7878").unwrap().as_deref(), said);
+        let refused = told(Some("http://10.0.0.5:7878"), "0.0.0.0:7878").unwrap_err();
+        assert!(format!("{refused:#}").contains("plain HTTP"), "{refused:#}");
     }
 }

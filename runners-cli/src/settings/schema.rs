@@ -57,6 +57,10 @@ fn regions() -> Value {
     let members = Map::from_iter([
         ("url".to_owned(), json!({ "type": "string", "description": "Where its endpoint is." })),
         ("token".to_owned(), json!({ "type": "string", "description": "The bearer token of its calls." })),
+        (
+            document::TOKEN_FILE.to_owned(),
+            json!({ "type": "string", "description": "The file with that token, instead of token." }),
+        ),
         ("headers".to_owned(), json!({ "type": "object", "additionalProperties": text })),
         (
             "tenants".to_owned(),
@@ -73,7 +77,7 @@ fn regions() -> Value {
     json!({
         "type": "object",
         "description": "Regions that are called over HTTP, by their names: each a URL, or a table of url, \
-                        token, headers and tenants. PLAYWRIGHT_RUNNERS goes before them, name by name.",
+                        token or token-file, headers and tenants. PLAYWRIGHT_RUNNERS goes before them, name by name.",
         "additionalProperties": { "anyOf": [{ "type": "string" }, whole] },
     })
 }

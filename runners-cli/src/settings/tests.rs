@@ -110,11 +110,31 @@ fn regions_of_the_environment_go_before_those_of_the_file_name_by_name() {
 }
 
 #[test]
+fn the_token_of_a_region_may_lie_in_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("eu-token");
+    std::fs::write(&file, "hunter2\n").unwrap();
+    let text =
+        format!("[regions.eu]\nurl = \"https://eu.example\"\ntoken-file = {:?}", file.display().to_string());
+    let (_, regions) = document::parse(&text, false).unwrap();
+    let told = format!("{regions:?}");
+    assert!(told.contains("token: Some") && !told.contains("hunter2"), "{told}");
+}
+
+#[test]
 fn a_region_that_is_written_wrong_is_told_with_its_name_and_without_its_values() {
     let told = |file: &str| format!("{:#}", document::parse(file, false).unwrap_err());
     let text = told("[regions.eu]\nurl = \"https://eu.example\"\ntoken = 5");
     assert!(text.contains("the region \"eu\""), "{text}");
     let text = told("[regions.eu]\nurl = \"https://eu.example\"\ntokn = \"hunter2\"");
     assert!(text.contains("unknown field `tokn`") && !text.contains("hunter2"), "{text}");
+    let text = told("[regions.eu]\nurl = \"https://eu.example\"\ntoken = \"hunter2\"\ntoken-file = \"x\"");
+    assert!(text.contains("token-file: there is a token beside it") && !text.contains("hunter2"), "{text}");
+    let text = told("[regions.eu]\nurl = \"https://eu.example\"\ntoken-file = \"not/there\"");
+    assert!(
+        text.contains("the region \"eu\": token-file: could not read the token file not/there"),
+        "{text}"
+    );
+    assert!(told("regions = \"hunter2\"").contains("write a section [regions]"));
     assert!(told("[region]\neu = \"https://eu.example\"").contains("did you mean regions?"));
 }

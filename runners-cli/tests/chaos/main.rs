@@ -1,57 +1,65 @@
-//! A fleet of real processes, of two tenants and three pools, that are killed and stopped at random
-//! for a minute while two clients submit. Then everything that was promised is checked.
+//! A fleet of real processes keeps its promises while they are killed, stopped and cut off: on SQLite, and
+//! on a PostgreSQL that several servers share.
 //!
-//! The runners are this same program, told by the environment what to do. The seed of what happens
-//! is printed; `RUNNERS_CHAOS_SEED` and `RUNNERS_CHAOS_SECONDS` choose another one, and another time.
+//! The seed of what happens is printed; `RUNNERS_CHAOS_SEED` and `RUNNERS_CHAOS_SECONDS` choose another
+//! one, and another time.
 
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
-mod account;
-mod clients;
-mod fleet;
-mod journal;
-mod management;
-mod process;
-mod verdict;
-mod visit;
+mod paused;
 
-use crate::{clients::Clients, fleet::Fleet, verdict::Verdict, visit::Post};
-use runners_core::{Clock as _, SystemClock};
-use std::{env, time::Duration};
+use serde_json::Value;
+use std::{
+    env,
+    process::{Command, Output},
+};
 
-/// For how long processes are killed and stopped.
-const CHAOS: Duration = Duration::from_secs(60);
+/// For how long processes are harmed, in seconds.
+const SECONDS: &str = "30";
+
+fn chaos(store: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_runners"));
+    let seconds = env::var("RUNNERS_CHAOS_SECONDS").unwrap_or_else(|_| SECONDS.to_owned());
+    command.args(["chaos", "--json", "--store", store, "--seconds", &seconds]);
+    if let Ok(seed) = env::var("RUNNERS_CHAOS_SEED") {
+        command.args(["--seed", &seed]);
+    }
+    command.output().unwrap()
+}
+
+/// Every promise was kept, and there was something to keep them against.
+fn judge(output: &Output) {
+    let progress = String::from_utf8_lossy(&output.stderr);
+    println!("{progress}{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(output.status.code(), Some(0), "{progress}");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let number = |told: &Value| told.as_u64().unwrap();
+    assert_eq!((number(&told["lost"]), number(&told["twice"])), (0, 0), "{told}");
+    assert!(number(&told["jobs"]) > 0 && number(&told["attempts_started"]) > 0, "{told}");
+    let done: u64 = told["deeds"].as_object().unwrap().values().map(number).sum();
+    assert!(done > 0, "nothing was harmed: {told}");
+}
 
 #[test]
 fn nothing_is_lost_and_nothing_runs_twice_while_processes_are_killed_at_random() {
-    let clock = SystemClock::default();
-    let drawn = u64::try_from(clock.boot().as_duration().as_nanos() & u128::from(u32::MAX)).unwrap();
-    let seed = env::var("RUNNERS_CHAOS_SEED").map_or(drawn, |seed| seed.parse().unwrap());
-    let seconds = env::var("RUNNERS_CHAOS_SECONDS").map(|seconds| seconds.parse().unwrap());
-    let chaos = seconds.map_or(CHAOS, Duration::from_secs);
-    println!("RUNNERS_CHAOS_SEED={seed} for {} s", chaos.as_secs());
-    block_on(async {
-        let mut chance = fastrand::Rng::with_seed(seed);
-        let directory = tempfile::tempdir().unwrap();
-        let mut fleet = Fleet::start(directory.path(), &mut chance).await;
-        let clients = Clients::start(&fleet.tenants, &fleet.server.url, clock.boot() + chaos, &mut chance);
-        fleet.rage(clock.boot() + chaos, &mut chance).await;
-        fleet.calm().await;
-        let submitted = clients.settle().await;
-        let verdict = Verdict::find(&fleet, &submitted).await;
-        println!("{verdict}");
-        assert!(verdict.problems.is_empty(), "seed {seed}: {:#?}\n{}", verdict.problems, fleet.last_words());
-    });
+    judge(&chaos("sqlite"));
 }
 
 #[test]
-#[ignore = "a runner of the test above"]
-fn runner() {
-    let Some(post) = Post::from_environment() else { return };
-    block_on(visit::serve(post));
+fn nothing_is_lost_and_nothing_runs_twice_while_servers_that_share_a_database_are_killed_at_random() {
+    let output = chaos("postgres");
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(2) && said.contains("there is no PostgreSQL") {
+        return println!("\nskipped: there is no PostgreSQL");
+    }
+    judge(&output);
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Runtime::new().unwrap().block_on(future)
+#[test]
+fn a_store_that_is_none_is_said_to_be() {
+    let output = chaos("queue.db");
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("take sqlite, postgres or postgres://USER@HOST/DATABASE"), "{said}");
 }

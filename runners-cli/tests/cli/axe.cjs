@@ -1,12 +1,12 @@
-// Signs in to a dashboard, opens each page that is named, and prints as JSON what axe finds there that is
-// serious or critical, in light and in dark, wide and narrow.
+// Signs in to a dashboard as each who is named, opens the pages that are named for them, and prints as JSON what axe
+// finds there that is serious or critical, in light and in dark, wide and narrow.
 'use strict';
 const { createRequire } = require('node:module');
 const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 
 (async () => {
-  const { packages, browser: executablePath, url, credential, paths } = JSON.parse(readFileSync(0, 'utf8'));
+  const { packages, browser: executablePath, url, visits } = JSON.parse(readFileSync(0, 'utf8'));
   const load = createRequire(join(packages, 'package.json'));
   const puppeteer = load('puppeteer');
   const axe = readFileSync(load.resolve('axe-core/axe.min.js'), 'utf8');
@@ -31,12 +31,15 @@ const { join } = require('node:path');
   try {
     await page.goto(`${url}/sign-in`);
     await look('sign-in');
-    await page.type('#credential', credential);
-    await Promise.all([page.waitForNavigation(), page.click('button[type=submit]')]);
-    for (const path of paths) {
-      const answer = await page.goto(`${url}/${path}`, { waitUntil: 'domcontentloaded' });
-      if (answer.status() !== 200) found.push(`${path} was answered ${answer.status()}`);
-      await look(path);
+    for (const { credential, paths } of visits) {
+      await page.goto(`${url}/sign-in`);
+      await page.type('#credential', credential);
+      await Promise.all([page.waitForNavigation(), page.click('button[type=submit]')]);
+      for (const path of paths) {
+        const answer = await page.goto(`${url}/${path}`, { waitUntil: 'domcontentloaded' });
+        if (answer.status() !== 200) found.push(`${path} was answered ${answer.status()}`);
+        await look(path);
+      }
     }
     console.log(JSON.stringify(found));
   } finally {

@@ -3,17 +3,9 @@
 use crate::{
     processes::Process,
     stage::{Stage, has_browser},
-    verbs::{json, run},
 };
-use serde_json::{Value, json};
-use std::{
-    io::Write as _,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
-
-/// Says where axe-core is, and what drives a browser.
-const AXE: &str = "AXE_PACKAGE_DIRECTORY";
+use serde_json::Value;
+use std::path::Path;
 
 /// The step that waits for a job to arrive on the page.
 const WAITS: &str = "step 13/";
@@ -50,83 +42,11 @@ fn a_person_signs_in_makes_a_pool_sees_a_job_arrive_and_cancels_it() {
 }
 
 #[test]
-fn axe_finds_nothing_serious_on_any_page() {
-    let Some(packages) = std::env::var_os(AXE) else {
-        println!("skipped: axe-core is not there: cargo xtask test installs it");
-        return;
-    };
-    let browsers = ["chromium", "chromium-browser", "google-chrome"];
-    let Some(browser) = browsers.into_iter().find_map(on_the_path) else {
-        println!("skipped: there is no browser to look at the pages with");
-        return;
-    };
-    let stage = Stage::new();
-    let (_server, url) = stage.server();
-    let flow = stage.flow("shop.json", "http://localhost/", "x");
-    run(&stage, &url, &["flows", "put", &flow, "--tag", "paid"]);
-    run(&stage, &url, &["pools", "create", "lab"]);
-    run(&stage, &url, &["environments", "set", "staging", "--pool", "lab"]);
-    run(&stage, &url, &["runners", "create", "rack-7", "--pool", "lab", "--file", "credential"]);
-    run(&stage, &url, &["webhooks", "create", "https://hooks.example.com/a", "--file", "secret"]);
-    let queued = json(&stage, &url, &["flows", "run", "shop"]);
-    let runners = json(&stage, &url, &["runners", "list"]);
-    let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
-    let pool = json(&stage, &url, &["pools", "show", "lab"]);
-    let mut paths: Vec<String> = [
-        "queue",
-        "jobs",
-        "runs",
-        "flows",
-        "flows/shop",
-        "regions",
-        "fleet",
-        "pools",
-        "environments",
-        "events",
-        "audit",
-        "webhooks",
-        "credentials",
-        "settings",
-    ]
-    .map(str::to_owned)
-    .into();
-    paths.extend([
-        format!("jobs/{}", queued["jobs"][0]["job"].as_str().unwrap()),
-        format!("runs/{}", queued["run"].as_str().unwrap()),
-        format!("fleet/{}", id(&runners[0])),
-        format!("pools/{}", id(&pool)),
-    ]);
-    let asked = json!({
-        "packages": packages.to_str().unwrap(), "browser": browser, "url": format!("{url}/dashboard"),
-        "credential": stage.read("runners-data/api-token").trim(), "paths": paths,
-    });
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/axe.cjs");
-    let mut node = Command::new("node")
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    node.stdin.take().unwrap().write_all(asked.to_string().as_bytes()).unwrap();
-    let said = node.wait_with_output().unwrap();
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-    let found: Vec<String> = serde_json::from_slice(&said.stdout).unwrap();
-    assert!(found.is_empty(), "{}", found.join("\n"));
-}
-
-#[test]
 fn a_server_leaves_the_dashboard_out_if_it_is_told_to() {
     let stage = Stage::new();
     let server =
         Process::start(stage.command(&["server", "--json", "--no-dashboard", "--listen", "127.0.0.1:0"]));
     assert_eq!(server.wait_for("listening")["dashboard_url"], Value::Null);
-}
-
-/// Where a program is, among those that are found by their name.
-fn on_the_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|place| place.join(name)).find(|file| file.is_file())
 }
 
 /// Keeps the pictures where somebody says, so that CI can show them.

@@ -20,6 +20,7 @@ mod measures;
 mod nginx;
 mod others;
 mod outage;
+mod pages;
 #[cfg(unix)]
 mod postgres;
 mod processes;

@@ -90,6 +90,11 @@ impl Stage {
         Ended(self.command(arguments).output().unwrap())
     }
 
+    /// Runs the program with half of the stack that its threads have otherwise.
+    pub(crate) fn run_in_little_stack(&self, arguments: &[&str]) -> Ended {
+        Ended(self.command(arguments).env("RUST_MIN_STACK", (1 << 20).to_string()).output().unwrap())
+    }
+
     /// A server on a port of its own, and its URL.
     pub(crate) fn server(&self) -> (Process, String) {
         let server = Process::start(self.command(&["server", "--json", "--listen", "127.0.0.1:0"]));

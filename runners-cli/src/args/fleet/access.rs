@@ -1,6 +1,6 @@
 //! What may be asked of tenants, of what is rolled out to them, and of their API credentials.
 
-use super::{Asked, FleetArgs, NamedArgs, RenameTenantArgs};
+use super::{Asked, FleetArgs, NamedArgs, QuotaArgs, RenameTenantArgs};
 use crate::span::Span;
 use clap::{Args, Subcommand, ValueEnum};
 use runners_core::TokenId;
@@ -19,6 +19,12 @@ pub(crate) enum TenantsCommand {
     /// Call a tenant something else. Only the operator can.
     #[command(after_help = "Example:\n  runners tenants rename acme acme-corp")]
     Rename(Asked<RenameTenantArgs>),
+    /// Say how many bytes the artifacts of a tenant may have. What is kept already stays. Only the operator
+    /// can.
+    #[command(after_help = "Examples:
+  runners tenants quota acme 50g
+  runners tenants quota acme default")]
+    Quota(Asked<QuotaArgs>),
     /// Have a tenant's calls refused until it is reinstated. Only the operator can.
     #[command(after_help = "Example:\n  runners tenants suspend acme")]
     Suspend(Asked<NamedArgs>),

@@ -1,5 +1,6 @@
 //! What may be changed of what is there: pools and tenants.
 
+use crate::size::Size;
 use clap::{Args, ValueEnum};
 
 /// What is to change of a pool. What is not said stays.
@@ -65,6 +66,30 @@ pub(crate) struct RenameTenantArgs {
     pub(crate) tenant: String,
     /// What it is called from now on.
     pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QuotaArgs {
+    /// The tenant, by its id or name.
+    #[arg(id = "limited", value_name = "TENANT")]
+    pub(crate) tenant: String,
+    /// How many bytes its artifacts may have, such as 50g; or `default`, for what holds for all.
+    #[arg(value_name = "SIZE", value_parser = size_or_default)]
+    pub(crate) quota: Quota,
+}
+
+/// A quota of a tenant's own, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Quota(pub(crate) Option<Size>);
+
+fn size_or_default(text: &str) -> Result<Quota, String> {
+    match text {
+        "default" => Ok(Quota(None)),
+        _ => text
+            .parse()
+            .map(|size| Quota(Some(size)))
+            .map_err(|wrong: String| format!("{wrong}, or `default`")),
+    }
 }
 
 fn number_or_any(text: &str) -> Result<Most, String> {

@@ -90,10 +90,10 @@ pub(super) fn print(home: &Home, process: u32, record: &Record, asked: &Asked, a
 
 fn lines(home: &Home, process: u32, record: &Record, asked: &Asked) -> Vec<(&'static str, String)> {
     let now = SystemClock::default().wall();
-    let (green, yellow) = (Style::new().green(), Style::new().yellow());
+    let (green, doubtful) = (Style::new().green(), Style::new().magenta());
     let state = match record.connected_since {
         Some(since) => format!("{} for {}", green.apply_to("connected"), terminal::span(now.since(since))),
-        None => format!("{}", yellow.apply_to("not connected")),
+        None => format!("{}", doubtful.apply_to("not connected")),
     };
     let draining = match (record.draining, &record.paused) {
         (true, _) => ", draining as its operator wants, or about to end",
@@ -110,7 +110,7 @@ fn lines(home: &Home, process: u32, record: &Record, asked: &Asked) -> Vec<(&'st
                     let protocol = asked.protocol.map(|version| format!(" and speaks protocol {version}"));
                     format!("{}, which answers{}", record.server, protocol.unwrap_or_default())
                 }
-                Some(error) => format!("{}: {}", record.server, yellow.apply_to(error)),
+                Some(error) => format!("{}: {}", record.server, doubtful.apply_to(error)),
             },
         ),
     ];
@@ -130,7 +130,7 @@ fn lines(home: &Home, process: u32, record: &Record, asked: &Asked) -> Vec<(&'st
         let span = terminal::span(now.since(job.since));
         lines.push(("job", format!("{}, {} for {span}, attempt {}", job.job, job.kind, job.attempt)));
     }
-    lines.extend(record.warnings.iter().map(|text| ("warning", yellow.apply_to(text).to_string())));
+    lines.extend(record.warnings.iter().map(|text| ("warning", doubtful.apply_to(text).to_string())));
     if let Some(trouble) = &record.last_error {
         lines.push(("last error", format!("{} at {}", trouble.text, trouble.at)));
     }

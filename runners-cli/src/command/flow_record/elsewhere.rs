@@ -105,7 +105,8 @@ impl Recording<'_> {
             return terminal::print_json(&queued);
         }
         terminal::note(format!("{job} waits for a runner of the pool {pool} that can record"));
-        terminal::note(format!("drive its browser here: {page}"));
+        // On a line of its own, where the fewest terminals break it.
+        terminal::note(format!("drive its browser here:\n{page}"));
         terminal::note("`help` shows what this terminal can tell it; Ctrl-C ends it and keeps the flow");
     }
 

@@ -5,8 +5,7 @@ use std::io::BufRead as _;
 use tokio::sync::mpsc;
 
 /// What is said to somebody who asks.
-pub(super) const HELP: &str = "\
-  stop                 ends the recording and keeps the flow; so does Ctrl-C
+pub(super) const HELP: &str = "  stop                 ends the recording and keeps the flow; so does Ctrl-C
   undo                 takes back what changed the steps last
   list                 shows the steps
   delete 4             takes step 4 out

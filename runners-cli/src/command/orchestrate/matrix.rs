@@ -115,7 +115,7 @@ fn cell(found: &[(&RegionJob, &RegionResult)]) -> table::Told {
             let span = Duration::try_from_secs_f64(millis / 1000.0).unwrap_or_default();
             format!(" {}", terminal::span(span))
         });
-        let word = words(job.finding, result.state).map(|word| format!(" ({word})")).unwrap_or_default();
+        let word = told_apart(job.finding, result.state).map(|word| format!(" ({word})")).unwrap_or_default();
         format!("{mark}{}{word}", time.unwrap_or_default())
     });
     let text = texts.collect::<Vec<_>>().join(", ");
@@ -133,16 +133,9 @@ fn cell(found: &[(&RegionJob, &RegionResult)]) -> table::Told {
 }
 
 /// What comparing the regions tells of a result, where the row does not show it by itself.
-const fn words(finding: Option<Finding>, state: ResultState) -> Option<&'static str> {
-    match (finding, state) {
-        (Some(Finding::Flaky), ResultState::Pass) => Some("flaky"),
-        (Some(Finding::UnexpectedPass), ResultState::Pass) => Some("expected to fail"),
-        (_, ResultState::Pass) => None,
-        (Some(Finding::RegionDown), _) => Some("region down"),
-        (Some(Finding::BrokenHere), _) => Some("broken here"),
-        (Some(Finding::ExpectedToFail), _) => Some("expected"),
-        _ => None,
-    }
+fn told_apart(finding: Option<Finding>, state: ResultState) -> Option<&'static str> {
+    let finding = finding.filter(|finding| finding.tells_of(state))?;
+    (finding != Finding::BrokenEverywhere).then(|| finding.words())
 }
 
 /// Why what did not pass did not. What several regions say alike is told once.

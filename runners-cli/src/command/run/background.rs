@@ -30,6 +30,8 @@ pub(super) struct Watched {
     pub(super) supervisor: Supervisor,
     /// Whether a container's image was of another release line.
     pub(super) other_line: watch::Sender<bool>,
+    /// Whether the control plane has ever answered.
+    pub(super) connected: watch::Sender<bool>,
 }
 
 impl Background {
@@ -89,7 +91,8 @@ impl Background {
 
 impl Watched {
     pub(super) fn new(narrator: Arc<Narrator>, account: Option<Account>, supervisor: Supervisor) -> Self {
-        Self { narrator, account, supervisor, other_line: watch::Sender::new(false) }
+        let (other_line, connected) = (watch::Sender::new(false), watch::Sender::new(false));
+        Self { narrator, account, supervisor, other_line, connected }
     }
 
     /// Tells that nothing new is taken, because it ends.
@@ -115,6 +118,9 @@ impl Observer for Watched {
             account.note(notice);
         }
         self.supervisor.note(notice);
+        if matches!(notice, Notice::Connected) {
+            self.connected.send_replace(true);
+        }
         self.narrator.observe(notice);
     }
 }

@@ -5,12 +5,14 @@ use super::background::Watched;
 use crate::{
     args::{ContainerArgs, RunArgs},
     local::LocalBrowser,
+    terminal::{self, count},
 };
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use futures::future::pending;
 use runners_core::Runner;
 use runners_exec_container::{
-    AllowedMount, ContainerExecutor, OfferedBrowser, OfferedNetwork, Policy, RegistryCredentials, Warned,
+    AllowedMount, BrowserImage, BrowserSource, ContainerBrowser, ContainerExecutor, OfferedBrowser,
+    OfferedNetwork, Policy, RegistryCredentials, Warned,
 };
 use serde_json::json;
 use std::{collections::BTreeMap, fs, sync::Arc};
@@ -32,8 +34,11 @@ impl Warned for Watched {
 }
 
 /// The browser of this machine; none where there is none, if containers were asked for: whoever runs
-/// containers alone needs no browser.
+/// containers alone needs no browser. Nor if it is to be in a container.
 pub(super) fn browser_beside(arguments: &RunArgs) -> Result<Option<LocalBrowser>> {
+    if arguments.container.browser_image.is_some() {
+        return Ok(None);
+    }
     match LocalBrowser::new(&arguments.browser) {
         Err(error) if arguments.container.containers => {
             tracing::info!(error = &*error as &dyn std::error::Error, "no flows are replayed here");
@@ -55,27 +60,69 @@ pub(super) async fn label(watched: &Watched, runner: &Runner) {
     pending::<()>().await;
 }
 
-/// Connects to the engine, if containers were asked for, and removes what `owner` has left there.
+/// Removes what earlier starts have left, once the control plane has answered: whatever other process was
+/// this runner is then displaced. Never ends.
+pub(super) async fn sweep(watched: &Watched, containers: Option<&ContainerExecutor>) {
+    let mut connected = watched.connected.subscribe();
+    if let Some(containers) = containers
+        && connected.wait_for(|is_so| *is_so).await.is_ok()
+    {
+        match containers.sweep().await {
+            Ok(0) => {}
+            Ok(left) => {
+                let text = format!("removed {} that an earlier start has left", count(left, "container"));
+                watched.narrator.say(&text, json!({ "event": "swept", "containers": left }));
+            }
+            Err(error) => {
+                let why = terminal::chain(&error.into());
+                let text = format!("warning: containers of an earlier start could not be removed: {why}");
+                watched.narrator.say(&text, json!({ "event": "warned", "text": text }));
+            }
+        }
+    }
+    pending::<()>().await;
+}
+
+/// Starts the browser of flows, if it is to be in a container.
+pub(super) async fn start_browser(
+    arguments: &ContainerArgs,
+    containers: Option<&ContainerExecutor>,
+    watched: &Watched,
+) -> Result<Option<ContainerBrowser>> {
+    let Some((image, containers)) = arguments.browser_image.as_ref().zip(containers) else { return Ok(None) };
+    let told = |line: String| {
+        let line = line.trim_end();
+        watched.narrator.say(line, json!({ "event": "pulling", "text": line }));
+    };
+    let started = containers.start_browser(&BrowserImage::of(image), &told).await;
+    let browser = started.map_err(|fault| anyhow!("--browser-image: {}", fault.message))?;
+    let text = format!("flows are replayed in a container of {image}");
+    watched.narrator.say(&text, json!({ "event": "browser_started", "image": image }));
+    Ok(Some(browser))
+}
+
+/// Ends the browser of flows.
+pub(super) async fn stop_browser(browser: ContainerBrowser) {
+    if let Err(error) = browser.stop().await {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, "the browser was not removed: the next start of this runner does");
+    }
+}
+
+/// Connects to the engine, if containers were asked for.
 pub(super) async fn open(
     arguments: &ContainerArgs,
     owner: impl ToString,
     watched: &Arc<Watched>,
 ) -> Result<Option<ContainerExecutor>> {
-    if !arguments.containers {
+    if !arguments.containers && arguments.browser_image.is_none() {
         return Ok(None);
     }
     let executor = connect(arguments, owner, Some(watched.clone())).await?;
-    let left = executor.sweep().await.context("containers of an earlier start could not be removed")?;
     let engine = executor.engine();
     let text = format!("containers by {} {}", engine.name, engine.version);
-    let event = json!({
-        "event": "containers", "engine": engine.name, "version": engine.version, "removed": left,
-    });
+    let event = json!({ "event": "containers", "engine": engine.name, "version": engine.version });
     watched.narrator.say(&text, event);
-    if left > 0 {
-        let text = format!("removed {left} containers that an earlier start has left");
-        watched.narrator.say(&text, json!({ "event": "swept", "containers": left }));
-    }
     Ok(Some(executor))
 }
 
@@ -112,13 +159,21 @@ fn policy(arguments: &ContainerArgs) -> Policy {
     }
     let offered = |name: &String| OfferedNetwork { name: name.clone(), environment: environment.clone() };
     policy.networks = arguments.container_network.iter().map(offered).collect();
-    let browser = arguments.container_browser.as_ref().zip(arguments.container_network.first());
-    policy.browser =
-        browser.map(|(url, network)| OfferedBrowser { url: url.clone(), network: network.clone() });
+    policy.browsers.clone_from(&arguments.container_browser_image);
+    let running = arguments.container_browser.as_ref().zip(arguments.container_network.first());
+    policy.browsers.extend(running.map(|(text, network)| running_browser(text, network)));
     policy.maxima.memory_bytes = arguments.container_memory_max;
     policy.maxima.cpu_millis = arguments.container_cpus_max;
     policy.maxima.processes = arguments.container_processes_max;
     policy
+}
+
+/// Reads `URL` or `NAME=URL`.
+fn running_browser(text: &str, network: &str) -> OfferedBrowser {
+    let named = text.split_once('=').filter(|(name, _)| !name.contains("://"));
+    let (name, url) = named.unwrap_or(("browser", text));
+    let source = BrowserSource::Running { url: url.to_owned(), network: network.to_owned() };
+    OfferedBrowser { name: name.to_owned(), source }
 }
 
 fn allowed(text: &str) -> AllowedMount {

@@ -1,11 +1,22 @@
 //! Two clients that submit all the time, and in the end see everything through.
 
-use crate::{account::Account, visit::Visit};
+use super::{
+    account::Account,
+    visit::{Visit, Visited},
+};
+use anyhow::{Context as _, Result};
 use futures::{StreamExt as _, stream};
 use runners_core::{
     BootTime, Clock as _, Fallback, JobId, JobOptions, RetryPolicy, SystemClock, protocol::JobView, sleep,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use tokio::task::JoinSet;
 
 /// How long everything may take to end once nobody is killed any more.
@@ -18,38 +29,41 @@ const WAITS_MAX: usize = 64;
 pub(crate) type Submitted = Vec<(Account, BTreeMap<JobId, Option<JobView>>)>;
 
 #[derive(Debug)]
-pub(crate) struct Clients(JoinSet<(Account, Vec<JobId>)>);
+pub(crate) struct Clients {
+    submitting: JoinSet<Result<(Account, Vec<JobId>)>>,
+    accepted: Arc<AtomicUsize>,
+}
 
 impl Clients {
     /// Submits for each tenant until then.
-    pub(crate) fn start(
-        tenants: &[Account],
-        server: &str,
-        until: BootTime,
-        chance: &mut fastrand::Rng,
-    ) -> Self {
-        println!("two clients submit to {server}");
-        let mut clients = JoinSet::new();
+    pub(crate) fn start(tenants: &[Account], until: BootTime, chance: &mut fastrand::Rng) -> Self {
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let mut submitting = JoinSet::new();
         for account in tenants.iter().cloned() {
-            clients.spawn(submit(account, until, chance.fork()));
+            submitting.spawn(submit(account, until, chance.fork(), Arc::clone(&accepted)));
         }
-        Self(clients)
+        Self { submitting, accepted }
+    }
+
+    /// How many jobs were accepted so far.
+    pub(crate) fn accepted(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.accepted)
     }
 
     /// Waits until everything has ended that was accepted, or for as long as that may take: then
     /// there is no view of what has not.
-    pub(crate) async fn settle(mut self) -> Submitted {
+    pub(crate) async fn settle(mut self) -> Result<Submitted> {
         let clock = SystemClock::default();
         let give_up_at = clock.boot() + SETTLE_WITHIN;
         let mut submitted = Submitted::new();
-        while let Some(client) = self.0.join_next().await {
-            let (account, jobs) = client.unwrap();
+        while let Some(client) = self.submitting.join_next().await {
+            let (account, jobs) = client??;
             let waits = stream::iter(jobs).map(|job| {
-                let wait = account.client.job::<crate::visit::Visited>(job);
+                let wait = account.client.job::<Visited>(job);
                 let clock = &clock;
                 async move {
                     tokio::select! {
-                        view = wait.wait() => (job, Some(view.unwrap())),
+                        view = wait.wait() => (job, view.ok()),
                         () = clock.sleep_until(give_up_at) => (job, None),
                     }
                 }
@@ -57,20 +71,28 @@ impl Clients {
             let views = waits.buffer_unordered(WAITS_MAX).collect().await;
             submitted.push((account, views));
         }
-        submitted
+        Ok(submitted)
     }
 }
 
-async fn submit(account: Account, until: BootTime, mut chance: fastrand::Rng) -> (Account, Vec<JobId>) {
+async fn submit(
+    account: Account,
+    until: BootTime,
+    mut chance: fastrand::Rng,
+    count: Arc<AtomicUsize>,
+) -> Result<(Account, Vec<JobId>)> {
     let clock = SystemClock::default();
     let mut accepted = Vec::new();
     while clock.boot() < until {
         let jobs: Vec<_> = (0..chance.usize(1..=6)).map(|_| job(&account, &mut chance)).collect();
-        let handles = account.client.submit_all(&jobs).await.unwrap();
-        accepted.extend(handles.into_iter().map(|handle| handle.unwrap().id()));
+        let handles = account.client.submit_all(&jobs).await.context("jobs were not accepted")?;
+        for handle in handles {
+            accepted.push(handle.context("a job was refused")?.id());
+            count.fetch_add(1, Ordering::Relaxed);
+        }
         sleep(&clock, Duration::from_millis(chance.u64(200..800))).await;
     }
-    (account, accepted)
+    Ok((account, accepted))
 }
 
 /// A visit to any pool of the tenant; some fall back to another one after a while.

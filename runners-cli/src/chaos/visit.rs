@@ -1,9 +1,13 @@
 //! The work: a visit that takes a while, logs as it goes, and keeps a journal of what it trusted.
 //! And the process that does it, which is a runner like any other.
 
-use crate::journal::{Event, Journal};
+use super::journal::{Event, Journal};
+use anyhow::{Context as _, Result, bail};
+use async_trait::async_trait;
 use runners_core::{
-    Attempt, Clock as _, Command, Fault, JobId, JobResult, Runner, Spool, SystemClock, SystemRandom, Token,
+    Attempt, Clock as _, Command, Fault, JobId, JobResult, Runner, Spool, SystemClock, SystemRandom,
+    TenantId, Token, Transport, TransportError,
+    protocol::{Reply, Request},
     sleep,
 };
 use runners_transport_http::{EnrolError, HttpArtifacts, HttpTransport, RunnerCredential, enrol};
@@ -53,31 +57,33 @@ impl Post {
     /// The variable that it stands in.
     pub(crate) const VARIABLE: &'static str = "RUNNERS_CHAOS_POST";
 
-    pub(crate) fn from_environment() -> Option<Self> {
-        env::var(Self::VARIABLE).ok().map(|post| serde_json::from_str(&post).unwrap())
+    /// None unless this process is a runner of a fleet.
+    pub(crate) fn from_environment() -> Result<Option<Self>> {
+        let post = env::var(Self::VARIABLE).ok();
+        let read = |post: String| serde_json::from_str(&post).context(Self::VARIABLE);
+        post.map(read).transpose()
     }
 }
 
 /// Serves as a runner until this process is killed.
-pub(crate) async fn serve(post: Post) {
-    let spool = Spool::directory(&post.state).unwrap();
+pub(crate) async fn serve(post: Post) -> Result<()> {
+    let spool = Spool::directory(&post.state)?;
     let credential = RunnerCredential::new(spool.clone(), SystemClock::default(), SystemRandom::default());
-    let token = credential.current_or_new().unwrap();
-    let transport =
-        |token: &Token| HttpTransport::builder(&post.server).token(token.clone()).build().unwrap();
-    let registrant = transport(&Token::from_text(&post.registration));
+    let token = credential.current_or_new()?;
+    let transport = |token: &Token| HttpTransport::builder(&post.server).token(token.clone()).build();
+    let registrant = transport(&Token::from_text(&post.registration))?;
     let enrolled = loop {
         match enrol(&registrant, &post.name, &token).await {
             Ok(enrolled) => break enrolled,
             Err(EnrolError::Transport(error)) if error.is_transient() => {
                 sleep(&SystemClock::default(), ENROL_EVERY).await;
             }
-            Err(error) => panic!("it was not enrolled: {error:?}"),
+            Err(error) => return Err(error).context("it was not enrolled"),
         }
     };
-    let journal = Journal::open(&post.journal);
-    let transport = transport(&token);
-    let runner = Runner::builder(transport.clone())
+    let journal = Journal::open(&post.journal)?;
+    let transport = transport(&token)?;
+    let runner = Runner::builder(Witness { transport: transport.clone(), journal: journal.clone() })
         .name(&post.name)
         .slots(post.slots)
         .spool(spool)
@@ -87,7 +93,37 @@ pub(crate) async fn serve(post: Post) {
             async move { execute(visit, &attempt, &journal).await }
         })
         .start();
-    panic!("it ended by itself: {}", runner.stopped().await);
+    bail!("it ended by itself: {}", runner.stopped().await)
+}
+
+/// Notes what a runner is refused.
+#[derive(Debug)]
+struct Witness {
+    transport: HttpTransport,
+    journal: Journal,
+}
+
+#[async_trait]
+impl Transport for Witness {
+    async fn call(&self, request: Request) -> Result<Reply, TransportError> {
+        let reply = self.transport.call(request).await?;
+        if let Reply::Answer(answer) = &reply {
+            for token in &answer.fenced {
+                if let Err(error) = self.journal.refused(*token) {
+                    tracing::warn!(?error, "a refusal was not noted");
+                }
+            }
+        }
+        Ok(reply)
+    }
+
+    fn retries(&self) -> bool {
+        self.transport.retries()
+    }
+
+    async fn hosts(&self, tenant: TenantId) -> Result<bool, TransportError> {
+        self.transport.hosts(tenant).await
+    }
 }
 
 /// The line of that number in the log of a visit.
@@ -97,7 +133,10 @@ pub(crate) fn line(number: u64) -> String {
 
 async fn execute(visit: Visit, attempt: &Attempt, journal: &Journal) -> Result<Visited, Fault> {
     let clock = SystemClock::default();
-    journal.note(Event::Started, attempt);
+    // What is not written down cannot be judged.
+    let unwritten = |error: anyhow::Error| Fault::permanent("journal", error.to_string());
+    let note = |event| journal.note(event, attempt).map_err(unwritten);
+    note(Event::Started)?;
     let until = clock.boot() + Duration::from_millis(visit.millis);
     let mut lines = 0;
     loop {
@@ -106,7 +145,7 @@ async fn execute(visit: Visit, attempt: &Attempt, journal: &Journal) -> Result<V
         let next = until.min(clock.boot() + BEAT);
         tokio::select! {
             () = attempt.cancelled() => {
-                journal.note(Event::Stopped, attempt);
+                note(Event::Stopped)?;
                 return Err(Fault::retryable("stopped", "it was to stop"));
             }
             () = clock.sleep_until(next) => {}
@@ -114,8 +153,8 @@ async fn execute(visit: Visit, attempt: &Attempt, journal: &Journal) -> Result<V
         if clock.boot() >= until {
             break;
         }
-        journal.note(Event::Trusts, attempt);
+        note(Event::Trusts)?;
     }
-    journal.note(Event::Ended, attempt);
+    note(Event::Ended)?;
     Ok(Visited { job: attempt.job(), grant: attempt.token().grant, lines })
 }

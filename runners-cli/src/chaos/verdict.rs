@@ -1,63 +1,67 @@
 //! What became of everything that was promised: each job, each attempt, each log.
 
-use crate::{
+use super::{
     account::Account,
     clients::Submitted,
-    fleet::{Deeds, Fleet},
-    journal::Trust,
+    deeds::Deeds,
+    fleet::Fleet,
+    journal::{self, Event, Trust},
     visit::{Visited, line},
 };
+use anyhow::{Context as _, Result, bail};
 use runners_core::{
     Conclusion, JobId, Outcome, Transport as _,
     protocol::{JobView, LogPage, ReadLogRequest, RefusalCode, Reply, Request},
 };
+use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     time::Duration,
 };
 
 /// What was found.
-#[derive(Debug)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Verdict {
-    deeds: Deeds,
-    jobs: usize,
-    attempts_started: usize,
-    attempts_lost: usize,
+    pub(crate) deeds: Deeds,
+    pub(crate) jobs: usize,
+    pub(crate) attempts_started: usize,
+    pub(crate) attempts_lost: usize,
     /// Jobs that were accepted and have no conclusion, or none that counts.
-    lost: usize,
+    pub(crate) lost: usize,
     /// Jobs of which two attempts were trusted at once, started under one grant, or recorded.
-    twice: usize,
-    bytes_logged: u64,
-    bytes_missing: u64,
+    pub(crate) twice: usize,
+    /// Finishes that came after their lease was over.
+    pub(crate) stale_writes_refused: usize,
+    /// How long it took from the death of a runner until what it ran was run again.
+    #[serde(skip)]
+    pub(crate) rescues: Vec<Duration>,
+    pub(crate) bytes_logged: u64,
+    pub(crate) bytes_missing: u64,
     pub(crate) problems: Vec<String>,
 }
 
 impl Verdict {
-    pub(crate) async fn find(fleet: &Fleet, submitted: &Submitted) -> Self {
+    pub(crate) async fn find(fleet: &Fleet, deeds: Deeds, submitted: &Submitted) -> Result<Self> {
         let mut trusts: BTreeMap<JobId, Vec<Trust>> = BTreeMap::new();
-        for trust in fleet.trusts() {
-            trusts.entry(trust.job).or_default().push(trust);
+        let mut verdict = Self { deeds, ..Self::default() };
+        for (lines, died) in fleet.journals() {
+            let refused = lines.iter().filter(|line| line.event == Event::Refused);
+            verdict.stale_writes_refused += refused.count();
+            for trust in journal::trusts(&lines, died) {
+                trusts.entry(trust.job).or_default().push(trust);
+            }
         }
-        let mut verdict = Self {
-            deeds: fleet.deeds,
-            jobs: submitted.iter().map(|(_, jobs)| jobs.len()).sum(),
-            attempts_started: trusts.values().map(Vec::len).sum(),
-            attempts_lost: 0,
-            lost: 0,
-            twice: 0,
-            bytes_logged: 0,
-            bytes_missing: 0,
-            problems: Vec::new(),
-        };
+        verdict.jobs = submitted.iter().map(|(_, jobs)| jobs.len()).sum();
+        verdict.attempts_started = trusts.values().map(Vec::len).sum();
         for (job, trusts) in &mut trusts {
             verdict.look_at_trust(*job, trusts);
         }
+        verdict.rescues.sort_unstable();
         for (account, jobs) in submitted {
             for (job, view) in jobs {
                 let found = view.as_ref().and_then(|view| verdict.look_at(view, trusts.get(job)));
                 match found {
-                    Some(visited) => verdict.look_at_log(account, &visited).await,
+                    Some(visited) => verdict.look_at_log(account, &visited).await?,
                     None => {
                         verdict.lost += 1;
                         verdict.problems.push(format!("{job} has not passed: {view:?}"));
@@ -65,8 +69,13 @@ impl Verdict {
                 }
             }
         }
-        verdict.look_at_tenants(submitted).await;
-        verdict
+        verdict.look_at_tenants(submitted).await?;
+        Ok(verdict)
+    }
+
+    /// Whether every promise was kept.
+    pub(crate) const fn is_good(&self) -> bool {
+        self.problems.is_empty()
     }
 
     /// No two attempts of a job are trusted at once, and none is started twice.
@@ -76,6 +85,11 @@ impl Verdict {
         for twice in trusts.iter().filter(|trust| !grants.insert(trust.grant)) {
             self.twice += 1;
             self.problems.push(format!("{job} was started twice: {twice:?}"));
+        }
+        for pair in trusts.windows(2) {
+            if let Some(died) = pair[0].died.filter(|_| !pair[0].over) {
+                self.rescues.push(pair[1].from.since(died));
+            }
         }
         // One that was stopped before it looked has begun when its lease was gone, and trusted nothing.
         let trusting: Vec<&Trust> = trusts.iter().filter(|trust| trust.from < trust.until).collect();
@@ -120,18 +134,18 @@ impl Verdict {
     }
 
     /// A log is what was logged, in order, and what is missing of it is marked.
-    async fn look_at_log(&mut self, account: &Account, visited: &Visited) {
+    async fn look_at_log(&mut self, account: &Account, visited: &Visited) -> Result<()> {
         let wanted: String = (0..visited.lines).map(line).collect();
         let (mut at, mut wrong) = (0, None);
         loop {
-            let page = read_log(account, visited, at).await;
+            let page = read_log(account, visited, at).await?;
             let chunks =
                 page.chunks.iter().map(|chunk| (chunk.offset, chunk.bytes.len() as u64, Some(&chunk.bytes)));
             let gaps = page.gaps.iter().map(|gap| (gap.offset, gap.bytes, None));
             let mut pieces: Vec<_> = chunks.chain(gaps).collect();
             pieces.sort_by_key(|(offset, ..)| *offset);
             for (offset, length, bytes) in pieces {
-                let place = usize::try_from(offset).unwrap()..usize::try_from(offset + length).unwrap();
+                let place = usize::try_from(offset)?..usize::try_from(offset + length)?;
                 let told = bytes.is_none_or(|bytes| wanted.as_bytes().get(place) == Some(bytes.as_bytes()));
                 if offset != at || !told {
                     wrong = Some(offset);
@@ -148,14 +162,16 @@ impl Verdict {
             let told = format!("the log of {visited:?} is {at} bytes long, and wrong at {wrong:?}");
             self.problems.push(told);
         }
+        Ok(())
     }
 
     /// Each tenant sees its own jobs, all of them, and nobody else's.
-    async fn look_at_tenants(&mut self, submitted: &Submitted) {
+    async fn look_at_tenants(&mut self, submitted: &Submitted) -> Result<()> {
         for (account, jobs) in submitted {
-            let listed = account.management.list("/jobs").await;
-            let listed: BTreeSet<JobId> =
-                listed.iter().map(|job| job["id"].as_str().unwrap().parse().unwrap()).collect();
+            let mut listed = BTreeSet::new();
+            for job in account.management.list("/jobs").await? {
+                listed.insert(job["id"].as_str().context("a job has no id")?.parse::<JobId>()?);
+            }
             let own: BTreeSet<JobId> = jobs.keys().copied().collect();
             if listed != own {
                 let strange: Vec<_> = listed.symmetric_difference(&own).collect();
@@ -170,27 +186,61 @@ impl Verdict {
                 }
             }
         }
+        Ok(())
     }
 }
 
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.deeds)?;
-        writeln!(f, "jobs accepted                 {:>6}", self.jobs)?;
-        writeln!(f, "attempts started              {:>6}", self.attempts_started)?;
-        writeln!(f, "attempts lost                 {:>6}", self.attempts_lost)?;
-        writeln!(f, "bytes logged                  {:>6}", self.bytes_logged)?;
-        writeln!(f, "of them missing, and marked   {:>6}", self.bytes_missing)?;
-        writeln!(f, "jobs lost                     {:>6}", self.lost)?;
-        write!(f, "jobs executed twice           {:>6}", self.twice)
-    }
-}
-
-async fn read_log(account: &Account, visited: &Visited, from: u64) -> LogPage {
+async fn read_log(account: &Account, visited: &Visited, from: u64) -> Result<LogPage> {
     let (job, grant) = (visited.job, Some(visited.grant));
     let request = ReadLogRequest { job, grant, from, park_for: Duration::ZERO };
-    match account.transport.call(Request::ReadLog(request)).await.unwrap() {
-        Reply::Log(page) => page,
-        other => panic!("a log was asked for, not {other:?}"),
+    match account.transport.call(Request::ReadLog(request)).await? {
+        Reply::Log(page) => Ok(page),
+        other => bail!("a log was asked for, not {other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runners_core::BootTime;
+
+    const JOB: JobId = JobId::from_bytes([1; 16]);
+
+    fn trust(grant: u64, from: u64, until: u64) -> Trust {
+        let at = |seconds| BootTime::from_duration(Duration::from_secs(seconds));
+        Trust { job: JOB, grant, from: at(from), until: at(until), ended: false, over: false, died: None }
+    }
+
+    fn judged(mut trusts: Vec<Trust>) -> Verdict {
+        let mut verdict = Verdict::default();
+        verdict.look_at_trust(JOB, &mut trusts);
+        verdict
+    }
+
+    #[test]
+    fn attempts_that_trust_one_after_the_other_are_good() {
+        assert!(judged(vec![trust(2, 5, 9), trust(1, 0, 5)]).is_good());
+        // What was stopped before it looked trusted nothing.
+        assert!(judged(vec![trust(1, 6, 5), trust(2, 5, 9)]).is_good());
+    }
+
+    #[test]
+    fn attempts_that_trust_at_once_are_found() {
+        let verdict = judged(vec![trust(1, 0, 6), trust(2, 5, 9)]);
+        assert_eq!((verdict.twice, verdict.is_good()), (1, false));
+    }
+
+    #[test]
+    fn a_grant_that_is_started_twice_is_found() {
+        let verdict = judged(vec![trust(1, 0, 2), trust(1, 5, 9)]);
+        assert_eq!((verdict.twice, verdict.is_good()), (1, false));
+    }
+
+    #[test]
+    fn what_a_dead_runner_ran_is_rescued_after_its_death() {
+        let dead = Trust { died: Some(BootTime::from_duration(Duration::from_secs(2))), ..trust(1, 0, 2) };
+        assert_eq!(judged(vec![dead, trust(2, 7, 9)]).rescues, [Duration::from_secs(5)]);
+        let over = Trust { over: true, ..dead };
+        assert!(judged(vec![over, trust(2, 7, 9)]).rescues.is_empty());
     }
 }
