@@ -25,6 +25,7 @@ fn grant(criterion: &mut Criterion) {
 /// How long `count` grants take, by a sample of them if that is more than the queue bears.
 async fn take(queue: &mut Deep, count: u64) -> Duration {
     let sample = queue.take(count.clamp(1, GRANTS_MAX)).await.expect("nothing is refused, fenced or lost");
+    queue.refill(&sample).await.expect("the store takes the jobs");
     #[expect(clippy::cast_precision_loss, reason = "counts below 2^52")]
     let share = count as f64 / sample.lifecycles as f64;
     sample.elapsed.mul_f64(share)

@@ -82,8 +82,20 @@ impl Bed {
     /// # Errors
     /// If the control plane does not answer as it should.
     pub async fn travellers(&self, count: usize) -> anyhow::Result<Vec<Traveller<Caller, Caller>>> {
+        self.travellers_from(0, count).await
+    }
+
+    /// The same, with the runners from this number on: where others have those before it.
+    ///
+    /// # Errors
+    /// As [`travellers`](Self::travellers).
+    pub async fn travellers_from(
+        &self,
+        first: usize,
+        count: usize,
+    ) -> anyhow::Result<Vec<Traveller<Caller, Caller>>> {
         let mut travellers = Vec::with_capacity(count);
-        for number in 0..count {
+        for number in first..first + count {
             let mut traveller = Traveller::new(self.user(), self.control.caller(runner(number)));
             traveller.arrive().await?;
             travellers.push(traveller);

@@ -9,15 +9,18 @@ use crate::{
 };
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 use runners_core::{
-    Key, SystemClock, sleep,
-    store::{Committed, Page, Query, Store, StoreError, Stored, Write},
+    Clock, Key, SystemClock, sleep,
+    store::{Committed, Hint, Page, Query, Store, StoreError, Stored, Write},
 };
+use runners_store_postgres::PostgresOptions;
 use runners_transport_http::Server;
 use std::{
     fs,
     io::{BufRead, BufReader, Write as _},
     net::SocketAddr,
+    ops::Range,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
         Arc,
@@ -26,6 +29,7 @@ use std::{
     thread,
     time::Duration,
 };
+use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::mpsc};
 
 /// The first argument of a process that is one of the crowd, or its server.
@@ -80,7 +84,19 @@ impl Crowd {
     /// # Errors
     /// If it does not start.
     pub fn start() -> anyhow::Result<Self> {
-        let mut server = child(&["serve"], Stdio::piped())?;
+        Self::start_with(&["serve"])
+    }
+
+    /// Starts a server on a schema of PostgreSQL, which others may share.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn start_on(url: &str, schema: &str) -> anyhow::Result<Self> {
+        Self::start_with(&["serve", url, schema])
+    }
+
+    fn start_with(arguments: &[&str]) -> anyhow::Result<Self> {
+        let mut server = child(arguments, Stdio::piped())?;
         let asks = server.stdin.take().context("its input was asked for")?;
         let mut answers = BufReader::new(server.stdout.take().context("its output was asked for")?);
         let address = line(&mut answers)?.parse().context("it did not say where it listens")?;
@@ -93,8 +109,16 @@ impl Crowd {
     /// # Errors
     /// If one of them cannot.
     pub async fn park(&mut self, runners: usize, http: Http) -> anyhow::Result<()> {
-        for first in (0..runners).step_by(RUNNERS_PER_PROCESS) {
-            let count = RUNNERS_PER_PROCESS.min(runners - first);
+        self.park_those(0..runners, http).await
+    }
+
+    /// The same with the runners that have these numbers, where others have the rest.
+    ///
+    /// # Errors
+    /// If one of them cannot.
+    pub async fn park_those(&mut self, numbers: Range<usize>, http: Http) -> anyhow::Result<()> {
+        for first in numbers.clone().step_by(RUNNERS_PER_PROCESS) {
+            let count = RUNNERS_PER_PROCESS.min(numbers.end - first);
             let http = if http == Http::Two { "2" } else { "1" };
             let arguments = [self.address.to_string(), first.to_string(), count.to_string()];
             let [address, first_text, count_text] = arguments.each_ref().map(String::as_str);
@@ -189,7 +213,13 @@ fn line(from: &mut impl BufRead) -> anyhow::Result<String> {
 /// If anything goes wrong: its parent sees that it has ended.
 pub fn child_main(arguments: &[String]) -> anyhow::Result<()> {
     match arguments {
-        [verb] if verb == "serve" => bed::runtime()?.block_on(serve()),
+        [verb] if verb == "serve" => bed::runtime()?.block_on(async {
+            let (store, directory) = Kept::Sqlite.open().await?;
+            serve(store, directory).await
+        }),
+        [verb, url, schema] if verb == "serve" => bed::runtime()?.block_on(async {
+            serve(Arc::new(PostgresOptions::new(url).schema(schema).open().await?), None).await
+        }),
         [verb, address, first, count, http] if verb == "park" => {
             let (first, count): (usize, usize) = (first.parse()?, count.parse()?);
             bed::runtime()?.block_on(park(address.parse()?, first..first + count, http == "2"))
@@ -199,8 +229,7 @@ pub fn child_main(arguments: &[String]) -> anyhow::Result<()> {
 }
 
 /// Says where it listens, and then, for each line it reads, how many batches it has committed.
-async fn serve() -> anyhow::Result<()> {
-    let (store, directory) = Kept::Sqlite.open().await?;
+async fn serve(store: Arc<dyn Store>, directory: Option<TempDir>) -> anyhow::Result<()> {
     let counting = Arc::new(Counting { store, commits: AtomicU64::new(0) });
     let bed = Bed::start_on(Arc::clone(&counting) as Arc<dyn Store>, directory).await?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -215,7 +244,7 @@ async fn serve() -> anyhow::Result<()> {
 }
 
 /// Plays runners. Says when all of them are known, and then how long each job took to reach one.
-async fn park(address: SocketAddr, numbers: std::ops::Range<usize>, http2: bool) -> anyhow::Result<()> {
+async fn park(address: SocketAddr, numbers: Range<usize>, http2: bool) -> anyhow::Result<()> {
     let mut travellers = Vec::with_capacity(numbers.len());
     let mut shared = None;
     for (place, number) in numbers.enumerate() {
@@ -261,5 +290,11 @@ impl Store for Counting {
     async fn commit(&self, writes: Vec<Write>) -> Result<Committed, StoreError> {
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.store.commit(writes).await
+    }
+    fn watch(&self) -> BoxStream<'static, Hint> {
+        self.store.watch()
+    }
+    fn clock(&self) -> Option<Arc<dyn Clock>> {
+        self.store.clock()
     }
 }

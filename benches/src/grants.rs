@@ -4,7 +4,6 @@ use crate::{
     bed::{Bed, Kept},
     journey::Traveller,
     sample::Sample,
-    stopwatch::Stopwatch,
 };
 use runners_core::Caller;
 
@@ -26,32 +25,38 @@ impl Deep {
     /// # Errors
     /// If the store has trouble, or a job is not accepted.
     pub async fn queue(kept: Kept, depth: usize) -> anyhow::Result<Self> {
-        let bed = Bed::start(kept).await?;
+        Self::queue_on(Bed::start(kept).await?, depth).await
+    }
+
+    /// The same on a control plane that is there.
+    ///
+    /// # Errors
+    /// As [`queue`](Self::queue).
+    pub async fn queue_on(bed: Bed, depth: usize) -> anyhow::Result<Self> {
         bed.queue(depth).await?;
         let runners = bed.travellers(usize::try_from(RUNNERS)?).await?;
         Ok(Self { bed, runners })
     }
 
     /// Has the runners take and finish `count` jobs, or as many more as make it the same number for each,
-    /// and measures that. Then as many wait again, behind the others.
+    /// and measures that.
     ///
     /// # Errors
     /// If anything is refused, fenced or lost.
     pub async fn take(&mut self, count: u64) -> anyhow::Result<Sample> {
         let each = count.div_ceil(RUNNERS);
-        let mut taking = tokio::task::JoinSet::new();
-        let watch = Stopwatch::start();
-        for mut runner in self.runners.drain(..) {
-            taking.spawn(async move { (runner.drain(each).await, runner) });
-        }
-        let mut taken = Vec::new();
-        while let Some(ended) = taking.join_next().await {
-            let (travelled, runner) = ended?;
-            taken.push(travelled?);
-            self.runners.push(runner);
-        }
-        let sample = Sample::of(watch, taken);
-        self.bed.queue(usize::try_from(sample.lifecycles)?).await?;
+        let runners = self.runners.drain(..);
+        let taking = runners.map(|mut runner| async move { Ok((runner.drain(each).await?, runner)) });
+        let (sample, runners) = Sample::together_with(taking).await?;
+        self.runners = runners;
         Ok(sample)
+    }
+
+    /// Has as many wait again, behind the others, as a sample took.
+    ///
+    /// # Errors
+    /// If a job is not accepted.
+    pub async fn refill(&self, taken: &Sample) -> anyhow::Result<()> {
+        self.bed.queue(usize::try_from(taken.lifecycles)?).await
     }
 }

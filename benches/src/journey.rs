@@ -6,7 +6,7 @@
 
 use crate::{
     sample::{Sample, Travelled},
-    stopwatch::{Stopwatch, now},
+    stopwatch::now,
 };
 use anyhow::{Context as _, bail, ensure};
 use runners_core::{
@@ -170,17 +170,10 @@ where
     U: Transport,
     R: Transport,
 {
-    let mut travelling = tokio::task::JoinSet::new();
-    let watch = Stopwatch::start();
     let until = now() + span;
-    for mut traveller in travellers {
-        travelling.spawn(async move { traveller.travel_until(until).await });
-    }
-    let mut travelled = Vec::new();
-    while let Some(ended) = travelling.join_next().await {
-        travelled.push(ended??);
-    }
-    Ok(Sample::of(watch, travelled))
+    let travelling =
+        travellers.into_iter().map(|mut traveller| async move { traveller.travel_until(until).await });
+    Sample::together(travelling).await
 }
 
 /// Submits jobs in one call.

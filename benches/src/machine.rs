@@ -42,6 +42,23 @@ pub fn against(figure: f64, aim: f64, unit: &str) -> String {
     format!("aim: under {aim}{unit}, {word}")
 }
 
+/// The same for a figure that is to be at least as large.
+#[must_use]
+pub fn at_least(figure: f64, aim: f64) -> String {
+    let word = if figure >= aim { "met" } else { "MISSED" };
+    format!("aim: at least {aim}, {word}")
+}
+
+/// How busy the machine was in the last minute: a figure that was taken beside others says little.
+#[must_use]
+pub fn load() -> String {
+    let told = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    match told.split_whitespace().next() {
+        Some(load) => format!("{load} processes wanted a core in the last minute"),
+        None => "how busy it was is not told".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +67,12 @@ mod tests {
     fn an_aim_is_met_by_less_and_missed_by_as_much() {
         assert_eq!(against(2.9, 3.0, "ms"), "aim: under 3 ms, met");
         assert_eq!(against(3.0, 3.0, ""), "aim: under 3, MISSED");
+    }
+
+    #[test]
+    fn what_is_to_be_large_is_met_by_as_much_and_missed_by_less() {
+        assert_eq!(at_least(0.6, 0.6), "aim: at least 0.6, met");
+        assert_eq!(at_least(0.59, 0.6), "aim: at least 0.6, MISSED");
     }
 
     #[test]

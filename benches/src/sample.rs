@@ -2,6 +2,7 @@
 
 use crate::{figures::percentile, stopwatch::Stopwatch};
 use std::time::Duration;
+use tokio::task::JoinSet;
 
 /// What one measurement gave.
 #[derive(Clone, Debug)]
@@ -28,6 +29,41 @@ impl Sample {
             sample.waits.extend(caller.waits);
         }
         sample
+    }
+
+    /// Has every caller do its part, all at once on the current runtime.
+    ///
+    /// # Errors
+    /// The first error of any of them.
+    pub async fn together<C>(callers: impl IntoIterator<Item = C>) -> anyhow::Result<Self>
+    where
+        C: Future<Output = anyhow::Result<Travelled>> + Send + 'static,
+    {
+        let callers = callers.into_iter().map(|caller| async move { Ok((caller.await?, ())) });
+        Ok(Self::together_with(callers).await?.0)
+    }
+
+    /// The same, with what each of them gives back.
+    ///
+    /// # Errors
+    /// The first error of any of them.
+    pub async fn together_with<C, B>(callers: impl IntoIterator<Item = C>) -> anyhow::Result<(Self, Vec<B>)>
+    where
+        C: Future<Output = anyhow::Result<(Travelled, B)>> + Send + 'static,
+        B: Send + 'static,
+    {
+        let mut travelling = JoinSet::new();
+        let watch = Stopwatch::start();
+        for caller in callers {
+            travelling.spawn(caller);
+        }
+        let (mut travelled, mut given_back) = (Vec::new(), Vec::new());
+        while let Some(ended) = travelling.join_next().await {
+            let (of_caller, back) = ended??;
+            travelled.push(of_caller);
+            given_back.push(back);
+        }
+        Ok((Self::of(watch, travelled), given_back))
     }
 
     /// Lifecycles in a second.

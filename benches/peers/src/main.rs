@@ -1,121 +1,71 @@
-//! Measures apalis-sqlite: how many jobs a second travel from submit to their end, with every
-//! step durable.
+//! Measures other queues: how many jobs a second travel from submit to their end, with every step
+//! durable and answered by itself. Each prints one line of JSON.
 //!
-//! It is measured at its best, without its polling: each caller pushes one job, fetches one, and
-//! acknowledges it, by the crate's own public queries, each in a transaction as the crate's own
-//! storage makes it. What it does beyond that (the lock of a fetched job, which can be switched
-//! off, keeping workers alive) is left out. The only change to its settings is
-//! `synchronous=FULL`: its own set-up says OFF, which loses acknowledged jobs at a power cut.
-//!
-//! `runners-peers CALLERS SECONDS CONNECTIONS` prints one line of JSON.
+//! * `runners-peers apalis-sqlite CALLERS SECONDS CONNECTIONS`
+//! * `runners-peers apalis-postgres|graphile_worker URL prepare SLOTS 0 CONNECTIONS`, before each of the next
+//! * `runners-peers apalis-postgres|graphile_worker URL burn-down SLOTS JOBS CONNECTIONS`
+//! * `runners-peers apalis-postgres|graphile_worker URL paced SLOTS MILLISECONDS CONNECTIONS`
 
-use apalis_core::{
-    backend::TaskResult,
-    task::{builder::TaskBuilder, status::Status},
-    worker::context::WorkerContext,
-};
-use apalis_sqlite::{
-    Config, SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteStorage,
-    queries::{ack_tasks, fetch_next, push_tasks, register_worker},
-};
-use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use std::{
-    error::Error,
-    time::{Duration, Instant},
-};
+mod apalis_postgres;
+mod apalis_sqlite;
+mod graphile;
+mod postgres;
 
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+use postgres::Jobs;
+use std::{error::Error, str::FromStr, time::Duration};
+
+pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// As many bytes as the payloads of the other benches.
-const PAYLOAD_BYTES: usize = 500;
-const QUEUE: &str = "peer";
-/// Longer than any run: a connection that waits for another is slow, not broken.
-const PATIENCE: Duration = Duration::from_secs(600);
+pub(crate) const PAYLOAD_BYTES: usize = 500;
 
 fn main() -> Outcome<()> {
-    let mut arguments = std::env::args().skip(1);
-    let mut number = |name: &str| -> Outcome<u32> {
-        let text = arguments.next().ok_or_else(|| format!("{name} is missing"))?;
-        text.parse().map_err(|_| format!("{name}: {text:?} is not a number").into())
-    };
-    let (callers, seconds, connections) = (number("CALLERS")?, number("SECONDS")?, number("CONNECTIONS")?);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let (lifecycles, elapsed) = runtime.block_on(measure(callers, seconds, connections))?;
-    let rate = f64::from(lifecycles) / elapsed.as_secs_f64();
-    println!(
-        "{}",
-        serde_json::json!({ "lifecycles": lifecycles, "seconds": elapsed.as_secs_f64(), "per_second": rate })
-    );
+    let told = runtime.block_on(async {
+        match arguments[..] {
+            ["apalis-sqlite", callers, seconds, connections] => {
+                let (lifecycles, elapsed) =
+                    apalis_sqlite::measure(number(callers)?, number(seconds)?, number(connections)?).await?;
+                Ok(travelled(lifecycles.into(), elapsed))
+            }
+            [queue, url, manner, slots, amount, connections] => {
+                let jobs = match manner {
+                    "prepare" => {
+                        postgres::make_anew(url).await?;
+                        Jobs::Queued(0)
+                    }
+                    "burn-down" => Jobs::Queued(number(amount)?),
+                    "paced" => Jobs::Paced(Duration::from_millis(number(amount)?)),
+                    other => return Err(format!("{other:?} is none of prepare, burn-down and paced").into()),
+                };
+                let (slots, connections) = (number(slots)?, number(connections)?);
+                let pool = postgres::open(url, connections).await?;
+                match queue {
+                    "apalis-postgres" => {
+                        postgres::measure(apalis_postgres::Apalis::open(pool, slots).await?, slots, jobs)
+                            .await
+                    }
+                    "graphile_worker" => {
+                        postgres::measure(graphile::Graphile::open(pool).await?, slots, jobs).await
+                    }
+                    other => Err(format!("{other:?} is no queue").into()),
+                }
+            }
+            _ => Err("which queue, and how: see the head of src/main.rs".into()),
+        }
+    })?;
+    println!("{told}");
     Ok(())
 }
 
-async fn measure(callers: u32, seconds: u32, connections: u32) -> Outcome<(u32, Duration)> {
-    let directory = tempfile::tempdir_in(".")?;
-    let pool = open(&directory.path().join("peer.db"), connections).await?;
-    let config = Config { batch_size: 1, queue: QUEUE.into(), ..Config::default() };
-    let mut workers = Vec::new();
-    for number in 0..callers {
-        let worker = WorkerContext::new(&format!("worker-{number}"));
-        register_worker(&mut *pool.acquire().await?, &config, &worker, "SqliteStorage").await?;
-        workers.push(worker);
-    }
-    let begun = Instant::now();
-    let until = begun + Duration::from_secs(seconds.into());
-    let mut running = tokio::task::JoinSet::new();
-    for worker in workers {
-        running.spawn(call_until(until, pool.clone(), config.clone(), worker));
-    }
-    let mut lifecycles = 0;
-    while let Some(ended) = running.join_next().await {
-        lifecycles += ended??;
-    }
-    Ok((lifecycles, begun.elapsed()))
+/// What is told of jobs that travelled.
+pub(crate) fn travelled(lifecycles: u64, elapsed: Duration) -> serde_json::Value {
+    let per_second = lifecycles as f64 / elapsed.as_secs_f64();
+    serde_json::json!({ "lifecycles": lifecycles, "seconds": elapsed.as_secs_f64(), "per_second": per_second })
 }
 
-async fn open(path: &std::path::Path, connections: u32) -> Outcome<SqlitePool> {
-    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
-    let options = options.journal_mode(SqliteJournalMode::Wal).busy_timeout(PATIENCE);
-    // Its set-up sets pragmas on one connection, so it gets a pool of its own that is closed.
-    let setup = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-    SqliteStorage::setup(&setup).await?;
-    setup.close().await;
-    let durable = options
-        .synchronous(SqliteSynchronous::Full)
-        .pragma("temp_store", "MEMORY")
-        .pragma("cache_size", "64000");
-    let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
-    Ok(pool.connect_with(durable).await?)
-}
-
-/// Lets jobs travel one after the other. How many have.
-async fn call_until(until: Instant, pool: SqlitePool, config: Config, worker: WorkerContext) -> Outcome<u32> {
-    let payload = vec![b'x'; PAYLOAD_BYTES];
-    let mut lifecycles = 0;
-    while Instant::now() < until {
-        // IMMEDIATE, which the crate does not say, spares its transactions the busy errors of
-        // readers that become writers.
-        let mut push = pool.begin_with("BEGIN IMMEDIATE").await?;
-        push_tasks(&mut *push, QUEUE, &[TaskBuilder::new(payload.clone()).build()]).await?;
-        push.commit().await?;
-
-        let mut fetch = pool.begin_with("BEGIN IMMEDIATE").await?;
-        let fetched = fetch_next(&mut *fetch, &config, &worker).await?;
-        fetch.commit().await?;
-
-        let ended: Vec<_> = fetched
-            .iter()
-            .filter_map(|task| task.task_id().cloned())
-            .map(|task_id| TaskResult {
-                task_id,
-                attempt: 1,
-                status: Status::Done,
-                result: Ok(serde_json::json!(42)),
-            })
-            .collect();
-        let mut acknowledge = pool.begin_with("BEGIN IMMEDIATE").await?;
-        let count = ack_tasks(&mut *acknowledge, &ended.iter().collect::<Vec<_>>(), worker.name()).await?;
-        acknowledge.commit().await?;
-        lifecycles += u32::try_from(count)?;
-    }
-    Ok(lifecycles)
+fn number<N: FromStr>(text: &str) -> Outcome<N> {
+    text.parse().map_err(|_| format!("{text:?} is not a number").into())
 }

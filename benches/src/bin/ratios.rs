@@ -173,6 +173,7 @@ impl Measure {
         for _ in 0..self.rounds {
             for (queue, costs) in queues.iter_mut().zip(&mut costs) {
                 let sample = runtime.block_on(queue.take(960))?;
+                runtime.block_on(queue.refill(&sample))?;
                 costs.push((1e6 / sample.rate(), sample.micros_used()));
             }
         }

@@ -1,5 +1,6 @@
-//! The runner of Selenium IDE: the flow as its project, several times in one session, so that the time
-//! of one more can be told from that of its start.
+//! The runner of Selenium IDE: the flow as its project, several times in one test, so that the time of one
+//! more can be told from that of its start. It has a session for each test, whatever a suite asks for: the
+//! second one of a suite that keeps its session finds it closed.
 
 use super::{
     install,
@@ -9,7 +10,10 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 use std::{path::Path, process::Command};
 
-/// A project that has the flow as a test so many times, in one session.
+/// How long it lets a test take, in milliseconds.
+const TEST_MILLIS: &str = "300000";
+
+/// A project that has the flow so many times in one test, and so in one session.
 #[must_use]
 pub fn project(origin: &str, times: usize) -> Value {
     let steps = [
@@ -26,21 +30,18 @@ pub fn project(origin: &str, times: usize) -> Value {
         ("waitForElementPresent", "css=h1", "30000"),
         ("click", "id=again", ""),
     ];
-    let test = |number: usize| {
-        let command = |(at, (command, target, value)): (usize, &(&str, &str, &str))| {
-            json!({ "id": format!("c{number}-{at}"), "command": command, "target": target, "value": value,
-                "comment": "", "targets": [] })
-        };
-        let commands: Vec<Value> = steps.iter().enumerate().map(command).collect();
-        json!({ "id": format!("t{number}"), "name": format!("order {number}"), "commands": commands })
+    let command = |number: usize, at: usize| {
+        let (command, target, value) = steps[at];
+        json!({ "id": format!("c{number}-{at}"), "command": command, "target": target, "value": value,
+            "comment": "", "targets": [] })
     };
-    let tests: Vec<Value> = (0..times).map(test).collect();
-    let ids: Vec<String> = (0..times).map(|number| format!("t{number}")).collect();
+    let commands: Vec<Value> =
+        (0..times).flat_map(|number| (0..steps.len()).map(move |at| command(number, at))).collect();
     json!({
         "id": "p", "version": "3.0", "name": "shop", "url": origin, "urls": [origin], "plugins": [],
-        "tests": tests,
-        "suites": [{ "id": "s", "name": "all", "persistSession": true, "parallel": false, "timeout": 300,
-            "tests": ids }],
+        "tests": [{ "id": "t", "name": "orders", "commands": commands }],
+        "suites": [{ "id": "s", "name": "all", "persistSession": false, "parallel": false, "timeout": 300,
+            "tests": ["t"] }],
     })
 }
 
@@ -58,7 +59,7 @@ pub fn execute(project: &Path) -> anyhow::Result<()> {
     );
     let output = Command::new(install::program(&["node"])?)
         .arg(folder.join("node_modules/selenium-side-runner/dist/bin.js"))
-        .args(["-c", &capabilities])
+        .args(["-c", &capabilities, "--jest-timeout", TEST_MILLIS])
         .arg(project)
         .env("SE_OFFLINE", "true")
         .current_dir(&folder)
