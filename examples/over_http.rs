@@ -31,8 +31,8 @@ async fn main() -> anyhow::Result<()> {
     // The control plane. It sees only the digests of the two tokens.
     let folder = tempfile::tempdir()?;
     let store = Arc::new(SqliteStore::open(folder.path().join("runners.db")).await?);
-    let artifacts = Arc::new(DirectoryArtifacts::open(folder.path().join("artifacts")).await?);
-    let control = ControlPlane::builder(Arc::clone(&store)).start().await?;
+    let artifacts = DirectoryArtifacts::open(folder.path().join("artifacts")).await?;
+    let control = ControlPlane::builder(Arc::clone(&store)).artifacts(artifacts).start().await?;
     let (registration, api) = (token(TokenKind::Registration), token(TokenKind::Api));
     let anybody = Registration::new(TenantId::DEFAULT, PoolId::DEFAULT);
     control.admit_registration(registration.digest(), anybody).await?;
@@ -41,7 +41,7 @@ async fn main() -> anyhow::Result<()> {
     let callers = control.clone();
     let face =
         HttpFace::builder(control.authenticator(), move |principal| Arc::new(callers.caller(principal)))
-            .artifacts(artifacts)
+            .artifacts(control.artifacts())
             .build();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);

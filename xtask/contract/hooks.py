@@ -6,6 +6,9 @@ import schemathesis
 PARK_MS_MAX = 50
 UINT64_MAX = 2**64 - 1
 
+# Pieces of uploads are bytes, as whole ones are.
+schemathesis.serializer.alias("application/partial-upload", "application/octet-stream")
+
 
 def with_whole_numbers(value):
     """`1.0` is an integer to JSON Schema, which has no word for how one is written. The server reads

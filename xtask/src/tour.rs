@@ -20,7 +20,11 @@ use std::{
 const WALK: &str = include_str!("../tour/tour.json");
 
 /// The pictures, in the order of the page.
-const PICTURES: [&str; 8] = ["queue", "job", "requests", "runs", "flows", "flow", "runner", "audit"];
+const PICTURES: [&str; 10] =
+    ["queue", "job", "requests", "live", "record", "runs", "flows", "flow", "runner", "audit"];
+
+/// A flow that goes on for as long as somebody may look.
+const WATCH: &str = include_str!("../tour/watch.json");
 
 /// The largest picture that is kept in the repository.
 const PICTURE_BYTES_MAX: u64 = 400 << 10;
@@ -62,7 +66,9 @@ pub(crate) fn command(workspace: &Workspace) -> Result<()> {
     runner.wait_for("connected", PATIENCE)?;
     let stage = Stage { program, url, token: data.join("api-token") };
     let job = stage.furnish(folder.path(), &flows)?;
-    stage.walk(folder.path(), &job)?;
+    let running = stage.begin(folder.path(), shop.url())?;
+    stage.walk(folder.path(), &[("job", &job), ("running", &running), ("shop", shop.url())])?;
+    stage.ask(&["cancel", &running])?;
     keep(&folder.path().join("walk/tour/screenshots"), &workspace.root.join("docs/tour"))?;
     runner.stop(PATIENCE)?;
     server.stop(PATIENCE)?;
@@ -99,14 +105,24 @@ impl Stage {
         Ok(job.to_owned())
     }
 
-    fn walk(&self, folder: &Path, job: &str) -> Result<()> {
+    /// Has the runner do something that goes on, and gives its job.
+    fn begin(&self, folder: &Path, shop: &str) -> Result<String> {
+        let watch = folder.join("watch.json");
+        fs::write(&watch, WATCH.replace("SHOP", shop))?;
+        let submitted = self.ask(&["submit", text(&watch)?])?;
+        Ok(submitted["jobs"][0]["job"].as_str().context("nothing was submitted")?.to_owned())
+    }
+
+    fn walk(&self, folder: &Path, told: &[(&str, &str)]) -> Result<()> {
         let walk = folder.join("tour.json");
         fs::write(&walk, WALK)?;
         let credential = fs::read_to_string(&self.token)?;
         let mut command = Command::new(&self.program);
         command.args(["flow", "run"]).arg(&walk).arg("--output").arg(folder.join("walk"));
         command.arg("--param").arg(format!("url={}/dashboard", self.url));
-        command.arg("--param").arg(format!("job={job}"));
+        for (name, value) in told {
+            command.arg("--param").arg(format!("{name}={value}"));
+        }
         process::run(command.env("RUNNERS_SECRET_credential", credential.trim()))
     }
 

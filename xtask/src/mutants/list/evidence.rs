@@ -21,6 +21,27 @@ pub(super) const MUTANTS: &[Mutant] = &[
         test: PROTOCOL,
     },
     Mutant {
+        name: "more artifacts taken than the quota has room for",
+        file: "runners-core/src/actors/control_plane/counted.rs",
+        search: "limit.filter(|_| delta > 0)",
+        replacement: "limit.filter(|_| delta > 1_000_000)",
+        test: PROTOCOL,
+    },
+    Mutant {
+        name: "artifact that is removed goes on counting",
+        file: "runners-core/src/rules/record/holding.rs",
+        search: "self.stored = length;",
+        replacement: "self.stored = length.or(self.stored);",
+        test: PROTOCOL,
+    },
+    Mutant {
+        name: "pieces of an upload that nobody goes on with kept for ever",
+        file: "runners-core/src/actors/control_plane/counted.rs",
+        search: "self.inner.forget_upload(key, length).await?;",
+        replacement: "let _ = length;",
+        test: PROTOCOL,
+    },
+    Mutant {
         name: "gap in a log not marked",
         file: "runners-core/src/rules/log.rs",
         search: "self.miss(self.end, begin);",

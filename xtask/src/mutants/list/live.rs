@@ -40,8 +40,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "stream shown by any runner",
         file: "runners-core/src/actors/control_plane/live/source.rs",
-        search: "(stream.opening.host, stream.opening.runner) == (*tenant, *runner)",
-        replacement: "stream.opening.host == *tenant || stream.opening.runner == *runner",
+        search: "(stream.opening.host, stream.opening.runner) == (host, runner)",
+        replacement: "stream.opening.host == host || stream.opening.runner == runner",
         test: LIVE,
     },
     Mutant {
