@@ -263,7 +263,8 @@ impl Drive {
     }
 
     async fn finish(&mut self, stopped: Option<(RunState, &str)>) -> Result<(), StoreError> {
-        let now = self.shared.now();
+        // Nothing of it changes after its end, also where the clock was set back.
+        let now = self.shared.now().max(self.record.updated_at);
         if let Some((state, error)) = stopped {
             self.course.stop(state, error, now);
         }

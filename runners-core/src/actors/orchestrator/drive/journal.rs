@@ -40,7 +40,8 @@ impl Drive {
     async fn commit(&mut self, chunk: Bytes, is_last: bool) -> Result<(), StoreError> {
         let (tally, now) = (self.course.tally(), self.shared.now());
         let mut record = self.record.clone();
-        record.updated_at = now.max(record.updated_at);
+        // What changed last is its end, at whatever time that is written.
+        record.updated_at = record.completed_at.unwrap_or(now).max(record.updated_at);
         record.journal_bytes += chunk.len() as u64;
         (record.completed, record.failed) = (tally.completed, tally.failed + tally.timed_out);
         let ends = record.completed_at.is_some();

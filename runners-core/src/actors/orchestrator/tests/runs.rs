@@ -11,9 +11,11 @@ use crate::{
             SummaryCounts,
         },
         outcome::Conclusion,
+        time::BootTime,
     },
 };
 use futures::TryStreamExt as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 #[tokio::test(start_paused = true)]
 async fn a_request_becomes_one_summary_over_its_regions() {
@@ -207,6 +209,41 @@ async fn progress_is_live_and_results_wait_for_the_end() {
     assert_eq!((part.summary.total, part.summary.passed, part.completed_at), (3, 1, None));
     let late = client.wait(&run, Duration::from_millis(10)).await;
     assert!(matches!(late, Err(OrchestratorError::Unfinished { .. })));
+    orchestrator.stop().await;
+}
+
+/// A wall clock that goes on whenever it is asked.
+#[derive(Debug, Default)]
+struct Restless {
+    clock: SimClock,
+    asked: AtomicU64,
+}
+
+#[async_trait::async_trait]
+impl Clock for Restless {
+    fn wall(&self) -> Timestamp {
+        self.clock.wall() + Duration::from_millis(self.asked.fetch_add(1, Ordering::SeqCst))
+    }
+    fn boot(&self) -> BootTime {
+        self.clock.boot()
+    }
+    async fn sleep_until(&self, deadline: BootTime) {
+        self.clock.sleep_until(deadline).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_a_run_changes_after_its_end() {
+    let clock = SimClock::new();
+    let region = Scripted::after(&clock, Duration::from_millis(250));
+    let restless = Arc::new(Restless { clock: clock.clone(), ..Restless::default() });
+    let builder = builder(MemoryStore::default(), &clock).clock(restless).region("eu", region);
+    let orchestrator = builder.start().await.unwrap();
+    let client = orchestrator.local_client();
+    let run = client.submit(&everywhere(&["eu"])).await.unwrap();
+    let summary = client.wait(&run, LONG).await.unwrap();
+    let progress = client.progress(&run).await.unwrap();
+    assert_eq!(Some(progress.updated_at), summary.completed_at);
     orchestrator.stop().await;
 }
 
