@@ -178,7 +178,7 @@ impl World {
             Stroke::StepWall => {
                 let millis = (random.number() % 240_000) as i64 - 120_000;
                 // What is kept by the wall is not to be removed by a step of it.
-                let small = random.unit() < 0.5 || self.prunes;
+                let small = random.unit() < 0.5 || self.kept_for.is_some();
                 let millis = if small { millis / 30 } else { millis };
                 self.checker.trace(None, format_args!("the wall clock moves by {millis} ms"));
                 self.checker.count(|count| count.wall_steps += 1);

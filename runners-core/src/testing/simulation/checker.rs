@@ -88,6 +88,8 @@ struct State {
     statistics: Statistics,
     /// Jobs that were answered to be another one.
     another: BTreeSet<JobId>,
+    /// When each job was accepted.
+    accepted: BTreeMap<JobId, BootTime>,
     /// Runners that were said to be unfit for a job.
     ruled_out: BTreeSet<(JobId, RunnerId)>,
     /// What users and strokes are at.
@@ -132,6 +134,17 @@ impl Checker {
 
     pub(super) fn violation(&self) -> Option<Violation> {
         self.state().violation.clone()
+    }
+
+    /// Takes note that a job was accepted.
+    fn is_accepted(&self, job: JobId) {
+        let now = self.clock.boot();
+        self.state().accepted.entry(job).or_insert(now);
+    }
+
+    /// When a job was accepted, if it was.
+    pub(super) fn accepted(&self, job: JobId) -> Option<BootTime> {
+        self.state().accepted.get(&job).copied()
     }
 
     /// Takes note that a rule was broken. Only the first counts.

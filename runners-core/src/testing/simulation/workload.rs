@@ -6,12 +6,13 @@ mod sharing;
 
 pub(super) use draw::Draw;
 
-use super::checker::Checker;
+use super::{checker::Checker, machine::Machine, world::World};
 use crate::{
     seams::{
         clock::{Clock, sleep},
         transport::{Transport, TransportError},
     },
+    testing::transport::FaultyTransport,
     values::{
         id::{JobId, TenantId},
         job::JobSpec,
@@ -24,7 +25,7 @@ use crate::{
         sync::SignalOutcome,
     },
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// A job that is to be submitted.
 #[derive(Clone, Debug)]
@@ -43,6 +44,9 @@ pub(super) struct Planned {
 
 /// How long a submitter waits before it tries again.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// How long a control plane may take with a request that has arrived, suspended or without its store.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 
 /// Gets jobs to a control plane, however often it takes.
 #[derive(Clone, Debug)]
@@ -73,12 +77,14 @@ impl<T: Transport, C: Clock> Submitter<T, C> {
                     if detail.starts_with("spec.after") =>
                 {
                     // What it waits for is on its way.
+                    let _doing = self.checker.doing(format!("{} again, after {detail}", job.spec.job));
                     sleep(&self.clock, AGAIN_AFTER).await;
                 }
                 Some(Acceptance::Refused(Refused { code: RefusalCode::Conflict, detail }))
                     if detail.starts_with("spec.unique") =>
                 {
                     self.checker.count(|count| count.unique_refused += 1);
+                    let _doing = self.checker.doing(format!("{} again, after {detail}", job.spec.job));
                     sleep(&self.clock, AGAIN_AFTER * 4).await;
                 }
                 other => {
@@ -147,6 +153,69 @@ impl<T: Transport, C: Clock> Submitter<T, C> {
                 }
                 Err(_) => sleep(&self.clock, AGAIN_AFTER).await,
             }
+        }
+    }
+}
+
+impl World {
+    /// Submits a job, which may be another one by its unique key.
+    async fn submit(&self, submitter: &Submitter<FaultyTransport, Machine>, job: &Planned) {
+        let submitted = tokio::select! {
+            biased;
+            other = submitter.submit(job) => other,
+            () = self.kept_no_longer(job.spec.job) => None,
+        };
+        let Some(other) = submitted else { return };
+        let known = self.jobs.iter().find(|planned| planned.spec.job == other);
+        let is_same = known.is_some_and(|known| {
+            let spec = JobSpec { job: job.spec.job, ..known.spec.clone() };
+            spec.unique.is_some() && spec == job.spec && known.tenant == job.tenant
+        });
+        if !is_same {
+            let detail = format!("{} was answered {other}, which asks for something else", job.spec.job);
+            self.checker.violate("the same under a unique key is the same job", Some(job.spec.job), detail);
+        }
+        self.checker.is_another(job.spec.job, other);
+    }
+
+    /// Completes when a job that was accepted may be gone before a request that is sent now arrives.
+    /// Whoever submits it then submits a new job, or one that waits for what is gone.
+    async fn kept_no_longer(&self, job: JobId) {
+        let Some(kept_for) = self.kept_for else { return std::future::pending().await };
+        let asked_for = kept_for.saturating_sub(self.delay_max + ARRIVES_WITHIN);
+        loop {
+            let now = self.clock.boot();
+            match self.checker.accepted(job) {
+                Some(at) if now >= at + asked_for => return,
+                Some(at) => self.clock.sleep_until(at + asked_for).await,
+                None => sleep(&self.clock, AGAIN_AFTER).await,
+            }
+        }
+    }
+
+    /// Submits every job in its time, and whatever else its user does.
+    pub(super) fn submit_all(self: &Arc<Self>) {
+        for job in self.jobs.clone() {
+            let world = Arc::clone(self);
+            let submitter = self.submitter(job.tenant);
+            let clock = self.clock.clone();
+            self.duties.spawn(async move {
+                sleep(&clock, job.at).await;
+                world.submit(&submitter, &job).await;
+                let again = async {
+                    if let Some(after) = job.again {
+                        sleep(&clock, after).await;
+                        world.submit(&submitter, &job).await;
+                    }
+                };
+                let cancel = async {
+                    if let Some((after, target)) = job.cancel {
+                        sleep(&clock, after).await;
+                        submitter.cancel(target).await;
+                    }
+                };
+                tokio::join!(again, cancel);
+            });
         }
     }
 }

@@ -26,7 +26,6 @@ use crate::{
     },
     values::{
         id::{JobId, TenantId},
-        job::JobSpec,
         principal::Principal,
         runner::Mode,
     },
@@ -42,8 +41,10 @@ pub(super) struct World {
     pub(super) planes: Arc<Planes>,
     pub(super) runners: Vec<RunnerNode>,
     pub(super) spans: Spans,
-    /// Ended jobs are removed.
-    pub(super) prunes: bool,
+    /// How long ended jobs are kept; for ever unless given.
+    pub(super) kept_for: Option<Duration>,
+    /// How long the network keeps a request at most.
+    pub(super) delay_max: Duration,
     /// Submitters and strokes.
     pub(super) duties: TaskTracker,
     shared_wall: Option<Machine>,
@@ -121,7 +122,8 @@ impl World {
             planes,
             runners,
             spans,
-            prunes: kept_for.is_some(),
+            kept_for,
+            delay_max: plan.chaos.network.delay_max,
             duties: TaskTracker::new(),
             shared_wall,
             kinds,
@@ -189,46 +191,6 @@ impl World {
     pub(super) fn any_job(&self, random: &SeededRandom) -> Option<&Planned> {
         let at = (random.number() as usize).checked_rem(self.jobs.len())?;
         self.jobs.get(at)
-    }
-
-    /// Submits a job, which may be another one by its unique key.
-    async fn submit(&self, submitter: &Submitter<FaultyTransport, Machine>, job: &Planned) {
-        let Some(other) = submitter.submit(job).await else { return };
-        let known = self.jobs.iter().find(|planned| planned.spec.job == other);
-        let is_same = known.is_some_and(|known| {
-            let spec = JobSpec { job: job.spec.job, ..known.spec.clone() };
-            spec.unique.is_some() && spec == job.spec && known.tenant == job.tenant
-        });
-        if !is_same {
-            let detail = format!("{} was answered {other}, which asks for something else", job.spec.job);
-            self.checker.violate("the same under a unique key is the same job", Some(job.spec.job), detail);
-        }
-        self.checker.is_another(job.spec.job, other);
-    }
-
-    fn submit_all(self: &Arc<Self>) {
-        for job in self.jobs.clone() {
-            let world = Arc::clone(self);
-            let submitter = self.submitter(job.tenant);
-            let clock = self.clock.clone();
-            self.duties.spawn(async move {
-                sleep(&clock, job.at).await;
-                world.submit(&submitter, &job).await;
-                let again = async {
-                    if let Some(after) = job.again {
-                        sleep(&clock, after).await;
-                        world.submit(&submitter, &job).await;
-                    }
-                };
-                let cancel = async {
-                    if let Some((after, target)) = job.cancel {
-                        sleep(&clock, after).await;
-                        submitter.cancel(target).await;
-                    }
-                };
-                tokio::join!(again, cancel);
-            });
-        }
     }
 
     /// Looks at what is live, and now and then at the store.

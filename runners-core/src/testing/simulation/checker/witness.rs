@@ -63,6 +63,7 @@ impl Observer for PlaneWitness {
         match notice {
             Notice::JobAccepted { job } => {
                 checker.trace(Some(*job), format_args!("{job} is accepted by plane {plane}"));
+                checker.is_accepted(*job);
             }
             Notice::JobOffered { token, runner } => {
                 checker
