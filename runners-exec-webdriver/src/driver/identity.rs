@@ -15,8 +15,7 @@ pub(super) struct ProcessIdentity {
 impl ProcessIdentity {
     /// The process that has this id now, unless it is gone or only waits to be reaped.
     pub(super) fn of(id: u32) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-        parse(&stat).map(|started| Self { id, started })
+        stat(id).map(|stat| Self { id, started: stat.started })
     }
 
     pub(super) fn is_alive(self) -> bool {
@@ -48,18 +47,46 @@ pub(super) fn with_variable(variable: &str) -> Vec<ProcessIdentity> {
     with_part("environ", variable)
 }
 
+/// These processes and all that descend from them, each before its children.
+pub(super) fn with_descendants(mut family: Vec<ProcessIdentity>) -> Vec<ProcessIdentity> {
+    let is_other = |id: &u32| family.iter().all(|process| process.id != *id);
+    let others = ids().filter(is_other).filter_map(|id| Some((id, stat(id)?)));
+    let mut others: Vec<(u32, Stat)> = others.collect();
+    let mut at = 0;
+    while let Some(parent) = family.get(at).map(|process| process.id) {
+        let children = others.extract_if(.., |(_, stat)| stat.parent == parent);
+        family.extend(children.map(|(id, stat)| ProcessIdentity { id, started: stat.started }));
+        at += 1;
+    }
+    family
+}
+
 /// The processes of which a file in `/proc` has this part.
 fn with_part(file: &str, part: &str) -> Vec<ProcessIdentity> {
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    ids.filter(|id| {
-        let bytes = fs::read(Path::new("/proc").join(id.to_string()).join(file)).unwrap_or_default();
-        bytes.split(|byte| *byte == 0).any(|found| found == part.as_bytes())
-    })
-    .filter_map(ProcessIdentity::of)
-    .collect()
+    ids()
+        .filter(|id| {
+            let bytes = fs::read(Path::new("/proc").join(id.to_string()).join(file)).unwrap_or_default();
+            bytes.split(|byte| *byte == 0).any(|found| found == part.as_bytes())
+        })
+        .filter_map(ProcessIdentity::of)
+        .collect()
+}
+
+/// Every process that can be seen.
+fn ids() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// What `/proc/<id>/stat` tells of a process that is not gone.
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    parent: u32,
+    started: u64,
+}
+
+fn stat(id: u32) -> Option<Stat> {
+    parse(&fs::read_to_string(format!("/proc/{id}/stat")).ok()?)
 }
 
 /// Kills the group that a process of ours leads.
@@ -87,12 +114,13 @@ pub(super) fn kill_group(_: u32) {}
 #[cfg(not(unix))]
 fn kill(_: u32) {}
 
-/// The start time out of `/proc/<id>/stat`. The name in it may hold blanks and parentheses.
-fn parse(stat: &str) -> Option<u64> {
+/// The name in it may hold blanks and parentheses.
+fn parse(stat: &str) -> Option<Stat> {
     let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace();
     let state = fields.next()?;
     let is_gone = matches!(state, "Z" | "X" | "x");
-    fields.nth(18).filter(|_| !is_gone)?.parse().ok()
+    let parent = fields.next().filter(|_| !is_gone)?.parse().ok()?;
+    Some(Stat { parent, started: fields.nth(17)?.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -102,9 +130,27 @@ mod tests {
     #[test]
     fn the_start_time_is_found_behind_any_name() {
         let stat = "12 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20 21";
-        assert_eq!(parse(stat), Some(4711));
+        assert_eq!(parse(stat), Some(Stat { parent: 1, started: 4711 }));
         assert_eq!(parse(&stat.replace(" S ", " Z ")), None, "a zombie is gone");
         assert_eq!(parse(""), None);
+    }
+
+    #[test]
+    fn the_family_of_a_process_is_found() {
+        let Some(this) = ProcessIdentity::of(std::process::id()) else { return };
+        let mut child = std::process::Command::new("sh").args(["-c", "sleep 60; true"]).spawn().unwrap();
+        let family = loop {
+            let family = with_descendants(vec![this]);
+            let of_child = with_descendants(ProcessIdentity::of(child.id()).into_iter().collect());
+            if of_child.len() == 2 {
+                assert!(of_child.iter().all(|one| family.contains(one)), "{family:?}");
+                break of_child;
+            }
+            std::thread::yield_now();
+        };
+        assert_eq!(family[0].id, child.id());
+        family.into_iter().for_each(ProcessIdentity::kill);
+        child.wait().unwrap();
     }
 
     #[test]

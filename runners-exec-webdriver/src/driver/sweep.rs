@@ -1,7 +1,7 @@
 //! Ends what outlived a process of ours that was killed: drivers, browsers, profile directories.
 
 use super::{
-    identity::{ProcessIdentity, with_argument, with_variable},
+    identity::{ProcessIdentity, with_argument, with_descendants, with_variable},
     record::{LOG_PREFIX, NOTE_PREFIX, Note, PROFILE_PREFIX},
 };
 use std::{fs, path::Path};
@@ -39,12 +39,13 @@ pub(super) fn end_profile(profile: &Path) -> bool {
     remove(profile)
 }
 
-/// The processes that were started on a profile.
+/// The processes that were started on a profile, and theirs: of a browser, some write to its profile and
+/// do not name it.
 pub(super) fn on_profile(profile: &Path) -> Vec<ProcessIdentity> {
     let (name, value) = profile_variable(profile);
     let mut processes = with_argument(&profile_argument(profile));
     processes.extend(with_variable(&format!("{name}={value}")));
-    processes
+    with_descendants(processes)
 }
 
 /// The variable that says which profile a process and all its children are on.
