@@ -113,6 +113,19 @@ async fn a_parked_reader_is_woken_by_the_next_event() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_control_plane_that_stops_answers_who_waits_and_lets_nobody_wait_any_more() {
+    let control = control().await;
+    let viewer = viewer(&control);
+    let ask = |park_for| viewer.events(EventsOf::Tenant, EventCursor::START, park_for);
+    let (waited, stopped) = tokio::join!(ask(Duration::from_secs(15)), control.stop());
+    stopped.unwrap();
+    assert!(waited.unwrap().events.is_empty());
+    let refused = ask(Duration::from_secs(15)).await.unwrap_err();
+    assert!(refused.with_causes().ends_with("the control plane is stopping"), "{refused:?}");
+    assert!(ask(Duration::ZERO).await.unwrap().events.is_empty(), "what does not wait is answered");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_control_plane_that_starts_with_its_wall_set_back_tells_after_what_was_told() {
     let (store, clock) = (MemoryStore::default(), SimClock::new());
     let start = || ControlPlane::builder(store.clone()).clock(clock.clone()).start();

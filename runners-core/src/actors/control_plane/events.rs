@@ -155,6 +155,9 @@ impl Plane {
         after: EventCursor,
         park_for: Duration,
     ) -> Result<Option<EventPage>, StoreError> {
+        if !park_for.is_zero() {
+            self.check_serving()?;
+        }
         let until = self.clock.boot() + park_for.min(self.spans.park_max);
         let stream = match of {
             EventsOf::Tenant => keys::feed(tenant),

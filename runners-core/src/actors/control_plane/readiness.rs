@@ -1,6 +1,6 @@
 //! Whether a control plane can serve now, for probes.
 
-use super::ControlPlane;
+use super::{ControlPlane, Plane};
 use crate::{
     actors::error::Error,
     rules::record::PoolRecord,
@@ -21,10 +21,18 @@ impl ControlPlane {
     /// [`Error::Store`]: what it says is why it cannot serve now.
     pub async fn check_ready(&self) -> Result<(), Error> {
         let plane = &self.plane;
-        if plane.stopping.is_cancelled() {
-            return Err(Error::Store(StoreError::Unavailable("the control plane is stopping".into())));
-        }
+        plane.check_serving().map_err(Error::Store)?;
         let anybody = PoolRecord::key_of(TenantId::DEFAULT, PoolId::DEFAULT);
         plane.records.load::<PoolRecord>(anybody).await.map(drop).map_err(Error::Store)
+    }
+}
+
+impl Plane {
+    /// Refuses what would wait here, once nothing waits any more: whoever asked again would ask for ever.
+    pub(super) fn check_serving(&self) -> Result<(), StoreError> {
+        if self.stopping.is_cancelled() {
+            return Err(StoreError::Unavailable("the control plane is stopping".into()));
+        }
+        Ok(())
     }
 }

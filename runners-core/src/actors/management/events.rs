@@ -22,7 +22,8 @@ impl Management {
     /// then. A job's events are kept as long as the job, a tenant's as long as its retention says.
     ///
     /// # Errors
-    /// As [`Management`] says.
+    /// As [`Management`] says, and [`Error::Store`] where it would wait at a control plane that is
+    /// stopping: whoever waited before is answered.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing: ask again from the same place.

@@ -7,11 +7,12 @@ use super::{
     world::{World, operator_of},
 };
 use crate::{
-    seams::clock::sleep,
+    seams::clock::{Clock as _, sleep},
     testing::random::SeededRandom,
     values::{
         event::{Event, EventCursor, EventPage, EventsOf},
         id::{JobId, RunId, TenantId},
+        time::BootTime,
     },
 };
 use futures::future::join_all;
@@ -25,6 +26,8 @@ use std::{
 const PARK_FOR: Duration = Duration::from_secs(20);
 /// How long it waits before it asks again when it was not answered.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How often the same is asked at the same moment at most: a reader that deals with none of a page asks again.
+const HURRIED_MAX: u32 = 50;
 /// How many follow one job each.
 const JOBS_FOLLOWED_MAX: usize = 6;
 
@@ -46,6 +49,22 @@ pub(super) struct Reader {
 struct Read {
     after: EventCursor,
     events: Vec<(EventCursor, Event)>,
+}
+
+/// How often the same was asked at the same moment.
+#[derive(Debug, Default)]
+struct Hurried {
+    last: Option<(EventCursor, BootTime)>,
+    times: u32,
+}
+
+impl Hurried {
+    fn asks(&mut self, after: EventCursor, now: BootTime) -> u32 {
+        let asked = Some((after, now));
+        self.times = if self.last == asked { self.times + 1 } else { 0 };
+        self.last = asked;
+        self.times
+    }
 }
 
 impl Readers {
@@ -79,9 +98,16 @@ impl Readers {
 
 impl Reader {
     async fn follow(&self, world: &World, random: &SeededRandom) {
+        let mut hurried = Hurried::default();
         loop {
             let patience = PARK_FOR.mul_f64(3.0 * random.unit());
             let after = self.read().after;
+            if hurried.asks(after, world.clock.boot()) > HURRIED_MAX {
+                let detail =
+                    format!("{:?} was asked for after {after} and answered nothing at once", self.of);
+                world.checker.violate("who asks for events waits for them", None, detail);
+                return std::future::pending().await;
+            }
             let page = async {
                 let control = world.planes.any()?;
                 operator_of(&control, self.tenant).events(self.of, after, PARK_FOR).await.ok()
