@@ -17,10 +17,15 @@ use crate::{
 use bollard::{container::LogOutput, errors::Error as Met};
 use futures::{StreamExt as _, stream::BoxStream};
 use runners_core::Fault;
-use std::{net::IpAddr, time::Duration};
+use std::{io::ErrorKind, net::IpAddr, time::Duration};
+use tokio::net::TcpStream;
 
 /// How long a browser may take until it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
+/// How long the engine may take until it tells that what has gone away has ended.
+const END_TOLD_WITHIN: Duration = Duration::from_secs(10);
+/// How long a browser may take to accept a connection.
+const ACCEPTS_WITHIN: Duration = Duration::from_secs(1);
 /// What drivers say once they listen: ChromeDriver, geckodriver, the Selenium Grid.
 const READY: &[&str] = &["was started successfully", "Listening on", "Started Selenium"];
 /// How much of what it says is told if it does not start, in characters.
@@ -32,7 +37,10 @@ pub(crate) struct Companion {
     // The container goes first: a network is removed once nobody is in it.
     container: Container,
     bridge: Bridge,
+    /// Where its WebDriver is, as `address:port`.
+    place: String,
     url: String,
+    engine: Engine,
 }
 
 /// How a browser has not started.
@@ -70,13 +78,14 @@ impl Companion {
             None => Some(NotReady::Late),
         };
         if let Some(problem) = problem {
-            return Err(fault(&problem, &image.image, &container, &said).await);
+            return Err(fault(&problem, &image.image, (engine, &container), &said).await);
         }
         let address = container.address(&bridge.name).await?.ok_or_else(|| {
             let message = format!("the browser {} has ended as soon as it was ready", image.image);
             Fault::retryable("browser_not_started", message)
         })?;
-        Ok(Self { container, bridge, url: format!("http://{address}:{}", image.port) })
+        let place = format!("{address}:{}", image.port);
+        Ok(Self { container, bridge, url: format!("http://{place}"), place, engine: engine.clone() })
     }
 
     /// What the container of the job is told of it.
@@ -86,14 +95,29 @@ impl Companion {
 
     /// What is worth knowing of it once a job has failed.
     pub(crate) async fn note(&self) -> Option<String> {
-        let state = self.container.state().await.ok()?;
+        let mut state = self.container.state().await.ok()?;
         if state.running.unwrap_or_default() {
-            return None;
+            if !self.has_gone_away().await {
+                return None;
+            }
+            // The job met it before the engine did.
+            state = within(&*self.engine.clock, END_TOLD_WITHIN, self.container.ended()).await?.ok()?;
         }
         let why =
             if state.oom_killed.unwrap_or_default() { ", for it needed more memory than it may" } else { "" };
         let code = state.exit_code.unwrap_or_default();
         Some(format!("the browser beside it ended with exit code {code}{why}"))
+    }
+
+    /// Whether nobody listens where its WebDriver was. Where the machine does not reach it, nothing is known.
+    async fn has_gone_away(&self) -> bool {
+        let connected = TcpStream::connect(&self.place);
+        match within(&*self.engine.clock, ACCEPTS_WITHIN, connected).await {
+            Some(Err(error)) => {
+                matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable)
+            }
+            _ => false,
+        }
     }
 
     /// Where its WebDriver is.
@@ -133,15 +157,26 @@ fn keep_end(text: &mut String) {
     }
 }
 
-async fn fault(problem: &NotReady, image: &str, container: &Container, said: &str) -> Fault {
+async fn fault(
+    problem: &NotReady,
+    image: &str,
+    (engine, container): (&Engine, &Container),
+    said: &str,
+) -> Fault {
     let how = match problem {
         NotReady::Late => {
             let words = READY.join("\", or \"");
             format!("did not say \"{words}\" within {} seconds", READY_WITHIN.as_secs())
         }
         NotReady::Ended => {
-            let code = container.state().await.ok().and_then(|state| state.exit_code).unwrap_or_default();
-            format!("ended with exit code {code} before it was ready")
+            // What it says ends a moment before the engine knows how it has ended.
+            let ended = within(&*engine.clock, END_TOLD_WITHIN, container.ended()).await;
+            let code = ended.and_then(|state| state.ok()?.exit_code);
+            let code = code.map_or_else(
+                || "an exit code that is not told".to_owned(),
+                |code| format!("exit code {code}"),
+            );
+            format!("ended with {code} before it was ready")
         }
     };
     let message = format!("the browser {image} {how}; it said: {}", said.trim());
