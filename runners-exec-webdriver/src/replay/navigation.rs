@@ -20,6 +20,12 @@ const LOOK: &str = concat!(include_str!("../scripts/find.js"), include_str!("../
 /// How long a page that may have gone is waited for before it is asked again.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What Chromium says of what was under way when an interface of its machine came or went, as they do where
+/// containers start and end. The page is not to blame.
+const INTERRUPTED: &str = "ERR_NETWORK_CHANGED";
+/// How often a navigation is begun again after that.
+const INTERRUPTIONS_MAX: u32 = 5;
+
 /// Goes there from a frame, once the answer is on its way.
 const GO_TO: &str = "const [to, done] = arguments; setTimeout(() => { location.href = to.url; }); done({});";
 
@@ -102,6 +108,18 @@ impl Scope<'_> {
     pub(super) async fn navigate(&self, address: &str) -> Result<(), Trouble> {
         let url = Url::parse(address)
             .map_err(|error| Trouble::Failed(format!("{address:?} is not an absolute address: {error}")))?;
+        for _ in 0..INTERRUPTIONS_MAX {
+            match self.go_to(&url).await {
+                Err(Trouble::Failed(reason)) if reason.contains(INTERRUPTED) => {
+                    tracing::debug!(reason, "a navigation was interrupted, and is begun again");
+                }
+                gone => return gone,
+            }
+        }
+        self.go_to(&url).await
+    }
+
+    async fn go_to(&self, url: &Url) -> Result<(), Trouble> {
         let before = self.mark().await?;
         self.see(&format!("there is no answer from {url}"));
         if self.frames().is_empty() {
@@ -116,7 +134,7 @@ impl Scope<'_> {
         } else {
             self.page.ask::<Value>(GO_TO, &json!({ "url": url.as_str() })).await?;
         }
-        self.loaded(&before, Some(&url)).await
+        self.loaded(&before, Some(url)).await
     }
 
     /// Reloads the page and waits until it has loaded.

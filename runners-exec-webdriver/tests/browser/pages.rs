@@ -2,9 +2,15 @@
 
 use crate::stage::{SHORT_MILLIS, Stage};
 use runners_core::Verdict;
-use runners_exec_webdriver::StepState;
+use runners_exec_webdriver::{Engine, StepState};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpListener,
+    process::Command,
+    thread,
+    time::Duration,
+};
 
 fn click_asserting(selector: &str) -> Value {
     json!({ "type": "click", "selectors": [selector], "offsetX": 2, "offsetY": 2, "assertedEvents": [{ "type": "navigation" }] })
@@ -23,6 +29,90 @@ async fn navigate_waits_for_the_load_event() {
     stage.js("window.old = true").await;
     stage.passes(json!([{ "type": "navigate", "url": url }])).await;
     assert_eq!(stage.js("return window.old ?? null").await, Value::Null);
+    stage.close().await;
+}
+
+/// An interface of this machine, of a network in which nobody answers; it goes when this is dropped.
+struct Interface;
+
+impl Interface {
+    const NAME: &str = "runners-comes";
+    const ANOTHER: &str = "10.213.78.9";
+
+    /// Nothing, and why, if this machine does not let us.
+    fn comes() -> Result<Self, String> {
+        let this = Self;
+        let name = Self::NAME;
+        ip(&format!("link add {name} type veth peer name runners-peer"))?;
+        ip(&format!("address add 10.213.78.1/24 dev {name}"))?;
+        ip("link set runners-peer up")?;
+        ip(&format!("link set {name} up"))?;
+        Ok(this)
+    }
+
+    /// Gives it another address, at which this machine then answers.
+    fn changes(&self) -> Result<(), String> {
+        ip(&format!("address add {}/32 dev {}", Self::ANOTHER, Self::NAME))
+    }
+}
+
+impl Drop for Interface {
+    fn drop(&mut self) {
+        let _ = ip(&format!("link delete {}", Self::NAME));
+    }
+}
+
+fn ip(arguments: &str) -> Result<(), String> {
+    let done = Command::new("ip").args(arguments.split(' ')).output().map_err(|error| error.to_string())?;
+    if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).into_owned()) }
+}
+
+/// Whether somebody on this machine is connecting to a port, and is not connected.
+fn is_connecting(port: u16) -> bool {
+    const SYN_SENT: &str = "02";
+    let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let port = format!(":{port:04X}");
+    sockets.lines().any(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(2);
+        fields.next().is_some_and(|remote| remote.ends_with(&port)) && fields.next() == Some(SYN_SENT)
+    })
+}
+
+/// Answers the first request for a page.
+fn serve_once(listener: &TcpListener) {
+    for mut stream in listener.incoming().flatten() {
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line).unwrap();
+        if line.starts_with("GET /page ") {
+            let page = "<!doctype html><title>It is here</title>";
+            let head =
+                format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}", page.len());
+            return write!(stream, "{head}\r\n\r\n{page}").unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_loaded_although_interfaces_of_the_machine_come_and_go() {
+    let interface = match Interface::comes() {
+        Ok(interface) => interface,
+        Err(why) => return println!("skipped: no interface can be made here: {why}"),
+    };
+    let Some(stage) = Stage::open_held_to(Engine::Chromium, None).await else { return };
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let served = thread::spawn(move || {
+        while !is_connecting(port) {
+            thread::yield_now();
+        }
+        interface.changes().unwrap();
+        serve_once(&listener);
+        interface
+    });
+    let url = format!("http://{}:{port}/page", Interface::ANOTHER);
+    stage.passes(json!([{ "type": "navigate", "url": url }])).await;
+    assert_eq!(stage.js("return document.title").await, json!("It is here"));
+    drop(served.join().unwrap());
     stage.close().await;
 }
 
