@@ -118,11 +118,18 @@ impl Session {
         Self { who, live: Mutex::default(), woken: Turn::default(), doubted: AtomicBool::new(false) }
     }
 
-    /// Whether the runner holds nothing, waits for nothing, and was not heard of for a term. Nobody
-    /// else may have the session in hand.
+    /// Whether the runner waits for nothing here, and was not heard of for a term: what it holds, if
+    /// anything, another control plane speaks of. Nobody else may have the session in hand.
     pub(super) fn is_gone(&self, now: BootTime, term: Duration) -> bool {
         let Ok(live) = self.live.try_lock() else { return false };
-        live.mine.is_empty() && !live.parked && live.heard_at.is_none_or(|at| now.since(at) > term)
+        !live.parked && live.heard_at.is_none_or(|at| now.since(at) > term)
+    }
+
+    /// What keeps it, for whoever looks for why.
+    pub(crate) fn described(&self) -> String {
+        let Ok(live) = self.live.try_lock() else { return format!("{} in use", self.who.runner) };
+        let mine: Vec<&JobId> = live.mine.keys().collect();
+        format!("{}: parked {}, heard {:?}, of it {mine:?}", self.who.runner, live.parked, live.heard_at)
     }
 
     /// Has the parked sync looked at again.

@@ -1,7 +1,7 @@
 //! Every session that this control plane keeps in memory, by the tenant and the id of its runner.
 //!
-//! All of a session can be read again, so one of a runner that holds nothing and was not heard of
-//! for a term is let go: memory follows the runners that are there, not those that ever were.
+//! All of a session can be read again, so one of a runner that was not heard of for a term is let go:
+//! memory follows the runners that are there, not those that ever were.
 
 use super::{
     lock,

@@ -96,7 +96,10 @@ impl Audit {
         let stored = self.jobs().await;
         let open = |job: JobId, stored: &Option<Versioned<JobRecord>>| match stored {
             Some(stored) => stored.record.conclusion().is_none(),
-            None => !self.checker.is_another_one(job) && !self.was_seen(job),
+            None => {
+                let is_none = self.checker.is_another_one(job) || self.checker.is_given_up(job);
+                !is_none && !self.was_seen(job)
+            }
         };
         self.jobs
             .iter()

@@ -88,6 +88,8 @@ struct State {
     statistics: Statistics,
     /// Jobs that were answered to be another one.
     another: BTreeSet<JobId>,
+    /// Jobs whose users gave up before they were accepted.
+    given_up: BTreeSet<JobId>,
     /// When each job was accepted.
     accepted: BTreeMap<JobId, BootTime>,
     /// Runners that were said to be unfit for a job.
@@ -137,9 +139,20 @@ impl Checker {
     }
 
     /// Takes note that a job was accepted.
-    fn is_accepted(&self, job: JobId) {
+    pub(super) fn is_accepted(&self, job: JobId) {
         let now = self.clock.boot();
         self.state().accepted.entry(job).or_insert(now);
+    }
+
+    /// Takes note that a user does not submit a job any more.
+    pub(super) fn gives_up(&self, job: JobId) {
+        self.trace(Some(job), format_args!("{job} is given up by its user: what it waits for is gone"));
+        self.state().given_up.insert(job);
+    }
+
+    /// Whether its user gave a job up.
+    pub(super) fn is_given_up(&self, job: JobId) -> bool {
+        self.state().given_up.contains(&job)
     }
 
     /// When a job was accepted, if it was.

@@ -25,7 +25,10 @@ impl World {
             let left = kept();
             self.checker.count(|count| count.sessions_let_go += before.saturating_sub(left));
             if left > 0 {
-                let detail = format!("plane {plane} keeps {left} of {before} sessions of runners that left");
+                let kept: Vec<String> =
+                    control.plane.sessions.all().iter().map(|kept| kept.described()).collect();
+                let detail =
+                    format!("plane {plane} keeps {left} of {before} sessions of runners that left: {kept:?}");
                 self.checker.violate("runners that are gone leave nothing in memory", None, detail);
             }
         }

@@ -23,6 +23,7 @@ use crate::{
             SubmitRequest,
         },
         sync::SignalOutcome,
+        time::BootTime,
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -54,6 +55,8 @@ pub(super) struct Submitter<T, C> {
     pub(super) transport: T,
     pub(super) clock: C,
     pub(super) checker: Checker,
+    /// How long ended jobs are kept; for ever unless given.
+    pub(super) kept_for: Option<Duration>,
 }
 
 impl<T: Transport, C: Clock> Submitter<T, C> {
@@ -71,11 +74,19 @@ impl<T: Transport, C: Clock> Submitter<T, C> {
             };
             match acceptance {
                 Some(Acceptance::Accepted(taken) | Acceptance::Repeated(taken)) => {
-                    return (taken != job.spec.job).then_some(taken);
+                    if taken == job.spec.job {
+                        self.checker.is_accepted(taken);
+                        return None;
+                    }
+                    return Some(taken);
                 }
                 Some(Acceptance::Refused(Refused { code: RefusalCode::Invalid, detail }))
                     if detail.starts_with("spec.after") =>
                 {
+                    if self.waits_for_what_is_gone(job) {
+                        self.checker.gives_up(job.spec.job);
+                        return None;
+                    }
                     // What it waits for is on its way.
                     let _doing = self.checker.doing(format!("{} again, after {detail}", job.spec.job));
                     sleep(&self.clock, AGAIN_AFTER).await;
@@ -94,6 +105,16 @@ impl<T: Transport, C: Clock> Submitter<T, C> {
                 }
             }
         }
+    }
+
+    /// Whether one that a job waits for may have ended, and been removed, before it could be submitted, or
+    /// never was submitted for the same reason.
+    fn waits_for_what_is_gone(&self, job: &Planned) -> bool {
+        let Some(kept_for) = self.kept_for else { return false };
+        let is_over = |at: BootTime| self.clock.boot() >= at + kept_for;
+        job.spec.after.iter().any(|before| {
+            self.checker.is_given_up(*before) || self.checker.accepted(*before).is_some_and(is_over)
+        })
     }
 
     pub(super) async fn cancel(&self, target: CancelTarget) {
@@ -185,6 +206,10 @@ impl World {
         let asked_for = kept_for.saturating_sub(self.delay_max + ARRIVES_WITHIN);
         loop {
             let now = self.clock.boot();
+            if self.audit.was_seen(job) {
+                // It was accepted, and nobody was told.
+                self.checker.is_accepted(job);
+            }
             match self.checker.accepted(job) {
                 Some(at) if now >= at + asked_for => return,
                 Some(at) => self.clock.sleep_until(at + asked_for).await,

@@ -184,7 +184,8 @@ impl World {
 
     pub(super) fn submitter(&self, tenant: TenantId) -> Submitter<FaultyTransport, Machine> {
         let transport = self.users[&tenant].clone();
-        Submitter { transport, clock: self.clock.clone(), checker: self.checker.clone() }
+        let (clock, checker) = (self.clock.clone(), self.checker.clone());
+        Submitter { transport, clock, checker, kept_for: self.kept_for }
     }
 
     /// One of the jobs, drawn.

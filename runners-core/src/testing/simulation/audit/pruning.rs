@@ -33,7 +33,7 @@ impl Audit {
         }
     }
 
-    pub(super) fn was_seen(&self, job: JobId) -> bool {
+    pub(in super::super) fn was_seen(&self, job: JobId) -> bool {
         self.seen().contains_key(&job)
     }
 

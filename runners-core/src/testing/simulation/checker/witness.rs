@@ -68,6 +68,7 @@ impl Observer for PlaneWitness {
             Notice::JobOffered { token, runner } => {
                 checker
                     .trace(Some(token.job), format_args!("{token} is granted to {runner} by plane {plane}"));
+                checker.is_accepted(token.job);
                 checker.count(|count| count.grants += 1);
             }
             Notice::JobRunning { token, .. } => {
