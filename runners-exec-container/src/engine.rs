@@ -1,5 +1,5 @@
-//! The engine: Docker, or podman, which answers the same calls. Each call is bounded in time; what is
-//! done with it is left to those who call.
+//! The engine: Docker, or podman, which answers the same calls and is not proven. Each call is bounded in
+//! time; what is done with it is left to those who call.
 
 use crate::{
     error::{Cause, EngineError, TooLong},

@@ -10,7 +10,8 @@ use std::{path::PathBuf, time::Duration};
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Containers")]
 pub(crate) struct ContainerArgs {
-    /// Run container jobs too, by Docker or podman. A browser is then not needed.
+    /// Run container jobs too, by Docker. A browser is then not needed. podman answers the same calls, and
+    /// is not proven.
     #[arg(long, env = "RUNNERS_CONTAINERS")]
     pub(crate) containers: bool,
     /// Replay flows in a browser of this image, which is started in a container: it reaches what flows may
