@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// The longest that anything here may take: a loaded machine is slow.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// No white picture has more bytes, and every picture of the page that waits has.
+const WHITE_BYTES_MAX: usize = 50_000;
 const DRAWN: [u8; websocket::KEY_BYTES] = [7; websocket::KEY_BYTES];
 /// A page that waits for a person, and whose picture is larger than a megabyte.
 const WAITING: &str = "<body style='margin:0'><h1>waiting</h1><canvas id=c width=1200 height=700></canvas><script>\
@@ -82,7 +84,8 @@ async fn say(socket: &mut Socket, message: &Value) {
     socket.send(Piece::Text(message.to_string())).await.unwrap();
 }
 
-/// Looks until a picture comes; `None` once the connection is cut.
+/// Looks until a picture of the page comes; `None` once the connection is cut. One of what was there before the
+/// page is white, and has few bytes: whoever presses then presses on nothing.
 pub(crate) async fn picture(socket: &mut Socket) -> Option<()> {
     within(async {
         loop {
@@ -91,7 +94,10 @@ pub(crate) async fn picture(socket: &mut Socket) -> Option<()> {
                     let length = u32::from_be_bytes(bytes[..4].try_into().unwrap()) as usize;
                     let head: Value = serde_json::from_slice(&bytes[4..4 + length]).unwrap();
                     let shown = json!({ "type": "shown", "number": head["number"] });
-                    return socket.send(Piece::Text(shown.to_string())).await.ok();
+                    socket.send(Piece::Text(shown.to_string())).await.ok()?;
+                    if bytes.len() > WHITE_BYTES_MAX {
+                        return Some(());
+                    }
                 }
                 Piece::Text(text) => {
                     assert!(!text.contains("refused") && !text.contains("\"phase\":\"over\""), "{text}");
