@@ -280,6 +280,10 @@ impl Scope<'_> {
     async fn find_dialog(&self, url: &str) -> Result<Option<Vec<usize>>, Trouble> {
         let finding = self.until(|| self.find(url, true));
         let Some(popups) = self.popups else { return finding.await.map(Some) };
+        let finding = async {
+            popups.settled(self.clock).await;
+            finding.await
+        };
         match select(pin!(popups.dialog_at(url)), pin!(finding)).await {
             Either::Right((found, _)) => found.map(Some),
             Either::Left((dialog, _)) => {

@@ -1,7 +1,8 @@
 //! Pages that open beside the one that a flow is at, and the dialogs that they show while they load. A
 //! ChromeDriver looks at a page only once it is asked for pages; by then a dialog may keep the page from
 //! answering it, and with that the session. So such pages are held until they are listened to, and what
-//! their dialogs say, and how they are answered, goes past the driver.
+//! their dialogs say, and how they are answered, goes past the driver, which is not asked for pages while
+//! one of them loads.
 
 use super::trouble::Trouble;
 use crate::{
@@ -11,8 +12,9 @@ use crate::{
     within::within,
 };
 use runners_core::Clock;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{
+    collections::BTreeSet,
     convert::Infallible,
     future::pending,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -22,6 +24,8 @@ use tokio::sync::Notify;
 
 /// How long a browser may take to say that it will hold pages.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a driver is kept from pages that load.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most dialogs that are known at once; there is one for a page.
 const DIALOGS_MAX: usize = 100;
 
@@ -30,7 +34,17 @@ const DIALOGS_MAX: usize = 100;
 pub(super) struct Popups {
     wire: Option<Wire>,
     open: Mutex<Vec<PopupDialog>>,
+    loading: Mutex<Loading>,
     changed: Notify,
+}
+
+/// How far pages that have opened are.
+#[derive(Debug, Default)]
+struct Loading {
+    /// Those that have not loaded, as this connection calls them.
+    pages: BTreeSet<String>,
+    /// The newest command that was answered: whatever was said before its answer is heard.
+    answered: u64,
 }
 
 /// A dialog that a page shows.
@@ -79,11 +93,17 @@ impl Popups {
     }
 
     async fn hear(&self, wire: &Wire, said: Said) -> Result<(), WireError> {
-        let Said { method, session, params, .. } = said;
+        let Said { id, method, session, params, .. } = said;
+        if let Some(id) = id {
+            let mut loading = self.loading();
+            loading.answered = loading.answered.max(id);
+        }
         match &*method {
+            "" => {}
             "Target.attachedToTarget" => {
                 let page = params["sessionId"].as_str().unwrap_or_default();
                 if params["waitingForDebugger"] == true {
+                    self.loading().pages.insert(page.to_owned());
                     wire.send(page, "Page.enable", json!({})).await?;
                     wire.send(page, "Runtime.runIfWaitingForDebugger", json!({})).await?;
                 } else {
@@ -97,15 +117,38 @@ impl Popups {
                 open.truncate(DIALOGS_MAX - 1);
                 open.push(PopupDialog { page: session, url: text("url"), says: text("message") });
             }
+            "Page.loadEventFired" => drop(self.loading().pages.remove(&session)),
             "Page.javascriptDialogClosed" => self.open().retain(|dialog| dialog.page != session),
             "Target.detachedFromTarget" => {
-                let page: &Value = &params["sessionId"];
-                self.open().retain(|dialog| *page != *dialog.page);
+                let page = params["sessionId"].as_str().unwrap_or_default();
+                self.loading().pages.remove(page);
+                self.open().retain(|dialog| dialog.page != page);
             }
             _ => return Ok(()),
         }
         self.changed.notify_waiters();
         Ok(())
+    }
+
+    /// Waits until every page that has opened has loaded, or a moment longer than that should take: a driver
+    /// that is asked for pages before would come between a page and its dialog.
+    pub(super) async fn settled(&self, clock: &dyn Clock) {
+        let Some(wire) = &self.wire else { return };
+        // What has opened until now is told of before this is answered.
+        let Ok(asked) = wire.send("", "Target.getTargets", json!({})).await else { return };
+        let settled = async {
+            loop {
+                let changed = self.changed.notified();
+                {
+                    let loading = self.loading();
+                    if loading.answered >= asked && loading.pages.is_empty() {
+                        return;
+                    }
+                }
+                changed.await;
+            }
+        };
+        within(clock, SETTLE_TIMEOUT, settled).await;
     }
 
     /// Waits until a page at this address shows a dialog.
@@ -139,6 +182,10 @@ impl Popups {
             }
             changed.await;
         }
+    }
+
+    fn loading(&self) -> MutexGuard<'_, Loading> {
+        self.loading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn open(&self) -> MutexGuard<'_, Vec<PopupDialog>> {

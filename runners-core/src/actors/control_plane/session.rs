@@ -126,6 +126,7 @@ impl Session {
     }
 
     /// What keeps it, for whoever looks for why.
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn described(&self) -> String {
         let Ok(live) = self.live.try_lock() else { return format!("{} in use", self.who.runner) };
         let mine: Vec<&JobId> = live.mine.keys().collect();
