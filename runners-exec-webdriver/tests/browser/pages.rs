@@ -1,7 +1,7 @@
 //! Pages: going to them, knowing that they went somewhere, their screen, their end.
 
 use crate::stage::{SHORT_MILLIS, Stage};
-use runners_core::Verdict;
+use runners_core::{Clock as _, SystemClock, Verdict};
 use runners_exec_webdriver::{Engine, StepState};
 use serde_json::{Value, json};
 use std::{
@@ -32,33 +32,37 @@ async fn navigate_waits_for_the_load_event() {
     stage.close().await;
 }
 
+/// How long a browser may take until it connects.
+const CONNECTS_WITHIN: Duration = Duration::from_secs(30);
+
 /// An interface of this machine, of a network in which nobody answers; it goes when this is dropped.
-struct Interface;
+struct Interface {
+    name: String,
+}
 
 impl Interface {
-    const NAME: &str = "runners-comes";
     const ANOTHER: &str = "10.213.78.9";
 
     /// Nothing, and why, if this machine does not let us.
     fn comes() -> Result<Self, String> {
-        let this = Self;
-        let name = Self::NAME;
-        ip(&format!("link add {name} type veth peer name runners-peer"))?;
-        ip(&format!("address add 10.213.78.1/24 dev {name}"))?;
-        ip("link set runners-peer up")?;
-        ip(&format!("link set {name} up"))?;
+        let (name, peer) = (format!("rc{}", std::process::id()), format!("rp{}", std::process::id()));
+        ip(&format!("link add {name} type veth peer name {peer}"))?;
+        let this = Self { name };
+        ip(&format!("address add 10.213.78.1/24 dev {}", this.name))?;
+        ip(&format!("link set {peer} up"))?;
+        ip(&format!("link set {} up", this.name))?;
         Ok(this)
     }
 
     /// Gives it another address, at which this machine then answers.
-    fn changes(&self) -> Result<(), String> {
-        ip(&format!("address add {}/32 dev {}", Self::ANOTHER, Self::NAME))
+    fn changes(name: &str) -> Result<(), String> {
+        ip(&format!("address add {}/32 dev {name}", Self::ANOTHER))
     }
 }
 
 impl Drop for Interface {
     fn drop(&mut self) {
-        let _ = ip(&format!("link delete {}", Self::NAME));
+        let _ = ip(&format!("link delete {}", self.name));
     }
 }
 
@@ -101,18 +105,20 @@ async fn a_page_is_loaded_although_interfaces_of_the_machine_come_and_go() {
     let Some(stage) = Stage::open_held_to(Engine::Chromium, None).await else { return };
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
     let port = listener.local_addr().unwrap().port();
+    let name = interface.name.clone();
     let served = thread::spawn(move || {
+        let until = SystemClock::default().boot() + CONNECTS_WITHIN;
         while !is_connecting(port) {
+            assert!(SystemClock::default().boot() < until, "nobody connects to {port}");
             thread::yield_now();
         }
-        interface.changes().unwrap();
+        Interface::changes(&name).unwrap();
         serve_once(&listener);
-        interface
     });
     let url = format!("http://{}:{port}/page", Interface::ANOTHER);
     stage.passes(json!([{ "type": "navigate", "url": url }])).await;
     assert_eq!(stage.js("return document.title").await, json!("It is here"));
-    drop(served.join().unwrap());
+    served.join().unwrap();
     stage.close().await;
 }
 
