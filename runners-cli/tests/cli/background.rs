@@ -1,7 +1,7 @@
 //! A runner in the background: started, asked about, killed, started again, and stopped.
 
 use crate::stage::{Ended, Stage, has_browser, mode, page};
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{fs, path::PathBuf};
 
@@ -73,9 +73,8 @@ fn one_that_was_killed_is_not_running_and_starts_again_without_flags() {
 
     let process = Pid::from_raw(i32::try_from(first["pid"].as_i64().unwrap()).unwrap()).unwrap();
     kill_process(process, Signal::KILL).unwrap();
-    while test_kill_process(process).is_ok() && !has_ended(process) {
-        std::thread::yield_now();
-    }
+    // It holds its file until the last of its threads is gone.
+    fs::File::open(file(&stage, "runner.pid")).unwrap().lock_shared().unwrap();
     let left = status(&stage, 3);
     assert_eq!(left["last"]["pid"], first["pid"]);
 
@@ -159,10 +158,4 @@ fn the_doctor_names_what_is_missing_and_what_to_do() {
     stage.run(&line).expect(0, "");
     let told = doctor(once.trim());
     assert!(told["good"] == false && told["text"].as_str().unwrap().contains("as often as it may"), "{told}");
-}
-
-/// A process that has ended is there until its parent looks, and nobody may.
-fn has_ended(process: Pid) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).unwrap_or_default();
-    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))
 }

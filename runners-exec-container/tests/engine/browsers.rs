@@ -1,12 +1,13 @@
 //! A browser that is started for an attempt, beside its container and in a network of their own.
 
-use crate::bench::{Bench, Ended, shell};
+use crate::{
+    bench::{Bench, Ended, shell},
+    daemon::BROWSER_IMAGE,
+};
 use runners_core::{Conclusion, JobOptions};
 use runners_exec_container::{
     BrowserImage, BrowserSource, ContainerJob, OfferedBrowser, OfferedNetwork, Policy, WantedBrowser,
 };
-
-const IMAGE: &str = "local/chromium:1";
 
 /// Speaks WebDriver by the shell's own means: `ask METHOD PATH BODY`.
 const ASK: &str = r#"
@@ -50,8 +51,10 @@ async fn nothing_is_left(bench: &Bench, ended: &Ended) {
 
 #[tokio::test]
 async fn a_script_has_a_browser_beside_it_that_reaches_nothing_else() {
-    let Some(bench) = Bench::with_policy("browser", offering(BrowserImage::of(IMAGE))).await else { return };
-    if !bench.daemon.import_browser(IMAGE) {
+    let Some(bench) = Bench::with_policy("browser", offering(BrowserImage::of(BROWSER_IMAGE))).await else {
+        return;
+    };
+    if !bench.daemon.has_browser() {
         return;
     }
     let script = r#"
@@ -79,8 +82,10 @@ async fn a_script_has_a_browser_beside_it_that_reaches_nothing_else() {
 
 #[tokio::test]
 async fn a_browser_that_died_is_told_of_and_one_that_does_not_start_is_a_fault() {
-    let Some(bench) = Bench::with_policy("dying", offering(BrowserImage::of(IMAGE))).await else { return };
-    if !bench.daemon.import_browser(IMAGE) {
+    let Some(bench) = Bench::with_policy("dying", offering(BrowserImage::of(BROWSER_IMAGE))).await else {
+        return;
+    };
+    if !bench.daemon.has_browser() {
         return;
     }
     let script = r#"
@@ -96,7 +101,7 @@ async fn a_browser_that_died_is_told_of_and_one_that_does_not_start_is_a_fault()
         "--filter",
         "label=dev.runners.owner=dying",
         "--filter",
-        &format!("ancestor={IMAGE}"),
+        &format!("ancestor={BROWSER_IMAGE}"),
     ]);
     bench.daemon.docker(&["kill", &browser]);
     let ended = bench.ended(handle).await;
@@ -121,11 +126,11 @@ async fn a_browser_that_died_is_told_of_and_one_that_does_not_start_is_a_fault()
 #[tokio::test]
 async fn a_browser_goes_with_an_attempt_that_is_dropped_and_is_in_the_network_of_its_job() {
     let change = |policy: &mut Policy| {
-        offering(BrowserImage::of(IMAGE))(policy);
+        offering(BrowserImage::of(BROWSER_IMAGE))(policy);
         policy.networks = vec![OfferedNetwork { name: "suite".into(), ..OfferedNetwork::default() }];
     };
     let Some(bench) = Bench::with_policy("both", change).await else { return };
-    if !bench.daemon.import_browser(IMAGE) {
+    if !bench.daemon.has_browser() {
         return;
     }
     bench.daemon.docker(&["network", "create", "--internal", "suite"]);

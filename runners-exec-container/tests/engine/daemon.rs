@@ -7,12 +7,14 @@ use std::{
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
 };
 use tempfile::TempDir;
 
 /// The image that the tests make: the shell and a few tools of this machine.
 pub(crate) const IMAGE: &str = "local/tools:1";
+/// The image of the browser of this machine, where [`Daemon::has_browser`].
+pub(crate) const BROWSER_IMAGE: &str = "local/chromium:1";
 /// What is in it.
 const TOOLS: &[&str] =
     &["bash", "cat", "dd", "env", "head", "id", "ls", "mkdir", "sh", "sleep", "tail", "touch", "chmod"];
@@ -37,6 +39,7 @@ static SHARED: Mutex<Weak<Daemon>> = Mutex::new(Weak::new());
 pub(crate) struct Daemon {
     home: TempDir,
     child: Child,
+    browser: OnceLock<bool>,
 }
 
 impl Daemon {
@@ -87,8 +90,13 @@ impl Daemon {
         self.docker(&["network", "ls", "-q", "--filter", &label]).lines().count()
     }
 
-    /// Makes an image of the browser of this machine and its driver; not if there is none, said aloud.
-    pub(crate) fn import_browser(&self, name: &str) -> bool {
+    /// Makes an image of the browser of this machine and its driver, once for all tests: made again, those
+    /// that run would not be known by its name. Not if there is none, said aloud.
+    pub(crate) fn has_browser(&self) -> bool {
+        *self.browser.get_or_init(|| self.import_browser())
+    }
+
+    fn import_browser(&self) -> bool {
         if let Some(missing) = BROWSER.iter().find(|path| !Path::new(path).exists()) {
             println!("skipped: there is no {missing} here (on Debian: apt-get install chromium-driver)");
             return false;
@@ -119,7 +127,7 @@ impl Daemon {
         assert!(put.status.success(), "{}", String::from_utf8_lossy(&put.stderr));
         let command = r#"CMD ["chromedriver", "--port=4444", "--allowed-ips=", "--allowed-origins=*"]"#;
         let path = "ENV PATH=/usr/bin:/bin";
-        self.docker(&["import", "-c", path, "-c", command, archive.to_str().unwrap(), name]);
+        self.docker(&["import", "-c", path, "-c", command, archive.to_str().unwrap(), BROWSER_IMAGE]);
         true
     }
 
@@ -156,7 +164,7 @@ impl Daemon {
             .map_err(|error| format!("dockerd: {error} (on Debian: apt-get install docker.io)"))?;
         let mut told = BufReader::new(child.stderr.take().unwrap());
         let mut all = String::new();
-        let daemon = Self { home, child };
+        let daemon = Self { home, child, browser: OnceLock::new() };
         loop {
             let mut line = String::new();
             if told.read_line(&mut line).is_ok_and(|read| read == 0) {

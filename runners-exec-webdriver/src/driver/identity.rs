@@ -118,9 +118,12 @@ fn kill(_: u32) {}
 fn parse(stat: &str) -> Option<Stat> {
     let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace();
     let state = fields.next()?;
-    let is_gone = matches!(state, "Z" | "X" | "x");
-    let parent = fields.next().filter(|_| !is_gone)?.parse().ok()?;
-    Some(Stat { parent, started: fields.nth(17)?.parse().ok()? })
+    let parent = fields.next()?.parse().ok()?;
+    let threads: u64 = fields.nth(15)?.parse().ok()?;
+    // Its first thread may be gone before the others, which still have its files open.
+    let is_gone = matches!(state, "Z" | "X" | "x") && threads <= 1;
+    let started = fields.nth(1)?.parse().ok()?;
+    (!is_gone).then_some(Stat { parent, started })
 }
 
 #[cfg(test)]
@@ -129,9 +132,15 @@ mod tests {
 
     #[test]
     fn the_start_time_is_found_behind_any_name() {
-        let stat = "12 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20 21";
-        assert_eq!(parse(stat), Some(Stat { parent: 1, started: 4711 }));
-        assert_eq!(parse(&stat.replace(" S ", " Z ")), None, "a zombie is gone");
+        let stat = |state: &str, threads: u32| {
+            parse(&format!(
+                "12 (a) b (c)) {state} 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 {threads} 18 4711 20"
+            ))
+        };
+        let found = Some(Stat { parent: 1, started: 4711 });
+        assert_eq!(stat("S", 1), found);
+        assert_eq!(stat("Z", 1), None, "a zombie is gone");
+        assert_eq!(stat("Z", 2), found, "one of its threads still ends");
         assert_eq!(parse(""), None);
     }
 
@@ -139,17 +148,17 @@ mod tests {
     fn the_family_of_a_process_is_found() {
         let Some(this) = ProcessIdentity::of(std::process::id()) else { return };
         let mut child = std::process::Command::new("sh").args(["-c", "sleep 60; true"]).spawn().unwrap();
-        let family = loop {
-            let family = with_descendants(vec![this]);
-            let of_child = with_descendants(ProcessIdentity::of(child.id()).into_iter().collect());
-            if of_child.len() == 2 {
-                assert!(of_child.iter().all(|one| family.contains(one)), "{family:?}");
-                break of_child;
+        let of_child = loop {
+            let found = with_descendants(ProcessIdentity::of(child.id()).into_iter().collect());
+            if found.len() == 2 {
+                break found;
             }
             std::thread::yield_now();
         };
-        assert_eq!(family[0].id, child.id());
-        family.into_iter().for_each(ProcessIdentity::kill);
+        assert_eq!(of_child[0].id, child.id());
+        let family = with_descendants(vec![this]);
+        assert!(of_child.iter().all(|one| family.contains(one)), "{family:?}");
+        of_child.into_iter().for_each(ProcessIdentity::kill);
         child.wait().unwrap();
     }
 
