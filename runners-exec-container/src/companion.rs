@@ -17,15 +17,14 @@ use crate::{
 use bollard::{container::LogOutput, errors::Error as Met};
 use futures::{StreamExt as _, stream::BoxStream};
 use runners_core::Fault;
-use std::{io::ErrorKind, net::IpAddr, time::Duration};
-use tokio::net::TcpStream;
+use std::{net::IpAddr, time::Duration};
 
 /// How long a browser may take until it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// How long the engine may take until it tells that what has gone away has ended.
 const END_TOLD_WITHIN: Duration = Duration::from_secs(10);
-/// How long a browser may take to accept a connection.
-const ACCEPTS_WITHIN: Duration = Duration::from_secs(1);
+/// How long a job that has failed waits for the engine to tell that its browser has ended.
+const END_TOLD_SOON: Duration = Duration::from_secs(1);
 /// What drivers say once they listen: ChromeDriver, geckodriver, the Selenium Grid.
 const READY: &[&str] = &["was started successfully", "Listening on", "Started Selenium"];
 /// How much of what it says is told if it does not start, in characters.
@@ -37,8 +36,6 @@ pub(crate) struct Companion {
     // The container goes first: a network is removed once nobody is in it.
     container: Container,
     bridge: Bridge,
-    /// Where its WebDriver is, as `address:port`.
-    place: String,
     url: String,
     engine: Engine,
 }
@@ -84,8 +81,8 @@ impl Companion {
             let message = format!("the browser {} has ended as soon as it was ready", image.image);
             Fault::retryable("browser_not_started", message)
         })?;
-        let place = format!("{address}:{}", image.port);
-        Ok(Self { container, bridge, url: format!("http://{place}"), place, engine: engine.clone() })
+        let url = format!("http://{address}:{}", image.port);
+        Ok(Self { container, bridge, url, engine: engine.clone() })
     }
 
     /// What the container of the job is told of it.
@@ -95,29 +92,13 @@ impl Companion {
 
     /// What is worth knowing of it once a job has failed.
     pub(crate) async fn note(&self) -> Option<String> {
-        let mut state = self.container.state().await.ok()?;
-        if state.running.unwrap_or_default() {
-            if !self.has_gone_away().await {
-                return None;
-            }
-            // The job met it before the engine did.
-            state = within(&*self.engine.clock, END_TOLD_WITHIN, self.container.ended()).await?.ok()?;
-        }
+        // The job may have met it before the engine has: both hear of an end for themselves.
+        let ended = within(&*self.engine.clock, END_TOLD_SOON, self.container.ended()).await;
+        let state = ended?.ok()?;
         let why =
             if state.oom_killed.unwrap_or_default() { ", for it needed more memory than it may" } else { "" };
         let code = state.exit_code.unwrap_or_default();
         Some(format!("the browser beside it ended with exit code {code}{why}"))
-    }
-
-    /// Whether nobody listens where its WebDriver was. Where the machine does not reach it, nothing is known.
-    async fn has_gone_away(&self) -> bool {
-        let connected = TcpStream::connect(&self.place);
-        match within(&*self.engine.clock, ACCEPTS_WITHIN, connected).await {
-            Some(Err(error)) => {
-                matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable)
-            }
-            _ => false,
-        }
     }
 
     /// Where its WebDriver is.

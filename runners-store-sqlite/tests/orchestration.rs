@@ -23,11 +23,15 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::Path,
     process::{Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 const FILE: &str = "RUNNERS_TEST_ORCHESTRATION_FILE";
+const ENOUGH: &str = "RUNNERS_TEST_ORCHESTRATION_ENOUGH";
 const PAGES: usize = 200;
 const KILLS: usize = 3;
 /// What a killed runner held is free again after this.
@@ -69,6 +73,7 @@ fn life(path: &Path, enough: usize) -> Told {
     let mut child = Command::new(env::current_exe().unwrap())
         .args(["--exact", "child", "--ignored", "--nocapture", "--test-threads=1"])
         .env(FILE, path)
+        .env(ENOUGH, enough.to_string())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -96,6 +101,7 @@ fn life(path: &Path, enough: usize) -> Told {
 #[ignore = "the child of the test above"]
 fn child() {
     let Ok(path) = env::var(FILE) else { return };
+    LEFT.store(env::var(ENOUGH).unwrap().parse().unwrap(), Ordering::Relaxed);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(orchestrate(path));
 }
@@ -126,6 +132,7 @@ async fn orchestrate(path: String) {
     while let Some((_, event)) = events.try_next().await.unwrap() {
         if let RunHappening::JobEnded { index, .. } = event.what {
             say("confirmed", index);
+            LEFT.fetch_sub(1, Ordering::Relaxed);
         }
     }
     let summary = client.results(&run).await.unwrap();
@@ -142,9 +149,15 @@ fn say(word: &str, number: usize) {
     writeln!(out, "\n{word} {number}").and_then(|()| out.flush()).unwrap();
 }
 
-/// Looks at a page, which takes a moment.
+/// How many more are confirmed until the child is killed, however late its parent is.
+static LEFT: AtomicUsize = AtomicUsize::new(0);
+
+/// Looks at a page, which takes a moment, or for ever once enough are confirmed.
 async fn look_at(url: &str) {
     say("looks-at", url.rsplit('/').next().unwrap().parse().unwrap());
+    if LEFT.load(Ordering::Relaxed) == 0 {
+        std::future::pending::<()>().await;
+    }
     sleep(&SystemClock::default(), Duration::from_millis(10)).await;
 }
 

@@ -2,7 +2,7 @@
 
 use crate::stage::Stage;
 use reqwest::Method;
-use runners_core::{SIGNATURE_HEADER, Secret, Timestamp, WebhookId, verify_webhook};
+use runners_core::{SIGNATURE_HEADER, Secret, Timestamp, WebhookCall, WebhookId, verify_webhook};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ async fn a_delivery_that_did_not_succeed_is_listed_and_made_again_under_the_new_
             _ => tokio::task::yield_now().await,
         }
     };
-    assert_eq!((&delivery["webhookId"], &delivery["tries"]), (&made["id"], &json!(1)));
+    assert_eq!(delivery["webhookId"], made["id"]);
     assert!(delivery["problem"].as_str().unwrap().contains("503"), "{delivery}");
     assert_eq!(stage.get("/webhook-deliveries?state=given_up").await["items"], json!([]));
 
@@ -76,18 +76,21 @@ async fn a_delivery_that_did_not_succeed_is_listed_and_made_again_under_the_new_
     let secret = stage.post(&rotate, None).await["secret"].as_str().unwrap().to_owned();
     let again = format!("/webhook-deliveries/{}/redeliver", delivery["id"].as_str().unwrap());
     assert_eq!(stage.call(Method::POST, &again, b'a', None).await, (202, Value::String(String::new())));
-    let call = loop {
+    // Tries that it makes by itself may come between.
+    loop {
         let calls = stage.hooks.0.lock().unwrap().clone();
-        match calls.get(1) {
-            Some(call) => break call.clone(),
-            None => tokio::task::yield_now().await,
+        if let Some(call) = calls.iter().find(|call| proves(call, &secret)) {
+            assert!(!proves(call, made["secret"].as_str().unwrap()));
+            break;
         }
-    };
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Whether a call was signed with this secret.
+fn proves(call: &WebhookCall, secret: &str) -> bool {
     let signature = &call.headers.iter().find(|(name, _)| *name == SIGNATURE_HEADER).unwrap().1;
     let at = signature.strip_prefix("t=").unwrap().split(',').next().unwrap().parse::<u64>().unwrap();
     let at = Timestamp::from_millis(at * 1000);
-    let proves = |text: &str| {
-        verify_webhook(&Secret::from_text(text), signature, &call.body, at, Duration::from_secs(1))
-    };
-    assert!(proves(&secret) && !proves(made["secret"].as_str().unwrap()));
+    verify_webhook(&Secret::from_text(secret), signature, &call.body, at, Duration::from_secs(1))
 }

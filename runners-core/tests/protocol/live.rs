@@ -334,3 +334,16 @@ async fn a_control_plane_that_stops_ends_its_views() {
     world.control.stop().await.unwrap();
     assert_eq!(over(&mut viewer).await, "stopping");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_control_plane_that_stops_ends_a_view_that_its_runner_has_not_answered() {
+    let world = World::new().await;
+    let job = world.job(&Show).await;
+    let grant = world.user(&Scope::ALL).view(job.id(), LiveAccess::View).await.unwrap();
+    world.runner.kill();
+    let mut viewer = world.control.live().watch(&grant.text).await.unwrap();
+    assert_eq!(state(&mut viewer, |_| true).await.phase, LivePhase::Connecting);
+    runners_core::sleep(&world.clock, Duration::from_secs(1)).await;
+    world.control.stop().await.unwrap();
+    assert_eq!(over(&mut viewer).await, "stopping");
+}

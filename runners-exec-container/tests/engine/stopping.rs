@@ -44,7 +44,8 @@ async fn what_ignores_that_it_is_to_end_is_killed() {
 
 #[tokio::test]
 async fn what_is_told_to_end_may_tidy_up_and_its_output_is_kept() {
-    let Some(bench) = Bench::start("tidy").await else { return };
+    let patient = |policy: &mut Policy| policy.stop_within = Duration::from_secs(60);
+    let Some(bench) = Bench::with_policy("tidy", patient).await else { return };
     let script =
         "trap 'echo tidied > $RUNNERS_OUTPUT/a.txt; exit 0' TERM; echo ready; while true; do sleep 0.1; done";
     let options = JobOptions { grace: Duration::from_secs(60), ..JobOptions::default() };

@@ -54,7 +54,7 @@ async fn a_standby_that_is_promoted_takes_over_and_nothing_acknowledged_is_lost(
 async fn a_standby_alone_is_refused_until_it_is_promoted() {
     let Some(primary) = own(&["-c", "fsync=off"]) else { return };
     let schema = primary.fresh_schema();
-    let options = |url| PostgresOptions::new(url).schema(&schema).patience(Duration::from_millis(500));
+    let options = |url| PostgresOptions::new(url).schema(&schema);
     let store = Arc::new(options(primary.url()).open().await.unwrap());
     store.commit(vec![put(1, 0, 1)]).await.unwrap();
     let standby = match primary.start_standby() {

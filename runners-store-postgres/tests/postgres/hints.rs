@@ -7,7 +7,7 @@ use runners_core::{
     store::{Hint, Store as _, Write},
 };
 
-/// Hears until `wanted` has come, or all may have changed.
+/// Hears until `wanted` has come.
 async fn hear(watch: &mut BoxStream<'static, Hint>, wanted: &Hint) -> Vec<Hint> {
     let mut heard = Vec::new();
     within("the hint", async {

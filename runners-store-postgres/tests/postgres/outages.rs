@@ -3,7 +3,7 @@
 
 use crate::{
     failures::Proxy,
-    stage::{Visit, options, own, pause, shared, stranger, within},
+    stage::{LONG, Visit, options, own, pause, shared, stranger, within},
 };
 use futures::future::join_all;
 use runners_core::{Attempt, Clock as _, ControlPlane, Fault, Runner, SystemClock};
@@ -40,7 +40,9 @@ impl Fleet {
         let (mut planes, mut runners) = (Vec::new(), Vec::new());
         for _ in 0..2 {
             let store = store.clone().connections(8).open().await.unwrap();
-            let plane = ControlPlane::builder(store).start().await.unwrap();
+            // What is offered waits for its runner over any outage, and a runner does not wait longer than one.
+            let plane = ControlPlane::builder(store).start_within(LONG).spread(Duration::from_millis(100));
+            let plane = plane.start().await.unwrap();
             for _ in 0..2 {
                 let executed = Arc::clone(&executed);
                 let execute = move |Visit(number), _: Attempt| {
@@ -153,7 +155,7 @@ async fn jobs_go_on_after_every_connection_was_in_use() {
     let Some(server) = own(&["-c", "fsync=off"]) else { return };
     let mut stranger = stranger(&server).await;
     let schema = server.fresh_schema();
-    let store = PostgresOptions::new(server.url()).schema(&schema).patience(Duration::from_millis(500));
+    let store = PostgresOptions::new(server.url()).schema(&schema).patience(Duration::from_secs(2));
     let fleet = Fleet::start(store).await;
     fleet
         .goes_on(async |fleet| {
@@ -161,7 +163,7 @@ async fn jobs_go_on_after_every_connection_was_in_use() {
             lock.batch_execute(&format!("LOCK TABLE {schema}.record IN ACCESS EXCLUSIVE MODE"))
                 .await
                 .unwrap();
-            pause(2000).await;
+            pause(4000).await;
             lock.rollback().await.unwrap();
             fleet.recovers().await;
         })

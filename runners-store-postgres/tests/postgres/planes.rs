@@ -95,12 +95,12 @@ impl Store for Mortal {
     }
 }
 
-async fn planes(count: usize) -> Option<Vec<Plane>> {
+async fn planes(count: usize, term: Duration) -> Option<Vec<Plane>> {
     let stores = stores(shared()?, count).await;
     let planes = stores.into_iter().map(|store| async move {
         let (killed, counted) = (CancellationToken::new(), Arc::new(Counted::default()));
         let mortal = Mortal { store, killed: killed.clone(), counted: Arc::clone(&counted) };
-        let control = ControlPlane::builder(mortal).term(Duration::from_secs(8)).start().await.unwrap();
+        let control = ControlPlane::builder(mortal).term(term).start().await.unwrap();
         Plane { control, killed, counted }
     });
     Some(join_all(planes).await)
@@ -152,7 +152,7 @@ fn roaming_runner(planes: &[Plane], number: u8, done: &Done) -> Runner {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn runners_and_clients_talk_to_any_control_plane_and_each_job_is_carried_out_once() {
-    let Some(planes) = planes(4).await else { return };
+    let Some(planes) = planes(4, Duration::from_secs(180)).await else { return };
     let done = Done::default();
     let runners: Vec<Runner> = (1..=4).map(|number| roaming_runner(&planes, number, &done)).collect();
     let clients: Vec<_> = planes.iter().map(|plane| plane.control.local_client()).collect();
@@ -178,7 +178,7 @@ async fn runners_and_clients_talk_to_any_control_plane_and_each_job_is_carried_o
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_control_plane_that_is_killed_takes_nothing_with_it() {
-    let Some(planes) = planes(2).await else { return };
+    let Some(planes) = planes(2, Duration::from_secs(8)).await else { return };
     let done = Done::default();
     let runners: Vec<Runner> = (1..=2).map(|number| roaming_runner(&planes, number, &done)).collect();
     let (mortal, survivor) = (planes[0].control.local_client(), planes[1].control.local_client());
@@ -208,7 +208,7 @@ async fn a_control_plane_that_is_killed_takes_nothing_with_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_finds_its_way_to_a_runner_at_another_control_plane() {
-    let Some(planes) = planes(2).await else { return };
+    let Some(planes) = planes(2, Duration::from_secs(8)).await else { return };
     let started = Arc::new(Notify::new());
     let runner = {
         let started = Arc::clone(&started);

@@ -36,6 +36,9 @@ pub struct DirectoryArtifacts {
 /// it, so those that can be locked were left behind by a process that is gone.
 const INCOMING: &str = "incoming";
 
+/// How many temporary files are made for one put, if a sweep takes them before they are locked.
+const BEGINS_MAX: usize = 10;
+
 /// How much is read from a file at once.
 const PIECE_BYTES: usize = 64 << 10;
 
@@ -159,12 +162,17 @@ impl ArtifactStore for DirectoryArtifacts {
 /// Opens and locks a new temporary file. Whatever happens then, its path is removed when the
 /// [`TempPath`] is dropped, unless it was renamed.
 fn begin(incoming: &Path) -> io::Result<(fs::File, TempPath)> {
-    let (file, path) = tempfile::Builder::new().tempfile_in(incoming)?.into_parts();
-    match file.try_lock() {
-        // Some file systems have no locks. There, a sweep leaves temporary files alone.
-        Ok(()) | Err(fs::TryLockError::Error(_)) => Ok((file, path)),
-        Err(fs::TryLockError::WouldBlock) => Err(io::ErrorKind::ResourceBusy.into()),
+    for _ in 0..BEGINS_MAX {
+        let (file, path) = tempfile::Builder::new().tempfile_in(incoming)?.into_parts();
+        match file.try_lock() {
+            // A sweep may have found it before it was locked.
+            Ok(()) if path.exists() => return Ok((file, path)),
+            Ok(()) | Err(fs::TryLockError::WouldBlock) => {}
+            // Some file systems have no locks. There, a sweep leaves temporary files alone.
+            Err(fs::TryLockError::Error(_)) => return Ok((file, path)),
+        }
     }
+    Err(io::ErrorKind::ResourceBusy.into())
 }
 
 /// Makes what was written durable, under its own name.
@@ -206,7 +214,11 @@ fn sweep(incoming: &Path) -> io::Result<()> {
         let path = entry?.path();
         let Ok(file) = fs::File::open(&path) else { continue };
         if file.try_lock().is_ok() {
-            fs::remove_file(&path)?;
+            match fs::remove_file(&path) {
+                // It got its own name meanwhile.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
     }
     Ok(())
@@ -346,7 +358,8 @@ mod tests {
         let put = artifacts.put(key(b"abc"), 3, receive.boxed());
         let meanwhile = async {
             send.unbounded_send(Ok(Bytes::from_static(b"a"))).unwrap();
-            while incoming(directory.path()) < 2 {
+            // It is taken once the file is there and locked.
+            while !send.is_empty() {
                 tokio::task::yield_now().await;
             }
             DirectoryArtifacts::open(directory.path()).await.unwrap();

@@ -154,15 +154,17 @@ impl Plane {
         tracing::info!(stream = %id, %job, %runner, "open_stream: the runner is asked to show an attempt");
         self.measures.relay(&instruments::RELAY_CONNECTIONS);
         let late = tokio::select! {
+            // First: whoever waits for an answer is told at once, again and again, that there is none any more.
+            biased;
+            () = self.stopping.cancelled() => {
+                stream.change(|rules, _| rules.end(Ending::new("stopping", "the control plane is stopping")));
+                false
+            }
             late = keep(&stream) => late,
             ending = self.ask(&stream) => {
                 let is_unreached = ending.reason == OpenStream::RELAY_UNREACHABLE;
                 stream.change(|rules, _| rules.end(ending));
                 is_unreached
-            }
-            () = self.stopping.cancelled() => {
-                stream.change(|rules, _| rules.end(Ending::new("stopping", "the control plane is stopping")));
-                false
             }
         };
         if late {
