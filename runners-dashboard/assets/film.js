@@ -183,4 +183,7 @@
     if (moment) film.seek(Number(moment.dataset.filmAt));
     else if (event.target.closest('[data-film-do="play"]')) film.toggle();
   });
+  // The list is put anew while it grows.
+  const list = document.getElementById("moments");
+  if (list) new MutationObserver(() => film.mark()).observe(list, { childList: true });
 })();

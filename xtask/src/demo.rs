@@ -28,11 +28,11 @@ const FLOWS: &[(&str, &str)] = &[
 ];
 
 /// How long a program may take to say that it is there.
-const READY_MAX: Duration = Duration::from_secs(30);
+const READY_MAX: Duration = Duration::from_secs(60);
 /// How long the flows may take together.
-const FLOWS_MAX: Duration = Duration::from_secs(40);
+const FLOWS_MAX: Duration = Duration::from_secs(60);
 /// How long a program may take to stop well.
-const STOP_MAX: Duration = Duration::from_secs(5);
+const STOP_MAX: Duration = Duration::from_secs(60);
 
 /// Installs the browser, builds the program `runners` and runs the demo.
 pub(crate) fn command(workspace: &Workspace) -> Result<()> {

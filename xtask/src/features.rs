@@ -6,9 +6,17 @@ use crate::{
     workspace::{Package, Workspace},
 };
 use anyhow::{Result, bail};
+use std::{
+    process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
 
 /// Up to this many features of one crate are tried in every mixture; of more, every pair.
 const MIXED_FEATURES_MAX: usize = 6;
+
+/// How many crates are checked at once. Each lane but the first builds what all depend on once more.
+const LANES_MAX: usize = 2;
 
 /// Which mixtures of features are checked.
 #[derive(Debug, Default, clap::Args)]
@@ -52,18 +60,37 @@ fn published(workspace: &Workspace) -> impl Iterator<Item = &Package> {
     workspace.packages.iter().filter(|package| package.published)
 }
 
+/// Checks in lanes side by side: a compiler that only checks one crate keeps one core busy.
 fn check(workspace: &Workspace, packages: &[&Package], of: fn(&[String]) -> Vec<Vec<&str>>) -> Result<()> {
-    for package in packages {
-        for mixture in of(&package.features) {
-            let mut command = cargo(&workspace.root);
-            command.args(["clippy", "--quiet", "--package", &package.name, "--no-default-features"]);
-            if !mixture.is_empty() {
-                command.args(["--features", &mixture.join(",")]);
+    let next = AtomicUsize::new(0);
+    let lanes = thread::available_parallelism().map_or(1, usize::from).min(LANES_MAX);
+    let lane = &|number: usize| -> Result<()> {
+        while let Some(package) = packages.get(next.fetch_add(1, Ordering::Relaxed)) {
+            for mixture in of(&package.features) {
+                process::run(&mut checking(workspace, number, &package.name, &mixture))?;
             }
-            process::run(command.args(["--", "-D", "warnings"]))?;
         }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let lanes: Vec<_> = (0..lanes).map(|number| scope.spawn(move || lane(number))).collect();
+        lanes.into_iter().try_for_each(|lane| lane.join().expect("a lane does not panic"))
+    })
+}
+
+/// The command that checks one mixture. The first lane goes on from what was checked before; the others have
+/// a place of their own, for cargo lets nobody else into its own.
+fn checking(workspace: &Workspace, lane: usize, package: &str, mixture: &[&str]) -> Command {
+    let mut command = cargo(&workspace.root);
+    command.args(["clippy", "--quiet", "--package", package, "--no-default-features"]);
+    if !mixture.is_empty() {
+        command.args(["--features", &mixture.join(",")]);
     }
-    Ok(())
+    if lane > 0 {
+        command.arg("--target-dir").arg(workspace.target.join("xtask").join(format!("features-{lane}")));
+    }
+    command.args(["--", "-D", "warnings"]);
+    command
 }
 
 fn alone(features: &[String]) -> Vec<Vec<&str>> {

@@ -114,24 +114,27 @@ fn end_group(leader: u32) {
 #[cfg(unix)]
 mod tests {
     use super::*;
-    use std::fs;
+    use std::{fs, io::Read as _};
 
     fn log(name: &str) -> PathBuf {
         env::temp_dir().join(format!("xtask-{name}-{}.log", std::process::id()))
     }
 
-    /// What the program has started holds a pipe open: its end is read when the last of it ends.
+    /// What the program has started holds a pipe open: its end is read once the last of it has ended.
     #[test]
     fn a_program_that_takes_too_long_is_ended_with_all_it_started() {
         let (log, pipe) = (log("bounded"), log("pipe"));
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        let (sender, ended) = mpsc::channel();
-        let reader = pipe.clone();
-        thread::spawn(move || sender.send(fs::read(reader)));
+        // A pipe is opened only with somebody at its other end, and perhaps nothing of the program gets there.
+        let both_ends = File::options().read(true).write(true).open(&pipe).unwrap();
+        let mut reader = File::open(&pipe).unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", "sleep 600 > \"$0\" & wait"]).arg(&pipe);
         let in_time = run_bounded(&mut command, &log, Duration::from_millis(300)).unwrap();
         assert!(in_time.is_none(), "it was ended, and did not end by itself");
+        drop(both_ends);
+        let (sender, ended) = mpsc::channel();
+        thread::spawn(move || sender.send(reader.read_to_end(&mut Vec::new())));
         assert!(ended.recv_timeout(Duration::from_secs(30)).is_ok(), "what it started goes on");
         fs::remove_file(&log).unwrap();
         fs::remove_file(&pipe).unwrap();

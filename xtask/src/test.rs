@@ -20,6 +20,7 @@ const AGAIN_MAX: usize = 5;
 const DRAWN: &[&str] = &[
     "seeds::fresh_seeds_keep_every_rule",
     "nothing_is_lost_and_nothing_runs_twice_while_processes_are_killed_at_random",
+    "nothing_is_lost_and_nothing_runs_twice_while_servers_that_share_a_database_are_killed_at_random",
 ];
 
 /// Installs what is missing, runs all tests and ends with the line that counts them.

@@ -2,8 +2,13 @@
 
 use anyhow::{Context as _, Result, bail};
 use reqwest::{Client, Method};
+use runners_core::{SystemClock, sleep};
 use serde_json::Value;
 use std::time::Duration;
+
+/// How often a page of a listing is asked for, and how long after it was refused.
+const TRIES_MAX: u32 = 5;
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Calls the management API with a token.
 #[derive(Clone, Debug)]
@@ -35,12 +40,24 @@ impl Management {
         let mut all = Vec::new();
         let mut after = String::new();
         loop {
-            let page = self.call(Method::GET, &format!("{path}?limit=500{after}"), None).await?;
+            let page = self.page(&format!("{path}?limit=500{after}")).await?;
             all.extend(page["items"].as_array().context("a listing has no items")?.iter().cloned());
             match page["next"].as_str() {
                 Some(next) => after = format!("&after={next}"),
                 None => return Ok(all),
             }
+        }
+    }
+
+    /// One page of a listing. A database that is slow for a moment fails no run.
+    async fn page(&self, path: &str) -> Result<Value> {
+        let mut tries = 1;
+        loop {
+            match self.call(Method::GET, path, None).await {
+                Err(_) if tries < TRIES_MAX => sleep(&SystemClock::default(), TRY_AGAIN_AFTER).await,
+                page => return page,
+            }
+            tries += 1;
         }
     }
 

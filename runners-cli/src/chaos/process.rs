@@ -1,13 +1,14 @@
 //! A process that can be killed, stopped and continued. It dies with the fleet.
 
 use anyhow::{Context as _, Result};
-use runners_core::BootTime;
+use runners_core::{BootTime, Clock as _, SystemClock};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs::{self, File},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
 };
 
 /// How much of what a process has said is shown when something is wrong.
@@ -17,8 +18,10 @@ const SAID_BYTES_MAX: usize = 4000;
 pub(crate) struct Process {
     child: Child,
     output: PathBuf,
-    /// Until when it is stopped, if it is.
-    continue_at: Option<BootTime>,
+    /// When it was started, later by as long as it was stopped.
+    started: BootTime,
+    /// Since when it is stopped and until when, if it is.
+    stopped: Option<(BootTime, BootTime)>,
 }
 
 impl Process {
@@ -29,22 +32,29 @@ impl Process {
         // Ctrl-C is for the one who ends them all.
         command.process_group(0);
         let child = command.spawn().context("a process cannot be started")?;
-        Ok(Self { child, output: output.to_owned(), continue_at: None })
+        Ok(Self { child, output: output.to_owned(), started: SystemClock::default().boot(), stopped: None })
     }
 
     /// Stops it until then, or until it is [woken](Self::awake).
     pub(crate) fn stop_until(&mut self, at: BootTime) -> Result<()> {
-        self.continue_at = Some(at);
+        self.stopped = Some((SystemClock::default().boot(), at));
         self.signal(Signal::STOP)
     }
 
     pub(crate) fn awake(&mut self) -> Result<()> {
-        if self.continue_at.take().is_some() { self.signal(Signal::CONT) } else { Ok(()) }
+        let Some((since, _)) = self.stopped.take() else { return Ok(()) };
+        self.started = self.started + SystemClock::default().boot().since(since);
+        self.signal(Signal::CONT)
+    }
+
+    /// For how long it has run, without the time for which it was stopped.
+    pub(crate) fn ran_for(&self) -> Duration {
+        SystemClock::default().boot().since(self.started)
     }
 
     /// Until when it is stopped, if it is.
-    pub(crate) const fn continue_at(&self) -> Option<BootTime> {
-        self.continue_at
+    pub(crate) fn continue_at(&self) -> Option<BootTime> {
+        self.stopped.map(|(_, until)| until)
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
@@ -54,7 +64,7 @@ impl Process {
 
     /// Kills it. It is dead when this returns.
     pub(crate) fn kill(&mut self) -> Result<()> {
-        self.continue_at = None;
+        self.stopped = None;
         self.child.kill()?;
         self.child.wait()?;
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::{management, process::Process};
 use anyhow::{Context as _, Result, bail, ensure};
-use runners_core::{BootTime, Clock as _, SystemClock, sleep};
+use runners_core::{Clock as _, SystemClock, sleep};
 use std::{
     env, fs,
     net::{SocketAddr, TcpListener},
@@ -21,9 +21,9 @@ const PORTS_TRIED_MAX: usize = 1000;
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
-/// How long after its start a server may end because its database was away, to be started again as any
+/// How long a server may have run that ends because its database was away, to be started again as any
 /// service is. Whatever ends later, or otherwise, is a defect.
-const STARTS_WITHIN: Duration = Duration::from_secs(15);
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
 /// The exit code of a server that could not start.
 const COULD_NOT_RUN: i32 = 2;
@@ -38,7 +38,6 @@ pub(crate) struct Server {
     directory: PathBuf,
     arguments: Vec<String>,
     pub(crate) process: Process,
-    started: BootTime,
     was_ready: bool,
 }
 
@@ -52,8 +51,8 @@ impl Server {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port(chance)?));
         let directory = directory.join(&name);
         fs::create_dir_all(&directory)?;
-        let (started, process) = process(&directory, address, &arguments)?;
-        let mut server = Self { address, name, directory, arguments, process, started, was_ready: false };
+        let process = process(&directory, address, &arguments)?;
+        let mut server = Self { address, name, directory, arguments, process, was_ready: false };
         server.ready().await?;
         Ok(server)
     }
@@ -67,15 +66,15 @@ impl Server {
     /// Kills it, and starts it again. Does not wait until it is there.
     pub(crate) fn kill_and_start(&mut self) -> Result<()> {
         self.process.kill()?;
-        (self.started, self.process) = process(&self.directory, self.address, &self.arguments)?;
+        self.process = process(&self.directory, self.address, &self.arguments)?;
         Ok(())
     }
 
     /// Starts it again if it did not find the database that it found before. It does not end otherwise.
     pub(crate) fn see_to_it(&mut self) -> Result<()> {
         let Some(ended) = self.process.ended() else { return Ok(()) };
-        let since = SystemClock::default().boot().since(self.started);
-        if self.was_ready && ended.code() == Some(COULD_NOT_RUN) && since < STARTS_WITHIN {
+        let is_starting = self.process.ran_for() < STARTS_WITHIN;
+        if self.was_ready && ended.code() == Some(COULD_NOT_RUN) && is_starting {
             return self.kill_and_start();
         }
         bail!("{} has ended by itself: {ended}\n{}", self.name, self.process.said())
@@ -96,7 +95,7 @@ impl Server {
     }
 }
 
-fn process(directory: &Path, address: SocketAddr, arguments: &[String]) -> Result<(BootTime, Process)> {
+fn process(directory: &Path, address: SocketAddr, arguments: &[String]) -> Result<Process> {
     let mut command = Command::new(env::current_exe()?);
     command.args(["server", "--data", "data", "--json", "--listen", &address.to_string()]);
     command.arg("--term").arg(format!("{}s", TERM.as_secs())).args(arguments);
@@ -108,7 +107,7 @@ fn process(directory: &Path, address: SocketAddr, arguments: &[String]) -> Resul
         }
     }
     command.current_dir(directory).env("RUST_LOG", "warn");
-    Ok((SystemClock::default().boot(), Process::start(command, &directory.join("output"))?))
+    Process::start(command, &directory.join("output"))
 }
 
 /// A port that nobody listens at.

@@ -10,7 +10,7 @@ use super::{
 };
 use anyhow::{Context as _, Result, bail};
 use runners_core::{
-    Conclusion, JobId, Outcome, Transport as _,
+    Conclusion, JobId, Outcome, Retrying, Transport as _,
     protocol::{JobView, LogPage, ReadLogRequest, RefusalCode, Reply, Request},
 };
 use serde::Serialize;
@@ -193,7 +193,7 @@ impl Verdict {
 async fn read_log(account: &Account, visited: &Visited, from: u64) -> Result<LogPage> {
     let (job, grant) = (visited.job, Some(visited.grant));
     let request = ReadLogRequest { job, grant, from, park_for: Duration::ZERO };
-    match account.transport.call(Request::ReadLog(request)).await? {
+    match Retrying::new(account.transport.clone()).call(Request::ReadLog(request)).await? {
         Reply::Log(page) => Ok(page),
         other => bail!("a log was asked for, not {other:?}"),
     }

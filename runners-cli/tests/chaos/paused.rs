@@ -23,7 +23,7 @@ use tokio::sync::{Notify, watch};
 
 /// How long a lease is good for. The control plane sleeps for as long as it takes until another has lost
 /// and rescued what was held there, which is longer.
-const TERM: &str = "3s";
+const TERM: &str = "10s";
 
 /// Nothing takes longer than this, however busy the machine is.
 const LONG: Duration = Duration::from_secs(90);

@@ -107,8 +107,8 @@ fn one_that_cannot_connect_says_why_and_is_not_left_running() {
     assert_eq!(status(&stage, 3)["running"], false);
     assert!(!file(&stage, "runner.config.json").exists());
 
-    let nobody = stage.run(&["start", "--within", "1s", "-s", "http://127.0.0.1:1", "-t", &wrong]);
-    nobody.expect(2, "was not connected within 1.0 s");
+    let nobody = stage.run(&["start", "--within", "5s", "-s", "http://127.0.0.1:1", "-t", &wrong]);
+    nobody.expect(2, "was not connected within 5.0 s");
     assert!(nobody.stderr().contains("waiting for http://127.0.0.1:1"), "{}", nobody.stderr());
     assert_eq!(status(&stage, 3)["running"], false);
 }

@@ -131,7 +131,8 @@ fn flows_are_replayed_here_and_leave_a_report() {
         return;
     }
     let (stage, url) = (Stage::new(), page("<title>here</title><h1>Hello</h1>"));
-    let (good, bad) = (stage.flow("good.json", &url, "Hello"), stage.flow("bad.json", &url, "Goodbye"));
+    let (good, bad) =
+        (stage.flow("good.json", &url, "Hello"), stage.flow_within("bad.json", &url, "Goodbye", 2_000));
     stage.write("runners-output/mine.txt", "mine");
     let ended = stage.run(&["flow", "run", &good, &bad, "--slots", "2", "--steps"]);
     ended.expect(1, "good: step 1/2: go to http://127.0.0.1");

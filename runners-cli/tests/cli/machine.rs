@@ -171,14 +171,8 @@ fn what_still_runs_when_the_time_to_drain_is_over_is_tried_again_once_it_serves(
     let _runner = Runner(&stage);
     stage.run(&["start", "--within", "60s", "-s", &server, "--name", "tester"]).expect(0, "");
     let process = told(&stage)["pid"].clone();
-    let mut flow: Value = serde_json::from_str(
-        &fs::read_to_string(stage.path(&stage.flow("flow.json", &url, "never"))).unwrap(),
-    )
-    .unwrap();
-    flow["timeout"] = 30_000.into();
-    stage.write("flow.json", flow.to_string());
-    let mut submitting =
-        Process::start(stage.command(&["submit", "flow.json", "--wait", "--json", "-s", &server]));
+    let flow = stage.flow("flow.json", &url, "never");
+    let mut submitting = Process::start(stage.command(&["submit", &flow, "--wait", "--json", "-s", &server]));
     until("it runs", || told(&stage)["jobs"][0].is_object());
     stage.run(&["drain", "--deadline", "1s"]).expect(0, "");
     until("it is given up", || {
@@ -213,10 +207,8 @@ fn a_runner_that_is_told_to_end_stops_what_runs_when_its_time_is_over_and_nothin
         "1s",
     ]));
     runner.wait_for("connected");
-    let flow = stage.flow("flow.json", &url, "Hello");
-    let text = stage.read(&flow).replace("Hello", "never").replace("2000", "30000");
-    stage.write("slow.json", text);
-    let submitted = stage.run(&["submit", "slow.json", "--json", "-s", &server]).json();
+    let flow = stage.flow("slow.json", &url, "never");
+    let submitted = stage.run(&["submit", &flow, "--json", "-s", &server]).json();
     let job = submitted["jobs"][0]["job"].as_str().unwrap().to_owned();
     runner.wait_for("attempt_started");
     runner.terminate();
@@ -236,10 +228,8 @@ fn what_a_runner_could_not_tell_is_told_when_it_is_logged_out_and_never_lost_sil
     let (stage, url) = (Stage::new(), page("<h1>Hello</h1>"));
     let (server, at) = stage.server();
     let mut runner = stage.runner(&at);
-    let flow = stage.flow("flow.json", &url, "never");
-    let text = stage.read(&flow).replace("2000", "30000");
-    stage.write("slow.json", text);
-    let submitted = stage.run(&["submit", "slow.json", "--json", "-s", &at]).json();
+    let flow = stage.flow("slow.json", &url, "never");
+    let submitted = stage.run(&["submit", &flow, "--json", "-s", &at]).json();
     let job = submitted["jobs"][0]["job"].as_str().unwrap().to_owned();
     // By then the server knows that it runs.
     runner.wait_for("attempt_progress");

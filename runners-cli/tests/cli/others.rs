@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeSet,
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex},
@@ -20,11 +21,15 @@ pub(crate) struct Gate {
 struct State {
     left: usize,
     asked: Vec<String>,
+    passed: BTreeSet<String>,
 }
 
 impl Gate {
     pub(crate) fn after(left: usize) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(State { left, asked: Vec::new() }), changed: Condvar::new() })
+        Arc::new(Self {
+            state: Mutex::new(State { left, asked: Vec::new(), passed: BTreeSet::new() }),
+            changed: Condvar::new(),
+        })
     }
 
     pub(crate) fn open() -> Arc<Self> {
@@ -45,10 +50,13 @@ impl Gate {
     fn pass(&self, what: &str) {
         let mut state = self.state.lock().unwrap();
         state.asked.push(what.to_owned());
-        while state.left == 0 {
+        // What is asked again, for what was answered is lost, takes nobody's place.
+        while state.left == 0 && !state.passed.contains(what) {
             state = self.changed.wait(state).unwrap();
         }
-        state.left -= 1;
+        if state.passed.insert(what.to_owned()) {
+            state.left -= 1;
+        }
     }
 }
 

@@ -6,18 +6,23 @@ use crate::{
     processes::Process,
     stage::Stage,
 };
+use runners_core::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{BufRead, BufReader, Write},
     net::TcpStream,
     sync::Arc,
+    time::Duration,
 };
 
 /// How many jobs each region has: one page each.
 const PAGES: [(&str, usize); 3] = [("default", 67), ("push", 67), ("local", 66)];
 /// How many of each are answered before the server is killed.
 const ANSWERED: usize = 15;
+
+/// How long they may take for that.
+const RECORDED_WITHIN: Duration = Duration::from_secs(120);
 
 /// What the three regions were asked: a pool by its runner, an endpoint, and the server itself.
 struct Regions {
@@ -125,10 +130,13 @@ fn recorded(stage: &Stage, url: &str) -> BTreeSet<(String, String)> {
     let token = stage.read("runners-data/api-token");
     let address = url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
+    // The stream says every few seconds that it is there: one that goes on for ever has to end as well.
+    let give_up_at = SystemClock::default().boot() + RECORDED_WITHIN;
     let head = format!("Host: {address}\r\nAuthorization: Bearer {}", token.trim());
     write!(stream, "GET /api/orchestrator/outage/events HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
     let (mut pages, mut ended) = (BTreeMap::new(), BTreeSet::new());
     for line in BufReader::new(stream).lines().map_while(Result::ok) {
+        assert!(SystemClock::default().boot() < give_up_at, "only {} jobs have ended", ended.len());
         let Some(event) =
             line.strip_prefix("data:").and_then(|data| serde_json::from_str::<Value>(data).ok())
         else {

@@ -50,7 +50,7 @@ fn a_runner_and_its_browsers_show_no_token_to_other_users() {
         }
         let mut runner = Process::start(command);
         runner.wait_for("connected");
-        let flow = stage.flow("wait.json", &url, "never there");
+        let flow = stage.flow_within("wait.json", &url, "never there", 10_000);
         let arguments = ["submit", &flow, "--wait", "-s", &server, "--label", given];
         let submitting = Process::start(stage.command(&arguments));
         runner.wait_until("step 2", |told| {

@@ -109,10 +109,15 @@ impl Stage {
         runner
     }
 
-    /// A flow that looks for a text on a page.
+    /// A flow that looks for a text on a page that is there.
     pub(crate) fn flow(&self, name: &str, url: &str, text: &str) -> String {
+        self.flow_within(name, url, text, 30_000)
+    }
+
+    /// A flow that looks for a text on a page, so many milliseconds at the most.
+    pub(crate) fn flow_within(&self, name: &str, url: &str, text: &str, millis: u64) -> String {
         let expression = format!("document.body.innerText.includes({text:?})");
-        let flow = json!({ "title": name, "timeout": 2000, "steps": [
+        let flow = json!({ "title": name, "timeout": millis, "steps": [
             { "type": "navigate", "url": url },
             { "type": "waitForExpression", "expression": expression },
         ] });

@@ -109,13 +109,13 @@ fn a_secret_is_typed_by_its_name_and_is_nowhere_to_be_read() {
     let runner = Process::start(command);
     runner.wait_for("connected");
     let typed = format!("document.querySelector('#p').value.length === {}", SECRET.len());
-    let flow = json!({ "title": "signs in", "timeout": 2000, "steps": [
+    let flow = json!({ "title": "signs in", "timeout": 30_000, "steps": [
         { "type": "navigate", "url": url },
         { "type": "change", "selectors": [["#p"]], "value": "${secret:shop}" },
         { "type": "waitForExpression", "expression": typed },
         { "type": "click", "selectors": [["#b"]], "offsetX": 1, "offsetY": 1,
           "assertedEvents": [{ "type": "navigation" }] },
-        { "type": "waitForExpression", "expression": "document.title === 'never'" },
+        { "type": "waitForExpression", "expression": "document.title === 'never'", "timeout": 2_000 },
     ] });
     stage.write("in.json", flow.to_string());
     let ended = stage.run(&["submit", "in.json", "--wait", "-s", &server]);

@@ -11,7 +11,8 @@ fn flows_travel_from_submit_to_report() {
         return;
     }
     let (stage, url) = (Stage::new(), page("<title>here</title><h1>Hello</h1>"));
-    let (good, bad) = (stage.flow("good.json", &url, "Hello"), stage.flow("bad.json", &url, "Goodbye"));
+    let (good, bad) =
+        (stage.flow("good.json", &url, "Hello"), stage.flow_within("bad.json", &url, "Goodbye", 2_000));
     let (_server, server) = stage.server();
     let runner = stage.runner(&server);
     let ended = stage.run(&["submit", &good, &bad, "--wait", "-s", &server]);
@@ -42,7 +43,7 @@ fn the_first_interrupt_of_a_runner_finishes_what_runs() {
     let (stage, url) = (Stage::new(), page("<h1>Hello</h1>"));
     let (_server, server) = stage.server();
     let mut runner = stage.runner(&server);
-    let flow = stage.flow("flow.json", &url, "never there");
+    let flow = stage.flow_within("flow.json", &url, "never there", 10_000);
     let mut submitting = Process::start(stage.command(&["submit", &flow, "--wait", "--json", "-s", &server]));
     runner.wait_until("step 2", |told| told["text"].as_str().is_some_and(|text| text.starts_with("step 2")));
     runner.terminate();

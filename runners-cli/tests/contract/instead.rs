@@ -34,7 +34,7 @@ pub(crate) const ROWS: &[Row] = &[
     ("2.3", "a run with a timeout ends timed_out on time, and what came back is kept", |wire| {
         async move {
             let mut asked = remote(&[check("a", "hangs", SHOP), check("a", "plain", SHOP)]);
-            asked["timeout"] = 300.into();
+            asked["timeout"] = 3_000.into();
             let ended = wire.ended(asked).await;
             assert_eq!(ended["state"], "timed_out");
             assert_eq!(ended["jobs"][1]["results"][0]["status"], "pass", "{ended}");

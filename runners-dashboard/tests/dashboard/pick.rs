@@ -62,7 +62,8 @@ async fn an_element_is_picked_in_the_picture_and_whoever_drives_stays_on_the_pag
     browser.until("return document.querySelector('.pick') === null").await;
     assert_eq!(browser.run("return window.stays").await, true, "the page was not left");
 
-    // What is refused is told in place.
+    // What is refused is told in place, once what was sent before is answered.
+    browser.until("return document.querySelector('[data-pick]').form.dataset.busy === undefined").await;
     browser.run("const form = document.querySelector('[data-pick]').form; form.elements.point.value = 'ten'; form.requestSubmit()").await;
     browser
         .until("return document.querySelector('#in-place:not([hidden])')?.textContent.includes('ten')")

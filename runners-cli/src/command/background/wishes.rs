@@ -69,15 +69,20 @@ async fn wish(
     if !record.hears_wishes {
         bail!("the runner that runs is of an earlier version: `runners restart` it first");
     }
+    let clock = SystemClock::default();
+    let asked_at = clock.wall();
     Wish { pid, mode, note: note.clone(), by }.write(&home)?;
     signals::nudge(pid)?;
-    let clock = SystemClock::default();
     let give_up_at = clock.boot() + HEARD_MAX;
     loop {
         let record = Record::read(&home)?.context("what the runner tells of itself is gone")?;
         let heard = match (&record.paused, mode) {
             (None, Mode::Serve) => true,
-            (Some(paused), Mode::Drain) => paused.note == note && paused.by == by,
+            // A time that is over is no longer told.
+            (Some(paused), Mode::Drain) => {
+                let is_over = paused.by.is_none() && paused.since >= asked_at;
+                paused.note == note && (paused.by == by || is_over)
+            }
             _ => false,
         };
         if heard {
