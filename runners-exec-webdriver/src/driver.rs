@@ -152,7 +152,7 @@ impl DriverOptions {
     }
 
     /// How long a browser may take to say which it is.
-    pub const VERSION_WITHIN: Duration = Duration::from_secs(5);
+    pub const VERSION_WITHIN: Duration = Duration::from_secs(20);
 }
 
 /// What a browser calls itself and its version. WPE WebKit stands behind the name of the browser that

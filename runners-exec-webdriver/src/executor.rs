@@ -120,7 +120,7 @@ impl FlowExecutor {
             let replay = replay.with_filming(shown.filming());
             shown.during(Box::pin(replay.run(&*session, observer, cancelled))).await
         } else {
-            let filming = Filming::of(Some(Arc::new(view())), self.clock.wall());
+            let filming = Filming::of_view(Some(Arc::new(view())), self.clock.wall());
             Box::pin(replay.with_filming(Arc::new(filming)).run(&*session, observer, cancelled)).await
         };
         Ok((ended, session))

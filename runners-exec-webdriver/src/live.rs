@@ -109,6 +109,13 @@ impl LiveView {
         self.audience.end();
     }
 
+    /// Has the next picture come as soon as it does for a person who acts.
+    pub(crate) fn hurry(&self) {
+        if let Eye::Sent(chromium) = &self.eye {
+            chromium.note_act();
+        }
+    }
+
     fn begin(&self, stage: Stage) {
         let mut shows = self.shows.lock().unwrap_or_else(PoisonError::into_inner);
         while shows.try_join_next().is_some() {}
@@ -166,9 +173,8 @@ pub(crate) struct Shown {
 impl Shown {
     pub(crate) fn to(attempt: &Attempt, view: LiveView) -> Self {
         let view = Arc::new(view);
-        let source = || Arc::clone(&view) as Arc<dyn FrameSource>;
-        attempt.show(source());
-        let filming = Arc::new(Filming::of(Some(source()), view.clock.wall()));
+        attempt.show(Arc::clone(&view) as Arc<dyn FrameSource>);
+        let filming = Arc::new(Filming::of_view(Some(Arc::clone(&view)), view.clock.wall()));
         Self { signals: CaptureSignals::of(attempt), filming, view }
     }
 

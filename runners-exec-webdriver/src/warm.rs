@@ -23,8 +23,11 @@ use std::{
 };
 use tokio::{sync::Notify, task::JoinSet};
 
-/// How long a browser that is kept may take to make a context. One that does not is replaced.
-const CONTEXT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a browser that is kept may take to make a context, or to end one. One that does not is replaced.
+const CONTEXT_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a browser that has waited may take to say that it is there. One that does not is replaced, which
+/// whoever opens a session waits for.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Keeps browsers started, so that opening a session takes milliseconds instead of a second. Clones
 /// share them.
@@ -246,7 +249,7 @@ impl Pool {
 
     /// Whether a browser that has waited is still there.
     async fn answers(&self, browser: &WarmBrowser) -> bool {
-        let asked = within(&*self.clock, CONTEXT_TIMEOUT, Page::new(&*browser.session).window());
+        let asked = within(&*self.clock, ANSWER_TIMEOUT, Page::new(&*browser.session).window());
         matches!(asked.await, Some(Ok(_)))
     }
 

@@ -29,13 +29,15 @@ use std::{
 use tokio::sync::watch;
 
 /// How long it may take to learn which page is to be filmed.
-const WINDOW_TIMEOUT: Duration = Duration::from_secs(3);
+const WINDOW_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many pictures are taken in a second.
 const PER_SECOND: u32 = 10;
 /// How long it may take until a source that is in trouble is tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(2);
 /// How long the last picture of a film is waited for.
 const REST: Duration = Duration::from_millis(250);
+/// How long the first one is waited for: a flow may be over before its browser has drawn anything.
+const FIRST_WITHIN: Duration = Duration::from_secs(10);
 /// How often it is looked whether there is enough for a part.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -44,7 +46,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Filming {
     /// Nothing, where there is nothing to be filmed.
     source: Option<Arc<dyn FrameSource>>,
+    /// The same, if it is a live view.
+    view: Option<Arc<LiveView>>,
     on: watch::Sender<bool>,
+    /// Whether the first picture was taken, or none can come.
+    begun: watch::Sender<bool>,
     state: Mutex<State>,
 }
 
@@ -59,21 +65,26 @@ struct State {
 
 impl Filming {
     /// Films a source, once it is [started](Self::start).
-    pub(crate) fn of(source: Option<Arc<dyn FrameSource>>, now: Timestamp) -> Self {
+    fn of(source: Option<Arc<dyn FrameSource>>, now: Timestamp) -> Self {
         let state = Mutex::new(State { reel: Reel::new(now), film: None, cut: None });
-        Self { source, on: watch::Sender::new(false), state }
+        Self { source, view: None, on: watch::Sender::new(false), begun: watch::Sender::new(false), state }
+    }
+
+    /// Films what a live view shows, once it is [started](Self::start).
+    pub(crate) fn of_view(view: Option<Arc<LiveView>>, now: Timestamp) -> Self {
+        let source = view.clone().map(|view| view as Arc<dyn FrameSource>);
+        Self { view, ..Self::of(source, now) }
     }
 
     /// Films a session that is used here, if that is asked for: the Chromium on this machine that it is in.
     pub(crate) async fn of_session(session: &dyn Session, capture: Capture, clock: &Arc<dyn Clock>) -> Self {
-        let mut source = None;
+        let mut view = None;
         if capture.is_screen_watched()
             && let Some(Ok(window)) = within(&**clock, WINDOW_TIMEOUT, Page::new(session).window()).await
         {
-            let view = LiveView::of_window(session, window, Arc::clone(clock));
-            source = view.map(|view| Arc::new(view) as Arc<dyn FrameSource>);
+            view = LiveView::of_window(session, window, Arc::clone(clock)).map(Arc::new);
         }
-        Self::of(source, clock.wall())
+        Self::of_view(view, clock.wall())
     }
 
     /// Counts all times from here, and starts if that is asked for.
@@ -113,7 +124,10 @@ impl Filming {
                 Either::Right(_) => None,
             };
             match is_over {
-                Some(true) => return pending().await,
+                Some(true) => {
+                    self.begun.send_replace(true);
+                    return pending().await;
+                }
                 Some(false) => sleep(clock, RETRY_EVERY).await,
                 // It was stopped.
                 None => self.hand_on(observer, clock, true, false).await,
@@ -125,7 +139,12 @@ impl Filming {
     /// meanwhile.
     pub(crate) async fn rest(&self, clock: &dyn Clock) {
         if *self.on.borrow() {
+            if let Some(view) = &self.view {
+                view.hurry();
+            }
             sleep(clock, REST).await;
+            let mut begun = self.begun.subscribe();
+            within(clock, FIRST_WITHIN, begun.wait_for(|begun| *begun)).await;
         }
     }
 
@@ -177,6 +196,7 @@ impl Filming {
         if let Some(film) = &mut state.film {
             film.take(frame);
         }
+        self.begun.send_replace(true);
     }
 
     /// Hands on a part and the index, if there is enough for one.
@@ -218,7 +238,7 @@ mod tests {
     use crate::within::beside;
     use async_trait::async_trait;
     use runners_core::{
-        SystemClock,
+        BootTime, SystemClock,
         live::{FrameFormat, Frames, Input},
     };
     use serde_json::{Value, json};
@@ -293,5 +313,39 @@ mod tests {
         assert_eq!(filming.finish(&observer, &clock).await, [INDEX]);
         let last: Value = serde_json::from_slice(&kept.recv().await.unwrap().bytes).unwrap();
         assert_eq!(last["ended"], true);
+    }
+
+    /// A clock on which a moment passes at once, and nothing longer does.
+    #[derive(Debug)]
+    struct Moments;
+
+    #[async_trait]
+    impl Clock for Moments {
+        fn wall(&self) -> Timestamp {
+            Timestamp::from_millis(0)
+        }
+        fn boot(&self) -> BootTime {
+            BootTime::from_duration(Duration::ZERO)
+        }
+        async fn sleep_until(&self, deadline: BootTime) {
+            if deadline.since(self.boot()) > REST {
+                pending::<()>().await;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flow_that_is_over_before_the_first_picture_waits_for_it_unless_there_is_none() {
+        let (sender, _kept) = mpsc::unbounded_channel();
+        let observer = Kept(sender);
+        for (source, expected) in [(Some(Arc::new(Large) as Arc<dyn FrameSource>), Some(INDEX)), (None, None)]
+        {
+            let filming = Filming::of(source, Timestamp::from_millis(0));
+            filming.start();
+            // The flow is looked at first, as it is by a replay.
+            beside(filming.rest(&Moments), filming.run(&observer, &Moments)).await;
+            let names = filming.finish(&observer, &Moments).await;
+            assert_eq!(names.first().map(String::as_str), expected);
+        }
     }
 }

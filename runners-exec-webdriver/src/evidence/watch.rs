@@ -22,7 +22,7 @@ use std::{
 use tokio::sync::Notify;
 
 /// How long it may take to begin to listen, and to hear the last that was said.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest body that is kept of a request.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 

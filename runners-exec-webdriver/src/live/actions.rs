@@ -17,8 +17,9 @@ use std::{
     time::Duration,
 };
 
-/// How long an input may take, the wait for the command before it included.
-const INPUT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an input may take, the wait for the command before it included. Runners give it ten seconds, and have
+/// no more to say of it than that.
+const INPUT_TIMEOUT: Duration = Duration::from_secs(8);
 /// How many characters are typed in one command.
 const TYPED_AT_ONCE: usize = 100;
 

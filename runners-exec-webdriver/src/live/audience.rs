@@ -181,8 +181,13 @@ impl Stage {
         select(select(wish, over), taken).await;
     }
 
-    pub(super) fn show(&self, frame: Frame) {
+    /// Shows a picture. It is not told to be older than the one before it, as a picture that was sent may be
+    /// that has been on its way while another was asked for.
+    pub(super) fn show(&self, mut frame: Frame) {
         self.newest.send_modify(|newest| {
+            if let Some(before) = &newest.frame {
+                frame.at = frame.at.max(before.at);
+            }
             newest.number += 1;
             newest.frame = Some(frame);
         });
@@ -270,4 +275,24 @@ fn within_limits(wish: FrameWish) -> FrameWish {
     let most = FrameWish::default().per_second(PER_SECOND_MAX).width(WIDTHS.1).at_quality(100);
     let wish = wish.at_most(most);
     wish.width(wish.width_max.max(WIDTHS.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use runners_core::{SystemClock, Timestamp, live::FrameFormat};
+
+    #[tokio::test]
+    async fn time_does_not_go_back_from_one_picture_to_the_next() {
+        let audience = Arc::new(Audience::new(Arc::new(SystemClock::default())));
+        let (mut seat, stage) = audience.enter(FrameWish::default()).unwrap();
+        let stage = stage.expect("nobody has looked before");
+        let mut times = Vec::new();
+        for at in [2_000, 1_000, 3_000] {
+            stage.show(Frame::new(Timestamp::from_millis(at), FrameFormat::Jpeg, (1, 1), Bytes::new()));
+            times.push(seat.next().await.unwrap().unwrap().at.as_millis());
+        }
+        assert_eq!(times, [2_000, 2_000, 3_000]);
+    }
 }

@@ -13,6 +13,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
+use tokio::sync::watch;
 
 /// How long the driver may take to say at which page the session is.
 const WINDOW_TIMEOUT: Duration = Duration::from_secs(3);
@@ -24,6 +25,8 @@ pub(super) struct Chromium {
     debugger: Debugger,
     clock: Arc<dyn Clock>,
     known: Mutex<Known>,
+    /// When a person did something last.
+    acted: watch::Sender<Option<BootTime>>,
 }
 
 #[derive(Debug, Default)]
@@ -32,8 +35,6 @@ struct Known {
     context: Option<String>,
     /// The page that is shown, while one is.
     shown: Option<String>,
-    /// When a person did something last.
-    acted: Option<BootTime>,
 }
 
 /// How it is known at which page the session is.
@@ -56,12 +57,16 @@ pub(super) enum Unseen {
 
 impl Chromium {
     pub(super) fn new(session: Weak<dyn Session>, debugger: Debugger, clock: Arc<dyn Clock>) -> Self {
-        Self { origin: Origin::Session(session), debugger, clock, known: Mutex::default() }
+        Self::by(Origin::Session(session), debugger, clock)
     }
 
     /// The session that is at a page, which nobody can ask.
     pub(super) fn at(window: String, debugger: Debugger, clock: Arc<dyn Clock>) -> Self {
-        Self { origin: Origin::Window(window), debugger, clock, known: Mutex::default() }
+        Self::by(Origin::Window(window), debugger, clock)
+    }
+
+    fn by(origin: Origin, debugger: Debugger, clock: Arc<dyn Clock>) -> Self {
+        Self { origin, debugger, clock, known: Mutex::default(), acted: watch::Sender::new(None) }
     }
 
     /// Connects, and learns which pages the session has; of others it is told by events.
@@ -117,12 +122,12 @@ impl Chromium {
 
     /// Notes that a person does something now.
     pub(super) fn note_act(&self) {
-        self.known().acted = Some(self.clock.boot());
+        self.acted.send_replace(Some(self.clock.boot()));
     }
 
-    /// When a person did something last.
-    pub(super) fn acted(&self) -> Option<BootTime> {
-        self.known().acted
+    /// When a person did something last, for whoever waits until they do.
+    pub(super) fn acted(&self) -> watch::Receiver<Option<BootTime>> {
+        self.acted.subscribe()
     }
 
     /// Says whether the page may be sent to an address.

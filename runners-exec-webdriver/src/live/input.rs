@@ -20,8 +20,9 @@ use std::{
 };
 use tokio::sync::Mutex;
 
-/// How long a page may take to do what it was told. One that shows a dialog meanwhile does not answer.
-const INPUT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a page may take to do what it was told, and to be connected to before. One that shows a dialog
+/// meanwhile does not answer. Runners give an input ten seconds, and have no more to say of it than that.
+const INPUT_TIMEOUT: Duration = Duration::from_secs(8);
 /// How long a page may take to refuse an address. It is on its way then.
 const NAVIGATION_TIMEOUT: Duration = Duration::from_secs(1);
 /// The buttons of a mouse as the DOM counts them, and the bit of each in `MouseEvent.buttons`.

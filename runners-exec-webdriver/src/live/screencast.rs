@@ -23,6 +23,7 @@ use runners_core::{
 };
 use serde_json::{Value, json};
 use std::{pin::pin, sync::Arc, time::Duration};
+use tokio::sync::watch;
 
 /// How long it may take to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
@@ -72,6 +73,8 @@ struct Screencast<'c> {
     wish: FrameWish,
     on: Option<On>,
     pace: Pace,
+    /// When a person did something last.
+    acted: watch::Receiver<Option<BootTime>>,
     /// Since when the browser is told to send nothing.
     stopped: Option<BootTime>,
     /// The picture that was shown last.
@@ -94,13 +97,13 @@ struct On {
 }
 
 /// A picture that was asked for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
     Nothing,
     /// For the size of the page, by the number of the command.
     Size(u64),
-    /// For the picture.
-    Picture(u64),
+    /// For the picture, and when.
+    Picture(u64, Timestamp),
 }
 
 impl<'c> Screencast<'c> {
@@ -113,6 +116,7 @@ impl<'c> Screencast<'c> {
             wish: FrameWish::default(),
             on: None,
             pace: Pace::new(REST, PER_SECOND_MAX),
+            acted: chromium.acted(),
             stopped: None,
             last: Bytes::new(),
         }
@@ -130,7 +134,9 @@ impl<'c> Screencast<'c> {
             };
             let heard = {
                 let (sleep, changed) = (pin!(sleep), pin!(stage.changed()));
-                match select(pin!(self.wire.next()), select(sleep, changed)).await {
+                // Who does something need not wait until the browser has rested.
+                let acted = pin!(self.acted.changed());
+                match select(pin!(self.wire.next()), select(sleep, select(changed, acted))).await {
                     Either::Left((said, _)) => Some(said?),
                     Either::Right(_) => None,
                 }
@@ -206,7 +212,8 @@ impl<'c> Screencast<'c> {
         on.due = Some(now + ASKED_TIMEOUT);
         on.asked = if on.viewport.is_some() {
             let params = json!({ "format": "jpeg", "quality": self.wish.quality, "optimizeForSpeed": true });
-            Asked::Picture(self.wire.send(&on.session, "Page.captureScreenshot", params).await?)
+            let asked = self.clock.wall();
+            Asked::Picture(self.wire.send(&on.session, "Page.captureScreenshot", params).await?, asked)
         } else {
             Asked::Size(self.wire.send(&on.session, "Page.getLayoutMetrics", json!({})).await?)
         };
@@ -273,12 +280,14 @@ impl<'c> Screencast<'c> {
             on.asked = Asked::Nothing;
             on.viewport = whole(&size["clientWidth"]).zip(whole(&size["clientHeight"]));
             on.due = Some(if on.viewport.is_some() { now } else { now + SILENT_FOR });
-        } else if on.asked == Asked::Picture(id) {
+        } else if let Asked::Picture(asked, at) = on.asked
+            && asked == id
+        {
             on.asked = Asked::Nothing;
             let picture = said.result["data"].as_str().and_then(|data| STANDARD.decode(data).ok());
             if let (Some(bytes), Some(viewport)) = (picture, on.viewport) {
                 on.due = on.is_hidden.then(|| now + HIDDEN_EVERY);
-                stage.show(Frame::new(self.clock.wall(), FrameFormat::Jpeg, viewport, bytes.into()));
+                stage.show(Frame::new(at, FrameFormat::Jpeg, viewport, bytes.into()));
             } else {
                 on.due = Some(now + HIDDEN_EVERY);
             }
@@ -287,7 +296,7 @@ impl<'c> Screencast<'c> {
 
     /// When a browser that was told to stop is told to go on.
     fn goes_on(&self, stopped: BootTime) -> BootTime {
-        stopped + self.pace.rest_at(self.clock.boot(), self.chromium.acted(), self.wish.per_second_max)
+        stopped + self.pace.rest_at(self.clock.boot(), *self.acted.borrow(), self.wish.per_second_max)
     }
 }
 

@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// How long a page may take to say what it is. A page that does not has no picture either.
-const SIGHT_TIMEOUT: Duration = Duration::from_secs(3);
+const SIGHT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one picture, or the source of a page, may take.
 const EVIDENCE_TIMEOUT: Duration = Duration::from_secs(10);
 const PICTURE_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -23,7 +23,7 @@ use std::{
 use tokio::sync::Notify;
 
 /// How long a browser may take to say that it will hold pages.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(3);
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a driver is kept from pages that load.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most dialogs that are known at once; there is one for a page.

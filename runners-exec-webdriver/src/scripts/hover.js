@@ -6,14 +6,17 @@
 const WATCHED_MAX = 4000;
 /** How often it is looked what is to be seen, in milliseconds. */
 const SIGHT_MILLIS = 200;
-/** How long after the pointer went somewhere things appear because of it, in milliseconds. */
-const APPEARS_WITHIN = 600;
+/**
+ * How often it is looked, once the pointer went somewhere, for things that appear because of it: at once, and for
+ * 600 milliseconds after. A page that is busy looks late, so that no time says when.
+ */
+const LOOKS_MAX = 4;
 /** How long what appears is because of what was done otherwise, in milliseconds. */
 const DEED_MILLIS = 700;
 /** How deep menus open in each other. */
 const MENUS_MAX = 6;
 
-/** Where the pointer is: an element, since when, whether it was looked since, and whether it was told. */
+/** Where the pointer is: an element, how often it was looked since, and whether it was told. */
 let pointing = null;
 let deedAt = -Infinity;
 /** What was to be seen at the last look. */
@@ -24,8 +27,9 @@ const revealedBy = new WeakMap();
 on('mouseover', (_, element) => {
   const at = meant(element);
   if (pointing?.at === at) return;
-  pointing = { at, since: performance.now(), isLooked: false, told: false };
-  setTimeout(lookAround);
+  const now = pointing = { at, looks: 0, told: false };
+  // Where it has gone on from meanwhile, nothing is looked at.
+  setTimeout(() => { if (pointing === now) lookAround(); });
 });
 for (const type of ['mousedown', 'mouseup', 'keydown', 'input']) on(type, () => { deedAt = performance.now(); });
 addEventListener('load', () => { deedAt = performance.now(); }, { once: true });
@@ -38,9 +42,8 @@ function lookAround() {
   const at = performance.now();
   const now = new Set(watched().filter(isShown));
   const isByPointer = pointing && inSight && document.readyState === 'complete'
-    && (!pointing.isLooked || at - pointing.since <= APPEARS_WITHIN) && at - deedAt > DEED_MILLIS;
-  // A page that is busy looks late.
-  if (pointing) pointing.isLooked = true;
+    && pointing.looks < LOOKS_MAX && at - deedAt > DEED_MILLIS;
+  if (pointing) pointing.looks += 1;
   for (const element of now) if (isByPointer && !inSight.has(element)) revealedBy.set(element, pointing);
   for (const element of inSight ?? []) if (!now.has(element)) revealedBy.delete(element);
   inSight = now;

@@ -1,6 +1,6 @@
 //! Checks over pages: what a page does for them, how it fails, and how they travel as jobs.
 
-use crate::stage::{SHORT_MILLIS, Site, Stage, driver_options};
+use crate::stage::{REPLAYS_MAX, SHORT_MILLIS, Site, Stage, driver_options};
 use runners_core::{CheckError, CheckResult, CheckState, Checks, Conclusion, RunCheck};
 use runners_exec_webdriver::{CheckFleet, Driver, Page, PageError, UploadedFile, expect};
 use serde::{Deserialize, Serialize};
@@ -27,11 +27,20 @@ const SHOP: &str = "<h1>Shop</h1><form onsubmit='event.preventDefault(); done()'
 
 const SHORT: Duration = Duration::from_millis(SHORT_MILLIS);
 
-fn message(result: Result<(), PageError>) -> String {
-    match result.unwrap_err() {
-        PageError::Failed { message } => message,
-        other => panic!("{other:?}"),
+/// Why it failed. On a busy machine a page may not be looked at even once within a short limit; then it is tried
+/// again.
+async fn message(tried: impl AsyncFn() -> Result<(), PageError>) -> String {
+    let mut told = String::new();
+    for _ in 0..REPLAYS_MAX {
+        told = match tried().await.unwrap_err() {
+            PageError::Failed { message } => message,
+            other => panic!("{other:?}"),
+        };
+        if !told.contains("the page did not answer") {
+            break;
+        }
     }
+    told
 }
 
 #[tokio::test]
@@ -95,9 +104,9 @@ async fn one_of_several_is_dragged_dropped_and_given_files() {
     let log: Vec<String> = page.evaluate("return log", &()).await.unwrap();
     assert_eq!(log, ["take 1", "drop 0", "a.txt"]);
     let short = page.with_timeout(SHORT);
-    let told = message(short.locator("li").nth(2).click().await);
+    let told = message(async || short.locator("li").nth(2).click().await).await;
     assert!(told.contains("no element matches li >> nth/2"), "{told}");
-    let told = message(items.nth(0).drag_to(&short.locator("#none")).await);
+    let told = message(async || items.nth(0).drag_to(&short.locator("#none")).await).await;
     assert!(told.contains("drop on #none: no element matches #none"), "{told}");
     page.close().await;
     stage.driver.stop().await;
@@ -136,9 +145,9 @@ async fn a_frame_is_acted_on_as_a_page_is_and_so_are_frames_in_it() {
     expect(&page.locator("h1")).to_have_text("Around").await.unwrap();
 
     let short = page.with_timeout(SHORT);
-    let told = message(short.frame("#none").locator("#go").click().await);
+    let told = message(async || short.frame("#none").locator("#go").click().await).await;
     assert!(told.contains("no element matches #none, for 1500 ms"), "{told}");
-    let told = message(short.frame("h1").locator("#go").click().await);
+    let told = message(async || short.frame("h1").locator("#go").click().await).await;
     assert!(told.contains("h1 is no frame"), "{told}");
     page.close().await;
     stage.driver.stop().await;
@@ -150,28 +159,28 @@ async fn a_failure_says_what_was_there_instead_and_what_is_like_it() {
     let url = stage.page(SHOP);
     let page = Page::new(stage.session).with_timeout(SHORT);
     page.with_timeout(Page::TIMEOUT).goto(&url).await.unwrap();
-    let missed = message(page.locator("#sumbit").click().await);
+    let missed = message(async || page.locator("#sumbit").click().await).await;
     let begins = format!(
         "click #sumbit: no element matches #sumbit, for 1500 ms; nearest are \"#submit\"; \
          the page is \"Test page\" at {url} and has \"Shop\", \"Name\","
     );
     assert!(missed.starts_with(&begins), "{missed}");
-    let missed = message(page.by_role("button", "Order").click().await);
+    let missed = message(async || page.by_role("button", "Order").click().await).await;
     assert!(missed.contains("nearest are \"Order now\""), "{missed}");
-    let missed = message(page.by_test_id("ordr").click().await);
+    let missed = message(async || page.by_test_id("ordr").click().await).await;
     assert!(missed.contains("nearest are \"order\""), "{missed}");
-    let wrong = message(expect(&page.locator("h1")).to_have_text("Cart").await);
+    let wrong = message(async || expect(&page.locator("h1")).to_have_text("Cart").await).await;
     assert!(wrong.starts_with("expected of h1: wanted \"Cart\", and it is \"Shop\", for 1500 ms"), "{wrong}");
-    let wrong = message(expect(&page).to_have_title("Cart").await);
+    let wrong = message(async || expect(&page).to_have_title("Cart").await).await;
     assert!(
         wrong.starts_with("expected of the title of the page: wanted \"Cart\", and it is \"Test page\""),
         "{wrong}"
     );
-    let wrong = message(page.locator("#colour").select("g").await);
+    let wrong = message(async || page.locator("#colour").select("g").await).await;
     assert!(wrong.contains("it has \"r\", \"b\""), "{wrong}");
-    let broken = message(page.locator("[[").click().await);
+    let broken = message(async || page.locator("[[").click().await).await;
     assert!(broken.contains("no valid selector"), "{broken}");
-    let broken = message(page.locator("aria/[colour=\"x\"]").click().await);
+    let broken = message(async || page.locator("aria/[colour=\"x\"]").click().await).await;
     assert!(broken.contains("unknown attribute"), "{broken}");
     page.close().await;
     stage.driver.stop().await;
@@ -190,8 +199,16 @@ async fn an_element_is_acted_on_once_it_is_visible_and_enabled() {
     page.locator("#late").click().await.unwrap();
     expect(&page.locator("#late")).to_have_text("clicked").await.unwrap();
     let page = page.with_timeout(SHORT);
-    assert!(message(page.locator("#never").click().await).contains("#never is disabled, for 1500 ms"));
-    assert!(message(page.locator("#unseen").click().await).contains("#unseen is not visible, for 1500 ms"));
+    assert!(
+        message(async || page.locator("#never").click().await)
+            .await
+            .contains("#never is disabled, for 1500 ms")
+    );
+    assert!(
+        message(async || page.locator("#unseen").click().await)
+            .await
+            .contains("#unseen is not visible, for 1500 ms")
+    );
     page.close().await;
     stage.driver.stop().await;
 }
@@ -211,7 +228,7 @@ fn shop() -> String {
 async fn greets(page: Page, wanted: Greeting) -> Result<String, CheckError> {
     page.goto(&wanted.url).await?;
     page.screenshot("there.png").await?;
-    expect(&page.locator("h1")).within(SHORT).to_have_text(&wanted.heading).await?;
+    expect(&page.locator("h1")).within(Duration::from_secs(5)).to_have_text(&wanted.heading).await?;
     Ok(page.title().await?)
 }
 

@@ -23,16 +23,16 @@ fn click(selector: &str) -> Value {
     json!({ "type": "click", "selectors": [selector], "offsetX": 3, "offsetY": 3 })
 }
 
-/// A step that fails, in a moment.
-fn missing() -> Value {
-    json!({ "type": "hover", "selectors": ["#none"], "timeout": SHORT_MILLIS })
+/// A step that fails, after so long.
+fn missing(millis: u64) -> Value {
+    json!({ "type": "hover", "selectors": ["#none"], "timeout": millis })
 }
 
 /// What flows may meet, how each ends, and what is said of it.
 fn trials(site: &Site) -> Vec<(Value, Conclusion, &'static str)> {
     let page = |path: &str, body: &str| go(&site.serve(path, body));
     let at = |path: &str| format!("{}{path}", site.origin);
-    let briefly = |url: &str| json!({ "type": "navigate", "url": url, "timeout": SHORT_MILLIS, "assertedEvents": [{ "type": "navigation" }] });
+    let briefly = |url: &str| json!({ "type": "navigate", "url": url, "timeout": 5_000, "assertedEvents": [{ "type": "navigation" }] });
     let huge =
         page("/huge", "<script>document.body.append(new Comment('x'.repeat(100 * 1024 * 1024)))</script>");
     let hangs = page("/hangs", "<button id=it onclick='setTimeout(() => { for (;;); })'>X</button>");
@@ -43,9 +43,9 @@ fn trials(site: &Site) -> Vec<(Value, Conclusion, &'static str)> {
         (json!([go("chrome://crash/")]), Conclusion::Errored, "the browser was lost during step 1"),
         (json!([briefly(&at("/silent"))]), failed, "there is no answer from"),
         (json!([go(&at("/redirect"))]), failed, "ERR_TOO_MANY_REDIRECTS"),
-        (json!([hangs, click("#it"), missing()]), failed, "for 1500 ms"),
+        (json!([hangs, click("#it"), missing(SHORT_MILLIS)]), failed, "for 1500 ms"),
         (json!([alerts, click("#it"), { "type": "scroll" }]), failed, "a dialog is open: \"Out of stock\""),
-        (json!([huge, missing()]), failed, "no element matches #none"),
+        (json!([huge, missing(10_000)]), failed, "no element matches #none"),
         (json!([saves, click("#it"), click("#here")]), passed, ""),
         (json!([briefly(&at("/download"))]), failed, "there is no answer from"),
         (json!([page("/good", "<button id=it>Go</button>"), click("#it")]), passed, ""),

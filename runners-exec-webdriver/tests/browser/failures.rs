@@ -1,6 +1,6 @@
 //! What is left of a flow that failed, and what prevents a verdict.
 
-use crate::stage::{SHORT_MILLIS, Stage};
+use crate::stage::{SHORT_MILLIS, Stage, flow};
 use async_trait::async_trait;
 use runners_core::{Egress, Verdict};
 use runners_exec_webdriver::{
@@ -13,15 +13,22 @@ const SHOP: &str = "<h1>Shop</h1><button>Add to cart</button><a href='/cart'>Car
     <label>Name <input value='secret'></label>";
 
 fn click(selectors: Value) -> Value {
-    json!({ "type": "click", "selectors": selectors, "offsetX": 1, "offsetY": 1, "timeout": SHORT_MILLIS })
+    json!({ "type": "click", "selectors": selectors, "offsetX": 1, "offsetY": 1 })
+}
+
+/// One that is to fail.
+fn vain_click(selectors: Value) -> Value {
+    let mut step = click(selectors);
+    step["timeout"] = json!(SHORT_MILLIS);
+    step
 }
 
 #[tokio::test]
 async fn a_failed_step_says_in_one_line_what_was_there_instead() {
     let Some(stage) = Stage::open().await else { return };
     let url = stage.page(SHOP);
-    let steps = json!([{ "type": "navigate", "url": url }, click(json!([["aria/Pay"], ["#pay"]])), { "type": "close" }]);
-    let (result, evidence) = stage.replay(steps).await.unwrap();
+    let steps = json!([{ "type": "navigate", "url": url }, vain_click(json!([["aria/Pay"], ["#pay"]])), { "type": "close" }]);
+    let (result, evidence) = stage.failing(flow(steps)).await;
     assert_eq!(result.verdict, Verdict::Failed);
     let failed = result.failure().unwrap();
     assert_eq!(
@@ -77,10 +84,11 @@ async fn what_keeps_an_element_from_being_clicked_is_said() {
         ),
     ] {
         let url = stage.page(body);
-        let reason = stage.fails(json!([{ "type": "navigate", "url": url }, click(json!(["#it"]))])).await;
+        let reason =
+            stage.fails(json!([{ "type": "navigate", "url": url }, vain_click(json!(["#it"]))])).await;
         assert!(reason.contains(why), "{reason}");
     }
-    let reason = stage.fails(json!([click(json!(["#[broken"]))])).await;
+    let reason = stage.fails(json!([vain_click(json!(["#[broken"]))])).await;
     assert!(reason.contains("#[broken is no valid selector;"), "at once: {reason}");
     stage.close().await;
 }

@@ -1,13 +1,15 @@
 //! Films that are begun while a job runs.
 
 use crate::stage::{Stage, flow};
-use runners_core::{Conclusion, ControlPlane, Followed, MemoryStore};
+use runners_core::{Conclusion, ControlPlane, Followed, MemoryStore, SystemClock, sleep};
 use runners_exec_webdriver::{FlowExecutor, StartCapture, StopCapture};
 use serde_json::json;
 use std::time::Duration;
 
 /// How long a signal may take on a machine that is as busy as it may be.
 const SIGNAL_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often it is looked whether there is a film.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 #[tokio::test]
 async fn a_signal_films_a_flow_that_runs() {
@@ -21,7 +23,7 @@ async fn a_signal_films_a_flow_that_runs() {
         setInterval(() => fetch('/go').then(told => window.go = told.ok), 50)</script>";
     let steps = json!([
         { "type": "navigate", "url": site.serve("/page", waiting) },
-        { "type": "waitForExpression", "expression": "window.go === true", "timeout": 30_000 },
+        { "type": "waitForExpression", "expression": "window.go === true", "timeout": 30_000, "retries": 3 },
     ]);
     let job = client.submit(&flow(steps)).await.unwrap();
     {
@@ -35,6 +37,15 @@ async fn a_signal_films_a_flow_that_runs() {
     client.signal(job.id(), &StartCapture {}, SIGNAL_TIMEOUT).await.unwrap();
     client.signal(job.id(), &StopCapture {}, SIGNAL_TIMEOUT).await.unwrap();
     client.signal(job.id(), &StartCapture {}, SIGNAL_TIMEOUT).await.unwrap();
+    // It is there once there is enough for a part.
+    loop {
+        let view = job.inspect().await.unwrap();
+        let is_filmed = view.artifacts.iter().any(|artifact| &*artifact.name == "film/index.json");
+        if is_filmed || view.conclusion().is_some() {
+            break;
+        }
+        sleep(&SystemClock::default(), LOOK_EVERY).await;
+    }
     site.serve("/go", "go");
     let view = job.wait().await.unwrap();
     assert_eq!(view.conclusion(), Some(Conclusion::Passed));

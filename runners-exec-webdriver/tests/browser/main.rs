@@ -31,6 +31,7 @@ mod life;
 mod live;
 #[cfg(target_os = "linux")]
 mod lost;
+mod pace;
 mod pages;
 mod places;
 mod probe;

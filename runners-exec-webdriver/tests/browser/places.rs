@@ -1,7 +1,6 @@
 //! Where steps happen: child frames, frames of another process, popups, and the way back.
 
-use crate::stage::{SHORT_MILLIS, Stage};
-use runners_core::Verdict;
+use crate::stage::{SHORT_MILLIS, Stage, flow};
 use serde_json::{Value, json};
 
 /// Scrolled, padded, and with a button that is only reached by scrolling both.
@@ -175,8 +174,7 @@ async fn a_target_that_does_not_come_is_named_with_what_is_there() {
     let url = stage.page(&frame("/inner"));
     let wanted = format!("{}/popup", stage.site.origin);
     let step = click(json!({ "target": wanted, "timeout": SHORT_MILLIS }));
-    let (result, evidence) = stage.replay(json!([{ "type": "navigate", "url": url }, step])).await.unwrap();
-    assert_eq!(result.verdict, Verdict::Failed);
+    let (result, evidence) = stage.failing(flow(json!([{ "type": "navigate", "url": url }, step]))).await;
     let reason = result.failure().unwrap().reason.clone().unwrap();
     assert!(
         reason.contains(&format!("no page and no frame is at {wanted}; there is {url}, for")),

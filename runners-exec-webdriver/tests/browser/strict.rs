@@ -1,10 +1,19 @@
 //! Mode `strict`: what the reference replayer lets pass in silence.
 
-use crate::stage::{SHORT_MILLIS, Stage};
+use crate::stage::{LIMIT_MILLIS, SHORT_MILLIS, Stage};
 use serde_json::{Value, json};
 
+/// How long a step has that is to fail by where it has led.
+const LED_MILLIS: u64 = 5_000;
+
 fn click(selector: &str) -> Value {
-    json!({ "type": "click", "selectors": [selector], "offsetX": 3, "offsetY": 3, "timeout": SHORT_MILLIS })
+    json!({ "type": "click", "selectors": [selector], "offsetX": 3, "offsetY": 3, "timeout": LIMIT_MILLIS })
+}
+
+/// The same with another limit, for steps that are to fail.
+fn within(mut step: Value, millis: u64) -> Value {
+    step["timeout"] = json!(millis);
+    step
 }
 
 #[tokio::test]
@@ -14,7 +23,8 @@ async fn an_overlay_that_swallows_a_click_is_named() {
         "<button id=it onclick='log.push(1)'>Go</button>
         <div id=cookies class='banner wide' style='position:fixed;inset:0'></div>",
     );
-    let reason = stage.fails_strictly(json!([{ "type": "navigate", "url": url }, click("#it")])).await;
+    let covered = within(click("#it"), SHORT_MILLIS);
+    let reason = stage.fails_strictly(json!([{ "type": "navigate", "url": url }, covered])).await;
     let why = "step 2 (click #it): #it is covered by <div id=\"cookies\" class=\"banner wide\">, for 1500 ms";
     assert!(reason.starts_with(why), "{reason}");
     assert_eq!(stage.js("return log").await, json!([]), "it was not clicked");
@@ -55,9 +65,10 @@ async fn an_overlay_of_a_frame_is_found_from_the_page_around_it() {
     let Some(stage) = Stage::open().await else { return };
     stage.site.serve("/inner", "<button id=it onclick='window.clicked = true'>Go</button>");
     let body = |over: &str| format!("<iframe src='/inner'></iframe>{over}");
-    let inside = json!({ "type": "click", "selectors": ["#it"], "offsetX": 3, "offsetY": 3, "frame": [0], "timeout": SHORT_MILLIS });
+    let inside = json!({ "type": "click", "selectors": ["#it"], "offsetX": 3, "offsetY": 3, "frame": [0], "timeout": LIMIT_MILLIS });
+    let covered = within(inside.clone(), SHORT_MILLIS);
     let url = stage.page(&body("<p id=over style='position:fixed;inset:0;margin:0'></p>"));
-    let reason = stage.fails_strictly(json!([{ "type": "navigate", "url": url }, inside])).await;
+    let reason = stage.fails_strictly(json!([{ "type": "navigate", "url": url }, covered])).await;
     assert!(reason.contains("the frame is covered by <p id=\"over\">"), "{reason}");
     let url = stage.page(&body(""));
     stage.passes_strictly(json!([{ "type": "navigate", "url": url }, inside])).await;
@@ -78,12 +89,14 @@ async fn an_asserted_address_and_title_are_compared() {
     let to = json!({ "type": "navigate", "url": url });
     stage.passes_strictly(json!([to, asserting(&next, "Late")])).await;
     stage.passes_strictly(json!([to, asserting("", "")])).await;
-    let reason = stage.fails_strictly(json!([to, asserting(&url, "")])).await;
+    let step = within(asserting(&url, ""), LED_MILLIS);
+    let reason = stage.fails_strictly(json!([to, step])).await;
     assert!(
         reason.contains(&format!("the page should have the address {url:?} and has {next:?}, for")),
         "{reason}"
     );
-    let reason = stage.fails_strictly(json!([to, asserting(&next, "Early")])).await;
+    let step = within(asserting(&next, "Early"), LED_MILLIS);
+    let reason = stage.fails_strictly(json!([to, step])).await;
     assert!(reason.contains("the page should have the title \"Early\" and has \"Late\""), "{reason}");
     stage.passes(json!([to, asserting("http://elsewhere/", "Early")])).await;
     stage.close().await;
@@ -97,7 +110,7 @@ async fn an_element_that_is_waited_for_has_to_be_seen() {
         <p id=none></p><p id=away style='display:none'>x</p>",
     );
     let wait = |selector: &str, more: Value| {
-        let mut step = json!({ "type": "waitForElement", "selectors": [selector], "timeout": SHORT_MILLIS });
+        let mut step = json!({ "type": "waitForElement", "selectors": [selector], "timeout": LIMIT_MILLIS });
         step.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         step
     };
@@ -124,7 +137,7 @@ async fn an_element_that_is_waited_for_has_to_be_seen() {
         ),
         (wait(".b", json!({ "visible": false })), "waited for >= 1 of .b not to be seen: 1 found"),
     ] {
-        let reason = stage.fails_strictly(json!([step])).await;
+        let reason = stage.fails_strictly(json!([within(step, SHORT_MILLIS)])).await;
         assert!(reason.contains(why), "{reason}");
     }
     stage.close().await;

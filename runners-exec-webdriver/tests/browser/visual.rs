@@ -1,6 +1,6 @@
 //! Pages that are compared with how they looked before.
 
-use crate::stage::{Stage, flow};
+use crate::stage::{LIMIT_MILLIS, Stage, flow};
 use bytes::Bytes;
 use runners_core::Verdict;
 use runners_exec_webdriver::{
@@ -36,8 +36,18 @@ async fn compared(stage: &Stage, baselines: &Path, mode: BaselineMode, flow: Bro
     result
 }
 
+/// A look that is to find what it looks for.
 fn look(url: &str, parameters: Value) -> BrowserFlow {
-    let look = json!({ "type": "customStep", "name": "runners.assertScreenshot", "parameters": parameters, "timeout": 6_000 });
+    look_for(url, parameters, LIMIT_MILLIS)
+}
+
+/// A look that is to find something else. A picture is taken and compared within its limit.
+fn vain_look(url: &str, parameters: Value) -> BrowserFlow {
+    look_for(url, parameters, 6_000)
+}
+
+fn look_for(url: &str, parameters: Value, millis: u64) -> BrowserFlow {
+    let look = json!({ "type": "customStep", "name": "runners.assertScreenshot", "parameters": parameters, "timeout": millis });
     flow(json!([{ "type": "navigate", "url": url }, look]))
 }
 
@@ -52,7 +62,7 @@ async fn a_missing_baseline_is_told_then_kept_then_compared() {
     let directory = tempfile::tempdir().unwrap();
     let (root, cart) = (directory.path(), json!({ "name": "cart" }));
     let url = stage.page("<h1>Cart</h1><p id=price>10</p>");
-    let missing = compared(&stage, root, BaselineMode::Compare, look(&url, cart.clone())).await;
+    let missing = compared(&stage, root, BaselineMode::Compare, vain_look(&url, cart.clone())).await;
     let reason = missing.failure().unwrap().reason.clone().unwrap();
     assert!(reason.contains("there is no baseline a-test/cart-chrome"), "{reason}");
     assert!(missing.steps[1].artifacts.contains(&"screenshots/cart.png".to_owned()), "{missing:?}");
@@ -65,7 +75,7 @@ async fn a_missing_baseline_is_told_then_kept_then_compared() {
     assert_eq!(same.verdict, Verdict::Passed, "{:?}", same.failure());
 
     let other = stage.page("<h1>Cart</h1><p id=price>99</p>");
-    let differs = compared(&stage, root, BaselineMode::Compare, look(&other, cart.clone())).await;
+    let differs = compared(&stage, root, BaselineMode::Compare, vain_look(&other, cart.clone())).await;
     let reason = differs.failure().unwrap().reason.clone().unwrap();
     assert!(
         reason.contains("pixels (0.0") && reason.contains("differ from the baseline a-test/cart-"),
@@ -96,20 +106,17 @@ async fn masks_and_tolerance_let_differences_pass_and_a_late_page_is_waited_for(
     let url = stage.page("<h1>Cart</h1><p id=clock>10:30</p>");
     compared(&stage, root, BaselineMode::Update, look(&url, cart(json!({})))).await;
     let later = stage.page("<h1>Cart</h1><p id=clock>23:59</p>");
-    let verdict =
-        async |more| compared(&stage, root, BaselineMode::Compare, look(&later, cart(more))).await.verdict;
-    assert_eq!(verdict(json!({})).await, Verdict::Failed);
-    assert_eq!(verdict(json!({ "masks": [{ "selectors": ["#clock"] }] })).await, Verdict::Passed);
-    assert_eq!(verdict(json!({ "masks": [{ "selectors": ["h1"] }] })).await, Verdict::Failed);
-    assert_eq!(verdict(json!({ "tolerance": 0.01 })).await, Verdict::Passed);
-    assert_eq!(verdict(json!({ "threshold": 255 })).await, Verdict::Passed);
+    let verdict = async |flow| compared(&stage, root, BaselineMode::Compare, flow).await.verdict;
+    let masked = |selector: &str| cart(json!({ "masks": [{ "selectors": [selector] }] }));
+    assert_eq!(verdict(vain_look(&later, cart(json!({})))).await, Verdict::Failed);
+    assert_eq!(verdict(look(&later, masked("#clock"))).await, Verdict::Passed);
+    assert_eq!(verdict(vain_look(&later, masked("h1"))).await, Verdict::Failed);
+    assert_eq!(verdict(look(&later, cart(json!({ "tolerance": 0.01 })))).await, Verdict::Passed);
+    assert_eq!(verdict(look(&later, cart(json!({ "threshold": 255 })))).await, Verdict::Passed);
     let late = stage.page(
         "<h1>Cart</h1><p id=clock>--:--</p><script>setTimeout(() => clock.textContent = '10:30', 400)</script>",
     );
-    let mut flow = look(&late, cart(json!({}))).document().parse::<Value>().unwrap();
-    flow["steps"][1]["timeout"] = json!(15_000);
-    let flow = BrowserFlow::parse(&flow.to_string()).unwrap();
-    let result = compared(&stage, root, BaselineMode::Compare, flow).await;
+    let result = compared(&stage, root, BaselineMode::Compare, look(&late, cart(json!({})))).await;
     assert_eq!(result.verdict, Verdict::Passed, "{:?}", result.failure());
     stage.close().await;
 }
@@ -117,14 +124,14 @@ async fn masks_and_tolerance_let_differences_pass_and_a_late_page_is_waited_for(
 #[tokio::test]
 async fn a_flow_brings_its_baselines_along_and_leaves_those_that_are_new() {
     let Some(stage) = Stage::open().await else { return };
-    let cart = |url: &str| look(url, json!({ "name": "cart" }));
+    let cart = json!({ "name": "cart" });
     let url = stage.page("<h1>Cart</h1><p id=price>10</p>");
     // As the one who sends it does, through the document.
     let brings = |flow: BrowserFlow, pictures: &BTreeMap<String, Bytes>, mode| {
         let flow = flow.with_baselines(pictures, mode).unwrap();
         BrowserFlow::parse(flow.document()).unwrap()
     };
-    let updating = brings(cart(&url), &BTreeMap::new(), BaselineMode::Update);
+    let updating = brings(look(&url, cart.clone()), &BTreeMap::new(), BaselineMode::Update);
     let (result, evidence) = stage.replay_flow(updating).await.unwrap();
     assert_eq!(result.verdict, Verdict::Passed, "{:?}", result.failure());
     let path = result.steps[1].baseline.clone().unwrap();
@@ -133,11 +140,11 @@ async fn a_flow_brings_its_baselines_along_and_leaves_those_that_are_new() {
     assert_eq!(result.steps[1].artifacts, [seen.name]);
 
     let pictures = BTreeMap::from([(path, seen.bytes)]);
-    let same = brings(cart(&url), &pictures, BaselineMode::Compare);
+    let same = brings(look(&url, cart.clone()), &pictures, BaselineMode::Compare);
     let (result, _) = stage.replay_flow(same).await.unwrap();
     assert_eq!(result.verdict, Verdict::Passed, "{:?}", result.failure());
     let other = stage.page("<h1>Cart</h1><p id=price>99</p>");
-    let differs = brings(cart(&other), &pictures, BaselineMode::Compare);
+    let differs = brings(vain_look(&other, cart), &pictures, BaselineMode::Compare);
     let (result, _) = stage.replay_flow(differs).await.unwrap();
     let reason = result.failure().unwrap().reason.clone().unwrap();
     assert!(reason.contains("differ from the baseline a-test/cart-chrome"), "{reason}");
@@ -148,7 +155,7 @@ async fn a_flow_brings_its_baselines_along_and_leaves_those_that_are_new() {
 async fn without_baselines_a_comparison_says_so() {
     let Some(stage) = Stage::open().await else { return };
     let url = stage.page("<h1>Cart</h1>");
-    let (result, _) = stage.replay_flow(look(&url, json!({ "name": "cart" }))).await.unwrap();
+    let (result, _) = stage.replay_flow(vain_look(&url, json!({ "name": "cart" }))).await.unwrap();
     let reason = result.failure().unwrap().reason.clone().unwrap();
     assert!(reason.contains("no baselines were given"), "{reason}");
     stage.close().await;

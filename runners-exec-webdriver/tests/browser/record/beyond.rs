@@ -21,7 +21,9 @@ const PAGE: &str = "
 <script>
   const see = text => { localStorage.seen = `${localStorage.seen ?? ''}${text};`; };
   const at = id => document.getElementById(id);
-  at('tools').onmouseenter = () => setTimeout(() => at('tools').classList.add('open'), 50);
+  // The page is busy for a while then, and is looked at late.
+  const busy = millis => { const from = performance.now(); while (performance.now() < from + millis); };
+  at('tools').onmouseenter = () => setTimeout(() => { at('tools').classList.add('open'); busy(800); }, 50);
   at('tools').onmouseleave = () => at('tools').classList.remove('open');
   at('deep').onclick = () => see('hammer');
   at('sizes').onchange = e => { localStorage.sizes = Array.from(e.target.selectedOptions, one => one.value).join('+'); };
