@@ -7,8 +7,9 @@ use crate::{
 };
 use anyhow::{Result, bail};
 use std::{
+    collections::VecDeque,
     process::Command,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{Mutex, PoisonError},
     thread,
 };
 
@@ -62,10 +63,15 @@ fn published(workspace: &Workspace) -> impl Iterator<Item = &Package> {
 
 /// Checks in lanes side by side: a compiler that only checks one crate keeps one core busy.
 fn check(workspace: &Workspace, packages: &[&Package], of: fn(&[String]) -> Vec<Vec<&str>>) -> Result<()> {
-    let next = AtomicUsize::new(0);
+    let left = Mutex::new(packages.iter().collect::<VecDeque<_>>());
     let lanes = thread::available_parallelism().map_or(1, usize::from).min(LANES_MAX);
     let lane = &|number: usize| -> Result<()> {
-        while let Some(package) = packages.get(next.fetch_add(1, Ordering::Relaxed)) {
+        // From both ends: those that take longest are the first and the last.
+        let next = || {
+            let mut left = left.lock().unwrap_or_else(PoisonError::into_inner);
+            if number == 0 { left.pop_front() } else { left.pop_back() }
+        };
+        while let Some(package) = next() {
             for mixture in of(&package.features) {
                 process::run(&mut checking(workspace, number, &package.name, &mixture))?;
             }
