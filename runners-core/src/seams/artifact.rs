@@ -34,7 +34,12 @@ pub type ByteStream = BoxStream<'static, Result<Bytes, ArtifactSource>>;
 /// The cause of trouble with an artifact.
 pub type ArtifactSource = Box<dyn Error + Send + Sync>;
 
-/// Keeps bytes by digest. Every implementation passes [`artifact_suite!`](crate::artifact_suite).
+/// Keeps bytes by tenant and SHA-256. Every implementation passes [`artifact_suite!`](crate::artifact_suite).
+///
+/// Four methods are required. With `list` and `delete_unless_put` the control plane can also remove
+/// artifacts that no record names any more; with `grant_upload` and `take_upload` runners upload straight to
+/// the storage, with `grant_read` readers read from it; with `upload_offset`, `append` and `forget_upload` an
+/// upload that was cut goes on where it was.
 #[async_trait]
 pub trait ArtifactStore: Debug + Send + Sync + 'static {
     /// Stores `length` bytes, checking their digest while they pass. What is stored is durable
@@ -69,8 +74,7 @@ pub trait ArtifactStore: Debug + Send + Sync + 'static {
     /// Lists up to `limit` artifacts of a tenant whose digests come after `after`, in order. An
     /// artifact that is put or removed meanwhile may be listed or not.
     ///
-    /// What is never listed is never collected: a store that leaves this as it is keeps what
-    /// nothing names for ever.
+    /// The default lists nothing: artifacts that no record names are then kept for ever.
     ///
     /// # Errors
     /// [`ArtifactError::Unavailable`].
@@ -83,8 +87,8 @@ pub trait ArtifactStore: Debug + Send + Sync + 'static {
         Ok(Vec::new())
     }
 
-    /// Removes an artifact, unless it was put again since it was listed with this stamp. Whether it
-    /// was removed.
+    /// Removes an artifact, unless it was put again since it was listed with this stamp. Answers whether
+    /// it was removed; by default nothing is.
     ///
     /// # Errors
     /// [`ArtifactError::Unavailable`].
@@ -92,9 +96,8 @@ pub trait ArtifactStore: Debug + Send + Sync + 'static {
         Ok(false)
     }
 
-    /// Lets somebody else upload an artifact of `length` bytes to where it is kept. A store to which
-    /// nobody else can speak has no grants to give, and neither has one that leaves this as it is: the
-    /// bytes are then [put](Self::put).
+    /// Grants that somebody else uploads an artifact of `length` bytes straight to the storage. `None`,
+    /// which is the default, if that is not possible: the bytes are then [put](Self::put).
     ///
     /// # Errors
     /// [`ArtifactError::TooLarge`] or [`ArtifactError::Unavailable`].
@@ -106,8 +109,8 @@ pub trait ArtifactStore: Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Takes over what was uploaded under a grant, once it is known to have that length and digest. It
-    /// is an artifact from then on, as if it had been put; what fails the check leaves nothing.
+    /// Checks length and digest of what was uploaded under a grant, and makes an artifact of it, as if it
+    /// had been put. What fails the check leaves nothing.
     ///
     /// # Errors
     /// [`ArtifactError::Missing`] if nothing was uploaded, or it was taken over already;
@@ -124,9 +127,9 @@ pub trait ArtifactStore: Debug + Send + Sync + 'static {
         Err(ArtifactError::Missing(key.digest))
     }
 
-    /// Lets somebody else read an artifact from where it is kept, for [a moment](ReadGrant::EXPIRES_IN). A store
-    /// that nobody else is to read has no grants to give, and neither has one that leaves this as it is: the
-    /// bytes are then [read](Self::get) here. Whether the artifact is there is not looked at.
+    /// Grants that somebody else reads an artifact straight from the storage, for
+    /// [a moment](ReadGrant::EXPIRES_IN). `None`, which is the default, if that is not possible: the bytes are
+    /// then [read](Self::get) here. Whether there is such an artifact is not checked.
     ///
     /// # Errors
     /// [`ArtifactError::Unavailable`].
@@ -138,10 +141,9 @@ pub trait ArtifactStore: Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// How many bytes are here of an artifact of `length` whose upload in pieces was cut: whoever goes on
-    /// with it begins there; zero if nothing is. `None` where uploads are not taken in pieces, as in a store
-    /// that leaves this as it is, or while somebody else sends the next one: the bytes are then
-    /// [put](Self::put).
+    /// How many bytes of an artifact of `length` have arrived in pieces: the offset at which the upload goes
+    /// on, 0 if none has. `None`, which is the default, if uploads are not taken in pieces, or while somebody
+    /// else sends the next piece: the bytes are then [put](Self::put).
     ///
     /// # Errors
     /// [`ArtifactError::TooLarge`], [`ArtifactError::OverQuota`] or [`ArtifactError::Unavailable`].
@@ -149,17 +151,18 @@ pub trait ArtifactStore: Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Takes the next piece of an artifact of `length`, which begins at `offset`. How many bytes are here
-    /// then: with the last one the digest is checked, and it is an artifact as if it had been put. What
-    /// came of a piece whose stream fails is kept.
+    /// Takes the next piece of an artifact of `length`, which begins at `offset`, and answers how many bytes
+    /// have arrived in all. With the last one the digest is checked, and it is an artifact as if it had been
+    /// put. If the stream of a piece fails, the bytes that came before are kept.
     ///
     /// # Errors
-    /// [`ArtifactError::Offset`] if other pieces are here than those before `offset`;
-    /// [`ArtifactError::Mismatch`], after which none is; [`ArtifactError::TooLarge`] before the first byte is
-    /// read, [`ArtifactError::OverQuota`], [`ArtifactError::Full`] or [`ArtifactError::Unavailable`].
+    /// [`ArtifactError::Offset`] if the bytes that have arrived do not end at `offset`;
+    /// [`ArtifactError::Mismatch`] at the end, and all pieces are then removed; [`ArtifactError::TooLarge`] before
+    /// the first byte is read, [`ArtifactError::OverQuota`], [`ArtifactError::Full`] or
+    /// [`ArtifactError::Unavailable`].
     ///
     /// # Cancel safety
-    /// Dropping the future keeps what came, and leaves the artifact stored whole or not at all.
+    /// Dropping the future keeps the bytes that came, and leaves the artifact stored whole or not at all.
     async fn append(
         &self,
         _key: ArtifactKey,

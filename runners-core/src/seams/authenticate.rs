@@ -10,8 +10,8 @@ use std::{error::Error, fmt::Debug, sync::Arc, time::Duration};
 /// Tells for whom a token speaks. [`ControlPlane::authenticator`](crate::ControlPlane::authenticator)
 /// returns one over the control plane's own credentials; hosts with accounts write their own.
 ///
-/// A host's accounts can stand beside the control plane's own credentials: what the host does not
-/// know may be a runner's credential or a registration token.
+/// The accounts of a host can be used beside the control plane's own credentials: a token that the host
+/// does not know is passed on, since it may be a runner's credential or a registration token.
 ///
 /// ```
 /// use runners_core::{
@@ -60,9 +60,9 @@ pub trait Authenticate: Debug + Send + Sync + 'static {
     /// learns nothing more. [`AuthenticateError::Removed`] for that of a removed runner, for a while.
     async fn authenticate(&self, token: &str) -> Result<Principal, AuthenticateError>;
 
-    /// Waits until a token that was good is so no longer: what was begun with it, and is held back
-    /// or goes on, is ended then. For ever unless an implementation knows better; one that passes
-    /// tokens on to another passes this on too.
+    /// Completes when a token that was good is revoked or expires, so that calls which are held back or
+    /// streamed under it are ended. By default it never completes. An implementation that passes tokens on
+    /// to another one passes this on as well.
     ///
     /// # Cancel safety
     /// Dropping the future forgets the wait.

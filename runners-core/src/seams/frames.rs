@@ -37,11 +37,11 @@ pub trait FrameSource: Debug + Send + Sync + 'static {
 /// Pictures of a source, taken as long as this lives.
 #[async_trait]
 pub trait Frames: Debug + Send {
-    /// The newest picture that was not given yet; waits until there is one. Pictures between two calls are
-    /// skipped. `None` when the source is over.
+    /// Waits for a picture that was not given yet, and answers the newest one; older ones are skipped. `None`
+    /// when the source is over.
     ///
     /// # Errors
-    /// The source is stuck or broken. Whoever looks may open it again.
+    /// The source is stuck or broken. It may be opened again.
     ///
     /// # Cancel safety
     /// Dropping the future loses no picture.

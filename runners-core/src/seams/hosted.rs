@@ -1,6 +1,5 @@
-//! The seam of hosted execution: on which of the operator's pools a job runs whose environment leads
-//! there. That it may be refused, and granted in turn with those of other tenants, is left to the
-//! control plane.
+//! The seam of hosted execution: on which of the operator's pools the job of a tenant runs. Fairness
+//! between tenants is the control plane's.
 
 use crate::values::{fleet::pool::PoolView, id::PoolId, id::TenantId, job::JobSpec, preference::Fallback};
 use async_trait::async_trait;
@@ -8,9 +7,9 @@ use std::{error::Error, fmt::Debug, sync::Arc};
 
 /// Tells on which of the operator's pools hosted jobs run.
 ///
-/// A job is hosted if its environment leads to [`Route::Hosted`](crate::Route::Hosted). It stays a
-/// job of its tenant, and is executed by runners of the operator. Unless a host says otherwise, these
-/// are [`SharedPools`]; a host with plans, quotas or regions of its own writes another.
+/// A job is hosted if its environment leads to [`Route::Hosted`](crate::Route::Hosted): it stays a
+/// job of its tenant, and runners of the operator execute it. The default is [`SharedPools`]; a host with
+/// plans, quotas or regions of its own writes another implementation.
 ///
 /// ```
 /// use runners_core::{
@@ -48,7 +47,7 @@ pub trait HostedExecution: Debug + Send + Sync + 'static {
     /// [`HostedError`], by what the submitter does next.
     ///
     /// # Cancel safety
-    /// Dropping the future must have no effect that asking again does not have.
+    /// The future may be dropped and the call made again, so both together must have the effect of one.
     async fn pools(&self, job: HostedJob<'_>) -> Result<Vec<PoolId>, HostedError>;
 }
 

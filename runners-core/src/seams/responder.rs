@@ -15,8 +15,8 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc};
     note = "a responder is a type that implements `Responder<{C}>`, or a closure `|command: {C}| async move {{ … }}` whose future is `Send` and gives a `Result<_, Fault>`"
 )]
 pub trait Responder<C: Command>: Send + Sync + 'static {
-    /// Answers `command`. It is called once for each signal and start of the runner: a runner that
-    /// is started again before its answer was heard is sent the signal again.
+    /// Answers `command`. It is called once for each signal, but again after a restart of the runner if
+    /// its answer had not reached the control plane.
     ///
     /// # Errors
     /// A [`Fault`] when there is no answer.

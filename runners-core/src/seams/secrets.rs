@@ -15,9 +15,9 @@ pub type SecretCause = Box<dyn std::error::Error + Send + Sync>;
 /// Resolves the names of secrets, on the runner's side. The control plane sees names only.
 #[async_trait]
 pub trait SecretSource: Debug + Send + Sync + 'static {
-    /// Finds the secret called `name`, of [letters, digits, `-`, `_` and `.`](Secret::is_name), for
-    /// the job `spec`. Who asks is proven only where signatures are
-    /// [demanded](crate::RunnerBuilder::demand_signatures).
+    /// Finds the secret called `name`, which has [letters, digits, `-`, `_` and `.`](Secret::is_name) only,
+    /// for a job that was submitted as `spec`. What `spec` says is proven only where the runner
+    /// [demands signatures](crate::RunnerBuilder::demand_signatures).
     ///
     /// # Errors
     /// [`SecretError`], by what becomes of the attempt.
@@ -26,10 +26,10 @@ pub trait SecretSource: Debug + Send + Sync + 'static {
     /// Dropping the future has no effect. It is dropped when the attempt has to stop.
     async fn secret(&self, name: &str, spec: &JobSpec) -> Result<Secret, SecretError>;
 
-    /// Whether it looks at [`JobSpec::tenant`], and gives each tenant nothing but its own. `false`
-    /// unless said otherwise: a runner of a pool that several tenants share then does not ask it on
-    /// behalf of another tenant than the runner's own. In such a job the tenant is always given, as
-    /// the control plane tells it.
+    /// Whether it looks at [`JobSpec::tenant`], and gives each tenant only its own secrets. `false` by
+    /// default: a runner whose pool is shared with other tenants then asks it for jobs of the runner's own
+    /// tenant alone. Where it is `true`, `spec.tenant` is always given in jobs of other tenants, as the
+    /// control plane tells it.
     fn tells_tenants_apart(&self) -> bool {
         false
     }

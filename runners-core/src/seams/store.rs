@@ -24,16 +24,27 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream::BoxStream};
 use std::{error::Error, fmt::Debug, sync::Arc, time::Duration};
 
-/// Durable records, streams and counters behind compare-and-set.
+/// Keeps records, streams and counters durably, and changes them by compare-and-set.
+///
+/// * A **record** is opaque bytes under a [`Key`], with a version that grows by one with every put, and
+///   with up to one entry in each [`Index`], by which it is listed in order.
+/// * A **stream** is bytes that are appended at offsets, such as a log.
+/// * A **counter** is a number that is added to within bounds, such as how many jobs of a key run.
+///
+/// A store knows nothing of jobs or runners: it must only get the order, the comparison and the
+/// durability right. [`store_suite!`](crate::store_suite) tests an implementation against this contract, and
+/// [`MemoryStore`] is the shortest one.
 #[async_trait]
 pub trait Store: Debug + Send + Sync + 'static {
-    /// Reads records by key, answering in the order of the keys.
+    /// Reads records by key. The answer has one entry for each key, in their order: `None` if there is no
+    /// such record.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Broken`].
     async fn load(&self, keys: Vec<Key>) -> Result<Vec<Option<Stored>>, StoreError>;
 
-    /// Answers one of the three questions of [`Query`].
+    /// Answers a [`Query`] with the [`Page`] of the same kind: a range of an index, a part of a stream, or
+    /// counters.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Broken`].
@@ -41,25 +52,29 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Applies every write, or none; what it applied is durable when it returns.
     ///
-    /// All checks are made before any write. A key in `Put`, `Delete` or `Expect` appears once.
-    /// Adds to one counter are summed in order and checked one by one; an absent counter is 0.
-    /// At most [`Write::BATCH_MAX`] writes and [`Write::BATCH_BYTES_MAX`] bytes; what makes a
-    /// batch malformed is in [`Write::check_batch`]. An empty batch succeeds.
+    /// All checks are made before any write. A key stands in at most one `Put`, `Delete` or `Expect`.
+    /// Adds to one counter are carried out in order, and its bounds hold after each of them; an absent
+    /// counter is 0. A batch has at most [`Write::BATCH_MAX`] writes and [`Write::BATCH_BYTES_MAX`] bytes.
+    /// Call [`Write::check_batch`] first: it finds what makes a batch malformed. An empty batch succeeds.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] wins over [`StoreError::Exhausted`]; a malformed or oversized
-    /// batch is [`StoreError::Broken`].
+    /// As [`StoreError`] says. Where both apply, [`StoreError::Conflict`] is answered rather than
+    /// [`StoreError::Exhausted`]. A malformed or oversized batch is [`StoreError::Broken`].
     ///
     /// # Cancel safety
     /// Dropping the future leaves the batch applied as a whole or not at all.
     async fn commit(&self, writes: Vec<Write>) -> Result<Committed, StoreError>;
 
-    /// What others wrote. A store with one owner never says anything, which is the default.
+    /// Tells what other users of the same store write, from this call on, for as long as the stream is kept.
+    ///
+    /// A store that only one control plane can open has nothing to tell, which is the default. After a gap
+    /// the stream goes on with [`Hint::All`].
     fn watch(&self) -> BoxStream<'static, Hint> {
         futures::stream::pending().boxed()
     }
 
-    /// A wall clock that every user of this store shares, if it has one.
+    /// The wall clock that all users of this store share, such as that of a database server. `None`, which
+    /// is the default, if there is only the clock of each machine.
     fn clock(&self) -> Option<Arc<dyn Clock>> {
         None
     }
@@ -94,7 +109,7 @@ pub struct Stored {
     pub version: u64,
     /// The format of `body`, for the rules to know.
     pub format: u16,
-    /// Opaque bytes.
+    /// The bytes that were put.
     pub body: Bytes,
 }
 
@@ -117,11 +132,12 @@ pub enum Query {
         newest_first: bool,
         /// The largest number of rows to answer.
         limit: u32,
-        /// A hint that may be ignored: others' ranges may skip these rows for a while.
+        /// A request that a store may ignore: to leave these rows out of the ranges that other control
+        /// planes ask for, for a while, so that they do not compete for the same jobs.
         hide: Option<Hide>,
     },
-    /// Chunks of a stream: the last that begins at or before byte `from`, if it reaches beyond
-    /// it, then every one that begins later.
+    /// Chunks of a stream: the last one that begins at or before byte `from`, if it reaches beyond
+    /// `from`, and every one that begins later.
     Stream {
         /// The stream.
         stream: Key,
@@ -130,8 +146,8 @@ pub enum Query {
         /// Stop after the chunk that reaches this many bytes. One chunk is always answered.
         bytes_max: u32,
     },
-    /// Counters of one tenant and kind whose id begins as that of `prefix` does, in order. A
-    /// counter at 0 is as good as absent and is not answered.
+    /// Counters of the tenant and kind of `prefix` whose ids begin with its id, in order. A counter at 0
+    /// counts as absent, and is left out.
     Counters {
         /// Tenant, kind, and the start of the id.
         prefix: Key,
@@ -228,7 +244,8 @@ pub enum Write {
         /// The largest value it may have afterwards.
         max: Option<i64>,
     },
-    /// Appends to a stream. The first write of a (stream, offset) wins, so it can be repeated.
+    /// Appends to a stream. Where bytes were appended at this offset before, they stay and these are
+    /// dropped, so an append can be repeated.
     Append {
         /// The stream.
         stream: Key,
@@ -263,7 +280,7 @@ pub struct Committed {
     pub counters: Vec<i64>,
 }
 
-/// What changed, as another user of the same store may want to know. Derived from the writes.
+/// What another user of the same store has changed, as [`Store::watch`] tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "stores are written outside this crate and build it")]
 pub enum Hint {
@@ -271,7 +288,8 @@ pub enum Hint {
     Lane(Bytes),
     /// The first 16 bytes of an old or new key in [`Index::Owner`].
     Owner(Bytes),
-    /// A record or stream that was written, bodies excepted. A lane or owner hint goes before it.
+    /// A record or stream that was written, unless its [kind is a body](crate::Kind::is_body). The lane or
+    /// owner hint of the same write comes before it.
     Changed(Key),
     /// Anything may have changed: after a gap or a reconnect.
     All,

@@ -8,42 +8,43 @@ use std::{error::Error, fmt::Debug, sync::Arc, time::Duration};
 
 /// Carries a request to a control plane and its reply back.
 ///
-/// A value of it already speaks for somebody: [`ControlPlane::caller`](crate::ControlPlane::caller)
-/// returns one, an HTTP server makes one for each authenticated request. Every implementation
-/// passes [`transport_suite!`](crate::transport_suite).
+/// A transport is authenticated already: whatever it carries is asked in the name of one runner or one
+/// API user. [`ControlPlane::caller`](crate::ControlPlane::caller) returns one for a principal, in this process; a
+/// client over HTTP is another, made with a token. Every implementation passes
+/// [`transport_suite!`](crate::transport_suite).
 #[async_trait]
 pub trait Transport: Debug + Send + Sync + 'static {
     /// Carries `request` and waits for its reply, which may be held back for
     /// [`Request::park_for`].
     ///
     /// # Errors
-    /// On an error the request may or may not have been applied. Nothing is told apart by its
-    /// bytes: a sync states the whole truth, every other write carries its own key, so a repeat
-    /// is harmless.
+    /// As [`TransportError`] says. After an error the request may or may not have been applied. It can be
+    /// sent again without harm: a sync states all that a runner holds, and every other write carries a key
+    /// by which a repeat is known.
     ///
     /// # Cancel safety
-    /// Dropping the future is an error that nobody hears of.
+    /// Dropping the future leaves the request applied or not, as after an error.
     async fn call(&self, request: Request) -> Result<Reply, TransportError>;
 
-    /// Whether it tries again by itself after transient trouble, so that nobody around it does so
-    /// too. It does not, unless said otherwise; what wraps another says what that one does.
+    /// Whether it tries again by itself after transient trouble, so that its caller need not. `false` by
+    /// default; a transport that wraps another answers what that one does.
     fn retries(&self) -> bool {
         false
     }
 
-    /// The same for whoever showed this token, who is then named in the audit for what it changes.
-    /// Servers ask this of a caller of their control plane; there is none unless said otherwise, and the
-    /// transport is used as it is. Nothing of the token is kept.
+    /// The same transport, with changes noted in the audit under the credential that this token is. Servers
+    /// ask it of a [caller](crate::ControlPlane::caller) of their control plane; with `None`, which is the
+    /// default, they use the transport as it is. The token is not kept.
     fn made_with(&self, _token: &str) -> Option<Arc<dyn Transport>> {
         None
     }
 
-    /// Whether it speaks for a runner that holds a job of `tenant` at present, though it belongs to
-    /// another: for as long, it may read and put artifacts there. Servers ask this of a caller of
-    /// their control plane; nobody does unless said otherwise.
+    /// Whether it speaks for a runner of another tenant that holds a job of `tenant` at present (a
+    /// [hosted](crate::HostedExecution) one), and so may read and put artifacts of `tenant` meanwhile. Servers
+    /// ask it of a [caller](crate::ControlPlane::caller) of their control plane. `false` by default.
     ///
     /// # Errors
-    /// [`TransportError::Unreachable`] when it cannot be told now.
+    /// [`TransportError::Unreachable`] when that is not known now.
     async fn hosts(&self, _tenant: TenantId) -> Result<bool, TransportError> {
         Ok(false)
     }
@@ -90,7 +91,7 @@ pub enum TransportError {
     /// Upgrade one of the two: they have no protocol version in common.
     #[error("protocol version is not supported: {0}")]
     Unsupported(String),
-    /// Mend the request: the control plane does not take it.
+    /// Correct the request: the control plane does not take it.
     #[error("request is not accepted ({code}): {detail}")]
     Rejected {
         /// For machines. Stable.

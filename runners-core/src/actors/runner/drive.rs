@@ -224,7 +224,7 @@ async fn told(stops: &mut watch::Receiver<Option<Stop>>) -> Stop {
     }
 }
 
-/// Waits until the lease is lost, or untrusted for as long as the job allows (R6).
+/// Waits until the lease is lost, or untrusted for as long as the job allows.
 async fn untrusted(shared: &Arc<Shared>, order: &Order, lease: &SessionLease) -> Stop {
     let clock = &*shared.clock;
     loop {

@@ -292,7 +292,7 @@ impl Session {
         self.effects.extend(stops);
     }
 
-    /// Is over when nothing is held or untold, and either nothing more will come (R7) or the
+    /// Is over when nothing is held or untold, and either nothing more will come or the
     /// runner was stopped.
     fn settle(&mut self) {
         let idle = self.held.is_empty() && self.winding.is_empty();

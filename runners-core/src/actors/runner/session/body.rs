@@ -1,4 +1,4 @@
-//! What one request says (R2): the whole truth, within the limit of a body.
+//! What one request says: the whole truth, within the limit of a body.
 
 use super::{
     Effect, Session,

@@ -1,4 +1,4 @@
-//! What follows from a reply (R5), or from none (R4).
+//! What follows from a reply, or from none.
 
 use super::{Effect, ExitReason, HeldAttempt, LeaseView, Order, Sent, Session, Stop, StopReason};
 use crate::{

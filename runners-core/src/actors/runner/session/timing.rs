@@ -1,4 +1,4 @@
-//! When a session speaks (R3), and what it makes of silence (R4).
+//! When a session speaks, and what it makes of silence.
 
 use super::{Effect, ExitReason, Next, Session};
 use crate::{
@@ -38,7 +38,7 @@ impl Sent {
 }
 
 impl Session {
-    /// What to do next (R3).
+    /// What to do next.
     pub(in super::super) fn next(&self, now: BootTime) -> Next {
         let mut wake = self.calls.values().filter(|call| !call.given_up).map(Sent::deadline).min();
         let mut at = |time: BootTime| wake = Some(wake.map_or(time, |wake| wake.min(time)));
@@ -71,7 +71,7 @@ impl Session {
         Next::Wait(wake)
     }
 
-    /// Gives up calls that took too long (R4), and a stop that did.
+    /// Gives up calls that took too long, and a stop that did.
     pub(in super::super) fn overdue(&mut self, now: BootTime, chance: &dyn Fn() -> f64) {
         let late: Vec<u64> =
             self.calls.iter().filter(|(_, c)| c.deadline() <= now).map(|(s, _)| *s).collect();
@@ -92,7 +92,7 @@ impl Session {
         }
     }
 
-    /// Nothing is known of what the newest request did (R4).
+    /// Nothing is known of what the newest request did.
     pub(super) fn failed(
         &mut self,
         error: String,

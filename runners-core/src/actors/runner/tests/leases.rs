@@ -1,4 +1,4 @@
-//! Trust: when it lapses, and the lease that an attempt is given (R6).
+//! Trust: when it lapses, and the lease that an attempt is given.
 
 use super::*;
 use crate::{

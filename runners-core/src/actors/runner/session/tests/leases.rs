@@ -1,4 +1,4 @@
-//! Offers, trust, loss and cancellation (R5).
+//! Offers, trust, loss and cancellation.
 
 use super::*;
 use crate::values::sync::{CancelNotice, Held, Phase};

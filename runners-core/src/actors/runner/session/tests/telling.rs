@@ -1,4 +1,4 @@
-//! What a request says (R2): all of the truth, within a body.
+//! What a request says: all of the truth, within a body.
 
 use super::*;
 use crate::values::{

@@ -1,4 +1,4 @@
-//! When a runner speaks (R3), what it makes of errors and silence (R4), and how it ends (R5, R7).
+//! When a runner speaks, what it makes of errors and silence, and how it ends.
 
 use super::*;
 use crate::{
