@@ -13,20 +13,22 @@ use crate::{
 };
 use std::error::Error as StdError;
 
-/// What can go wrong for those who use the control plane, a runner or a client.
+/// What can go wrong for those who use the control plane, a runner or a client. Each variant says first
+/// what to do next.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Try again later: no answer came, however often it was tried.
     #[error("no answer from the control plane")]
     Unreachable(#[source] TransportError),
-    /// Mend the token, the versions or the request: the control plane takes none of these.
+    /// Correct the token, the version or the request, as the source says: the control plane does not take
+    /// it, and trying again does not help.
     #[error("control plane does not take the request")]
     Rejected(#[source] TransportError),
-    /// Mend the request, or ask somebody who may.
+    /// Correct the request, or ask somebody who has the right: see what is refused.
     #[error("refused: {0}")]
     Refused(Refused),
-    /// Mend the call: an argument is malformed or over its limit.
+    /// Correct the call: an argument is malformed or over its limit.
     #[error("{field} {problem}")]
     Invalid {
         /// Which argument.
@@ -54,7 +56,7 @@ pub enum Error {
         /// Why.
         problem: &'static str,
     },
-    /// Compare the two programs: these bytes are not what the type says.
+    /// Compare the two programs' versions: these bytes are not of the type that this one expects.
     #[error("{what} is malformed")]
     Malformed {
         /// What was read or written.
@@ -72,19 +74,19 @@ pub enum Error {
     /// See what the runner says: it could not carry the signal out.
     #[error("runner answered with a fault")]
     SignalFault(#[source] Fault),
-    /// Try again, or mend what the artifact store says.
+    /// Try again, or correct what the source says.
     #[error("artifact was not stored or read")]
     Artifact(#[source] ArtifactError),
-    /// Mend the store, or try again: see its source.
+    /// Repair the store, or try again, as the source says.
     #[error("store cannot be used")]
     Store(#[source] StoreError),
-    /// Mend the spool.
+    /// Repair the spool, as the source says.
     #[error("spool cannot be used")]
     Spool(#[from] SpoolError),
     /// See why: the runner ended before it was asked to.
     #[error("runner ended: {0}")]
     Exited(ExitReason),
-    /// Mend the machine: it gives no thread or timer to run on.
+    /// Look at the machine's limits: it gives no thread or timer to run on.
     #[error("cannot start a thread to run on")]
     Thread(#[source] std::io::Error),
     /// Report it: the other side answered what does not fit the question.

@@ -109,9 +109,8 @@ impl ControlPlaneBuilder {
         self
     }
 
-    /// How long bytes in the artifact store may be there without anything that names them: whoever
-    /// puts them has that long to attach them. Six hours unless said otherwise, and never less than
-    /// a second.
+    /// How long an artifact that no record names is kept: whoever puts one has that long to attach it to a
+    /// job. Six hours unless said otherwise, and never less than a second.
     ///
     /// Only artifacts of a store that was [given](Self::artifacts) are removed.
     pub fn artifact_grace(mut self, grace: Duration) -> Self {
@@ -119,43 +118,42 @@ impl ControlPlaneBuilder {
         self
     }
 
-    /// How many bytes the artifacts of a tenant may have of which the
-    /// [operator](crate::Management::set_artifact_quota) has not said anything else. There is no such limit
-    /// unless it is said.
+    /// How many bytes the artifacts of each tenant may have in all, unless the operator has
+    /// [set another quota](crate::Management::set_artifact_quota) for it. Unlimited unless said otherwise.
     ///
-    /// What an upload announces is counted before a byte of it is taken; what does not fit is refused with
-    /// [`ArtifactError::OverQuota`](crate::ArtifactError::OverQuota), and its job ends as it would have
-    /// without it. Logs count too, and are never refused.
+    /// The announced length of an upload is counted before a byte of it is taken. An upload that does not fit
+    /// is refused with [`ArtifactError::OverQuota`](crate::ArtifactError::OverQuota), and its job ends as it would
+    /// have otherwise, with the artifact listed as missing. Logs count too, and are never refused.
     pub fn artifact_quota(mut self, bytes: u64) -> Self {
         self.artifact_quota = Some(bytes);
         self
     }
 
-    /// Calls webhooks with `sender`. Tenants can have none unless it is given.
+    /// Calls webhooks with `sender`. Without one, tenants can make no webhooks.
     pub fn webhooks(mut self, sender: impl WebhookSender) -> Self {
         self.webhooks = Some(Arc::new(sender));
         self
     }
 
-    /// Has `hosted` say on which of the operator's pools the jobs of other tenants run whose environment
-    /// leads to [`Route::Hosted`](crate::Route::Hosted). [`SharedPools`] unless said otherwise.
+    /// Lets `hosted` choose the operator's pools for jobs of tenants whose environment leads to
+    /// [`Route::Hosted`](crate::Route::Hosted). [`SharedPools`] unless said otherwise.
     pub fn hosted_execution(mut self, hosted: impl HostedExecution) -> Self {
         self.hosted = Arc::new(hosted);
         self
     }
 
-    /// How much of live views there is: whether the relay is on, and its limits. [`LiveOptions::default`] unless
-    /// said otherwise.
+    /// Whether there are live views, and their limits. [`LiveOptions::default`] unless said otherwise.
     pub fn live(mut self, options: LiveOptions) -> Self {
         self.live = options;
         self
     }
 
-    /// Has others on the same store find live views here: it says that it is reached at `address`, and reaches those
-    /// that have said so by `neighbours`. Whatever serves the address gives connections to [`LiveHub::pass`]. Without
-    /// it, whoever looks has to come to the control plane that the runner connects to.
+    /// Joins the live views of several control planes on one store, so that a viewer and a runner find each
+    /// other whichever of them each connects to. This one tells the others to reach it at `address`, and reaches
+    /// them by `neighbours`. Whatever serves `address` gives the connections of the others to [`LiveHub::pass`].
+    /// Without it, a viewer has to come to the control plane that the runner connects to.
     ///
-    /// An address that the others do not reach costs each of them a few seconds before a look.
+    /// If the others cannot reach `address`, each look there waits a few seconds in vain first.
     ///
     /// [`LiveHub::pass`]: crate::live::LiveHub::pass
     pub fn neighbours(mut self, address: impl Into<String>, neighbours: impl Neighbours) -> Self {
@@ -163,15 +161,15 @@ impl ControlPlaneBuilder {
         self
     }
 
-    /// Has `reader` read the flows of libraries: what it refuses is not kept, and what it finds is
-    /// shown. Documents are taken as they are unless one is given.
+    /// Checks the documents of tenants' flow libraries with `reader`: one that it refuses is not kept, and the
+    /// outline that it answers is shown. Without a reader every document is kept as it is.
     pub fn flow_reader(mut self, reader: impl FlowReader) -> Self {
         self.flows = Some(Arc::new(reader));
         self
     }
 
-    /// Tells runners this image for container jobs that name none, in pools that have none. None unless
-    /// one is given: such jobs err then.
+    /// The image of container jobs that name none, in pools that have none. Unless one is given, such jobs
+    /// end with a fault.
     pub fn default_image(mut self, image: impl Into<String>) -> Self {
         self.default_image = Some(image.into().into());
         self
@@ -207,20 +205,19 @@ impl ControlPlaneBuilder {
         self
     }
 
-    /// Gives local runners and clients this artifact store, and keeps the logs of ended attempts
-    /// in it. It has to be the one that remote runners put into, and to last as long as the store. Give
-    /// others what [`ControlPlane::artifacts`] answers, not this one, so that what they put counts.
+    /// Keeps artifacts, and the logs of ended attempts, in this store. It has to last as long as the records
+    /// do. Serve remote runners with what [`ControlPlane::artifacts`] answers, not with this store itself, so
+    /// that what they put counts against quotas.
     ///
-    /// Unless one is given, local runners and clients share one in memory, and logs stay in the
-    /// store.
+    /// Unless one is given, local runners and clients share one in memory, and logs stay among the records.
     pub fn artifacts(mut self, artifacts: impl ArtifactStore) -> Self {
         self.artifacts = Some(Arc::new(artifacts));
         self
     }
 
-    /// How long a lease is good for without a word from its runner. Three minutes unless said
-    /// otherwise, at least one second: the shorter, the sooner lost work is tried again, and the
-    /// shorter an outage that running work survives.
+    /// How long a lease is good for without a word from its runner: the *term*. Three minutes unless said
+    /// otherwise, at least one second. With a shorter term lost work is tried again sooner, and running
+    /// work survives only shorter outages.
     pub fn term(mut self, term: Duration) -> Self {
         self.spans.term = term.max(Duration::from_secs(1));
         self
@@ -233,15 +230,16 @@ impl ControlPlaneBuilder {
         self
     }
 
-    /// How long an offer stands until it must be confirmed. Fifteen seconds unless said otherwise;
-    /// never more than two thirds of the term, for which the session that it is made to is good at
+    /// How long a runner has to confirm an offer before it goes to another. Fifteen seconds unless said
+    /// otherwise; never more than two thirds of the term, which is what the runner's session has left at
     /// least.
     pub fn start_within(mut self, start_within: Duration) -> Self {
         self.spans.start_within = start_within;
         self
     }
 
-    /// Over how long runners spread their reconnects. Two seconds unless said otherwise.
+    /// The span over which runners spread their reconnects, so that they do not all come back at once. Two
+    /// seconds unless said otherwise.
     pub fn spread(mut self, spread: Duration) -> Self {
         self.spans.spread = spread;
         self
@@ -261,8 +259,8 @@ impl ControlPlaneBuilder {
         self
     }
 
-    /// Makes sure of the tenant and the pool `default`, and begins to serve on the current tokio
-    /// runtime.
+    /// Makes the tenant and the pool `default` if they are not there, and begins to serve on the current
+    /// tokio runtime.
     ///
     /// # Errors
     /// [`Error::Store`] when the store cannot be used.

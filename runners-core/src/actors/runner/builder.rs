@@ -179,7 +179,8 @@ impl RunnerBuilder {
         self
     }
 
-    /// Where it keeps what is not recorded yet. In memory unless said otherwise.
+    /// Where it keeps results until the control plane has recorded them. In memory unless said otherwise: a
+    /// crash then loses them, and their jobs are tried again.
     pub fn spool(mut self, spool: Spool) -> Self {
         self.spool = spool;
         self
@@ -239,9 +240,9 @@ impl RunnerBuilder {
         self
     }
 
-    /// Gives a job that asks for a check by its name the [secrets](Self::secrets) too that `checks` says the
-    /// check needs: who asks need not know them, since the check is this runner's own. Whoever may submit to
-    /// it says which page such a check looks at.
+    /// Resolves, for a job that asks for a check by its name, also the [secrets](Self::secrets) that this check
+    /// needs according to `checks`: the submitter need not name them, since the check is this runner's own.
+    /// Mind that the submitter chooses the page that such a check looks at.
     #[cfg(feature = "checks")]
     pub fn check_secrets(mut self, checks: impl CheckCommands) -> Self {
         self.checks = Some(Arc::new(checks));
