@@ -55,20 +55,19 @@ use runners_core::Runner;
 use runners_exec_webdriver::Engine;
 use std::path::PathBuf;
 
-/// Run recorded browser flows on machines that only connect out.
+/// Run recorded browser flows, and other work, on machines that need no open port.
 #[derive(Debug, Parser)]
 #[command(
     name = "runners",
     version = crate::version::VERSION,
     max_term_width = 100,
     after_help = "Try it, all on this machine:
-  runners dev                               # control plane and a runner
+  runners flow record URL -o FLOW.json      # do it once in a browser, and every step is recorded
+  runners flow run FLOW.json                # replay it right here, without any server
+  runners dev                               # a server (control plane) and a runner in one process
   runners submit FLOW.json --wait           # in another terminal, same directory
 
-Without any server:
-  runners flow run FLOW.json
-
-A FLOW.json is what the Recorder panel of Chrome or Edge exports as JSON.
+The Recorder panel of Chrome or Edge exports a FLOW.json too.
 
 Exit codes: 0 passed, 1 failed, 2 could not run. RUST_LOG=info shows more of what happens."
 )]
@@ -83,7 +82,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Start a control plane and one runner in this process, to try things out.
+    /// Start a control plane and one runner in this process, and open the dashboard: to try things out.
     #[command(after_help = "Example:
   runners dev --slots 2
   runners submit checkout.json --wait       # in another terminal, same directory")]
@@ -98,11 +97,11 @@ pub(crate) enum Command {
   runners server --config runners.toml      # the same names: listen = \"127.0.0.1:7878\"
   runners server --print-config             # what counts, and where it comes from")]
     Server(ServerArgs),
-    /// Start a runner in the foreground. It only connects out.
+    /// Start a runner in the foreground. It needs no open port: it only connects out.
     ///
     /// The first start exchanges the registration token for a credential that is made here and never
     /// leaves this machine; later starts need no token. Ctrl-C or SIGTERM drains: nothing new is
-    /// taken, what runs is finished. A second one stops at once; what was running is tried elsewhere.
+    /// taken, what runs is finished. A second one stops at once; what was running is tried again elsewhere.
     #[command(after_help = "Examples:
   runners run -s https://runners.example.com --token-file registration-token --slots 4
   RUNNERS_TOKEN=rreg_… runners run -s https://runners.example.com --label eu --label chrome
@@ -113,9 +112,9 @@ enrolled, and stays in your shell's history: --token-file and RUNNERS_TOKEN are 
     Run(RunArgs),
     /// Start a runner in the background, and wait until it is connected.
     ///
-    /// It takes the flags of `runners run` and keeps them, but for the token, so that a later start
-    /// needs none; a flag that is given then goes before the one that was kept. What goes wrong is
-    /// said here, with exit code 2, and nothing is left running.
+    /// It takes the flags of `runners run` and remembers them, except for the token, so that a later
+    /// start needs none of them; a flag that is given then replaces the remembered one. If the runner does
+    /// not connect in time, the reason is printed, the exit code is 2, and nothing is left running.
     #[command(after_help = "Examples:
   RUNNERS_TOKEN=rreg_… runners start -s https://runners.example.com --slots 2
   runners start                             # as the last time
@@ -129,17 +128,17 @@ enrolled, and stays in your shell's history: --token-file and RUNNERS_TOKEN are 
     Restart(Box<StartArgs>),
     /// Exchange a registration token for a credential, and start nothing.
     ///
-    /// It takes the flags of `runners run` and keeps them, but for the token: `runners start` and
-    /// `runners service install` need none afterwards. Without a token it is asked for, if there is a
-    /// terminal.
+    /// It takes the flags of `runners run` and remembers them, except for the token: `runners start` and
+    /// `runners service install` need none of them afterwards. If no token is given, the terminal asks for
+    /// it.
     #[command(after_help = "Examples:
   runners register -s https://runners.example.com --slots 4 --label eu
   runners register -s https://runners.example.com --token-file registration-token && runners start")]
     Register(Box<RegisterArgs>),
-    /// Take the runner of this machine off the server's register, and forget its credential.
+    /// Deregister the runner of this machine from the server, and delete its credential.
     ///
-    /// One that runs is stopped before: what it runs is finished. What it has not been able to tell is
-    /// told first; where that fails nothing is forgotten, unless --force says so.
+    /// A runner in the background is stopped first, once it has finished its jobs. Results that the server
+    /// has not recorded yet are sent before; if that fails, nothing is deleted unless --force is given.
     #[command(after_help = "Examples:\n  runners logout\n  runners logout --now --force")]
     Logout(LogoutArgs),
     /// Have the system start the runner of this machine, by systemd or launchd.
@@ -148,18 +147,18 @@ enrolled, and stays in your shell's history: --token-file and RUNNERS_TOKEN are 
     /// Keep servers under names, with the credentials to call them with.
     #[command(subcommand)]
     Profile(ProfileCommand),
-    /// Tell how the runner in the background is.
+    /// Show whether the runner in the background runs and is connected, and what it does.
     ///
     /// Exit codes: 0 it is connected, 2 it is not at the moment, 3 it is not running.
     #[command(after_help = "Example:\n  runners status --json")]
     Status(StatusArgs),
-    /// Look at everything that a runner on this machine needs, and say what to do about the rest.
+    /// Check everything that a runner on this machine needs, and say how to get what is missing.
     #[command(after_help = "Example:\n  runners doctor -s https://runners.example.com")]
     Doctor(DoctorArgs),
     /// Print the log of the runner in the background.
     #[command(after_help = "Example:\n  runners log -f -n 20")]
     Log(LogArgs),
-    /// Submit recorded flows, and with --wait see them through.
+    /// Submit recorded flows to a server, and with --wait show their progress and results.
     ///
     /// All flows are validated before anything is sent. With --wait, progress is shown, then a table;
     /// screenshots, page sources and reports are written below --output: report.html for people, and
@@ -183,15 +182,15 @@ Paths are relative to report.json. What does not apply is left out. Later versio
 
 Exit codes: 0 all passed; 1 one failed or timed out; 2 one could not run, was cancelled or expired.")]
     Submit(SubmitArgs),
-    /// Validate recorded flows, or replay them right here.
+    /// Record, validate and convert flows, or replay them on this machine.
     #[command(subcommand)]
     Flow(FlowCommand),
-    /// Have programs run in containers, on runners that were started with --containers.
+    /// Run programs in containers, on runners that were started with --containers.
     #[command(subcommand)]
     Container(ContainerCommand),
     #[command(flatten)]
     Regions(RegionsCommand),
-    /// Make keys, so that runners execute what you signed and nothing else.
+    /// Make keys for signed jobs: runners can be told to execute only what you have signed.
     #[command(subcommand)]
     Key(KeyCommand),
     #[command(flatten)]
@@ -202,13 +201,13 @@ Exit codes: 0 all passed; 1 one failed or timed out; 2 one could not run, was ca
     /// List and fetch what a job has left.
     #[command(subcommand)]
     Artifacts(ArtifactsCommand),
-    /// Ask a runner for a sign of life.
+    /// Check that a runner is alive: it answers at once if it is online.
     Ping(PingArgs),
-    /// Show how a job is, and why.
+    /// Show the state of a job, and how it came to it.
     Job(JobArgs),
     /// Stop a job.
     Cancel(JobArgs),
-    /// Find out whether a fleet keeps its promises while it is harmed.
+    /// Test, by killing processes at random, that a fleet loses no job and runs none twice.
     ///
     /// Starts servers and nine runners as processes of their own and submits jobs all the time, while
     /// processes are killed, stopped (some for longer than a lease is good for) and cut off at random. Then
@@ -224,7 +223,7 @@ Exit codes: 0 all passed; 1 one failed or timed out; 2 one could not run, was ca
 Exit codes: 0 every promise was kept, 1 one was not, 2 it could not be found out. The same seed draws the
 same harm; what it meets depends on the machine.")]
     Chaos(ChaosArgs),
-    /// Print what a shell needs to complete these commands.
+    /// Print the script by which a shell completes these commands.
     #[command(after_help = "Example:\n  source <(runners completion bash)")]
     Completion(CompletionArgs),
     /// Write the manual pages, one for each command.
@@ -236,36 +235,37 @@ same harm; what it meets depends on the machine.")]
 pub(crate) enum FlowCommand {
     /// Replay flows in a browser on this machine, without any server.
     ///
-    /// Shows, writes and exits as `runners submit --wait` does; see there for report.json.
+    /// Progress, reports and exit codes are those of `runners submit --wait`; its help describes
+    /// report.json.
     #[command(after_help = "Examples:
   runners flow run checkout.json
   runners flow run flows/*.json --headed --steps")]
     Run(FlowRunArgs),
     /// Record a flow: do it once in a browser on this machine, or on a runner.
     ///
-    /// Every click, text, key and page becomes a step, printed as it is made and kept as it goes.
-    /// Ctrl-C, or closing the browser, ends it. What is typed where a password belongs is not kept:
-    /// the flow has a secret in its place.
+    /// Every click, text, key and page becomes a step, which is printed and saved at once. Ctrl-C, or
+    /// closing the browser, ends the recording. What is typed into a password field is not recorded: the
+    /// flow names a secret instead.
     ///
-    /// With --pool the browser is one of a runner: it is seen and driven on a page of the dashboard, whose
-    /// address is printed. Lines such as `undo` steer it from here; `help` shows them.
+    /// With --pool the browser is on a runner, and you see and drive it on a page of the dashboard, whose
+    /// address is printed. Commands such as `undo` can be typed here meanwhile; `help` lists them.
     #[command(after_help = "Examples:
   runners flow record https://shop.example/ -o checkout.json
   runners flow record https://shop.example/ -s https://runners.example.com --pool lab -o checkout.json
   runners flow record https://shop.example/ --engine firefox --viewport 1280x800")]
     Record(FlowRecordArgs),
-    /// Say everything that is wrong with flows, by JSON pointer. Starts no browser.
+    /// List everything that is wrong with flows, each with its place (a JSON pointer). Starts no browser.
     #[command(after_help = "Examples:
   runners flow validate flows/*.json
   runners flow validate checkout.json --param user=grace")]
     Validate(FlowValidateArgs),
-    /// Make flows of projects of Selenium IDE, one for each test.
+    /// Convert projects of Selenium IDE into flows, one for each test.
     ///
-    /// What cannot be carried over is told line by line; the flow has the rest.
+    /// Each command that cannot be converted is listed with its line; the flow has the rest.
     #[command(after_help = "Example:
   runners flow import shop.side --output flows")]
     Import(FlowImportArgs),
-    /// Write a flow as the Recorder panel of the browser opens it.
+    /// Convert a flow so that the Recorder panel of the browser can import it.
     #[command(after_help = "Example:
   runners flow export flows/checkout.json --output checkout.json")]
     Export(FlowExportArgs),
@@ -279,7 +279,7 @@ pub(crate) struct ServerArgs {
     pub(crate) host: HostArgs,
     #[command(flatten)]
     pub(crate) browser: BrowserArgs,
-    /// Print the settings that count, each with where it comes from, and start nothing.
+    /// Print the settings in effect, each with where it comes from, and start nothing.
     #[arg(long)]
     pub(crate) print_config: bool,
 }
@@ -291,7 +291,7 @@ pub(crate) struct DevArgs {
     /// How many flows the runner replays at once.
     #[arg(long, default_value_t = 1, env = "MAX_CONCURRENCY", value_parser = slots())]
     pub(crate) slots: u32,
-    /// Do not open the dashboard in a browser, as is done where somebody sits at this machine.
+    /// Do not open the dashboard in a browser.
     #[arg(long)]
     pub(crate) no_open: bool,
     #[command(flatten)]
@@ -303,7 +303,7 @@ pub(crate) struct FlowRunArgs {
     /// Flows, as the browser's Recorder panel exports them.
     #[arg(required = true, value_name = "FLOW.json")]
     pub(crate) flows: Vec<PathBuf>,
-    /// How closely the steps are looked at, whatever the flows say.
+    /// How strictly the steps are checked, whatever the flows say.
     #[arg(long)]
     pub(crate) mode: Option<FlowMode>,
     #[command(flatten)]
@@ -317,12 +317,12 @@ pub(crate) struct FlowRunArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// How closely the steps of a flow are looked at.
+/// How strictly the steps of a flow are checked.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum FlowMode {
-    /// As the reference replayer behaves.
+    /// As Chrome's own replayer does.
     Compat,
-    /// A click has to reach its element, a page has to be what was asserted.
+    /// Nothing may cover an element that is clicked, and a page must have the asserted URL and title.
     Strict,
 }
 
@@ -333,7 +333,7 @@ pub(crate) struct FlowValidateArgs {
     pub(crate) flows: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) parameters: ParameterArgs,
-    /// Look also for what this browser cannot do: chromium, firefox or webkit.
+    /// Also report steps that this browser cannot do: chromium, firefox or webkit.
     #[arg(long, value_name = "ENGINE", env = "RUNNERS_ENGINE")]
     pub(crate) engine: Option<Engine>,
     /// Print JSON instead of text.

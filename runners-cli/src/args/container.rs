@@ -10,12 +10,12 @@ use std::{path::PathBuf, time::Duration};
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Containers")]
 pub(crate) struct ContainerArgs {
-    /// Run container jobs too, by Docker. A browser is then not needed. podman answers the same calls, and
-    /// is not proven.
+    /// Run container jobs too, by Docker; the machine then needs no browser of its own. podman has the same
+    /// API, but no job has been run there yet.
     #[arg(long, env = "RUNNERS_CONTAINERS")]
     pub(crate) containers: bool,
-    /// Replay flows in a browser of this image, which is started in a container: it reaches what flows may
-    /// look at through this runner alone. For Chromium and its driver, and an engine of this machine.
+    /// Replay flows in a browser that is started in a container of this image (Chromium and its driver). The
+    /// browser reaches the network through this runner only. The container engine must be on this machine.
     #[arg(long, value_name = "IMAGE", env = "RUNNERS_BROWSER_IMAGE")]
     #[arg(conflicts_with_all = ["webdriver", "headed", "gpu"])]
     pub(crate) browser_image: Option<String>,
@@ -92,10 +92,11 @@ impl From<PullArg> for PullPolicy {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ContainerCommand {
-    /// Queue a container job, and with --wait see it through.
+    /// Queue a container job, and with --wait follow it to its end.
     ///
-    /// What it prints is its log, files of its output folder are its artifacts, and exit code 0 has passed.
-    /// With --wait its log is shown as it grows; Ctrl-C cancels it, a second one leaves it running and ends.
+    /// What the program prints is the job's log, files in its output folder are the job's artifacts, and exit
+    /// code 0 means passed. With --wait the log is shown as it grows; Ctrl-C cancels the job, and pressed again
+    /// leaves it running.
     #[command(after_help = "Examples:
   runners container submit --wait alpine:3 -- echo hello
   runners container submit --wait --file test_shop.py --junit junit.xml tests:4 \\
@@ -118,8 +119,8 @@ pub(crate) struct SubmitContainerArgs {
     /// A variable; may be repeated.
     #[arg(short, long = "env", value_name = "NAME=VALUE", value_parser = groups::parameter)]
     pub(crate) environment: Vec<(String, String)>,
-    /// A secret of the runner, as a variable of its name, or of another with NAME=VARIABLE, or as a file with
-    /// NAME=file:FILE; may be repeated.
+    /// A secret of the runner, which the program gets in the variable NAME; NAME=VARIABLE puts it into another
+    /// variable, NAME=file:FILE into a file; may be repeated.
     #[arg(long = "secret", value_name = "NAME[=AS]")]
     pub(crate) secrets: Vec<String>,
     /// A file to be put into the folder that RUNNERS_INPUT names; may be repeated.
@@ -128,15 +129,15 @@ pub(crate) struct SubmitContainerArgs {
     /// A parameter, in the JSON object of RUNNERS_PARAMETERS; may be repeated.
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = groups::parameter)]
     pub(crate) parameters: Vec<(String, String)>,
-    /// A folder of the runner's machine and where it goes, with :rw after it to be written to; may be
-    /// repeated.
+    /// A folder of the runner's machine, and where it is mounted in the container: read-only, or writable with
+    /// :rw; may be repeated.
     #[arg(long = "mount", value_name = "SOURCE:TARGET[:rw]")]
     pub(crate) mounts: Vec<String>,
     /// A network that the runner offers [default: none at all].
     #[arg(long, value_name = "NETWORK")]
     pub(crate) network: Option<String>,
-    /// Ask for a browser of the runner, or for that of this name, such as --browser=chromium: its address is
-    /// in RUNNERS_WEBDRIVER_URL.
+    /// Ask for a browser beside the container: any that the runner offers, or the one of this name, such as
+    /// --browser=chromium. Its WebDriver address is in RUNNERS_WEBDRIVER_URL.
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true)]
     pub(crate) browser: Option<Option<String>>,
     /// The most memory, such as 512m [default: 1g].
@@ -157,7 +158,7 @@ pub(crate) struct SubmitContainerArgs {
     /// A further folder that is empty and can be written to; may be repeated.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) writable: Vec<String>,
-    /// The numbers of user and group, such as 1000:1000 [default: nobody].
+    /// The numeric ids of user and group, such as 1000:1000 [default: nobody].
     #[arg(long, value_name = "NUMBERS")]
     pub(crate) user: Option<String>,
     /// Where it starts [default: the image's].
@@ -177,7 +178,7 @@ pub(crate) struct SubmitContainerArgs {
     /// The pool whose runners may take it.
     #[arg(long, default_value = "default")]
     pub(crate) pool: String,
-    /// The environment whose route tells where it goes, instead of a pool.
+    /// An environment of the server, which names the pool that it goes to, instead of --pool.
     #[arg(long, value_name = "NAME", conflicts_with = "pool")]
     pub(crate) environment_name: Option<String>,
     /// A label that the runner must have; may be repeated.

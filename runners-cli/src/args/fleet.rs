@@ -36,55 +36,55 @@ use std::ops::Deref;
 /// What may be asked of a fleet.
 #[derive(Debug, Subcommand)]
 pub(crate) enum FleetCommand {
-    /// List the runners, and how they are.
+    /// List the runners, with their state and load.
     #[command(after_help = "Examples:\n  runners list --pool lab\n  runners list --state offline")]
     List(Asked<ListRunnersArgs>),
-    /// Have a runner take nothing new and finish what it holds. It stays, and can be resumed.
+    /// Drain a runner: it takes no new jobs and finishes those it has. It stays, and can be resumed.
     ///
-    /// Without a name it is the one in the background on this machine, which needs no credential: it
-    /// drains until it is resumed or started anew. A runner that is named is drained by the server, also
+    /// Without a name, the runner in the background on this machine drains until it is resumed or
+    /// restarted; no credential is needed. A runner that is named is drained by the server, and stays so
     /// after a restart.
     #[command(after_help = "Examples:
   runners drain --note \"new disk\" --deadline 30m    # the one of this machine
   runners drain rack-7 --note \"new disk\" --within 30m")]
     Drain(Asked<DrainArgs>),
-    /// Have a runner that drains serve again.
+    /// Let a drained runner take jobs again.
     #[command(after_help = "Examples:\n  runners resume\n  runners resume rack-7")]
     Resume(Asked<ResumeArgs>),
-    /// Remove a runner: its credential is good for nothing afterwards.
+    /// Remove a runner from the server. Its credential is revoked.
     #[command(after_help = "Examples:\n  runners remove rack-7\n  runners remove rack-7 --force")]
     Remove(Asked<RemoveArgs>),
     /// Limit how many jobs a runner executes at once.
     #[command(after_help = "Examples:\n  runners slots rack-7 2\n  runners slots rack-7 own")]
     Slots(Asked<SlotsArgs>),
-    /// Call a runner something else.
+    /// Rename a runner.
     #[command(after_help = "Example:\n  runners rename rack-7 rack-8")]
     Rename(Asked<RenameArgs>),
-    /// Look at runners, and say what is wanted of them: everything in one place.
+    /// List, show, create, drain, resume, rename and remove runners: all such commands in one place.
     #[command(subcommand)]
     Runners(RunnersCommand),
     /// Make, list and delete pools.
     #[command(subcommand)]
     Pools(PoolsCommand),
-    /// Make, list and revoke tokens that admit runners.
+    /// Make, list and revoke registration tokens, with which runners join a pool.
     #[command(subcommand)]
     Tokens(TokensCommand),
-    /// Say where environments lead.
+    /// Set, list and delete environments: names that lead jobs to a pool.
     #[command(subcommand)]
     Environments(EnvironmentsCommand),
     /// Make and list tenants, as the operator.
     #[command(subcommand)]
     Tenants(TenantsCommand),
-    /// Show and say what is rolled out to which tenants, as the operator.
+    /// Show and set which features which tenants have, as the operator.
     #[command(subcommand)]
     Rollout(RolloutCommand),
     /// Make, list and revoke API credentials, which pipelines and people call the server with.
     #[command(subcommand)]
     Credentials(CredentialsCommand),
-    /// Make, list and delete webhooks, and see what they could not be told.
+    /// Make, list and delete webhooks, and list deliveries that failed.
     #[command(subcommand)]
     Webhooks(WebhooksCommand),
-    /// Show and say what is kept of what has ended, and for how long.
+    /// Show and set how long ended jobs, artifacts and events are kept.
     #[command(subcommand)]
     Retention(RetentionCommand),
     /// Keep flows on the server, with their versions, and run them from there.
@@ -93,13 +93,13 @@ pub(crate) enum FleetCommand {
     /// Look at jobs that were submitted together, and stop them.
     #[command(subcommand)]
     Runs(RunsCommand),
-    /// Tell who changed what on the server, newest first.
+    /// List who changed what on the server, newest first.
     #[command(after_help = "Examples:\n  runners audit\n  runners audit --limit 500 --json")]
     Audit(Asked<PageArgs>),
     /// Look at the queue: list, inspect, cancel, retry and explain jobs.
     #[command(subcommand)]
     Jobs(JobsCommand),
-    /// Tell why a job is where it is, and what would start it.
+    /// Explain why a job is not running: what keeps it from each pool and runner, and what would start it.
     #[command(after_help = "Example:\n  runners explain job_018f…")]
     Explain(Asked<OneJobArgs>),
     /// Send a command to a runner, or to the attempt of a job, and print what it answers.

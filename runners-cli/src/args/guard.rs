@@ -8,11 +8,11 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 /// How long a runner stays.
 #[derive(Debug, Args)]
 pub(crate) struct TenureArgs {
-    /// Take one job, deregister, and end: the credential is good for nothing afterwards. For machines
-    /// that are thrown away. There is one slot then.
+    /// Take one job, deregister, and end; the credential cannot be used again. For machines that are
+    /// thrown away. The runner has one slot.
     #[arg(long, conflicts_with = "slots")]
     pub(crate) single_use: bool,
-    /// End once there was nothing to do for this long, such as 10m or 1h.
+    /// End once there has been no job for this long, such as 10m or 1h.
     #[arg(long, value_name = "TIME", value_parser = super::groups::time)]
     pub(crate) idle_exit: Option<Duration>,
 }
@@ -20,14 +20,16 @@ pub(crate) struct TenureArgs {
 /// Whose jobs a runner executes, and which secrets it knows.
 #[derive(Debug, Args)]
 pub(crate) struct GuardArgs {
-    /// A public key whose signatures are believed, of `runners key generate`; may be repeated. It
-    /// speaks for the runner's own tenant, or for the one before the `=`.
+    /// A file with a public key of `runners key generate` whose signatures are accepted, for jobs of the
+    /// runner's own tenant or of the TENANT that is given; may be repeated.
     #[arg(long = "trust-key", value_name = "[TENANT=]FILE")]
     pub(crate) trust_keys: Vec<TrustKey>,
-    /// Execute only jobs that are signed by such a key, whoever runs the control plane.
+    /// Execute only jobs that are signed by a key of --trust-key, so that even the control plane cannot
+    /// make up or change one.
     #[arg(long, requires = "trust_keys")]
     pub(crate) demand_signatures: bool,
-    /// A pool or environment that signed jobs may be for; may be repeated [default: the runner's pool].
+    /// A pool or environment for which this runner accepts signed jobs; may be repeated [default: the
+    /// runner's pool].
     #[arg(long = "audience", value_name = "NAME")]
     pub(crate) audience: Vec<String>,
     /// A directory of secrets that flows may name, one in each file (mode 0600). Environment variables
@@ -39,10 +41,10 @@ pub(crate) struct GuardArgs {
 /// Who signs what is submitted.
 #[derive(Debug, Default, Args)]
 pub(crate) struct SignArgs {
-    /// Sign with this private key, of `runners key generate`.
+    /// Sign with this private key, made by `runners key generate`.
     #[arg(long, value_name = "FILE")]
     pub(crate) sign_key: Option<PathBuf>,
-    /// The tenant that is signed for: the one that the token speaks for [default: the first one].
+    /// The tenant to sign for, which has to be that of the API token [default: the tenant `default`].
     #[arg(long, value_name = "TENANT", requires = "sign_key")]
     pub(crate) tenant: Option<TenantId>,
     /// A pool or environment that the signature is for; may be repeated [default: the pool].
@@ -76,10 +78,9 @@ impl FromStr for TrustKey {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Draw a key pair: FILE is for who submits, FILE.pub for runners.
+    /// Make a key pair: FILE signs what you submit, FILE.pub goes to the runners.
     ///
-    /// Both are PEM, as openssl reads and writes them too. FILE can be read by you alone; nothing that
-    /// is there is replaced.
+    /// Both are PEM, as openssl reads and writes. Only you can read FILE. Existing files are not replaced.
     #[command(after_help = "Example:
   runners key generate release.key
   runners submit checkout.json --sign-key release.key

@@ -24,10 +24,10 @@ pub(crate) struct JobLogArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ArtifactsCommand {
-    /// List what a job has left.
+    /// List the artifacts of a job.
     #[command(after_help = "Example:\n  runners artifacts list job_018f…")]
     List(ListArtifactsArgs),
-    /// Fetch what a job has left into a directory: all of it, or what is named.
+    /// Download artifacts of a job into a directory: all of them, or those that are named.
     #[command(after_help = "Examples:
   runners artifacts get job_018f…
   runners artifacts get job_018f… network.har final.png -o evidence")]

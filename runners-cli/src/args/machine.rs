@@ -29,14 +29,14 @@ pub(crate) struct LogoutArgs {
     /// What it is called [default: as at the last `start` or `register`].
     #[arg(long, env = "RUNNER_NAME")]
     pub(crate) name: Option<String>,
-    /// Do not wait for what runs: it is tried elsewhere.
+    /// Do not wait for running jobs: they are tried again elsewhere.
     #[arg(long)]
     pub(crate) now: bool,
-    /// How long what runs may take to finish, and what is not recorded yet to be told.
+    /// How long running jobs may take to finish, and their results to be recorded by the server.
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = groups::time)]
     pub(crate) within: Duration,
-    /// Forget the identity even if the server cannot be told, or results could not be recorded there:
-    /// they are lost then.
+    /// Delete the credential even if the server cannot be reached, or has not recorded all results: these
+    /// are lost then.
     #[arg(long)]
     pub(crate) force: bool,
     /// Print JSON instead of text.
@@ -53,10 +53,11 @@ impl LogoutArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ServiceCommand {
-    /// Have the system start the runner, and again whenever it ends by mistake.
+    /// Install a service that starts the runner, and starts it again if it fails.
     ///
-    /// On Linux it writes a unit of systemd (Type=notify, hardened), on macOS a file of launchd, and
-    /// says which commands switch it on. The runner is the one of `runners register`: register first.
+    /// Writes a unit of systemd (Type=notify, hardened) on Linux or a property list of launchd on macOS, and
+    /// prints the commands that switch it on. The service starts the runner of `runners register`, so
+    /// register first.
     #[command(after_help = "Examples:
   runners register -s https://runners.example.com --token-file registration-token --slots 4
   runners service install                            # for you, while you are logged in
@@ -74,7 +75,7 @@ pub(crate) enum ServiceCommand {
 pub(crate) struct ServiceArgs {
     #[command(flatten)]
     pub(crate) home: HomeArgs,
-    /// For the whole machine, from its start on, instead of for you.
+    /// Install it for the whole machine, to start at boot, instead of for your own user.
     #[arg(long, requires = "user")]
     pub(crate) system: bool,
     /// The user that it runs as, who owns its --home.

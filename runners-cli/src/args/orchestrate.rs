@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 /// Verbs of requests over many regions, and of what they are set up with.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RegionsCommand {
-    /// Carry checks out in many regions at once, and see them through to one conclusion.
+    /// Run checks in many regions at once, and come to one conclusion.
     ///
     /// A region is a pool of the server, an HTTP endpoint of PLAYWRIGHT_RUNNERS or of the file of
     /// settings, or in mode local the process itself, whose checks are recorded flows. Shows progress by
@@ -23,7 +23,7 @@ request.json:
 
 Exit codes: 0 passed; 1 failed or timed out; 2 could not run, was cancelled, or errored.")]
     Orchestrate(Box<OrchestrateArgs>),
-    /// Carry checks out by their names: `orchestrate` without writing a request.
+    /// Run checks by their names: `orchestrate` without writing a request.
     ///
     /// Every check looks at every page from every region.
     #[command(after_help = "Examples:
@@ -31,7 +31,7 @@ Exit codes: 0 passed; 1 failed or timed out; 2 could not run, was cancelled, or 
   runners run-checks checkout search --url https://shop.example.com/ --region eu --region us \\
     --server https://runners.example.com")]
     RunChecks(Box<RunChecksArgs>),
-    /// Tell of the file of settings, runners.toml.
+    /// Show the settings of a server, or the schema of their file, runners.toml.
     #[command(subcommand)]
     Config(ConfigCommand),
 }
@@ -144,7 +144,7 @@ pub(crate) enum ConfigCommand {
   runners config schema > runners.schema.json
   # and as the first line of runners.toml: #:schema ./runners.schema.json")]
     Schema,
-    /// Print the settings that count, each with where it comes from.
+    /// Print the settings in effect, each with where it comes from.
     #[command(after_help = "Example:\n  runners config show --config runners.toml")]
     Show(Box<ShowConfigArgs>),
 }

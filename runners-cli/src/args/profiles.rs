@@ -7,8 +7,8 @@ use std::path::PathBuf;
 /// Which server is called.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ProfileArgs {
-    /// The server, and the credential, that were kept under this name by `runners profile add`; -s and
-    /// RUNNERS_SERVER go before the profile that is used otherwise.
+    /// Use the server and the credential that `runners profile add` kept under this name. Without it, -s
+    /// and RUNNERS_SERVER take precedence over the profile that `runners profile use` chose.
     #[arg(long, global = true, value_name = "NAME", env = "RUNNERS_PROFILE", help_heading = "Global")]
     pub(crate) profile: Option<String>,
 }
@@ -17,9 +17,9 @@ pub(crate) struct ProfileArgs {
 pub(crate) enum ProfileCommand {
     /// Keep a server under a name, with the API credential to call it with.
     ///
-    /// The credential is read from --token-file, from RUNNERS_API_TOKEN or from the terminal, and never
-    /// from the command line. It is kept in a file that only you can read. The server is asked once
-    /// whether it knows it.
+    /// The credential is read from --token-file, from RUNNERS_API_TOKEN or from the terminal, never from
+    /// the command line. It is kept in a file that only you can read. The server is asked once whether the
+    /// credential is good.
     #[command(after_help = "Examples:
   runners profile add lab -s https://runners.example.com --token-file api-token
   runners profile use lab

@@ -23,13 +23,12 @@ pub(crate) struct RunArgs {
     /// What the runner is called, for people [default: the name of this machine].
     #[arg(long, env = "RUNNER_NAME")]
     pub(crate) name: Option<String>,
-    /// The pool that it is to be in, by its id or name. The token decides that: this refuses the token
-    /// of another one.
+    /// The pool that the runner should join, by its id or name. The token decides which it joins: with
+    /// this, a token of another pool is refused.
     #[arg(long, value_name = "POOL", env = "RUNNER_POOL_ID")]
     pub(crate) pool: Option<String>,
-    /// A directory of recorded flows, each a check under the name of its file: whoever asks the pool for a
-    /// check gets it from this runner, also where the server has no such flow. The secrets that they name
-    /// are this runner's, as with --secrets.
+    /// A directory of recorded flows that this runner offers as checks, each under the name of its file, so
+    /// that the server need not have them. Secrets that they name are resolved here, as with --secrets.
     #[arg(long, value_name = "DIR")]
     pub(crate) flows: Option<PathBuf>,
     /// A label that flows may ask for; may be repeated.
@@ -39,12 +38,12 @@ pub(crate) struct RunArgs {
     /// it can read them.
     #[arg(long, value_name = "ADDRESS", value_parser = groups::metrics_address)]
     pub(crate) metrics_listen: Option<SocketAddr>,
-    /// Where the runner keeps its credential and results that are not recorded yet. One runner each
-    /// [default: below ~/.local/state/runners, by server and name].
+    /// Where the runner keeps its credential, and results until the server has recorded them. Two runners
+    /// cannot share one [default: below ~/.local/state/runners, by server and name].
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
-    /// How long what runs may take to finish once the runner was told to end (Ctrl-C, SIGTERM), before
-    /// it is stopped and tried elsewhere.
+    /// How long running jobs may take to finish once the runner was told to end (Ctrl-C, SIGTERM); after
+    /// that they are stopped and tried again elsewhere.
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = groups::time)]
     pub(crate) drain_within: Duration,
     #[command(flatten)]
@@ -91,8 +90,8 @@ pub(crate) struct StartArgs {
     /// How long it may take until the runner is connected.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = groups::time)]
     pub(crate) within: Duration,
-    /// Become the runner instead of starting it: for service managers and containers, which look after
-    /// it themselves.
+    /// Run in the foreground, in this very process: for service managers and containers, which restart it
+    /// by themselves.
     #[arg(long)]
     pub(crate) foreground: bool,
     /// The flags of the runner that were given, as they are kept.
@@ -104,10 +103,10 @@ pub(crate) struct StartArgs {
 pub(crate) struct StopArgs {
     #[command(flatten)]
     pub(crate) home: HomeArgs,
-    /// Do not wait for what runs: it is tried elsewhere.
+    /// Do not wait for running jobs: they are tried again elsewhere.
     #[arg(long)]
     pub(crate) now: bool,
-    /// How long what runs may take to finish, before it is stopped.
+    /// How long running jobs may take to finish before they are stopped.
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = groups::time)]
     pub(crate) within: Duration,
 }

@@ -35,7 +35,7 @@ pub(crate) struct QueueArgs {
     /// The pool whose runners may take them.
     #[arg(long, default_value = "default")]
     pub(crate) pool: String,
-    /// The environment whose route tells where they go, instead of a pool.
+    /// An environment of the server, which names the pool that they go to, instead of --pool.
     #[arg(long, value_name = "NAME", conflicts_with = "pool")]
     pub(crate) environment: Option<String>,
     /// A label that the runner must have; may be repeated.
@@ -44,14 +44,14 @@ pub(crate) struct QueueArgs {
     /// How long one attempt at a flow may take, such as 90s, 5m or 1h.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = groups::time)]
     pub(crate) timeout: Duration,
-    /// Have the runner keep more: the bodies of requests, what the screen showed, or a video of it; may be
-    /// repeated.
+    /// Have the runner keep more of each flow: the bodies of requests, pictures of the screen, or a video;
+    /// may be repeated.
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(crate) capture: Vec<Captured>,
-    /// A directory of pictures that pages are compared with, which go along with the flows.
+    /// A directory of pictures that pages are compared with; they are sent along with the flows.
     #[arg(long, value_name = "DIR")]
     pub(crate) baselines: Option<PathBuf>,
-    /// Keep the pictures that differ, or are new, in --baselines; with --wait.
+    /// Replace the pictures in --baselines that differ, and add new ones. Needs --wait.
     #[arg(long, requires_all = ["baselines", "wait"])]
     pub(crate) update_baselines: bool,
     #[command(flatten)]

@@ -16,19 +16,19 @@ pub(crate) enum TenantsCommand {
   runners tenants create acme --credential-file acme-token
   runners pools create lab --token-file acme-token")]
     Create(Asked<CreateTenantArgs>),
-    /// Call a tenant something else. Only the operator can.
+    /// Rename a tenant. Only the operator can.
     #[command(after_help = "Example:\n  runners tenants rename acme acme-corp")]
     Rename(Asked<RenameTenantArgs>),
-    /// Say how many bytes the artifacts of a tenant may have. What is kept already stays. Only the operator
-    /// can.
+    /// Limit how many bytes the artifacts of a tenant may have. Nothing that is kept already is removed. Only
+    /// the operator can.
     #[command(after_help = "Examples:
   runners tenants quota acme 50g
   runners tenants quota acme default")]
     Quota(Asked<QuotaArgs>),
-    /// Have a tenant's calls refused until it is reinstated. Only the operator can.
+    /// Suspend a tenant: its calls are refused until it is reinstated. Only the operator can.
     #[command(after_help = "Example:\n  runners tenants suspend acme")]
     Suspend(Asked<NamedArgs>),
-    /// Take the calls of a tenant again that was suspended. Only the operator can.
+    /// Reinstate a tenant that was suspended. Only the operator can.
     #[command(after_help = "Example:\n  runners tenants reinstate acme")]
     Reinstate(Asked<NamedArgs>),
 }
@@ -98,7 +98,7 @@ pub(crate) enum Switch {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CredentialsCommand {
-    /// List the API credentials. Their text is known to nobody any more.
+    /// List the API credentials. Their text cannot be shown again.
     #[command(after_help = "Example:\n  runners credentials list")]
     List(FleetArgs),
     /// Make an API credential.

@@ -59,17 +59,17 @@ pub(crate) struct CreatePoolArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokensCommand {
-    /// List the registration tokens of a pool. Their text is known to nobody any more.
+    /// List the registration tokens of a pool. Their text cannot be shown again.
     #[command(after_help = "Example:\n  runners tokens list default")]
     List(Asked<PoolArgs>),
-    /// Make a registration token, which admits runners to a pool.
+    /// Make a registration token, with which runners join a pool.
     ///
     /// Its text is shown once: on standard output, or in a file that only you can read.
     #[command(after_help = "Examples:
   runners tokens create default --file registration-token
   runners tokens create lab --uses 20 --expires-in 30d --name rack-7 --file lab-token")]
     Create(Asked<CreateTokenArgs>),
-    /// Revoke a registration token. Runners that it has admitted stay.
+    /// Revoke a registration token. Runners that have joined with it stay.
     #[command(after_help = "Example:\n  runners tokens revoke default token_018f…")]
     Revoke(Asked<RevokeTokenArgs>),
 }
@@ -113,8 +113,8 @@ pub(crate) enum EnvironmentsCommand {
     /// List the environments, and where they lead.
     #[command(after_help = "Example:\n  runners environments list")]
     List(FleetArgs),
-    /// Have an environment lead to a pool, or to the operator's runners. New jobs go there; those that
-    /// are queued already stay where they are.
+    /// Make or change an environment: it leads to a pool, or to the operator's runners. New jobs go there;
+    /// those that are queued already stay where they are.
     #[command(after_help = "Examples:
   runners environments set staging --pool lab
   runners environments set staging --hosted")]
@@ -126,7 +126,7 @@ pub(crate) enum EnvironmentsCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct SetEnvironmentArgs {
-    /// What jobs call it.
+    /// Its name, by which jobs ask for it.
     pub(crate) name: String,
     /// The pool that it leads to, by its id or name.
     #[arg(long, required_unless_present = "hosted", conflicts_with = "hosted")]

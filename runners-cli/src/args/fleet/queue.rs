@@ -12,16 +12,16 @@ pub(crate) enum JobsCommand {
   runners jobs list --state ready --pool lab
   runners jobs list --conclusion failed --limit 20 --json")]
     List(Asked<ListJobsArgs>),
-    /// Show how a job is, its attempts and what it left.
+    /// Show the state of a job, its attempts and its artifacts.
     #[command(after_help = "Example:\n  runners jobs inspect job_018f…")]
     Inspect(Asked<OneJobArgs>),
     /// Stop a job.
     #[command(after_help = "Example:\n  runners jobs cancel job_018f…")]
     Cancel(Asked<OneJobArgs>),
-    /// Queue a job that has ended once more, as a new one.
+    /// Queue an ended job again, as a new job.
     #[command(after_help = "Example:\n  runners jobs retry job_018f…")]
     Retry(Asked<OneJobArgs>),
-    /// Tell why a job is where it is, and what would start it.
+    /// Explain why a job is not running: what keeps it from each pool and runner, and what would start it.
     #[command(after_help = "Example:\n  runners jobs explain job_018f…")]
     Explain(Asked<OneJobArgs>),
 }
@@ -51,7 +51,7 @@ pub(crate) struct OneJobArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SignalArgs {
-    /// Who is asked: a job that runs (`job_…`), or a runner by its id or name.
+    /// To whom: a running job (`job_…`), or a runner by its id or name.
     pub(crate) to: String,
     /// The kind of command, such as runners.ping or runners.diagnostics.
     pub(crate) kind: String,

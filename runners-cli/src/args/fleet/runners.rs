@@ -6,10 +6,10 @@ use clap::{Args, ValueEnum};
 /// Which runners are listed.
 #[derive(Debug, Args)]
 pub(crate) struct ListRunnersArgs {
-    /// Those of this pool only, by its id or name.
+    /// Only those of this pool, by its id or name.
     #[arg(long)]
     pub(crate) pool: Option<String>,
-    /// Those that are so only.
+    /// Only those in this state.
     #[arg(long, value_enum)]
     pub(crate) state: Option<RunnerState>,
 }
@@ -63,7 +63,7 @@ pub(crate) struct DrainArgs {
     /// Why, for people.
     #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,
-    /// When what it still runs is taken from it and goes on elsewhere [default: never].
+    /// After how long jobs that it still runs are stopped and tried again elsewhere [default: never].
     #[arg(long, visible_alias = "deadline", value_name = "TIME")]
     pub(crate) within: Option<Span>,
 }
@@ -72,10 +72,10 @@ pub(crate) struct DrainArgs {
 pub(crate) struct RemoveArgs {
     /// The runner, by its id or name.
     pub(crate) runner: String,
-    /// Remove it at once: what it holds is tried elsewhere. It drains first unless this is given.
+    /// Remove it at once: its jobs are tried again elsewhere. Otherwise it drains first.
     #[arg(long)]
     pub(crate) force: bool,
-    /// How long it may drain before [default: 1h].
+    /// How long it may drain before it is removed [default: 1h].
     #[arg(long, value_name = "TIME", conflicts_with = "force")]
     pub(crate) within: Option<Span>,
 }

@@ -11,7 +11,7 @@ pub(crate) enum WebhooksCommand {
     /// List the webhooks.
     #[command(after_help = "Example:\n  runners webhooks list")]
     List(FleetArgs),
-    /// Make a webhook: what happens from now on is posted to its address.
+    /// Make a webhook: events from now on are posted to its address.
     ///
     /// The secret that every call is signed with is shown once: on standard output, or in a file that
     /// only you can read. A server calls public addresses only, unless it was started with
@@ -20,13 +20,13 @@ pub(crate) enum WebhooksCommand {
   runners webhooks create https://ci.example.com/runners --event concluded --event closed
   runners webhooks create https://ci.example.com/runners --file webhook-secret")]
     Create(Asked<CreateWebhookArgs>),
-    /// Delete a webhook, and what it has not been told.
+    /// Delete a webhook, and its deliveries that are still to be made.
     #[command(after_help = "Example:\n  runners webhooks delete webhook_018f…")]
     Delete(Asked<OneWebhookArgs>),
     /// Replace the secret of a webhook. Every call from now on is signed with the new one.
     #[command(after_help = "Example:\n  runners webhooks rotate-secret webhook_018f… --file webhook-secret")]
     RotateSecret(Asked<RotateSecretArgs>),
-    /// List what webhooks could not be told, or not yet, and why.
+    /// List deliveries that failed or are tried again, and why.
     #[command(after_help = "Examples:
   runners webhooks deliveries
   runners webhooks deliveries --given-up")]
@@ -88,11 +88,11 @@ pub(crate) struct RedeliverArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RetentionCommand {
-    /// Show what is kept of what has ended, and for how long.
+    /// Show how long ended jobs, artifacts and events are kept.
     #[command(after_help = "Example:\n  runners retention show")]
     Show(FleetArgs),
-    /// Say what is kept from now on. What is not said stays as it is; what is beyond it is removed
-    /// within minutes, and for good.
+    /// Set how long ended jobs, artifacts and events are kept. What is not given stays as it is. Whatever
+    /// is over a limit is removed within minutes, and for good.
     #[command(after_help = "Examples:
   runners retention set --jobs-for 7d --jobs-max 100000
   runners retention set --jobs-for forever --artifacts-for 30d")]
