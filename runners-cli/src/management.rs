@@ -230,7 +230,8 @@ fn one_of(what: &str, all: &[Named], name: &str) -> Result<String> {
 
 /// Takes an answer for what it should be.
 pub(crate) fn read<T: DeserializeOwned>(answer: Value) -> Result<T> {
-    serde_json::from_value(answer).context("the server answers in other words: is it of another version?")
+    serde_json::from_value(answer)
+        .context("the answer of the server cannot be read: is it of another version than this program?")
 }
 
 async fn bounded(mut response: reqwest::Response) -> Result<Vec<u8>> {

@@ -122,7 +122,7 @@ impl Settings {
 
     fn check(&self) -> Result<()> {
         if self.layer.tls_cert.is_some() != self.layer.tls_key.is_some() {
-            bail!("of --tls-cert and --tls-key there is one without the other: give both, or neither");
+            bail!("--tls-cert and --tls-key belong together: give both, or neither");
         }
         self.store()?;
         self.check_browsers()?;

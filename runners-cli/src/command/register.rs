@@ -34,9 +34,9 @@ pub(super) async fn execute(arguments: RegisterArgs) -> Result<Exit> {
         () = sleep(&clock, arguments.within) => {
             bail!("{} has not answered within {}", run.server, terminal::span(arguments.within))
         }
-        () = interrupts.next() => bail!("interrupted: nothing is registered that is known of here"),
+        () = interrupts.next() => bail!("interrupted before the server answered: register again"),
     };
-    settings.write(&home).context("it is registered, but how is not kept")?;
+    settings.write(&home).context("the runner is registered, but its settings could not be saved")?;
     let (runner, pool) = (identity.enrolled.runner, &identity.enrolled.pool_name);
     if arguments.run.json {
         terminal::print_json(&json!({

@@ -38,7 +38,9 @@ impl Settings {
                 ("direct-reads", layer.direct_reads.unwrap_or_default()),
             ];
             if let Some((name, _)) = given.iter().find(|(_, given)| *given) {
-                bail!("--{name} says more of a bucket, and there is none: give --artifacts s3://BUCKET too");
+                bail!(
+                    "--{name} is for artifacts in a bucket: give --artifacts s3://BUCKET too, or leave it out"
+                );
             }
             return match layer.artifacts.as_deref() {
                 Some(other) if other.contains("://") => {

@@ -45,7 +45,9 @@ impl Settings {
                 ("store-ca-file", layer.store_ca_file.is_some()),
             ];
             if let Some((name, _)) = given.iter().find(|(_, given)| *given) {
-                bail!("--{name} says more of --store, and there is none: give the URL of PostgreSQL too");
+                bail!(
+                    "--{name} is for a queue in PostgreSQL: give --store postgres://USER@HOST/DATABASE too, or leave it out"
+                );
             }
             return Ok(StoreSettings { settings: self, database: None });
         };

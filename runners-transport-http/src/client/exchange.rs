@@ -50,7 +50,7 @@ impl From<TransportError> for Failure {
 pub(super) enum Trouble {
     #[error("request {id} was not answered within {} s", within.as_secs())]
     Late { id: String, within: Duration },
-    #[error("request {id} was not carried through")]
+    #[error("request {id} could not be sent, or its answer not be read")]
     Broken { id: String, source: reqwest::Error },
     #[error("request {id} was answered {status} by something that is not a control plane")]
     Foreign { id: String, status: StatusCode },

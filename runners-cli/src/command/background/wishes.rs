@@ -75,7 +75,8 @@ async fn wish(
     signals::nudge(pid)?;
     let give_up_at = clock.boot() + HEARD_MAX;
     loop {
-        let record = Record::read(&home)?.context("what the runner tells of itself is gone")?;
+        let record =
+            Record::read(&home)?.context("the file in which the runner says how it is was removed")?;
         let heard = match (&record.paused, mode) {
             (None, Mode::Serve) => true,
             // A time that is over is no longer told.
@@ -89,7 +90,7 @@ async fn wish(
             return Ok(record);
         }
         if clock.boot() >= give_up_at || home.running()? != Some(pid) {
-            bail!("the runner has not heard: `runners log` tells how it is");
+            bail!("the runner does not react: `runners log` may say why");
         }
         sleep(&clock, LOOK_EVERY).await;
     }
