@@ -87,7 +87,7 @@ pub(crate) struct GivenSettings {
     #[arg(long, env = "RUNNERS_DIRECT_READS")]
     pub(crate) direct_reads: bool,
     /// Where to listen; port 0 takes a free one [default: 127.0.0.1:7878].
-    #[arg(long, value_name = "ADDRESS", env = "RUNNERS_LISTEN")]
+    #[arg(long, value_name = "ADDRESS", env = "RUNNERS_LISTEN", value_parser = listen_address)]
     pub(crate) listen: Option<SocketAddr>,
     /// Speak https with this certificate: a PEM file with the chain, the server's own first. It is
     /// read again when it changes.
@@ -305,6 +305,11 @@ pub(crate) struct OutputArgs {
     pub(crate) json: bool,
 }
 
+/// Reads an address with its port.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("{text:?} is not an address: write IP:PORT, such as 127.0.0.1:7878"))
+}
+
 /// Reads an address, or a port of this machine alone.
 pub(super) fn metrics_address(text: &str) -> Result<SocketAddr, String> {
     let port = text.parse().map(|port: u16| SocketAddr::from(([127, 0, 0, 1], port)));
@@ -341,6 +346,10 @@ mod tests {
 
     #[test]
     fn metrics_are_for_this_machine_unless_an_address_is_given() {
+        assert!(
+            listen_address("[::]:0").is_ok()
+                && listen_address("7878").unwrap_err().contains("127.0.0.1:7878")
+        );
         assert_eq!(metrics_address("9464"), Ok(SocketAddr::from(([127, 0, 0, 1], 9464))));
         assert_eq!(metrics_address("[::]:9464"), Ok("[::]:9464".parse().unwrap()));
         for bad in ["", "localhost", "65536", "127.0.0.1"] {
