@@ -153,17 +153,17 @@ pub(crate) struct Plane {
     pub(crate) measures: Measures,
     pub(crate) traces: Arc<dyn Traces>,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
-    /// The same, by what is counted of them.
+    /// The same store, with what is counted against quotas.
     pub(crate) counted: CountedArtifacts,
     pub(crate) spans: Spans,
     pub(crate) schedule: Mutex<Schedule>,
     pub(crate) sessions: Sessions,
     pub(crate) pools: Mutex<BTreeMap<(TenantId, String), PoolId>>,
-    /// Tenants that may ask for nothing and are granted nothing.
+    /// Suspended tenants: their calls are refused, and their jobs not granted.
     pub(crate) suspended: Mutex<BTreeSet<TenantId>>,
     /// What is rolled out, as this control plane was built.
     pub(crate) rollout_built: Rollout,
-    /// What is rolled out, with what the operator has said since.
+    /// What is rolled out now: the same, unless the operator has changed it.
     pub(crate) rollout: Mutex<Rollout>,
     pub(crate) hosting: Hosting,
     /// Reads the flows of libraries, if somebody can.
@@ -172,25 +172,25 @@ pub(crate) struct Plane {
     pub(crate) due: DueSignal,
     pub(crate) feed: Feed,
     pub(crate) webhooks: Webhooks,
-    /// Something waits for the upkeep.
+    /// Wakes the upkeep: there is something to do for it.
     pub(crate) upkeep: Notify,
-    /// Logs move into the artifact store: it is one that outlives this process.
+    /// Whether logs of ended attempts move into the artifact store, which has to outlive this process then.
     pub(crate) seals: bool,
-    /// What is kept of a tenant that has not said so itself.
+    /// How long things are kept for tenants that have not set it themselves.
     pub(crate) retention: Retention,
     pub(crate) unnamed: Unnamed,
     /// The image of container jobs that name none, in pools that have none.
     pub(crate) default_image: Option<Arc<str>>,
-    /// Others may have made lanes that are not known here: they are to be listed again.
+    /// Other control planes may have made lanes that are not known here: list them again.
     pub(crate) lanes_doubted: AtomicBool,
-    /// What this control plane wrote itself.
+    /// What this control plane wrote itself, so that hints of it are not taken for others' writes.
     pub(crate) written: Written,
-    /// Whether others were heard of.
+    /// The other control planes on the same store.
     pub(crate) company: Company,
     pub(crate) runs: Runs,
     /// Live views that are open here.
     pub(crate) live: Streams,
-    /// How many changes were noted here.
+    /// How many entries of the audit were written here, which numbers them.
     pub(crate) changes: AtomicU32,
     pub(crate) stopping: CancellationToken,
     pub(crate) duties: TaskTracker,
@@ -207,7 +207,7 @@ impl Plane {
         crate::seams::random::unit(&*self.random)
     }
 
-    /// Has the sync that a runner is parked with looked at again.
+    /// Wakes the parked call of a runner, which then looks whether there is something to answer.
     pub(crate) fn wake(&self, runner: RunnerId) {
         self.sessions.of_runner(runner).iter().for_each(|session| session.wake());
     }

@@ -1,6 +1,7 @@
-//! Which of several control planes on one store goes first for what any of them may do: each draws a
-//! lot for each thing, and those behind wait for a moment. It spares them conflicts, and decides
-//! nothing: whoever is first to commit has it.
+//! Which of several control planes on one store goes first at something that any of them may do.
+//!
+//! For each thing every control plane has a *lot*, a hash of the two; the others leave the thing to the
+//! greatest for a moment. That only spares them conflicts: in the end, whoever commits first has it.
 
 use crate::values::{id::MemberId, time::Timestamp};
 use std::time::Duration;
@@ -64,8 +65,8 @@ impl Precedence {
         self.others.is_empty()
     }
 
-    /// How many others go before this one for the thing of this id: by rendezvous, so that nothing
-    /// but its own turns change when one comes or goes.
+    /// How many others go before this one at the thing of this id. This is rendezvous hashing: when a control
+    /// plane comes or goes, only the things change hands at which it goes first.
     pub(crate) fn rank(&self, id: &[u8]) -> u32 {
         if self.others.is_empty() {
             return 0;
@@ -81,7 +82,7 @@ impl Precedence {
     }
 }
 
-/// What one control plane draws for the thing of this id: whoever has the greatest goes first.
+/// The lot of one control plane for the thing of this id: whoever has the greatest goes first.
 pub(crate) fn lot(id: &[u8], member: MemberId) -> (u64, MemberId) {
     (hash(hash(0, id), member.as_bytes()), member)
 }

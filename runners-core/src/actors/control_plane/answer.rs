@@ -1,4 +1,4 @@
-//! What a sync is answered, and whether there is anything to say at all.
+//! The answer to a sync, and whether there is anything to say at all: otherwise the call is parked.
 
 use super::{
     Plane,
@@ -20,7 +20,7 @@ use crate::{
 };
 use std::{sync::Arc, time::Duration};
 
-/// What a runner is to be told of what it told.
+/// What became of the things that a runner has reported, as the answer tells it.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     pub(super) recorded: Vec<FencingToken>,
@@ -57,8 +57,8 @@ impl Told {
     }
 }
 
-/// What a request has said that its answer depends on. A call may be parked for long, and ten thousand
-/// may be: the rest of the request is let go before.
+/// The parts of a request that its answer depends on. The rest is dropped before the call is parked, since
+/// thousands of calls may be parked for long.
 #[derive(Debug)]
 pub(super) struct Said {
     pub(super) incarnation: Incarnation,
@@ -214,7 +214,7 @@ impl Plane {
         let (now, boot) = (self.now(), self.clock.boot());
         let mut signals = Vec::new();
         let mut size = 0;
-        // What is held back until then is granted then.
+        // A runner that is held back after a crash loop is granted jobs from then on.
         told.look_again_at = live.held_back(now).map(|until| boot + until.since(now));
         live.signals.retain(|_, pending| pending.signal.record.expires_at > now);
         for pending in live.signals.values_mut() {
@@ -242,7 +242,7 @@ impl Plane {
     }
 }
 
-/// Attempts that are to stop, until the runner says that it has heard so.
+/// Attempts that are to stop and that the runner does not yet report as cancelling or finished.
 fn cancels(live: &Live, said: &Said) -> Vec<CancelNotice> {
     let heard = |token: FencingToken| {
         said.held.iter().any(|held| held.token == token && held.phase == Phase::Cancelling)
@@ -256,7 +256,7 @@ fn cancels(live: &Live, said: &Said) -> Vec<CancelNotice> {
         .filter(|(mine, _)| !heard(mine.job.record.token()))
         .map(|(mine, reason)| CancelNotice {
             token: mine.job.record.token(),
-            // What is over its deadline has had its time.
+            // An attempt that is over its deadline gets no grace: its time included that.
             grace: if reason == StopReason::Deadline { Duration::ZERO } else { mine.job.record.terms.grace },
             requeue: reason == StopReason::Drained,
         })

@@ -1,5 +1,6 @@
-//! What a sync tells: finishes, declines, confirmations, answers, logs and artifacts. All of it
-//! is one batch; if somebody else was faster anywhere, each is a batch of its own.
+//! Applies what a sync reports: finishes, declines, confirmations, answers to signals, logs and artifacts.
+//! All of it is one batch, if it fits; if that conflicts with somebody else's write, each item is a batch of
+//! its own.
 
 use super::{
     Plane,
@@ -57,16 +58,16 @@ impl Item<'_> {
     }
 }
 
-/// What a batch of items comes to.
+/// The batch that applies some items, as it is being put together.
 struct Work {
     batch: Batch,
     session: SessionRef,
     now: Timestamp,
-    /// Jobs as the batch makes them, with how they were.
+    /// The jobs that it concerns: as they were, and as the batch makes them.
     jobs: BTreeMap<JobId, Box<(Versioned<JobRecord>, JobRecord)>>,
     answered: Vec<Versioned<SignalRecord>>,
     told: Told,
-    /// Whose, and which.
+    /// Logs that it appends to, by tenant and grant.
     grown: Vec<(TenantId, FencingToken)>,
 }
 
@@ -99,19 +100,17 @@ impl Plane {
             let along = batches.peek().is_none().then_some((session.who.pool, request));
             match self.apply_items(live, items, along).await {
                 Ok(more) => told.extend(more),
-                // A limit can only be reached by what was to be granted along.
+                // Only a job that was to be granted along with the items can have reached a limit.
                 Err(StoreError::Conflict(_) | StoreError::Exhausted(_)) => {
                     self.apply_each(session, live, items, &mut told).await?;
                 }
                 Err(error) => return Err(error),
             }
         }
-        let gone = |token: &FencingToken| live.job(*token).is_none() && !told.recorded.contains(token);
-        told.lost = request.held.iter().map(|held| held.token).filter(gone).collect();
         Ok(told)
     }
 
-    /// Applies each item by itself, since somebody else was faster with one of them.
+    /// Applies each item by itself, since somebody else has changed what one of them concerns.
     async fn apply_each(
         self: &Arc<Self>,
         session: &Session,
@@ -123,7 +122,7 @@ impl Plane {
             self.load(session.who, live).await?;
             match self.apply_items(live, std::slice::from_ref(item), None).await {
                 Ok(more) => told.extend(more),
-                // The runner tells it again, and by then everything is read anew.
+                // The runner reports it again, and everything is read again before it is applied.
                 Err(StoreError::Conflict(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -145,8 +144,8 @@ impl Plane {
         Ok(())
     }
 
-    /// Applies items in one batch. Jobs for what a request frees go `along` with it; they are told
-    /// as every offer that the runner has not heard of.
+    /// Applies items in one batch. With `along`, the same batch also grants ready jobs to the slots that the
+    /// items free; the answer then has these offers as it has every one that the runner does not list.
     async fn apply_items(
         self: &Arc<Self>,
         live: &mut Live,
@@ -277,7 +276,7 @@ impl Plane {
 }
 
 impl Work {
-    /// A job of the session as the batch has it so far, if `token` is its live grant.
+    /// A job of the session as the batch has changed it so far, if `token` is its live grant.
     fn job(&mut self, live: &Live, token: FencingToken) -> Option<&mut JobRecord> {
         let (_, job) = &mut **match self.jobs.entry(token.job) {
             Entry::Occupied(known) => known.into_mut(),

@@ -23,7 +23,7 @@ use crate::{
 };
 use std::{collections::BTreeSet, mem, sync::Arc};
 
-/// How often a grant is tried again after somebody else was faster.
+/// How often a grant is tried again after a conflict with somebody else's.
 const ROUNDS_MAX: usize = 8;
 
 /// How many jobs are granted in one batch.
@@ -32,7 +32,7 @@ const GRANTS_PER_BATCH: usize = 200;
 /// How many writes a batch of grants has at most.
 const WRITES_PER_BATCH: usize = 900;
 
-/// How many jobs are granted in a batch that applies what a sync tells, too.
+/// How many jobs are granted at most in a batch that also applies what a sync reports.
 const GRANTS_ALONG_MAX: usize = 50;
 
 /// How many writes those add to such a batch at most.
@@ -52,7 +52,7 @@ impl Plane {
         let Some(seeker) = live.seeker.clone() else { return Ok(Vec::new()) };
         let pool = session.who.pool;
         let mut granted: Vec<JobId> = Vec::new();
-        // Whoever leaves with nothing would not be told when it is this control plane's turn.
+        // A call that is about to be answered cannot wait for this control plane's turn.
         let patient = self.clock.boot() < arrival.park_until;
         for _ in 0..ROUNDS_MAX {
             let room = room.min(GRANTS_PER_BATCH) - granted.len();
@@ -145,8 +145,7 @@ impl Plane {
     ) -> Result<(), StoreError> {
         let mut batch = Batch::new();
         let session = self.hold_session(live, &mut batch, now);
-        // If the store does not answer, or nobody waits for its answer any more, what is known of
-        // the session has to be read again.
+        // If the commit fails otherwise, or this future is dropped in it, the session has to be read again.
         let loaded = mem::replace(&mut live.loaded, false);
         match self.commit(batch, changes, now).await {
             Ok(_) => {
@@ -166,8 +165,8 @@ impl Plane {
         }
     }
 
-    /// Adds to `batch` that the session is as it is known, renewing it if its term is a third
-    /// over. How it is afterwards.
+    /// Makes `batch` depend on the session being as it is known here, and renews it if a third of its term is
+    /// over. Answers the session as it is after the batch.
     pub(super) fn hold_session(
         &self,
         live: &Live,
@@ -203,9 +202,9 @@ impl Plane {
         Ok(())
     }
 
-    /// Reads a job again that was not as it was known, and puts it back if it is ready.
+    /// Reads a job again that has changed since it was scheduled, and schedules it again if it is ready.
     async fn reconsider(self: &Arc<Self>, job: &JobRecord) -> Result<(), StoreError> {
-        // If it cannot be read, it must not be forgotten: it may be ready.
+        // If it cannot be read, its lane is read again later: the job may be ready.
         let mut unsure =
             Unsure { plane: self, lanes: vec![job.lane()], counters: Vec::new(), runs: Vec::new() };
         let stored = self.records.load::<JobRecord>(job.key()).await?;
@@ -313,8 +312,8 @@ impl Taken<'_> {
         }
     }
 
-    /// Gives back what the session's runner would take for another job, and what it would so take
-    /// of the rest. Ids are drawn at random, so it may well wait for its next sync.
+    /// Gives back jobs that the runner would confuse with one that it holds, or with each other, because they
+    /// have the same id in different tenants. Ids are random, so this hardly ever happens.
     fn leave_to_others(&mut self, live: &Live) {
         let mut seen = BTreeSet::new();
         let confused: Vec<ReadyJob> = self

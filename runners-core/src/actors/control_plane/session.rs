@@ -55,8 +55,8 @@ pub(crate) struct Session {
     doubted: AtomicBool,
 }
 
-/// What the mutex of a session guards. All of it can be read again from the store and the next
-/// sync; `loaded` tells whether it is as the store has it.
+/// What the mutex of a session guards. All of it can be restored from the store and from the runner's next
+/// sync. `loaded` says whether it agrees with the store; while a commit is under way it is `false`.
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     pub(crate) loaded: bool,
@@ -69,9 +69,9 @@ pub(crate) struct Live {
     /// The jobs that are offered to the runner, or that it works on.
     /// In boxes: a map has room for eleven even when it is empty again.
     pub(crate) mine: BTreeMap<JobId, Box<Mine>>,
-    /// By what the runner knows them by.
+    /// Signals that are not answered, by the id under which the runner was told of each.
     pub(crate) signals: BTreeMap<SignalId, Pending>,
-    /// The jobs that the newest request of a runner of the operator names.
+    /// For a runner of the operator: the jobs that its newest request names, since they may be of any tenant.
     pub(crate) named: BTreeSet<JobId>,
     pub(crate) seeker: Option<Seeker>,
     /// The digest under which the runner said what it seeks by.
@@ -82,13 +82,14 @@ pub(crate) struct Live {
     pub(crate) heard_at: Option<BootTime>,
     /// An offer was not confirmed in time, and nothing was heard since.
     pub(crate) suspect: bool,
-    /// What the newest request means to do, and how many jobs it would start.
+    /// From the newest request: what the runner intends, and how many more jobs it would start.
     pub(crate) intent: Mode,
     pub(crate) free: u32,
-    /// The newest request waits for something to be said.
+    /// The newest request is parked: its answer is held back.
     pub(crate) parked: bool,
-    /// It is on the list of those who wait for a job.
+    /// The runner is on the list of those who wait for a job.
     pub(crate) waiting: bool,
+    /// The runner was told that it is granted nothing more.
     pub(crate) told_no_more: bool,
     /// How many jobs it may be granted by its pool.
     pub(crate) allowance: Allowance,
@@ -118,14 +119,14 @@ impl Session {
         Self { who, live: Mutex::default(), woken: Turn::default(), doubted: AtomicBool::new(false) }
     }
 
-    /// Whether the runner waits for nothing here, and was not heard of for a term: what it holds, if
-    /// anything, another control plane speaks of. Nobody else may have the session in hand.
+    /// Whether the session can be dropped here: nothing is parked, and nothing was heard of the runner for a
+    /// term, so that whatever it holds is another control plane's affair. `false` while the session is in use.
     pub(super) fn is_gone(&self, now: BootTime, term: Duration) -> bool {
         let Ok(live) = self.live.try_lock() else { return false };
         !live.parked && live.heard_at.is_none_or(|at| now.since(at) > term)
     }
 
-    /// What keeps it, for whoever looks for why.
+    /// Why the session is still kept, for tests that fail.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn described(&self) -> String {
         let Ok(live) = self.live.try_lock() else { return format!("{} in use", self.who.runner) };

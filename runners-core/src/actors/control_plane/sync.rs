@@ -17,7 +17,7 @@ use crate::{
     },
     seams::{observer::Notice, store::StoreError},
     values::{
-        id::{JobId, RunnerId, TenantId},
+        id::{JobId, TenantId},
         reply::{Refused, Reply, Superseded},
         runner::Mode,
         sync::SyncRequest,
@@ -55,7 +55,8 @@ impl Plane {
         let arrival = Arrival { at: self.now(), park_until: self.clock.boot() + park_for };
         let session = self.session(who);
         let mut live = session.live.lock().await;
-        // What is done before and after the park is in boxes of its own: a parked call is to be small.
+        // What is awaited before and after the park is boxed, so that the future of a parked call, of which
+        // there may be thousands, stays small.
         if let Some(reply) = Box::pin(self.open(&session, &mut live, &request)).await? {
             return Ok(reply);
         }
@@ -113,8 +114,8 @@ impl Plane {
         Ok(live.session.as_ref().is_none_or(|session| session.record.home != self.me))
     }
 
-    /// Takes a runner off the list of those who wait. If it was told of a job and did not take it,
-    /// another one is told.
+    /// Takes a runner off the list of waiters. If it had been woken for a job (so was off the list already) and
+    /// did not take it, another waiter is woken.
     fn wait_no_more(&self, who: Identity, live: &mut Live, took: bool) {
         if std::mem::take(&mut live.waiting) && !lock(&self.schedule).forget(who.pool, who.runner) && !took {
             let woken = lock(&self.schedule).kick(who.pool);
@@ -126,8 +127,8 @@ impl Plane {
         Reply::Superseded(Superseded { seq, spread: self.spans.spread })
     }
 
-    /// Whether the request is listened to, and whatever must be in place before it is. A reply,
-    /// if that is all there is to say.
+    /// Decides whether the request counts, and prepares the session for it. Answers a reply if the request
+    /// is to be applied no further: it is refused, superseded or displaced.
     async fn open(
         self: &Arc<Self>,
         session: &Session,
@@ -168,7 +169,7 @@ impl Plane {
         }
         self.take_facts(who, live, request);
         if live.parked {
-            // The older call, which waits, finds that it was overtaken.
+            // Wakes the older call, which is still parked, so that it sees it was superseded.
             live.parked = false;
             session.wake();
         }
@@ -255,7 +256,7 @@ impl Plane {
         live.last = None;
         live.seeker = None;
         live.told_no_more = false;
-        // Whatever an earlier start was sent, this one was not.
+        // Signals that were sent to the earlier start have not reached this one.
         live.signals.values_mut().for_each(|pending| pending.sent_at = None);
         self.put_session(who, live, request, 0).await
     }
@@ -294,7 +295,7 @@ impl Plane {
             if record.made_at > Timestamp::default() {
                 return Ok(());
             }
-            // The first release put runners into no listing.
+            // Records of the first release have no time of creation, and are in no index.
             record.made_at = self.now();
             let mut batch = Batch::new();
             batch.put(version, &record);
@@ -331,8 +332,8 @@ fn removed(live: &Live) -> Option<Reply> {
 /// How many jobs are released in one batch: each is up to thirteen writes.
 pub(super) const RELEASES_PER_BATCH: usize = 64;
 
-/// A call that waits, or is about to. If its caller goes away meanwhile, the job that it may have
-/// been woken for is left to another.
+/// A call that is parked, or about to be. If its future is dropped meanwhile, another waiter is woken for
+/// the job that this one may have been woken for.
 struct Parked<'a> {
     plane: &'a Arc<Plane>,
     session: &'a Session,
@@ -353,7 +354,7 @@ impl Drop for Parked<'_> {
             lock(&self.plane.schedule).forget(who.pool, who.runner);
             let woken = lock(&self.plane.schedule).kick(who.pool);
             self.plane.wake_all(woken);
-            self.plane.wake(RunnerId::from_bytes(*who.runner.as_bytes()));
+            self.plane.wake(who.runner);
         }
     }
 }

@@ -1,7 +1,9 @@
-//! Live views over several control planes on one store: where the streams of a runner are, and how whoever comes in
-//! elsewhere gets there. Lots decide, so nothing is written for a stream: each control plane draws one for each
-//! runner, and the greatest has its streams. Where they do not agree for a moment, since one has just come or gone, the
-//! others are tried too.
+//! Live views over several control planes on one store: which of them has the streams of a runner, and how a
+//! connection that arrives elsewhere gets there.
+//!
+//! Nothing is stored for that. Each control plane computes a hash (a *lot*) of the runner and of each control
+//! plane it knows; the one with the greatest has the runner's streams. While they do not agree, because one has
+//! just started or gone, the others are tried too.
 
 use super::{AdmittedSource, LiveHub, Plane};
 use crate::{
@@ -33,7 +35,7 @@ const TRIES_MAX: usize = 8;
 /// How long a pass is good for: it is shown at once.
 const PASS_LIFE: Duration = Duration::from_secs(60);
 
-/// How others find streams here, and the other way round.
+/// How other control planes reach this one, and this one them.
 #[derive(Debug)]
 pub(crate) struct Neighbourhood {
     /// Where the others reach this one.
@@ -41,7 +43,7 @@ pub(crate) struct Neighbourhood {
     pub(crate) way: Arc<dyn Neighbours>,
 }
 
-/// A connection that another control plane on the same store leads here.
+/// A connection that another control plane on the same store has passed on to this one.
 #[derive(Debug)]
 #[must_use = "nobody sees anything until it is served"]
 pub struct Passage(Led);
@@ -53,12 +55,12 @@ enum Led {
 }
 
 impl LiveHub {
-    /// Takes what another control plane on the same store leads here, by the pass that it shows: a runner that shows,
-    /// or somebody who looks. It is led no further.
+    /// Admits a connection that another control plane on the same store passes on, by its `pass`: that of a
+    /// runner with pictures, or of a viewer. It is not passed on again.
     ///
     /// # Errors
-    /// [`Error::Refused`] (`forbidden`) if the pass is none of a control plane on this store, or over; (`not_found`) if
-    /// nobody wants the stream here. [`Error::Store`].
+    /// [`Error::Refused`]: `forbidden` if the pass is not of a control plane on this store, or has expired;
+    /// `not_found` if nobody wants the stream here. [`Error::Store`].
     pub async fn pass(&self, pass: &Token) -> Result<Passage, Error> {
         let plane = &self.plane;
         let key = plane.live_key().await.map_err(Error::Store)?;
