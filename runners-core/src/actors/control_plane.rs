@@ -185,7 +185,7 @@ pub(crate) struct Plane {
     pub(crate) lanes_doubted: AtomicBool,
     /// What this control plane wrote itself, so that hints of it are not taken for others' writes.
     pub(crate) written: Written,
-    /// The other control planes on the same store.
+    /// When other control planes on the same store were heard of.
     pub(crate) company: Company,
     pub(crate) runs: Runs,
     /// Live views that are open here.

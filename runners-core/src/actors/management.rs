@@ -43,7 +43,7 @@ use crate::{
 use bytes::Bytes;
 use std::{fmt, sync::Arc};
 
-/// How often a change that others are faster with is tried.
+/// How often a change is tried again when it conflicts with others'.
 const ROUNDS_MAX: usize = 16;
 
 /// One principal's view of the fleet, and what it may change there. Clones are the same view.
@@ -51,14 +51,14 @@ const ROUNDS_MAX: usize = 16;
 /// Reading takes [`Scope::Read`], everything else [`Scope::Admin`], except where a method says
 /// otherwise. Every method may answer [`Error::Refused`] for a principal without the scope
 /// (`forbidden`), for what is not there or belongs to another tenant (`not_found`) and for a field
-/// that is malformed (`invalid`), and [`Error::Store`] when the store cannot be used. A change may
-/// be made again: it then finds what the first one left.
+/// that is malformed (`invalid`), and [`Error::Store`] when the store cannot be used. A change whose answer
+/// was lost may be repeated.
 #[derive(Clone)]
 pub struct Management {
     pub(crate) plane: Arc<Plane>,
     principal: Principal,
     tenant: TenantId,
-    /// Under which key one request comes.
+    /// The idempotency key under which a request comes.
     named: Option<repeat::Named>,
     /// As whom changes are noted.
     signature: audit::Signature,
@@ -67,7 +67,7 @@ pub struct Management {
 impl ControlPlane {
     /// What `principal` may see and change of the fleet, whoever calls it.
     ///
-    /// The operator's own tenant is managed first; [`Management::within`] leads to another.
+    /// For the operator this is the operator's own tenant; [`Management::within`] gives the view of another.
     #[must_use]
     pub fn management(&self, principal: Principal) -> Management {
         let tenant = match &principal {

@@ -14,10 +14,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 /// A command together with how it is to be scheduled.
 ///
-/// Every [`Command`] is a job with default options. Pair it with [`JobOptions`], or implement
-/// `Job` on a type of your own, to say more.
+/// Every [`Command`] is a job with default options. To give others, submit a pair of the command and its
+/// [`JobOptions`], or implement `Job` for a type of your own.
 pub trait Job: Send + Sync {
-    /// What to do.
+    /// The type of its command.
     type Command: Command;
 
     /// What to do.
@@ -55,13 +55,13 @@ pub struct JobOptions {
     /// Further pools whose runners may take it once it has waited, in that order. At most
     /// [`Fallback::POOLS_MAX`].
     pub fallbacks: Vec<Fallback>,
-    /// With whom it takes turns, among jobs of the same priority.
+    /// The key by which it shares runners fairly with jobs of other keys and of the same priority.
     pub fairness: Option<Fairness>,
-    /// How many jobs that name the same key may be granted at once. At most
+    /// Limits on how many jobs with the same key are granted at once. At most
     /// [`Concurrency::KEYS_MAX`] keys, each once.
     pub concurrency: Vec<Concurrency>,
-    /// The environment whose route tells where it goes, at the submit and for good. The pool is
-    /// then not looked at.
+    /// The environment whose route decides its pool, once and for all when it is submitted. `pool` is then
+    /// ignored.
     pub environment: Option<String>,
     /// Higher goes first. 100 unless said otherwise.
     pub priority: u8,
@@ -69,47 +69,48 @@ pub struct JobOptions {
     pub wanted: BTreeSet<String>,
     /// Labels that a runner must not have.
     pub refused: BTreeSet<String>,
-    /// The one runner that may take it, if it is not to be any.
+    /// The only runner that may take it. Any runner of the pool unless given.
     pub runner: Option<RunnerId>,
     /// How long one attempt may take, from its start. Five minutes unless said otherwise.
     pub timeout: Duration,
-    /// How long an attempt may still take after it was told to stop. Ten seconds unless said
-    /// otherwise.
+    /// How long an attempt may still take after it was told to stop, before it is dropped. Ten seconds unless
+    /// said otherwise.
     pub grace: Duration,
     /// How often it is tried again, and after how long.
     pub retry: RetryPolicy,
-    /// Not before this time.
+    /// The earliest time at which it may start. At once unless given.
     pub start_at: Option<Timestamp>,
     /// How long it may wait for its first start before it expires. For ever unless said
     /// otherwise.
     pub queue_ttl: Option<Duration>,
     /// What an attempt does when its lease is no longer trusted.
     pub on_disconnect: DisconnectPolicy,
-    /// Jobs of the same run that must have passed before this one is ready.
+    /// Jobs of the same run that must have passed before this one is ready. If one of them does not pass, this
+    /// one is cancelled.
     pub after: Vec<JobId>,
-    /// The run it belongs to. It must be opened by the same or an earlier submit.
+    /// The run it belongs to, which the same or an earlier submit must have opened.
     pub run: Option<RunId>,
-    /// The trace it belongs to: that of its submit unless given, if the client was given
+    /// The trace it belongs to. Unless given, that of its submit, if the client has
     /// [`Traces`](crate::traces::Traces).
     pub trace: Option<TraceParent>,
     /// The names of secrets that its runner resolves and gives to its executor. Their values are
     /// never in a job.
     pub secrets: BTreeSet<String>,
-    /// For whom it is meant, if it is signed: names of pools or environments. Its pool unless said
-    /// otherwise.
+    /// If it is signed: the pools or environments, by name, whose runners may accept the signature. Its own
+    /// pool unless said otherwise.
     pub audience: BTreeSet<String>,
-    /// Until when its signature is good, if it is signed.
+    /// If it is signed: until when the signature is good.
     pub not_after: Option<Timestamp>,
-    /// A text that at most one job of the tenant has until it has concluded. Submitting the same
-    /// again under another id answers the job that has it; submitting something else is refused
-    /// and told which job that is.
+    /// A text that only one job of the tenant can have until it has concluded. Meanwhile, submitting the same
+    /// command and options again answers that job, and submitting others with this text is refused with its
+    /// id.
     pub unique: Option<String>,
     /// What it is called where jobs are listed, for people. At most [`JobOptions::TITLE_BYTES_MAX`];
     /// [`JobOptions::title_of`] makes one of any text.
     pub title: Option<String>,
-    /// What its runner is to keep beside what it keeps anyway, in words of whoever executes it. Those that have a
-    /// browser know `frames` (what the screen showed), `bodies` (of requests and responses) and `video`. At most
-    /// [`JobOptions::CAPTURE_MAX`].
+    /// What its executor should keep in addition, in words that the executor knows. Those of
+    /// `runners-exec-webdriver` know `frames` (pictures of the screen), `bodies` (of requests and responses) and
+    /// `video`. At most [`JobOptions::CAPTURE_MAX`].
     pub capture: BTreeSet<String>,
 }
 
@@ -133,8 +134,8 @@ impl JobOptions {
     /// The largest number of bytes in a title.
     pub const TITLE_BYTES_MAX: usize = 200;
 
-    /// A title of a text: on one line, and cut to the limit. `None` of a text in which nothing is
-    /// to be seen.
+    /// Makes a title of a text: on one line, and cut to the limit. `None` if the text has only white space and
+    /// control characters.
     #[must_use]
     pub fn title_of(text: &str) -> Option<String> {
         let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
@@ -194,8 +195,8 @@ pub enum DisconnectPolicy {
     /// Stop: another runner may be granted the job from then on.
     #[default]
     Stop,
-    /// Go on for this long at most, and report if the attempt is still ours. Work that another
-    /// attempt may repeat at the same time must be harmless twice.
+    /// Go on for this long at most, and report the result if the lease turns out to be still held. Another
+    /// attempt may run at the same time, so this is only for work that may be done twice.
     GoOn {
         /// How long after trust has lapsed.
         #[serde(rename = "for_ms", with = "millis")]

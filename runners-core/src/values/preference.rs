@@ -5,26 +5,27 @@ use crate::values::time::millis;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// With whom a job takes turns.
+/// The key by which a job shares runners fairly with jobs of other keys.
 ///
-/// Among jobs of the same priority in a pool, the key goes first that has the fewest running there
-/// for its weight; then the key that was granted a job longest ago; then the job that has waited
-/// longest. A key that was passed over [`PASSED_OVER_MAX`](Self::PASSED_OVER_MAX) times in a row goes
-/// before all that were not, so that none starves. Jobs without a key go by their age beside the others.
+/// Among jobs of the same priority in a pool, the key goes first that has the fewest jobs running there
+/// in proportion to its weight; then the key that was granted a job longest ago; then the job that has
+/// waited longest. A key that was passed over [`PASSED_OVER_MAX`](Self::PASSED_OVER_MAX) times in a row goes
+/// before all others, so that none starves. Jobs without a key take part by their age.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "users write it as it stands")]
 pub struct Fairness {
-    /// Such as the customer whom the job is for. It stands within its tenant.
+    /// Such as the customer whom the job is for. The same key of another tenant is another key.
     pub key: String,
-    /// How many times the share of a key of weight 1: from 1 to [`Fairness::WEIGHT_MAX`].
+    /// How large its share is, as a multiple of that of a key of weight 1: from 1 to
+    /// [`Fairness::WEIGHT_MAX`].
     pub weight: u32,
 }
 
 impl Fairness {
     /// The largest weight.
     pub const WEIGHT_MAX: u32 = 100;
-    /// After how many grants of its pool to others it is a key's turn, while it has a job of the
-    /// highest priority that might be granted.
+    /// After how many grants of its pool to other keys it is a key's turn, as long as it has a ready job of the
+    /// highest priority.
     pub const PASSED_OVER_MAX: u64 = 100;
 
     /// The key with a weight of 1.
@@ -38,7 +39,7 @@ impl Fairness {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "users write it as it stands")]
 pub struct Concurrency {
-    /// Such as the site that is tested. It stands within its tenant.
+    /// Such as the site that is tested. The same key of another tenant is another key.
     pub key: String,
     /// The job is granted only while fewer than this many are offered or running. At least 1; jobs
     /// may name the same key with different limits.
@@ -60,10 +61,10 @@ impl Concurrency {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "users write it as it stands")]
 pub struct Fallback {
-    /// The pool. Those before it may still take the job, too.
+    /// The pool. The job's own pool, and fallbacks before this one, may still take the job too.
     pub pool: String,
-    /// How long the job must have been ready, counted anew for every attempt. Not shorter than
-    /// that of the fallback before.
+    /// How long the job must have been ready, counted anew for every attempt. Not shorter than that of the
+    /// fallback before this one.
     #[serde(rename = "after_ms", with = "millis")]
     pub after: Duration,
 }

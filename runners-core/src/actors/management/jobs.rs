@@ -57,9 +57,9 @@ impl Management {
     /// Lists jobs, newest first: by when they ended if they have, or else by when they were
     /// submitted; those of a run always by the latter.
     ///
-    /// State and run are looked up, and everything else is sifted: where little of much matches, a
-    /// page has fewer items than were asked for, or none, and still leads to the next. A job that
-    /// changes its state between two pages may stand in both.
+    /// State and run are looked up in an index; the rest of the filter is applied to what is found there. So a
+    /// page may have fewer items than were asked for, or none, and still be followed by another: go on while
+    /// there is a `next`. A job that changes its state between two pages may be in both.
     ///
     /// # Errors
     /// As [`Management`] says.
@@ -102,9 +102,9 @@ impl Management {
         self.job_record(tenant, job).await.map(|record| line(&record))
     }
 
-    /// Why a job is where it is: what keeps it from every runner, or from each. At most
-    /// [`PoolExplanation::RUNNERS_MAX`](crate::protocol::PoolExplanation::RUNNERS_MAX) runners of a
-    /// pool are told of, those after `runners_after`.
+    /// Explains why a job is not running: what keeps it from all runners, or from each. Lists at most
+    /// [`PoolExplanation::RUNNERS_MAX`](crate::protocol::PoolExplanation::RUNNERS_MAX) runners of each pool,
+    /// those after `runners_after`.
     ///
     /// # Errors
     /// As [`Management`] says.
@@ -114,13 +114,13 @@ impl Management {
         explained.ok_or_else(|| not_found("job", job))
     }
 
-    /// Queues a job that has ended once more: a new job with the id `again`, the same command and
-    /// options, that names the old one. It waits for no other job and for no time. This takes
+    /// Queues an ended job again: as a new job with the id `again` and the same command and options, which
+    /// names the old one. It does not wait for other jobs, nor for a start time. This takes
     /// [`Scope::Submit`].
     ///
     /// # Errors
-    /// [`Error::Refused`] (`conflict`) if the job has not ended, is signed, so that only its author
-    /// can say it again, or if `again` is another job; or as [`Management`] says.
+    /// [`Error::Refused`] (`conflict`) if the job has not ended, if it is signed (only its author can sign it
+    /// again), or if `again` is the id of another job; or as [`Management`] says.
     pub async fn retry_job(&self, job: JobId, again: JobId) -> Result<JobLine, Error> {
         let tenant = self.with(Scope::Submit)?;
         let record = self.job_record(tenant, job).await?;

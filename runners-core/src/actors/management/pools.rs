@@ -77,8 +77,8 @@ impl Management {
         self.pool_record(tenant, pool).await.map(|found| found.record.view())
     }
 
-    /// Changes what is asked of a pool. `change` is applied to it as it stands, once more for
-    /// every time that somebody else is faster.
+    /// Changes the settings of a pool. `change` is applied to the current ones, and again whenever somebody
+    /// else has changed them meanwhile, so it may be called several times.
     ///
     /// # Errors
     /// [`Error::Refused`] (`conflict`) if the new name is taken, or as [`Management`] says.

@@ -33,9 +33,9 @@ const SCANNED_MAX: usize = 4096;
 impl Management {
     /// Lists the runners of the tenant, oldest first.
     ///
-    /// The pool is looked up, and the state is sifted, as [presence](Self::presence) knows it: where
-    /// few of many match, a page has fewer items than were asked for, or none, and still leads to the
-    /// next.
+    /// The pool is looked up in an index; the state, as [presence](Self::presence) knows it, is applied to what
+    /// is found there. So a page may have fewer items than were asked for, or none, and still be followed by
+    /// another: go on while there is a `next`.
     ///
     /// # Errors
     /// As [`Management`] says.
@@ -50,7 +50,8 @@ impl Management {
         Ok(self.runners_unsifted(filter, paging).await?.map(|runner| view(runner.record)))
     }
 
-    /// Lists runners as [`Management::runners`] does, and how each of them is.
+    /// Lists runners as [`Management::runners`] does, each with its presence: whether it is online, and what
+    /// it does.
     ///
     /// # Errors
     /// As [`Management`] says.
@@ -119,7 +120,7 @@ impl Management {
         self.change_runner(runner, deed, |record| name.clone_into(&mut record.name)).await
     }
 
-    /// Says what a runner is to do, now and after any restart: serve, drain, or leave.
+    /// Sets what a runner has to do, now and after any restart: serve, drain, or leave.
     ///
     /// # Errors
     /// As [`Management`] says.
@@ -127,9 +128,9 @@ impl Management {
         self.want(runner, mode, &Drain::default(), false).await
     }
 
-    /// Has a runner take nothing new and finish what it holds. It stays connected, and serves again
-    /// when it is [resumed](Self::resume_runner). Restated until it has heard, over restarts of
-    /// either side.
+    /// Drains a runner: it takes nothing new and finishes what it holds. It stays connected, and serves again
+    /// when it is [resumed](Self::resume_runner). The wish is kept, and told to the runner until it has
+    /// followed it, over restarts of either side.
     ///
     /// # Errors
     /// As [`Management`] says.
@@ -137,7 +138,7 @@ impl Management {
         self.want(runner, Mode::Drain, drain, false).await
     }
 
-    /// Has a runner drain and then exit. One that is started again leaves again, until it is
+    /// Drains a runner, and has it exit then. If it is started again it exits again, until it is
     /// [resumed](Self::resume_runner).
     ///
     /// # Errors
@@ -146,7 +147,7 @@ impl Management {
         self.want(runner, Mode::Leave, drain, false).await
     }
 
-    /// Has a runner serve again that drains, leaves or retires.
+    /// Lets a runner serve again that was drained, shut down or retired.
     ///
     /// # Errors
     /// As [`Management`] says.
@@ -154,9 +155,8 @@ impl Management {
         self.want(runner, Mode::Serve, &Drain::default(), false).await
     }
 
-    /// Has a runner drain and leave, and removes it then; at the latest when `within`, and the grace
-    /// of what it runs, are over. Until then its credential is good, or it could not tell what its
-    /// jobs came to.
+    /// Drains a runner, has it exit, and removes it then; at the latest once `within`, and the grace of the jobs
+    /// that it runs, are over. Its credential stays good until then, since it still has to report its results.
     ///
     /// # Errors
     /// As [`Management`] says.
@@ -207,10 +207,9 @@ impl Management {
         self.change_runner(runner, Deed::new("limited the slots of", "runner").called(&to), next).await
     }
 
-    /// Removes a runner at once: its credentials are good no longer, what it holds is lost, the
-    /// signals that wait for it are answered, and its next sync is told, so that it exits and does
-    /// not try again. It may work on what it held until it hears of it; to have it finish first,
-    /// [retire](Self::retire_runner) it.
+    /// Removes a runner at once: its credentials are revoked, its jobs count as lost, signals that wait for it
+    /// are answered, and its next sync is told, so that it exits for good. Until then it may go on working on
+    /// its jobs. To let it finish them first, [retire](Self::retire_runner) it.
     ///
     /// # Errors
     /// As [`Management`] says.
