@@ -32,9 +32,9 @@ use std::{sync::Arc, time::Duration};
 
 /// Submits jobs and asks for them. Clones are the same client.
 ///
-/// Every request is harmless when it is repeated, so trouble of the transport is met by trying
-/// again, for as long as [`patience`](ClientBuilder::patience) lasts; or by a transport that
-/// [does so itself](Transport::retries), for as long as that goes on.
+/// Every request can be repeated without harm. So after trouble of the transport the client tries again for
+/// as long as its [`patience`](ClientBuilder::patience) lasts, unless the transport
+/// [does so itself](Transport::retries).
 #[derive(Clone, Debug)]
 pub struct Client {
     transport: Arc<dyn Transport>,
@@ -98,8 +98,8 @@ impl Client {
         id(&*self.random, self.clock.wall(), RunId::new)
     }
 
-    /// The handle of a job that was submitted before, maybe by another process. `R` is the result
-    /// of its command; [`Opaque`] results are had by [`JobHandle::wait`].
+    /// The handle of a job that was submitted before, maybe by another process. `R` is the result type of its
+    /// command. If that is not known, [`JobHandle::wait`] answers the result as [`Opaque`] bytes.
     #[must_use]
     pub fn job<R: JobResult>(&self, job: JobId) -> JobHandle<R> {
         JobHandle::new(self.clone(), job)
@@ -119,9 +119,9 @@ impl Client {
         }
     }
 
-    /// Why a job is where it is, and what would start it. Runners are told of up to
-    /// [`RUNNERS_MAX`](crate::protocol::PoolExplanation::RUNNERS_MAX) of each pool, from after
-    /// `runners_after` on.
+    /// Explains why a job is not running, and what would start it. Lists up to
+    /// [`RUNNERS_MAX`](crate::protocol::PoolExplanation::RUNNERS_MAX) runners of each pool, those after
+    /// `runners_after`.
     ///
     /// # Errors
     /// [`Error::Refused`] when there is no such job, or as [`Error`] says.
@@ -135,8 +135,8 @@ impl Client {
         }
     }
 
-    /// Has a job stopped. Completes when that is noted, not when it has stopped. Answers whether
-    /// it had not ended before.
+    /// Cancels a job. Completes when that is recorded, not when the job has stopped. Answers `false` if the job
+    /// had ended already.
     ///
     /// # Errors
     /// [`Error::Refused`] when there is no such job, or as [`Error`] says.
@@ -147,7 +147,7 @@ impl Client {
         self.cancel_target(CancelTarget::Job(job)).await.map(|jobs| jobs > 0)
     }
 
-    /// Has every job of a run stopped. Answers how many had not ended before.
+    /// Cancels every job of a run. Answers how many of them had not ended already.
     ///
     /// # Errors
     /// [`Error::Refused`] when there is no such run, or as [`Error`] says.
@@ -187,7 +187,7 @@ impl Client {
 }
 
 impl ClientBuilder {
-    /// Where large payloads go and large results are, and whose they are.
+    /// The tenant and the store of artifacts, in which large payloads are put and large results are found.
     pub fn artifacts(mut self, tenant: TenantId, store: impl ArtifactStore) -> Self {
         self.client.artifacts = Some(TenantArtifacts { tenant, store: Arc::new(store) });
         self
@@ -202,21 +202,21 @@ impl ClientBuilder {
 
     /// Signs every job, in the name of a tenant: the one that the client's token speaks for.
     ///
-    /// Runners that [trust](crate::RunnerBuilder::trust) the other half of the key for that tenant
-    /// then know the job for what was submitted, whoever runs the control plane. What that does not
-    /// protect from is said [there](crate::RunnerBuilder::demand_signatures).
+    /// Runners that [trust](crate::RunnerBuilder::trust) the public key for that tenant can then check that a
+    /// job is what was submitted, whoever operates the control plane. What that does not protect from is
+    /// listed at [`demand_signatures`](crate::RunnerBuilder::demand_signatures).
     pub fn sign_with(mut self, tenant: TenantId, key: SigningKey) -> Self {
         self.client.signer = Some(Signer { tenant, key });
         self
     }
 
-    /// Where it takes the time from. The machine unless said otherwise.
+    /// Takes time from `clock`. The machine's unless said otherwise.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.client.clock = Arc::new(clock);
         self
     }
 
-    /// Where it takes chance from. The operating system unless said otherwise.
+    /// Takes chance from `random`. The operating system's unless said otherwise.
     pub fn random(mut self, random: impl Random) -> Self {
         self.client.random = Arc::new(random);
         self

@@ -54,16 +54,15 @@ pub struct Runner {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExitReason {
-    /// It was told to leave, or had nothing to do for as long as it was to wait, and nothing was left
-    /// to do.
+    /// It was told to leave, or was idle for as long as it may be, and everything was finished and recorded.
     Left,
-    /// It was for a single use, and is not registered any more: its credential is good for nothing.
+    /// It was for a single use, and has deregistered: its credential is revoked.
     Deregistered,
     /// It was stopped. What it could not tell is in its spool.
     Stopped,
     /// A later start of the same runner has taken its place.
     Displaced,
-    /// The control plane does not take it, or not any more.
+    /// The control plane refuses it, from the start or by now.
     Refused(Refused),
     /// It was dropped at once, by [`Runner::kill`] or by the end of its runtime.
     Killed,
@@ -96,17 +95,17 @@ pub struct RunnerSnapshot {
     pub incarnation: Incarnation,
     /// Whether its last request was answered.
     pub connected: bool,
-    /// What it means to do: the stricter of what its host and its operator want.
+    /// Whether it serves, drains or leaves: the stricter of what its host and its operator want.
     pub mode: Mode,
     /// How many jobs it may execute at once.
     pub slots: u32,
     /// How many more it would start now.
     pub free: u32,
-    /// What it executes, under leases that are not known to be lost.
+    /// The attempts that it executes, except those whose lease is known to be lost.
     pub held: Vec<FencingToken>,
-    /// How many finishes the control plane has not acknowledged.
+    /// How many results of attempts the control plane has not acknowledged yet.
     pub unrecorded: usize,
-    /// What went wrong with the last request, until one is answered.
+    /// Why the last request failed. `None` once a request was answered.
     pub last_error: Option<String>,
     /// Why it is over, once it is.
     pub exit: Option<ExitReason>,
@@ -128,7 +127,7 @@ impl Runner {
     /// [`Error::Exited`] when the runner ended otherwise, such as by [`stop`](Self::stop).
     ///
     /// # Cancel safety
-    /// Dropping the future leaves the runner leaving.
+    /// Dropping the future does not stop the drain.
     pub async fn drain(&self) -> Result<(), Error> {
         self.shared.with(|session, now| session.intend(Mode::Leave, now));
         match self.stopped().await {
@@ -142,26 +141,25 @@ impl Runner {
         self.shared.with(|session, now| session.intend(Mode::Drain, now));
     }
 
-    /// Takes jobs again after [`pause`](Self::pause), unless its operator wants otherwise. It also
-    /// calls a [`drain`](Self::drain) back that has not completed, but neither the end of a single use
-    /// nor an idle exit.
+    /// Takes jobs again after [`pause`](Self::pause), unless its operator wants otherwise. It also ends a
+    /// [`drain`](Self::drain) that has not completed, but neither the end of a single use nor an idle exit.
     pub fn resume(&self) {
         self.shared.with(|session, now| session.intend(Mode::Serve, now));
     }
 
-    /// Cancels what runs, gives it `grace` to return, and ends the runner. What could not be told
-    /// within a few seconds more stays in the spool for the next start. Jobs that did not return
-    /// are not cancelled by it: they are tried again elsewhere.
+    /// Cancels the running attempts, gives them `grace` to return, and ends the runner. Results that could not
+    /// be sent within a few seconds more stay in the spool for the next start. Jobs whose attempts did not
+    /// return are tried again elsewhere.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves the runner stopping.
+    /// Dropping the future does not call the stop off.
     pub async fn stop(&self, grace: Duration) -> ExitReason {
         self.shared.with(|session, now| session.stop(grace, now));
         self.stopped().await
     }
 
-    /// Ends the runner at once, as if its process had been killed: nothing is told, what runs is
-    /// dropped, and what was not recorded stays in the spool.
+    /// Ends the runner at once, as if its process had been killed: running attempts are dropped, nothing more
+    /// is sent, and what was not recorded stays in the spool.
     pub fn kill(&self) {
         self.kill.cancel();
     }
@@ -180,8 +178,8 @@ impl Runner {
         reason.unwrap_or(ExitReason::Killed)
     }
 
-    /// Changes what the runner says of itself, such as its labels or browsers; its kinds and slots
-    /// stay as they are. It is told at once if it differs.
+    /// Changes what the runner tells the control plane of itself, such as its labels or browsers. Its kinds and
+    /// slots stay as they are. A change is sent at once.
     pub fn change_facts(&self, change: impl FnOnce(&mut Facts)) {
         self.shared.with(|session, now| session.change_facts(change, now));
     }

@@ -1,4 +1,4 @@
-//! What a runner keeps until it is recorded, and what tells its starts apart.
+//! What a runner keeps on disk: results until they are recorded, and what tells its starts apart.
 
 #[cfg(feature = "fs")]
 mod directory;
@@ -15,8 +15,8 @@ use std::{
 /// What a result that could not be kept is listed as.
 pub(crate) const RESULT_NAME: &str = "result";
 
-/// What a runner keeps until it is recorded: finishes that the control plane has not acknowledged,
-/// the number of its starts, and the secrets of its identity. Clones share it.
+/// Where a runner keeps the results of attempts until the control plane has acknowledged them, the number of
+/// its starts, and the secrets of its identity. Clones share it.
 ///
 /// In [`memory`](Self::memory) it lasts as long as the process, which is enough where the control
 /// plane lives in the same one. In a [`directory`](Self::directory) it outlives a crash.
@@ -66,8 +66,8 @@ fn result_bytes(finish: &Finish) -> usize {
 impl Spool {
     /// The largest number of finishes that wait to be recorded.
     pub const FINISHES_MAX: usize = 10_000;
-    /// The most bytes of results that wait to be recorded: 64 MiB. A finish beyond that is kept
-    /// without its result, which is then told as missing if this start does not live to tell it.
+    /// The most bytes of results that wait to be recorded: 64 MiB. Of an attempt beyond that only how it ended
+    /// is kept: if the runner crashes before it has reported the result, that is listed as missing.
     pub const RESULT_BYTES_MAX: usize = 64 << 20;
     /// The largest number of bytes in the name of a secret.
     pub const NAME_BYTES_MAX: usize = 64;

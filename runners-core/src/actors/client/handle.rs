@@ -40,9 +40,9 @@ impl<R: JobResult> JobHandle<R> {
     /// [`JobResult::verdict`].
     ///
     /// # Errors
-    /// [`Error::Concluded`] when it ended without a verdict, [`Error::ResultMissing`] when it has
-    /// one and its result is not to be had, [`Error::Malformed`] when the result is of another
-    /// type, or as [`Error`] says.
+    /// [`Error::Concluded`] when it ended without a verdict, [`Error::ResultMissing`] when it has a verdict but
+    /// its result cannot be fetched, [`Error::Malformed`] when the result is of another type, or as [`Error`]
+    /// says.
     ///
     /// # Cancel safety
     /// Dropping the future has no effect.
@@ -61,7 +61,8 @@ impl<R: JobResult> JobHandle<R> {
             .map_err(|error| Error::Malformed { what: "result", source: error.into() })
     }
 
-    /// Waits until the job has ended, however, and answers how it is.
+    /// Waits until the job has ended, in whatever way, and answers its state with its result, fault and
+    /// artifacts.
     ///
     /// # Errors
     /// As [`Error`] says.
@@ -90,8 +91,8 @@ impl<R: JobResult> JobHandle<R> {
         self.client.inspect(self.job).await
     }
 
-    /// Has the job stopped. Completes when that is noted, not when it has stopped. Answers whether
-    /// it had not ended before.
+    /// Cancels the job. Completes when that is recorded, not when the job has stopped. Answers `false` if the
+    /// job had ended already.
     ///
     /// # Errors
     /// As [`Error`] says.

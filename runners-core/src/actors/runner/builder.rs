@@ -173,7 +173,7 @@ impl RunnerBuilder {
         self
     }
 
-    /// Who tells what machine it is on. [`SystemFacts`] unless said otherwise.
+    /// The source of facts on its machine. [`SystemFacts`] unless said otherwise.
     pub fn facts(mut self, facts: impl FactsSource) -> Self {
         self.facts = Arc::new(facts);
         self
@@ -206,8 +206,9 @@ impl RunnerBuilder {
         self
     }
 
-    /// Adds names of pools and environments that it answers to: a job that is signed for none of them
-    /// is refused. None unless said, so a runner that trusts somebody needs at least its pool's name.
+    /// Adds names of pools and environments for which it accepts signed jobs: a job that is signed for none of
+    /// them is refused. There are none at first, so a runner that [trusts](Self::trust) a key needs at least
+    /// the name of its pool.
     pub fn audience<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.signatures.audience.extend(names.into_iter().map(Into::into));
         self
@@ -217,24 +218,24 @@ impl RunnerBuilder {
     /// meant for its [audience](Self::audience), and within their time. Any other job errs with the
     /// fault `signature`, which is not tried again.
     ///
-    /// So neither who runs the control plane, nor who can write to its store, can have this runner
-    /// execute what the tenant did not submit, change its payload or options, or take it to another
-    /// audience. They can withhold a job, and until it expires repeat it: work that must not
-    /// be done twice has to tell so by itself. They see payloads, logs, results and the names of
-    /// secrets, and can make up what they tell of a job to others.
+    /// So neither the operator of the control plane, nor anybody who can write to its store, can make this
+    /// runner execute what the tenant did not submit, change a job's payload or options, or use it for another
+    /// audience. They can still withhold a job, or repeat it until it expires: work that must not be done
+    /// twice has to check that itself. They see payloads, logs, results and the names of secrets, and can
+    /// report false results to others.
     pub const fn demand_signatures(mut self) -> Self {
         self.signatures.demanded = true;
         self
     }
 
-    /// Adds a place where secrets are found that jobs name. Those that were added are asked in order,
-    /// and the first that knows a secret gives it. With none, a job that names a secret errs.
+    /// Adds a source of the secrets that jobs name. Sources are asked in the order in which they were added,
+    /// until one knows the secret. Without any, a job that names a secret ends with a fault.
     ///
-    /// Values are taken out of logs, progress and faults before they leave the runner: as they are,
-    /// as they stand in JSON, percent-encoded, and in base64. They are not taken out of results and
-    /// artifacts, which are the executor's, nor found in other encodings, or where an executor cuts
-    /// them apart with text of its own. Unless signatures are [demanded](Self::demand_signatures),
-    /// who runs the control plane can make up a job that names any secret.
+    /// Values are redacted in logs, progress and faults before these leave the runner: in plain, JSON,
+    /// percent-encoded and base64 form. They are not redacted in results and artifacts, which are the
+    /// executor's, nor in other encodings, nor where an executor puts text of its own between their parts.
+    /// Unless signatures are [demanded](Self::demand_signatures), the operator of the control plane can make
+    /// up a job that names any secret.
     pub fn secrets(mut self, source: impl SecretSource) -> Self {
         self.secrets.push(Arc::new(source));
         self
@@ -249,17 +250,17 @@ impl RunnerBuilder {
         self
     }
 
-    /// Has it take one job in its life: it executes it, reports it, deregisters itself, which ends its
-    /// credential, and is over with [`ExitReason::Deregistered`]. It has one slot then, whatever
-    /// [`slots`](Self::slots) says. A job counts from the moment it is taken, however it ends; with a
-    /// spool in a directory also across a crash. One that leaves unused deregisters itself too.
+    /// Lets it take one job in its life: it executes and reports the job, deregisters itself, which revokes
+    /// its credential, and ends with [`ExitReason::Deregistered`]. It has one slot, whatever
+    /// [`slots`](Self::slots) says. The job counts once it is taken, however it ends; with a spool in a
+    /// directory, also over a crash. A runner that leaves without having had a job deregisters itself too.
     pub const fn single_use(mut self) -> Self {
         self.single_use = true;
         self
     }
 
-    /// Has it leave once it had nothing to do for `span` while it was serving, and the control plane
-    /// has acknowledged that. It stays registered, unless it is for a [single use](Self::single_use).
+    /// Lets it leave once it has had nothing to do for `span` while it was serving, and the control plane has
+    /// acknowledged that. It stays registered, unless it is for a [single use](Self::single_use).
     pub const fn idle_exit(mut self, span: Duration) -> Self {
         self.idle_exit = Some(span);
         self
@@ -272,19 +273,19 @@ impl RunnerBuilder {
         self
     }
 
-    /// Where it takes the time from. The machine unless said otherwise.
+    /// Takes time from `clock`. The machine's unless said otherwise.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Where it takes chance from. The operating system unless said otherwise.
+    /// Takes chance from `random`. The operating system's unless said otherwise.
     pub fn random(mut self, random: impl Random) -> Self {
         self.random = Arc::new(random);
         self
     }
 
-    /// Who is told what happens.
+    /// Tells `observer` what happens.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observer = Arc::new(observer);
         self
@@ -303,8 +304,8 @@ impl RunnerBuilder {
         self
     }
 
-    /// Starts it on the current tokio runtime. What is in the way of a start is told by
-    /// [`Runner::stopped`]. Waits for the disk if the spool is a directory.
+    /// Starts it on the current tokio runtime. If it cannot start, [`Runner::stopped`] says why. Waits for the
+    /// disk if the spool is a directory.
     ///
     /// # Panics
     /// Outside a tokio runtime.

@@ -63,8 +63,7 @@ impl Attempt {
         Self { capture: Arc::new(capture), ..self }
     }
 
-    /// What is to be kept beside what is kept anyway, in the words of the job's
-    /// [`capture`](crate::JobOptions::capture).
+    /// What the executor should keep in addition: the job's [`capture`](crate::JobOptions::capture).
     #[must_use]
     pub fn capture(&self) -> &BTreeSet<String> {
         &self.capture
@@ -75,18 +74,18 @@ impl Attempt {
     }
 
     /// The image for a container job that names none: that of the runner's pool, else that of the
-    /// control plane. `None` if neither has one, and where signatures are
-    /// [demanded](crate::RunnerBuilder::demand_signatures), since nobody has signed it.
+    /// control plane. `None` if neither has one, or if the runner
+    /// [demands signatures](crate::RunnerBuilder::demand_signatures), since the image is not signed.
     #[must_use]
     pub fn image(&self) -> Option<&str> {
         self.image.as_deref()
     }
 
     /// A secret that the job [names](crate::JobOptions::secrets). All of them were resolved before
-    /// the executor was called, so there is none only if the job does not name it.
+    /// the executor was called, so this is `None` only for a secret that the job does not name.
     ///
-    /// Its value is taken out of the log, the progress and a fault. Keep it out of results and
-    /// artifacts, or [redact](Self::redact) what they hold.
+    /// Its value is redacted in the log, the progress and faults. Keep it out of results and
+    /// artifacts, or [redact](Self::redact) their texts.
     #[must_use]
     pub fn secret(&self, name: &str) -> Option<&Secret> {
         self.secrets.get(name)
@@ -104,7 +103,8 @@ impl Attempt {
         self.token().job
     }
 
-    /// Which try this is, from 1. Losses of a lease count, offers that were never started do not.
+    /// The number of this attempt, from 1. Attempts whose lease was lost count; offers that were never
+    /// started do not.
     #[must_use]
     pub const fn number(&self) -> u32 {
         self.number
@@ -142,20 +142,20 @@ impl Attempt {
         self.link.progress(text.into());
     }
 
-    /// A text without the secrets of the attempt, for results and artifacts that may hold them.
+    /// Removes the secrets of the attempt from a text, for results and artifacts that may contain them.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         self.link.redact(text)
     }
 
-    /// What takes the secrets of the attempt out of texts, for whoever writes many or cuts them.
+    /// A [`Redactor`] for the secrets of the attempt, for executors that write many texts, or a text in pieces.
     #[must_use]
     pub fn redactor(&self) -> Redactor {
         Redactor::new(self.secrets.values().map(Secret::expose))
     }
 
-    /// Receives the signals of one type that are sent to this attempt from now on. Ask for it before
-    /// anything else: until then such signals are answered with the fault `no_receiver`.
+    /// Receives the signals of one type that are sent to this attempt from now on. Call it first thing in the
+    /// executor: until then such signals are answered with the fault `no_receiver`.
     #[must_use]
     pub fn signals<C: Command>(&self) -> Signals<C> {
         let (into, raw) = mpsc::channel(Signals::<C>::WAITING_MAX);
@@ -163,8 +163,8 @@ impl Attempt {
         Signals::new(raw)
     }
 
-    /// Shows what the attempt does to whoever looks at its live view, in place of what was shown before. Nothing is
-    /// taken of the source until somebody looks, and it is let go when the attempt is over.
+    /// Offers a live view of what the attempt does, in place of an earlier one. No picture is taken of the
+    /// source until somebody looks, and it is dropped when the attempt is over.
     pub fn show(&self, source: Arc<dyn FrameSource>) {
         self.link.show(source);
     }
