@@ -135,8 +135,9 @@ impl Plane {
             return Ok(None);
         }
         if no_more {
-            live.told_no_more = true;
             self.note_drained(live, has_nothing).await?;
+            // Not before: what can fail or be dropped has told the runner nothing.
+            live.told_no_more = true;
         }
         let expires_at = live.session.as_ref().map(|session| session.record.expires_at);
         let holds_any = !live.mine.is_empty();
