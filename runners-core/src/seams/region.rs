@@ -29,8 +29,8 @@ pub trait Region: Debug + Send + Sync + 'static {
     /// what it has. What does not answer soon after is dropped.
     async fn execute(&self, call: RegionCall) -> Result<RegionReply, RegionError>;
 
-    /// Whether calls are put off without being made, because it failed again and again. It is looked at
-    /// to be measured, and is to be answered at once.
+    /// Whether calls are put off at present without being made, because the region failed again and again.
+    /// This is asked for measurements, and must answer at once. `false` by default.
     fn is_left_alone(&self) -> bool {
         false
     }
@@ -55,9 +55,9 @@ pub struct RegionCall {
     pub run: String,
     /// The job. No other job of any run has its id.
     pub job: JobId,
-    /// Which try at the job it is: 1, or 2 in the odd region.
+    /// Which try at the job it is: 1, or 2 where a check is tried again because other regions passed it.
     pub number: u32,
-    /// Whose run it is; nobody says unless an orchestrator makes the call.
+    /// Whose run it is. `None` unless an orchestrator makes the call.
     pub tenant: Option<TenantId>,
     /// The region, as the request names it; none in local mode.
     pub region: Option<String>,
@@ -67,8 +67,8 @@ pub struct RegionCall {
     pub checks: Vec<AskedCheck>,
     /// How long each check may take, if the request says so.
     pub check_timeout: Option<Duration>,
-    /// How long the run has left, if it may not take for ever. It cancels the call then; a region that
-    /// goes on by itself should stop by itself soon after.
+    /// How long the run has left, if it has a time limit. The call is cancelled then; a region that works
+    /// elsewhere should stop by itself soon after.
     pub time_left: Option<Duration>,
     cancelled: CancellationToken,
     told: Option<Told>,
@@ -113,16 +113,15 @@ impl RegionCall {
         self
     }
 
-    /// Has what the region fetches of what its checks left kept in `store`, as the
-    /// [tenant](Self::tenant)'s.
+    /// Lets the region keep artifacts of its checks in `store`, as those of the [tenant](Self::tenant).
     #[must_use]
     pub fn kept_in(mut self, store: Arc<dyn ArtifactStore>) -> Self {
         self.kept_in = Some(store);
         self
     }
 
-    /// Where a region puts what its checks left elsewhere, and whose it is then. A result names as its
-    /// artifact only what is there. None if whoever calls keeps nothing.
+    /// The store in which the region puts artifacts of its checks, and the tenant for which it does. A result
+    /// may name only artifacts that are there. `None` if the caller keeps no artifacts.
     #[must_use]
     pub fn artifacts(&self) -> Option<(TenantId, &dyn ArtifactStore)> {
         self.tenant.zip(self.kept_in.as_deref())
@@ -135,8 +134,8 @@ impl RegionCall {
         self
     }
 
-    /// Tells what the call waits for while nothing happens, such as that no runner is there: it is shown
-    /// with the run. Nothing waits for that, and where too much is told some of it is dropped.
+    /// Tells what the call waits for, such as a runner that is online: it is shown with the run. Returns at
+    /// once; if it is called too often, some calls have no effect.
     pub fn waits(&self, why: impl Into<String>) {
         self.tell(Some(why.into()));
     }
@@ -152,8 +151,8 @@ impl RegionCall {
         }
     }
 
-    /// Names what is asked for: a repeat has the same key, a second try another. Letters, digits, `_`
-    /// and `-` only.
+    /// A key by which a region recognises a repeated call; a second try has another. It has letters, digits,
+    /// `_` and `-` only.
     #[must_use]
     pub fn idempotency_key(&self) -> String {
         format!("{}-{}", self.job, self.number)
@@ -178,7 +177,7 @@ impl RegionCall {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RegionReply {
-    /// One element for each result, as it came: one that is malformed spoils no other.
+    /// The results as they came, one element each, so that a malformed one does not spoil the others.
     pub results: Vec<Value>,
 }
 
@@ -212,18 +211,17 @@ pub enum RegionError {
         /// What it said.
         problem: String,
     },
-    /// Mend the request or the configuration: it will not do this.
+    /// Correct the request or the configuration: the region will not do this.
     Refused {
         /// What it said.
         problem: String,
     },
-    /// Name another region: there is none of this name after all. It is the caller's to say which there are.
+    /// Name another region: there is none of this name after all. The caller adds which there are.
     Unknown {
         /// What is not there.
         problem: String,
     },
-    /// Have the region mended: what it answered cannot be understood. It may have done what it was
-    /// asked for.
+    /// Have the region repaired: its answer cannot be understood. It may have done what it was asked for.
     Broken {
         /// What was wrong with the answer, and where.
         problem: String,
