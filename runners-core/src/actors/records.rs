@@ -3,6 +3,10 @@
 //! A [`TenantRecords`] has the tenant in every key it makes, so it cannot name another's; the
 //! operator's view is only for the actors.
 
+mod pages;
+
+pub(crate) use pages::Pages;
+
 use crate::{
     rules::record::{DecodeError, Record, decode, encode},
     seams::store::{Committed, Hint, Page, Query, Store, StoreError, Stored, Write},
@@ -132,27 +136,14 @@ impl TenantRecords {
         prefix: Bytes,
     ) -> Result<Vec<Versioned<R>>, StoreError> {
         let mut found = Vec::new();
-        let mut after = None;
-        loop {
-            let query = Query::Range {
-                index,
-                prefix: prefix.clone(),
-                after: after.take(),
-                until: None,
-                newest_first: false,
-                limit: PAGE_ROWS,
-                hide: None,
-            };
-            let (rows, more) = self.records.page(query).await?;
+        let mut pages = Pages::of(index, prefix);
+        while let Some(rows) = pages.next(&self.records).await? {
             let mine = rows.iter().filter(|(_, row)| row.key.tenant == self.tenant);
             for (_, row) in mine.filter(|(_, row)| row.key.kind == R::KIND) {
                 found.push(read(row)?);
             }
-            match rows.last() {
-                Some((last, _)) if more => after = Some(last.clone()),
-                _ => return Ok(found),
-            }
         }
+        Ok(found)
     }
 }
 

@@ -2,13 +2,13 @@
 
 use super::{Plane, effects::Change, submit::Prepared};
 use crate::{
-    actors::records::{Batch, PAGE_ROWS, Versioned, read},
+    actors::records::{Batch, Pages, Versioned, read},
     rules::{
         job::{JobRecord, State},
         keys,
         record::{DependencyRecord, Record as _},
     },
-    seams::store::{Query, StoreError},
+    seams::store::StoreError,
     values::{
         id::{JobId, TenantId},
         key::{Index, Kind},
@@ -66,25 +66,11 @@ impl Plane {
         let job = &ended.record;
         let Some(conclusion) = job.conclusion() else { return Ok(()) };
         let prefix = keys::parent_prefix(job.tenant, job.id.as_bytes());
-        let mut after = None;
-        loop {
-            let query = Query::Range {
-                index: Index::Parent,
-                prefix: prefix.clone(),
-                after: after.take(),
-                until: None,
-                newest_first: false,
-                limit: PAGE_ROWS,
-                hide: None,
-            };
-            let (rows, more) = self.records.page(query).await?;
+        let mut pages = Pages::of(Index::Parent, prefix);
+        while let Some(rows) = pages.next(&self.records).await? {
             for (_, row) in rows.iter().filter(|(_, row)| row.key.kind == Kind::Dependency) {
                 let edge: Versioned<DependencyRecord> = read(row)?;
                 self.release_one(job.tenant, &edge, conclusion.is_passed(), now).await?;
-            }
-            match rows.last() {
-                Some((last, _)) if more => after = Some(last.clone()),
-                _ => break,
             }
         }
         let mut released = ended.record.clone();

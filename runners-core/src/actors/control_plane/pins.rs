@@ -3,9 +3,9 @@
 
 use super::{Plane, effects::Change, sync::RELEASES_PER_BATCH};
 use crate::{
-    actors::records::{Batch, Versioned, read},
+    actors::records::{Batch, Pages, Versioned, read},
     rules::{job::JobRecord, record::RunnerRecord},
-    seams::store::{Query, StoreError},
+    seams::store::StoreError,
     values::{
         id::{LaneId, PoolId, RunnerId, TenantId},
         job::JobSpec,
@@ -75,18 +75,9 @@ impl Plane {
     }
 
     async fn give_up_lane(self: &Arc<Self>, lane: LaneId, runner: RunnerId) -> Result<(), StoreError> {
-        let mut after = None;
-        loop {
-            let query = Query::Range {
-                index: Index::Ready,
-                prefix: Bytes::copy_from_slice(lane.as_bytes()),
-                after: after.take(),
-                until: None,
-                newest_first: false,
-                limit: JOBS_PER_BATCH,
-                hide: None,
-            };
-            let (rows, more) = self.records.page(query).await?;
+        let prefix = Bytes::copy_from_slice(lane.as_bytes());
+        let mut pages = Pages::of(Index::Ready, prefix).rows(JOBS_PER_BATCH);
+        while let Some(rows) = pages.next(&self.records).await? {
             let jobs: Vec<Versioned<JobRecord>> =
                 rows.iter().map(|(_, row)| read(row)).collect::<Result<_, _>>()?;
             match self.give_up(&jobs, runner).await {
@@ -98,11 +89,8 @@ impl Plane {
                 }
                 done => done?,
             }
-            match rows.last() {
-                Some((last, _)) if more => after = Some(last.clone()),
-                _ => return Ok(()),
-            }
         }
+        Ok(())
     }
 
     /// What has changed meanwhile is not ready any more, or is looked at when it becomes so.

@@ -7,12 +7,12 @@
 
 use super::{Plane, effects::Change, lock};
 use crate::{
-    actors::records::{Batch, PAGE_ROWS, Versioned, read},
+    actors::records::{Batch, Pages, Versioned, read},
     rules::{
         keys,
         record::{Record as _, RunRecord},
     },
-    seams::store::{Committed, Query, StoreError},
+    seams::store::{Committed, StoreError},
     values::{
         id::{RunId, TenantId},
         key::{Index, Key},
@@ -139,18 +139,8 @@ impl Plane {
 
     /// Closes every open run that no job is open of.
     async fn close_every_run(&self) -> Result<(), StoreError> {
-        let mut after = None;
-        loop {
-            let query = Query::Range {
-                index: Index::Owner,
-                prefix: keys::upkeep_of(RunRecord::KIND),
-                after: after.take(),
-                until: None,
-                newest_first: false,
-                limit: PAGE_ROWS,
-                hide: None,
-            };
-            let (rows, more) = self.records.page(query).await?;
+        let mut pages = Pages::of(Index::Owner, keys::upkeep_of(RunRecord::KIND));
+        while let Some(rows) = pages.next(&self.records).await? {
             for (_, row) in &rows {
                 let Versioned { record, .. } = read::<RunRecord>(row)?;
                 let open = self.read_counter(&keys::open_jobs(record.tenant, record.id)).await?;
@@ -158,12 +148,9 @@ impl Plane {
                     self.close_run(record.tenant, record.id).await?;
                 }
             }
-            match rows.last() {
-                Some((last, _)) if more => after = Some(last.clone()),
-                _ => return Ok(()),
-            }
             self.pause().await;
         }
+        Ok(())
     }
 
     /// Closes a run that no job is open of, and tells so.

@@ -3,7 +3,7 @@
 use super::Plane;
 use crate::{
     actors::{
-        records::{PAGE_ROWS, Versioned, read},
+        records::{Pages, Versioned, read},
         turn::{Turn, Turns},
     },
     rules::{
@@ -16,7 +16,7 @@ use crate::{
         },
         schedule::Seeker,
     },
-    seams::store::{Query, StoreError},
+    seams::store::StoreError,
     values::{
         digest::Digest,
         id::{JobId, PoolId, RunnerId, SignalId, TenantId},
@@ -239,18 +239,8 @@ impl Plane {
         (live.allowance, live.image) = self.pool_terms(who.tenant, who.pool).await?;
         let known = std::mem::take(&mut live.mine);
         let sent = std::mem::take(&mut live.signals);
-        let mut after = None;
-        loop {
-            let query = Query::Range {
-                index: Index::Owner,
-                prefix: Bytes::copy_from_slice(who.runner.as_bytes()),
-                after: after.take(),
-                until: None,
-                newest_first: false,
-                limit: PAGE_ROWS,
-                hide: None,
-            };
-            let (rows, more) = self.records.page(query).await?;
+        let mut pages = Pages::of(Index::Owner, Bytes::copy_from_slice(who.runner.as_bytes()));
+        while let Some(rows) = pages.next(&self.records).await? {
             for (_, row) in &rows {
                 // The operator's runners work for others too, but nobody else's do.
                 match row.key.kind {
@@ -268,10 +258,6 @@ impl Plane {
                     }
                     _ => {}
                 }
-            }
-            match rows.last() {
-                Some((last, _)) if more => after = Some(last.clone()),
-                _ => break,
             }
         }
         live.loaded = true;

@@ -3,16 +3,13 @@
 
 use super::Plane;
 use crate::{
-    actors::records::read,
+    actors::records::{Pages, read},
     rules::{
         job::JobRecord,
         keys,
         record::{Duty, Record as _},
     },
-    seams::{
-        clock::sleep,
-        store::{Query, StoreError},
-    },
+    seams::{clock::sleep, store::StoreError},
     values::key::Index,
 };
 use std::{sync::Arc, time::Duration};
@@ -75,18 +72,8 @@ impl Plane {
     }
 
     async fn seal_all(self: &Arc<Self>) -> Result<(), StoreError> {
-        let mut after = None;
-        loop {
-            let query = Query::Range {
-                index: Index::Owner,
-                prefix: keys::upkeep_of(JobRecord::KIND),
-                after: after.take(),
-                until: None,
-                newest_first: false,
-                limit: ROWS_PER_BATCH,
-                hide: None,
-            };
-            let (rows, more) = self.records.page(query).await?;
+        let mut pages = Pages::of(Index::Owner, keys::upkeep_of(JobRecord::KIND)).rows(ROWS_PER_BATCH);
+        while let Some(rows) = pages.next(&self.records).await? {
             for (_, row) in &rows {
                 match self.seal(read(row)?).await {
                     // Another control plane was faster, or the next round sees it as it is then.
@@ -94,12 +81,9 @@ impl Plane {
                     done => done?,
                 }
             }
-            match rows.last() {
-                Some((last, _)) if more => after = Some(last.clone()),
-                _ => return Ok(()),
-            }
             self.pause().await;
         }
+        Ok(())
     }
 
     /// Leaves the store to others for a moment.

@@ -5,14 +5,14 @@ use crate::{
     actors::{
         control_plane::lock,
         error::Error,
-        records::{PAGE_ROWS, Versioned, read},
+        records::{Pages, Versioned, read},
     },
     rules::{
         capacity::runners_desired,
         keys,
         record::{PoolRecord, Record as _, RunnerRecord},
     },
-    seams::store::{Query, Stored},
+    seams::store::Stored,
     values::{
         fleet::summary::{FleetSummary, PoolSummary},
         id::{PoolId, RunnerId, TenantId},
@@ -114,24 +114,14 @@ impl Management {
 
     /// The rows below a prefix, as they are stored.
     async fn rows(&self, index: Index, prefix: Bytes) -> Result<Vec<Stored>, Error> {
-        let (mut found, mut after) = (Vec::new(), None);
-        loop {
-            let query = Query::Range {
-                index,
-                prefix: prefix.clone(),
-                after: after.take(),
-                until: None,
-                newest_first: false,
-                limit: PAGE_ROWS,
-                hide: None,
-            };
-            let (rows, more) = self.plane.records.page(query).await.map_err(Error::Store)?;
-            let last = rows.last().map(|(key, _)| key.clone());
+        let mut found = Vec::new();
+        let mut pages = Pages::of(index, prefix);
+        while let Some(rows) = pages.next(&self.plane.records).await.map_err(Error::Store)? {
             found.extend(rows.into_iter().map(|(_, row)| row));
-            if !more || last.is_none() || found.len() >= LOOKED_AT_MAX {
-                return Ok(found);
+            if found.len() >= LOOKED_AT_MAX {
+                break;
             }
-            after = last;
         }
+        Ok(found)
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     actors::{
         control_plane::{Plane, lock},
         error::Error,
-        records::{Batch, Versioned, read},
+        records::{Batch, Pages, Versioned, read},
     },
     rules::{
         eligibility::{Allowance, Closed},
@@ -14,10 +14,7 @@ use crate::{
         record::{PoolRecord, TenantRecord},
         submission,
     },
-    seams::{
-        random,
-        store::{Query, StoreError},
-    },
+    seams::{random, store::StoreError},
     values::{
         fleet::{
             listing::{Listing, Paging},
@@ -226,24 +223,11 @@ impl Plane {
     /// Reads which tenants are suspended, and has their runners go by it.
     pub(crate) async fn read_suspended(self: &Arc<Self>) -> Result<(), StoreError> {
         let mut suspended = BTreeSet::new();
-        let mut after = None;
-        loop {
-            let query = Query::Range {
-                index: Index::Listed,
-                prefix: keys::listed_prefix(TenantId::OPERATOR, Kind::Tenant, Some(SUSPENDED)),
-                after: after.take(),
-                until: None,
-                newest_first: false,
-                limit: crate::actors::records::PAGE_ROWS,
-                hide: None,
-            };
-            let (rows, more) = self.records.page(query).await?;
+        let prefix = keys::listed_prefix(TenantId::OPERATOR, Kind::Tenant, Some(SUSPENDED));
+        let mut pages = Pages::of(Index::Listed, prefix);
+        while let Some(rows) = pages.next(&self.records).await? {
             for (_, row) in &rows {
                 suspended.insert(read::<TenantRecord>(row)?.record.id);
-            }
-            match rows.last() {
-                Some((last, _)) if more => after = Some(last.clone()),
-                _ => break,
             }
         }
         let before = std::mem::replace(&mut *lock(&self.suspended), suspended.clone());
