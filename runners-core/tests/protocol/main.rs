@@ -30,6 +30,7 @@ mod measures;
 mod parked;
 mod planes;
 mod quota;
+mod reaped;
 #[cfg(feature = "testing")]
 mod recorded;
 mod repeats;

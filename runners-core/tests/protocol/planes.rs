@@ -1,12 +1,22 @@
 //! Two control planes on one store: what one writes, the other hears of.
 
 use super::hand::{Hand, inspect, submit, submit_with, user};
+use async_trait::async_trait;
 use futures::poll;
 use runners_core::{
-    Conclusion, ControlPlane, JobOptions, MemoryStore, Outcome, Transport as _,
+    Conclusion, ControlPlane, JobOptions, Key, Kind, MemoryStore, Outcome, Transport as _,
     protocol::{CancelRequest, CancelTarget, ExplainRequest, Obstacle, Reply, Request, WaitRequest},
+    store::{Committed, Page, Query, Store, StoreError, Stored, Write},
 };
-use std::{pin::pin, task::Poll, time::Duration};
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -118,4 +128,55 @@ async fn a_runner_that_has_moved_is_not_explained_as_free_where_it_was() {
         obstacles.push(explanation.pools[0].runners[0].obstacle.clone());
     }
     assert_eq!(obstacles, [Some(Obstacle::Elsewhere), Some(Obstacle::Full)]);
+}
+
+/// A store in which somebody else writes a session again just before it is written here, so many times.
+#[derive(Clone, Debug, Default)]
+struct Contended {
+    inner: MemoryStore,
+    times: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Store for Contended {
+    async fn load(&self, keys: Vec<Key>) -> Result<Vec<Option<Stored>>, StoreError> {
+        self.inner.load(keys).await
+    }
+
+    async fn scan(&self, query: Query) -> Result<Page, StoreError> {
+        self.inner.scan(query).await
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<Committed, StoreError> {
+        let session = writes.iter().find_map(|write| match write {
+            Write::Put { key, indexes, .. } if key.kind == Kind::Session => Some((key, indexes)),
+            _ => None,
+        });
+        let take = |left: usize| left.checked_sub(1);
+        if let Some((key, indexes)) = session
+            && let Some(stored) = self.inner.load(vec![key.clone()]).await?.pop().flatten()
+            && self.times.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok()
+        {
+            let Stored { key, version: expected, format, body } = stored;
+            let again = Write::Put { key, expected, format, body, indexes: indexes.clone() };
+            self.inner.commit(vec![again]).await?;
+        }
+        self.inner.commit(writes).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_moves_while_its_session_is_written_elsewhere_is_answered() {
+    let store = Contended::default();
+    let one = ControlPlane::builder(store.inner.clone()).start().await.unwrap();
+    let two = ControlPlane::builder(store.clone()).start().await.unwrap();
+    let mut hand = Hand::new(&one, 1);
+    hand.sync().await;
+    let mut again = hand.restarted();
+    for moved in [&mut hand, &mut again] {
+        store.times.store(2, Ordering::SeqCst);
+        moved.caller = Hand::new(&two, 1).caller;
+        moved.sync().await;
+        assert_eq!(store.times.load(Ordering::SeqCst), 0, "both were met");
+    }
 }

@@ -5,7 +5,7 @@ use super::{
     Plane,
     effects::Change,
     lock,
-    session::{Identity, Live},
+    session::{Identity, Live, Mine},
     sessions::Sweep,
     sync::RELEASES_PER_BATCH,
 };
@@ -15,7 +15,7 @@ use crate::{
         job::{JobRecord, StopReason},
         keys,
         lifecycle::Due,
-        record::{RunRecord, SessionRecord},
+        record::{Record as _, RunRecord, SessionRecord},
     },
     seams::{
         clock::Clock,
@@ -79,6 +79,8 @@ const SLEEP_MAX: Duration = Duration::from_secs(10);
 const WALL_STEP_MAX: Duration = Duration::from_secs(5);
 /// How long after an error the duty tries again.
 const ERROR_WAIT: Duration = Duration::from_secs(1);
+/// How long after somebody else had changed what was due the duty looks at it again.
+const CONFLICT_WAIT: Duration = Duration::from_secs(1);
 
 /// From when sessions may be reaped: a term after the start, and after every step of the wall.
 #[derive(Debug)]
@@ -172,8 +174,11 @@ impl Plane {
                     continue;
                 }
                 match self.due_one(row, reap, now).await {
-                    // Somebody else was faster, or the next round sees it as it is then.
-                    Err(StoreError::Conflict(_)) => {}
+                    // Somebody else was faster, or else it is due still: a later round sees.
+                    Err(StoreError::Conflict(_)) => {
+                        let again = now + CONFLICT_WAIT;
+                        turn = Some(turn.map_or(again, |turn| turn.min(again)));
+                    }
                     done => done?,
                 }
             }
@@ -287,30 +292,53 @@ impl Plane {
         if session.record.ended || session.record.expires_at > self.now() {
             return Ok(());
         }
-        let mut record = session.record.clone();
-        record.ended = true;
-        self.write_session(live, session.version, record, Batch::new(), &[]).await?;
-        if !live.mine.is_empty() {
+        let has_leases = !live.mine.is_empty();
+        let pools: Vec<_> = live.mine.values().map(|mine| mine.job.record.terms.pool).collect();
+        self.end_session(live, session).await?;
+        if has_leases {
             self.observer.observe(&Notice::RunnerLost { runner });
         }
-        let pools: Vec<_> = live.mine.values().map(|mine| mine.job.record.terms.pool).collect();
-        self.lose_all(live).await?;
         self.measures.leases_expired(pools);
         Ok(())
+    }
+
+    /// Ends a session in the batch that takes the last of what it held, so that it is due again
+    /// wherever this is cut short: nothing else looks for jobs that a session holds.
+    async fn end_session(
+        self: &Arc<Self>,
+        live: &mut Live,
+        session: Versioned<SessionRecord>,
+    ) -> Result<(), StoreError> {
+        let now = self.now();
+        let Versioned { version, mut record } = session;
+        record.ended = true;
+        record.synced_at = self.synced_at(live).unwrap_or_default().max(record.synced_at);
+        let held = self.losses(live, now);
+        let mut pages = held.chunks(RELEASES_PER_BATCH).peekable();
+        loop {
+            let page = pages.next().unwrap_or_default();
+            let is_last = pages.peek().is_none();
+            let mut batch = Batch::new();
+            if is_last {
+                batch.put(version, &record);
+            } else {
+                batch.expect(record.key(), version);
+            }
+            live.loaded = false;
+            self.commit(batch, page, now).await?;
+            live.loaded = true;
+            self.keep(live, page);
+            if is_last {
+                live.session = Some(Versioned { version: version + 1, record });
+                return self.end_signals(live).await;
+            }
+        }
     }
 
     /// Ends every job of a session as lost.
     pub(super) async fn lose_all(self: &Arc<Self>, live: &mut Live) -> Result<(), StoreError> {
         let now = self.now();
-        let held: Vec<Change> = live
-            .mine
-            .values()
-            .filter_map(|mine| {
-                let mut job = mine.job.record.clone();
-                job.lose(job.holder()?, now, self.chance()).ok()?;
-                Some(Change::of(&mine.job, job))
-            })
-            .collect();
+        let held = self.losses(live, now);
         for page in held.chunks(RELEASES_PER_BATCH) {
             live.loaded = false;
             self.commit(Batch::new(), page, now).await?;
@@ -318,6 +346,16 @@ impl Plane {
             self.keep(live, page);
         }
         self.end_signals(live).await
+    }
+
+    /// The loss of every job of a session, whichever start of its runner holds it.
+    fn losses(&self, live: &Live, now: Timestamp) -> Vec<Change> {
+        let loss = |mine: &Mine| {
+            let mut job = mine.job.record.clone();
+            job.lose(job.holder()?, now, self.chance()).ok()?;
+            Some(Change::of(&mine.job, job))
+        };
+        live.mine.values().filter_map(|mine| loss(mine)).collect()
     }
 
     async fn time_out_run(

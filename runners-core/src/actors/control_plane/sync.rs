@@ -143,15 +143,8 @@ impl Plane {
         if let Some(refused) = removed(live) {
             return Ok(Some(refused));
         }
-        let last = live.last.filter(|(incarnation, _)| *incarnation == request.incarnation);
-        let stored = live.session.as_ref().map(|session| &session.record);
-        match admit(stored, self.me, last.map_or(0, |(_, seq)| seq), request.incarnation, request.seq) {
-            Admission::Displaced => return Ok(Some(Reply::Displaced)),
-            Admission::Superseded => return Ok(Some(self.superseded(request.seq))),
-            Admission::New => self.put_session(who, live, request, 0).await?,
-            Admission::Takeover => self.take_over(who, live, request).await?,
-            Admission::Move => self.put_session(who, live, request, request.seq).await?,
-            Admission::Same => {}
+        if let Some(reply) = self.admit(who, live, request).await? {
+            return Ok(Some(reply));
         }
         if live.last.is_none_or(|(incarnation, _)| incarnation != request.incarnation) {
             self.observer.observe(&Notice::RunnerArrived { runner: who.runner });
@@ -180,6 +173,38 @@ impl Plane {
         Ok(None)
     }
 
+    /// Decides whether the request is listened to, and puts its session in place. A reply, if it is not.
+    async fn admit(
+        self: &Arc<Self>,
+        who: Identity,
+        live: &mut Live,
+        request: &SyncRequest,
+    ) -> Result<Option<Reply>, StoreError> {
+        let last = live.last.filter(|(incarnation, _)| *incarnation == request.incarnation);
+        let last = last.map_or(0, |(_, seq)| seq);
+        let mut rounds = 1;
+        loop {
+            let stored = live.session.as_ref().map(|session| &session.record);
+            let put = match admit(stored, self.me, last, request.incarnation, request.seq) {
+                Admission::Displaced => return Ok(Some(Reply::Displaced)),
+                Admission::Superseded => return Ok(Some(self.superseded(request.seq))),
+                Admission::New => self.put_session(who, live, request, 0).await,
+                Admission::Takeover => self.take_over(who, live, request).await,
+                Admission::Move => self.put_session(who, live, request, request.seq).await,
+                Admission::Same => Ok(()),
+            };
+            match put {
+                // Whoever has it at another control plane was faster: it is decided by what it is now.
+                Err(StoreError::Conflict(_)) if rounds < ADMIT_ROUNDS_MAX => self.load(who, live).await?,
+                put => return put.map(|()| None),
+            }
+            if let Some(refused) = removed(live) {
+                return Ok(Some(refused));
+            }
+            rounds += 1;
+        }
+    }
+
     async fn put_session(
         &self,
         who: Identity,
@@ -192,8 +217,11 @@ impl Plane {
             None => (0, self.new_session(who, request)),
         };
         if record.incarnation != request.incarnation {
-            let starts = record.starts;
-            record = SessionRecord { starts, ..self.new_session(who, request) };
+            // What an earlier start holds is released in a moment. If that is cut short and nothing more
+            // is heard of the runner, the session is due as before.
+            let holds = !live.mine.is_empty();
+            let expires_at = if holds { record.expires_at.max(self.now()) } else { Timestamp::default() };
+            record = SessionRecord { starts: record.starts, expires_at, ..self.new_session(who, request) };
         }
         if live.session.as_ref().is_none_or(|session| session.record.incarnation != request.incarnation) {
             record.starts.started(self.now());
@@ -328,6 +356,9 @@ fn removed(live: &Live) -> Option<Reply> {
     let removed = live.runner.as_ref().is_some_and(|runner| runner.record.removed);
     removed.then(|| Reply::Refused(Refused::removed()))
 }
+
+/// How often it is decided on a request whose session others write at the same time.
+const ADMIT_ROUNDS_MAX: u32 = 4;
 
 /// How many jobs are released in one batch: each is up to thirteen writes.
 pub(super) const RELEASES_PER_BATCH: usize = 64;

@@ -1,6 +1,7 @@
 //! What a simulation's store must hold: read past every fault, and compared with what was seen.
 //! How jobs share runners is left to `sharing`, what they tell to `history`.
 
+mod held;
 mod history;
 mod pruning;
 mod sharing;
@@ -88,6 +89,7 @@ impl Audit {
         let keys = self.jobs.iter().map(|job| self.key_of(*job)).collect();
         let jobs = self.records.load_all(keys).await.expect("the store behind the faults answers");
         self.see(&jobs);
+        self.check_held(&jobs).await;
         jobs
     }
 
