@@ -1,12 +1,14 @@
 //! What others wrote. Every group of batches leaves a row that says what it touched; who watches reads
 //! the rows of the others. A notification only says that there is something to read, so one that is
-//! lost, or a connection that was cut, costs a moment and no hint.
+//! lost, or a connection that was cut, costs a moment and no hint: it is durable nowhere, and where
+//! nobody else listens there is none.
 
 use crate::{
     address::Address,
     clock::pause,
     connections::{Connections, Parameter, connect},
     key::key_of,
+    listeners::{LISTEN, Listeners},
     sql::Statements,
     tls::Tls,
 };
@@ -48,11 +50,18 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The same where nobody ever tells.
 const LOOK_EVERY_DEAF: Duration = Duration::from_millis(100);
 
+/// How often it is looked whether others listen: those who come say so.
+const LISTENERS_EVERY: Duration = Duration::from_secs(10);
+
 /// How long is waited after trouble.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// How far apart notifications are, so that many commits are told of at once.
 const TELL_EVERY: Duration = Duration::from_millis(5);
+
+/// Tells others that there is something to read. It waits for no disk: a crash of the server cuts
+/// everybody's connection, so that everybody reads.
+const TELL: &str = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
 
 /// What watchers and those who tell have in common.
 #[derive(Clone)]
@@ -62,6 +71,9 @@ pub(crate) struct Hints {
     pub(crate) id: [u8; 16],
     /// None if nobody tells, and it is asked instead.
     pub(crate) listen: Option<(Address, Tls)>,
+    /// Told when others may want to hear of something.
+    pub(crate) written: Arc<Notify>,
+    pub(crate) listeners: Arc<Listeners>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -80,16 +92,20 @@ impl Hints {
         stream::unfold(hints, next).boxed()
     }
 
-    /// Tells others that there is something to read, and then for a moment nothing more.
-    pub(crate) async fn tell(self, written: Arc<Notify>) {
+    /// Tells others, if there are any, that there is something to read, and then for a moment nothing
+    /// more.
+    pub(crate) async fn tell(self) {
         let id = hex::encode(self.id);
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return,
-                () = written.notified() => {}
+                () = self.written.notified() => {}
+            }
+            if self.listeners.are_none() {
+                continue;
             }
             let parameters: [Parameter<'_>; 2] = [(&self.statements.channel, Type::TEXT), (&id, Type::TEXT)];
-            if let Err(trouble) = self.connections.ask("SELECT pg_notify($1, $2)", &parameters).await {
+            if let Err(trouble) = self.connections.ask(TELL, &parameters).await {
                 // They look by themselves after a while.
                 tracing::debug!(?trouble, "others could not be told of what was written");
             }
@@ -101,9 +117,14 @@ impl Hints {
         loop {
             let lost = tokio::select! {
                 () = self.stop.cancelled() => return,
-                () = hints.closed() => return,
+                () = hints.closed() => Ok(()),
                 followed = self.follow(&hints) => followed,
             };
+            // Nobody hears now who comes.
+            self.listeners.doubt();
+            if hints.is_closed() {
+                return;
+            }
             if let Err(error) = lost {
                 tracing::warn!(
                     error = &*error as &dyn Error,
@@ -121,16 +142,28 @@ impl Hints {
     /// Follows until the connection that listens is lost. Whatever came before is one hint: all.
     async fn follow(&self, hints: &mpsc::Sender<Hint>) -> Result<(), StoreSource> {
         let heard = Arc::new(Notify::new());
-        // Kept: its end would end the connection.
-        let (_client, mut carrying) = self.listen(&heard).await?;
+        let mut ear = self.listen(&heard).await?;
         let look_every = if self.listen.is_some() { LOOK_EVERY } else { LOOK_EVERY_DEAF };
         let mut reader = Reader::start(self).await?;
+        let mut looked_at = None;
         hints.send(Hint::All).await?;
         loop {
+            // Whoever hears of nobody who comes takes others to be there.
+            if let Some(process) = ear.process
+                && looked_at.is_none_or(|at| reader.read_at.since(at) >= LISTENERS_EVERY)
+            {
+                looked_at = Some(reader.read_at);
+                self.listeners.look(&self.connections, &self.statements, process).await.map_err(told)?;
+            }
             tokio::select! {
-                () = heard.notified() => {}
+                () = heard.notified() => {
+                    if self.listeners.doubt() {
+                        // It has just come, and hears from now on.
+                        self.written.notify_one();
+                    }
+                }
                 () = pause(look_every) => {}
-                () = &mut carrying => return Err("the connection that listens has ended".into()),
+                () = &mut ear.carrying => return Err("the connection that listens has ended".into()),
             }
             for hint in reader.read(self).await? {
                 hints.send(hint).await?;
@@ -138,23 +171,35 @@ impl Hints {
         }
     }
 
-    /// Listens, if that is wanted.
-    async fn listen(
-        &self,
-        heard: &Arc<Notify>,
-    ) -> Result<(Option<Client>, BoxFuture<'static, ()>), StoreSource> {
+    /// Listens, if that is wanted, and tells those who do already.
+    async fn listen(&self, heard: &Arc<Notify>) -> Result<Ear, StoreSource> {
         let Some((address, tls)) = &self.listen else {
-            return Ok((None, Box::pin(std::future::pending())));
+            return Ok(Ear { _client: None, carrying: Box::pin(std::future::pending()), process: None });
         };
         let id = hex::encode(self.id);
-        let (client, mut carrying) = connect(address, tls.clone(), Arc::clone(heard), id).await?;
-        let sql = format!("LISTEN \"{}\"", self.statements.channel);
-        tokio::select! {
-            listening = client.batch_execute(&sql) => listening?,
+        let (client, mut carrying) = connect(address, tls.clone(), Arc::clone(heard), id.clone()).await?;
+        let channel = &self.statements.channel;
+        let listening = async {
+            let said = client.query_typed(LISTEN, &[(channel, Type::TEXT)]).await?;
+            client.batch_execute(&format!("LISTEN \"{channel}\"")).await?;
+            client.query_typed(TELL, &[(channel, Type::TEXT), (&id, Type::TEXT)]).await?;
+            said.first().map(|row| row.try_get(0)).transpose()
+        };
+        let process = tokio::select! {
+            listening = listening => listening?,
             () = &mut carrying => return Err("the connection has ended".into()),
-        }
-        Ok((Some(client), carrying))
+        };
+        Ok(Ear { _client: Some(client), carrying, process })
     }
+}
+
+/// A connection that listens, or none.
+struct Ear {
+    /// Kept: its end would end the connection.
+    _client: Option<Client>,
+    carrying: BoxFuture<'static, ()>,
+    /// The number of its process at the server.
+    process: Option<i32>,
 }
 
 /// Reads rows, each once. Transactions end in another order than they begin in, so it begins again at

@@ -1,4 +1,4 @@
-//! Questions, and their answers read. Nothing here writes.
+//! Questions, and their answers read. Nothing here writes. Loads are gathered by `reader`.
 
 use crate::{
     connections::{Connections, Parameter},
@@ -12,38 +12,10 @@ use runners_core::{
     Index,
     store::{Page, Query, Span, StoreError, Stored},
 };
-use std::collections::HashMap;
 use tokio_postgres::{Row, types::Type};
 
 /// How many chunks of a stream are read at once.
 const CHUNKS_PER_PAGE: i64 = 256;
-
-pub(crate) async fn load(
-    connections: &Connections,
-    statements: &Statements,
-    keys: Vec<Key>,
-) -> Result<Vec<Option<Stored>>, StoreError> {
-    let of_kind = |body: bool| -> Vec<Vec<u8>> {
-        keys.iter().filter(|key| key.kind.is_body() == body).map(bytes_of).collect()
-    };
-    let (records, bodies) = (of_kind(false), of_kind(true));
-    let parameter = |keys| -> Parameter<'_> { (keys, Type::BYTEA_ARRAY) };
-    // One statement sees one moment.
-    let rows = match (records.is_empty(), bodies.is_empty()) {
-        (true, true) => return Ok(Vec::new()),
-        (false, true) => connections.ask(&statements.load_records, &[parameter(&records)]).await?,
-        (true, false) => connections.ask(&statements.load_bodies, &[parameter(&bodies)]).await?,
-        (false, false) => {
-            connections.ask(&statements.load_both, &[parameter(&records), parameter(&bodies)]).await?
-        }
-    };
-    let mut found = HashMap::with_capacity(rows.len());
-    for row in &rows {
-        let stored = stored(row, 0)?;
-        found.insert(stored.key.clone(), stored);
-    }
-    Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
-}
 
 pub(crate) async fn scan(
     connections: &Connections,
@@ -153,7 +125,7 @@ async fn counters(
 }
 
 /// Reads key, version, format and body from the columns that begin at `first`.
-fn stored(row: &Row, first: usize) -> Result<Stored, StoreError> {
+pub(crate) fn stored(row: &Row, first: usize) -> Result<Stored, StoreError> {
     let version: i64 = row.try_get(first + 1).map_err(Trouble::before_commit)?;
     let format: i32 = row.try_get(first + 2).map_err(Trouble::before_commit)?;
     let format = u16::try_from(format).map_err(|error| StoreError::Broken(Box::new(error)))?;
@@ -161,8 +133,12 @@ fn stored(row: &Row, first: usize) -> Result<Stored, StoreError> {
     Ok(Stored { key, version: version.cast_unsigned(), format, body: bytes(row, first + 3)? })
 }
 
+pub(crate) fn key_bytes(row: &Row, column: usize) -> Result<&[u8], Trouble> {
+    row.try_get(column).map_err(Trouble::before_commit)
+}
+
 fn key(row: &Row, column: usize) -> Result<Key, StoreError> {
-    let bytes: &[u8] = row.try_get(column).map_err(Trouble::before_commit)?;
+    let bytes = key_bytes(row, column)?;
     key_of(bytes).ok_or_else(|| {
         StoreError::Broken(format!("key {bytes:02x?} is of no kind that this version knows").into())
     })

@@ -9,6 +9,7 @@ use crate::{
     error::Closed,
     hints::Hints,
     read,
+    reader::{Load, READERS, Reader, load},
     schema::Schema,
     sql::Statements,
     tls::Tls,
@@ -24,11 +25,18 @@ use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// How many batches wait for those who write before their callers wait too.
+/// How many batches, and how many loads, wait for those who carry them out before their callers wait too.
 const QUEUE_MAX: usize = 1024;
+
+/// The ways to those who write and those who load.
+#[derive(Clone)]
+struct Asks {
+    commits: mpsc::Sender<Batch>,
+    loads: mpsc::Sender<Load>,
+}
 
 /// A [`Store`] in a schema of a PostgreSQL database, which any number of control planes share.
 ///
@@ -40,7 +48,7 @@ pub struct PostgresStore {
     clock: Arc<ServerClock>,
     hints: Hints,
     /// None once closed.
-    asks: Mutex<Option<mpsc::Sender<Batch>>>,
+    asks: Mutex<Option<Asks>>,
     spawned: TaskTracker,
     stop: CancellationToken,
     name: Box<str>,
@@ -85,30 +93,38 @@ impl PostgresStore {
             statements: Arc::clone(&statements),
             id,
             listen,
+            written: Arc::default(),
+            listeners: Arc::default(),
             stop: stop.clone(),
         };
         let name = format!("{} in {}", schema.name, address.name).into();
-        let (asks, asked) = mpsc::channel(QUEUE_MAX);
+        let (commits, committed) = mpsc::channel(QUEUE_MAX);
+        let (loads, loaded) = mpsc::channel(QUEUE_MAX);
+        let asks = Asks { commits, loads };
         let spawned = TaskTracker::new();
         let store =
             Self { connections, statements, clock, hints, asks: Mutex::new(Some(asks)), spawned, stop, name };
-        store.start(options.writers, asked);
+        store.start(options.writers, committed, loaded);
         Ok(store)
     }
 
-    fn start(&self, writers: usize, asked: mpsc::Receiver<Batch>) {
-        let written = Arc::new(Notify::new());
+    fn start(&self, writers: usize, asked: mpsc::Receiver<Batch>, loads: mpsc::Receiver<Load>) {
+        let loads = Arc::new(tokio::sync::Mutex::new(loads));
+        for _ in 0..READERS {
+            let (connections, statements) = (Arc::clone(&self.connections), Arc::clone(&self.statements));
+            self.spawned.spawn(Reader { connections, statements }.read_all(Arc::clone(&loads)));
+        }
         let asked = Arc::new(tokio::sync::Mutex::new(asked));
         for _ in 0..writers {
             let writer = Writer {
                 connections: Arc::clone(&self.connections),
                 statements: Arc::clone(&self.statements),
                 id: self.hints.id,
-                written: Arc::clone(&written),
+                written: Arc::clone(&self.hints.written),
             };
             self.spawned.spawn(writer.write_all(Arc::clone(&asked)));
         }
-        self.spawned.spawn(self.hints.clone().tell(written));
+        self.spawned.spawn(self.hints.clone().tell());
         let (clock, connections) = (Arc::clone(&self.clock), Arc::clone(&self.connections));
         let stop = self.stop.clone();
         self.spawned.spawn(async move {
@@ -137,7 +153,7 @@ impl PostgresStore {
         self.connections.close();
     }
 
-    fn asks(&self) -> Result<mpsc::Sender<Batch>, StoreError> {
+    fn asks(&self) -> Result<Asks, StoreError> {
         let asks = self.asks.lock().unwrap_or_else(PoisonError::into_inner);
         asks.clone().ok_or_else(|| StoreError::Unavailable(Box::new(Closed)))
     }
@@ -158,7 +174,7 @@ impl fmt::Debug for PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn load(&self, keys: Vec<Key>) -> Result<Vec<Option<Stored>>, StoreError> {
-        read::load(&self.connections, &self.statements, keys).await
+        load(self.asks()?.loads, keys).await
     }
 
     async fn scan(&self, query: Query) -> Result<Page, StoreError> {
@@ -171,7 +187,7 @@ impl Store for PostgresStore {
             return Ok(Committed::default());
         }
         let (answer, answered) = oneshot::channel();
-        let asked = self.asks()?.send(Batch { writes, answer }).await;
+        let asked = self.asks()?.commits.send(Batch { writes, answer }).await;
         asked.map_err(|_| StoreError::Unavailable(Box::new(Closed)))?;
         // A writer that vanished with the batch in hand may have committed it.
         answered.await.map_err(|_| StoreError::Unknown(Box::new(Closed)))?

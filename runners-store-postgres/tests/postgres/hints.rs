@@ -1,11 +1,18 @@
 //! What one store writes, another hears of; whatever is cut, no hint is lost.
 
-use crate::stage::{job, options, pause, put, shared, stores, stranger, within};
+use crate::stage::{job, options, own, pause, put, shared, stores, stranger, within};
 use futures::{StreamExt as _, stream::BoxStream};
 use runners_core::{
     Index,
     store::{Hint, Store as _, Write},
 };
+use runners_store_postgres::{
+    PostgresStore,
+    testing::TestServer,
+    tokio_postgres::{self, AsyncMessage, Client, NoTls},
+};
+use std::future::poll_fn;
+use tokio::sync::mpsc;
 
 /// Hears until `wanted` has come.
 async fn hear(watch: &mut BoxStream<'static, Hint>, wanted: &Hint) -> Vec<Hint> {
@@ -51,7 +58,7 @@ async fn lanes_and_owners_go_before_the_record_they_belong_to_and_own_writes_are
 
 #[tokio::test]
 async fn no_hint_is_lost_while_connections_are_ended() {
-    let Some(server) = crate::stage::own(&["-c", "fsync=off"]) else { return };
+    let Some(server) = own(&["-c", "fsync=off"]) else { return };
     let stores = stores(&server, 2).await;
     let stranger = stranger(&server).await;
     let mut watch = stores[1].watch();
@@ -107,4 +114,87 @@ async fn what_a_long_transaction_has_written_is_heard_once_it_ends() {
     }
     transaction.commit().await.unwrap();
     assert_eq!(hear(&mut watch, &Hint::Changed(job(1))).await, [Hint::Changed(job(1))]);
+}
+
+/// Overhears what stores tell each other, and is none of those who listen.
+struct Eavesdropper {
+    client: Client,
+    channel: String,
+    heard: mpsc::UnboundedReceiver<String>,
+    _carried: tokio::task::JoinSet<()>,
+}
+
+impl Eavesdropper {
+    async fn start(server: &TestServer, schema: &str) -> Self {
+        let (client, mut connection) = tokio_postgres::connect(&server.url(), NoTls).await.unwrap();
+        let (hear, heard) = mpsc::unbounded_channel();
+        let mut carried = tokio::task::JoinSet::new();
+        carried.spawn(async move {
+            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+                if let AsyncMessage::Notification(told) = message {
+                    drop(hear.send(told.payload().to_owned()));
+                }
+            }
+        });
+        let channel = format!("{schema}_hints");
+        client.batch_execute(&format!("LISTEN \"{channel}\"")).await.unwrap();
+        Self { client, channel, heard, _carried: carried }
+    }
+
+    /// Whether anything is told while a store commits often enough to have told of it.
+    async fn hears(&mut self, store: &PostgresStore, number: &mut usize) -> bool {
+        for _ in 0..20 {
+            *number += 1;
+            store.commit(vec![put(*number, 0, 1)]).await.unwrap();
+            pause(5).await;
+        }
+        // What was told before this has been heard by then.
+        self.client.query("SELECT pg_notify($1, 'mark')", &[&self.channel]).await.unwrap();
+        let mut others = 0;
+        while self.heard.recv().await.expect("it is connected") != "mark" {
+            others += 1;
+        }
+        others > 0
+    }
+}
+
+#[tokio::test]
+async fn one_that_is_alone_tells_nobody_and_tells_as_soon_as_another_listens() {
+    let Some(server) = shared() else { return };
+    let (schema, mut number) = (server.fresh_schema(), 0);
+    let options = options(server).schema(&schema);
+    let one = options.clone().open().await.unwrap();
+    let mut watch = one.watch();
+    settle(&mut watch).await;
+    let mut eavesdropper = Eavesdropper::start(server, &schema).await;
+    within("silence", async { while eavesdropper.hears(&one, &mut number).await {} }).await;
+    let two = options.open().await.unwrap();
+    let mut others = two.watch();
+    settle(&mut others).await;
+    within("what is told", async { while !eavesdropper.hears(&one, &mut number).await {} }).await;
+    let last = Hint::Changed(job(number));
+    assert_eq!(hear(&mut others, &last).await.last(), Some(&last));
+    drop(others);
+    two.close().await;
+    within("silence", async { while eavesdropper.hears(&one, &mut number).await {} }).await;
+}
+
+#[tokio::test]
+async fn who_tells_others_waits_for_no_disk() {
+    let Some(server) = own(&["-c", "fsync=off"]) else { return };
+    let stores = stores(&server, 2).await;
+    // From now on whatever is to be durable waits for a standby that never comes.
+    let stranger = stranger(&server).await;
+    stranger.client.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await.unwrap();
+    stranger.client.simple_query("SELECT pg_reload_conf()").await.unwrap();
+    within("the setting", async {
+        let sql = "SELECT current_setting('synchronous_standby_names') = 'nobody'";
+        while !stranger.client.query_one(sql, &[]).await.unwrap().get::<_, bool>(0) {
+            pause(20).await;
+        }
+    })
+    .await;
+    // Each tells the other that it listens.
+    settle(&mut stores[0].watch()).await;
+    settle(&mut stores[1].watch()).await;
 }

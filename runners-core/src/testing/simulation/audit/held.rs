@@ -20,7 +20,8 @@ impl Audit {
             let key = SessionRecord::key_of(job.host(), holder.runner);
             let found = self.records.load::<SessionRecord>(key).await;
             let session = found.expect("the store behind the faults answers").map(|found| found.record);
-            let due = |session: &SessionRecord| session.indexes().iter().any(|(index, _)| *index == Index::Due);
+            let due =
+                |session: &SessionRecord| session.indexes().iter().any(|(index, _)| *index == Index::Due);
             if !session.as_ref().is_some_and(due) {
                 let detail = format!("{} runs in a session that never expires: {session:?}", job.token());
                 self.checker.violate("a session that holds a job expires by itself", Some(job.id), detail);
