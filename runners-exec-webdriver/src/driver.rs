@@ -13,6 +13,7 @@ mod record;
 mod remote;
 mod solo;
 mod sweep;
+mod volume;
 mod webkit;
 
 pub(crate) use guard::check_page;
@@ -48,6 +49,10 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
 /// started again if it died. Firefox and WebKit have a process for each session. They end with
 /// [`stop`](Self::stop) or when the last clone is dropped; sessions that are open then are lost. It
 /// needs a Tokio runtime with I/O and time.
+///
+/// What a Chromium of our own keeps is thrown away with its session. On Linux it is in memory meanwhile, at
+/// `/dev/shm`, if 2 GiB are free there; on the disk for temporary files otherwise, in a container, where the
+/// variable `TMPDIR` is set, and for browsers of Snap and Flatpak. Downloads are always on the disk.
 ///
 /// Its browsers go only where an [`Egress`] lets them: [`Egress::browsing`] unless
 /// [said otherwise](Self::with_egress), which is the networks of this machine and public ones, and never

@@ -33,7 +33,7 @@ use crate::{
 };
 use comparison::Visual;
 use evidence::Keeper;
-use futures::future::{Either, select};
+use futures::future::{Either, join, select};
 use place::Place;
 use popups::Popups;
 use runners_core::{Clock, Egress, Fault, Redactor, SystemClock, Verdict};
@@ -181,8 +181,9 @@ impl Replay {
         let mut cancelled = pin!(cancelled);
         // The cancel is looked at first, so that a flow that was cancelled before it starts does
         // not touch the browser.
-        let opening = pin!(Watch::open(session, capture, redactor.clone(), &*self.clock));
-        let Either::Right((watch, _)) = select(cancelled.as_mut(), opening).await else {
+        let watching = Watch::open(session, capture, redactor.clone(), &*self.clock);
+        let opening = join(watching, Box::pin(Popups::of(session, self.flow.flow(), &*self.clock)));
+        let Either::Right(((watch, popups), _)) = select(cancelled.as_mut(), pin!(opening)).await else {
             return Err(gave_up(&at));
         };
         let filming = match &self.filming {
@@ -190,8 +191,6 @@ impl Replay {
             None => Arc::new(Filming::of_session(session, capture, &self.clock).await),
         };
         filming.begin(capture, watch.began());
-        // Large, and of few flows.
-        let popups = Box::pin(Popups::of(session, self.flow.flow(), &*self.clock)).await;
         let ended = {
             let run = Run {
                 replay: self,
@@ -219,7 +218,8 @@ impl Replay {
         };
         let film = filming.finish(observer, &*self.clock).await;
         let keeper = Keeper::new(page, &*self.clock, observer, &redactor);
-        let (names, page_errors) = keeper.heard(watch, capture, session.capabilities()).await;
+        let (names, mut page_errors) = keeper.heard(watch, capture, session.capabilities()).await;
+        page_errors.extend(popups.told().iter().map(|line| redactor.redact(line)));
         ended.map(|mut result| {
             result.artifacts.extend(names);
             result.artifacts.extend(film);

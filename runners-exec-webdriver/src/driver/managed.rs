@@ -7,12 +7,14 @@ use super::{
     record,
     record::Record,
     sweep::sweep,
+    volume,
 };
 use crate::browser::{
     BrowserError, Call, Endpoint, OpenError, Session,
     webdriver::{WebDriverSession, Wire},
 };
 use async_trait::async_trait;
+use futures::future::join;
 use runners_core::Clock;
 use serde_json::{Map, Value, json};
 use std::{
@@ -33,7 +35,12 @@ const ARGUMENTS: &[&str] = &[
     "--disable-sync",
     "--disable-breakpad",
     "--window-size=1280,800",
+    WITHOUT_SUGGESTIONS,
 ];
+
+/// Has Chromium draw what its address bar suggests without pages of its own. It would start a process for them
+/// beside that of the flow, at its start, which costs as much as the browser itself.
+const WITHOUT_SUGGESTIONS: &str = "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup";
 
 /// Draws WebGL by software, which a browser otherwise does only if it is told that this is no risk: the
 /// pages are those of the flows.
@@ -52,6 +59,8 @@ const PROXIED_CALLS: &[&str] = &[
 /// the proxy would say to that. So there are none for them: not as they are written, not as IPv6.
 const WITHOUT_LINK_LOCAL: &str = "MAP 169.254.* ~NOTFOUND,MAP ::ffff:a9fe:* ~NOTFOUND,MAP fe8?:* ~NOTFOUND,\
     MAP fe9?:* ~NOTFOUND,MAP fea?:* ~NOTFOUND,MAP feb?:* ~NOTFOUND";
+/// What Chromium may keep of pages for the next time where its profile is in memory, in bytes.
+const CACHE_IN_MEMORY: &str = "--disk-cache-size=67108864";
 /// The argument that says so. Of several, browsers look at the last.
 const HOST_RULES: &str = "--host-resolver-rules=";
 
@@ -78,7 +87,10 @@ impl Managed {
         let Opening { clock, manners, .. } = opening;
         let browser = locate::browser(self.options.browser.as_deref())?;
         let (wire, record) = self.running(&**clock).await?;
-        let profile = Profile::new(record)
+        let driver = locate::driver(self.options.driver.as_deref())?;
+        let is_seen = || !is_container() && [&browser, &driver].into_iter().all(|it| volume::is_seen_by(it));
+        let in_memory = volume::in_memory().filter(|_| is_seen());
+        let profile = Profile::new(in_memory, record)
             .map_err(|error| OpenError::NotStarted { message: format!("no profile directory: {error}") })?;
         // Without this a browser starts with its new-tab page, which loads while the flow begins.
         let startup = json!({ "restore_on_startup": 4, "startup_urls": ["about:blank"] });
@@ -147,6 +159,9 @@ impl Managed {
             arguments.extend(through((Ipv4Addr::LOCALHOST, port).into()));
         }
         arguments.push(profile.argument());
+        if profile.is_in_memory() {
+            arguments.push(CACHE_IN_MEMORY.to_owned());
+        }
         arguments.extend(self.options.arguments.iter().cloned());
         if !opening.link_local {
             close_link_local(&mut arguments);
@@ -190,9 +205,13 @@ impl Session for ManagedSession {
 
     async fn close(&self) {
         // ChromeDriver would have the browser put a profile in order that is removed a moment later.
-        self.profile.kill();
-        let closed = self.session.close_in_time().await;
-        self.profile.end(closed, &*self.clock).await;
+        if self.profile.kill() {
+            // It learns of that by itself.
+            join(self.session.close_in_time(), self.profile.end(true, &*self.clock)).await;
+        } else {
+            let closed = self.session.close_in_time().await;
+            self.profile.end(closed, &*self.clock).await;
+        }
     }
 
     fn endpoint(&self) -> Option<Endpoint> {

@@ -22,7 +22,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often it is started when its port was taken, and what it then says.
 const STARTS_MAX: u32 = 5;
 const PORT_TAKEN: &str = "ddress already in use";
-const START_POLL: Duration = Duration::from_millis(20);
+const START_POLL: Duration = Duration::from_millis(5);
 /// How long one question for its readiness may take.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
 /// The most bytes read of the answer.
@@ -42,10 +42,8 @@ pub(super) struct Launch {
 /// Where a process listens.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Listening {
-    /// At the port that its log says, and `/status` tells when it is ready.
-    Said(fn(&str) -> Option<u16>),
     /// At the port that its log says, as soon as it says so.
-    SaidWhenReady(fn(&str) -> Option<u16>),
+    Said(fn(&str) -> Option<u16>),
     /// At this port, and `/status` tells when it is ready.
     At(u16),
 }
@@ -141,8 +139,7 @@ impl DriverProcess {
                 return Err(io::Error::other(exit.to_string()));
             }
             let (port, asks) = match self.listening {
-                Listening::Said(port) => (self.said(port)?, true),
-                Listening::SaidWhenReady(port) => (self.said(port)?, false),
+                Listening::Said(port) => (self.said(port)?, false),
                 Listening::At(port) => (Some(port), true),
             };
             if let Some(port) = port {

@@ -3,12 +3,12 @@
 use super::{
     identity::ProcessIdentity,
     record::{PROFILE_PREFIX, Record},
-    sweep::{end_profile, on_profile, profile_argument},
+    sweep::{DOWNLOADS, end_profile, on_profile, profile_argument},
 };
 use runners_core::{Clock, sleep};
 use std::{
-    io,
-    path::PathBuf,
+    env, io,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -25,20 +25,33 @@ const EXIT_POLL: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Profile {
     path: PathBuf,
+    is_in_memory: bool,
     record: Arc<Record>,
     ended: AtomicBool,
 }
 
 impl Profile {
-    /// Makes the directory and notes it before there is a browser on it.
-    pub(super) fn new(record: Arc<Record>) -> io::Result<Self> {
-        Ok(Self::noted(directory()?.keep(), record))
+    /// Makes the directory, in a directory in memory if there is one that takes it, and notes it before
+    /// there is a browser on it.
+    pub(super) fn new(memory: Option<PathBuf>, record: Arc<Record>) -> io::Result<Self> {
+        let in_memory = memory.and_then(|memory| directory_in(&memory).ok());
+        let Some(directory) = in_memory else { return Ok(Self::noted(directory()?.keep(), record)) };
+        let mut profile = Self::noted(directory.keep(), record);
+        profile.is_in_memory = true;
+        // What is saved may be large, and stays on the disk.
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(self::directory()?.keep(), profile.downloads())?;
+        Ok(profile)
     }
 
     /// Notes a directory that a browser was just started on.
     pub(super) fn noted(path: PathBuf, record: Arc<Record>) -> Self {
         record.add(&path);
-        Self { path, record, ended: AtomicBool::new(false) }
+        Self { path, is_in_memory: false, record, ended: AtomicBool::new(false) }
+    }
+
+    pub(super) const fn is_in_memory(&self) -> bool {
+        self.is_in_memory
     }
 
     /// The argument that makes a browser use it.
@@ -48,12 +61,14 @@ impl Profile {
 
     /// Where files are saved, to go with the profile: a flow leaves nothing to the next.
     pub(super) fn downloads(&self) -> PathBuf {
-        self.path.join("downloads")
+        self.path.join(DOWNLOADS)
     }
 
-    /// Kills the browser on it, where processes can be told apart.
-    pub(super) fn kill(&self) {
-        on_profile(&self.path).into_iter().for_each(ProcessIdentity::kill);
+    /// Kills the browser on it, where processes can be told apart; says whether there was one.
+    pub(super) fn kill(&self) -> bool {
+        let browsers = on_profile(&self.path);
+        browsers.iter().for_each(|browser| browser.kill());
+        !browsers.is_empty()
     }
 
     /// Waits until a browser that was asked to exit has, kills it if it does not or was not,
@@ -85,7 +100,11 @@ impl Drop for Profile {
 
 /// A new directory that only this user can read.
 pub(super) fn directory() -> io::Result<TempDir> {
-    tempfile::Builder::new().prefix(PROFILE_PREFIX).tempdir()
+    directory_in(&env::temp_dir())
+}
+
+fn directory_in(parent: &Path) -> io::Result<TempDir> {
+    tempfile::Builder::new().prefix(PROFILE_PREFIX).tempdir_in(parent)
 }
 
 async fn gone(browsers: &[ProcessIdentity], clock: &dyn Clock) -> bool {

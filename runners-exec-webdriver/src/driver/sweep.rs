@@ -6,6 +6,13 @@ use super::{
 };
 use std::{fs, path::Path};
 
+/// Where in a profile files are saved; a link to another directory of ours if the profile is in memory.
+pub(super) const DOWNLOADS: &str = "downloads";
+
+/// What a profile of Chromium links to, and what else is where that is.
+const SOCKET: &str = "SingletonSocket";
+const COOKIE: &str = "SingletonCookie";
+
 /// Reads the notes of a state directory and ends what belongs to owners that are gone.
 pub(super) fn sweep(state: &Path) {
     let notes = fs::read_dir(state).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -63,7 +70,25 @@ pub(super) fn profile_argument(profile: &Path) -> String {
 fn remove(profile: &Path) -> bool {
     let gone = profile.with_extension("gone");
     let _ = fs::rename(profile, &gone);
+    remove_socket(&gone);
+    if let Ok(downloads) = fs::read_link(gone.join(DOWNLOADS))
+        && named(&downloads, PROFILE_PREFIX)
+    {
+        let _ = fs::remove_dir_all(downloads);
+    }
     (0..2).any(|_| fs::remove_dir_all(&gone).is_ok() || !gone.exists()) && !profile.exists()
+}
+
+/// Removes where Chromium listens for others that are started on the same profile, which is not in it: one that
+/// is killed leaves that.
+fn remove_socket(profile: &Path) {
+    let Ok(socket) = fs::read_link(profile.join(SOCKET)) else { return };
+    if let Some(directory) = socket.parent().filter(|_| socket.ends_with(SOCKET)) {
+        for name in [SOCKET, COOKIE] {
+            let _ = fs::remove_file(directory.join(name));
+        }
+        let _ = fs::remove_dir(directory);
+    }
 }
 
 fn is_note(path: &Path) -> bool {

@@ -213,7 +213,12 @@ impl Scope<'_> {
                     None => return Ok(()),
                 }
             }
-            Some(url) => self.until(|| self.find(url, false)).await?,
+            Some(url) => {
+                if let Some(popups) = self.popups {
+                    Box::pin(popups.settled_unanswered(self.clock)).await;
+                }
+                self.until(|| self.find(url, false)).await?
+            }
             None => {
                 self.place.show_main(self.page).await?;
                 Vec::new()

@@ -2,19 +2,19 @@
 //! ChromeDriver looks at a page only once it is asked for pages; by then a dialog may keep the page from
 //! answering it, and with that the session. So such pages are held until they are listened to, and what
 //! their dialogs say, and how they are answered, goes past the driver, which is not asked for pages while
-//! one of them loads.
+//! one of them loads. If a flow answers none of them, they are dismissed at once, and told.
 
 use super::trouble::Trouble;
 use crate::{
     browser::Session,
     evidence::wire::{Debugger, Said, Wire, WireError},
-    flow::{Action, Extension, Flow},
+    flow::{Action, Extension, Flow, one_line},
     within::within,
 };
 use runners_core::Clock;
 use serde_json::json;
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     convert::Infallible,
     future::pending,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -24,15 +24,23 @@ use tokio::sync::Notify;
 
 /// How long a browser may take to say that it will hold pages.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a driver is kept from pages that load.
+/// How long a driver is kept from pages that load, where a flow answers dialogs of such pages and where not.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
+const UNANSWERED_SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The most dialogs that are known at once; there is one for a page.
 const DIALOGS_MAX: usize = 100;
+
+/// The most dialogs that are told of after they were dismissed, and the most characters of each.
+const TOLD_MAX: usize = 20;
+const TOLD_CHARACTERS_MAX: usize = 400;
 
 /// Listens to pages that open, where that helps.
 #[derive(Debug, Default)]
 pub(super) struct Popups {
     wire: Option<Wire>,
+    /// Whether the flow answers dialogs of such pages.
+    are_answered: bool,
+    dismissed: Mutex<Vec<PopupDialog>>,
     open: Mutex<Vec<PopupDialog>>,
     loading: Mutex<Loading>,
     changed: Notify,
@@ -41,8 +49,8 @@ pub(super) struct Popups {
 /// How far pages that have opened are.
 #[derive(Debug, Default)]
 struct Loading {
-    /// Those that have not loaded, as this connection calls them.
-    pages: BTreeSet<String>,
+    /// Those that have not loaded, as this connection calls them, and whether they had the time to.
+    pages: BTreeMap<String, bool>,
     /// The newest command that was answered: whatever was said before its answer is heard.
     answered: u64,
 }
@@ -57,16 +65,13 @@ pub(super) struct PopupDialog {
 }
 
 impl Popups {
-    /// Begins to listen, if a flow answers dialogs of other pages and the browser can be listened to. One
-    /// that cannot leaves it to the driver.
+    /// Begins to listen, if the browser can be listened to. One that cannot leaves it to the driver.
     pub(super) async fn of(session: &dyn Session, flow: &Flow, clock: &dyn Clock) -> Self {
         let is_theirs = |action: &Action, target: Option<&str>| {
             matches!(action, Action::Extension(Extension::Dialog { .. }))
                 && target.is_some_and(|target| target != "main")
         };
-        if !flow.steps.iter().any(|step| is_theirs(&step.action, step.target.as_deref())) {
-            return Self::default();
-        }
+        let are_answered = flow.steps.iter().any(|step| is_theirs(&step.action, step.target.as_deref()));
         let Some(debugger) = Debugger::of(session.capabilities()) else { return Self::default() };
         let wire = match within(clock, OPEN_TIMEOUT, listen(&debugger)).await {
             Some(Ok(wire)) => Some(wire),
@@ -76,7 +81,7 @@ impl Popups {
             }
             None => None,
         };
-        Self { wire, ..Self::default() }
+        Self { wire, are_answered, ..Self::default() }
     }
 
     /// Hears what the browser says, as long as it does.
@@ -103,7 +108,7 @@ impl Popups {
             "Target.attachedToTarget" => {
                 let page = params["sessionId"].as_str().unwrap_or_default();
                 if params["waitingForDebugger"] == true {
-                    self.loading().pages.insert(page.to_owned());
+                    self.loading().pages.insert(page.to_owned(), false);
                     wire.send(page, "Page.enable", json!({})).await?;
                     wire.send(page, "Runtime.runIfWaitingForDebugger", json!({})).await?;
                 } else {
@@ -113,9 +118,19 @@ impl Popups {
             }
             "Page.javascriptDialogOpening" => {
                 let text = |name: &str| params[name].as_str().unwrap_or_default().to_owned();
-                let mut open = self.open();
-                open.truncate(DIALOGS_MAX - 1);
-                open.push(PopupDialog { page: session, url: text("url"), says: text("message") });
+                let dialog = PopupDialog { page: session, url: text("url"), says: text("message") };
+                if self.is_to_be_dismissed(&dialog) {
+                    let no = json!({ "accept": false });
+                    wire.send(&dialog.page, "Page.handleJavaScriptDialog", no).await?;
+                    let mut dismissed = self.dismissed();
+                    if dismissed.len() < TOLD_MAX {
+                        dismissed.push(dialog);
+                    }
+                } else {
+                    let mut open = self.open();
+                    open.truncate(DIALOGS_MAX - 1);
+                    open.push(dialog);
+                }
             }
             "Page.loadEventFired" => drop(self.loading().pages.remove(&session)),
             "Page.javascriptDialogClosed" => self.open().retain(|dialog| dialog.page != session),
@@ -130,6 +145,21 @@ impl Popups {
         Ok(())
     }
 
+    /// Whether a dialog keeps a page from loading and nobody will answer it. What a page shows later, the driver
+    /// finds.
+    fn is_to_be_dismissed(&self, dialog: &PopupDialog) -> bool {
+        !self.are_answered && self.loading().pages.contains_key(&dialog.page)
+    }
+
+    /// What was dismissed, a line each.
+    pub(super) fn told(&self) -> Vec<String> {
+        let line = |PopupDialog { url, says, .. }: &PopupDialog| {
+            let line = format!("{url}: its dialog was dismissed, since no step answers it: {says:?}");
+            one_line(&line, TOLD_CHARACTERS_MAX)
+        };
+        self.dismissed().iter().map(line).collect()
+    }
+
     /// Waits until every page that has opened has loaded, or a moment longer than that should take: a driver
     /// that is asked for pages before would come between a page and its dialog.
     pub(super) async fn settled(&self, clock: &dyn Clock) {
@@ -141,14 +171,25 @@ impl Popups {
                 let changed = self.changed.notified();
                 {
                     let loading = self.loading();
-                    if loading.answered >= asked && loading.pages.is_empty() {
+                    if loading.answered >= asked && loading.pages.values().all(|is_late| *is_late) {
                         return;
                     }
                 }
                 changed.await;
             }
         };
-        within(clock, SETTLE_TIMEOUT, settled).await;
+        let limit = if self.are_answered { SETTLE_TIMEOUT } else { UNANSWERED_SETTLE_TIMEOUT };
+        if within(clock, limit, settled).await.is_none() {
+            self.loading().pages.values_mut().for_each(|is_late| *is_late = true);
+        }
+    }
+
+    /// The same before any step that is not at the first page, if no step answers a dialog: then none is in the
+    /// way of a page for longer than it takes to dismiss it.
+    pub(super) async fn settled_unanswered(&self, clock: &dyn Clock) {
+        if !self.are_answered {
+            self.settled(clock).await;
+        }
     }
 
     /// Waits until a page at this address shows a dialog.
@@ -182,6 +223,10 @@ impl Popups {
             }
             changed.await;
         }
+    }
+
+    fn dismissed(&self) -> MutexGuard<'_, Vec<PopupDialog>> {
+        self.dismissed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn loading(&self) -> MutexGuard<'_, Loading> {

@@ -73,7 +73,7 @@ impl Contexts {
                 let kept = json!({ "disposeOnDetach": true });
                 let made = connection.ask("Target.createBrowserContext", &kept).await?;
                 let id = id(&made, "browserContextId");
-                let downloads = profile.as_ref().map(|profile| profile.join(format!("downloads-{id}")));
+                let downloads = profile.as_ref().map(|profile| profile.join("downloads").join(&id));
                 if let Some(path) = &downloads {
                     let behavior =
                         json!({ "behavior": "allow", "browserContextId": id, "downloadPath": path });

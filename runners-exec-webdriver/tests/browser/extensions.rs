@@ -292,6 +292,35 @@ async fn a_dialog_of_a_popup_is_answered_by_its_target() {
 }
 
 #[tokio::test]
+async fn a_dialog_of_a_popup_that_no_step_answers_is_dismissed_and_told() {
+    let Some(stage) = Stage::open().await else { return };
+    let popup = stage.site.serve(
+        "/popup",
+        "<script>alert('Welcome'); window.said = confirm('Sure?')</script>\
+         <button id=it onclick=\"document.title = 'said ' + said\">It</button>",
+    );
+    let url = stage.page("<button id=one onclick=\"window.open('/popup')\">1</button>");
+    let at = |mut step: Value| {
+        step["target"] = json!(popup);
+        step
+    };
+    let title = |title: &str| json!({ "type": "waitForExpression", "expression": format!("document.title === '{title}'") });
+    let result = stage
+        .passes(json!([
+            { "type": "navigate", "url": url },
+            click("#one"),
+            at(click("#it")),
+            at(title("said false")),
+            at(json!({ "type": "close" })),
+            title("Test page"),
+        ]))
+        .await;
+    let told = |says| format!("{popup}: its dialog was dismissed, since no step answers it: {says:?}");
+    assert_eq!(result.page_errors, [told("Welcome"), told("Sure?")]);
+    stage.close().await;
+}
+
+#[tokio::test]
 async fn a_dialog_that_a_popup_opens_while_it_loads_is_answered_and_its_steps_go_on() {
     for engine in [Engine::Chromium, Engine::Firefox] {
         let Some(stage) = Stage::open_in(engine).await else { continue };

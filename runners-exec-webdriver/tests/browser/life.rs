@@ -11,7 +11,8 @@ use rustix::{
 use serde_json::{Map, Value, json};
 use std::{
     env, fs,
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -146,8 +147,34 @@ async fn what_a_flow_saves_goes_with_its_session() {
         let nothing = json!({ "script": "return 1", "args": [] });
         session.call(Call::new(Method::Post, "execute/sync", nothing)).await.unwrap();
     }
+    let downloads = fs::canonicalize(profile.join("downloads")).unwrap();
+    let on_disk = fs::canonicalize(env::temp_dir()).unwrap();
+    assert!(downloads.starts_with(on_disk), "{} may be large", downloads.display());
+    let socket = fs::read_link(profile.join("SingletonSocket")).unwrap();
     session.close().await;
-    assert!(!profile.exists());
+    assert!(!profile.exists() && !downloads.exists());
+    assert!(!socket.parent().unwrap().exists(), "{} is left", socket.display());
+    driver.stop().await;
+}
+
+#[tokio::test]
+async fn a_browser_has_no_pages_but_those_of_its_session() {
+    let state = tempfile::tempdir().unwrap();
+    let Some(options) = driver_options(&state) else { return };
+    let driver = Driver::new(options);
+    let session = driver.open().await.unwrap();
+    let address = session.capabilities()["goog:chromeOptions"]["debuggerAddress"].as_str().unwrap();
+    let mut browser = TcpStream::connect(address).unwrap();
+    write!(browser, "GET /json/list HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+    let (mut list, mut part) = (String::new(), [0; 4096]);
+    while !list.contains("} ]") {
+        let read = browser.read(&mut part).unwrap();
+        assert_ne!(read, 0, "{list}");
+        list.push_str(&String::from_utf8_lossy(&part[..read]));
+    }
+    let kinds: Vec<_> = list.lines().map(str::trim).filter(|line| line.starts_with("\"type\":")).collect();
+    assert_eq!(kinds, ["\"type\": \"page\","], "each costs a process: {list}");
+    session.close().await;
     driver.stop().await;
 }
 
@@ -206,6 +233,8 @@ async fn what_a_killed_process_left_is_ended_by_the_next_start() {
     let log = PathBuf::from(noted["log"].as_str().unwrap());
     let driver = u32::try_from(noted["driver"]["id"].as_u64().unwrap()).unwrap();
     let profile = profiles(state.path()).remove(0);
+    let downloads = profile.join("downloads");
+    let downloads = fs::read_link(&downloads).unwrap_or(downloads);
 
     // While the owner lives, nobody touches what it started.
     let second = Driver::new(options.clone());
@@ -220,7 +249,7 @@ async fn what_a_killed_process_left_is_ended_by_the_next_start() {
     third.open().await.unwrap().close().await;
     assert!(!is_alive(driver));
     assert_eq!(browsers(&profile), [0; 0]);
-    assert!(!profile.exists() && !note.exists() && !log.exists());
+    assert!(!profile.exists() && !downloads.exists() && !note.exists() && !log.exists());
     third.stop().await;
 }
 

@@ -124,8 +124,8 @@ async fn a_download_goes_with_its_session() {
     visit(&*session, &url).await;
     js(&*session, "document.querySelector('#a').click()").await;
     let downloads = || {
-        let entries = std::fs::read_dir(&profile).unwrap().flatten().map(|entry| entry.path());
-        entries.filter(|path| path.to_string_lossy().contains("/downloads-")).collect::<Vec<_>>()
+        let entries = std::fs::read_dir(format!("{profile}/downloads")).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect::<Vec<_>>()
     };
     while !downloads().iter().any(|path| path.join("left.txt").exists()) {
         // The browser is asked for something, so that time passes by its work and not by a clock.
