@@ -101,6 +101,11 @@ impl Companion {
         Some(format!("the browser beside it ended with exit code {code}{why}"))
     }
 
+    /// Has the engine start it again, in the same place, whenever it ends by itself.
+    pub(crate) async fn restart(&self) -> Result<(), EngineError> {
+        self.container.restart().await
+    }
+
     /// Where its WebDriver is.
     pub(crate) fn url(&self) -> &str {
         &self.url

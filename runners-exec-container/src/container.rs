@@ -10,7 +10,10 @@ use bollard::{
     body_full,
     container::LogOutput,
     errors::Error as Met,
-    models::{ContainerCreateBody, ContainerInspectResponse, ContainerState, NetworkConnectRequest},
+    models::{
+        ContainerCreateBody, ContainerInspectResponse, ContainerState, ContainerUpdateBody,
+        NetworkConnectRequest, RestartPolicy, RestartPolicyNameEnum,
+    },
     query_parameters::{
         AttachContainerOptionsBuilder, DownloadFromContainerOptionsBuilder, KillContainerOptionsBuilder,
         StatsOptionsBuilder, UploadToContainerOptionsBuilder, WaitContainerOptionsBuilder,
@@ -51,6 +54,11 @@ impl Container {
         Ok(Self { engine, removals, id: created.id, is_removed: false })
     }
 
+    /// What the engine knows it by.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Unpacks an archive in one of its folders.
     pub(crate) async fn put(&self, folder: &str, archive: Bytes) -> Result<(), EngineError> {
         let options = UploadToContainerOptionsBuilder::new().path(folder).build();
@@ -68,6 +76,14 @@ impl Container {
     pub(crate) async fn start(&self) -> Result<(), EngineError> {
         let none = None::<bollard::query_parameters::StartContainerOptions>;
         self.engine.call("start a container", self.engine.docker.start_container(&self.id, none)).await
+    }
+
+    /// Has the engine start it again whenever it ends by itself.
+    pub(crate) async fn restart(&self) -> Result<(), EngineError> {
+        let policy = RestartPolicy { name: Some(RestartPolicyNameEnum::ALWAYS), maximum_retry_count: None };
+        let body = ContainerUpdateBody { restart_policy: Some(policy), ..ContainerUpdateBody::default() };
+        let updated = self.engine.docker.update_container(&self.id, body);
+        self.engine.call("have a container started again", updated).await
     }
 
     /// Sends it a signal. One that has ended is no error.
@@ -114,10 +130,12 @@ impl Container {
     /// Where a folder of it that is a volume is on the machine of the engine, if that is told.
     pub(crate) async fn place(&self, folder: &str) -> Option<PathBuf> {
         let mounts = self.inspect().await.ok()?.mounts?;
-        mounts.into_iter().find_map(|mount| {
-            let below = Path::new(folder).strip_prefix(mount.destination?).ok()?;
-            Some(Path::new(&mount.source?).join(below))
-        })
+        let places = mounts.into_iter().filter_map(|mount| {
+            let below = Path::new(folder).strip_prefix(mount.destination?).ok()?.to_owned();
+            Some((Path::new(&mount.source?).join(&below), below))
+        });
+        // One volume may be in another.
+        Some(places.min_by_key(|(_, below)| below.components().count())?.0)
     }
 
     /// Puts it into one more network.

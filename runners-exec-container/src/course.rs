@@ -2,11 +2,12 @@
 //! collected. Making and removing it is left to those who call.
 
 use crate::{
+    anchor::Anchor,
     collect,
     command::ContainerJob,
     companion::Companion,
     container::Container,
-    ending::{Hints, Stop, exit_code},
+    ending::{Hints, Stop, exit_code, without_browser},
     engine::Engine,
     error::EngineError,
     policy::{Admitted, Policy},
@@ -43,6 +44,8 @@ pub(crate) struct Course<'a> {
     pub(crate) attempt: &'a Attempt,
     /// The browser beside it, if one was started.
     pub(crate) companion: Option<&'a Companion>,
+    /// What keeps its output in memory, if anything does.
+    pub(crate) anchor: Option<&'a Anchor>,
 }
 
 impl Course<'_> {
@@ -66,12 +69,19 @@ impl Course<'_> {
             within(clock, LOG_TAIL_WITHIN, log).await;
         }
         let collected = collect::collect(container, self.job, self.policy, self.attempt).await;
-        let code = exit_code(stop, &state, self.admitted, self.policy);
+        let mut code = exit_code(stop, &state, self.admitted, self.policy);
         let mut notes = collected.notes;
+        if let Some(anchor) = self.anchor {
+            notes.extend(anchor.problem().await.unwrap_or_else(|error| Some(error.told())));
+        }
         if !matches!(code, Ok(0)) {
-            notes.extend(hints.lock().unwrap_or_else(PoisonError::into_inner).notes(self.admitted));
-            if let Some(companion) = self.companion {
-                notes.extend(companion.note().await);
+            let hinted = |hints: &Hints| hints.notes(self.admitted, self.policy);
+            notes.extend(hinted(&hints.lock().unwrap_or_else(PoisonError::into_inner)));
+            if let Some(companion) = self.companion
+                && let Some(note) = companion.note().await
+            {
+                code = without_browser(code, stop, &note);
+                notes.push(note);
             }
         }
         for note in &notes {

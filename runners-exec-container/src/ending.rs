@@ -1,7 +1,10 @@
 //! How a container ended, and what that means: an exit code is a verdict, and what kept it from one is a
 //! fault that says what ran out.
 
-use crate::policy::{Admitted, Policy};
+use crate::{
+    policy::{Admitted, Policy},
+    room,
+};
 use bollard::models::ContainerState;
 use runners_core::Fault;
 
@@ -43,6 +46,21 @@ pub(crate) fn exit_code(
         return Err(Fault::retryable("killed", "the container was killed from outside, by signal 9"));
     }
     Ok(code)
+}
+
+/// The same, where the browser beside it had ended before: that it failed then says nothing of what it tests.
+pub(crate) fn without_browser(
+    code: Result<i64, Fault>,
+    stop: Option<Stop>,
+    note: &str,
+) -> Result<i64, Fault> {
+    let lost = |how: &str| Err(Fault::retryable("browser_lost", format!("{note}; the program {how}")));
+    match (code, stop) {
+        (Ok(code), _) if code != 0 => lost(&format!("failed with exit code {code}")),
+        // It may have waited for it.
+        (Err(_), Some(Stop::Time)) => lost("went on until its time was over"),
+        (code, _) => code,
+    }
 }
 
 fn stopped(stop: Stop, admitted: &Admitted, policy: &Policy) -> Fault {
@@ -89,12 +107,16 @@ impl Hints {
     }
 
     /// What is worth a note once it has failed.
-    pub(crate) fn notes(&self, admitted: &Admitted) -> Vec<String> {
+    pub(crate) fn notes(&self, admitted: &Admitted, policy: &Policy) -> Vec<String> {
         let mut notes = Vec::new();
         if self.is_full {
+            let output = match policy.output_in_memory {
+                Some(_) => format!(", and its output folder {}", room::most(policy)),
+                None => String::new(),
+            };
             notes.push(format!(
                 "it says that it had no space left: its writable folders have {} bytes each, raise \
-                 /limits/writable_bytes",
+                 /limits/writable_bytes{output}",
                 admitted.resources.writable_bytes
             ));
         }
@@ -139,13 +161,31 @@ mod tests {
     }
 
     #[test]
+    fn what_fails_without_its_browser_is_tried_again_and_what_passes_has_passed() {
+        let ended = |code: Result<i64, &str>, stop| {
+            let code = code.map_err(|code| Fault::permanent(code, ""));
+            without_browser(code, stop, "it ended").map_err(|fault| (fault.code, fault.retryable))
+        };
+        let lost = Err(("browser_lost".to_owned(), true));
+        assert_eq!((ended(Ok(0), None), ended(Ok(4), None)), (Ok(0), lost.clone()));
+        assert_eq!(ended(Err("time_limit"), Some(Stop::Time)), lost);
+        for (code, stop) in [("cancelled", Some(Stop::Cancelled)), ("out_of_memory", None)] {
+            assert_eq!(ended(Err(code), stop), Err((code.to_owned(), false)));
+        }
+    }
+
+    #[test]
     fn what_it_says_of_a_lack_is_noted_with_what_to_do() {
-        let admitted = Policy::default().admit(&ContainerJob::of("a"), None, &[]).unwrap();
+        let mut policy = Policy::default();
+        let admitted = policy.admit(&ContainerJob::of("a"), None, &[]).unwrap();
         let mut hints = Hints::default();
-        assert!(hints.notes(&admitted).is_empty());
+        assert!(hints.notes(&admitted, &policy).is_empty());
         hints.look("cat: write error: No space left on device\n");
         hints.look("sh: 1: Cannot fork\n");
-        let notes = hints.notes(&admitted);
+        let notes = hints.notes(&admitted, &policy);
         assert!(notes[0].contains("/limits/writable_bytes") && notes[1].contains("/limits/processes"));
+        assert!(!notes[0].contains("output"), "it has no size of its own on a disk");
+        policy.output_in_memory = Some("pause".parse().unwrap());
+        assert!(hints.notes(&admitted, &policy)[0].contains("its output folder 270532608"));
     }
 }

@@ -2,8 +2,9 @@
 //! whatever comes.
 
 use crate::{
+    anchor::Anchor,
     bridge::Reach,
-    browser::{BrowserImage, BrowserSource},
+    browser::{BrowserImage, BrowserSource, OfferedBrowser},
     command::ContainerJob,
     companion::Companion,
     container::Container,
@@ -53,6 +54,8 @@ pub struct ContainerExecutorBuilder {
 struct Prepared {
     image: Provided,
     companion: Option<Companion>,
+    /// The image of what keeps its output in memory.
+    anchor: Option<Provided>,
 }
 
 /// Is told what an operator should know of, such as an image of another release line.
@@ -143,9 +146,12 @@ impl ContainerExecutor {
         let told = |line| attempt.log(line);
         attempt.progress(format!("preparing {}", admitted.image));
         let image = self.provide(&admitted.image, &told).await?;
-        let Some(browser) = &admitted.browser else { return Ok(Prepared { image, companion: None }) };
-        let BrowserSource::Image(wanted) = &browser.source else {
-            return Ok(Prepared { image, companion: None });
+        let anchor = match &self.policy.output_in_memory {
+            Some(image) => Some(self.provide(image, &told).await?),
+            None => None,
+        };
+        let Some((browser, wanted)) = admitted.browser.as_ref().and_then(started) else {
+            return Ok(Prepared { image, companion: None, anchor });
         };
         let wrong = |message| Fault::permanent("invalid", format!("/browser: {message}"));
         let reference = wanted.reference().map_err(wrong)?;
@@ -156,7 +162,7 @@ impl ContainerExecutor {
         let companion = self.accompany(of, (wanted, &provided), network).await?;
         let known_as = provided.digest.as_ref().unwrap_or(&provided.id);
         attempt.log(format!("the browser {} is ready: {reference}, {known_as}\n", browser.name));
-        Ok(Prepared { image, companion: Some(companion) })
+        Ok(Prepared { image, companion: Some(companion), anchor })
     }
 
     /// Sees to it that an image is there.
@@ -221,7 +227,7 @@ impl ContainerExecutor {
         prepared: &Prepared,
         attempt: &Attempt,
     ) -> Result<ContainerResult, Fault> {
-        let Prepared { image, companion } = prepared;
+        let Prepared { image, companion, .. } = prepared;
         let beside = companion.as_ref().map(Companion::beside).or_else(|| running(admitted));
         let body =
             plan::container(job, admitted, &self.policy, occasion, &image.id, (&self.engine.version, beside));
@@ -235,8 +241,15 @@ impl ContainerExecutor {
             if let Some(output) = &job.output {
                 container.put(output, tarball::open_folder().map_err(wrong)?).await?;
             }
+            let anchor = self.anchor(occasion, prepared, &container).await?;
             let (engine, policy, companion) = (&self.engine, &*self.policy, companion.as_ref());
-            Course { engine, policy, job, admitted, attempt, companion }.run(&container).await
+            let course =
+                Course { engine, policy, job, admitted, attempt, companion, anchor: anchor.as_ref() };
+            let ended = course.run(&container).await;
+            if let Some(anchor) = anchor {
+                told(anchor.remove().await);
+            }
+            ended
         };
         let ended = course.await;
         told(container.remove().await);
@@ -247,6 +260,27 @@ impl ContainerExecutor {
             image_digest: image.digest.clone(),
             ..result
         })
+    }
+}
+
+impl ContainerExecutor {
+    /// Starts what keeps the output of a container in memory, if anything is to. What is in the container
+    /// before it starts has to be there: the engine makes no folder in what it mounts read-only.
+    async fn anchor(
+        &self,
+        occasion: &Occasion<'_>,
+        prepared: &Prepared,
+        container: &Container,
+    ) -> Result<Option<Anchor>, Fault> {
+        let Some(image) = self.policy.output_in_memory.as_ref().zip(prepared.anchor.as_ref()) else {
+            return Ok(None);
+        };
+        let by = (&self.engine, &self.removals, &*self.policy);
+        let anchor = Anchor::start(by, occasion.mark(), image, container).await?;
+        match anchor.problem().await? {
+            Some(problem) => Err(Fault::retryable("output_not_kept", problem)),
+            None => Ok(Some(anchor)),
+        }
     }
 }
 
@@ -271,6 +305,14 @@ impl Executor<ContainerJob> for ContainerExecutor {
             told(companion.remove().await);
         }
         ended
+    }
+}
+
+/// The image of a browser that is started for each attempt, if it is one.
+fn started(browser: &OfferedBrowser) -> Option<(&OfferedBrowser, &BrowserImage)> {
+    match &browser.source {
+        BrowserSource::Image(image) => Some((browser, image)),
+        BrowserSource::Running { .. } => None,
     }
 }
 

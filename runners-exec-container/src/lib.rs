@@ -3,6 +3,7 @@
 //!
 #![doc = include_str!("../README.md")]
 
+mod anchor;
 mod bridge;
 mod browser;
 mod check;

@@ -6,13 +6,14 @@ use crate::{
     command::{ContainerJob, SecretAs},
     engine::EngineVersion,
     paths,
-    policy::{Admitted, Policy, Resources},
+    policy::{Admitted, MIB, Policy, Resources},
     provide::Provided,
+    room,
 };
 use bollard::models::{
     ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, Mount, MountBindOptions,
-    MountBindOptionsPropagationEnum, MountType, NetworkingConfig, ResourcesUlimits, RestartPolicy,
-    RestartPolicyNameEnum,
+    MountBindOptionsPropagationEnum, MountType, MountVolumeOptions, MountVolumeOptionsDriverConfig,
+    NetworkingConfig, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
 use runners_core::{Attempt, FencingToken, Secret};
 use std::collections::{BTreeMap, HashMap};
@@ -114,7 +115,12 @@ pub(crate) fn container(
     // With a program of its own, the arguments of the image mean nothing.
     let args = words(&job.args).or_else(|| (!job.command.is_empty()).then(Vec::new));
     let mut volumes = vec![paths::HOME.to_owned()];
-    volumes.extend(job.output.clone());
+    let mut mounts: Vec<Mount> = admitted.mounts.iter().map(bind).collect();
+    if policy.output_in_memory.is_some() {
+        mounts.push(in_memory(output(job), room::most(policy)));
+    } else {
+        volumes.extend(job.output.clone());
+    }
     let bridge = beside.and_then(|beside| beside.bridge);
     let offered = admitted.network.as_ref().map(|network| &*network.name);
     let folders = job.writable.iter().map(String::as_str).chain([paths::TEMPORARY]).collect();
@@ -124,7 +130,7 @@ pub(crate) fn container(
         user: &admitted.user,
         folders,
         file_bytes_max: policy.output_file_bytes_max.max(admitted.resources.writable_bytes),
-        mounts: admitted.mounts.iter().map(bind).collect(),
+        mounts,
         network: bridge.or(offered),
         init: policy.init,
     };
@@ -175,6 +181,39 @@ pub(crate) fn browser(
         attach_stderr: Some(true),
         networking_config: Some(called(bridge, BROWSER_ALIAS)),
         host_config: Some(host(confines)),
+        ..ContainerCreateBody::default()
+    }
+}
+
+/// The container that has the volumes of another one mounted, and does nothing else. `of` is the id of that.
+pub(crate) fn anchor(
+    provided: &Provided,
+    policy: &Policy,
+    mark: Mark,
+    (engine, of): (&EngineVersion, &str),
+) -> ContainerCreateBody {
+    let confines = Confines {
+        engine,
+        resources: Resources {
+            memory_bytes: 64 * MIB,
+            cpu_millis: 100,
+            processes: 16,
+            shared_memory_bytes: MIB,
+            ..policy.usual
+        },
+        user: &policy.user,
+        folders: Vec::new(),
+        file_bytes_max: 0,
+        mounts: Vec::new(),
+        network: None,
+        // It starts nothing, so nobody has to be waited for.
+        init: false,
+    };
+    ContainerCreateBody {
+        image: Some(provided.id.clone()),
+        user: Some(policy.user.clone()),
+        labels: Some(mark.labels),
+        host_config: Some(HostConfig { volumes_from: Some(vec![format!("{of}:ro")]), ..host(confines) }),
         ..ContainerCreateBody::default()
     }
 }
@@ -257,6 +296,27 @@ fn bind(mount: &crate::command::Mount) -> Mount {
             // What is mounted there later, on the machine, is not the job's.
             propagation: Some(MountBindOptionsPropagationEnum::RPRIVATE),
             ..MountBindOptions::default()
+        }),
+        ..Mount::default()
+    }
+}
+
+/// A volume in memory, which nobody writes more bytes to.
+fn in_memory(target: &str, bytes_max: u64) -> Mount {
+    let options = format!("size={bytes_max},mode=0777,nosuid,nodev");
+    let options = [("type", "tmpfs"), ("device", "tmpfs"), ("o", &options)];
+    let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Mount {
+        typ: Some(MountType::VOLUME),
+        target: Some(target.to_owned()),
+        volume_options: Some(MountVolumeOptions {
+            // What was copied out of the image would be gone before the container starts.
+            no_copy: Some(true),
+            driver_config: Some(MountVolumeOptionsDriverConfig {
+                name: Some("local".to_owned()),
+                options: Some(options.into()),
+            }),
+            ..MountVolumeOptions::default()
         }),
         ..Mount::default()
     }

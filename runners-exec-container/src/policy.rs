@@ -60,9 +60,17 @@ pub struct Policy {
     /// The largest file that becomes an artifact: 32 MiB. A container cannot write a larger one, unless its
     /// writable folders are larger.
     pub output_file_bytes_max: u64,
-    /// The most bytes of an output folder: 256 MiB. It is looked at every few seconds, and a container that
-    /// goes on writing is stopped.
+    /// The most bytes of an output folder: 256 MiB. It is looked at often, and a container that has written
+    /// more is killed. What it writes until then is on the disk of the engine, unless
+    /// [`output_in_memory`](Self::output_in_memory) bounds that too.
     pub output_bytes_max: u64,
+    /// An image whose program waits until it is killed, such as the `pause` of Kubernetes. With one, output
+    /// folders are in memory, have a size that nobody writes more than (two MiB above
+    /// [`output_bytes_max`](Self::output_bytes_max)), and count as memory of their job. A container of this
+    /// image, without network and rights, keeps each of them until it was read. What the image of a job has in
+    /// its output folder is then not there. None unless said otherwise: output folders are on the disk of the
+    /// engine.
+    pub output_in_memory: Option<ImageReference>,
 }
 
 /// When an image is pulled.
@@ -153,6 +161,7 @@ impl Default for Policy {
             output_files_max: 200,
             output_file_bytes_max: 32 * MIB,
             output_bytes_max: 256 * MIB,
+            output_in_memory: None,
         }
     }
 }

@@ -20,6 +20,11 @@ const THERE_EVERY: Duration = Duration::from_secs(1);
 /// How long it is left alone after a look, in the time that that took.
 const PAUSE: u32 = 5;
 
+/// How large an output folder in memory is: so much that it is seen to have too much.
+pub(crate) const fn most(policy: &Policy) -> u64 {
+    policy.output_bytes_max.saturating_add(2 * ARCHIVE_BYTES_MAX)
+}
+
 /// Completes once the output of a container is larger than it may be.
 pub(crate) async fn is_full(engine: &Engine, container: &Container, job: &ContainerJob, policy: &Policy) {
     let bytes_max = policy.output_bytes_max.saturating_add(ARCHIVE_BYTES_MAX);

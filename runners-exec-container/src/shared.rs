@@ -7,8 +7,8 @@ use crate::{
 use runners_core::Fault;
 use std::net::IpAddr;
 
-/// A browser that runs in a container of this machine until this is dropped. Its network leads to this machine
-/// and nowhere else.
+/// A browser that runs in a container of this machine until this is dropped; if it dies, the engine starts it
+/// again at the same URL. Its network leads to this machine and nowhere else.
 #[derive(Debug)]
 pub struct ContainerBrowser {
     companion: Companion,
@@ -67,6 +67,7 @@ impl ContainerExecutor {
         let machine = companion.machine().await?.ok_or_else(|| {
             Fault::permanent("engine_refused", "the engine does not say how its network reaches this machine")
         })?;
+        companion.restart().await?;
         Ok(ContainerBrowser { companion, machine })
     }
 }

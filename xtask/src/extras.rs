@@ -7,7 +7,8 @@ use std::fs;
 
 /// Networks that refuse connections need the first two, rules of alerts the third, videos of flows the
 /// fourth, a Selenium Grid the fifth, and the queue in PostgreSQL the two after it. Jobs in containers
-/// need an engine and a registry, and the last is a proxy before everything.
+/// need an engine and a registry, the next is a proxy before everything, and with the last comes what a suite in
+/// Python has.
 const PROGRAMS: &[&str] = &[
     "ip",
     "nft",
@@ -19,6 +20,7 @@ const PROGRAMS: &[&str] = &[
     "dockerd",
     "docker-registry",
     "nginx",
+    "pytest-3",
 ];
 const USUAL_PLACES: &[&str] = &["/usr/bin", "/usr/sbin", "/sbin"];
 
@@ -40,6 +42,8 @@ const APT: PackageManager = PackageManager {
         "docker.io",
         "docker-registry",
         "nginx-light",
+        "python3-pytest",
+        "python3-selenium",
     ],
     as_root: true,
 };

@@ -38,6 +38,25 @@ fn a_job_that_says_nothing_is_kept_apart_from_everything() {
 }
 
 #[test]
+fn an_output_in_memory_has_a_size_and_what_keeps_it_is_kept_apart() {
+    let policy = Policy { output_in_memory: Some("pause".parse().unwrap()), ..Policy::default() };
+    let job = ContainerJob { output: Some("/results".into()), ..ContainerJob::of("a") };
+    let plan = planned(&job, &policy);
+    let mounts = plan.host_config.unwrap().mounts.unwrap();
+    let volume = mounts[0].volume_options.as_ref().unwrap().driver_config.as_ref().unwrap();
+    assert_eq!((mounts[0].target.as_deref(), mounts.len()), (Some("/results"), 1));
+    assert!(volume.options.as_ref().unwrap()["o"].starts_with("size=270532608,"), "{volume:?}");
+    assert_eq!(plan.volumes, Some(vec!["/runners".to_owned()]), "and none of it is on the disk");
+
+    let mark = Mark { name: "a".into(), labels: HashMap::new() };
+    let kept = anchor(&Provided::default(), &policy, mark, (&engine("docker"), "1f"));
+    let host = kept.host_config.unwrap();
+    assert_eq!(host.volumes_from, Some(vec!["1f:ro".to_owned()]));
+    assert_eq!((host.network_mode.as_deref(), host.readonly_rootfs), (Some("none"), Some(true)));
+    assert_eq!((host.cap_drop, host.memory), (Some(vec!["ALL".to_owned()]), Some(64 << 20)));
+}
+
+#[test]
 fn a_browser_is_kept_apart_as_a_job_is_and_in_the_network_of_its_attempt() {
     let owner = Owner { runner: "rack-7".into(), start: "s1".into() };
     let token = FencingToken { job: JobId::from_bytes([1; 16]), grant: 3 };

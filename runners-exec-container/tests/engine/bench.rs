@@ -73,8 +73,17 @@ impl Bench {
     }
 
     pub(crate) async fn submit(&self, job: ContainerJob, options: JobOptions) -> JobHandle<ContainerResult> {
-        let (secrets, retry) = (job.secret_names(), RetryPolicy::never());
-        let options = JobOptions { secrets, retry, timeout: Duration::from_secs(300), ..options };
+        self.submit_again(job, JobOptions { retry: RetryPolicy::never(), ..options }).await
+    }
+
+    /// The same, tried again as the options say.
+    pub(crate) async fn submit_again(
+        &self,
+        job: ContainerJob,
+        options: JobOptions,
+    ) -> JobHandle<ContainerResult> {
+        let secrets = job.secret_names();
+        let options = JobOptions { secrets, timeout: Duration::from_secs(300), ..options };
         self.client.submit(&(job, options)).await.unwrap()
     }
 

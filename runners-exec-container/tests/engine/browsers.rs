@@ -4,9 +4,15 @@ use crate::{
     bench::{Bench, Ended, shell},
     daemon::BROWSER_IMAGE,
 };
-use runners_core::{Conclusion, JobOptions};
+use runners_core::{Conclusion, JobOptions, RetryPolicy};
 use runners_exec_container::{
     BrowserImage, BrowserSource, ContainerJob, OfferedBrowser, OfferedNetwork, Policy, WantedBrowser,
+};
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    process::Command,
+    time::Duration,
 };
 
 /// Speaks WebDriver by the shell's own means: `ask METHOD PATH BODY`.
@@ -28,7 +34,7 @@ const ASK: &str = r#"
     session="/session/${session%%\"*}"
 "#;
 
-fn offering(image: BrowserImage) -> impl FnOnce(&mut Policy) {
+pub(crate) fn offering(image: BrowserImage) -> impl FnOnce(&mut Policy) {
     move |policy| {
         let source = BrowserSource::Image(image);
         policy.browsers = vec![OfferedBrowser { name: "chromium".into(), source }];
@@ -43,7 +49,7 @@ fn with_browser(script: &str) -> ContainerJob {
 }
 
 /// Sees that nothing of a browser is left, once what goes on behind is done.
-async fn nothing_is_left(bench: &Bench, ended: &Ended) {
+pub(crate) async fn nothing_is_left(bench: &Bench, ended: &Ended) {
     bench.executor.settle().await;
     let left = (bench.daemon.containers_of(&bench.owner), bench.daemon.networks_of(&bench.owner));
     assert_eq!(left, (0, 0), "{ended:?}");
@@ -81,7 +87,7 @@ async fn a_script_has_a_browser_beside_it_that_reaches_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_browser_that_died_is_told_of_and_one_that_does_not_start_is_a_fault() {
+async fn a_browser_that_died_is_a_fault_and_the_next_attempt_has_another() {
     let Some(bench) = Bench::with_policy("dying", offering(BrowserImage::of(BROWSER_IMAGE))).await else {
         return;
     };
@@ -89,11 +95,15 @@ async fn a_browser_that_died_is_told_of_and_one_that_does_not_start_is_a_fault()
         return;
     }
     let script = r#"
+        ask POST "$session/url" '{"url":"data:text/html,<title>another</title>"}' > /dev/null
+        [ "$RUNNERS_ATTEMPT" = 2 ] && ask GET "$session/title" && exit
         echo "it is here"
         while (exec 3<>"/dev/tcp/${place%:*}/${place#*:}") 2>/dev/null; do sleep 0.1; done
         exit 4
     "#;
-    let handle = bench.submit(with_browser(script), JobOptions::default()).await;
+    let retry = RetryPolicy { attempts_max: 2, ..RetryPolicy::default() };
+    let options = JobOptions { retry, ..JobOptions::default() };
+    let handle = bench.submit_again(with_browser(script), options).await;
     crate::stopping::says(&handle, "it is here").await;
     let browser = bench.daemon.docker(&[
         "ps",
@@ -105,13 +115,15 @@ async fn a_browser_that_died_is_told_of_and_one_that_does_not_start_is_a_fault()
     ]);
     bench.daemon.docker(&["kill", &browser]);
     let ended = bench.ended(handle).await;
-    assert_eq!(ended.conclusion(), Conclusion::Failed, "{ended:?}");
-    let notes = &ended.result().notes;
-    assert!(notes.iter().any(|note| note.starts_with("the browser beside it ended")), "{ended:?}");
+    assert_eq!(ended.conclusion(), Conclusion::Passed, "{ended:?}");
+    assert!(ended.log.contains("the browser beside it ended with exit code 137\n"), "{}", ended.log);
+    assert!(ended.log.contains(r#""value":"another""#), "{}", ended.log);
     nothing_is_left(&bench, &ended).await;
     bench.close().await;
+}
 
-    // An image that says something else, and ends.
+#[tokio::test]
+async fn a_browser_that_does_not_start_is_a_fault_with_what_it_said() {
     let mute = "local/mute:1";
     let Some(bench) = Bench::with_policy("mute", offering(BrowserImage::of(mute))).await else { return };
     bench.daemon.import(mute, &[r#"CMD ["bash", "-c", "echo no screen; exit 7"]"#]);
@@ -136,7 +148,7 @@ async fn a_browser_goes_with_an_attempt_that_is_dropped_and_is_in_the_network_of
     bench.daemon.docker(&["network", "create", "--internal", "suite"]);
     let script = "ls /sys/class/net; trap '' TERM; echo it is here; while true; do sleep 1; done";
     let job = ContainerJob { network: Some("suite".into()), ..with_browser(script) };
-    let options = JobOptions { grace: std::time::Duration::from_millis(1), ..JobOptions::default() };
+    let options = JobOptions { grace: Duration::from_millis(1), ..JobOptions::default() };
     let handle = bench.submit(job, options).await;
     crate::stopping::says(&handle, "it is here").await;
     assert_eq!(bench.daemon.containers_of("both"), 2);
@@ -148,5 +160,44 @@ async fn a_browser_goes_with_an_attempt_that_is_dropped_and_is_in_the_network_of
     assert!(ended.log.contains("eth1"), "{}", ended.log);
     nothing_is_left(&bench, &ended).await;
     bench.daemon.docker(&["network", "rm", "suite"]);
+    bench.close().await;
+}
+
+/// What a WebDriver answers to a request for a session, if it takes calls.
+fn session(url: &str) -> std::io::Result<String> {
+    let place = url.trim_start_matches("http://");
+    let mut connection = TcpStream::connect(place)?;
+    connection.set_read_timeout(Some(Duration::from_secs(60)))?;
+    let body = r#"{"capabilities":{"alwaysMatch":{}}}"#;
+    let length = body.len();
+    let request =
+        format!("POST /session HTTP/1.1\r\nHost: {place}\r\nContent-Length: {length}\r\n\r\n{body}");
+    connection.write_all(request.as_bytes())?;
+    let mut answer = vec![0; 500];
+    connection.read_exact(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[tokio::test]
+async fn the_browser_of_flows_that_died_is_started_again_where_it_was() {
+    let Some(bench) = Bench::start("flows").await else { return };
+    if !bench.daemon.has_browser() {
+        return;
+    }
+    let image = BrowserImage::of(BROWSER_IMAGE);
+    let browser = bench.executor.start_browser(&image, &|_| {}).await.unwrap();
+    assert!(session(browser.url()).unwrap().contains("\"capabilities\""));
+    let container = bench.daemon.docker(&["ps", "-q", "--filter", "label=dev.runners.owner=flows"]);
+    let process = || bench.daemon.docker(&["inspect", "-f", "{{.State.Pid}}", &container]);
+    let before = process();
+    // Not by its engine, which would take that as somebody's wish.
+    assert!(Command::new("kill").args(["-KILL", &before]).status().unwrap().success());
+    // Each look takes a process.
+    let again = (0..1000).find_map(|_| {
+        let is_another = process() != before;
+        session(browser.url()).ok().filter(|_| is_another)
+    });
+    assert!(again.unwrap().contains("\"capabilities\""), "{}", browser.url());
+    browser.stop().await.unwrap();
     bench.close().await;
 }

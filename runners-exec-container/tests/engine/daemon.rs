@@ -13,6 +13,8 @@ use tempfile::TempDir;
 
 /// The image that the tests make: the shell and a few tools of this machine.
 pub(crate) const IMAGE: &str = "local/tools:1";
+/// The image of pytest and Selenium of this machine, where [`Daemon::has_pytest`].
+pub(crate) const PYTEST_IMAGE: &str = "local/pytest:1";
 /// The image of the browser of this machine, where [`Daemon::has_browser`].
 pub(crate) const BROWSER_IMAGE: &str = "local/chromium:1";
 /// What is in it.
@@ -31,6 +33,23 @@ const BESIDE: &[&str] = &[
     "/usr/lib/x86_64-linux-gnu/libfreeblpriv3.so",
     "/usr/share/fonts",
 ];
+
+/// Python as Debian has it, and a program that tells what is needed to run suites in it: what it has mapped
+/// once it has loaded them, the folders of their packages, and its own library.
+const PYTHON: &str = "/usr/bin/python3";
+const SHELL: &str = "/bin/sh";
+const PYTEST_FILES: &str = r#"
+import os, sys
+import pytest
+from selenium import webdriver
+pytest.main(["-q", "-p", "no:cacheprovider", "--junitxml=/dev/null", "/nowhere"])
+library = os.path.dirname(os.__file__)
+packages = os.path.dirname(os.path.dirname(pytest.__file__))
+names = {name.split(".")[0] for name in list(sys.modules)}
+paths = {os.path.join(packages, name + end) for name in names for end in ("", ".py")}
+paths |= {line.split()[-1] for line in open("/proc/self/maps") if line.split()[-1].startswith("/")}
+print("\n".join([library, sys.executable, "/bin/sh", *paths]))
+"#;
 
 static SHARED: Mutex<Weak<Daemon>> = Mutex::new(Weak::new());
 
@@ -115,20 +134,55 @@ impl Daemon {
         files.extend(BROWSER.iter().chain(BESIDE).flat_map(|path| libraries(Path::new(path))));
         files.sort();
         files.dedup();
-        let archive = home.path().join("browser.tar");
+        let more = ["--directory", home.path().to_str().unwrap(), "usr/bin/chromium"];
+        let command = r#"CMD ["chromedriver", "--port=4444", "--allowed-ips=", "--allowed-origins=*"]"#;
+        self.import_files(BROWSER_IMAGE, &files, &more, command);
+        true
+    }
+
+    /// Makes an image of Python, pytest and Selenium of this machine. Not if they are not there, said aloud.
+    pub(crate) fn has_pytest(&self) -> bool {
+        let told = Command::new(PYTHON).args(["-c", PYTEST_FILES]).current_dir(self.home.path()).output();
+        let Some(told) = told.ok().filter(|told| told.status.success()) else {
+            println!(
+                "skipped: there is no pytest with Selenium here (on Debian: apt-get install python3-pytest \
+                 python3-selenium)"
+            );
+            return false;
+        };
+        let told = String::from_utf8_lossy(&told.stdout);
+        let mut files: Vec<String> =
+            told.lines().filter(|line| line.starts_with('/')).map(str::to_owned).collect();
+        // By the names that they are looked for, which are not those of the files.
+        let is_program = |path: &str| path.contains(".so") || path == PYTHON || path == SHELL;
+        let linked = files.iter().filter(|path| is_program(path));
+        let linked: Vec<String> = linked.flat_map(|path| libraries(Path::new(path))).collect();
+        files.extend(linked);
+        files.sort();
+        files.dedup();
+        // What is in a folder goes with it.
+        let folders: Vec<String> = files.iter().filter(|path| Path::new(path).is_dir()).cloned().collect();
+        let is_in = |path: &str, folder: &str| path != folder && Path::new(path).starts_with(folder);
+        files.retain(|path| !folders.iter().any(|folder| is_in(path, folder)));
+        self.import_files(PYTEST_IMAGE, &files, &[], "ENV PYTHONDONTWRITEBYTECODE=1");
+        true
+    }
+
+    /// Makes an image of files of this machine, where they are.
+    fn import_files(&self, name: &str, files: &[String], more: &[&str], change: &str) {
+        let archive = self.home.path().join("files.tar");
         let put = Command::new("tar")
             .args(["--create", "--dereference", "--hard-dereference", "--absolute-names", "--file"])
             .arg(&archive)
-            .arg("--exclude=/usr/lib/chromium/locales/[!e]*")
+            .args(["--exclude=/usr/lib/chromium/locales/[!e]*", "--exclude=/usr/lib/python3*/config-*"])
             .args(files.iter().filter(|path| Path::new(path).exists()))
-            .args(["--directory", home.path().to_str().unwrap(), "usr/bin/chromium"])
+            .args(more)
             .output()
             .unwrap();
         assert!(put.status.success(), "{}", String::from_utf8_lossy(&put.stderr));
-        let command = r#"CMD ["chromedriver", "--port=4444", "--allowed-ips=", "--allowed-origins=*"]"#;
         let path = "ENV PATH=/usr/bin:/bin";
-        self.docker(&["import", "-c", path, "-c", command, archive.to_str().unwrap(), BROWSER_IMAGE]);
-        true
+        self.docker(&["import", "-c", path, "-c", change, archive.to_str().unwrap(), name]);
+        fs::remove_file(archive).unwrap();
     }
 
     /// Makes an image of the tools of this machine, with what a line of a Containerfile changes.

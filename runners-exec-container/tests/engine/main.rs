@@ -8,6 +8,8 @@ mod daemon;
 mod images;
 mod isolation;
 mod limits;
+mod memory;
 mod registry;
 mod results;
 mod stopping;
+mod suites;
