@@ -296,6 +296,8 @@ pub(crate) struct DevArgs {
     pub(crate) no_open: bool,
     #[command(flatten)]
     pub(crate) browser: BrowserArgs,
+    #[command(flatten)]
+    pub(crate) container: Box<ContainerArgs>,
 }
 
 #[derive(Debug, Args)]

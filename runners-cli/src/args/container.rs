@@ -3,7 +3,9 @@
 use super::{ApiArgs, groups, guard::SignArgs};
 use crate::size::bytes as size;
 use clap::{Args, Subcommand, ValueEnum};
-use runners_exec_container::{BrowserImage, BrowserSource, EngineAddress, OfferedBrowser, PullPolicy};
+use runners_exec_container::{
+    BrowserImage, BrowserSource, EngineAddress, ImageReference, OfferedBrowser, PullPolicy,
+};
 use std::{path::PathBuf, time::Duration};
 
 /// What a runner allows containers.
@@ -55,6 +57,10 @@ pub(crate) struct ContainerArgs {
         requires = "container_network"
     )]
     pub(crate) container_browser: Option<String>,
+    /// Have output folders in memory, of a size that nobody writes more than. A container of this image keeps
+    /// each until it was read, so its program has to wait until it is killed: the `pause` of Kubernetes does.
+    #[arg(long, value_name = "IMAGE", env = "RUNNERS_CONTAINER_OUTPUT_IN_MEMORY")]
+    pub(crate) container_output_in_memory: Option<ImageReference>,
     /// Let jobs be root in their container, which has no capabilities then either.
     #[arg(long, env = "RUNNERS_CONTAINER_ROOT")]
     pub(crate) container_root: bool,

@@ -1,6 +1,7 @@
 //! `runners dev`: a control plane and one runner in one process. The runner speaks to the control
 //! plane without HTTP, but is enrolled like any other.
 
+use super::run::containers;
 use crate::{
     args::DevArgs,
     exit::Exit,
@@ -10,11 +11,13 @@ use crate::{
     local::LocalBrowser,
     machine::Machine,
     narrator::Narrator,
-    opening, probe,
+    opening,
+    probe::{self, Found},
     version::PROGRAM,
 };
 use anyhow::{Context as _, Result};
 use runners_core::{Authenticate as _, Egress, Principal, Runner, TenantId, TokenKind};
+use runners_exec_container::{ContainerBrowser, ContainerExecutor};
 use runners_otel::Telemetry;
 use serde_json::json;
 use std::sync::Arc;
@@ -28,7 +31,7 @@ const HERE: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 
 pub(super) async fn execute(arguments: DevArgs, telemetry: &Telemetry) -> Result<Exit> {
     let mut interrupts = Interrupts::listen()?;
-    let browser = LocalBrowser::new(&arguments.browser)?;
+    let browser = containers::browser_beside(&arguments.browser, &arguments.container)?;
     // Everything is on this machine here.
     let egress = HERE.into_iter().fold(Egress::pushing(), |egress, network| {
         egress.allow_network(network.parse().expect("invariant: it is a network"))
@@ -36,7 +39,11 @@ pub(super) async fn execute(arguments: DevArgs, telemetry: &Telemetry) -> Result
     let host = Host::open(&arguments.host, &arguments.browser, egress, telemetry).await?;
     let narrator = Arc::new(Narrator::new("the control plane in this process", arguments.host.json));
     host.announce("runners dev", &[("a flow", host.command_line("submit FLOW.json --wait", TokenKind::Api))]);
-    let runner = start(&host, &arguments, &browser, narrator.clone(), telemetry).await?;
+    let mut means = Means { browser, in_container: None, containers: None };
+    let runner = tokio::select! {
+        runner = start(&host, &arguments, &mut means, narrator.clone(), telemetry) => runner?,
+        () = interrupts.next() => return Ok(Exit::Passed),
+    };
     let page = host.dashboard_url().filter(|_| !arguments.no_open && !arguments.host.json);
     if let Some(url) = page.filter(|_| opening::is_possible()) {
         // The listener takes calls already; they are answered from here on.
@@ -59,27 +66,76 @@ pub(super) async fn execute(arguments: DevArgs, telemetry: &Telemetry) -> Result
         (served, drained) = async { tokio::join!(&mut serving, ended) } => served.and(drained)?,
         () = interrupts.next() => runner.kill(),
     }
-    browser.stop().await;
+    means.stop().await;
     narrator.say("stopped", json!({ "event": "stopped" }));
     Ok(Exit::Passed)
+}
+
+/// What the runner carries jobs out with.
+struct Means {
+    /// What replays flows, if anything does.
+    browser: Option<LocalBrowser>,
+    /// Where that is, if it is in a container.
+    in_container: Option<ContainerBrowser>,
+    /// What runs containers, if that was asked for.
+    containers: Option<ContainerExecutor>,
+}
+
+impl Means {
+    /// Waits until nothing is left of what it ran.
+    async fn stop(self) {
+        if let Some(browser) = self.browser {
+            browser.stop().await;
+        }
+        if let Some(container) = self.in_container {
+            containers::stop_browser(container).await;
+        }
+        if let Some(containers) = self.containers {
+            containers.settle().await;
+        }
+    }
+
+    /// Connects to the engine of containers, and starts what is to be in one.
+    async fn open(
+        &mut self,
+        arguments: &DevArgs,
+        identity: &Identity,
+        narrator: &Arc<Narrator>,
+    ) -> Result<()> {
+        let (container, runner) = (&arguments.container, identity.enrolled.runner);
+        self.containers = containers::open(container, runner, narrator, narrator.clone()).await?;
+        if let Some(containers) = &self.containers {
+            // The data directory is this process's, and so is the runner in it.
+            containers::sweep_now(containers, narrator).await;
+        }
+        self.in_container = containers::start_browser(container, self.containers.as_ref(), narrator).await?;
+        if let Some(container) = &self.in_container {
+            self.browser = Some(LocalBrowser::in_container(&arguments.browser, container));
+        }
+        Ok(())
+    }
 }
 
 async fn start(
     host: &Host,
     arguments: &DevArgs,
-    browser: &LocalBrowser,
+    means: &mut Means,
     narrator: Arc<Narrator>,
     telemetry: &Telemetry,
 ) -> Result<Runner> {
     let spool = identity::open_spool(&host.data.runner())?;
     let registration = host.registration.digest();
     let registrant = host.control.caller(Principal::Registrant { tenant: TenantId::DEFAULT, registration });
-    let found = probe::find_out(browser, None).await;
+    let identity = Identity::enrol(&registrant, &spool, "dev", NAME).await?;
+    means.open(arguments, &identity, &narrator).await?;
+    let found = match &means.browser {
+        Some(browser) => probe::find_out(browser, None).await,
+        None => Found::default(),
+    };
     let machine = Machine::new(&found, host.data.runner());
     for (text, event) in found.told {
         narrator.say(&text, event);
     }
-    let identity = Identity::enrol(&registrant, &spool, "dev", NAME).await?;
     let principal = host.control.authenticator().authenticate(identity.credential.expose()).await;
     let runner = Runner::builder(host.control.caller(principal.context("the runner was not enrolled")?))
         .program(PROGRAM)
@@ -92,9 +148,16 @@ async fn start(
         .relay(host.control.relay(identity.enrolled.tenant, identity.enrolled.runner))
         .observer(narrator)
         .metrics(telemetry.metrics())
-        .traces(telemetry.traces())
-        .executor(browser.executor.clone());
-    let runner = match browser.recorder() {
+        .traces(telemetry.traces());
+    let runner = match means.containers.as_ref().filter(|_| arguments.container.containers) {
+        Some(containers) => runner.labels(containers.labels()).executor(containers.clone()),
+        None => runner,
+    };
+    let runner = match &means.browser {
+        Some(browser) => runner.executor(browser.executor.clone()),
+        None => runner,
+    };
+    let runner = match means.browser.as_ref().and_then(LocalBrowser::recorder) {
         Some(recorder) => runner.executor(recorder),
         None => runner,
     };

@@ -60,7 +60,7 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
     let mut interrupts = Interrupts::listen()?;
     let background = Background::enter(arguments).await?;
     let checks = arguments.flows.as_deref().map(flow_directory::read).transpose()?;
-    let mut browser = containers::browser_beside(arguments)?;
+    let mut browser = containers::browser_beside(&arguments.browser, &arguments.container)?;
     let name = arguments.name.clone().unwrap_or_else(identity::machine_name);
     let state = identity::state_of(arguments, &name)?;
     let spool = identity::open_spool(&state)?;
@@ -82,14 +82,14 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
     metrics_port.iter().for_each(|port| announce_metrics(&narrator, port));
     checks.iter().for_each(|checks| announce_checks(&narrator, checks));
     let account = background.as_ref().map(|background| background.account(arguments, &identity, &name));
-    let supervisor = Supervisor;
-    let watched = Arc::new(Watched::new(narrator.clone(), account, supervisor));
-    let containers = containers::open(&arguments.container, identity.enrolled.runner, &watched).await?;
+    let watched = Arc::new(Watched::new(narrator.clone(), account, Supervisor));
+    let (container, runner) = (&arguments.container, identity.enrolled.runner);
+    let containers = containers::open(container, runner, &narrator, watched.clone()).await?;
     let transport = connection::transport(&arguments.server, identity.credential.clone(), &arguments.trust)?;
     let credential = identity::credential(&spool);
     let started = async {
         identity::settle(&credential, &transport).await?;
-        containers::start_browser(&arguments.container, containers.as_ref(), &watched).await
+        containers::start_browser(container, containers.as_ref(), &narrator).await
     };
     let in_container = tokio::select! {
         started = started => started?,
@@ -111,13 +111,13 @@ async fn serve(arguments: &RunArgs, telemetry: &Telemetry) -> Result<Exit> {
     };
     let ended = loop {
         let runner = parts.start(browser.as_ref(), watched.clone(), telemetry, course.paused.is_some())?;
-        supervisor.ready();
+        watched.supervisor.ready();
         let ended = tokio::select! {
             ended = course.see_through(&runner) => ended,
             () = credential.serve(&parts.transport).then(|()| pending()) => unreachable!("it never ends"),
             () = containers::label(&watched, &runner) => unreachable!("it never ends"),
             () = containers::sweep(&watched, parts.containers.as_ref()) => unreachable!("it never ends"),
-            () = supervisor.keep_alive(|| drop(runner.snapshot())) => unreachable!("it never ends"),
+            () = watched.supervisor.keep_alive(|| drop(runner.snapshot())) => unreachable!("it never ends"),
         };
         if let Ended::Over(reason) = ended {
             break reason;

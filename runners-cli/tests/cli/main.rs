@@ -8,6 +8,8 @@ mod arguments;
 mod background;
 mod canonical;
 mod checks;
+#[cfg(target_os = "linux")]
+mod containers;
 mod dashboard;
 mod engines;
 mod flows;

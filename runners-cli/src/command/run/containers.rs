@@ -3,8 +3,9 @@
 
 use super::background::Watched;
 use crate::{
-    args::{ContainerArgs, RunArgs},
+    args::{BrowserArgs, ContainerArgs},
     local::LocalBrowser,
+    narrator::Narrator,
     terminal::{self, count},
 };
 use anyhow::{Context as _, Result, anyhow};
@@ -23,9 +24,15 @@ const OTHER_LINE: &str = "container-image=other-release";
 /// What a mount ends with that may be written to.
 const WRITABLE: &str = ":rw";
 
+impl Warned for Narrator {
+    fn warned(&self, text: &str) {
+        self.say(&format!("warning: {text}"), json!({ "event": "warned", "text": text }));
+    }
+}
+
 impl Warned for Watched {
     fn warned(&self, text: &str) {
-        self.narrator.say(&format!("warning: {text}"), json!({ "event": "warned", "text": text }));
+        self.narrator.warned(text);
         if let Some(account) = &self.account {
             account.warn(text);
         }
@@ -35,12 +42,15 @@ impl Warned for Watched {
 
 /// The browser of this machine; none where there is none, if containers were asked for: whoever runs
 /// containers alone needs no browser. Nor if it is to be in a container.
-pub(super) fn browser_beside(arguments: &RunArgs) -> Result<Option<LocalBrowser>> {
-    if arguments.container.browser_image.is_some() {
+pub(in crate::command) fn browser_beside(
+    arguments: &BrowserArgs,
+    container: &ContainerArgs,
+) -> Result<Option<LocalBrowser>> {
+    if container.browser_image.is_some() {
         return Ok(None);
     }
-    match LocalBrowser::new(&arguments.browser) {
-        Err(error) if arguments.container.containers => {
+    match LocalBrowser::new(arguments) {
+        Err(error) if container.containers => {
             tracing::info!(error = &*error as &dyn std::error::Error, "no flows are replayed here");
             Ok(None)
         }
@@ -67,42 +77,47 @@ pub(super) async fn sweep(watched: &Watched, containers: Option<&ContainerExecut
     if let Some(containers) = containers
         && connected.wait_for(|is_so| *is_so).await.is_ok()
     {
-        match containers.sweep().await {
-            Ok(0) => {}
-            Ok(left) => {
-                let text = format!("removed {} that an earlier start has left", count(left, "container"));
-                watched.narrator.say(&text, json!({ "event": "swept", "containers": left }));
-            }
-            Err(error) => {
-                let why = terminal::chain(&error.into());
-                let text = format!("warning: containers of an earlier start could not be removed: {why}");
-                watched.narrator.say(&text, json!({ "event": "warned", "text": text }));
-            }
-        }
+        sweep_now(containers, &watched.narrator).await;
     }
     pending::<()>().await;
 }
 
+/// Removes what earlier starts have left, where no other process can be this runner.
+pub(in crate::command) async fn sweep_now(containers: &ContainerExecutor, narrator: &Narrator) {
+    match containers.sweep().await {
+        Ok(0) => {}
+        Ok(left) => {
+            let text = format!("removed {} that an earlier start has left", count(left, "container"));
+            narrator.say(&text, json!({ "event": "swept", "containers": left }));
+        }
+        Err(error) => {
+            let why = terminal::chain(&error.into());
+            let text = format!("warning: containers of an earlier start could not be removed: {why}");
+            narrator.say(&text, json!({ "event": "warned", "text": text }));
+        }
+    }
+}
+
 /// Starts the browser of flows, if it is to be in a container.
-pub(super) async fn start_browser(
+pub(in crate::command) async fn start_browser(
     arguments: &ContainerArgs,
     containers: Option<&ContainerExecutor>,
-    watched: &Watched,
+    narrator: &Narrator,
 ) -> Result<Option<ContainerBrowser>> {
     let Some((image, containers)) = arguments.browser_image.as_ref().zip(containers) else { return Ok(None) };
     let told = |line: String| {
         let line = line.trim_end();
-        watched.narrator.say(line, json!({ "event": "pulling", "text": line }));
+        narrator.say(line, json!({ "event": "pulling", "text": line }));
     };
     let started = containers.start_browser(&BrowserImage::of(image), &told).await;
     let browser = started.map_err(|fault| anyhow!("--browser-image: {}", fault.message))?;
     let text = format!("flows are replayed in a container of {image}");
-    watched.narrator.say(&text, json!({ "event": "browser_started", "image": image }));
+    narrator.say(&text, json!({ "event": "browser_started", "image": image }));
     Ok(Some(browser))
 }
 
 /// Ends the browser of flows.
-pub(super) async fn stop_browser(browser: ContainerBrowser) {
+pub(in crate::command) async fn stop_browser(browser: ContainerBrowser) {
     if let Err(error) = browser.stop().await {
         let error = &error as &dyn std::error::Error;
         tracing::warn!(error, "the browser was not removed: the next start of this runner does");
@@ -110,19 +125,20 @@ pub(super) async fn stop_browser(browser: ContainerBrowser) {
 }
 
 /// Connects to the engine, if containers were asked for.
-pub(super) async fn open(
+pub(in crate::command) async fn open(
     arguments: &ContainerArgs,
     owner: impl ToString,
-    watched: &Arc<Watched>,
+    narrator: &Narrator,
+    warned: Arc<dyn Warned>,
 ) -> Result<Option<ContainerExecutor>> {
     if !arguments.containers && arguments.browser_image.is_none() {
         return Ok(None);
     }
-    let executor = connect(arguments, owner, Some(watched.clone())).await?;
+    let executor = connect(arguments, owner, Some(warned)).await?;
     let engine = executor.engine();
     let text = format!("containers by {} {}", engine.name, engine.version);
     let event = json!({ "event": "containers", "engine": engine.name, "version": engine.version });
-    watched.narrator.say(&text, event);
+    narrator.say(&text, event);
     Ok(Some(executor))
 }
 
@@ -162,6 +178,7 @@ fn policy(arguments: &ContainerArgs) -> Policy {
     policy.browsers.clone_from(&arguments.container_browser_image);
     let running = arguments.container_browser.as_ref().zip(arguments.container_network.first());
     policy.browsers.extend(running.map(|(text, network)| running_browser(text, network)));
+    policy.output_in_memory.clone_from(&arguments.container_output_in_memory);
     policy.maxima.memory_bytes = arguments.container_memory_max;
     policy.maxima.cpu_millis = arguments.container_cpus_max;
     policy.maxima.processes = arguments.container_processes_max;
