@@ -20,7 +20,7 @@
       this.at = 0;
       this.drawing = Promise.resolve();
       this.listen();
-      this.look();
+      this.follow();
     }
 
     part(selector) { return this.root.querySelector(selector); }
@@ -31,6 +31,11 @@
 
     // --- what there is --------------------------------------------------------------------------
 
+    async follow() {
+      await this.look();
+      if (!this.isOver) setTimeout(() => this.follow(), LOOK_EVERY);
+    }
+
     async look() {
       try {
         const answer = await fetch(`${this.root.dataset.film}index.json`, { cache: "no-store", credentials: "same-origin" });
@@ -39,15 +44,23 @@
       } catch {
         this.say("It cannot be read now.");
       }
-      if (!this.isOver) setTimeout(() => this.look(), LOOK_EVERY);
     }
 
     learn(index) {
-      const isFirst = this.index.parts.length === 0 && index.parts.length > 0;
+      const { parts, duration_ms } = this.index;
       this.index = index;
       this.range.max = String(this.end);
-      if (isFirst) this.seek(Number(new URLSearchParams(location.hash.slice(1)).get("at")) || 0);
-      else this.tell();
+      if (parts.length === 0 && index.parts.length > 0) this.seek(Number(new URLSearchParams(location.hash.slice(1)).get("at")) || 0);
+      // There may be a later picture now of the moment that it is at.
+      else this.seek(this.at);
+      // What is told of it below has grown as well.
+      if (duration_ms > 0 && duration_ms !== index.duration_ms) look();
+    }
+
+    /** Leads to a moment, also to one that was told of before the film reached it. */
+    async lead(at) {
+      if (at > this.end && !this.isOver) await this.look();
+      this.seek(at);
     }
 
     /** Where among the parts the one is that holds a moment. */
@@ -115,18 +128,21 @@
       const said = words.filter(Boolean).join(" ");
       if (said !== this.said) this.say(said);
       this.said = said;
+      if (this.isOver) this.part('[data-film-do="newest"]')?.remove();
       this.mark();
     }
 
-    /** Marks the moment that it is at. */
+    /** Marks the moment that it is at, and brings it into sight if it is another than before. */
     mark() {
       const moments = [...document.querySelectorAll("[data-film-at]")];
       const now = moments.filter((moment) => Number(moment.dataset.filmAt) <= this.at).at(-1);
       if (now?.hasAttribute("aria-current")) return;
       for (const moment of moments) moment.removeAttribute("aria-current");
       now?.setAttribute("aria-current", "true");
-      const list = now?.closest("ol");
-      if (!list || list.contains(document.activeElement)) return;
+      const isSame = now?.id === this.marked;
+      this.marked = now?.id;
+      const list = now?.closest("#moments");
+      if (!list || isSame || list.contains(document.activeElement)) return;
       const [box, around] = [now.getBoundingClientRect(), list.getBoundingClientRect()];
       if (box.top < around.top || box.bottom > around.bottom) list.scrollTop += box.top - around.top - around.height / 2;
     }
@@ -144,6 +160,12 @@
       cancelAnimationFrame(this.playing);
       this.playing = null;
       this.name("Play");
+    }
+
+    /** Leads to what was filmed last, and goes on from there with what comes. */
+    catchUp() {
+      this.seek(this.end);
+      if (!this.playing) this.play();
     }
 
     name(word) { this.part('[data-film-do="play"]').textContent = word; }
@@ -180,8 +202,9 @@
   const film = new Film(root);
   document.addEventListener("click", (event) => {
     const moment = event.target.closest("[data-film-at]");
-    if (moment) film.seek(Number(moment.dataset.filmAt));
+    if (moment) film.lead(Number(moment.dataset.filmAt));
     else if (event.target.closest('[data-film-do="play"]')) film.toggle();
+    else if (event.target.closest('[data-film-do="newest"]')) film.catchUp();
   });
   // The list is put anew while it grows.
   const list = document.getElementById("moments");

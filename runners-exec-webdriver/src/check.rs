@@ -88,7 +88,7 @@ impl Executor<RunCheck> for CheckExecutor {
             .with_observer(Arc::clone(&kept) as Arc<dyn FlowObserver>);
         let watch = Watch::open(&*session, capture, attempt.redactor(), &*self.clock).await;
         let filming = shown.filming();
-        filming.begin(capture, watch.began());
+        filming.begin(capture, watch.began(), watch.journal());
         let ended = {
             let check = async {
                 let ended = prepared.run(page.clone(), &*self.clock).await;
@@ -97,14 +97,15 @@ impl Executor<RunCheck> for CheckExecutor {
                 ended
             };
             let filmed = beside(check, filming.run(&*kept, &*self.clock));
-            let check = shown.during(beside(filmed, watch.run()));
+            let check = shown.during(beside(filmed, watch.run(&*session, &*self.clock)));
             match select(cancelled, pin!(check)).await {
                 Either::Right((ended, _)) => ended,
                 Either::Left(_) => Err(Fault::permanent("cancelled", "cancelled during the check")),
             }
         };
-        filming.finish(&*kept, &*self.clock).await;
-        let page_errors = heard(&*session, watch, capture, &*kept, &*self.clock).await;
+        let ended_at = self.clock.wall();
+        let page_errors = heard(&*session, &watch, capture, &*kept, &*self.clock).await;
+        filming.finish(&*kept, ended_at, &*self.clock).await;
         let ended = match ended {
             Ok(mut result) => {
                 if result.state != CheckState::Passed {

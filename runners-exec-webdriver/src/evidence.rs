@@ -19,7 +19,6 @@ pub(crate) mod wire;
 pub(crate) use capture::CaptureSignals;
 pub use capture::{Capture, StartCapture, StopCapture};
 pub(crate) use filming::Filming;
-use journal::Journal;
 pub(crate) use reel::is_pictures;
 pub(crate) use watch::Watch;
 

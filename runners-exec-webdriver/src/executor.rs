@@ -142,7 +142,7 @@ impl FlowExecutor {
         cancelled: impl Future<Output = ()> + Send,
     ) -> Result<FlowResult, Fault> {
         let observer = Reported { attempt: attempt.clone() };
-        let flow = flow.with_secrets(|name| attempt.secret(name).cloned())?;
+        let flow = flow.with_secrets(|name| attempt.secret(name).cloned())?.hiding(attempt.redactor());
         let (ended, session) = self.replay_open(flow, &observer, cancelled, Some(attempt)).await?;
         let mut result = match ended {
             Ok(result) => {

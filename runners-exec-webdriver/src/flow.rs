@@ -150,6 +150,11 @@ impl BrowserFlow {
         self.redactor.clone().unwrap_or_default()
     }
 
+    /// Has this take secrets out of what is told: those of its job are more than its own.
+    pub(crate) fn hiding(self, redactor: Redactor) -> Self {
+        Self { redactor: Some(redactor), ..self }
+    }
+
     fn validate(raw: Box<RawValue>) -> Result<Self, Problems> {
         let mut problems = Vec::new();
         let value = serde_json::from_str(raw.get())

@@ -84,7 +84,7 @@ impl LentSession {
             let Some(shown) = &mut shown else { return work.await };
             let filming = shown.filming();
             let ended = shown.during(beside(work, filming.run(&*kept, &*self.clock))).await;
-            filming.finish(&*kept, &*self.clock).await;
+            filming.finish(&*kept, self.clock.wall(), &*self.clock).await;
             ended
         };
         let ended = match select(pin!(attempt.cancelled()), pin!(work)).await {

@@ -190,7 +190,7 @@ impl Replay {
             Some(filming) => Arc::clone(filming),
             None => Arc::new(Filming::of_session(session, capture, &self.clock).await),
         };
-        filming.begin(capture, watch.began());
+        filming.begin(capture, watch.began(), watch.journal());
         let ended = {
             let run = Run {
                 replay: self,
@@ -211,15 +211,15 @@ impl Replay {
             // A flow goes many calls deep, so none of them carries its state on the stack.
             let steps = beside(Box::pin(run.steps(&at)), Box::pin(popups.run()));
             let filmed = beside(steps, Box::pin(filming.run(observer, &*self.clock)));
-            match select(cancelled, pin!(beside(filmed, Box::pin(watch.run())))).await {
+            match select(cancelled, pin!(beside(filmed, Box::pin(watch.run(session, &*self.clock))))).await {
                 Either::Right((ended, _)) => ended,
                 Either::Left(_) => Err(gave_up(&at)),
             }
         };
-        let film = filming.finish(observer, &*self.clock).await;
-        let keeper = Keeper::new(page, &*self.clock, observer, &redactor);
-        let (names, mut page_errors) = keeper.heard(watch, capture, session.capabilities()).await;
+        let (ended_at, keeper) = (self.clock.wall(), Keeper::new(page, &*self.clock, observer, &redactor));
+        let (names, mut page_errors) = keeper.heard(&watch, capture, session.capabilities()).await;
         page_errors.extend(popups.told().iter().map(|line| redactor.redact(line)));
+        let film = filming.finish(observer, ended_at, &*self.clock).await;
         ended.map(|mut result| {
             result.artifacts.extend(names);
             result.artifacts.extend(film);

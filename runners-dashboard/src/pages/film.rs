@@ -1,7 +1,7 @@
 //! The film of a job: what its screen showed, with its steps, its console and its requests on one clock. The player
 //! is `film.js`; what it leads to is made here, so that it can be read without it.
 
-use super::traffic::{self, CONSOLE, Console, Har, REQUESTS, cut};
+use super::traffic::{self, Asking, CONSOLE, Console, Har, REQUESTS, Said, cut};
 use crate::{
     failure::Failure,
     form::Form,
@@ -32,6 +32,16 @@ struct Index {
     duration_ms: u64,
     ended: bool,
     steps: Vec<Step>,
+    heard: Heard,
+}
+
+/// What was heard until the index was written: all there is until the attempt has left the whole of it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Heard {
+    console: Vec<Said>,
+    requests: Vec<Asking>,
+    left_out: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,6 +60,19 @@ struct Moment {
     kind: &'static str,
     pill: (words::Tone, String),
     text: String,
+    /// Why it went wrong, or how long it took.
+    more: String,
+}
+
+/// What happened.
+#[derive(Debug)]
+struct Moments {
+    all: Vec<Moment>,
+    /// How many more there were, of which the film does not tell.
+    left_out: u64,
+    /// Whether the attempt has left all that was heard.
+    is_whole: bool,
+    is_over: bool,
 }
 
 pub(crate) async fn show(visitor: Visitor, Path(job): Path<JobId>, form: Form) -> Result<Response, Failure> {
@@ -59,20 +82,22 @@ pub(crate) async fn show(visitor: Visitor, Path(job): Path<JobId>, form: Form) -
     let is_over = index.ended
         || view.conclusion().is_some()
         || view.attempts.iter().any(|attempt| attempt.grant == grant);
-    let moments = moments(&visitor, &index, &view, grant).await;
+    let moments = Moments { is_over, ..moments(&visitor, index.heard, &index.steps, &view, grant).await };
     let body = html! {
         (traffic::head(&visitor, &view, &artifact, "Film").await)
-        (player(&visitor.place.to(format_args!("jobs/{job}/artifacts/{grant}/film/")), &index, is_over))
-        section.film-moments aria-labelledby="moments-title" {
-            div.heading {
-                h2 #moments-title { "What happened" }
-                span.film-kinds {
-                    @for (kind, words) in [("step", "Steps"), ("console", "Console"), ("request", "Requests")] {
-                        label { input type="checkbox" checked data-kind=(kind); " " (words) }
+        div.film-sides {
+            (player(&visitor.place.to(format_args!("jobs/{job}/artifacts/{grant}/film/")), index.duration_ms, is_over))
+            section.film-moments aria-labelledby="moments-title" {
+                div.heading {
+                    h2 #moments-title { "What happened" }
+                    span.film-kinds {
+                        @for (kind, words) in [("step", "Steps"), ("console", "Console"), ("request", "Requests")] {
+                            label { input type="checkbox" checked data-kind=(kind); " " (words) }
+                        }
                     }
                 }
+                div #moments data-part { (list(&moments)) }
             }
-            div #moments data-part { (list(&moments)) }
         }
     };
     let page = Page::new(Section::Queue, "Film", body);
@@ -83,7 +108,7 @@ pub(crate) async fn show(visitor: Visitor, Path(job): Path<JobId>, form: Form) -
     Ok(page.follows(format!("job={job}&after={next}")).answer(&visitor))
 }
 
-fn player(parts: &str, index: &Index, is_over: bool) -> Markup {
+fn player(parts: &str, duration_ms: u64, is_over: bool) -> Markup {
     html! {
         div.film data-film=(parts) data-over[is_over] {
             div.film-frame {
@@ -91,8 +116,9 @@ fn player(parts: &str, index: &Index, is_over: bool) -> Markup {
             }
             div.film-tools {
                 button type="button" data-film-do="play" { "Play" }
-                input type="range" min="0" max=(index.duration_ms) step="any" value="0" aria-label="Moment of the film";
-                output { (words::span(Duration::from_millis(index.duration_ms))) }
+                @if !is_over { button type="button" data-film-do="newest" { "Newest" } }
+                input type="range" min="0" max=(duration_ms) step="any" value="0" aria-label="Moment of the film";
+                output { (words::span(Duration::from_millis(duration_ms))) }
                 label {
                     span.unseen { "Speed" }
                     select { @for speed in SPEEDS { option value=(speed) selected[speed == "1"] { (speed) "×" } } }
@@ -104,38 +130,49 @@ fn player(parts: &str, index: &Index, is_over: bool) -> Markup {
     }
 }
 
-/// What happened, in order. What was not left, or cannot be read, is left out.
-async fn moments(visitor: &Visitor, index: &Index, view: &JobView, grant: u64) -> Vec<Moment> {
-    let mut all: Vec<Moment> = index.steps.iter().map(Moment::of_step).collect();
+/// What happened, in order: as the attempt has left it, and until then as the film tells it.
+async fn moments(visitor: &Visitor, heard: Heard, steps: &[Step], view: &JobView, grant: u64) -> Moments {
+    let mut all: Vec<Moment> = steps.iter().map(Moment::of_step).collect();
     let left = |name: &str| view.artifacts.iter().find(|left| left.grant == grant && left.name == name);
-    if let Some(artifact) = left(CONSOLE)
-        && let Ok(console) = traffic::read::<Console>(visitor, artifact).await
-    {
-        all.extend(console.entries.iter().map(|said| Moment {
-            at_ms: said.at_ms,
-            kind: "console",
-            pill: (traffic::tone_of(&said.level), cut(&said.level)),
-            text: cut(&said.text),
-        }));
-    }
-    if let Some(artifact) = left(REQUESTS)
-        && let Ok(har) = traffic::read::<Har>(visitor, artifact).await
-    {
-        all.extend(har.log.entries.iter().map(|entry| Moment {
-            at_ms: entry.at_ms,
-            kind: "request",
-            pill: entry.answer(),
-            text: cut(&format!("{} {}", entry.request.method, entry.request.url)),
-        }));
+    let console = match left(CONSOLE) {
+        Some(artifact) => traffic::read::<Console>(visitor, artifact).await.ok(),
+        None => None,
+    };
+    let har = match left(REQUESTS) {
+        Some(artifact) => traffic::read::<Har>(visitor, artifact).await.ok(),
+        None => None,
+    };
+    let is_whole = console.is_some() && har.is_some();
+    let said = console.map_or(heard.console, |console| console.entries);
+    all.extend(said.iter().map(Moment::of_said));
+    match har {
+        Some(har) => all.extend(har.log.entries.iter().map(Moment::of_entry)),
+        None => all.extend(heard.requests.iter().map(Moment::of_asking)),
     }
     all.sort_by_key(|moment| moment.at_ms);
-    all
+    let left_out = if is_whole { 0 } else { heard.left_out };
+    Moments { all, left_out, is_whole, is_over: false }
 }
 
 impl Moment {
     fn of_step(step: &Step) -> Self {
         let pill = ("running", format!("step {}", step.index + 1));
-        Self { at_ms: step.at_ms, kind: "step", pill, text: cut(&step.description) }
+        Self { at_ms: step.at_ms, kind: "step", pill, text: cut(&step.description), more: String::new() }
+    }
+
+    fn of_said(said: &Said) -> Self {
+        let pill = (traffic::tone_of(&said.level), cut(&said.level));
+        Self { at_ms: said.at_ms, kind: "console", pill, text: cut(&said.text), more: String::new() }
+    }
+
+    fn of_entry(entry: &traffic::Entry) -> Self {
+        let text = cut(&format!("{} {}", entry.request.method, entry.request.url));
+        Self { at_ms: entry.at_ms, kind: "request", pill: entry.answer(), text, more: entry.ending() }
+    }
+
+    fn of_asking(asking: &Asking) -> Self {
+        let text = cut(&format!("{} {}", asking.method, asking.url));
+        Self { at_ms: asking.at_ms, kind: "request", pill: asking.answer(), text, more: asking.ending() }
     }
 
     /// When it was, in minutes and seconds.
@@ -145,24 +182,51 @@ impl Moment {
     }
 }
 
-fn list(moments: &[Moment]) -> Markup {
+impl Moments {
+    /// Those that a page has: while it goes on the newest, and afterwards how it began.
+    fn shown(&self) -> &[Moment] {
+        let more = self.all.len().saturating_sub(MOMENTS_MAX);
+        if self.is_over { &self.all[..self.all.len() - more] } else { &self.all[more..] }
+    }
+
+    /// What is said of the others.
+    fn others(&self) -> Option<String> {
+        let more = self.all.len().saturating_sub(MOMENTS_MAX) as u64 + self.left_out;
+        let number = words::number(more);
+        match (self.is_over, self.is_whole) {
+            _ if more == 0 => None,
+            (true, true) => Some(format!("{number} more are under Requests and Console.")),
+            (true, false) => Some(format!("{number} more were not left by the attempt.")),
+            (false, _) => Some(format!(
+                "{number} earlier ones are under Requests and Console once the attempt has ended."
+            )),
+        }
+    }
+}
+
+fn list(moments: &Moments) -> Markup {
+    // What has the focus is found again by its id when the list has grown.
+    let mut last = (u64::MAX, 0);
+    let mut id = |at: u64| {
+        last = if last.0 == at { (at, last.1 + 1) } else { (at, 0) };
+        format!("moment-{at}-{}", last.1)
+    };
     html! {
-        @if moments.is_empty() { (empty("Nothing was noted yet.")) }
+        @if moments.all.is_empty() { (empty("Nothing was noted yet.")) }
         @else {
+            @if let Some(others) = moments.others().filter(|_| !moments.is_over) { p.faint { (others) } }
             ol.moments {
-                @for moment in moments.iter().take(MOMENTS_MAX) {
+                @for moment in moments.shown() {
                     li class=(moment.kind) {
-                        button.quiet type="button" data-film-at=(moment.at_ms) {
+                        button.quiet id=(id(moment.at_ms)) type="button" data-film-at=(moment.at_ms) {
                             span.at { (moment.at()) }
                             (pill((moment.pill.0, &moment.pill.1)))
-                            span.break { (moment.text) }
+                            span.break { (moment.text) @if !moment.more.is_empty() { " " span.faint { (moment.more) } } }
                         }
                     }
                 }
             }
-            @if moments.len() > MOMENTS_MAX {
-                p.faint { (words::number((moments.len() - MOMENTS_MAX) as u64)) " more are under Requests and Console." }
-            }
+            @if let Some(others) = moments.others().filter(|_| moments.is_over) { p.faint { (others) } }
         }
     }
 }

@@ -82,6 +82,21 @@ struct Answer {
     error: String,
 }
 
+/// A request as a film tells it that goes on.
+#[derive(Debug, Deserialize)]
+pub(super) struct Asking {
+    #[serde(default)]
+    pub(super) at_ms: u64,
+    pub(super) method: String,
+    pub(super) url: String,
+    /// Nothing, until it was answered.
+    status: Option<i64>,
+    #[serde(default)]
+    error: String,
+    /// Nothing, while it is under way.
+    took_ms: Option<f64>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Content {
@@ -188,13 +203,45 @@ impl Entry {
     }
 
     pub(super) fn answer(&self) -> (words::Tone, String) {
-        match self.response.code {
-            code @ 100..400 => ("passed", code.to_string()),
-            code @ 400..500 => ("flaky", code.to_string()),
-            code @ 500..600 => ("failed", code.to_string()),
-            _ => ("failed", "none".to_owned()),
+        answer_of(self.response.code)
+    }
+
+    /// Why it went wrong, or how long it took.
+    pub(super) fn ending(&self) -> String {
+        ending(&self.response.error, self.took())
+    }
+}
+
+impl Asking {
+    pub(super) fn answer(&self) -> (words::Tone, String) {
+        match self.took_ms {
+            None => ("running", "under way".to_owned()),
+            Some(_) => answer_of(self.status.unwrap_or_default()),
         }
     }
+
+    /// Why it went wrong, or how long it took if it has ended.
+    pub(super) fn ending(&self) -> String {
+        self.took_ms.map(|took| ending(&self.error, took)).unwrap_or_default()
+    }
+}
+
+fn answer_of(code: i64) -> (words::Tone, String) {
+    match code {
+        code @ 100..400 => ("passed", code.to_string()),
+        code @ 400..500 => ("flaky", code.to_string()),
+        code @ 500..600 => ("failed", code.to_string()),
+        _ => ("failed", "none".to_owned()),
+    }
+}
+
+fn ending(error: &str, took: f64) -> String {
+    if error.is_empty() { words::span(span_of(took)) } else { cut(error) }
+}
+
+/// A span of milliseconds that somebody else has told.
+fn span_of(millis: f64) -> Duration {
+    Duration::from_secs_f64((millis / 1000.0).clamp(0.0, 1e6))
 }
 
 fn request_rows(entries: &[Entry], whole: f64) -> Markup {
@@ -212,7 +259,7 @@ fn request_rows(entries: &[Entry], whole: f64) -> Markup {
                 td data-label="Answer" { (pill((tone, &answer))) }
                 td.faint data-label="Type" { @if media.is_empty() { (cut(&entry.kind)) } @else { (cut(media)) } }
                 td.time.figure data-label="Size" { (words::size(size)) }
-                td.time.figure data-label="Took" { (words::span(Duration::from_secs_f64((entry.took() / 1000.0).min(1e6)))) }
+                td.time.figure data-label="Took" { (words::span(span_of(entry.took()))) }
                 td.waterfall data-label="" {
                     (bar(entry, whole, tone))
                     @if let Some(step) = entry.step { span.unseen { "during step " (step) } }

@@ -29,15 +29,34 @@ fn part(frames: &[(u64, [u8; 3])]) -> Value {
     json!({ "version": 1, "frames": frames.collect::<Vec<_>>() })
 }
 
+/// What a film tells of that was heard, first with a request that is under way, and then with another line.
+fn heard(is_more: bool) -> Value {
+    let mut said = vec![json!({ "at_ms": 2_100, "level": "warning", "text": "so <far>", "step": 2 })];
+    let mut request =
+        json!({ "at_ms": 1_950, "method": "GET", "url": "https://example.com/basket", "step": 2 });
+    if is_more {
+        said.push(json!({ "at_ms": 4_100, "level": "info", "text": "and more", "step": 2 }));
+        (request["status"], request["took_ms"]) = (json!(503), json!(3.0));
+    }
+    let absent = "https://example.com/absent";
+    let absent =
+        json!({ "at_ms": 200, "method": "GET", "url": absent, "error": "net::ERR_FAILED", "took_ms": 31.5 });
+    json!({ "console": said, "requests": [absent, request], "left_out": 7 })
+}
+
 fn index(parts: &Value, duration_ms: u64, ended: bool) -> Value {
     let steps = json!([
         { "index": 0, "at_ms": 100, "description": "go to <b>the shop</b>" },
         { "index": 1, "at_ms": 1_900, "description": "click \"buy\"" },
     ]);
-    json!({ "version": 1, "duration_ms": duration_ms, "ended": ended, "parts": parts, "steps": steps, "left_out": false })
+    json!({
+        "version": 1, "duration_ms": duration_ms, "ended": ended, "parts": parts, "steps": steps,
+        "left_out": false, "heard": heard(duration_ms > 4_000),
+    })
 }
 
-/// A job that leaves one part of its film, and the rest with everything else once it is told to.
+/// A job that leaves one part of its film, tells more of what is heard once it is told to, and leaves the rest with
+/// everything else once it is told to again.
 async fn filmed(stage: &Stage) -> (JobId, Arc<Notify>, Runner) {
     let go_on = Arc::new(Notify::new());
     let told = Arc::clone(&go_on);
@@ -52,13 +71,20 @@ async fn filmed(stage: &Stage) -> (JobId, Arc<Notify>, Runner) {
             leave("film/0000.json", part(&[(0, RED), (2_000, BLUE)])).await;
             leave("film/index.json", index(&json!([first]), 4_000, false)).await;
             told.notified().await;
+            leave("film/index.json", index(&json!([first]), 4_500, false)).await;
+            told.notified().await;
             leave("film/0001.json", part(&[(5_000, GREEN)])).await;
-            let said = json!({ "at_ms": 5_100, "level": "error", "text": "<img src=x onerror=alert(1)>", "step": 1 });
-            leave("console.json", json!({ "version": 1, "entries": [said], "left_out": 0 })).await;
-            let request = json!({ "method": "GET", "url": "https://example.com/basket" });
-            let entry =
-                json!({ "time": 3, "_at_ms": 1_950, "request": request, "response": { "status": 503 } });
-            leave("network.har", json!({ "log": { "entries": [entry] } })).await;
+            let mut said = heard(true)["console"].take();
+            let last = json!({ "at_ms": 5_100, "level": "error", "text": "<img src=x onerror=alert(1)>" });
+            said.as_array_mut().unwrap().push(last);
+            leave("console.json", json!({ "version": 1, "entries": said, "left_out": 0 })).await;
+            let entry = |at: u64, path: &str, response: Value| {
+                let request = json!({ "method": "GET", "url": format!("https://example.com/{path}") });
+                json!({ "time": 3, "_at_ms": at, "request": request, "response": response })
+            };
+            let absent = entry(200, "absent", json!({ "status": 0, "_error": "net::ERR_FAILED" }));
+            let entries = [absent, entry(1_950, "basket", json!({ "status": 503 }))];
+            leave("network.har", json!({ "log": { "entries": entries } })).await;
             leave("film/index.json", index(&json!([first, second]), 6_000, true)).await;
             Ok::<_, Fault>(())
         }
@@ -91,11 +117,19 @@ async fn a_film_has_its_steps_console_and_requests_on_one_clock() {
     let page = holding(&browser, job, "data-film=").await;
     assert!(page.contains("go to &lt;b&gt;the shop"), "{page}");
     assert!(!page.contains("data-over") && page.contains("live?job="), "it goes on");
+    let order = |page: &str| -> Vec<String> {
+        page.split("data-film-at=\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(order(&page), ["100", "200", "1900", "1950", "2100"], "console and requests as well");
+    assert!(page.contains("under way") && page.contains("net::ERR_FAILED") && page.contains("so &lt;far"));
+    assert!(page.contains("7 earlier ones are under Requests and Console once"), "{page}");
+    go_on.notify_one();
+    let page = holding(&browser, job, "and more").await;
+    assert!(page.contains("503") && !page.contains("under way") && !page.contains("data-over"), "{page}");
     go_on.notify_one();
     let page = holding(&browser, job, "data-over").await;
-    let order: Vec<&str> =
-        page.split("data-film-at=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-    assert_eq!(order, ["100", "1900", "1950", "5100"]);
+    assert_eq!(order(&page), ["100", "200", "1900", "1950", "2100", "4100", "5100"], "each of them once");
+    assert!(!page.contains("earlier ones"), "all of it was left");
     assert!(page.contains("503") && page.contains("https://example.com/basket"));
     assert!(page.contains("&lt;img src=x") && !page.contains("<img"), "what others say is no markup");
     let shown = browser.page(&format!("jobs/{job}")).await;
@@ -138,12 +172,21 @@ async fn a_person_plays_a_film_while_it_is_made_and_after() {
     assert_eq!(told, "Step 2: click \"buy\". It is being filmed.");
     let marked =
         browser.run("return document.querySelector('[data-film-at][aria-current]').dataset.filmAt").await;
-    assert_eq!(marked, "1900");
+    assert_eq!(marked, "2100");
+    browser.keep("film-running").await;
+    browser.run("document.querySelector('[data-film-at=\"1950\"]').focus()").await;
+    go_on.notify_one();
+    browser.until("return document.querySelector('[data-film-at=\"4100\"]') !== null").await;
+    let focused = browser.run("return document.activeElement.dataset.filmAt").await;
+    assert_eq!(focused, "1950", "whoever walks the list is not lost when it grows");
+    browser.run("document.querySelector('[data-film-at=\"4100\"]').click()").await;
+    browser.until("return document.querySelector('.film output').textContent.startsWith('0:04.1')").await;
     go_on.notify_one();
     browser.until("return document.querySelector('.film input').max === '6000'").await;
     browser.until("return document.querySelector('[data-film-at=\"5100\"]') !== null").await;
     browser.run("document.querySelector('[data-film-at=\"5100\"]').click()").await;
     browser.until(&shows(GREEN)).await;
+    browser.until("return document.querySelector('[data-film-do=newest]') === null").await;
     browser.keep("film").await;
 
     browser.run("document.querySelector('.film canvas').focus()").await;

@@ -1,9 +1,10 @@
 //! Films what a session shows: takes the pictures of its live view, as somebody who looks would, and hands them on
-//! in parts while it goes on, so that whoever watches need not wait for the end.
+//! in parts while it goes on, with what was heard meanwhile, so that whoever watches need not wait for the end.
 
 use super::{
     Capture,
     film::Film,
+    journal::{SharedJournal, Telling},
     reel::{Cut, INDEX, Reel},
     video::video,
 };
@@ -15,7 +16,7 @@ use crate::{
 };
 use futures::future::{Either, select};
 use runners_core::{
-    Clock, Timestamp,
+    BootTime, Clock, Timestamp,
     live::{Frame, FrameError, FrameSource, FrameWish},
     sleep,
 };
@@ -61,12 +62,14 @@ struct State {
     film: Option<Film>,
     /// A part that may not have been handed on.
     cut: Option<Cut>,
+    /// Nothing, where nobody listens.
+    telling: Option<Telling>,
 }
 
 impl Filming {
     /// Films a source, once it is [started](Self::start).
     fn of(source: Option<Arc<dyn FrameSource>>, now: Timestamp) -> Self {
-        let state = Mutex::new(State { reel: Reel::new(now), film: None, cut: None });
+        let state = Mutex::new(State { reel: Reel::new(now), film: None, cut: None, telling: None });
         Self { source, view: None, on: watch::Sender::new(false), begun: watch::Sender::new(false), state }
     }
 
@@ -87,10 +90,11 @@ impl Filming {
         Self::of_view(view, clock.wall())
     }
 
-    /// Counts all times from here, and starts if that is asked for.
-    pub(crate) fn begin(&self, capture: Capture, now: Timestamp) {
+    /// Counts all times from here, tells what is heard, and starts if that is asked for.
+    pub(crate) fn begin(&self, capture: Capture, now: Timestamp, heard: Option<SharedJournal>) {
         let mut state = self.state();
         state.reel.begin(now);
+        state.telling = heard.map(Telling::of);
         state.film = capture.video.then(|| Film::new(now));
         if capture.is_screen_watched() {
             self.start();
@@ -130,7 +134,7 @@ impl Filming {
                 }
                 Some(false) => sleep(clock, RETRY_EVERY).await,
                 // It was stopped.
-                None => self.hand_on(observer, clock, true, false).await,
+                None => self.hand_on(observer, clock, true, None).await,
             }
         }
     }
@@ -148,16 +152,22 @@ impl Filming {
         }
     }
 
-    /// Hands on what is left, and answers the names of what there is.
-    pub(crate) async fn finish(&self, observer: &dyn FlowObserver, clock: &dyn Clock) -> Vec<String> {
-        self.hand_on(observer, clock, true, true).await;
+    /// Hands on what is left of a film that ended at a time, and answers the names of what there is. It comes after
+    /// the journal, so that who sees the end of a film finds all that was heard.
+    pub(crate) async fn finish(
+        &self,
+        observer: &dyn FlowObserver,
+        ended_at: Timestamp,
+        clock: &dyn Clock,
+    ) -> Vec<String> {
+        self.hand_on(observer, clock, true, Some(ended_at)).await;
         let (mut film, has_parts) = {
             let mut state = self.state();
             (state.film.take(), state.reel.has_parts())
         };
         let mut names = Vec::new();
         if let Some(film) = &mut film
-            && let Some(bytes) = video(film, clock.wall(), clock).await
+            && let Some(bytes) = video(film, ended_at, clock).await
         {
             let name = "video.webm".to_owned();
             observer.evidence(Evidence { name: name.clone(), media_type: "video/webm", bytes }).await;
@@ -186,7 +196,7 @@ impl Filming {
                 Either::Left((Err(_), _)) => return false,
                 Either::Right(_) => {}
             }
-            self.hand_on(observer, clock, false, false).await;
+            self.hand_on(observer, clock, false, None).await;
         }
     }
 
@@ -199,9 +209,17 @@ impl Filming {
         self.begun.send_replace(true);
     }
 
-    /// Hands on a part and the index, if there is enough for one.
-    async fn hand_on(&self, observer: &dyn FlowObserver, clock: &dyn Clock, is_all: bool, is_end: bool) {
-        let (now, mut is_new) = (clock.wall(), is_end);
+    /// Hands on a part, if there is enough for one, and the index if it says more than the last one: always at
+    /// the end.
+    async fn hand_on(
+        &self,
+        observer: &dyn FlowObserver,
+        clock: &dyn Clock,
+        is_all: bool,
+        ended_at: Option<Timestamp>,
+    ) {
+        let now = ended_at.unwrap_or_else(|| clock.wall());
+        let mut is_new = ended_at.is_some();
         loop {
             let cut = {
                 let mut state = self.state();
@@ -214,10 +232,7 @@ impl Filming {
             self.state().cut = None;
             is_new = true;
         }
-        let index = {
-            let state = self.state();
-            (is_new && state.reel.has_parts()).then(|| state.reel.index(now, is_end))
-        };
+        let index = self.state().index(now, ended_at.is_some(), is_new, clock.boot());
         if let Some(index) = index {
             give(observer, index).await;
         }
@@ -228,124 +243,21 @@ impl Filming {
     }
 }
 
+impl State {
+    /// What there is so far, if there is anything to be seen and more of it than before.
+    fn index(&mut self, now: Timestamp, is_end: bool, is_new: bool, boot: BootTime) -> Option<Cut> {
+        let is_new = is_new || self.telling.as_ref().is_some_and(|telling| telling.is_due(boot));
+        if !(is_new && self.reel.has_parts()) {
+            return None;
+        }
+        let heard = self.telling.as_mut().map(|telling| telling.tell(boot));
+        Some(self.reel.index(now, is_end, heard))
+    }
+}
+
 async fn give(observer: &dyn FlowObserver, Cut { name, bytes }: Cut) {
     observer.evidence(Evidence { name, media_type: "application/json", bytes }).await;
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::within::beside;
-    use async_trait::async_trait;
-    use runners_core::{
-        BootTime, SystemClock,
-        live::{FrameFormat, Frames, Input},
-    };
-    use serde_json::{Value, json};
-    use tokio::sync::mpsc;
-
-    /// Shows one picture after the other, each as large as a part.
-    #[derive(Debug)]
-    struct Large;
-
-    #[derive(Debug)]
-    struct Pictures(u64);
-
-    #[async_trait]
-    impl FrameSource for Large {
-        async fn open(&self, _: FrameWish) -> Result<Box<dyn Frames>, FrameError> {
-            Ok(Box::new(Pictures(1_000)))
-        }
-        async fn input(&self, _: Input) -> Result<(), FrameError> {
-            Err(FrameError::Closed)
-        }
-    }
-
-    #[async_trait]
-    impl Frames for Pictures {
-        async fn next(&mut self) -> Result<Option<Frame>, FrameError> {
-            if self.0 > 3_000 {
-                return pending().await;
-            }
-            self.0 += 1_000;
-            let (at, bytes) = (Timestamp::from_millis(self.0), vec![0; 1024 * 1024]);
-            Ok(Some(Frame::new(at, FrameFormat::Jpeg, (1, 1), bytes.into())))
-        }
-    }
-
-    struct Kept(mpsc::UnboundedSender<Evidence>);
-
-    #[async_trait]
-    impl FlowObserver for Kept {
-        async fn evidence(&self, evidence: Evidence) {
-            let _ = self.0.send(evidence);
-        }
-    }
-
-    #[tokio::test]
-    async fn parts_and_index_come_while_it_goes_on_and_nothing_before_it_is_on() {
-        let clock = SystemClock::default();
-        let filming = Filming::of(Some(Arc::new(Large)), Timestamp::from_millis(0));
-        filming.begin(Capture::NOTHING, Timestamp::from_millis(1_000));
-        let (sender, mut kept) = mpsc::unbounded_channel();
-        let observer = Kept(sender);
-        assert!(filming.finish(&observer, &clock).await.is_empty(), "there is no film");
-        assert!(kept.try_recv().is_err());
-        filming.start();
-        let watching = async {
-            let mut names = Vec::new();
-            while names.len() < 6 {
-                let Evidence { name, bytes, .. } = kept.recv().await.unwrap();
-                let told: Value = serde_json::from_slice(&bytes).unwrap();
-                if name == INDEX {
-                    assert_eq!(
-                        (told["parts"].as_array().unwrap().len() * 2, &told["ended"]),
-                        (names.len() + 1, &json!(false))
-                    );
-                }
-                names.push(name);
-            }
-            names
-        };
-        let names = beside(watching, filming.run(&observer, &clock)).await;
-        let expected = ["film/0000.json", INDEX, "film/0001.json", INDEX, "film/0002.json", INDEX];
-        assert_eq!(names, expected);
-        assert_eq!(filming.finish(&observer, &clock).await, [INDEX]);
-        let last: Value = serde_json::from_slice(&kept.recv().await.unwrap().bytes).unwrap();
-        assert_eq!(last["ended"], true);
-    }
-
-    /// A clock on which a moment passes at once, and nothing longer does.
-    #[derive(Debug)]
-    struct Moments;
-
-    #[async_trait]
-    impl Clock for Moments {
-        fn wall(&self) -> Timestamp {
-            Timestamp::from_millis(0)
-        }
-        fn boot(&self) -> BootTime {
-            BootTime::from_duration(Duration::ZERO)
-        }
-        async fn sleep_until(&self, deadline: BootTime) {
-            if deadline.since(self.boot()) > REST {
-                pending::<()>().await;
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn a_flow_that_is_over_before_the_first_picture_waits_for_it_unless_there_is_none() {
-        let (sender, _kept) = mpsc::unbounded_channel();
-        let observer = Kept(sender);
-        for (source, expected) in [(Some(Arc::new(Large) as Arc<dyn FrameSource>), Some(INDEX)), (None, None)]
-        {
-            let filming = Filming::of(source, Timestamp::from_millis(0));
-            filming.start();
-            // The flow is looked at first, as it is by a replay.
-            beside(filming.rest(&Moments), filming.run(&observer, &Moments)).await;
-            let names = filming.finish(&observer, &Moments).await;
-            assert_eq!(names.first().map(String::as_str), expected);
-        }
-    }
-}
+mod tests;

@@ -1,4 +1,5 @@
-//! Requests as a HAR 1.2, which every browser's network panel opens. What a request is, is `network`'s.
+//! Requests as a HAR 1.2, which every browser's network panel opens, and in a few words. What a request is, is
+//! `network`'s.
 
 use super::network::{Exchange, Headers, Response};
 use bytes::Bytes;
@@ -25,6 +26,29 @@ pub(super) fn written(
         log["comment"] = json!(format!("{left_out} more requests were left out"));
     }
     json!({ "log": log }).to_string().into()
+}
+
+/// A request in a few words. `took_ms` is there once it has ended, and `status` once it was answered.
+pub(super) fn brief(
+    exchange: &Exchange,
+    step: Option<usize>,
+    since: u64,
+    short: impl Fn(&str) -> String,
+) -> Value {
+    let mut brief = json!({ "at_ms": since, "method": exchange.method, "url": short(&exchange.url) });
+    if let Some(step) = step {
+        brief["step"] = json!(step);
+    }
+    if let Some(response) = &exchange.response {
+        brief["status"] = json!(response.code);
+    }
+    if let Some(failure) = &exchange.failure {
+        brief["error"] = json!(short(failure));
+    }
+    if exchange.ended.is_some() {
+        brief["took_ms"] = json!(micro(exchange.spans().total()));
+    }
+    brief
 }
 
 fn entry(exchange: &Exchange, (step, since): (Option<usize>, u64)) -> Value {

@@ -1,4 +1,9 @@
-//! Everything that was heard of a browser during a flow, within a limit, and what of it is kept.
+//! Everything that was heard of a browser during a flow, within a limit, and what of it is kept. What a film tells of
+//! it while it goes on is `newest`'s.
+
+mod newest;
+
+pub(super) use newest::Telling;
 
 use super::{
     console::{Entry, Level, Source},
@@ -10,7 +15,10 @@ use bytes::Bytes;
 use runners_core::{Redactor, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 /// The most bytes of all entries together, and of all requests.
 const JOURNAL_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -32,6 +40,22 @@ pub(crate) struct Journal {
     /// The requests that are under way, by the browser's name for them.
     open: HashMap<String, usize>,
     bodies: Option<usize>,
+    /// How often something was heard that is told of lines and requests.
+    changes: u64,
+}
+
+/// The journal of who listens, for who tells of it meanwhile.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedJournal(Arc<Mutex<Journal>>);
+
+impl SharedJournal {
+    pub(super) fn new(journal: Journal) -> Self {
+        Self(Arc::new(Mutex::new(journal)))
+    }
+
+    pub(crate) fn open(&self) -> MutexGuard<'_, Journal> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Things up to a limit.
@@ -71,6 +95,7 @@ impl Journal {
             exchanges: Shelf::default(),
             open: HashMap::new(),
             bodies: None,
+            changes: 0,
         }
     }
 
@@ -98,6 +123,7 @@ impl Journal {
                     && let Some(at) = self.open.get(&answered.request_id)
                 {
                     self.exchanges.all[*at].receive(answered.response, &self.redactor);
+                    self.changes += 1;
                 }
             }
             "Network.dataReceived" => {
@@ -116,6 +142,7 @@ impl Journal {
         let ended = Ended::deserialize(params).ok()?;
         let at = self.open.remove(&ended.request_id)?;
         self.exchanges.all[at].end(ended.timestamp, ended.encoded_data_length);
+        self.changes += 1;
         self.bodies.map(|_| at)
     }
 
@@ -191,6 +218,7 @@ impl Journal {
         if exchange.at + 1.0 < self.began || exchange.url.starts_with("data:") {
             return;
         }
+        self.changes += 1;
         let bytes = exchange.bytes();
         if let Some(at) = self.exchanges.put(exchange, bytes) {
             self.open.insert(id, at);
@@ -203,6 +231,7 @@ impl Journal {
         let exchange = &mut self.exchanges.all[at];
         exchange.end(ended.timestamp, None);
         exchange.cancelled = ended.canceled;
+        self.changes += 1;
         let blocked = ended.blocked_reason.map(|reason| format!(" (blocked: {reason})")).unwrap_or_default();
         exchange.failure = Some(format!("{}{blocked}", ended.error_text.unwrap_or_default()));
     }
@@ -211,6 +240,7 @@ impl Journal {
     fn note(&mut self, method: &str, params: &Value) {
         let Some(entry) = Entry::of(method, params, &self.redactor) else { return };
         if entry.at + 1.0 >= self.began {
+            self.changes += 1;
             let bytes = entry.bytes();
             self.entries.put(entry, bytes);
         }

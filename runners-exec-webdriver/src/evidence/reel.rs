@@ -1,5 +1,5 @@
 //! What the screen showed, in parts: each is a file of pictures with their times, complete once it is cut, and an
-//! index says which there are and when each step began. The longer it takes, the fewer pictures there are.
+//! index says which there are, when each step began and what was heard. The longer it takes, the fewer pictures there are.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -129,12 +129,15 @@ impl Reel {
         Some(Cut { name, bytes })
     }
 
-    /// What there is so far.
-    pub(super) fn index(&self, now: Timestamp, is_ended: bool) -> Cut {
-        let index = json!({
+    /// What there is so far, with what was heard if somebody listens.
+    pub(super) fn index(&self, now: Timestamp, is_ended: bool, heard: Option<Value>) -> Cut {
+        let mut index = json!({
             "version": 1, "began_ms": self.began.as_millis(), "duration_ms": self.at(now), "ended": is_ended,
             "parts": self.parts, "steps": self.steps, "left_out": self.left_out,
         });
+        if let Some(heard) = heard {
+            index["heard"] = heard;
+        }
         Cut { name: INDEX.to_owned(), bytes: index.to_string().into() }
     }
 
@@ -205,7 +208,7 @@ mod tests {
         assert!(reel.cut(now(90_000), false).is_none(), "it came too soon");
         assert_eq!(times(&reel.cut(now(90_000), true).unwrap()), [13_050], "but it is the last");
         reel.step(0, "go", now(500));
-        let index = told(&reel.index(now(90_000), true));
+        let index = told(&reel.index(now(90_000), true, None));
         assert_eq!((&index["duration_ms"], &index["ended"]), (&json!(90_000), &json!(true)));
         assert_eq!(index["parts"][3], json!({ "name": "film/0003.json", "from_ms": 13_050, "frames": 1 }));
         assert_eq!(index["steps"], json!([{ "index": 0, "at_ms": 500, "description": "go" }]));
@@ -223,7 +226,7 @@ mod tests {
         assert!(at > 6 * 3_600_000, "{at}");
         reel.take(&frame(at, 3));
         assert!(reel.cut(Timestamp::from_millis(u64::MAX), true).is_none());
-        assert_eq!(told(&reel.index(Timestamp::from_millis(at), true))["left_out"], true);
+        assert_eq!(told(&reel.index(Timestamp::from_millis(at), true, None))["left_out"], true);
         let spacing = |cut: &Cut| times(cut)[1] - times(cut)[0];
         assert_eq!((spacing(&parts[0]), spacing(&parts[12]), spacing(&parts[24])), (100, 200, 400));
         assert!(is_pictures("film/0001.json") && !is_pictures(INDEX) && !is_pictures("steps/1.png"));

@@ -3,14 +3,15 @@
 //! no trouble of the flow. What the screen shows is filmed by `filming`.
 
 use super::{
-    Capture, Journal, bidi,
+    Capture, bidi,
+    journal::{Journal, SharedJournal},
     wire::{Debugger, Said, Wire, WireError},
 };
 use crate::{
-    browser::{Session, page::Page},
+    browser::{BrowserError, Session, page::Page},
     within::within,
 };
-use runners_core::{Clock, Redactor, Timestamp};
+use runners_core::{Clock, Redactor, Timestamp, sleep};
 use serde_json::{Value, json};
 use std::{
     collections::{HashMap, HashSet},
@@ -23,6 +24,8 @@ use tokio::sync::Notify;
 
 /// How long it may take to begin to listen, and to hear the last that was said.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a browser is asked for what it has told over WebDriver BiDi.
+const TOLD_EVERY: Duration = Duration::from_secs(2);
 /// The largest body that is kept of a request.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -34,6 +37,7 @@ pub(crate) struct Watch {
     is_told: bool,
     capture: Capture,
     began: Timestamp,
+    journal: SharedJournal,
     state: Mutex<State>,
     /// Something was answered.
     answered: Notify,
@@ -41,7 +45,6 @@ pub(crate) struct Watch {
 
 #[derive(Debug)]
 struct State {
-    journal: Journal,
     /// The commands whose answers matter, and which page was sent them.
     asked: HashMap<u64, (String, Asked)>,
     /// The profile that the flow is in; pages of another are somebody else's.
@@ -68,14 +71,11 @@ impl Watch {
         clock: &dyn Clock,
     ) -> Self {
         let began = clock.wall();
-        let state = State {
-            journal: Journal::new(redactor, began).with_bodies(capture.bodies.then_some(BODY_BYTES_MAX)),
-            asked: HashMap::new(),
-            context: None,
-            attached: HashSet::new(),
-        };
+        let journal = Journal::new(redactor, began).with_bodies(capture.bodies.then_some(BODY_BYTES_MAX));
+        let journal = SharedJournal::new(journal);
+        let state = State { asked: HashMap::new(), context: None, attached: HashSet::new() };
         let (state, answered) = (Mutex::new(state), Notify::new());
-        let mut watch = Self { wire: None, is_told: false, capture, began, state, answered };
+        let mut watch = Self { wire: None, is_told: false, capture, began, journal, state, answered };
         if !capture.journal {
             return watch;
         }
@@ -107,7 +107,7 @@ impl Watch {
     }
 
     /// Listens until it is dropped.
-    pub(crate) async fn run(&self) -> Infallible {
+    pub(crate) async fn run(&self, session: &dyn Session, clock: &dyn Clock) -> Infallible {
         if let Some(wire) = &self.wire {
             loop {
                 let heard = match wire.next().await {
@@ -120,12 +120,27 @@ impl Watch {
                 }
             }
         }
+        if self.is_told {
+            self.listen_by_asking(session, clock).await;
+        }
         pending().await
+    }
+
+    /// Asks for what the browser has told in the connection of the session, until it does not answer.
+    async fn listen_by_asking(&self, session: &dyn Session, clock: &dyn Clock) {
+        loop {
+            sleep(clock, TOLD_EVERY).await;
+            let told = within(clock, ANSWER_TIMEOUT, self.take_told(Page::new(session))).await;
+            if let Some(Err(error)) = told {
+                tracing::debug!(%error, "the browser is no longer listened to");
+                return;
+            }
+        }
     }
 
     /// A step starts.
     pub(crate) fn step(&self, index: usize, clock: &dyn Clock) {
-        self.state().journal.step(index, clock.wall());
+        self.journal.open().step(index, clock.wall());
     }
 
     /// Waits until everything is known that the browser has said so far. Somebody has to
@@ -146,18 +161,22 @@ impl Watch {
         }
     }
 
-    /// Takes what the browser has told in the connection of the session, if it does.
+    /// Takes the last that the browser has told in the connection of the session, if it does.
     pub(crate) async fn hear_out(&self, page: Page<'_>, clock: &dyn Clock) {
         if !self.is_told {
             return;
         }
-        let told = within(clock, ANSWER_TIMEOUT, page.bidi_told()).await;
+        let told = within(clock, ANSWER_TIMEOUT, self.take_told(page)).await;
         subscribe(page, "session.unsubscribe", clock).await;
-        let Some(Ok(events)) = told else {
+        if !matches!(told, Some(Ok(()))) {
             tracing::debug!("the browser did not say its last");
-            return;
-        };
-        let journal = &mut self.state().journal;
+        }
+    }
+
+    /// Takes what the browser has told in the connection of the session. Dropping the future loses nothing.
+    async fn take_told(&self, page: Page<'_>) -> Result<(), BrowserError> {
+        let events = page.bidi_told().await?;
+        let mut journal = self.journal.open();
         for event in events {
             let name = event["method"].as_str().unwrap_or_default();
             for (method, params) in bidi::translated(name, &event["params"]) {
@@ -167,6 +186,7 @@ impl Watch {
                 }
             }
         }
+        Ok(())
     }
 
     /// From when all its times count.
@@ -174,11 +194,9 @@ impl Watch {
         self.began
     }
 
-    /// What was heard, and whether anything could be.
-    pub(crate) fn into_parts(self) -> (Journal, bool) {
-        let heard = self.wire.is_some() || self.is_told;
-        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (state.journal, heard)
+    /// What is heard, where anything can be.
+    pub(crate) fn journal(&self) -> Option<SharedJournal> {
+        (self.wire.is_some() || self.is_told).then(|| self.journal.clone())
     }
 
     /// Attaches to the pages that there are, and learns which profile they are of.
@@ -229,7 +247,7 @@ impl Watch {
             }
             _ if !self.capture.journal => {}
             "Network.loadingFinished" => self.finish(wire, &said).await?,
-            method => self.state().journal.take(method, &said.params),
+            method => self.journal.open().take(method, &said.params),
         }
         Ok(())
     }
@@ -257,7 +275,7 @@ impl Watch {
 
     /// A response is complete; its body can be had while its page is there.
     async fn finish(&self, wire: &Wire, said: &Said) -> Result<(), WireError> {
-        let wanted = self.state().journal.finish(&said.params);
+        let wanted = self.journal.open().finish(&said.params);
         let Some(at) = wanted else { return Ok(()) };
         let request = json!({ "requestId": said.params["requestId"] });
         self.ask(wire, &said.session, "Network.getResponseBody", request, Asked::Body(at)).await
@@ -279,7 +297,7 @@ impl Watch {
     fn take_answer(&self, id: u64, result: &Value) {
         let mut state = self.state();
         match state.asked.remove(&id) {
-            Some((_, Asked::Body(at))) => state.journal.body(at, result),
+            Some((_, Asked::Body(at))) => self.journal.open().body(at, result),
             Some((_, Asked::Barrier)) | None => {}
         }
         if state.asked.is_empty() {

@@ -130,24 +130,23 @@ impl<'r> Keeper<'r> {
     /// Keeps what was listened to, and answers the names and what went wrong in the page.
     pub(super) async fn heard(
         self,
-        watch: Watch,
+        watch: &Watch,
         capture: Capture,
         browser: &Map<String, Value>,
     ) -> (Vec<String>, Vec<String>) {
         watch.hear_out(self.page, self.clock).await;
-        let (journal, heard) = watch.into_parts();
         let mut names = Vec::new();
-        if !heard {
-            return (names, Vec::new());
-        }
+        let Some(journal) = watch.journal() else { return (names, Vec::new()) };
         if capture.journal {
-            names
-                .extend(self.hand_on("console.json".to_owned(), "application/json", journal.console()).await);
-            names.extend(
-                self.hand_on("network.har".to_owned(), "application/json", journal.har(browser)).await,
-            );
+            let (console, har) = {
+                let journal = journal.open();
+                (journal.console(), journal.har(browser))
+            };
+            names.extend(self.hand_on("console.json".to_owned(), "application/json", console).await);
+            names.extend(self.hand_on("network.har".to_owned(), "application/json", har).await);
         }
-        (names, journal.page_errors(|url| self.page.unreached(url)))
+        let page_errors = journal.open().page_errors(|url| self.page.unreached(url));
+        (names, page_errors)
     }
 
     async fn hand_on(self, name: String, media_type: &'static str, bytes: Bytes) -> Option<String> {
@@ -160,7 +159,7 @@ impl<'r> Keeper<'r> {
 #[cfg(feature = "checks")]
 pub(crate) async fn heard(
     session: &dyn crate::browser::Session,
-    watch: Watch,
+    watch: &Watch,
     capture: Capture,
     observer: &dyn FlowObserver,
     clock: &dyn Clock,

@@ -1,6 +1,8 @@
 //! What is heard, as the browser says it, and what becomes of it.
 
-use super::*;
+use super::{newest::NEWEST_BYTES_MAX, *};
+use runners_core::BootTime;
+use std::time::Duration;
 
 fn journal() -> Journal {
     Journal::new(Redactor::new(["hunter2"]), Timestamp::from_millis(1_000)).with_bodies(Some(100))
@@ -144,4 +146,64 @@ fn there_is_a_limit_and_what_is_left_out_is_counted() {
     let console = journal.console();
     assert!(console.len() <= JOURNAL_BYTES_MAX, "{} bytes", console.len());
     assert!(journal.entries.left_out > 0 && !journal.entries.all.is_empty());
+}
+
+fn logged(text: &str, at: f64) -> Value {
+    json!({ "type": "log", "args": [{ "type": "string", "value": text }], "timestamp": at })
+}
+
+#[test]
+fn a_film_tells_of_lines_and_of_requests_that_are_under_way_and_of_no_secret() {
+    let mut journal = journal();
+    journal.step(0, Timestamp::from_millis(1_000));
+    journal.take("Network.requestWillBeSent", &sent("1", "http://a/x?q=hunter2", 0.25));
+    journal.take("Runtime.consoleAPICalled", &logged(&format!("{}hunter2", "x".repeat(299)), 1_500.0));
+    let journal = SharedJournal::new(journal);
+    let mut telling = Telling::of(journal.clone());
+    let now = |seconds| BootTime::from_duration(Duration::from_secs(seconds));
+    let told = telling.tell(now(0));
+    let said = format!("{}*…", "x".repeat(299));
+    let line = json!({ "at_ms": 500, "step": 1, "level": "info", "source": "console", "text": said });
+    let asked = json!({ "at_ms": 250, "step": 1, "method": "POST", "url": "http://a/x?q=***" });
+    assert_eq!(told, json!({ "console": [line], "requests": [asked], "left_out": 0 }));
+    assert!(!telling.is_due(now(60)), "there is nothing new");
+    journal.open().take("Network.responseReceived", &answered("1", 200));
+    assert!(telling.is_due(now(2)) && !telling.is_due(now(1)), "it is not told without a pause");
+    assert_eq!(telling.tell(now(2))["requests"][0]["status"], 200);
+    journal.open().finish(&json!({ "requestId": "1", "timestamp": 0.28 }));
+    assert!(telling.is_due(now(4)));
+    assert_eq!(telling.tell(now(4))["requests"][0]["took_ms"], 30.0);
+    journal.open().take("Network.requestWillBeSent", &sent("2", "http://a/dead", 0.9));
+    journal.open().take(
+        "Network.loadingFailed",
+        &json!({ "requestId": "2", "timestamp": 0.91, "errorText": "net::ERR_FAILED" }),
+    );
+    assert_eq!(telling.tell(now(6))["requests"][1]["error"], "net::ERR_FAILED");
+    (0..40).for_each(|_| drop(telling.tell(now(100))));
+    journal.open().take("Runtime.consoleAPICalled", &logged("more", 1_600.0));
+    assert!(!telling.is_due(now(103)) && telling.is_due(now(104)), "the longer it goes on, the less often");
+}
+
+#[test]
+fn a_film_tells_of_the_newest_lines_and_requests_that_fit_and_counts_the_others() {
+    let mut journal = journal();
+    for at in 0..400 {
+        let at = f64::from(at);
+        journal.take("Network.requestWillBeSent", &sent(&at.to_string(), "http://a/", at));
+        journal.take("Runtime.consoleAPICalled", &logged(&format!("line {at}"), 1_000.5 + 1_000.0 * at));
+    }
+    let shared = SharedJournal::new(journal);
+    let told = Telling::of(shared.clone()).tell(BootTime::from_duration(Duration::ZERO));
+    let of = |what: &str| told[what].as_array().unwrap().clone();
+    let (console, requests) = (of("console"), of("requests"));
+    assert_eq!((console.len(), requests.len(), &told["left_out"]), (250, 250, &json!(300)));
+    assert_eq!((&console[0]["text"], &console[249]["text"]), (&json!("line 150"), &json!("line 399")));
+    assert_eq!((&requests[0]["at_ms"], &requests[249]["at_ms"]), (&json!(150_000), &json!(399_000)));
+    for at in 0..600 {
+        let large = logged(&"\"".repeat(4_000), 500_000.0 + f64::from(at));
+        shared.open().take("Runtime.consoleAPICalled", &large);
+    }
+    let told = Telling::of(shared).tell(BootTime::from_duration(Duration::ZERO));
+    let bytes = told.to_string().len();
+    assert!(bytes > NEWEST_BYTES_MAX / 2 && bytes < NEWEST_BYTES_MAX + 1_000, "{bytes}");
 }

@@ -52,7 +52,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "page whose process died taken for a verdict",
         file: "runners-exec-webdriver/src/browser/webdriver.rs",
         search: "_ if is_gone(&code) || is_gone(&message) => Self::Gone { source: message.into() },",
-        replacement: "_ if is_gone(&code) && is_gone(&message) => Self::Gone { source: message.into() },",
+        replacement: "_ if is_gone(\"\") => Self::Gone { source: message.into() },",
         test: LOST,
     },
     Mutant {

@@ -42,8 +42,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "lost browser taken for a verdict",
         file: "runners-exec-webdriver/src/replay/trouble.rs",
-        search: "BrowserError::Gone { source } => Self::Lost(source)",
-        replacement: "BrowserError::Gone { source } => Self::Failed(source.to_string())",
+        search: "Self::Failed(reason) => Ok(reason),",
+        replacement: "Self::Failed(reason) => Ok(reason),\n            Self::Lost(source) if !place.is_empty() => Ok(source.to_string()),",
         test: FAILURES,
     },
     Mutant {
