@@ -69,10 +69,10 @@ impl Journal {
     fn newest(&self) -> Value {
         let said = self.entries.all.iter().map(Note::Said);
         let mut notes: Vec<Note<'_>> = said.chain(self.exchanges.all.iter().map(Note::Asked)).collect();
-        notes.sort_by(|one, other| other.at().total_cmp(&one.at()));
+        notes.sort_by(|one, other| one.at().total_cmp(&other.at()));
         let all = notes.len() + self.entries.left_out + self.exchanges.left_out;
         let (mut console, mut requests, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for note in notes.into_iter().take(NEWEST_MAX) {
+        for note in notes.into_iter().rev().take(NEWEST_MAX) {
             let told = self.told(note);
             bytes += told.to_string().len();
             if bytes > NEWEST_BYTES_MAX {
