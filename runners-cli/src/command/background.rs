@@ -43,7 +43,8 @@ pub(super) async fn restart(arguments: StartArgs) -> Result<Exit> {
 }
 
 async fn start_in(home: &Home, arguments: StartArgs) -> Result<Exit> {
-    let settings = arguments.given.clone().over(Saved::read(home)?);
+    let kept = Saved::read(home)?.beside_token(arguments.run.token.as_deref());
+    let settings = arguments.given.clone().over(kept);
     let token = token(home, &settings, &arguments).await?;
     if arguments.foreground {
         home.make()?;

@@ -21,7 +21,8 @@ pub(super) async fn execute(arguments: RegisterArgs) -> Result<Exit> {
         bail!("a runner runs here, as process {process}: it is registered; `runners stop` it first");
     }
     home.make()?;
-    let settings = arguments.given.clone().over(Saved::read(&home)?);
+    let kept = Saved::read(&home)?.beside_token(arguments.run.token.as_deref());
+    let settings = arguments.given.clone().over(kept);
     let mut run = settings.run_arguments()?;
     run.token.clone_from(&arguments.run.token);
     run.home = Some(home.directory().to_owned());

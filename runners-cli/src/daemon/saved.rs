@@ -59,6 +59,14 @@ impl Saved {
         Self(all)
     }
 
+    /// What was kept, beside a token that is given now: that goes before the file of an earlier start.
+    pub(crate) fn beside_token(mut self, token: Option<&str>) -> Self {
+        if token.is_some() {
+            self.0.remove("token-file");
+        }
+        self
+    }
+
     /// The text of a flag that takes one.
     pub(crate) fn text(&self, long: &str) -> Option<&str> {
         match self.0.get(long) {
@@ -189,6 +197,13 @@ mod tests {
         let saved = given(&["-t", "rreg_1", "--token-file", "a.token", "--json"]);
         let here = std::path::absolute("a.token").unwrap();
         assert_eq!(line(&saved), [format!("--token-file={}", here.display())]);
+    }
+
+    #[test]
+    fn a_token_that_is_given_goes_before_the_file_of_an_earlier_start() {
+        let kept = || given(&["--token-file", "/a.token", "--headed"]);
+        assert_eq!(line(&kept().beside_token(Some("rreg_1"))), ["--headed"]);
+        assert_eq!(kept().beside_token(None), kept());
     }
 
     #[test]
