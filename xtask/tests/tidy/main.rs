@@ -63,6 +63,16 @@ fn the_tree_is_tidy() {
     assert!(found.is_empty(), "{} violations:\n{}", lines.len(), lines.join("\n"));
 }
 
+#[test]
+fn the_readme_names_the_two_commands_that_set_everything_up() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = fs::read_to_string(readme).expect("there is a README");
+    for command in ["cargo xtask demo", "cargo xtask test"] {
+        let is_shown = readme.lines().any(|line| line.starts_with(command));
+        assert!(is_shown, "README.md does not show `{command}` on a line of its own");
+    }
+}
+
 /// Whether it is shipped to be built upon: the `src` of a library crate.
 fn is_library(source: &Source) -> bool {
     let package = source.package();
