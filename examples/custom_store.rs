@@ -43,7 +43,7 @@ impl Store for ListStore {
     async fn scan(&self, query: Query) -> Result<Page, StoreError> {
         let lists = self.lists();
         Ok(match query {
-            Query::Range { index, prefix, after, until, newest_first, limit, .. } => {
+            Query::Range { index, prefix, after, until, newest_first, limit } => {
                 lists.range(index, &Span::of_range(prefix, after, until, newest_first), newest_first, limit)
             }
             Query::Stream { stream, from, bytes_max } => lists.stream(&stream, from, bytes_max),

@@ -223,7 +223,7 @@ pub mod live {
 /// The storage seam.
 pub mod store {
     pub use crate::seams::store::{
-        BatchError, Committed, Hide, Hint, MemoryStore, Page, Query, Span, Store, StoreError, StoreSource,
-        Stored, Write,
+        BatchError, Committed, Hint, MemoryStore, Page, Query, Span, Store, StoreError, StoreSource, Stored,
+        Write,
     };
 }

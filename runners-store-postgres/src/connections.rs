@@ -5,6 +5,7 @@
 use crate::{OpenError, PostgresOptions, address::Address, clock::pause, error::Trouble, tls::Tls};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use futures::future::BoxFuture;
+use runners_core::{BootTime, Clock as _, SystemClock};
 use std::{fmt, time::Duration};
 use tokio::sync::Notify;
 use tokio_postgres::{
@@ -60,6 +61,21 @@ impl Connections {
         let client = self.pool.get().await.map_err(Trouble::of_pool)?;
         let asked = self.wait_for(client, sql, parameters, false).await;
         asked.map_err(|failure| failure.into_trouble(Trouble::before_commit))
+    }
+
+    /// Asks for one row, and answers between which times it was told: the wait for a connection is not in it.
+    pub(crate) async fn ask_timed(
+        &self,
+        clock: &SystemClock,
+        sql: &str,
+    ) -> Result<(Row, BootTime, BootTime), Trouble> {
+        let client = self.pool.get().await.map_err(Trouble::of_pool)?;
+        let asked = clock.boot();
+        let rows = self.wait_for(client, sql, &[], false).await;
+        let answered = clock.boot();
+        let rows = rows.map_err(|failure| failure.into_trouble(Trouble::before_commit))?;
+        let row = rows.into_iter().next().ok_or_else(Trouble::no_row)?;
+        Ok((row, asked, answered))
     }
 
     /// Sends a statement that commits: what was sent is not sent again.

@@ -185,6 +185,12 @@ impl Trouble {
         trouble
     }
 
+    /// There is no row where there always is one.
+    pub(crate) const fn no_row() -> Self {
+        let advice = "database does not answer as this version expects";
+        Self { next: Next::Broken, is_held: false, cause: Cause { advice, source: None } }
+    }
+
     /// The server took longer than it is waited for.
     pub(crate) fn too_slow(commits: bool) -> Self {
         let next = if commits { Next::Unknown } else { Next::Unavailable };

@@ -12,7 +12,6 @@ use crate::{
     sql::Statements,
     tls::Tls,
 };
-use bytes::Bytes;
 use futures::{
     StreamExt as _,
     future::BoxFuture,
@@ -57,7 +56,7 @@ const LISTENERS_EVERY: Duration = Duration::from_secs(10);
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// How far apart notifications are, so that many commits are told of at once.
-const TELL_EVERY: Duration = Duration::from_millis(5);
+const TELL_EVERY: Duration = Duration::from_millis(10);
 
 /// Tells others that there is something to read. It waits for no disk: a crash of the server cuts
 /// everybody's connection, so that everybody reads.
@@ -274,27 +273,34 @@ impl Reader {
 #[derive(Default)]
 struct Told {
     keys: Vec<Key>,
-    heads: HashMap<Key, BTreeSet<(bool, Vec<u8>)>>,
+    heads: HashMap<Key, Heads>,
+}
+
+/// The first bytes of what a record stands under in the indexes that hints are of.
+#[derive(Default)]
+struct Heads {
+    lane: Option<Vec<u8>>,
+    left: BTreeSet<Vec<u8>>,
+    owners: BTreeSet<Vec<u8>>,
 }
 
 impl Told {
     fn add(&mut self, row: &Row) -> Result<(), tokio_postgres::Error> {
-        type Heads = Vec<Option<Vec<u8>>>;
-        let keys: Heads = row.try_get(2)?;
-        let (lanes, left_lanes): (Heads, Heads) = (row.try_get(3)?, row.try_get(4)?);
-        let (owners, left_owners): (Heads, Heads) = (row.try_get(5)?, row.try_get(6)?);
+        type Column<'r> = Vec<Option<&'r [u8]>>;
+        let keys: Column<'_> = row.try_get(2)?;
+        let (lanes, left_lanes): (Column<'_>, Column<'_>) = (row.try_get(3)?, row.try_get(4)?);
+        let (owners, left_owners): (Column<'_>, Column<'_>) = (row.try_get(5)?, row.try_get(6)?);
         for (place, key) in keys.into_iter().enumerate() {
             // One of a kind of a later version concerns nobody here.
-            let Some(key) = key.and_then(|key| key_of(&key)) else { continue };
+            let Some(key) = key.and_then(key_of) else { continue };
             let known = self.heads.entry(key.clone()).or_insert_with(|| {
                 self.keys.push(key);
-                BTreeSet::new()
+                Heads::default()
             });
-            for (is_owner, heads) in
-                [(false, &lanes), (false, &left_lanes), (true, &owners), (true, &left_owners)]
-            {
-                known.extend(heads.get(place).cloned().flatten().map(|head| (is_owner, head)));
-            }
+            let head = |column: &Column<'_>| column.get(place).copied().flatten().map(<[u8]>::to_vec);
+            known.lane = head(&lanes);
+            known.left.extend(head(&left_lanes));
+            known.owners.extend(head(&owners).into_iter().chain(head(&left_owners)));
         }
         Ok(())
     }
@@ -303,10 +309,13 @@ impl Told {
     fn into_hints(mut self) -> Vec<Hint> {
         let mut hints = Vec::new();
         for key in self.keys {
-            for (is_owner, head) in self.heads.remove(&key).unwrap_or_default() {
-                let head = Bytes::from(head);
-                hints.push(if is_owner { Hint::Owner(head) } else { Hint::Lane(head) });
+            let Heads { lane, mut left, owners } = self.heads.remove(&key).unwrap_or_default();
+            if let Some(lane) = &lane {
+                left.remove(lane);
             }
+            hints.extend(left.into_iter().map(|head| Hint::Left(head.into())));
+            hints.extend(lane.map(|head| Hint::Lane(head.into())));
+            hints.extend(owners.into_iter().map(|head| Hint::Owner(head.into())));
             hints.push(Hint::Changed(key));
         }
         hints

@@ -23,7 +23,7 @@ pub(crate) async fn scan(
     query: Query,
 ) -> Result<Page, StoreError> {
     match query {
-        Query::Range { index, prefix, after, until, newest_first, limit, hide: _ } => {
+        Query::Range { index, prefix, after, until, newest_first, limit } => {
             let span = Span::of_range(prefix, after, until, newest_first);
             range(connections, statements, index, newest_first, &span, limit).await
         }

@@ -4,7 +4,7 @@
 use crate::{
     OpenError, PostgresOptions,
     address::Address,
-    clock::{ASK_EVERY, ServerClock, pause},
+    clock::ServerClock,
     connections::Connections,
     error::Closed,
     hints::Hints,
@@ -80,9 +80,9 @@ impl PostgresStore {
         let connections = Arc::new(Connections::new(&options, &address, &tls)?);
         schema.prepare(&connections).await?;
         let clock = Arc::new(ServerClock::default());
-        clock.ask(&connections).await.map_err(|trouble| OpenError::Unavailable {
+        clock.settle(&connections).await.map_err(|error| OpenError::Unavailable {
             database: address.name.clone(),
-            source: Box::new(StoreError::from(trouble)),
+            source: Box::new(error),
         })?;
         let mut id = [0; 16];
         SystemRandom::default().fill(&mut id);
@@ -128,14 +128,9 @@ impl PostgresStore {
         let (clock, connections) = (Arc::clone(&self.clock), Arc::clone(&self.connections));
         let stop = self.stop.clone();
         self.spawned.spawn(async move {
-            loop {
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = pause(ASK_EVERY) => {}
-                }
-                if let Err(trouble) = clock.ask(&connections).await {
-                    tracing::debug!(?trouble, "the server was not asked for its time");
-                }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = clock.follow(&connections) => {}
             }
         });
     }

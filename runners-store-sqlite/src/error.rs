@@ -97,13 +97,13 @@ impl OpenError {
     }
 
     pub(crate) fn from_sqlite(path: PathBuf, error: rusqlite::Error) -> Self {
-        let code = error.sqlite_error_code();
+        let (code, is_full) = (error.sqlite_error_code(), is_full(&error));
         let source = error.into();
         match code {
+            _ if is_full => Self::Full { path, source },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked { path, source },
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly { path, source },
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Corrupt { path, source },
-            Some(ErrorCode::DiskFull) => Self::Full { path, source },
             _ => Self::Unavailable { path, source },
         }
     }
@@ -127,7 +127,7 @@ enum Next {
 impl Trouble {
     /// Trouble before COMMIT: what was written is rolled back.
     pub(crate) fn before_commit(error: rusqlite::Error) -> Self {
-        let (next, advice) = judge(error.sqlite_error_code());
+        let (next, advice) = judge(&error);
         Self { next, cause: Cause { advice, source: Arc::new(error) } }
     }
 
@@ -182,9 +182,9 @@ impl Error for Cause {
     }
 }
 
-fn judge(code: Option<ErrorCode>) -> (Next, &'static str) {
-    match code {
-        Some(ErrorCode::DiskFull) => {
+fn judge(error: &rusqlite::Error) -> (Next, &'static str) {
+    match error.sqlite_error_code() {
+        _ if is_full(error) => {
             (Next::Full, "disk or allowed size is used up: free some space, or allow more")
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
@@ -204,6 +204,14 @@ fn judge(code: Option<ErrorCode>) -> (Next, &'static str) {
     }
 }
 
+/// Whether there was no room. SQLite tells of it as of trouble with the disk where it is the index of
+/// the log that cannot grow.
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| {
+        error.code == ErrorCode::DiskFull || error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+    })
+}
+
 /// The thread that should have answered is gone.
 #[derive(Debug, thiserror::Error)]
 #[error("store is closed")]
@@ -219,11 +227,14 @@ mod tests {
 
     #[test]
     fn only_a_commit_that_may_have_been_applied_is_unknown() {
-        use rusqlite::ffi::{SQLITE_BUSY, SQLITE_FULL, SQLITE_IOERR_FSYNC};
+        use rusqlite::ffi::{SQLITE_BUSY, SQLITE_FULL, SQLITE_IOERR_FSYNC, SQLITE_IOERR_SHMSIZE};
         assert_eq!(Trouble::before_commit(failure(SQLITE_IOERR_FSYNC)).next, Next::Unavailable);
         assert_eq!(Trouble::of_commit(failure(SQLITE_IOERR_FSYNC)).next, Next::Unknown);
         assert_eq!(Trouble::of_commit(failure(SQLITE_FULL)).next, Next::Full);
         assert_eq!(Trouble::of_commit(failure(SQLITE_BUSY)).next, Next::Unavailable);
+        // The index of the log grows when what counts is written already.
+        assert_eq!(Trouble::before_commit(failure(SQLITE_IOERR_SHMSIZE)).next, Next::Full);
+        assert_eq!(Trouble::of_commit(failure(SQLITE_IOERR_SHMSIZE)).next, Next::Unknown);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::{error::OpenError, options::SqliteOptions, owner::Owner, schema};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
-use std::path::Path;
+use std::{fs, path::Path};
 
 /// Room for every statement there is: updates come in one form for each set of changed indexes.
 const STATEMENTS_MAX: usize = 128;
@@ -13,13 +13,10 @@ const CHECKPOINT_PAGES: u32 = 8_000;
 /// A log that grew beyond this is cut back at the next turn.
 const LOG_BYTES_KEPT: u32 = 64 << 20;
 
-/// The memory that the writer may use for pages, in KiB. Not more: a commit that has balanced a tree
-/// looks at every page that is kept.
-const WRITER_CACHE_KIBIBYTES: i32 = 16 << 10;
-
-/// The same of each reader: enough for the inner pages of every tree, since the operating system keeps
-/// the others for all of them.
-const READER_CACHE_KIBIBYTES: i32 = 4 << 10;
+/// The memory that a connection may use for pages, in KiB: enough for the inner pages of every tree, since
+/// the operating system keeps the others for all of them. Not more for the writer either: a commit that has
+/// balanced a tree looks at every page that is kept.
+const CACHE_KIBIBYTES: i32 = 4 << 10;
 
 /// Everything that the threads of a store work on.
 pub(crate) struct Opened {
@@ -36,6 +33,7 @@ pub(crate) fn open_file(options: &SqliteOptions, path: &Path) -> Result<Opened, 
     let sqlite_error = |error| OpenError::from_sqlite(path.clone(), error);
     let writer = connect(options, &path).map_err(sqlite_error)?;
     schema::check(&writer, &path)?;
+    check_end(&writer, &path)?;
     let journal: String =
         writer.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0)).map_err(sqlite_error)?;
     if journal != "wal" {
@@ -48,7 +46,6 @@ pub(crate) fn open_file(options: &SqliteOptions, path: &Path) -> Result<Opened, 
     for _ in 0..options.readers {
         let reader = connect(options, &path).map_err(sqlite_error)?;
         reader.pragma_update(None, "query_only", true).map_err(sqlite_error)?;
-        reader.pragma_update(None, "cache_size", -READER_CACHE_KIBIBYTES).map_err(sqlite_error)?;
         readers.push(reader);
     }
     Ok(Opened { owner: Some(owner), writer, readers })
@@ -62,6 +59,24 @@ pub(crate) fn open_in_memory() -> Result<Opened, OpenError> {
     ready(&options, &writer).map_err(sqlite_error)?;
     schema::migrate(&writer, path)?;
     Ok(Opened { owner: None, writer, readers: Vec::new() })
+}
+
+/// Refuses a file that ends within a page: SQLite takes what is cut off for zeros. Only a file that is
+/// just taking its log in may end there, and the log has what is cut off.
+fn check_end(writer: &Connection, path: &Path) -> Result<(), OpenError> {
+    let mut log = path.to_owned().into_os_string();
+    log.push("-wal");
+    if fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+        return Ok(());
+    }
+    let page_size: u32 = writer
+        .query_row("PRAGMA page_size", [], |row| row.get(0))
+        .map_err(|error| OpenError::from_sqlite(path.to_owned(), error))?;
+    let file = fs::metadata(path).map_err(|error| OpenError::from_io(path.to_owned(), error))?;
+    if file.len().is_multiple_of(page_size.into()) {
+        return Ok(());
+    }
+    Err(OpenError::Corrupt { path: path.to_owned(), source: "file ends within a page".into() })
 }
 
 fn connect(options: &SqliteOptions, path: &Path) -> rusqlite::Result<Connection> {
@@ -80,7 +95,7 @@ fn ready(options: &SqliteOptions, connection: &Connection) -> rusqlite::Result<(
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.pragma_update(None, "temp_store", "memory")?;
-    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIBIBYTES)
+    connection.pragma_update(None, "cache_size", -CACHE_KIBIBYTES)
 }
 
 fn ready_writer(options: &SqliteOptions, writer: &Connection) -> rusqlite::Result<()> {

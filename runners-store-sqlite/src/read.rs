@@ -83,8 +83,7 @@ fn blob(row: &Row<'_>, column: usize) -> rusqlite::Result<Bytes> {
 
 fn scan(connection: &Connection, ranges: &Ranges, query: Query) -> rusqlite::Result<Page> {
     match query {
-        // One owner has nobody to hide rows from.
-        Query::Range { index, prefix, after, until, newest_first, limit, hide: _ } => {
+        Query::Range { index, prefix, after, until, newest_first, limit } => {
             let span = Span::of_range(prefix, after, until, newest_first);
             range(connection, ranges.sql(index, newest_first, &span), &span, limit)
         }

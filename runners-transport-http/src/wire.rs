@@ -17,6 +17,10 @@ pub const PROTOCOL_MIN: u32 = 1;
 /// The newest protocol version that is understood, and the one that is spoken.
 pub const PROTOCOL_MAX: u32 = 1;
 
+/// The largest number of bytes in a token.
+#[cfg(any(feature = "client", feature = "server"))]
+pub(crate) const TOKEN_BYTES_MAX: usize = 512;
+
 /// The largest reply in JSON that a client reads: 4 MiB.
 pub const REPLY_BYTES_MAX: usize = 4 << 20;
 

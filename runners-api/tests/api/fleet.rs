@@ -20,7 +20,6 @@ async fn a_summary_never_fails_on_one_bad_row() {
         until: None,
         newest_first: false,
         limit: 1000,
-        hide: None,
     };
     let runners_core::store::Page::Rows { rows, .. } = stage.store.scan(query).await.unwrap() else {
         panic!("a range was not answered with rows")

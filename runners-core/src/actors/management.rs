@@ -159,7 +159,7 @@ impl Management {
         let tenant = self.tenant.to_string();
         let parts: Vec<&str> = parts.iter().copied().chain([tenant.as_str()]).collect();
         let after = paging.place(&parts)?;
-        let query = Query::Range { index, prefix, after, until: None, newest_first, limit, hide: None };
+        let query = Query::Range { index, prefix, after, until: None, newest_first, limit };
         let (rows, more) = self.plane.records.page(query).await.map_err(Error::Store)?;
         let next = rows.last().filter(|_| more).map(|(at, _)| Cursor::new(&parts, at.clone()));
         let items = rows.iter().filter(|(_, row)| row.key.kind == R::KIND).map(|(_, row)| read(row));

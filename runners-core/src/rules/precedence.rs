@@ -12,6 +12,10 @@ pub(crate) const GRANT_TURN: Duration = Duration::from_millis(25);
 /// The same while those are heard of granting others of the lane.
 pub(crate) const BUSY_TURN: Duration = Duration::from_millis(60);
 
+/// How long a job that became ready here is granted here before all others, while others are heard of
+/// granting in its lane: shorter than they leave it, for a commit takes a while.
+const BUSY_FROM_HERE: Duration = Duration::from_millis(35);
+
 /// How long a control plane leaves due work to each one that goes before it.
 pub(crate) const DUE_TURN: Duration = Duration::from_millis(100);
 
@@ -43,6 +47,8 @@ pub(crate) struct Candidate<K> {
     pub(crate) since: Timestamp,
     /// How many control planes go before this one.
     pub(crate) rank: u32,
+    /// Whether it became ready here: others do not read it for a turn.
+    pub(crate) is_from_here: bool,
 }
 
 /// What a control plane may grant now.
@@ -87,8 +93,16 @@ pub(crate) fn lot(id: &[u8], member: MemberId) -> (u64, MemberId) {
     (hash(hash(0, id), member.as_bytes()), member)
 }
 
-/// Which of the first ready jobs of a lane to grant: the first of one's own, else the first of those
-/// that the fewest go before, once they have had their turn. `others_at` is when others were last heard
+/// For how long a job is not even read that another control plane made ready, where `rank` go before this one:
+/// mostly it is granted meanwhile. `others_at` is when others were last heard of granting jobs of its lane.
+pub(crate) fn unread_for(rank: u32, others_at: Timestamp, now: Timestamp) -> Duration {
+    let turn = if now < others_at + BUSY_TURN { BUSY_TURN } else { GRANT_TURN };
+    turn * rank.max(1)
+}
+
+/// Which of the first ready jobs of a lane to grant: the first of one's own, else the first that became
+/// ready here a moment ago, else the first of those that the fewest go before, once they have had their
+/// turn. `others_at` is when others were last heard
 /// of granting jobs of the lane, and `wanting_since` since when no job of one's own was there for a
 /// runner that would take one.
 pub(crate) fn pick<K>(
@@ -98,13 +112,19 @@ pub(crate) fn pick<K>(
     now: Timestamp,
 ) -> Pick<K> {
     let busy_until = others_at.min(wanting_since);
-    let (mut first, mut opens_at, mut best) = (None, None, None::<Candidate<K>>);
+    let from_here_for = if now < others_at + BUSY_TURN { BUSY_FROM_HERE } else { GRANT_TURN };
+    let (mut first, mut opens_at) = (None, None);
+    let (mut from_here, mut best) = (None, None::<Candidate<K>>);
     for candidate in candidates.take(AHEAD_MAX) {
         if candidate.since > *first.get_or_insert(candidate.since) + AHEAD_SPAN_MAX {
             break;
         }
         if candidate.rank == 0 {
             return Pick::Take(candidate.key);
+        }
+        if candidate.is_from_here && now < candidate.since + from_here_for {
+            from_here = from_here.or(Some(candidate.key));
+            continue;
         }
         let idle = candidate.since + GRANT_TURN * candidate.rank;
         let opens = idle.max(busy_until + BUSY_TURN * candidate.rank);
@@ -114,8 +134,8 @@ pub(crate) fn pick<K>(
             best = Some(candidate);
         }
     }
-    match (best, opens_at) {
-        (Some(best), _) => Pick::Take(best.key),
+    match (from_here.or(best.map(|best| best.key)), opens_at) {
+        (Some(key), _) => Pick::Take(key),
         (None, Some(at)) => Pick::At(at),
         (None, None) => Pick::Nothing,
     }
@@ -151,7 +171,7 @@ mod tests {
     }
 
     fn candidate(key: u8, since: u64, rank: u32) -> Candidate<u8> {
-        Candidate { key, since: at(since), rank }
+        Candidate { key, since: at(since), rank, is_from_here: false }
     }
 
     const NEVER: Timestamp = Timestamp::from_millis(0);
@@ -195,6 +215,31 @@ mod tests {
         let jobs = || [candidate(1, 100, 2), candidate(2, 100, 1)].into_iter();
         assert_eq!(pick(jobs(), NEVER, NEVER, at(110)), Pick::At(at(125)));
         assert_eq!(pick(jobs(), NEVER, NEVER, at(125)), Pick::Take(2));
+    }
+
+    #[test]
+    fn one_that_became_ready_here_waits_for_nobody_and_leaves_ones_own_before_it() {
+        let from_here = |key, rank| Candidate { is_from_here: true, ..candidate(key, 100, rank) };
+        let others = candidate(1, 90, 1);
+        assert_eq!(pick([others, from_here(2, 1)].into_iter(), NEVER, NEVER, at(100)), Pick::Take(2));
+        let own = candidate(3, 100, 0);
+        let jobs = [others, from_here(2, 1), own];
+        assert_eq!(pick(jobs.into_iter(), NEVER, NEVER, at(100)), Pick::Take(3));
+    }
+
+    #[test]
+    fn one_that_became_ready_here_is_one_of_many_before_others_read_it() {
+        let taken_at = |now, others_at| {
+            let from_here = Candidate { is_from_here: true, ..candidate(1, 1000, 9) };
+            pick([from_here].into_iter(), at(others_at), at(others_at), at(now)) == Pick::Take(1)
+        };
+        assert_eq!([1024, 1025].map(|now| taken_at(now, 0)), [true, false]);
+        assert_eq!([1034, 1035].map(|now| taken_at(now, 1000)), [true, false]);
+        for others_at in [0, 1000] {
+            let unread_until = at(1000) + unread_for(0, at(others_at), at(1000));
+            assert!(!taken_at(unread_until.as_millis(), others_at));
+        }
+        assert_eq!(unread_for(2, at(0), at(1000)), GRANT_TURN * 2);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::{
     rules::{job::JobRecord, precedence::Precedence, record::PayloadRecord},
     values::{
         fleet::pool::Placement,
-        id::{LaneId, PoolId, RunnerId, TenantId},
+        id::{JobId, LaneId, PoolId, RunnerId, TenantId},
         key::Key,
         time::Timestamp,
     },
@@ -213,6 +213,21 @@ impl Schedule {
         }
     }
 
+    /// Takes note of a job that is no longer ready, whatever its priority and age were.
+    pub(crate) fn gone_whatever_its_key(&mut self, lane: LaneId, tenant: TenantId, job: JobId) {
+        let ends_in = [*tenant.as_bytes(), *job.as_bytes()].concat();
+        if let Some(found) = self.lanes.get_mut(&lane)
+            && found.window.remove_where(|key| key.ends_with(&ends_in))
+        {
+            self.refresh(lane);
+        }
+    }
+
+    /// Whether anything is counted, so that a change of a job may change what is granted next.
+    pub(crate) fn counts(&self) -> bool {
+        !self.counters.is_empty()
+    }
+
     /// A runner that was told to seek did not: others are told instead.
     pub(crate) fn kick(&mut self, pool: PoolId) -> Vec<RunnerId> {
         let Some(found) = self.pools.get(&pool) else { return Vec::new() };
@@ -262,6 +277,13 @@ impl Schedule {
     /// Counters may not be as they are known. They are to be read.
     pub(crate) fn doubt_counters(&mut self, keys: &[Key]) {
         keys.iter().for_each(|key| self.counters.doubt(key));
+    }
+
+    /// What jobs of a lane count in may not be as it is known.
+    pub(crate) fn doubt_counters_of(&mut self, lane: LaneId) {
+        let Some(found) = self.lanes.get(&lane) else { return };
+        let keys: Vec<Key> = found.places.iter().flat_map(|place| found.counters_in(place.pool)).collect();
+        self.doubt_counters(&keys);
     }
 
     /// Any counter may not be as it is known.

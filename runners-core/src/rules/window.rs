@@ -63,9 +63,9 @@ impl<T> Window<T> {
         self.entries.is_empty() && self.horizon == Horizon::Open && !self.reading
     }
 
-    /// The keys of the ready jobs in the window, in their order.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &Bytes> {
-        self.entries.keys()
+    /// The ready jobs in the window by their keys, in their order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Bytes, &T)> {
+        self.entries.iter()
     }
 
     /// Whether a ready job is in the window.
@@ -118,6 +118,18 @@ impl<T> Window<T> {
     pub(crate) fn remove(&mut self, key: &Bytes) {
         self.entries.remove(key);
         self.aside.remove(key);
+    }
+
+    /// Removes the job of such a key, also from what is kept aside. Whether there was one.
+    pub(crate) fn remove_where(&mut self, is_it: impl Fn(&[u8]) -> bool) -> bool {
+        let mut found = false;
+        for jobs in [&mut self.entries, &mut self.aside] {
+            if let Some(key) = jobs.keys().find(|key| is_it(key)).cloned() {
+                jobs.remove(&key);
+                found = true;
+            }
+        }
+        found
     }
 
     /// Forgets everything: what is ready is to be read again from the start.

@@ -71,15 +71,16 @@ impl Clock for SystemClock {
     }
 }
 
+/// The clock that counts suspend.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+/// The nearest there is elsewhere; on Apple systems it counts suspend.
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+
 #[cfg(unix)]
 fn since_boot() -> Duration {
-    use rustix::time::{ClockId, clock_gettime};
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    const CLOCK: ClockId = ClockId::Boottime;
-    // Elsewhere the monotonic clock is the nearest there is; on Apple systems it counts suspend.
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    const CLOCK: ClockId = ClockId::Monotonic;
-    let now = clock_gettime(CLOCK);
+    let now = rustix::time::clock_gettime(CLOCK);
     Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
@@ -89,4 +90,30 @@ fn since_boot() -> Duration {
     #[expect(clippy::disallowed_methods, reason = "this is the Clock")]
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     START.elapsed()
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// What the kernel says, suspends counted.
+    fn uptime() -> Duration {
+        let text = fs::read_to_string("/proc/uptime").unwrap();
+        Duration::from_secs_f64(text.split_whitespace().next().unwrap().parse().unwrap())
+    }
+
+    #[test]
+    fn boot_time_counts_suspend() {
+        // A machine that has not been suspended would not show it.
+        assert_eq!(CLOCK, rustix::time::ClockId::Boottime);
+        if fs::read_to_string("/proc/self/mounts").unwrap().contains(" /proc/uptime ") {
+            println!("\nskipped: /proc/uptime is not the kernel's here, but that of a container");
+            return;
+        }
+        let (before, boot, after) = (uptime(), SystemClock.boot().as_duration(), uptime());
+        let second = Duration::from_secs(1);
+        assert!(boot + second > before && boot < after + second, "{boot:?}, not {before:?} to {after:?}");
+    }
 }

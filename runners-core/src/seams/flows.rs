@@ -1,6 +1,6 @@
 //! The seam by which a host reads the flows of its tenants' libraries. The core keeps them as bytes.
 
-use std::{collections::BTreeSet, fmt::Debug};
+use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
 
 /// Reads documents before they are kept in a library of flows, and before they are run from it.
 ///
@@ -11,6 +11,12 @@ pub trait FlowReader: Debug + Send + Sync + 'static {
     /// # Errors
     /// What is wrong with it, for whoever wrote it.
     fn read(&self, kind: &str, document: &[u8]) -> Result<FlowOutline, String>;
+}
+
+impl<R: FlowReader + ?Sized> FlowReader for Arc<R> {
+    fn read(&self, kind: &str, document: &[u8]) -> Result<FlowOutline, String> {
+        (**self).read(kind, document)
+    }
 }
 
 /// What a document says of itself.

@@ -5,7 +5,7 @@ use crate::values::{id::StreamId, token::Token};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{Sink, SinkExt as _, Stream, StreamExt as _, channel::mpsc};
-use std::{error::Error, fmt, pin::Pin};
+use std::{error::Error, fmt, pin::Pin, sync::Arc};
 
 /// How many messages wait in a pipe within one process.
 const PIPE_MESSAGES_MAX: usize = 4;
@@ -25,7 +25,7 @@ pub trait Relay: fmt::Debug + Send + Sync + 'static {
 }
 
 #[async_trait]
-impl<R: Relay + ?Sized> Relay for std::sync::Arc<R> {
+impl<R: Relay + ?Sized> Relay for Arc<R> {
     async fn connect(&self, stream: StreamId) -> Result<Socket, RelayError> {
         (**self).connect(stream).await
     }
@@ -45,6 +45,13 @@ pub trait Neighbours: fmt::Debug + Send + Sync + 'static {
     /// # Cancel safety
     /// Dropping the future leaves no connection.
     async fn connect(&self, address: &str, pass: &Token) -> Result<Socket, RelayError>;
+}
+
+#[async_trait]
+impl<N: Neighbours + ?Sized> Neighbours for Arc<N> {
+    async fn connect(&self, address: &str, pass: &Token) -> Result<Socket, RelayError> {
+        (**self).connect(address, pass).await
+    }
 }
 
 /// Why there is no connection to the relay.
@@ -158,5 +165,24 @@ mod tests {
         drop(right);
         assert!(left.stream.next().await.is_none());
         assert!(left.sink.send(Piece::Ping).await.is_err());
+    }
+
+    #[derive(Debug)]
+    struct Nobody;
+
+    #[async_trait]
+    impl Neighbours for Nobody {
+        async fn connect(&self, address: &str, _: &Token) -> Result<Socket, RelayError> {
+            Err(RelayError::Refused(address.to_owned()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_way_to_neighbours_that_is_shared_is_one() {
+        async fn refused(way: impl Neighbours) -> String {
+            way.connect("https://b.example", &Token::from_text("pass")).await.unwrap_err().to_string()
+        }
+        let shared: Arc<dyn Neighbours> = Arc::new(Nobody);
+        assert_eq!(refused(shared).await, "the relay refuses: https://b.example");
     }
 }

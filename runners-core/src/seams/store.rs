@@ -14,15 +14,12 @@ pub use span::Span;
 
 use crate::{
     seams::clock::Clock,
-    values::{
-        id::MemberId,
-        key::{Index, Key},
-    },
+    values::key::{Index, Key},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt as _, stream::BoxStream};
-use std::{error::Error, fmt::Debug, sync::Arc, time::Duration};
+use std::{error::Error, fmt::Debug, sync::Arc};
 
 /// Keeps records, streams and counters durably, and changes them by compare-and-set.
 ///
@@ -132,9 +129,6 @@ pub enum Query {
         newest_first: bool,
         /// The largest number of rows to answer.
         limit: u32,
-        /// A request that a store may ignore: to leave these rows out of the ranges that other control
-        /// planes ask for, for a while, so that they do not compete for the same jobs.
-        hide: Option<Hide>,
     },
     /// Chunks of a stream: the last one that begins at or before byte `from`, if it reaches beyond
     /// `from`, and every one that begins later.
@@ -160,26 +154,8 @@ impl Query {
     /// Asks for the first `limit` records of an index below a prefix, in ascending order.
     #[must_use]
     pub fn range(index: Index, prefix: impl Into<Bytes>, limit: u32) -> Self {
-        Self::Range {
-            index,
-            prefix: prefix.into(),
-            after: None,
-            until: None,
-            newest_first: false,
-            limit,
-            hide: None,
-        }
+        Self::Range { index, prefix: prefix.into(), after: None, until: None, newest_first: false, limit }
     }
-}
-
-/// Asks that the rows of a range be hidden from other members' ranges.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "stores are written outside this crate and read it")]
-pub struct Hide {
-    /// Who hides them.
-    pub by: MemberId,
-    /// For how long.
-    pub for_: Duration,
 }
 
 /// An answer to a [`Query`].
@@ -284,12 +260,15 @@ pub struct Committed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "stores are written outside this crate and build it")]
 pub enum Hint {
-    /// The first 16 bytes of an old or new key in [`Index::Ready`].
+    /// The first 16 bytes of the key in [`Index::Ready`] under which the record stands now.
     Lane(Bytes),
+    /// The first 16 bytes of a key in [`Index::Ready`] under which it stood before, unless they are those of
+    /// the new one.
+    Left(Bytes),
     /// The first 16 bytes of an old or new key in [`Index::Owner`].
     Owner(Bytes),
-    /// A record or stream that was written, unless its [kind is a body](crate::Kind::is_body). The lane or
-    /// owner hint of the same write comes before it.
+    /// A record or stream that was written, unless its [kind is a body](crate::Kind::is_body). The lane and
+    /// owner hints of the same write come before it.
     Changed(Key),
     /// Anything may have changed: after a gap or a reconnect.
     All,

@@ -140,7 +140,6 @@ macro_rules! store_suite {
             put_replaces_the_whole_set_of_entries
             delete_removes_the_entries
             a_refused_batch_leaves_the_entries
-            hide_is_no_more_than_a_hint
             concurrent_puts_have_one_winner
             concurrent_adds_keep_the_maximum
             a_neighbours_conflict_fails_nobody_else

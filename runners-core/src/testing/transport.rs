@@ -81,6 +81,8 @@ pub struct FaultCounts {
     pub duplicates: u64,
     /// Requests and replies that took longer.
     pub slow: u64,
+    /// Those that took longer than a [term](FaultyTransport::with_term).
+    pub outlasted_term: u64,
 }
 
 /// A transport that goes wrong as a seed says. Clones share faults and counts.
@@ -101,6 +103,7 @@ struct Network {
     faults: Faults,
     counts: FaultCounts,
     cut_until: Option<BootTime>,
+    term: Option<Duration>,
 }
 
 /// What happens to one call, drawn before it starts.
@@ -109,16 +112,23 @@ struct Fate {
     lose_request: bool,
     lose_reply: bool,
     loud: bool,
-    there: Duration,
-    back: Duration,
-    again: Option<Duration>,
+    there: Delay,
+    back: Delay,
+    again: Option<Delay>,
     silence: Duration,
+}
+
+/// What a request or a reply takes.
+#[derive(Clone, Copy, Debug)]
+struct Delay {
+    slow: bool,
+    span: Duration,
 }
 
 impl FaultyTransport {
     /// Wraps a transport.
     pub fn new(inner: impl Transport, clock: impl Clock, random: SeededRandom, faults: Faults) -> Self {
-        let network = Network { faults, counts: FaultCounts::default(), cut_until: None };
+        let network = Network { faults, counts: FaultCounts::default(), cut_until: None, term: None };
         Self {
             inner: Arc::new(inner),
             clock: Arc::new(clock),
@@ -126,6 +136,13 @@ impl FaultyTransport {
             network: Arc::new(Mutex::new(network)),
             under_way: TaskTracker::new(),
         }
+    }
+
+    /// Counts what takes longer than `term`, for which a runner is trusted without another word.
+    #[must_use]
+    pub fn with_term(self, term: Duration) -> Self {
+        self.network().term = Some(term);
+        self
     }
 
     /// Changes how often what goes wrong, for the calls from now on.
@@ -169,12 +186,11 @@ impl FaultyTransport {
     fn draw(&self) -> Fate {
         let mut network = self.network();
         let faults = network.faults.clone();
-        let counts = &mut network.counts;
         let happens = |chance: f64| self.random.unit() < chance;
-        let mut delay = || {
+        let delay = || {
             let (slow, part) = (happens(faults.slow), self.random.unit());
-            counts.slow += u64::from(slow);
-            if slow { faults.delay_max.mul_f64(part) } else { faults.delay.mul_f64(part) }
+            let span = if slow { faults.delay_max.mul_f64(part) } else { faults.delay.mul_f64(part) };
+            Delay { slow, span }
         };
         let (there, back, again) = (delay(), delay(), delay());
         let fate = Fate {
@@ -186,7 +202,7 @@ impl FaultyTransport {
             again: happens(faults.duplicate).then_some(again),
             silence: faults.silence,
         };
-        counts.calls += 1;
+        network.counts.calls += 1;
         fate
     }
 
@@ -194,9 +210,18 @@ impl FaultyTransport {
         count(&mut self.network().counts);
     }
 
+    /// Lets the time pass that something is under way.
+    async fn travel(&self, delay: Delay) {
+        sleep(&*self.clock, delay.span).await;
+        let mut network = self.network();
+        let outlasted = network.term.is_some_and(|term| delay.span > term);
+        network.counts.slow += u64::from(delay.slow);
+        network.counts.outlasted_term += u64::from(outlasted);
+    }
+
     /// Carries one request there and its reply back. No reply is a loss.
     async fn carry(self, request: Request, fate: Fate, reply_to: oneshot::Sender<Carried>) {
-        sleep(&*self.clock, fate.there).await;
+        self.travel(fate.there).await;
         if fate.lose_request || self.is_cut() {
             self.count(|counts| counts.lost_requests += 1);
             drop(reply_to.send(None));
@@ -206,12 +231,12 @@ impl FaultyTransport {
             self.count(|counts| counts.duplicates += 1);
             let (this, request) = (self.clone(), request.clone());
             self.under_way.spawn(async move {
-                sleep(&*this.clock, again).await;
+                this.travel(again).await;
                 drop(this.inner.call(request).await);
             });
         }
         let reply = self.inner.call(request).await;
-        sleep(&*self.clock, fate.back).await;
+        self.travel(fate.back).await;
         if fate.lose_reply || self.is_cut() {
             self.count(|counts| counts.lost_replies += 1);
             drop(reply_to.send(None));
@@ -241,103 +266,4 @@ impl Transport for FaultyTransport {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        testing::clock::SimClock,
-        values::{
-            id::JobId,
-            reply::Cancelled,
-            request::{CancelRequest, CancelTarget},
-        },
-    };
-
-    /// Counts the requests that arrive.
-    #[derive(Debug, Default)]
-    struct Counting(Mutex<u32>);
-
-    #[async_trait]
-    impl Transport for Counting {
-        async fn call(&self, _request: Request) -> Result<Reply, TransportError> {
-            let mut arrived = self.0.lock().unwrap();
-            *arrived += 1;
-            Ok(Reply::Cancelled(Cancelled { jobs: *arrived }))
-        }
-    }
-
-    fn request() -> Request {
-        Request::Cancel(CancelRequest { target: CancelTarget::Job(JobId::from_bytes([1; 16])) })
-    }
-
-    async fn outcomes(seed: u64) -> (Vec<bool>, FaultCounts, BootTime) {
-        let clock = SimClock::new();
-        let faults = Faults {
-            lose_request: 0.2,
-            lose_reply: 0.2,
-            duplicate: 0.2,
-            ..Faults::bad(Duration::from_secs(300))
-        };
-        let faulty =
-            FaultyTransport::new(Counting::default(), clock.clone(), SeededRandom::new(seed), faults);
-        let mut outcomes = Vec::new();
-        for _ in 0..100 {
-            outcomes.push(faulty.call(request()).await.is_ok());
-        }
-        faulty.settled().await;
-        (outcomes, faulty.counts(), clock.boot())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_seed_repeats_to_the_millisecond() {
-        let first = outcomes(1).await;
-        assert_eq!(first, outcomes(1).await);
-        assert_ne!(first.0, outcomes(2).await.0);
-        let counts = first.1;
-        assert!(
-            counts.lost_requests > 5 && counts.lost_replies > 5 && counts.duplicates > 5 && counts.slow > 5
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_lost_reply_was_applied_and_a_lost_request_was_not() {
-        for (faults, arrived) in [
-            (Faults { lose_reply: 1.0, ..Faults::none() }, 1),
-            (Faults { lose_request: 1.0, ..Faults::none() }, 0),
-            (Faults { duplicate: 1.0, ..Faults::none() }, 2),
-        ] {
-            let counting = Arc::new(Counting::default());
-            let faulty =
-                FaultyTransport::new(counting.clone(), SimClock::new(), SeededRandom::new(3), faults.clone());
-            assert_eq!(faulty.call(request()).await.is_ok(), faults.duplicate > 0.0);
-            faulty.settled().await;
-            assert_eq!(*counting.0.lock().unwrap(), arrived, "{faults:?}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_request_arrives_though_its_caller_is_gone() {
-        let (clock, counting) = (SimClock::new(), Arc::new(Counting::default()));
-        let faults = Faults { slow: 1.0, delay_max: Duration::from_secs(300), ..Faults::none() };
-        let faulty = FaultyTransport::new(counting.clone(), clock.clone(), SeededRandom::new(4), faults);
-        tokio::select! {
-            biased;
-            _ = faulty.call(request()) => panic!("it takes longer"),
-            () = std::future::ready(()) => {}
-        }
-        assert_eq!(*counting.0.lock().unwrap(), 0);
-        faulty.settled().await;
-        assert_eq!(*counting.0.lock().unwrap(), 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_partition_loses_everything_until_it_ends() {
-        let (clock, counting) = (SimClock::new(), Arc::new(Counting::default()));
-        let faulty =
-            FaultyTransport::new(counting.clone(), clock.clone(), SeededRandom::new(5), Faults::none());
-        faulty.partition(Duration::from_secs(60));
-        assert!(faulty.call(request()).await.is_err());
-        sleep(&clock, Duration::from_secs(60)).await;
-        assert!(faulty.call(request()).await.is_ok());
-        assert_eq!(*counting.0.lock().unwrap(), 1);
-    }
-}
+mod tests;

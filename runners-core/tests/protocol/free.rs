@@ -18,6 +18,8 @@ const RUNNERS: u8 = 3;
 /// So many jobs wait at most: to explain more takes long and shows no more.
 const WAITING_MAX: usize = 6;
 const SLOTS: u32 = 2;
+/// Longer than a control plane leaves the other what that made ready.
+const TURN: Duration = Duration::from_millis(100);
 /// So often a job has to be free in all seeds together, or nothing was shown.
 const FREE_MIN: usize = 25;
 /// What the labels of runners are, and what jobs want and refuse.
@@ -30,8 +32,10 @@ async fn what_is_explained_as_free_is_granted_by_the_next_sync_and_nothing_else_
         let mut world = World::new(seed).await;
         for round in 0..ROUNDS {
             world.change().await;
-            // Nothing runs any more before the time goes on: both have heard of everything.
-            sleep(&world.clock, Duration::from_millis(1)).await;
+            // Nothing runs any more before the time goes on: both have heard of everything. What the other
+            // made ready is read later.
+            let span = if world.draw(2) == 0 { Duration::from_millis(1) } else { TURN };
+            sleep(&world.clock, span).await;
             world.compare(&mut seen, &format!("seed {seed}, round {round}")).await;
         }
     }

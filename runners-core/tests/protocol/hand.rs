@@ -120,7 +120,10 @@ pub(crate) fn user(control: &ControlPlane) -> Caller {
 
 /// A job of the kind `visit`.
 pub(crate) fn submission(number: u8, options: JobOptions) -> Submission {
-    let payload = Opaque::new(&b"{}"[..]);
+    submission_of(number, options, Opaque::new(&b"{}"[..]))
+}
+
+fn submission_of(number: u8, options: JobOptions, payload: Opaque) -> Submission {
     let spec = JobSpec::new(JobId::from_bytes([number; 16]), "visit", payload.as_bytes(), options);
     assert_eq!(spec.payload_digest, Digest::of(payload.as_bytes()));
     let spec = serde_json::to_vec(&spec).unwrap().into();
@@ -128,7 +131,18 @@ pub(crate) fn submission(number: u8, options: JobOptions) -> Submission {
 }
 
 pub(crate) async fn submit_with(user: &Caller, number: u8, options: JobOptions) -> Acceptance {
-    let request = SubmitRequest { jobs: vec![submission(number, options)], run: None };
+    submit_one(user, submission(number, options)).await
+}
+
+/// Submits a job whose payload has so many bytes.
+pub(crate) async fn submit_body(user: &Caller, number: u8, bytes: usize) {
+    let payload = Opaque::new(format!("\"{}\"", "a".repeat(bytes - 2)).into_bytes());
+    let accepted = submit_one(user, submission_of(number, JobOptions::default(), payload)).await;
+    assert!(matches!(accepted, Acceptance::Accepted(_)), "{accepted:?}");
+}
+
+async fn submit_one(user: &Caller, submission: Submission) -> Acceptance {
+    let request = SubmitRequest { jobs: vec![submission], run: None };
     match user.call(Request::Submit(request)).await.unwrap() {
         Reply::Submitted(mut submitted) => submitted.jobs.pop().unwrap(),
         other => panic!("expected acceptances, got {other:?}"),

@@ -10,7 +10,7 @@ use runners_core::{
     Paging, RunId,
     protocol::{RefusalCode, SubmitRequest},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Takes what begins with a brace, and calls it by its length.
 #[derive(Debug)]
@@ -118,7 +118,8 @@ async fn what_the_host_cannot_read_is_not_kept_and_what_it_reads_is_shown() {
 
 #[tokio::test]
 async fn a_flow_that_is_run_is_a_job_with_its_document_its_title_and_its_secrets() {
-    let control = ControlPlane::builder(MemoryStore::default()).flow_reader(Braces).start().await.unwrap();
+    let shared: Arc<dyn FlowReader> = Arc::new(Braces);
+    let control = ControlPlane::builder(MemoryStore::default()).flow_reader(shared).start().await.unwrap();
     let management = admin(&control);
     let visit = |document| FlowSpec { kind: "visit".to_owned(), ..spec(document) };
     management.put_flow("shop", &visit("{}"), None).await.unwrap();

@@ -14,6 +14,7 @@ mod explain;
 #[cfg(feature = "testing")]
 mod free;
 mod hand;
+mod heard;
 mod hosted;
 mod images;
 mod jobs;
@@ -27,6 +28,7 @@ mod logs;
 mod management;
 #[cfg(feature = "testing")]
 mod measures;
+mod moves;
 mod parked;
 mod planes;
 mod quota;

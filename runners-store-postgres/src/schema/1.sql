@@ -228,11 +228,19 @@ BEGIN
         WHERE c.stream = w.stream AND c.at < w.before AND w.batch <> ALL (refused);
     END IF;
     IF steps & 1024 <> 0 THEN
-        INSERT INTO chunk (stream, at, bytes)
-        SELECT w.stream, w.at, w.bytes
-        FROM unnest(s_key, s_at, s_batch, s_bytes) AS w(stream, at, batch, bytes)
-        WHERE w.batch <> ALL (refused)
-        ON CONFLICT DO NOTHING;
+        -- What is there already was repeated, which is rare: to expect it costs every row a second entry in the log.
+        BEGIN
+            INSERT INTO chunk (stream, at, bytes)
+            SELECT w.stream, w.at, w.bytes
+            FROM unnest(s_key, s_at, s_batch, s_bytes) AS w(stream, at, batch, bytes)
+            WHERE w.batch <> ALL (refused);
+        EXCEPTION WHEN unique_violation THEN
+            INSERT INTO chunk (stream, at, bytes)
+            SELECT w.stream, w.at, w.bytes
+            FROM unnest(s_key, s_at, s_batch, s_bytes) AS w(stream, at, batch, bytes)
+            WHERE w.batch <> ALL (refused)
+            ON CONFLICT DO NOTHING;
+        END;
     END IF;
 
     IF steps & 1031 <> 0 THEN

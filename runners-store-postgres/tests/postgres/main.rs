@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 #![cfg(unix)]
 
+mod clock;
 mod failover;
 mod failures;
 mod hints;

@@ -1,6 +1,9 @@
 //! Building a client: what is wrong with a URL or a token is told before anything is sent.
 
-use crate::client::{Connection, HttpTransport, exchange};
+use crate::{
+    client::{Connection, HttpTransport, exchange},
+    wire::TOKEN_BYTES_MAX,
+};
 use http::HeaderValue;
 use reqwest::{Certificate, Url, redirect};
 use runners_core::{Clock, Random, SystemClock, SystemRandom, Token};
@@ -172,9 +175,10 @@ pub enum BuildError {
     /// Give a token.
     #[error("there is no token: give one")]
     NoToken,
-    /// Give another token, without blanks around it.
-    #[error("token has characters that cannot be sent, such as blanks or the end of a line")]
-    Token,
+    /// Give the token as it was issued: this text cannot be sent. It is not repeated here, only what is wrong
+    /// with it.
+    #[error("token {0}: give it as it was issued")]
+    Token(String),
     /// Give certificates as PEM, with at least one section `BEGIN CERTIFICATE`.
     #[error("certificates to trust are not well-formed PEM with a section BEGIN CERTIFICATE")]
     Certificates(#[source] Option<Box<dyn Error + Send + Sync>>),
@@ -216,10 +220,20 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 
 pub(super) fn bearer(token: &Token) -> Result<HeaderValue, BuildError> {
     let text = token.expose();
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(BuildError::Token);
+    let too_long = format!("has more than {TOKEN_BYTES_MAX} bytes");
+    // Tokens of hosts may look like anything else that a header can carry.
+    let problems = [
+        (text.is_empty(), "is empty"),
+        (text.len() > TOKEN_BYTES_MAX, &too_long),
+        (text.contains(char::is_whitespace), "has a blank or the end of a line in it"),
+        (text.contains(char::is_control), "has a control character in it"),
+        (!text.is_ascii(), "has a character in it that is not ASCII"),
+    ];
+    if let Some((_, problem)) = problems.into_iter().find(|(there, _)| *there) {
+        return Err(BuildError::Token(problem.to_owned()));
     }
-    let mut value = HeaderValue::try_from(format!("Bearer {text}")).map_err(|_| BuildError::Token)?;
+    let value = HeaderValue::try_from(format!("Bearer {text}"));
+    let mut value = value.expect("invariant: a header carries visible ASCII");
     value.set_sensitive(true);
     Ok(value)
 }
@@ -315,9 +329,19 @@ mod tests {
         let with =
             |token: &str| HttpTransport::builder("http://localhost").token(Token::from_text(token)).build();
         assert!(matches!(HttpTransport::builder("http://localhost").build(), Err(BuildError::NoToken)));
-        assert!(matches!(with(""), Err(BuildError::Token)));
-        assert!(matches!(with("rapi_1\n"), Err(BuildError::Token)));
-        assert!(matches!(with("two words"), Err(BuildError::Token)));
+        let told = |token: &str| match with(token) {
+            Err(BuildError::Token(problem)) => problem,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(told(""), "is empty");
+        assert_eq!(told("rreg_1\n"), "has a blank or the end of a line in it");
+        assert_eq!(told("two words"), "has a blank or the end of a line in it");
+        assert_eq!(told("rreg_\u{7f}"), "has a control character in it");
+        assert_eq!(told("rreg_\u{e9}"), "has a character in it that is not ASCII");
+        assert_eq!(told(&"x".repeat(513)), "has more than 512 bytes");
+        for good in ["x".repeat(512), "of-the-host".into(), "a.b~c+d/e==".into(), "rreg_".into()] {
+            with(&good).unwrap();
+        }
     }
 
     #[test]

@@ -2,13 +2,10 @@
 
 use crate::{
     server::{Inner, refusal::Refusal},
-    wire::problem::Code,
+    wire::{TOKEN_BYTES_MAX, problem::Code},
 };
 use http::{HeaderMap, header};
 use runners_core::{AuthenticateError, Peer, Principal, Token, TokenKind, protocol::Refused};
-
-/// The largest number of bytes in a token.
-const TOKEN_BYTES_MAX: usize = 512;
 
 /// Reads the token of a request. There must be exactly one `Authorization` header, with the
 /// scheme `Bearer`, one space, and characters of RFC 6750, section 2.1.

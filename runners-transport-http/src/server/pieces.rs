@@ -28,8 +28,7 @@ pub(super) async fn append(
     let (offset, length) = (number(headers, &UPLOAD_OFFSET)?, number(headers, &UPLOAD_LENGTH)?);
     let limit = face.artifact_bytes_max;
     if length > limit {
-        let detail = format!("{UPLOAD_LENGTH}: an artifact has at most {limit} bytes: send less");
-        return Err(Refusal::new(Code::Invalid, detail).path(UPLOAD_LENGTH.as_str()).limit(limit));
+        return Err(Refusal::too_large("the artifact", limit).path(UPLOAD_LENGTH.as_str()));
     }
     let bytes = body::pieces(body, face.clock.clone());
     match store.append(key, length, offset, bytes).await {

@@ -2,10 +2,10 @@
 
 use crate::{
     proxy::{Fate, Proxy},
-    support::{HandClock, Running, answer_to, face, idle, of_the_host, scripted},
+    support::{HandClock, Logged, Running, answer_to, face, idle, of_the_host, scripted},
 };
-use runners_core::{Transport, TransportError, protocol::Request};
-use runners_transport_http::HttpTransport;
+use runners_core::{Clock as _, Transport, TransportError, protocol::Request};
+use runners_transport_http::{HttpTransport, HttpTransportBuilder};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{Notify, mpsc};
 
@@ -34,13 +34,18 @@ struct Cutting {
 
 impl Cutting {
     async fn start() -> Self {
+        Self::with(|builder| builder).await
+    }
+
+    async fn with(configure: impl FnOnce(HttpTransportBuilder) -> HttpTransportBuilder) -> Self {
         let (far, asked) = parking();
         let running = Running::start(face(far)).await;
         let cut = Arc::new(Notify::new());
         let cuts = cut.clone();
         let proxy = Proxy::start(running.address, move |_| Fate::CutWhen(cuts.clone())).await;
         let clock = HandClock::new();
-        let transport = proxy.builder().clock(clock.clone()).token(of_the_host()).build().unwrap();
+        let builder = proxy.builder().clock(clock.clone()).token(of_the_host());
+        let transport = configure(builder).build().unwrap();
         Self { clock, transport, asked, cut, _held: (running, proxy) }
     }
 
@@ -82,6 +87,47 @@ async fn three_cuts_running_lead_to_polls_and_parking_is_tried_again_later() {
         futures::join!(network.transport.call(request), network.clock.pass(Duration::from_secs(3)));
     polled.unwrap();
     assert_eq!(network.asked.recv().await, Some(Duration::ZERO), "one cut was enough");
+}
+
+#[tokio::test]
+async fn polls_are_told_of_once_however_often_parking_fails() {
+    let logged = Logged::default();
+    let _guard = logged.listen();
+    let mut network = Cutting::start().await;
+    let told = || logged.text().matches("something in between cuts parked calls: polling instead").count();
+    for seq in 1..=3 {
+        assert_eq!(told(), 0);
+        network.cut_after(seq, Duration::from_secs(2)).await;
+    }
+    assert_eq!(told(), 1, "{}", logged.text());
+    for seq in 4..=6 {
+        network.clock.advance(Duration::from_secs(600));
+        assert_eq!(network.cut_after(seq, Duration::from_secs(2)).await, WHOLE, "parking is tried again");
+        assert_eq!(told(), 1, "{}", logged.text());
+    }
+}
+
+#[tokio::test]
+async fn polls_are_as_far_apart_as_was_asked_for() {
+    const APART: Duration = Duration::from_secs(7);
+    let mut network = Cutting::with(|builder| builder.poll_interval(APART)).await;
+    for seq in 1..=3 {
+        network.cut_after(seq, Duration::from_secs(2)).await;
+    }
+    let mut arrived = Vec::new();
+    for seq in 4..=7 {
+        let (polled, at) = futures::join!(network.transport.call(idle(seq)), async {
+            assert_eq!(network.asked.recv().await, Some(Duration::ZERO), "a poll is not parked");
+            let at = network.clock.boot();
+            // What an answer is waited for is longer.
+            network.clock.pass_one(|slept| slept < Duration::from_secs(10)).await;
+            at
+        });
+        polled.unwrap();
+        arrived.push(at);
+    }
+    let apart: Vec<Duration> = arrived.windows(2).map(|pair| pair[1].since(pair[0])).collect();
+    assert_eq!(apart, [APART; 3]);
 }
 
 #[tokio::test]

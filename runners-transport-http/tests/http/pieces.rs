@@ -146,11 +146,22 @@ async fn a_piece_says_what_is_wrong_with_it() {
     let told = asked(&format!("{piece}upload-offset: 7\r\nupload-length: 10\r\n")).await;
     assert!(told.starts_with("HTTP/1.1 409 ") && told.contains("upload-offset: 3"), "{told}");
     let told = asked(&format!("{piece}upload-offset: 3\r\nupload-length: 101\r\n")).await;
-    assert!(told.starts_with("HTTP/1.1 400 ") && told.contains("\"limit\":100"), "{told}");
+    assert!(told.starts_with("HTTP/1.1 413 ") && told.contains("\"code\":\"too_large\""), "{told}");
+    assert!(told.contains("\"limit\":100") && told.contains("\"path\":\"upload-length\""), "{told}");
     let told = asked(&format!("{piece}upload-offset: x\r\nupload-length: 10\r\n")).await;
     assert!(told.starts_with("HTTP/1.1 400 ") && told.contains("\"path\":\"upload-offset\""), "{told}");
     let told = asked("upload-offset: 3\r\nupload-length: 10\r\n").await;
     assert!(told.starts_with("HTTP/1.1 415 "), "{told}");
+}
+
+#[tokio::test]
+async fn a_piece_of_what_is_too_large_is_refused_as_the_whole_would_be() {
+    let store = Counting::default();
+    let running = Running::start(face(answering()).artifacts(store).artifact_bytes_max(100)).await;
+    let artifacts = HttpArtifacts::new(&running.transport(of_the_host()));
+    let piece = stream::iter([Ok(large().slice(..50))]).boxed();
+    let told = artifacts.append(key(), 101, 0, piece).await;
+    assert!(matches!(told, Err(ArtifactError::TooLarge { length: 101, limit: 100 })), "{told:?}");
 }
 
 /// Answers every GET with `answer`, and notes what was asked.

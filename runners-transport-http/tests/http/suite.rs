@@ -1,11 +1,15 @@
-//! The conformance suites: of transports over loopback, plain, over HTTP/2 and through a proxy that
-//! only delays; of artifact stores over everything that stores.
+//! The conformance suites: of transports over loopback, plain, over HTTP/2, through a proxy that delays and
+//! through one that drops and cuts; of artifact stores over everything that stores.
 
 use crate::{
     proxy::{Fate, Proxy},
     support::{Near, Running, face, of_the_host},
 };
-use runners_core::{ArtifactStore, MemoryArtifacts, Transport, testing::artifact_suite};
+use runners_core::{
+    ArtifactStore, MemoryArtifacts, Transport, TransportError,
+    protocol::{Reply, Request},
+    testing::artifact_suite,
+};
 use runners_transport_http::{HttpArtifacts, HttpTransport};
 use std::sync::Arc;
 
@@ -36,6 +40,21 @@ mod delayed {
     runners_core::transport_suite!(make);
 }
 
+/// Two in three connections are lost, one of them in the head of its first request.
+mod cut {
+    async fn make(far: super::Arc<dyn super::Transport>) -> impl super::Transport {
+        let running = super::Running::start(super::face(far)).await;
+        let fate = |number| match number % 3 {
+            0 => super::Fate::Dropped,
+            1 => super::Fate::CutAfterRequest(40),
+            _ => super::Fate::Carried,
+        };
+        let proxy = super::Proxy::start(running.address, fate).await;
+        super::Again(super::Near(proxy.transport(super::of_the_host()), (running, proxy)))
+    }
+    runners_core::transport_suite!(make);
+}
+
 mod below_a_prefix {
     async fn make(far: super::Arc<dyn super::Transport>) -> impl super::Transport {
         let running = super::Running::start(super::face(far).prefix("/a/b/")).await;
@@ -43,6 +62,27 @@ mod below_a_prefix {
         super::Near(builder.token(super::of_the_host()).build().unwrap(), running)
     }
     runners_core::transport_suite!(make);
+}
+
+/// A transport that asks again where nothing came back. No request is lost after it has arrived whole, so none
+/// arrives twice.
+#[derive(Debug)]
+struct Again<T>(T);
+
+/// How often it asks, which is far more often than connections are lost in a row.
+const TRIES_MAX: usize = 100;
+
+#[async_trait::async_trait]
+impl<T: Transport> Transport for Again<T> {
+    async fn call(&self, request: Request) -> Result<Reply, TransportError> {
+        for _ in 1..TRIES_MAX {
+            match self.0.call(request.clone()).await {
+                Err(TransportError::Unreachable(_)) => {}
+                ended => return ended,
+            }
+        }
+        self.0.call(request).await
+    }
 }
 
 mod artifacts {

@@ -10,7 +10,7 @@ use runners_core::{
 };
 use runners_transport_http::{HttpFace, HttpFaceBuilder, HttpTransport, serve};
 use std::{
-    fmt,
+    fmt, io,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -187,10 +187,17 @@ impl HandClock {
 
     /// Waits until somebody has begun to sleep for `span`, and wakes all whose time has then come.
     pub(crate) async fn pass(&self, span: Duration) {
-        let asleep = |_: &usize| self.sleeps.lock().unwrap().contains(&span);
-        self.slept.subscribe().wait_for(asleep).await.unwrap();
+        self.pass_one(|slept| slept == span).await;
+    }
+
+    /// The same for a sleep that `is_it` knows; its span.
+    pub(crate) async fn pass_one(&self, is_it: impl Fn(Duration) -> bool) -> Duration {
+        let asleep = || self.sleeps.lock().unwrap().iter().copied().find(|slept| is_it(*slept));
+        self.slept.subscribe().wait_for(|_| asleep().is_some()).await.unwrap();
+        let span = asleep().unwrap();
         self.sleeps.lock().unwrap().clear();
         self.advance(span);
+        span
     }
 
     /// How long those have begun to sleep for that nobody has waited for.
@@ -214,6 +221,38 @@ impl Clock for HandClock {
         self.slept.send_modify(|slept| *slept += 1);
         let reached = |now: &Duration| *now >= deadline.as_duration();
         self.now.subscribe().wait_for(reached).await.unwrap();
+    }
+}
+
+/// Keeps everything that is logged, at every level and from every crate.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Logged(Arc<Mutex<Vec<u8>>>);
+
+impl Logged {
+    /// Listens to this thread until what is answered is dropped. Beside it somebody listens to nothing: where
+    /// there is one alone, a place in the code that another thread meets first is taken to be of no interest.
+    pub(crate) fn listen(&self) -> (tracing::subscriber::DefaultGuard, tracing::Dispatch) {
+        let writer = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+            .with_writer(move || writer.clone())
+            .finish();
+        let listening = tracing::subscriber::set_default(subscriber);
+        (listening, tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default()))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

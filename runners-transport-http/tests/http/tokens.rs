@@ -1,15 +1,11 @@
 //! Tokens: who is let in, what the others are told, and that no secret leaks.
 
-use crate::support::{Running, answering, face, good, idle, of_the_host};
+use crate::support::{Logged, Running, answering, face, good, idle, of_the_host};
 use runners_core::{
     Random, Token, TokenKind, Transport as _, TransportError, protocol::Request, testing::samples,
 };
 use runners_transport_http::{EnrolError, HttpTransport, enrol};
-use std::{
-    io,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 async fn error(token: Token, request: Request) -> TransportError {
     let running = Running::start(face(answering())).await;
@@ -125,20 +121,6 @@ async fn another_token_speaks_over_the_same_connections() {
     runner.call(idle(1)).await.unwrap();
 }
 
-/// Keeps everything that is logged, at every level and from every crate.
-#[derive(Clone, Debug, Default)]
-struct Logged(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Logged {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn no_token_is_logged_or_printed() {
     #[derive(Debug)]
@@ -149,24 +131,17 @@ async fn no_token_is_logged_or_printed() {
         }
     }
     let logged = Logged::default();
-    let writer = logged.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = logged.listen();
     let running = Running::start(face(answering()).random(Sevens)).await;
     let mut printed = String::new();
     for token in [good(TokenKind::Runner), Token::new(TokenKind::Runner, [8; 32]), good(TokenKind::Api)] {
-        // Other tests, which listen to nothing, may have met the same places in the code before.
-        tracing::callsite::rebuild_interest_cache();
         let builder = HttpTransport::builder(running.url()).token(token);
         printed += &format!("{builder:?}");
         let transport = builder.build().unwrap();
         printed += &format!("{transport:?} {:?}", transport.call(idle(1)).await);
         printed += &format!("{:?}", runners_transport_http::HttpArtifacts::new(&transport));
     }
-    let logged = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
+    let logged = logged.text();
     assert!(logged.contains("exchange"), "nothing was logged, so nothing was tried:\n{logged}");
     for secret in ["0707070707", "0808080808"] {
         assert!(!logged.contains(secret), "{logged}");

@@ -2,6 +2,9 @@
 //! All of it is one batch, if it fits; if that conflicts with somebody else's write, each item is a batch of
 //! its own.
 
+#[cfg(test)]
+mod tests;
+
 use super::{
     Plane,
     answer::Told,
@@ -66,6 +69,7 @@ struct Work {
     /// The jobs that it concerns: as they were, and as the batch makes them.
     jobs: BTreeMap<JobId, Box<(Versioned<JobRecord>, JobRecord)>>,
     answered: Vec<Versioned<SignalRecord>>,
+    attached: Vec<ArtifactRecord>,
     told: Told,
     /// Logs that it appends to, by tenant and grant.
     grown: Vec<(TenantId, FencingToken)>,
@@ -159,13 +163,14 @@ impl Plane {
             now: self.now(),
             jobs: BTreeMap::new(),
             answered: Vec::new(),
+            attached: Vec::new(),
             told: Told::default(),
             grown: Vec::new(),
         };
         for item in items {
             match item {
                 Item::Tail(tail) => work.tail(live, tail),
-                Item::Attach(attachment) => self.attach(live, &mut work, attachment).await?,
+                Item::Attach(attachment) => work.attach(live, attachment),
                 Item::Confirm(token) => work.confirm(live, *token, self.spans.start_within),
                 Item::Finish(finish) => self.finish(live, &mut work, finish).await?,
                 Item::Decline(declined) => work.decline(live, declined.token),
@@ -173,6 +178,7 @@ impl Plane {
                 Item::Missing(token) => work.missing(live, *token, self.chance()),
             }
         }
+        self.put_attached(&mut work).await?;
         let Work { mut batch, now, jobs, answered, told, grown, .. } = work;
         let touched = jobs.values().map(|job| job.1.key()).collect();
         let mut changes: Vec<Change> = Vec::with_capacity(jobs.len());
@@ -250,27 +256,18 @@ impl Plane {
         Ok(())
     }
 
-    async fn attach(&self, live: &Live, work: &mut Work, attachment: &Attachment) -> Result<(), StoreError> {
-        let too_long = attachment.name.len() > Attachment::NAME_BYTES_MAX
-            || attachment.media_type.len() > Attachment::NAME_BYTES_MAX;
-        let Some(job) = work.job(live, attachment.token).filter(|_| !too_long) else { return Ok(()) };
-        let record = ArtifactRecord {
-            tenant: job.tenant,
-            token: attachment.token,
-            name: attachment.name.clone(),
-            digest: attachment.digest,
-            length: attachment.length,
-            media_type: attachment.media_type.clone(),
-            attached_at: work.now,
-            role: None,
-            unknown: Unknown::new(),
-        };
-        let stored = self.records.load::<ArtifactRecord>(record.key()).await?;
-        match stored {
-            Some(stored) if stored.record.digest == record.digest => {}
-            stored => work.batch.put(stored.map_or(0, |stored| stored.version), &record),
+    /// Puts what was attached, unless the same stands there already.
+    async fn put_attached(&self, work: &mut Work) -> Result<(), StoreError> {
+        if work.attached.is_empty() {
+            return Ok(());
         }
-        work.told.attached.push(Attached { token: attachment.token, name: attachment.name.clone() });
+        let keys = work.attached.iter().map(ArtifactRecord::key).collect();
+        let stored = self.records.load_all::<ArtifactRecord>(keys).await?;
+        for (record, stored) in work.attached.iter().zip(stored) {
+            if stored.as_ref().is_none_or(|stored| stored.record.digest != record.digest) {
+                work.batch.put(stored.map_or(0, |stored| stored.version), record);
+            }
+        }
         Ok(())
     }
 }
@@ -326,6 +323,26 @@ impl Work {
         self.told.logged.push(Logged { token: tail.token, offset: end });
     }
 
+    fn attach(&mut self, live: &Live, attachment: &Attachment) {
+        let Attachment { token, name, digest, length, media_type } = attachment.clone();
+        let longest = name.len().max(media_type.len());
+        let job = self.job(live, token).filter(|_| longest <= Attachment::NAME_BYTES_MAX);
+        let Some(tenant) = job.map(|job| job.tenant) else { return };
+        self.told.attached.push(Attached { token, name: name.clone() });
+        let (attached_at, role, unknown) = (self.now, None, Unknown::new());
+        self.attached.push(ArtifactRecord {
+            tenant,
+            token,
+            name,
+            digest,
+            length,
+            media_type,
+            attached_at,
+            role,
+            unknown,
+        });
+    }
+
     fn answer(&mut self, live: &Live, answer: &SignalAnswer) {
         if let Some(pending) = live.signals.get(&answer.signal) {
             let mut record = pending.signal.record.clone();
@@ -339,15 +356,17 @@ impl Work {
 
 /// Items in portions that fit into one batch each.
 fn portions<'i, 'a>(live: &Live, items: &'i [Item<'a>]) -> Vec<&'i [Item<'a>]> {
-    let mut writes = 0;
-    let together = |_: &Item<'_>, next: &Item<'_>| {
-        let counters = next.job().and_then(|job| live.mine.get(&job));
-        let more = ITEM_WRITES + counters.map_or(0, |mine| mine.job.record.counters_count());
-        let fits = writes + more <= WRITES_PER_BATCH;
-        writes = if fits { writes + more } else { more };
+    let writes_of = |item: &Item<'_>| {
+        let mine = item.job().and_then(|job| live.mine.get(&job));
+        ITEM_WRITES + mine.map_or(0, |mine| mine.job.record.counters_count())
+    };
+    let mut writes = items.first().map_or(0, writes_of);
+    let fits = |_: &Item<'_>, next: &Item<'_>| {
+        let fits = writes + writes_of(next) <= WRITES_PER_BATCH;
+        writes = writes_of(next) + if fits { writes } else { 0 };
         fits
     };
-    items.chunk_by(together).collect()
+    items.chunk_by(fits).collect()
 }
 
 /// What a request tells, in the order in which it is applied: a finish comes after the log and

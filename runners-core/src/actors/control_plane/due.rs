@@ -75,6 +75,9 @@ impl DueSignal {
 
 /// How long the duty sleeps at most: others may have written something that is due.
 const SLEEP_MAX: Duration = Duration::from_secs(10);
+/// The same while others are known to be there: most of what they write is not read here, and they see to
+/// what is due of it unless they are gone.
+const SLEEP_MAX_BESIDE_OTHERS: Duration = Duration::from_secs(2);
 /// How far the wall may move against the time since boot before reaping waits for one term.
 const WALL_STEP_MAX: Duration = Duration::from_secs(5);
 /// How long after an error the duty tries again.
@@ -125,7 +128,9 @@ impl Plane {
             let sleep = match done {
                 Ok(next) => {
                     let next = self.due.end(next.unwrap_or(NEVER));
-                    next.since(self.now()).min(SLEEP_MAX)
+                    let alone = lock(&self.schedule).precedence().is_alone();
+                    let longest = if alone { SLEEP_MAX } else { SLEEP_MAX_BESIDE_OTHERS };
+                    next.since(self.now()).min(longest)
                 }
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "due work was not done");
@@ -165,7 +170,6 @@ impl Plane {
                 until: Some(keys::due_after(now)),
                 newest_first: false,
                 limit: PAGE_ROWS,
-                hide: None,
             };
             let (rows, more) = self.records.page(query).await?;
             for (at, row) in &rows {
@@ -194,7 +198,6 @@ impl Plane {
             until: None,
             newest_first: false,
             limit: 1,
-            hide: None,
         };
         let (rows, _) = self.records.page(next).await?;
         let next = rows.first().and_then(|(key, _)| keys::due_at(key));

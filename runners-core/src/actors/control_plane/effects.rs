@@ -276,7 +276,6 @@ impl Plane {
             until: None,
             newest_first: false,
             limit: u32::try_from(size).unwrap_or(u32::MAX),
-            hide: None,
         };
         let jobs = async {
             let (rows, more) = self.records.page(query).await?;
@@ -285,6 +284,7 @@ impl Plane {
                 let Versioned { version, record } = crate::actors::records::read(&row)?;
                 jobs.push((key, ReadyJob { version, record, payload: None }));
             }
+            self.read_ahead(jobs.iter_mut().map(|(_, job)| job)).await?;
             Ok::<_, StoreError>((jobs, more))
         };
         match jobs.await {

@@ -121,15 +121,8 @@ impl Plane {
         let first = after.is_none();
         let after = after.map(|runner| [&prefix[..], runner.as_bytes()].concat().into());
         let limit = PoolExplanation::RUNNERS_MAX;
-        let query = Query::Range {
-            index: Index::Parent,
-            prefix,
-            after,
-            until: None,
-            newest_first: false,
-            limit,
-            hide: None,
-        };
+        let query =
+            Query::Range { index: Index::Parent, prefix, after, until: None, newest_first: false, limit };
         let (rows, more) = self.records.page(query).await?;
         let mut runners = Vec::with_capacity(rows.len());
         for (_, row) in &rows {

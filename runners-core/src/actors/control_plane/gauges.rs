@@ -82,7 +82,6 @@ impl Plane {
                 until: None,
                 newest_first: false,
                 limit: 1,
-                hide: None,
             };
             let (rows, _) = self.records.page(query).await?;
             let Some((_, row)) = rows.first() else { break };

@@ -3,6 +3,7 @@
 use super::{
     Plane,
     effects::{Change, Unsure},
+    lock,
     session::{Live, Mine, Session},
     sync::Arrival,
 };
@@ -38,6 +39,11 @@ const GRANTS_ALONG_MAX: usize = 50;
 /// How many writes those add to such a batch at most.
 pub(super) const WRITES_ALONG_MAX: usize = 100;
 
+/// How much of what jobs are to do is read with a page of them, for each job of the page, and of how many
+/// jobs at once.
+const AHEAD_BYTES_EACH: usize = 2 << 10;
+const AHEAD_AT_ONCE: usize = 32;
+
 impl Plane {
     /// Grants up to `room` ready jobs. If there is none and the call `waits`, it is woken when
     /// there is one.
@@ -71,7 +77,7 @@ impl Plane {
             if taken.jobs.is_empty() {
                 break;
             }
-            self.fetch_payloads(&mut taken.jobs).await?;
+            self.fetch_payloads(taken.jobs.iter_mut()).await?;
             taken.fit(WRITES_PER_BATCH);
             let now = self.now();
             let changes = taken.offers(live, now);
@@ -123,7 +129,7 @@ impl Plane {
             mine || changes.contains(&job.key())
         });
         taken.leave_to_others(live);
-        self.fetch_payloads(&mut taken.jobs).await?;
+        self.fetch_payloads(taken.jobs.iter_mut()).await?;
         taken.fit(WRITES_ALONG_MAX);
         Ok(taken)
     }
@@ -188,16 +194,37 @@ impl Plane {
         Some(session)
     }
 
-    async fn fetch_payloads(&self, jobs: &mut [ReadyJob]) -> Result<(), StoreError> {
-        let missing: Vec<usize> = (0..jobs.len()).filter(|at| jobs[*at].payload.is_none()).collect();
+    /// Reads what the first of these jobs are to do, so that no grant has to read it: as much as is worth
+    /// it. Where others grant, too, it would often be for nothing.
+    pub(super) async fn read_ahead(
+        &self,
+        jobs: impl Iterator<Item = &mut ReadyJob>,
+    ) -> Result<(), StoreError> {
+        if !lock(&self.schedule).precedence().is_alone() {
+            return Ok(());
+        }
+        let mut jobs: Vec<&mut ReadyJob> = jobs.collect();
+        let (mut bytes, bytes_max) = (0, jobs.len() * AHEAD_BYTES_EACH);
+        for portion in jobs.chunks_mut(AHEAD_AT_ONCE) {
+            if bytes > bytes_max {
+                break;
+            }
+            self.fetch_payloads(portion.iter_mut().map(|job| &mut **job)).await?;
+            bytes += portion.iter().filter_map(|job| job.payload.as_deref()).map(size_of).sum::<usize>();
+        }
+        Ok(())
+    }
+
+    async fn fetch_payloads(&self, jobs: impl Iterator<Item = &mut ReadyJob>) -> Result<(), StoreError> {
+        let mut missing: Vec<&mut ReadyJob> = jobs.filter(|job| job.payload.is_none()).collect();
         if missing.is_empty() {
             return Ok(());
         }
         let key = |job: &ReadyJob| PayloadRecord::key_of(job.record.tenant, job.record.id);
-        let keys = missing.iter().map(|at| key(&jobs[*at])).collect();
+        let keys = missing.iter().map(|job| key(job)).collect();
         let payloads = self.records.load_all::<PayloadRecord>(keys).await?;
-        for (at, payload) in missing.into_iter().zip(payloads) {
-            jobs[at].payload = payload.map(|payload| Arc::new(payload.record));
+        for (job, payload) in missing.iter_mut().zip(payloads) {
+            job.payload = payload.map(|payload| Arc::new(payload.record));
         }
         Ok(())
     }

@@ -60,7 +60,6 @@ impl Plane {
                 until: None,
                 newest_first: false,
                 limit: 1,
-                hide: None,
             };
             let (rows, _) = self.records.page(query).await?;
             let Some((entry, row)) = rows.into_iter().next() else { return Ok(tenants) };
@@ -136,7 +135,6 @@ impl Plane {
             until: None,
             newest_first: true,
             limit,
-            hide: None,
         };
         self.records.page(query).await
     }
@@ -154,7 +152,6 @@ impl Plane {
             until: Some(until.clone()),
             newest_first: false,
             limit: REMOVALS_PER_BATCH,
-            hide: None,
         };
         let (rows, more) = self.records.page(query).await?;
         let next = rows.last().filter(|_| more).map(|(at, _)| at.clone());

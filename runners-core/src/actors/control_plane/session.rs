@@ -237,6 +237,12 @@ impl Plane {
         live.runner = self.records.load(RunnerRecord::key_of(who.tenant, who.runner)).await?;
         live.share_facts();
         (live.allowance, live.image) = self.pool_terms(who.tenant, who.pool).await?;
+        self.load_owned(who, live).await
+    }
+
+    /// Reads anew what a runner holds, and which signals it was sent.
+    pub(super) async fn load_owned(&self, who: Identity, live: &mut Live) -> Result<(), StoreError> {
+        live.loaded = false;
         let known = std::mem::take(&mut live.mine);
         let sent = std::mem::take(&mut live.signals);
         let mut pages = Pages::of(Index::Owner, Bytes::copy_from_slice(who.runner.as_bytes()));

@@ -63,17 +63,15 @@ impl Plane {
         let mut told = Box::pin(self.apply(&session, &mut live, &request)).await?;
         let said = Said::in_request(*request);
         let parked = Parked { plane: self, session: &session, done: false };
-        loop {
+        let reply = loop {
             let mut woken = session.woken();
             let over = self.clock.boot() >= arrival.park_until || self.stopping.is_cancelled();
             let answer = self.answer(&session, &mut live, &said, &mut told, arrival, over);
             let answer = Box::pin(answer).await;
             if let Some(answer) = answer.transpose() {
-                live.parked = false;
                 let took = answer.as_ref().is_ok_and(|answer| !answer.offers.is_empty());
                 self.wait_no_more(who, &mut live, took);
-                parked.done();
-                return answer.map(|answer| Reply::Answer(Box::new(answer)));
+                break answer.map(|answer| Reply::Answer(Box::new(answer)));
             }
             live.parked = true;
             drop(live);
@@ -87,22 +85,19 @@ impl Plane {
             }
             live = session.live.lock().await;
             if let Some(refused) = removed(&live) {
-                parked.done();
-                return Ok(refused);
+                break Ok(refused);
             }
             if live.last != Some((said.incarnation, said.seq)) {
-                parked.done();
-                return Ok(self.superseded(said.seq));
+                break Ok(self.superseded(said.seq));
             }
             let elsewhere = Box::pin(self.is_elsewhere(&session, &mut live)).await;
             if !matches!(elsewhere, Ok(false)) {
-                live.parked = false;
                 self.wait_no_more(who, &mut live, false);
-                parked.done();
-                elsewhere?;
-                return Ok(self.superseded(said.seq));
+                break elsewhere.map(|_| self.superseded(said.seq));
             }
-        }
+        };
+        parked.done();
+        reply
     }
 
     /// Whether the runner has moved to another control plane while its call was parked here: from
@@ -114,9 +109,10 @@ impl Plane {
         Ok(live.session.as_ref().is_none_or(|session| session.record.home != self.me))
     }
 
-    /// Takes a runner off the list of waiters. If it had been woken for a job (so was off the list already) and
-    /// did not take it, another waiter is woken.
+    /// Ends the park, and takes the runner off the list of waiters. If it had been woken for a job (so was off
+    /// the list already) and did not take it, another waiter is woken.
     fn wait_no_more(&self, who: Identity, live: &mut Live, took: bool) {
+        live.parked = false;
         if std::mem::take(&mut live.waiting) && !lock(&self.schedule).forget(who.pool, who.runner) && !took {
             let woken = lock(&self.schedule).kick(who.pool);
             self.wake_all(woken);
@@ -191,12 +187,14 @@ impl Plane {
                 Admission::New => self.put_session(who, live, request, 0).await,
                 Admission::Takeover => self.take_over(who, live, request).await,
                 Admission::Move => self.put_session(who, live, request, request.seq).await,
-                Admission::Same => Ok(()),
+                Admission::Same => return Ok(None),
             };
             match put {
                 // Whoever has it at another control plane was faster: it is decided by what it is now.
                 Err(StoreError::Conflict(_)) if rounds < ADMIT_ROUNDS_MAX => self.load(who, live).await?,
-                put => return put.map(|()| None),
+                Err(error) => return Err(error),
+                // Until then, the control plane that it comes from may have granted it more.
+                Ok(()) => return self.load_owned(who, live).await.map(|()| None),
             }
             if let Some(refused) = removed(live) {
                 return Ok(Some(refused));

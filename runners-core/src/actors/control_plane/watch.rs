@@ -1,6 +1,11 @@
-//! What other control planes on the same store wrote: jobs that they made ready, and changes of
-//! what runners hold that are at home here. A store with one owner says nothing, and this costs
+//! What other control planes on the same store wrote: jobs that they made ready or granted, and changes
+//! of what runners hold that are at home here. A store with one owner says nothing, and this costs
 //! nothing.
+
+mod unread;
+mod written;
+
+pub(crate) use written::Written;
 
 use super::{Plane, effects::log_subject_of, lock};
 use crate::{
@@ -19,17 +24,14 @@ use crate::{
         time::Timestamp,
     },
 };
+use bytes::Bytes;
 use futures::{StreamExt as _, stream::BoxStream};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, atomic::Ordering},
+    mem,
+    sync::{Arc, atomic::Ordering},
 };
-
-/// Which versions of jobs this control plane wrote itself: a hint of those is no news.
-#[derive(Debug, Default)]
-pub(crate) struct Written {
-    versions: Mutex<BTreeMap<(TenantId, JobId), u64>>,
-}
+use unread::Unread;
 
 /// Jobs as they were read for some hints.
 type Jobs = BTreeMap<Key, Versioned<JobRecord>>;
@@ -37,77 +39,149 @@ type Jobs = BTreeMap<Key, Versioned<JobRecord>>;
 /// How many hints are heeded together, where as many have come: their jobs are read at once.
 const HINTS_AT_ONCE_MAX: usize = 256;
 
-/// How many jobs are remembered. To forget one costs a read, and nothing else.
-const WRITTEN_MAX: usize = 4096;
+/// What was heard and is not heeded yet.
+#[derive(Debug, Default)]
+struct Heard {
+    /// What was told of the next record that is named.
+    told: Told,
+    unread: Unread,
+}
 
-impl Written {
-    /// This control plane has written a job.
-    pub(crate) fn note(&self, tenant: TenantId, job: JobId, version: u64) {
-        let mut versions = lock(&self.versions);
-        if versions.len() >= WRITTEN_MAX {
-            versions.clear();
-        }
-        let newest = versions.entry((tenant, job)).or_default();
-        *newest = version.max(*newest);
-    }
+/// What was told of a record before it was named.
+#[derive(Debug, Default)]
+struct Told {
+    owners: BTreeSet<RunnerId>,
+    lane: Option<LaneId>,
+    left: Vec<LaneId>,
+}
 
-    fn is_own(&self, tenant: TenantId, job: JobId, version: u64) -> bool {
-        lock(&self.versions).get(&(tenant, job)).is_some_and(|newest| version <= *newest)
-    }
+/// What to do about a record.
+#[derive(Debug)]
+struct News {
+    key: Key,
+    told: Told,
+    /// Whether it is a job that has to be read.
+    is_read: bool,
 }
 
 impl Plane {
     /// Heeds what others write, until the control plane stops.
     pub(super) async fn serve_hints(self: Arc<Self>, hints: BoxStream<'static, Hint>) {
         let mut hints = hints.ready_chunks(HINTS_AT_ONCE_MAX);
-        // An owner's hint goes before the change that it belongs to.
-        let mut owners = BTreeSet::new();
+        let mut heard = Heard::default();
         loop {
+            let next_at = heard.unread.next_at();
             let told = tokio::select! {
                 biased;
                 () = self.stopping.cancelled() => return,
                 told = hints.next() => told,
+                () = self.clock.sleep_until(next_at.unwrap_or_default()), if next_at.is_some() => Some(Vec::new()),
             };
             let Some(told) = told else { return };
-            if let Err(error) = self.heed_each(told, &mut owners).await {
+            let heeded = match self.heed_each(told, &mut heard).await {
+                Ok(()) => self.read_due(&mut heard.unread).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = heeded {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a change could not be read");
+                heard.unread.clear();
                 self.heed_all();
             }
         }
     }
 
-    async fn heed_each(
-        self: &Arc<Self>,
-        told: Vec<Hint>,
-        owners: &mut BTreeSet<RunnerId>,
-    ) -> Result<(), StoreError> {
-        let mut jobs = self.jobs_told_of(&told).await?;
+    async fn heed_each(self: &Arc<Self>, told: Vec<Hint>, heard: &mut Heard) -> Result<(), StoreError> {
+        let mut news = Vec::new();
+        let mut all = false;
         for hint in told {
             match hint {
-                Hint::Owner(owner) => {
-                    owners.extend(<[u8; 16]>::try_from(owner.as_ref()).map(RunnerId::from_bytes));
+                Hint::Owner(head) => heard.told.owners.extend(id_of(&head).map(RunnerId::from_bytes)),
+                Hint::Lane(head) => heard.told.lane = id_of(&head).map(LaneId::from_bytes),
+                Hint::Left(head) => heard.told.left.extend(id_of(&head).map(LaneId::from_bytes)),
+                Hint::Changed(key) => {
+                    let told = mem::take(&mut heard.told);
+                    let is_read = key.kind == Kind::Job && self.is_to_be_read(&key, &told);
+                    news.push(News { key, told, is_read });
                 }
-                Hint::Lane(_) => {}
-                Hint::Changed(key) => self.heed(&key, std::mem::take(owners), &mut jobs).await?,
-                Hint::All => {
-                    self.heed_all();
-                    self.read_rollout().await.and(self.read_suspended().await)?;
-                }
+                Hint::All => all = true,
             }
+        }
+        let read = news.iter().filter(|news| news.is_read).map(|news| news.key.clone());
+        let mut jobs = self.jobs_of(read.collect()).await?;
+        for News { key, told, is_read } in news {
+            match id_of(&key.id) {
+                Some(id) if key.kind == Kind::Job && !is_read => {
+                    self.heed_unread_job(key, JobId::from_bytes(id), told, &mut heard.unread);
+                }
+                id => self.heed(&key, id, told, heard, &mut jobs).await?,
+            }
+        }
+        if all {
+            heard.unread.clear();
+            self.heed_all();
+            self.read_rollout().await.and(self.read_suspended().await)?;
         }
         Ok(())
     }
 
-    /// The jobs that hints are of, read together.
-    async fn jobs_told_of(&self, told: &[Hint]) -> Result<Jobs, StoreError> {
-        let of_job = |hint: &Hint| match hint {
-            Hint::Changed(key) if key.kind == Kind::Job => Some(key.clone()),
-            _ => None,
-        };
-        let keys: Vec<Key> = told.iter().filter_map(of_job).collect::<BTreeSet<_>>().into_iter().collect();
+    /// Whether what happened to a job cannot be told from what was heard: if this control plane has written
+    /// it too, it may be older; one that became ready may be granted here at once; and if anything is counted
+    /// here, one of which no lane was told may count in it.
+    fn is_to_be_read(&self, key: &Key, told: &Told) -> bool {
+        let Some(id) = id_of(&key.id) else { return true };
+        let (schedule, now) = (lock(&self.schedule), self.now());
+        self.written.knows(key.tenant, JobId::from_bytes(id))
+            || told.lane.is_some_and(|lane| schedule.left_to_others(lane, &id, now).is_none())
+            || (told.lane.is_none() && told.left.is_empty() && schedule.counts())
+    }
+
+    /// Another control plane has changed a job, which is not read: or not now, where it may grant the job
+    /// itself.
+    fn heed_unread_job(self: &Arc<Self>, key: Key, id: JobId, told: Told, unread: &mut Unread) {
+        self.heard_of_others();
+        told.owners.into_iter().for_each(|runner| self.doubt_session(runner));
+        let now = self.now();
+        let left_for = self.scheduled(|schedule| {
+            for lane in told.left {
+                schedule.gone_whatever_its_key(lane, key.tenant, id);
+                schedule.others_granted(lane, now);
+                schedule.doubt_counters_of(lane);
+            }
+            let lane = told.lane?;
+            // One that is ready again has given its place back.
+            schedule.doubt_counters_of(lane);
+            Some(schedule.left_to_others(lane, id.as_bytes(), now).unwrap_or_default())
+        });
+        self.subjects.changed(&key);
+        self.subjects.changed(&log_subject_of(key.tenant, FencingToken { job: id, grant: 0 }));
+        if let Some(span) = left_for {
+            unread.add(key, self.clock.boot() + span);
+        } else {
+            unread.remove(&key);
+        }
+    }
+
+    /// Reads the jobs that others have had their turn for.
+    async fn read_due(self: &Arc<Self>, unread: &mut Unread) -> Result<(), StoreError> {
+        loop {
+            let now = self.clock.boot();
+            let keys: BTreeSet<Key> =
+                std::iter::from_fn(|| unread.take(now)).take(HINTS_AT_ONCE_MAX).collect();
+            if keys.is_empty() {
+                return Ok(());
+            }
+            for (key, found) in self.jobs_of(keys).await? {
+                self.heed_job(&key, BTreeSet::new(), found).await?;
+            }
+        }
+    }
+
+    /// Jobs that are there, read together.
+    async fn jobs_of(&self, keys: BTreeSet<Key>) -> Result<Jobs, StoreError> {
         if keys.is_empty() {
             return Ok(Jobs::new());
         }
+        let keys: Vec<Key> = keys.into_iter().collect();
         let found = self.records.load_all(keys.clone()).await?;
         Ok(keys.into_iter().zip(found).filter_map(|(key, found)| Some((key, found?))).collect())
     }
@@ -115,15 +189,22 @@ impl Plane {
     async fn heed(
         self: &Arc<Self>,
         key: &Key,
-        owners: BTreeSet<RunnerId>,
+        id: Option<[u8; 16]>,
+        told: Told,
+        heard: &mut Heard,
         jobs: &mut Jobs,
     ) -> Result<(), StoreError> {
-        let id = key.id.get(..16).and_then(|id| <[u8; 16]>::try_from(id).ok());
+        let owners = told.owners;
         match (key.kind, id) {
             (Kind::Job, Some(id)) => {
+                let was_unread = heard.unread.remove(key);
                 // Told of twice, it was heeded at once as it is now.
                 if let Some(found) = jobs.remove(key) {
-                    self.heed_job(key, JobId::from_bytes(id), owners, found).await?;
+                    let id = JobId::from_bytes(id);
+                    // What was written here is known here, but for a job that was ready and not read.
+                    if was_unread || !self.written.is_own(key.tenant, id, found.version) {
+                        self.heed_job(key, owners, found).await?;
+                    }
                 } else {
                     owners.into_iter().for_each(|runner| self.doubt_session(runner));
                 }
@@ -155,13 +236,9 @@ impl Plane {
     async fn heed_job(
         self: &Arc<Self>,
         key: &Key,
-        id: JobId,
         owners: BTreeSet<RunnerId>,
         found: Versioned<JobRecord>,
     ) -> Result<(), StoreError> {
-        if self.written.is_own(key.tenant, id, found.version) {
-            return Ok(());
-        }
         self.heard_of_others();
         let job = found.record;
         owners.into_iter().for_each(|runner| self.doubt_session(runner));
@@ -259,16 +336,7 @@ impl Plane {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_written_of_a_job_says_nothing_of_anothers_with_its_id() {
-        let (written, job) = (Written::default(), JobId::from_bytes([1; 16]));
-        written.note(TenantId::DEFAULT, job, 3);
-        assert!(written.is_own(TenantId::DEFAULT, job, 3));
-        assert!(!written.is_own(TenantId::DEFAULT, job, 4));
-        assert!(!written.is_own(TenantId::from_bytes([9; 16]), job, 3));
-    }
+/// The id that the bytes of a hint, or of a key, begin with.
+fn id_of(bytes: &Bytes) -> Option<[u8; 16]> {
+    bytes.first_chunk().copied()
 }

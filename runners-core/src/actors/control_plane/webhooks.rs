@@ -118,7 +118,6 @@ impl Plane {
                 until: None,
                 newest_first: false,
                 limit: PAGE_ROWS,
-                hide: None,
             };
             let found = self.records.page(query).await;
             any |= found.as_ref().map_or(true, |(rows, _)| !rows.is_empty());

@@ -59,7 +59,6 @@ impl Management {
                 until: None,
                 newest_first: true,
                 limit: PAGE_ROWS,
-                hide: None,
             };
             let (rows, more) = self.plane.records.page(query).await.map_err(Error::Store)?;
             let count = rows.len();

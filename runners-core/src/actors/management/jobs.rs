@@ -181,15 +181,8 @@ impl Management {
         let (mut found, mut read_to): (Vec<(Bytes, Stored)>, Option<Bytes>) = (Vec::new(), None);
         for prefix in prefixes {
             let after = below.map(|place| [&prefix[..], place].concat().into());
-            let query = Query::Range {
-                index,
-                prefix: prefix.clone(),
-                after,
-                until: None,
-                newest_first: true,
-                limit,
-                hide: None,
-            };
+            let query =
+                Query::Range { index, prefix: prefix.clone(), after, until: None, newest_first: true, limit };
             let (rows, more) = self.plane.records.page(query).await.map_err(Error::Store)?;
             let place = |key: &Bytes| key.slice(prefix.len()..);
             if let Some((last, _)) = rows.last().filter(|_| more) {

@@ -197,15 +197,7 @@ impl Plane {
 
     /// Whether there is anything below a prefix of an index.
     async fn any(&self, index: Index, prefix: bytes::Bytes) -> Result<bool, StoreError> {
-        let query = Query::Range {
-            index,
-            prefix,
-            after: None,
-            until: None,
-            newest_first: false,
-            limit: 1,
-            hide: None,
-        };
+        let query = Query::Range { index, prefix, after: None, until: None, newest_first: false, limit: 1 };
         self.records.page(query).await.map(|(rows, _)| !rows.is_empty())
     }
 }

@@ -181,7 +181,6 @@ impl Plane {
             until: None,
             newest_first: false,
             limit: 1,
-            hide: None,
         };
         let (rows, _) = self.records.page(query).await?;
         rows.first().map(|(_, row)| read(row)).transpose()

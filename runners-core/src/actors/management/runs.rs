@@ -97,7 +97,6 @@ impl Management {
                 until: None,
                 newest_first: false,
                 limit: PAGE_ROWS.min(RunLine::COUNTED_MAX - line.jobs),
-                hide: None,
             };
             let (rows, more) = self.plane.records.page(query).await.map_err(Error::Store)?;
             for (_, row) in rows.iter().filter(|(_, row)| row.key.kind == Kind::Job) {

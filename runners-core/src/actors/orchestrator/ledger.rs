@@ -120,15 +120,8 @@ impl Shared {
         until: Option<Bytes>,
     ) -> Result<(Vec<Versioned<OrchestrationRecord>>, Option<Bytes>), StoreError> {
         let prefix = OrchestrationRecord::marked_prefix(ended);
-        let query = Query::Range {
-            index: Index::Mark,
-            prefix,
-            after,
-            until,
-            newest_first: false,
-            limit: PAGE_ROWS,
-            hide: None,
-        };
+        let query =
+            Query::Range { index: Index::Mark, prefix, after, until, newest_first: false, limit: PAGE_ROWS };
         let (rows, more) = self.records.page(query).await?;
         let next = rows.last().filter(|_| more).map(|(at, _)| at.clone());
         Ok((rows.iter().map(|(_, row)| read(row)).collect::<Result<_, _>>()?, next))

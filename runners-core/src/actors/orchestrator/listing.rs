@@ -44,7 +44,6 @@ impl LocalTransport {
                 until: before.clone(),
                 newest_first: true,
                 limit: PAGE_ROWS,
-                hide: None,
             };
             let (rows, more) = self.shared.records.page(query).await.map_err(OrchestratorError::Store)?;
             let count = rows.len();

@@ -46,7 +46,6 @@ impl Pages {
             until: None,
             newest_first: false,
             limit: self.rows,
-            hide: None,
         };
         let (rows, more) = records.page(query).await?;
         self.after = rows.last().map(|(key, _)| key.clone());

@@ -66,6 +66,11 @@ impl Counters {
         }
     }
 
+    /// Whether no lane names any.
+    pub(super) fn is_empty(&self) -> bool {
+        self.counters.is_empty()
+    }
+
     /// How many are granted, those under way included.
     pub(super) fn count(&self, key: &Key) -> i64 {
         self.counters.get(key).map_or(0, |counter| counter.stored.unwrap_or(0) + counter.under_way)

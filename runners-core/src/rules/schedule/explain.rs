@@ -71,7 +71,7 @@ impl Rehearsal<'_> {
 
     /// The key and the place of a lane's first job that is left.
     fn head(&self, lane: &Lane, id: LaneId, at: usize) -> Option<(Bytes, Head)> {
-        let key = lane.window.keys().nth(at)?.clone();
+        let key = lane.window.iter().nth(at)?.0.clone();
         let head = lane.head_of(&key, id)?;
         Some((key, head))
     }

@@ -4,12 +4,13 @@
 
 use super::{ReadyJob, Schedule, lanes::Lane};
 use crate::{
-    rules::precedence::{Candidate, Pick, Precedence, pick},
+    rules::precedence::{Candidate, Pick, Precedence, pick, unread_for},
     values::{
         id::{LaneId, RunnerId},
         time::Timestamp,
     },
 };
+use std::time::Duration;
 
 impl Schedule {
     /// Takes note of who else grants.
@@ -27,6 +28,14 @@ impl Schedule {
         if let Some(lane) = self.lanes.get_mut(&lane) {
             lane.others_at = now;
         }
+    }
+
+    /// For how long a job that others made ready in a lane is left to them. None if the lane is not known, or if
+    /// nobody else could grant it.
+    pub(crate) fn left_to_others(&self, lane: LaneId, job: &[u8], now: Timestamp) -> Option<Duration> {
+        let lane = self.lanes.get(&lane).filter(|lane| lane.needs.runner.is_none())?;
+        let rank = self.precedence.rank(job);
+        (!self.precedence.is_alone()).then(|| unread_for(rank, lane.others_at, now))
     }
 
     /// It is this control plane's turn for a lane, or was to be. Which waiting runners are to seek.
@@ -75,9 +84,14 @@ impl Lane {
             return self.window.pop().map(|(_, job)| job).ok_or(None);
         }
         let class = self.window.first().and_then(|key| key.get(16).copied());
-        let same_class = self.window.keys().take_while(|key| key.get(16).copied() == class);
-        let candidates =
-            same_class.map(|key| Candidate { key, since: since(key), rank: rank(precedence, key) });
+        let same_class = self.window.iter().take_while(|(key, _)| key.get(16).copied() == class);
+        let candidates = same_class.map(|(key, job)| Candidate {
+            key,
+            since: since(key),
+            rank: rank(precedence, key),
+            // Whoever reads a job does not read what is run.
+            is_from_here: job.payload.is_some(),
+        });
         let wanting_since = self.wanting_since.or(now).unwrap_or_default();
         match pick(candidates, self.others_at, wanting_since, now.unwrap_or(NEVER)) {
             Pick::Take(key) => {

@@ -1,5 +1,5 @@
 //! A store in memory, over ordered maps: what the semantics of [`Store`] are, in plain code.
-//! Nothing outlives the last clone; `hide` is ignored.
+//! Nothing outlives the last clone.
 
 use crate::{
     seams::store::{Committed, Hint, Page, Query, Span, Store, StoreError, Stored, Write},
@@ -70,7 +70,7 @@ impl Store for MemoryStore {
     async fn scan(&self, query: Query) -> Result<Page, StoreError> {
         let tables = self.tables();
         Ok(match query {
-            Query::Range { index, prefix, after, until, newest_first, limit, hide: _ } => {
+            Query::Range { index, prefix, after, until, newest_first, limit } => {
                 let span = Span::of_range(prefix, after, until, newest_first);
                 tables.range(index, &span, newest_first, limit)
             }
@@ -260,12 +260,15 @@ fn hint(key: &Key, old: &[(Index, Bytes)], new: &[(Index, Bytes)], hints: &mut V
         return;
     }
     let first = hints.len();
-    for (index, entry) in old.iter().chain(new) {
+    let entries = new.iter().map(|entry| (entry, true)).chain(old.iter().map(|entry| (entry, false)));
+    for ((index, entry), is_new) in entries {
         let head = entry.slice(..entry.len().min(HINT_LENGTH));
+        let stands = Hint::Lane(head.clone());
         let hint = match index {
-            Index::Ready => Hint::Lane(head),
+            Index::Ready if is_new => stands,
+            Index::Ready if !hints[first..].contains(&stands) => Hint::Left(head),
             Index::Owner => Hint::Owner(head),
-            Index::Due | Index::Parent | Index::Listed | Index::Mark => continue,
+            _ => continue,
         };
         if !hints[first..].contains(&hint) {
             hints.push(hint);

@@ -158,7 +158,10 @@ impl World {
                 self.checker.count(|count| count.suspends += 1);
                 self.runners[runner].machine.suspend(span);
             }
-            Stroke::SuspendPlane => self.planes.machine(plane).suspend(span / 2),
+            Stroke::SuspendPlane => {
+                self.checker.trace(None, format_args!("plane {plane} is suspended"));
+                self.planes.machine(plane).suspend(span / 2);
+            }
             Stroke::CrashPlane => {
                 self.checker.count(|count| count.plane_crashes += 1);
                 self.planes.crash(plane);

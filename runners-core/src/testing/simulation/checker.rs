@@ -117,6 +117,8 @@ struct Seen {
 /// The newest request of a runner that is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Parked {
+    /// At which control plane.
+    pub(super) plane: usize,
     pub(super) seq: u64,
     pub(super) free: u32,
     pub(super) since: BootTime,

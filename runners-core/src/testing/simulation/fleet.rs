@@ -114,7 +114,8 @@ impl RunnerNode {
         let caller = Principal::Runner { tenant: member.tenant, pool: member.pool, runner: id };
         let checker = common.checker.clone();
         let route = Route::new(common.planes.clone(), caller, checker.clone(), random.fork());
-        let network = FaultyTransport::new(route, common.world.clone(), random.fork(), common.faults.clone());
+        let network = FaultyTransport::new(route, common.world.clone(), random.fork(), common.faults.clone())
+            .with_term(common.spans.term);
         Self {
             id,
             member,

@@ -1,7 +1,7 @@
 //! Eligible ready jobs beside free slots, which must not coexist. What is explained of them is left to
 //! `explained`.
 
-use super::{chaos::Chaos, explained::Free, fleet::RunnerNode, world::World};
+use super::{chaos::Chaos, checker::Parked, explained::Free, fleet::RunnerNode, world::World};
 use crate::{
     rules::{
         eligibility::{Needs, eligible},
@@ -41,7 +41,10 @@ impl Pairs {
         }
         let mut present = BTreeMap::new();
         for node in &world.runners {
-            let free = parked.get(&node.id).is_some_and(|parked| parked.free > 0)
+            // A control plane whose machine is suspended grants nothing: the runner's time limit is what helps.
+            let may_be_granted =
+                |parked: &Parked| parked.free > 0 && !world.planes.machine(parked.plane).is_suspended();
+            let free = parked.get(&node.id).is_some_and(may_be_granted)
                 && !world.audit.is_held_back(&node.member, world.wall().wall()).await;
             for job in ready.iter().filter(|_| free) {
                 if world.may_take(node, job) {

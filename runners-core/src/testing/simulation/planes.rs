@@ -238,7 +238,7 @@ impl Route {
         request: Box<SyncRequest>,
     ) -> Result<Reply, TransportError> {
         let before = self.checker.incarnation(runner);
-        self.checker.arrives(runner, &request);
+        self.checker.arrives(runner, plane, &request);
         let _leaves = Leaves { checker: &self.checker, runner, seq: request.seq };
         let reply = self.planes.call(plane, &self.caller, Request::Sync(request.clone())).await;
         if let Ok(reply) = &reply {

@@ -100,6 +100,8 @@ statistics! {
     network_losses,
     /// Requests that arrived twice.
     duplicates,
+    /// Requests and replies that the network kept for longer than a term.
+    outlasted_terms,
     /// Granted jobs that were seen while their limit was reached.
     limits_reached,
     /// Offers to runners of a further pool.

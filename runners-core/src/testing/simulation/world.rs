@@ -112,7 +112,8 @@ impl World {
         let user = |tenant: TenantId| {
             let route = Route::new(planes.clone(), principal_of(tenant), checker.clone(), random.fork());
             let faults = plan.chaos.network.clone();
-            (tenant, FaultyTransport::new(route, clock.clone(), random.fork(), faults))
+            let network = FaultyTransport::new(route, clock.clone(), random.fork(), faults);
+            (tenant, network.with_term(spans.term))
         };
         let users = tenants().chain([TenantId::OPERATOR]).map(user).collect();
         Arc::new(Self {
@@ -345,6 +346,7 @@ impl World {
                 let counts = network.counts();
                 count.network_losses += counts.lost_requests + counts.lost_replies;
                 count.duplicates += counts.duplicates;
+                count.outlasted_terms += counts.outlasted_term;
             }
         });
     }

@@ -118,8 +118,8 @@ pub async fn a_dropped_commit_is_whole_or_absent(store: Arc<dyn Store>) {
     }
 }
 
-/// A store that watches names the lane, the owner and the record, or says that all may have
-/// changed. One that never says anything has one owner, which is allowed.
+/// A store that watches names the lane, the lane that was left, the owner and the record, or says that
+/// all may have changed. One that never says anything has one owner, which is allowed.
 pub async fn a_watcher_hears_what_concerns_it(store: Arc<dyn Store>) {
     let mut watch = store.watch();
     let lane: &[u8] = b"lane-of-16-bytes, and what is behind";
@@ -148,6 +148,7 @@ pub async fn a_watcher_hears_what_concerns_it(store: Arc<dyn Store>) {
         }
     }
     assert!(heard.contains(&Hint::Lane(Bytes::copy_from_slice(&lane[..16]))), "{heard:?}");
+    assert!(heard.contains(&Hint::Left(Bytes::copy_from_slice(&lane[..16]))), "{heard:?}");
     assert!(heard.contains(&Hint::Owner(Bytes::copy_from_slice(&owner[..16]))), "{heard:?}");
     assert!(heard.contains(&Hint::Changed(job("a"))), "{heard:?}");
     assert!(!heard.contains(&Hint::Changed(job("refused"))), "{heard:?}");

@@ -84,7 +84,7 @@ impl Model {
 
     pub(super) fn scan(&self, query: &Query) -> Page {
         match query {
-            Query::Range { index, prefix, after, until, newest_first, limit, .. } => {
+            Query::Range { index, prefix, after, until, newest_first, limit } => {
                 let entry_of = |entries: &[(Index, Bytes)]| {
                     entries.iter().find(|(other, _)| other == index).map(|(_, entry)| entry.clone())
                 };

@@ -112,7 +112,7 @@ impl World {
                 let head = u8::try_from(self.chance.below(4)).expect("small") * 85;
                 let prefix = if self.chance.one_in(2) { vec![self.tag] } else { vec![self.tag, head] };
                 let newest_first = self.chance.one_in(2);
-                Query::Range { index, prefix: prefix.into(), after, until, newest_first, limit, hide: None }
+                Query::Range { index, prefix: prefix.into(), after, until, newest_first, limit }
             }
         }
     }

@@ -2,14 +2,11 @@
 
 use super::sample::*;
 use crate::{
-    store::{Hide, Page, Query, Store},
-    values::{
-        id::MemberId,
-        key::{Index, Key},
-    },
+    store::{Page, Query, Store},
+    values::key::{Index, Key},
 };
 use bytes::Bytes;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 /// A range of [`Index::Due`].
 struct Due {
@@ -31,7 +28,6 @@ impl From<Due> for Query {
             until: due.until.map(Bytes::from),
             newest_first: due.newest_first,
             limit: due.limit,
-            hide: None,
         }
     }
 }
@@ -117,7 +113,6 @@ pub async fn a_range_can_be_paged_to_its_end(store: Arc<dyn Store>) {
                 until: None,
                 newest_first,
                 limit: 3,
-                hide: None,
             };
             let (found, more) = entries(&store, query).await;
             met.extend(found);
@@ -165,7 +160,6 @@ pub async fn a_prefix_of_highest_bytes_is_not_the_end(store: Arc<dyn Store>) {
             until: None,
             newest_first,
             limit: 9,
-            hide: None,
         };
         assert_eq!(entries(&store, query).await.0.len(), 2);
     }
@@ -222,19 +216,4 @@ pub async fn a_refused_batch_leaves_the_entries(store: Arc<dyn Store>) {
     let refused = store.commit(vec![moved, new, add(counter("n"), -1, None)]).await;
     assert_exhausted(&refused, &counter("n"));
     assert_eq!(due(&store, ALL).await, ["a"]);
-}
-
-/// Whoever hides rows is answered in full.
-pub async fn hide_is_no_more_than_a_hint(store: Arc<dyn Store>) {
-    put_due(&store, &["a", "b"]).await;
-    let query = Query::Range {
-        index: Index::Due,
-        prefix: Bytes::new(),
-        after: None,
-        until: None,
-        newest_first: false,
-        limit: 9,
-        hide: Some(Hide { by: MemberId::from_bytes([1; 16]), for_: Duration::from_secs(1) }),
-    };
-    assert_eq!(entries(&store, query).await.0, ["a", "b"]);
 }

@@ -14,13 +14,13 @@ use crate::{
 /// What runners and control planes say to each other, seen where the control plane stands.
 impl Checker {
     /// A request has arrived.
-    pub(in super::super) fn arrives(&self, runner: RunnerId, request: &SyncRequest) {
+    pub(in super::super) fn arrives(&self, runner: RunnerId, plane: usize, request: &SyncRequest) {
         let now = self.clock.boot();
         let mut state = self.state();
         state.statistics.syncs += 1;
         let newer = state.parked.get(&runner).is_none_or(|parked| parked.seq < request.seq);
         if newer && request.intent == Mode::Serve {
-            state.parked.insert(runner, Parked { seq: request.seq, free: request.free, since: now });
+            state.parked.insert(runner, Parked { plane, seq: request.seq, free: request.free, since: now });
         }
     }
 

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
+mod damage;
+#[cfg(target_os = "linux")]
+mod full;
+
 use runners_core::{
     Index, Key, Kind, TenantId,
     store::{Query, Store, StoreError, Write},
@@ -99,34 +103,6 @@ async fn another_applications_database_is_left_alone() {
     let refused = SqliteStore::open(&path).await.unwrap_err();
     assert!(matches!(refused, OpenError::Foreign { .. }), "{refused:?}");
     assert_eq!(fs::read(&path).unwrap(), before);
-}
-
-#[tokio::test]
-async fn a_file_that_is_no_database_is_corrupt() {
-    let (_directory, path) = place();
-    fs::write(&path, "these are no pages of a database".repeat(200)).unwrap();
-    let refused = SqliteStore::open(&path).await.unwrap_err();
-    assert!(matches!(refused, OpenError::Corrupt { .. }), "{refused:?}");
-    assert!(refused.to_string().contains("restore a backup"), "{refused}");
-}
-
-#[tokio::test]
-async fn a_damaged_page_is_broken() {
-    let (_directory, path) = place();
-    let store = SqliteStore::open(&path).await.unwrap();
-    store.commit((0..200).map(|number| put(number, 200)).collect()).await.unwrap();
-    store.close().await;
-    // Two connections that close at the same moment may leave the log behind; it is whole then.
-    Connection::open(&path).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
-    let mut pages = fs::read(&path).unwrap();
-    pages[4096..].fill(0xa5);
-    fs::write(&path, pages).unwrap();
-    let store = SqliteStore::open(&path).await.unwrap();
-    let trouble = store.load(vec![job(0)]).await.unwrap_err();
-    assert!(matches!(trouble, StoreError::Broken(_)), "{trouble:?}");
-    assert!(chain(&trouble).contains("restore a backup"), "{}", chain(&trouble));
-    let trouble = store.commit(vec![put(999, 1)]).await.unwrap_err();
-    assert!(matches!(trouble, StoreError::Broken(_)), "{trouble:?}");
 }
 
 #[tokio::test]
