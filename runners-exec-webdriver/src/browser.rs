@@ -4,6 +4,7 @@
 pub(crate) mod bidi;
 pub(crate) mod connection;
 pub(crate) mod page;
+pub(crate) mod script;
 pub(crate) mod webdriver;
 
 use crate::engine::Engine;

@@ -121,8 +121,7 @@ impl BrowserFlow {
             let message = format!("{} bytes are more than the limit of {}", document.len(), Flow::BYTES_MAX);
             return Err(whole(Problem::new("", message, "split the flow")));
         }
-        let raw = serde_json::from_str::<Box<RawValue>>(document)
-            .map_err(|error| whole(Problem::new("", format!("not JSON: {error}"), "")))?;
+        let raw = serde_json::from_str::<Box<RawValue>>(document).map_err(|error| whole(not_json(&error)))?;
         Self::validate(raw)
     }
 
@@ -157,14 +156,18 @@ impl BrowserFlow {
 
     fn validate(raw: Box<RawValue>) -> Result<Self, Problems> {
         let mut problems = Vec::new();
-        let value = serde_json::from_str(raw.get())
-            .map_err(|error| Problems::new(vec![Problem::new("", format!("not JSON: {error}"), "")]))?;
+        let value = serde_json::from_str(raw.get()).map_err(|error| Problems::new(vec![not_json(&error)]))?;
         let flow = parse::flow(&value, &mut problems);
         match flow {
             Some(flow) => Ok(Self { document: raw.into(), flow: Arc::new(flow), redactor: None }),
             None => Err(Problems::new(problems)),
         }
     }
+}
+
+fn not_json(error: &serde_json::Error) -> Problem {
+    let hint = "look for a comma, a quote or a bracket there, or export the flow again";
+    Problem::new("", format!("not JSON: {error}"), hint)
 }
 
 impl Command for BrowserFlow {

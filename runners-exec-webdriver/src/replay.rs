@@ -12,6 +12,7 @@ mod navigation;
 mod observer;
 mod place;
 mod popups;
+mod presence;
 mod scope;
 mod step;
 mod storage;
@@ -23,13 +24,13 @@ pub(crate) use evidence::heard;
 pub use observer::{Evidence, FlowObserver};
 
 use crate::{
-    browser::{Session, page::Page},
+    browser::{Session, page::Page, script::KeptScripts},
     engine::Engine,
     evidence::{Capture, Filming, Watch},
-    flow::{Action, BrowserFlow, Extension, Flow, Problem, Step, one_line},
+    flow::{Action, BrowserFlow, Flow, Problem, Step, one_line},
     result::{FlowResult, StepResult, StepState},
     visual::{BaselineMode, Baselines},
-    within::{beside, within},
+    within::beside,
 };
 use comparison::Visual;
 use evidence::Keeper;
@@ -174,7 +175,8 @@ impl Replay {
         cancelled: impl Future<Output = ()> + Send,
     ) -> Result<FlowResult, Fault> {
         self.check()?;
-        let page = Page::new(session);
+        let scripts = KeptScripts::default();
+        let page = Page::new(session).keeping(&scripts);
         refuse(&self.flow.flow().unsupported_by(page.abilities()))?;
         let (redactor, at) = (self.flow.redactor(), Mutex::new(None));
         let capture = self.options.capture.and(self.flow.flow().capture);
@@ -306,8 +308,10 @@ impl Run<'_> {
             let scope =
                 Scope::new(self.page, clock, &self.emulated, &self.place, &self.visual, self.flow.mode)
                     .hearing(self.popups);
-            let ended = within(clock, limit, scope.perform(step)).await;
-            let ended = ended.unwrap_or_else(|| Err(Trouble::Failed(scope.late(limit))));
+            let ended = match scope.perform_within(limit, step).await {
+                Ok(()) => self.keeper().wanted(step).await,
+                Err(trouble) => Err(trouble),
+            };
             match ended {
                 Err(Trouble::Failed(_)) if result.retries < step.retries => result.retries += 1,
                 ended => break ended,
@@ -315,7 +319,10 @@ impl Run<'_> {
         };
         result.duration_ms = millis(clock.boot().since(began));
         match ended {
-            Ok(()) => self.passed(step, result).await,
+            Ok(kept) => {
+                result.artifacts.extend(kept);
+                self.passed(step, result).await;
+            }
             Err(trouble) => self.failed(result, trouble).await?,
         }
         let (compared, pictures) = self.visual.keep(self.keeper()).await;
@@ -329,14 +336,6 @@ impl Run<'_> {
 
     async fn passed(&self, step: &Step, result: &mut StepResult) {
         result.state = StepState::Passed;
-        if let Action::Extension(Extension::Screenshot { name }) = &step.action {
-            let name = format!("screenshots/{name}.png");
-            result.artifacts.extend(self.keeper().picture(&name).await);
-        }
-        if let Action::Extension(Extension::SaveStorageState { name }) = &step.action {
-            let name = format!("storage/{name}.json");
-            result.artifacts.extend(self.keeper().storage(&name).await);
-        }
         if step.screenshot || self.replay.options.screenshots == Screenshots::OfEveryStep {
             let name = format!("steps/{:02}.png", result.index + 1);
             result.artifacts.extend(self.keeper().picture(&name).await);

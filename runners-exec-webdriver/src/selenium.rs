@@ -1,18 +1,19 @@
 //! Reads projects of Selenium IDE (`.side`) as flows, test by test, and says of every command that it
-//! leaves out which it was and why. What a single command becomes is in `command`.
+//! leaves out which it was and why. What a single command becomes is in `command`, and what is said of
+//! the whole project in `setting`.
 
 mod command;
+mod dialog;
 mod locator;
+mod setting;
 mod text;
 
 use crate::flow::Flow;
 use command::Translator;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use url::Url;
 
-/// The time limit of the steps of an imported flow, as long as Selenium IDE's own.
-const TIMEOUT_MILLIS: u64 = 15_000;
 /// How deep tests may run each other.
 const NESTED_MAX: usize = 10;
 
@@ -24,6 +25,8 @@ pub struct SeleniumImport {
     pub project: String,
     /// A flow for each test, in the order of the project.
     pub flows: Vec<ImportedFlow>,
+    /// What the project says of all its tests that was not carried over, or not quite.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// One test of a project, as a flow.
@@ -46,9 +49,9 @@ pub struct ImportedFlow {
 pub struct LeftOut {
     /// The line of the file where the command stands, from 1; 0 if it cannot be told.
     pub line: usize,
-    /// Its place in its test, from 1.
+    /// Its place in its test, from 1; 0 for what is said of the whole project.
     pub number: usize,
-    /// The command, its target and its value, as the editor shows them.
+    /// The command, its target and its value, as the editor shows them; or the setting and its value.
     pub command: String,
     /// Why.
     pub reason: String,
@@ -85,6 +88,14 @@ struct Project {
     name: String,
     #[serde(default)]
     url: String,
+    #[serde(default)]
+    timeout: Value,
+    #[serde(default)]
+    delay: Value,
+    #[serde(default)]
+    plugins: Value,
+    #[serde(default)]
+    suites: Value,
     tests: Vec<Test>,
 }
 
@@ -126,18 +137,25 @@ impl SeleniumImport {
         }
         let base = Url::parse(&project.url).ok();
         let flows = project.tests.iter().map(|test| import(test, &project, base.as_ref(), text));
-        Ok(Self { flows: flows.collect(), project: project.name.clone() })
+        let left_out = project.left_out(text);
+        Ok(Self { flows: flows.collect(), project: project.name.clone(), left_out })
     }
 }
 
 fn import(test: &Test, project: &Project, base: Option<&Url>, text: &str) -> ImportedFlow {
     let mut steps = Steps::new(project, text, base);
     steps.take(test, 0);
-    let document = json!({
+    let parameters = steps.steps.iter().flat_map(text::parameters);
+    let parameters: Map<String, Value> = parameters.map(|name| (name, json!({}))).collect();
+    let mut document = json!({
         "title": test.name,
-        "timeout": TIMEOUT_MILLIS,
+        "timeout": project.step_millis(),
         "steps": steps.steps,
     });
+    if !parameters.is_empty() {
+        // Steps that were never meant strictly are not.
+        document["runners"] = json!({ "mode": "compat", "params": parameters });
+    }
     ImportedFlow {
         name: test.name.clone(),
         document: format!("{document:#}\n"),
@@ -173,12 +191,15 @@ impl<'p> Steps<'p> {
             if let Some(opened) = opens(name) {
                 self.leave_out(command, index, &format!("flows have no `{opened}`"), false);
                 block.push(opened.to_owned());
-            } else if name == "end" || name == "repeatIf" {
+            } else if name == "end" {
                 block.pop();
-            } else if let Some(around) = block.last() {
-                if !matches!(name, "else" | "elseIf") {
-                    self.leave_out(command, index, &format!("it is inside of `{around}`"), false);
+            } else if matches!(name, "else" | "elseIf" | "repeatIf") {
+                self.leave_out(command, index, &format!("flows have no `{name}`"), false);
+                if name == "repeatIf" {
+                    block.pop();
                 }
+            } else if let Some(around) = block.last() {
+                self.leave_out(command, index, &format!("it is inside of `{around}`"), false);
             } else if name == "run" {
                 self.run(command, index, depth);
             } else {
@@ -203,6 +224,10 @@ impl<'p> Steps<'p> {
     fn translate(&mut self, command: &Command, index: usize) {
         match self.translator.translate(command) {
             Ok(translated) => {
+                if let (Some(more), Some(last)) = (translated.more.as_object(), self.steps.last_mut()) {
+                    let parameters = last["parameters"].as_object_mut();
+                    parameters.into_iter().for_each(|last| last.extend(more.clone()));
+                }
                 if self.steps.len() + translated.steps.len() > Flow::STEPS_MAX {
                     let reason = format!("a flow has at most {} steps", Flow::STEPS_MAX);
                     return self.leave_out(command, index, &reason, false);
@@ -222,7 +247,7 @@ impl<'p> Steps<'p> {
         let said: Vec<_> =
             parts.into_iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect();
         self.left_out.push(LeftOut {
-            line: line_of(command, self.text),
+            line: line_of(&command.id, self.text),
             number: index + 1,
             command: crate::flow::one_line(&said.join(" | "), 200),
             reason: reason.to_owned(),
@@ -236,11 +261,11 @@ fn opens(name: &str) -> Option<&str> {
     matches!(name, "if" | "while" | "times" | "do" | "forEach").then_some(name)
 }
 
-/// Where a command stands, by its id, which no other has.
-fn line_of(command: &Command, text: &str) -> usize {
-    let id = serde_json::to_string(&command.id).expect("invariant: a text is JSON");
-    match text.find(&id) {
-        Some(at) if !command.id.is_empty() => text[..at].matches('\n').count() + 1,
+/// Where a command or a suite stands, by its id, which no other has.
+fn line_of(id: &str, text: &str) -> usize {
+    let written = serde_json::to_string(id).expect("invariant: a text is JSON");
+    match text.find(&written) {
+        Some(at) if !id.is_empty() => text[..at].matches('\n').count() + 1,
         _ => 0,
     }
 }

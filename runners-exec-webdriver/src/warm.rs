@@ -15,6 +15,7 @@ use crate::{
 use async_trait::async_trait;
 use context::{Context, Contexts};
 use runners_core::{Clock, Egress, SystemClock};
+use serde_json::Value;
 use session::WarmSession;
 use std::{
     mem,
@@ -33,8 +34,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// share them.
 ///
 /// In Chromium and Firefox each session is a fresh context of a running browser, made before somebody
-/// asks for it: cookies, storage, scripts in the background, permissions and caches of one are not there
-/// in the next, nor are downloads of Chromium. One browser has one session at a time. Those of a WebDriver
+/// asks for it: cookies, storage, scripts in the background, permissions, caches and downloads of one are
+/// not there in the next. One browser has one session at a time. Those of a WebDriver
 /// at a URL are out of reach: there a session that was started ahead is used once. WebKit is not kept,
 /// and opening a session says so: it has no contexts, and a browser of it that has waited was seen to
 /// answer no more.
@@ -247,10 +248,11 @@ impl Pool {
         }
     }
 
-    /// Whether a browser that has waited is still there.
+    /// Whether a browser that has waited is still there, and its page: a driver answers for both what it knows.
     async fn answers(&self, browser: &WarmBrowser) -> bool {
-        let asked = within(&*self.clock, ANSWER_TIMEOUT, Page::new(&*browser.session).window());
-        matches!(asked.await, Some(Ok(_)))
+        let page = Page::new(&*browser.session);
+        let asked = page.ask::<Value>("arguments[1]({});", &Value::Null);
+        matches!(within(&*self.clock, ANSWER_TIMEOUT, asked).await, Some(Ok(_)))
     }
 
     /// A browser with the context of its next session. One that does not make it is closed.

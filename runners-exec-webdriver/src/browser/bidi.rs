@@ -1,6 +1,6 @@
 //! Sessions over WebDriver BiDi, without a driver between: `session` says the commands of classic
-//! WebDriver in those of BiDi, `script` runs scripts, `actions` writes pointer, keys and cookies,
-//! `heard` keeps what is told beside.
+//! WebDriver in those of BiDi, `script` runs scripts, `actions` writes pointer and keys, `heard`
+//! keeps what is told beside.
 
 mod actions;
 mod heard;

@@ -1,13 +1,16 @@
 //! What a replay says to a page: scripts, pointer and keys, pictures. One call each, or two.
 
-use super::{BrowserError, Call, Method, Session};
+use super::{
+    BrowserError, Call, Method, Session,
+    script::{KeptScripts, NOT_KEPT, Script},
+};
 use crate::{
     engine::{Abilities, Engine},
     flow::{Device, Devtools},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// The document as HTML, up to so many characters.
@@ -20,6 +23,7 @@ const SOURCE: &str = "const [to, done] = arguments;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Page<'s> {
     session: &'s dyn Session,
+    kept: Option<&'s KeptScripts>,
 }
 
 /// A point in the viewport, in CSS pixels.
@@ -40,7 +44,17 @@ pub(crate) struct Press {
 
 impl<'s> Page<'s> {
     pub(crate) const fn new(session: &'s dyn Session) -> Self {
-        Self { session }
+        Self { session, kept: None }
+    }
+
+    /// The same, whose documents keep the scripts that run in them.
+    pub(crate) const fn keeping(self, kept: &'s KeptScripts) -> Self {
+        Self { kept: Some(kept), ..self }
+    }
+
+    /// What the driver answered when the session was opened.
+    pub(crate) fn capabilities(self) -> &'s Map<String, Value> {
+        self.session.capabilities()
     }
 
     /// What the browser can do beyond what all can.
@@ -83,6 +97,7 @@ impl<'s> Page<'s> {
 
     /// Turns to another page, without bringing it to the front.
     pub(crate) async fn show_window(self, handle: &str) -> Result<(), BrowserError> {
+        self.goes_elsewhere();
         self.post("window", json!({ "handle": handle })).await.map(drop)
     }
 
@@ -94,11 +109,13 @@ impl<'s> Page<'s> {
 
     /// Turns to a child frame by its element, or to the main frame by null.
     pub(crate) async fn show_frame(self, element: &Value) -> Result<(), BrowserError> {
+        self.goes_elsewhere();
         self.post("frame", json!({ "id": element })).await.map(drop)
     }
 
     /// Turns to the frame around the present one.
     pub(crate) async fn show_parent_frame(self) -> Result<(), BrowserError> {
+        self.goes_elsewhere();
         self.post("frame/parent", json!({})).await.map(drop)
     }
 
@@ -114,10 +131,12 @@ impl<'s> Page<'s> {
 
     /// Starts to load an address; does not wait for it.
     pub(crate) async fn go_to(self, url: &str) -> Result<(), BrowserError> {
+        self.goes_elsewhere();
         self.post("url", json!({ "url": url })).await.map(drop)
     }
 
     pub(crate) async fn reload(self) -> Result<(), BrowserError> {
+        self.goes_elsewhere();
         self.post("refresh", json!({})).await.map(drop)
     }
 
@@ -128,11 +147,49 @@ impl<'s> Page<'s> {
         request: &(impl Serialize + Sync),
     ) -> Result<T, BrowserError> {
         let request = serde_json::to_value(request).expect("requests have string keys only");
-        let answer = self.post("execute/async", json!({ "script": script, "args": [request] })).await?;
-        if let Some(message) = answer.get("error").and_then(Value::as_str) {
-            return Err(refused("javascript error", message));
+        answered(self.ask_plainly(script, &request).await?)
+    }
+
+    /// Runs a script that the document keeps from then on.
+    pub(crate) async fn run<T: DeserializeOwned>(
+        self,
+        script: &Script,
+        request: &(impl Serialize + Sync),
+    ) -> Result<T, BrowserError> {
+        self.run_on(script, "this", request).await
+    }
+
+    /// The same, with what the expression `this` comes to as its `this`.
+    pub(crate) async fn run_on<T: DeserializeOwned>(
+        self,
+        script: &Script,
+        this: &str,
+        request: &(impl Serialize + Sync),
+    ) -> Result<T, BrowserError> {
+        let request = serde_json::to_value(request).expect("requests have string keys only");
+        if let Some(kept) = self.kept.filter(|kept| kept.has(script)) {
+            let answer = self.ask_plainly(&script.call(this), &request).await?;
+            if answer != NOT_KEPT {
+                return answered(answer);
+            }
+            kept.forget();
         }
-        serde_json::from_value(answer).map_err(|error| refused("javascript error", &error.to_string()))
+        let answer = self.ask_plainly(&script.whole(this), &request).await?;
+        if let Some(kept) = self.kept {
+            kept.note(script);
+        }
+        answered(answer)
+    }
+
+    /// What comes is another document.
+    fn goes_elsewhere(self) {
+        if let Some(kept) = self.kept {
+            kept.forget();
+        }
+    }
+
+    async fn ask_plainly(self, script: &str, request: &Value) -> Result<Value, BrowserError> {
+        self.post("execute/async", json!({ "script": script, "args": [request] })).await
     }
 
     /// Sends a command of the DevTools protocol.
@@ -282,6 +339,14 @@ impl<'s> Page<'s> {
     async fn post(self, path: &'static str, body: Value) -> Result<Value, BrowserError> {
         self.session.call(Call::new(Method::Post, path, body)).await
     }
+}
+
+/// What a script has answered.
+fn answered<T: DeserializeOwned>(answer: Value) -> Result<T, BrowserError> {
+    if let Some(message) = answer.get("error").and_then(Value::as_str) {
+        return Err(refused("javascript error", message));
+    }
+    serde_json::from_value(answer).map_err(|error| refused("javascript error", &error.to_string()))
 }
 
 fn refused(code: &str, message: &str) -> BrowserError {

@@ -43,14 +43,19 @@ async fn made(pictures: &[(Bytes, u64)]) -> io::Result<Bytes> {
     make.args(["-f", "concat", "-safe", "0", "-i"]).arg(&list);
     make.args(["-vf", shape, "-c:v", "libvpx", "-deadline", "realtime", "-b:v", "1M"]).arg(&video);
     done(make).await?;
-    let mut play = ffmpeg();
-    play.args(["-xerror", "-i"]).arg(&video).args(["-f", "null", "-"]);
-    done(play).await?;
+    play(&video).await?;
     let bytes = fs::read(&video)?;
     if bytes.is_empty() || bytes.len() > VIDEO_BYTES_MAX {
         return Err(io::Error::other(format!("it has {} bytes, of at most {VIDEO_BYTES_MAX}", bytes.len())));
     }
     Ok(bytes.into())
+}
+
+/// Looks through a video to its end.
+async fn play(video: &Path) -> io::Result<()> {
+    let mut play = ffmpeg();
+    play.args(["-xerror", "-i"]).arg(video).args(["-f", "null", "-"]);
+    done(play).await
 }
 
 fn ffmpeg() -> Command {
@@ -92,4 +97,36 @@ fn listed(pictures: &[(Bytes, u64)], directory: &Path) -> io::Result<String> {
 fn picture_name(index: usize, bytes: &Bytes) -> String {
     let kind = if bytes.starts_with(b"\x89PNG") { "png" } else { "jpg" };
     format!("{index:05}.{kind}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_video_that_cannot_be_played_to_its_end_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let video = directory.path().join("video.webm");
+        let mut make = ffmpeg();
+        make.args(["-f", "lavfi", "-i", "testsrc=duration=3:size=320x200", "-c:v", "libvpx"]).arg(&video);
+        match done(make).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return println!("skipped: there is no ffmpeg here");
+            }
+            made => made.unwrap(),
+        }
+        play(&video).await.unwrap();
+        let bytes = fs::read(&video).unwrap();
+        let mut spoilt = bytes.clone();
+        spoilt[bytes.len() / 2..].fill(0x55);
+        for (what, bytes) in [
+            ("the half of it", &bytes[..bytes.len() / 2]),
+            ("one whose end is rubbish", &spoilt),
+            ("rubbish", b"<!doctype html>"),
+            ("nothing", b""),
+        ] {
+            fs::write(&video, bytes).unwrap();
+            assert!(play(&video).await.is_err(), "{what} is played");
+        }
+    }
 }

@@ -166,10 +166,12 @@ impl Watch {
         if !self.is_told {
             return;
         }
-        let told = within(clock, ANSWER_TIMEOUT, self.take_told(page)).await;
-        subscribe(page, "session.unsubscribe", clock).await;
-        if !matches!(told, Some(Ok(()))) {
-            tracing::debug!("the browser did not say its last");
+        // One that hangs is not waited for a second time.
+        match within(clock, ANSWER_TIMEOUT, self.take_told(page)).await {
+            Some(Ok(())) => {
+                subscribe(page, "session.unsubscribe", clock).await;
+            }
+            Some(Err(_)) | None => tracing::debug!("the browser did not say its last"),
         }
     }
 

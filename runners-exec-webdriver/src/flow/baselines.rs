@@ -85,7 +85,8 @@ pub(super) fn baselines(runners: Option<&Reader<'_>>, problems: &mut Vec<Problem
         match decoded.filter(|bytes| bytes.starts_with(PNG)) {
             Some(bytes) => drop(pictures.insert(path.clone(), bytes.into())),
             None => {
-                problems.push(Problem::new(each.at(path), "a baseline is a PNG in base64", ""));
+                let hint = "take it out, and give it as a file: --baselines DIR";
+                problems.push(Problem::new(each.at(path), "a baseline is a PNG in base64", hint));
             }
         }
     }

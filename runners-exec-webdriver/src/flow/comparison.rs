@@ -50,7 +50,7 @@ pub(super) fn comparison(given: &Reader<'_>, problems: &mut Vec<Problem>) -> Opt
     let whole = (0..=u8::MAX).find(|whole| f64::from(*whole) == threshold);
     if whole.is_none() {
         let message = format!("a `threshold` of {threshold} is no whole number from 0 to 255");
-        problems.push(Problem::new(given.at("threshold"), message, ""));
+        problems.push(Problem::new(given.at("threshold"), message, "leave it out for 16"));
     }
     Some(Extension::AssertScreenshot(Comparison { name: name?, masks, tolerance, threshold: whole? }))
 }

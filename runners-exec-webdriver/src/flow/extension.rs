@@ -6,7 +6,7 @@ use super::{
     comparison::{Comparison, comparison},
     parse::selectors,
     problem::Problem,
-    reader::Reader,
+    reader::{Reader, how_to_write},
     selector::Selectors,
     step::Action,
 };
@@ -296,7 +296,8 @@ fn file(given: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<UploadedFile>
             .decode(encoded)
             .map_err(|error| {
                 let message = format!("`base64` cannot be decoded: {error}");
-                problems.push(Problem::new(given.at("base64"), message, ""));
+                let hint = "write it in base64 with its padding, or use `text`";
+                problems.push(Problem::new(given.at("base64"), message, hint));
             })
             .ok()?,
         _ => {
@@ -363,7 +364,7 @@ pub(super) fn list<T>(
     let read_one = |(index, value): (usize, &Value)| {
         let pointer = format!("{}/{index}", given.at(name));
         let Some(members) = value.as_object() else {
-            problems.push(Problem::new(pointer, "must be an object", ""));
+            problems.push(Problem::new(pointer, "must be an object", how_to_write("an object")));
             return None;
         };
         read(&Reader::new(members, pointer), problems)

@@ -15,7 +15,10 @@ use serde_json::Value;
 const USES_MAX: usize = 1_000;
 /// How deep flows may use each other.
 const DEPTH_MAX: usize = 10;
-const USE: &str = "runners.use";
+pub(super) const USE: &str = "runners.use";
+/// Members that are written on the steps of a flow that is used, not on the one that uses it.
+pub(super) const OF_USED: &[&str] =
+    &["id", "optional", "retries", "screenshot", "timeout", "target", "frame", "assertedEvents"];
 
 /// Reads the steps of a document, those that are used in their place.
 #[derive(Debug)]
@@ -82,6 +85,11 @@ impl<'v> Steps<'v> {
             problems.push(Problem::new(pointer, message, "write it under /runners/flows"));
             return;
         };
+        for member in OF_USED.iter().filter(|member| value.get(**member).is_some()) {
+            let message = format!("a step that uses a flow has no `{member}`");
+            let hint = format!("write it on the steps of the flow {name:?} instead");
+            problems.push(Problem::new(format!("{at}/{member}"), message, hint));
+        }
         let inside = format!("/runners/flows/{}/steps", name.replace('~', "~0").replace('/', "~1"));
         self.list(list, &inside, depth + 1, problems);
     }

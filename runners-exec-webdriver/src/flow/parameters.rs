@@ -4,7 +4,7 @@
 use super::{
     BrowserFlow, Flow,
     problem::{Problem, Problems},
-    reader::Reader,
+    reader::{Reader, how_to_write},
 };
 use runners_core::Fault;
 use serde_json::{Map, Value, value::RawValue};
@@ -114,7 +114,8 @@ impl Flow {
             let hint = "give it as a secret of that name".to_owned();
             return Err((format!("the parameter {name:?} is a secret"), hint));
         }
-        let wrong = || (format!("the parameter {name:?} must be {}", parameter.kind.name()), String::new());
+        let kind = parameter.kind.name();
+        let wrong = || (format!("the parameter {name:?} must be {kind}"), how_to_write(kind).to_owned());
         parameter.kind.read(text).ok_or_else(wrong)
     }
 }

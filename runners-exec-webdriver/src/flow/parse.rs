@@ -40,7 +40,7 @@ pub(super) const TYPES: &[&str] = &[
 pub(super) fn flow(document: &Value, problems: &mut Vec<Problem>) -> Option<Flow> {
     let Some(members) = document.as_object() else {
         let message = format!("a flow must be an object, and this is {}", kind(document));
-        problems.push(Problem::new("", message, ""));
+        problems.push(Problem::new("", message, "write {\"title\": \"…\", \"steps\": []}"));
         return None;
     };
     let reader = Reader::new(members, "");
@@ -93,7 +93,7 @@ fn steps(flow: &Reader<'_>, read: Steps<'_>, problems: &mut Vec<Problem>) -> Vec
 pub(super) fn step(value: &Value, pointer: String, problems: &mut Vec<Problem>) -> Option<Step> {
     let Some(members) = value.as_object() else {
         let message = format!("a step must be an object, and this is {}", kind(value));
-        problems.push(Problem::new(pointer, message, ""));
+        problems.push(Problem::new(pointer, message, "such as {\"type\": \"close\"}"));
         return None;
     };
     let reader = Reader::new(members, pointer);
@@ -129,14 +129,14 @@ fn ours(reader: &Reader<'_>, problems: &mut Vec<Problem>) -> (Option<String>, bo
     let id = reader.string("id", problems);
     if id.as_ref().is_some_and(|id| id.is_empty() || id.len() > Step::ID_BYTES_MAX) {
         let message = format!("an `id` has 1 to {} bytes", Step::ID_BYTES_MAX);
-        problems.push(Problem::new(reader.at("id"), message, ""));
+        problems.push(Problem::new(reader.at("id"), message, "write a short word, or leave it out"));
     }
     let optional = reader.bool("optional", problems).unwrap_or(false);
     let most = f64::from(Step::RETRIES_MAX);
     let retries = reader.number("retries", problems).unwrap_or(0.0);
     if !(0.0..=most).contains(&retries) || retries.fract() != 0.0 {
         let message = format!("{retries} retries are not a whole number from 0 to {most}");
-        problems.push(Problem::new(reader.at("retries"), message, ""));
+        problems.push(Problem::new(reader.at("retries"), message, "leave it out for none"));
         return (id, optional, 0);
     }
     let count = (0..=Step::RETRIES_MAX).find(|count| f64::from(*count) == retries);
@@ -169,7 +169,7 @@ fn asserted_events(reader: &Reader<'_>, problems: &mut Vec<Problem>) -> Vec<Asse
         let pointer = format!("{}/{index}", reader.at("assertedEvents"));
         let Some(members) = event.as_object() else {
             let message = format!("an asserted event must be an object, and this is {}", kind(event));
-            problems.push(Problem::new(pointer, message, ""));
+            problems.push(Problem::new(pointer, message, "such as {\"type\": \"navigation\"}"));
             continue;
         };
         let event = Reader::new(members, pointer);
@@ -328,7 +328,11 @@ fn chain(value: &Value, pointer: &str, problems: &mut Vec<Problem>) -> Option<Ch
     };
     if parts.is_empty() || parts.len() > Chain::SELECTORS_MAX {
         let message = format!("{} selectors, not 1 to {}", parts.len(), Chain::SELECTORS_MAX);
-        problems.push(Problem::new(pointer, message, ""));
+        problems.push(Problem::new(
+            pointer,
+            message,
+            "write one selector for each shadow root or part of it",
+        ));
         return None;
     }
     let read = |(index, value)| selector(value, format!("{pointer}/{index}"), problems);
@@ -339,7 +343,7 @@ fn chain(value: &Value, pointer: &str, problems: &mut Vec<Problem>) -> Option<Ch
 fn selector(value: &Value, pointer: String, problems: &mut Vec<Problem>) -> Option<Selector> {
     let Some(text) = value.as_str() else {
         let message = format!("a selector must be a string or an array of them, and this is {}", kind(value));
-        problems.push(Problem::new(pointer, message, ""));
+        problems.push(Problem::new(pointer, message, "such as \"#buy\", or [\"#host\", \"button\"]"));
         return None;
     };
     let hint = "write aria/Name, aria/[role=\"button\"] or both";

@@ -35,7 +35,7 @@ impl<'v> Reader<'v> {
     pub(super) fn wrong(&self, name: &str, wanted: &str, problems: &mut Vec<Problem>) {
         let got = self.get(name).map_or("nothing", kind);
         let message = format!("`{name}` must be {wanted}, and is {got}");
-        problems.push(Problem::new(self.at(name), message, ""));
+        problems.push(Problem::new(self.at(name), message, how_to_write(wanted)));
     }
 
     pub(super) fn required_string(&self, name: &str, problems: &mut Vec<Problem>) -> Option<String> {
@@ -110,6 +110,18 @@ pub(super) const fn kind(value: &Value) -> &'static str {
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
     }
+}
+
+/// How to write what is wanted.
+pub(super) fn how_to_write(wanted: &str) -> &'static str {
+    let ways = [
+        ("a string", "write a text in double quotes"),
+        ("a number", "write digits, without quotes"),
+        ("true or false", "write one of these words, without quotes"),
+        ("an array", "write the values one after the other, in brackets: [ ]"),
+    ];
+    let way = ways.iter().find(|(what, _)| wanted.starts_with(what));
+    way.map_or("write members with their names, in braces: { }", |(_, way)| way)
 }
 
 fn escaped(name: &str) -> String {

@@ -84,7 +84,8 @@ impl Step {
 fn unsupported_step(step: &Step, mode: Mode, problems: &mut Vec<Problem>) {
     let Action::CustomStep { name, .. } = &step.action else { return };
     let (message, hint) = if name.starts_with("runners.") {
-        (format!("the custom step {name:?} is not supported"), "")
+        let message = format!("the custom step {name:?} is not supported");
+        (message, "correct its name, or replay it with a version that has it")
     } else if mode == Mode::Strict {
         let message = format!("nothing here understands the custom step {name:?}");
         (message, "leave it out, or use mode \"compat\" to skip it")
@@ -145,7 +146,8 @@ fn warning(step: &Step) -> Option<Problem> {
         }
         Action::CustomStep { name, .. } if !name.starts_with("runners.") => {
             let message = format!("the custom step {name:?} will be skipped");
-            Some(Problem::new(format!("{}/name", step.pointer), message, ""))
+            let hint = "leave it out, unless another replayer is to carry it out";
+            Some(Problem::new(format!("{}/name", step.pointer), message, hint))
         }
         _ => None,
     }

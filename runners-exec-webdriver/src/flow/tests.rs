@@ -6,9 +6,17 @@ use super::*;
 use crate::engine::Engine;
 use serde_json::{Value, json};
 
+/// The problems of a bad flow, each of which says what to write instead.
+fn refused(document: &str) -> Problems {
+    let problems = BrowserFlow::parse(document).unwrap_err();
+    for problem in problems.iter() {
+        assert!(!problem.hint.is_empty(), "what is to be done? {problem}");
+    }
+    problems
+}
+
 fn found(document: &Value) -> Vec<String> {
-    let problems = BrowserFlow::parse(&document.to_string()).unwrap_err();
-    problems.iter().map(|problem| problem.pointer.clone()).collect()
+    refused(&document.to_string()).iter().map(|problem| problem.pointer.clone()).collect()
 }
 
 fn with_step(step: &Value) -> Value {
@@ -60,8 +68,7 @@ fn all_problems_come_at_once_in_the_order_of_the_document() {
 
 #[test]
 fn a_timeout_outside_its_limits_names_them_and_the_way_out() {
-    let problems =
-        BrowserFlow::parse(&with_step(&json!({"type": "close", "timeout": 0})).to_string()).unwrap_err();
+    let problems = refused(&with_step(&json!({"type": "close", "timeout": 0})).to_string());
     assert_eq!(
         problems.to_string(),
         "/steps/0/timeout: a timeout of 0 ms is not between 1 and 30000 ms (leave it out for 5000 ms)"
@@ -120,6 +127,7 @@ fn every_required_member_is_required() {
     assert_eq!(found(&json!({"title": "t"})), ["/steps"]);
     assert_eq!(found(&json!({"title": "t", "steps": {}})), ["/steps"]);
     assert_eq!(found(&json!([])), [""]);
+    assert_eq!(missing(json!({"type": "hover", "selectors": [[]]})), ["/steps/0/selectors/0"]);
 }
 
 #[test]
@@ -143,8 +151,11 @@ fn what_is_valid_but_not_replayed_is_named_by_its_place() {
     ]});
     let command = BrowserFlow::parse(&document.to_string()).unwrap();
     let unsupported = |command: &BrowserFlow| {
-        command.flow().unsupported().into_iter().map(|problem| problem.pointer).collect::<Vec<_>>()
+        let problems = command.flow().unsupported();
+        assert!(problems.iter().all(|problem| !problem.hint.is_empty()), "{problems:?}");
+        problems.into_iter().map(|problem| problem.pointer).collect::<Vec<_>>()
     };
+    assert!(!command.flow().warnings()[0].hint.is_empty());
     assert_eq!(unsupported(&command), ["/steps/1/name"]);
     assert_eq!(unsupported(&command.with_mode(Mode::Strict)), ["/steps/1/name", "/steps/2/name"]);
 }
@@ -217,9 +228,9 @@ fn a_description_tells_what_is_meant_and_no_secret() {
 #[test]
 fn too_large_a_flow_is_refused_by_name_of_the_limit() {
     let steps = vec![json!({"type": "close"}); Flow::STEPS_MAX + 1];
-    let problems = BrowserFlow::parse(&json!({"title": "t", "steps": steps}).to_string()).unwrap_err();
+    let problems = refused(&json!({"title": "t", "steps": steps}).to_string());
     assert!(problems.to_string().contains("the limit of 10000"), "{problems}");
-    let problems = BrowserFlow::parse(&" ".repeat(Flow::BYTES_MAX + 1)).unwrap_err();
+    let problems = refused(&" ".repeat(Flow::BYTES_MAX + 1));
     assert!(problems.to_string().contains("the limit of 4194304"), "{problems}");
-    assert!(BrowserFlow::parse("{").unwrap_err().to_string().starts_with("the document: not JSON"));
+    assert!(refused("{").to_string().starts_with("the document: not JSON"));
 }

@@ -8,7 +8,7 @@ use super::{
     trouble::Trouble,
 };
 use crate::{
-    browser::BrowserError,
+    browser::{BrowserError, script::Script},
     flow::Comparison,
     visual::{BaselineError, BaselineKey, BaselineMode, Baselines, Picture, PictureError, Rectangle},
 };
@@ -19,10 +19,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-const MASKS: &str = concat!(
-    include_str!("../scripts/find.js"),
-    include_str!("../scripts/names.js"),
-    include_str!("../scripts/masks.js")
+const MASKS: Script = Script::new(
+    "masks",
+    concat!(
+        include_str!("../scripts/find.js"),
+        include_str!("../scripts/names.js"),
+        include_str!("../scripts/masks.js")
+    ),
 );
 const SCALE: &str = "const [, done] = arguments; done(devicePixelRatio);";
 
@@ -63,9 +66,7 @@ impl Visual {
         };
         for (part, bytes) in pictures {
             if let Some(bytes) = bytes {
-                names.extend(
-                    keeper.keep_picture(&format!("screenshots/{}{part}.png", left.name), bytes).await,
-                );
+                names.push(keeper.keep_picture(&format!("screenshots/{}{part}.png", left.name), bytes).await);
             }
         }
         (left.baseline, names)
@@ -155,7 +156,7 @@ impl Scope<'_> {
     async fn masks(&self, wanted: &Comparison) -> Result<Result<Vec<Rectangle>, Look<()>>, BrowserError> {
         let mut all = Vec::new();
         for selectors in &wanted.masks {
-            let answer = self.look(MASKS, &in_order(selectors), Map::<String, Value>::new()).await?;
+            let answer = self.look(&MASKS, &in_order(selectors), Map::<String, Value>::new()).await?;
             all.extend_from_slice(&answer.rectangles);
             if let look @ (Look::Again(_) | Look::Hopeless(_)) = answer.ended(|why| why) {
                 return Ok(Err(look));

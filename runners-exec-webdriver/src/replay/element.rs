@@ -4,14 +4,12 @@
 use super::{
     aria::{self, AriaWanted},
     navigation::Mark,
+    place::Spot,
     scope::{Look, SLICE_MILLIS, Scope},
     trouble::Trouble,
 };
 use crate::{
-    browser::{
-        BrowserError,
-        page::{Point, Press},
-    },
+    browser::{BrowserError, page::Press, script::Script},
     flow::{Chain, Click, Device, Devtools, Mode, Selector, Selectors, WaitForElement, typed},
     visual::Rectangle,
 };
@@ -19,22 +17,26 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::sync::atomic::Ordering;
 
-const ACT: &str = concat!(
-    include_str!("../scripts/find.js"),
-    include_str!("../scripts/names.js"),
-    include_str!("../scripts/act.js")
+const ACT: Script = Script::new(
+    "act",
+    concat!(
+        include_str!("../scripts/find.js"),
+        include_str!("../scripts/names.js"),
+        include_str!("../scripts/act.js")
+    ),
 );
-const COUNT: &str = concat!(
-    include_str!("../scripts/find.js"),
-    include_str!("../scripts/names.js"),
-    include_str!("../scripts/count.js")
+const COUNT: Script = Script::new(
+    "count",
+    concat!(
+        include_str!("../scripts/find.js"),
+        include_str!("../scripts/names.js"),
+        include_str!("../scripts/count.js")
+    ),
 );
-/// The expression stands outside of the script, whose names are not those of the page.
-const EXPRESSION: &str = concat!(
-    "(expression => {\n",
-    include_str!("../scripts/find.js"),
-    include_str!("../scripts/expression.js"),
-    "\n})(() => (\n/*EXPRESSION*/\n));"
+/// The expression stands outside of the script, whose names it does not see.
+const EXPRESSION: Script = Script::new(
+    "expression",
+    concat!(include_str!("../scripts/find.js"), include_str!("../scripts/expression.js")),
 );
 
 /// From this many characters on, a value is assigned instead of typed.
@@ -63,7 +65,7 @@ pub(super) struct Answer {
     hopeless: bool,
     hidden: bool,
     aria: Option<AriaWanted>,
-    point: Option<Point>,
+    spot: Option<Spot>,
     #[serde(rename = "type")]
     left_to_type: Option<String>,
     before: Option<Mark>,
@@ -93,7 +95,11 @@ impl Scope<'_> {
         let can_show = self.page.abilities().can_show() && !self.was_shown.load(Ordering::Relaxed);
         let mut request = act.request();
         request.insert("canShow".to_owned(), json!(can_show));
-        let answer = self.look(ACT, alternatives, request).await?;
+        request.insert("visible".to_owned(), json!(self.place.visible()));
+        if self.was_cut.load(Ordering::Relaxed) {
+            request.remove("fit");
+        }
+        let answer = self.look(&ACT, alternatives, request).await?;
         if answer.hidden {
             // A page in the background has no frames, and a click on it takes seconds.
             self.was_shown.store(true, Ordering::Relaxed);
@@ -103,9 +109,9 @@ impl Scope<'_> {
         if let Some(why) = answer.again {
             return Ok(if answer.hopeless { Look::Hopeless(why) } else { Look::Again(why) });
         }
-        let mut point = answer.point;
-        if let Some(inner) = point {
-            point = match self.surface(inner).await? {
+        let mut point = None;
+        if let Some(spot) = answer.spot {
+            point = match self.surface(spot).await? {
                 Look::Done(at) => Some(at),
                 Look::Again(why) => return Ok(Look::Again(why)),
                 Look::Hopeless(why) => return Ok(Look::Hopeless(why)),
@@ -157,17 +163,17 @@ impl Scope<'_> {
             }
         );
         self.until(|| async {
-            let answer = self.look(COUNT, &alternatives, request.clone()).await?;
+            let answer = self.look(&COUNT, &alternatives, request.clone()).await?;
             Ok(answer.ended(|why| format!("waited for {wanted}: {why}")))
         })
         .await
     }
 
     pub(super) async fn wait_for_expression(&self, expression: &str) -> Result<(), Trouble> {
-        let script = EXPRESSION.replace("/*EXPRESSION*/", expression);
+        let this = format!("{{ expression: () => (\n{expression}\n) }}");
         let request = json!({ "token": self.token(), "sliceMillis": SLICE_MILLIS });
         self.until(|| async {
-            match self.page.ask::<Answer>(&script, &request).await {
+            match self.page.run_on::<Answer>(&EXPRESSION, &this, &request).await {
                 Ok(Answer { again: None, .. }) => Ok(Look::Done(())),
                 Ok(Answer { again: Some(why), .. }) => {
                     Ok(Look::Again(format!("{expression:?} is not true: {why}")))
@@ -184,7 +190,7 @@ impl Scope<'_> {
     /// Runs a script, with the accessibility tree at hand if it needs it.
     pub(super) async fn look(
         &self,
-        script: &str,
+        script: &Script,
         alternatives: &[Alternative<'_>],
         mut request: Map<String, Value>,
     ) -> Result<Answer, BrowserError> {
@@ -200,7 +206,7 @@ impl Scope<'_> {
         request.insert("strict".to_owned(), json!(self.mode == Mode::Strict));
         request.insert("alternatives".to_owned(), json!(alternatives));
         for _ in 0..ARIA_LOOKUPS_MAX {
-            let answer: Answer = self.page.ask(script, &request).await?;
+            let answer: Answer = self.page.run(script, &request).await?;
             let Some(wanted) = answer.aria else {
                 return Ok(answer);
             };
@@ -243,11 +249,13 @@ impl Act<'_> {
     fn request(self) -> Map<String, Value> {
         let request = match self {
             Self::Click(click, _) => {
-                json!({ "enabled": true, "offset": { "x": click.offset_x, "y": click.offset_y } })
+                let offset = json!({ "x": click.offset_x, "y": click.offset_y });
+                json!({ "enabled": true, "fit": true, "offset": offset })
             }
-            Self::Hover => json!({ "enabled": false }),
+            Self::Hover => json!({ "enabled": false, "fit": true }),
             Self::Fill(value) => {
-                json!({ "action": "fill", "enabled": true, "value": value, "typedMax": TYPED_CHARACTERS_MAX })
+                let most = TYPED_CHARACTERS_MAX;
+                json!({ "action": "fill", "enabled": true, "fit": true, "value": value, "typedMax": most })
             }
             Self::Scroll { x, y } => json!({ "action": "scroll", "enabled": false, "x": x, "y": y }),
         };

@@ -1,16 +1,16 @@
 //! What is kept of a flow: pictures, of a failure also the page, and what the browser said meanwhile. Trouble in keeping it is
-//! said in the log and changes nothing else.
+//! said in the log and changes nothing else, unless a step is there for it.
 
 use super::{
     navigation::Sight,
     observer::{Evidence, FlowObserver},
-    storage,
+    presence, storage,
     trouble::Trouble,
 };
 use crate::{
     browser::{BrowserError, page::Page},
     evidence::{Capture, Watch, told},
-    flow::one_line,
+    flow::{Action, Extension, Flow, Step, one_line},
     within::within,
 };
 use bytes::Bytes;
@@ -23,6 +23,8 @@ const SIGHT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one picture, or the source of a page, may take.
 const EVIDENCE_TIMEOUT: Duration = Duration::from_secs(10);
 const PICTURE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// No flow that takes a state is larger.
+const STATE_BYTES_MAX: usize = Flow::BYTES_MAX;
 const SOURCE_BYTES_MAX: usize = 5 * 1024 * 1024;
 const SEEN_CHARACTERS_MAX: usize = 400;
 /// A page may be an address of megabytes that begins with `data:`.
@@ -56,52 +58,56 @@ impl<'r> Keeper<'r> {
         Self { page, clock, observer, redactor }
     }
 
-    /// Keeps a picture and answers its name.
-    pub(super) async fn picture(self, name: &str) -> Option<String> {
-        let taken = within(self.clock, EVIDENCE_TIMEOUT, self.page.screenshot()).await;
-        let bytes = match taken? {
-            Ok(bytes) if bytes.len() <= PICTURE_BYTES_MAX => bytes,
-            Ok(bytes) => {
-                tracing::warn!(
-                    name,
-                    bytes = bytes.len(),
-                    limit = PICTURE_BYTES_MAX,
-                    "a picture is too large"
-                );
-                return None;
-            }
-            Err(error) => {
-                tracing::debug!(name, %error, "no picture was taken");
-                return None;
-            }
+    /// Keeps what the step is there to keep, and answers its name. It fails the step if it cannot be kept.
+    pub(super) async fn wanted(self, step: &Step) -> Result<Option<String>, Trouble> {
+        let Action::Extension(extension) = &step.action else { return Ok(None) };
+        let kept = match extension {
+            Extension::Screenshot { name } => self.take(format!("screenshots/{name}.png")).await,
+            Extension::SaveStorageState { name } => self.storage(format!("storage/{name}.json")).await,
+            _ => return Ok(None),
         };
-        self.keep_picture(name, bytes.into()).await
+        kept.map(Some)
     }
 
-    /// Keeps a picture that was taken, and answers its name.
-    pub(super) async fn keep_picture(self, name: &str, bytes: Bytes) -> Option<String> {
-        self.hand_on(name.to_owned(), "image/png", bytes).await
-    }
-
-    /// Keeps cookies and local storage, and answers the name.
-    pub(super) async fn storage(self, name: &str) -> Option<String> {
-        match within(self.clock, EVIDENCE_TIMEOUT, storage::state(self.page)).await? {
-            Ok(state) => self.hand_on(name.to_owned(), "application/json", state.into()).await,
-            Err(error) => {
-                tracing::warn!(name, %error, "cookies and storage were not saved");
+    /// Keeps a picture and answers its name, if it can be taken.
+    pub(super) async fn picture(self, name: &str) -> Option<String> {
+        match self.take(name.to_owned()).await {
+            Ok(name) => Some(name),
+            Err(why) => {
+                tracing::warn!(name, ?why, "no picture was kept");
                 None
             }
         }
     }
 
+    async fn take(self, name: String) -> Result<String, Trouble> {
+        let taken = within(self.clock, EVIDENCE_TIMEOUT, self.page.screenshot()).await;
+        let bytes = taken.unwrap_or_else(|| Err(late("picture")))?;
+        small_enough("picture", bytes.len(), PICTURE_BYTES_MAX)?;
+        Ok(self.hand_on(name, "image/png", bytes.into()).await)
+    }
+
+    /// Keeps a picture that was taken, and answers its name.
+    pub(super) async fn keep_picture(self, name: &str, bytes: Bytes) -> String {
+        self.hand_on(name.to_owned(), "image/png", bytes).await
+    }
+
+    /// Keeps cookies and local storage, and answers the name.
+    async fn storage(self, name: String) -> Result<String, Trouble> {
+        let told = within(self.clock, EVIDENCE_TIMEOUT, storage::state(self.page)).await;
+        let state = told.unwrap_or_else(|| Err(late("state")))?;
+        small_enough("state", state.len(), STATE_BYTES_MAX)?;
+        Ok(self.hand_on(name, "application/json", state.into()).await)
+    }
+
     /// Keeps what there is to know of the step of this number, which failed. A browser that turns out
-    /// to be gone can have been why.
+    /// to be gone, or to hang, can have been why.
     pub(super) async fn failure(self, number: usize) -> Result<Left, Trouble> {
         let mut left = Left::default();
         let sight = match within(self.clock, SIGHT_TIMEOUT, self.sight()).await {
             Some(Ok(sight)) => sight,
             Some(Err(BrowserError::Gone { source })) => return Err(Trouble::Lost(source)),
-            Some(Err(_)) | None => return Ok(left),
+            Some(Err(_)) | None => return presence::ask(self.page, self.clock).await.map(|()| left),
         };
         left.seen = Some(self.redactor.redact(&describe(&sight)));
         left.url = Some(one_line(&self.redactor.redact(sight.url()), URL_CHARACTERS_MAX));
@@ -111,7 +117,7 @@ impl<'r> Keeper<'r> {
         {
             let name = format!("steps/{number:02}-failed.html");
             let source = told(self.redactor, &source, SOURCE_BYTES_MAX);
-            left.artifacts.extend(self.hand_on(name, "text/html; charset=utf-8", source.into()).await);
+            left.artifacts.push(self.hand_on(name, "text/html; charset=utf-8", source.into()).await);
         }
         Ok(left)
     }
@@ -142,17 +148,29 @@ impl<'r> Keeper<'r> {
                 let journal = journal.open();
                 (journal.console(), journal.har(browser))
             };
-            names.extend(self.hand_on("console.json".to_owned(), "application/json", console).await);
-            names.extend(self.hand_on("network.har".to_owned(), "application/json", har).await);
+            names.push(self.hand_on("console.json".to_owned(), "application/json", console).await);
+            names.push(self.hand_on("network.har".to_owned(), "application/json", har).await);
         }
         let page_errors = journal.open().page_errors(|url| self.page.unreached(url));
         (names, page_errors)
     }
 
-    async fn hand_on(self, name: String, media_type: &'static str, bytes: Bytes) -> Option<String> {
+    async fn hand_on(self, name: String, media_type: &'static str, bytes: Bytes) -> String {
         self.observer.evidence(Evidence { name: name.clone(), media_type, bytes }).await;
-        Some(name)
+        name
     }
+}
+
+fn late(what: &str) -> BrowserError {
+    let (code, limit) = ("timeout".to_owned(), EVIDENCE_TIMEOUT.as_secs());
+    BrowserError::Refused { code, message: format!("the {what} was not there within {limit} s") }
+}
+
+fn small_enough(what: &str, bytes: usize, limit: usize) -> Result<(), Trouble> {
+    if bytes <= limit {
+        return Ok(());
+    }
+    Err(Trouble::Failed(format!("the {what} has {bytes} bytes, more than the limit of {limit}")))
 }
 
 /// Keeps what was listened to beside work that is no flow, and answers what went wrong in the page.

@@ -8,26 +8,35 @@ use super::{
     trouble::Trouble,
 };
 use crate::{
-    browser::BrowserError,
+    browser::{BrowserError, script::Script},
     flow::{Cookie, Devtools, Extension, Selectors, UploadedFile},
 };
 use serde_json::{Map, Value, json};
-use std::sync::PoisonError;
+use std::sync::{PoisonError, atomic::Ordering};
 
-const EXPECT: &str = concat!(
-    include_str!("../scripts/find.js"),
-    include_str!("../scripts/names.js"),
-    include_str!("../scripts/expect.js")
+const EXPECT: Script = Script::new(
+    "expect",
+    concat!(
+        include_str!("../scripts/find.js"),
+        include_str!("../scripts/names.js"),
+        include_str!("../scripts/expect.js")
+    ),
 );
-const UPLOAD: &str = concat!(
-    include_str!("../scripts/find.js"),
-    include_str!("../scripts/names.js"),
-    include_str!("../scripts/upload.js")
+const UPLOAD: Script = Script::new(
+    "upload",
+    concat!(
+        include_str!("../scripts/find.js"),
+        include_str!("../scripts/names.js"),
+        include_str!("../scripts/upload.js")
+    ),
 );
-const SELECT: &str = concat!(
-    include_str!("../scripts/find.js"),
-    include_str!("../scripts/names.js"),
-    include_str!("../scripts/select.js")
+const SELECT: Script = Script::new(
+    "select",
+    concat!(
+        include_str!("../scripts/find.js"),
+        include_str!("../scripts/names.js"),
+        include_str!("../scripts/select.js")
+    ),
 );
 
 impl Scope<'_> {
@@ -48,7 +57,7 @@ impl Scope<'_> {
             Extension::Upload { selectors, files } => self.upload(selectors, files).await,
             Extension::Select { selectors, values } => {
                 let request = Map::from_iter([("values".to_owned(), json!(values))]);
-                self.give(SELECT, selectors, request).await
+                self.give(&SELECT, selectors, request).await
             }
             Extension::Drag { selectors, to } => self.drag(selectors, to).await,
             Extension::Dialog { accept, message, value } => {
@@ -75,7 +84,7 @@ impl Scope<'_> {
         let alternatives = in_order(selectors);
         let request = request.as_object().expect("invariant: requests are objects").clone();
         self.until(|| async {
-            let answer = self.look(EXPECT, &alternatives, request.clone()).await?;
+            let answer = self.look(&EXPECT, &alternatives, request.clone()).await?;
             Ok(answer.ended(|why| format!("waited for {selectors} {wanted}: {why}")))
         })
         .await
@@ -97,13 +106,13 @@ impl Scope<'_> {
     }
 
     async fn upload(&self, selectors: &Selectors, files: &[UploadedFile]) -> Result<(), Trouble> {
-        self.give(UPLOAD, selectors, Map::from_iter([("files".to_owned(), json!(files))])).await
+        self.give(&UPLOAD, selectors, Map::from_iter([("files".to_owned(), json!(files))])).await
     }
 
     /// Has a script give a control something, once it can take it.
     async fn give(
         &self,
-        script: &str,
+        script: &Script,
         selectors: &Selectors,
         request: Map<String, Value>,
     ) -> Result<(), Trouble> {
@@ -117,10 +126,12 @@ impl Scope<'_> {
 
     async fn drag(&self, from: &Selectors, to: &Selectors) -> Result<(), Trouble> {
         self.act(from, Act::Hover).await?;
+        // The button is not left pressed, whatever comes of it. If the step is late, whoever bounds it releases it.
+        self.is_pressed.store(true, Ordering::Relaxed);
         self.page.press_mouse().await?;
         let dropped = self.act(to, Act::Hover).await;
-        // The button is not left pressed, whatever came of it.
         self.page.release_mouse().await?;
+        self.is_pressed.store(false, Ordering::Relaxed);
         dropped.map(drop)
     }
 

@@ -12,7 +12,11 @@ use super::{
     viewport::Emulated,
 };
 use crate::{
-    browser::{BrowserError, Call, Method, Session, page::Page},
+    browser::{
+        BrowserError, Call, Method, Session,
+        page::Page,
+        script::{KeptScripts, Script},
+    },
     flow::{Action, BrowserFlow, Devtools, Mode, Selector, Selectors, Step},
     page::PageError,
     within::within,
@@ -22,10 +26,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
-const OBSERVE: &str = concat!(
-    include_str!("../scripts/find.js"),
-    include_str!("../scripts/names.js"),
-    include_str!("../scripts/observe.js")
+const OBSERVE: Script = Script::new(
+    "observe",
+    concat!(
+        include_str!("../scripts/find.js"),
+        include_str!("../scripts/names.js"),
+        include_str!("../scripts/observe.js")
+    ),
 );
 
 /// How long a page may take to say what it is, once something has failed.
@@ -47,6 +54,7 @@ pub(crate) struct Hand {
 
 #[derive(Debug, Default)]
 struct Remembered {
+    scripts: KeptScripts,
     emulated: Emulated,
     place: Place,
     visual: Visual,
@@ -109,7 +117,7 @@ impl Hand {
     }
 
     pub(crate) fn page(&self) -> Page<'_> {
-        Page::new(&*self.session)
+        Page::new(&*self.session).keeping(&self.remembered.scripts)
     }
 
     pub(crate) fn session(&self) -> &dyn Session {
@@ -123,9 +131,7 @@ impl Hand {
     /// Does what one step of a flow does.
     pub(crate) async fn perform(&self, action: Action, limit: Duration) -> Result<(), PageError> {
         let step = Step { action, ..self.bare.clone() };
-        let scope = self.scope();
-        let performed = within(&*self.clock, limit, scope.perform(&step)).await;
-        Ok(performed.unwrap_or_else(|| Err(Trouble::Failed(scope.late(limit))))?)
+        Ok(self.scope().perform_within(limit, &step).await?)
     }
 
     /// Looks at elements until they are as they should be; `judge` says why they are not.
@@ -225,7 +231,7 @@ impl Hand {
         request["tree"] = json!(is_spoken && self.frames.is_empty());
         request["alternatives"] = json!([{ "selectors": chain.selectors() }]);
         for _ in 0..ARIA_LOOKUPS_MAX {
-            let observed: Observed = self.page().ask(OBSERVE, &request).await?;
+            let observed: Observed = self.page().run(&OBSERVE, &request).await?;
             let Some(wanted) = observed.aria else { return Ok(observed) };
             let Some(Selector::Aria { name, role }) = chain.selectors().get(wanted.position) else { break };
             aria::find(self.page(), &token, wanted, name.as_deref(), role.as_deref()).await?;
@@ -234,7 +240,7 @@ impl Hand {
     }
 
     fn scope(&self) -> Scope<'_> {
-        let Remembered { emulated, place, visual } = &*self.remembered;
+        let Remembered { emulated, place, visual, .. } = &*self.remembered;
         Scope::new(self.page(), &*self.clock, emulated, place, visual, Mode::Strict).inside(&self.frames)
     }
 }

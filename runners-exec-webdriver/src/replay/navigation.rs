@@ -5,7 +5,7 @@ use super::{
     trouble::Trouble,
 };
 use crate::{
-    browser::{BrowserError, page::Page},
+    browser::{BrowserError, page::Page, script::Script},
     flow::AssertedNavigation,
     within::within,
 };
@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use url::Url;
 
-const LOOK: &str = concat!(include_str!("../scripts/find.js"), include_str!("../scripts/look.js"));
+const LOOK: Script =
+    Script::new("look", concat!(include_str!("../scripts/find.js"), include_str!("../scripts/look.js")));
 
 /// How long a page that may have gone is waited for before it is asked again.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -50,13 +51,13 @@ pub(super) struct Sight {
 
 impl Sight {
     pub(super) async fn of(page: Page<'_>, with_labels: bool) -> Result<Self, BrowserError> {
-        page.ask(LOOK, &json!({ "labels": with_labels })).await
+        page.run(&LOOK, &json!({ "labels": with_labels })).await
     }
 
     /// The same once the page went on from where it was marked and has loaded, or a moment later.
     async fn since(page: Page<'_>, known: &Mark, clock: &dyn Clock) -> Result<Self, BrowserError> {
         let request = json!({ "known": known, "sliceMillis": SLICE_MILLIS });
-        let looking = page.ask(LOOK, &request);
+        let looking = page.run(&LOOK, &request);
         // WebKit loses the answer of a script whose page goes meanwhile, and carries out the next one.
         let sight: Self = if page.loses_answers() {
             let late = || BrowserError::Refused {

@@ -37,6 +37,6 @@ pub struct Evidence {
     pub name: String,
     /// What the bytes are.
     pub media_type: &'static str,
-    /// At most 16 MB of picture, or 5 MB of page source.
+    /// At most 16 MiB of picture, 5 MiB of page source, or 4 MiB of saved cookies and storage.
     pub bytes: Bytes,
 }

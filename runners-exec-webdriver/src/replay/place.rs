@@ -1,34 +1,30 @@
 //! Where a step happens: which page, and which frame of it. A step goes there before it looks, and
-//! back to the surface before it points. What it does there is in `element` and its neighbours.
+//! back to the surface before it points; that way is in `place/frames`. What it does there is in `element`
+//! and its neighbours.
 
+mod frames;
+
+pub(super) use frames::Spot;
+
+use self::frames::{FRAME, Outside};
 use super::{
-    element::in_order,
     scope::{Look, Scope},
     trouble::Trouble,
 };
 use crate::{
-    browser::{
-        BrowserError,
-        page::{Page, Point},
-    },
+    browser::{BrowserError, page::Page},
     flow::{Action, Extension, Mode, Step},
+    visual::Rectangle,
     within::within,
 };
 use futures::future::{Either, select};
 use runners_core::Clock;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{
     pin::pin,
     sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
-
-const FRAME: &str = concat!(
-    include_str!("../scripts/find.js"),
-    include_str!("../scripts/names.js"),
-    include_str!("../scripts/frame.js")
-);
 
 /// Where a page is that was not sent anywhere, or has not got there.
 const NOWHERE: &str = "about:blank";
@@ -52,6 +48,8 @@ struct Here {
     window: Window,
     /// Whether the session may be in a child frame.
     in_frame: bool,
+    /// The part of that frame's window that is in view, as far as it is known.
+    visible: Option<Rectangle>,
 }
 
 /// The page that the session is at.
@@ -62,20 +60,6 @@ enum Window {
     Other(String),
     /// A change of page was given up half-way.
     Unknown,
-}
-
-/// A child frame as its parent sees it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Outside {
-    element: Option<Value>,
-    index: Option<usize>,
-    /// Why the frame that was asked for is not there.
-    missing: Option<String>,
-    count: usize,
-    url: String,
-    point: Option<Point>,
-    covered: Option<String>,
 }
 
 impl Place {
@@ -142,7 +126,7 @@ impl Place {
         };
         page.show_window(handle).await?;
         let mut here = self.here();
-        (here.window, here.in_frame) = (window, false);
+        (here.window, here.in_frame, here.visible) = (window, false, None);
         Ok(())
     }
 
@@ -157,34 +141,6 @@ impl Place {
         pages.sort_by_key(|handle| Some(handle) != main.as_ref());
         pages.truncate(PAGES_MAX);
         Ok(pages)
-    }
-
-    /// Leaves the frames.
-    pub(super) async fn surface(&self, page: Page<'_>) -> Result<(), BrowserError> {
-        if self.here().in_frame {
-            page.show_frame(&Value::Null).await?;
-            self.here().in_frame = false;
-        }
-        Ok(())
-    }
-
-    /// Goes from the surface along a path of frames; says why if there is no such frame.
-    async fn descend(&self, page: Page<'_>, path: &[usize]) -> Result<Option<String>, BrowserError> {
-        self.surface(page).await?;
-        for (depth, index) in path.iter().enumerate() {
-            let request = json!({ "index": index });
-            let outside: Outside = page.ask(FRAME, &request).await?;
-            let Some(element) = outside.element else {
-                let (path, count) = (&path[..=depth], outside.count);
-                return Ok(Some(format!(
-                    "there is no frame {path:?}: {} has {count} child frames",
-                    outside.url
-                )));
-            };
-            self.here().in_frame = true;
-            page.show_frame(&element).await?;
-        }
-        Ok(None)
     }
 
     fn here(&self) -> MutexGuard<'_, Here> {
@@ -235,49 +191,6 @@ impl Scope<'_> {
         self.place.surface(self.page).await?;
         *self.frames() = path;
         Ok(())
-    }
-
-    /// Goes to the frame of the step; says why if it is not there.
-    pub(super) async fn descend(&self) -> Result<Option<String>, BrowserError> {
-        if self.inside.is_empty() {
-            let path = self.frames().clone();
-            return self.place.descend(self.page, &path).await;
-        }
-        self.place.surface(self.page).await?;
-        let mut path = Vec::new();
-        for frame in self.inside {
-            let request = json!({ "alternatives": in_order(frame) });
-            let outside: Outside = self.page.ask(FRAME, &request).await?;
-            let (Some(element), Some(index)) = (outside.element, outside.index) else {
-                let nowhere = || "the frame was taken out of the page".to_owned();
-                return Ok(Some(outside.missing.unwrap_or_else(nowhere)));
-            };
-            self.place.here().in_frame = true;
-            self.page.show_frame(&element).await?;
-            path.push(index);
-        }
-        *self.frames() = path;
-        Ok(None)
-    }
-
-    /// Leaves the frame of the step, and says where a point of it is in the page. In `strict` mode
-    /// nothing may lie over it.
-    pub(super) async fn surface(&self, mut at: Point) -> Result<Look<Point>, BrowserError> {
-        let path = self.frames().clone();
-        for index in path.iter().rev() {
-            self.page.show_parent_frame().await?;
-            let request = json!({ "index": index, "point": at, "strict": self.mode == Mode::Strict });
-            let outside: Outside = self.page.ask(FRAME, &request).await?;
-            if let Some(covered) = outside.covered {
-                return Ok(Look::Again(covered));
-            }
-            let Some(outer) = outside.point else {
-                return Ok(Look::Again("the frame was taken out of the page".to_owned()));
-            };
-            at = outer;
-        }
-        self.place.surface(self.page).await?;
-        Ok(Look::Done(at))
     }
 
     /// The page at this address that a dialog is to be on. None if the dialog was heard of: the driver may
@@ -353,7 +266,7 @@ impl Scope<'_> {
             if self.place.descend(self.page, &path).await?.is_some() {
                 continue;
             }
-            let inside: Outside = self.page.ask(FRAME, &json!({})).await?;
+            let inside: Outside = self.page.run(&FRAME, &json!({})).await?;
             if !path.is_empty() && inside.url == url {
                 return Ok(Some(path));
             }

@@ -52,6 +52,10 @@ pub(super) struct Scope<'r> {
     pub(super) visual: &'r Visual,
     pub(super) mode: Mode,
     pub(super) was_shown: AtomicBool,
+    /// Whether a frame was seen to cut off what was scrolled into view, as far as that goes.
+    pub(super) was_cut: AtomicBool,
+    /// Whether the step holds a button of the mouse.
+    pub(super) is_pressed: AtomicBool,
     /// Whether the target of the step is a frame.
     pub(super) is_frame_target: AtomicBool,
     /// The path of the frame that the step happens in.
@@ -83,6 +87,8 @@ impl<'r> Scope<'r> {
             visual,
             mode,
             was_shown: AtomicBool::new(false),
+            was_cut: AtomicBool::new(false),
+            is_pressed: AtomicBool::new(false),
             is_frame_target: AtomicBool::new(false),
             frames: Mutex::default(),
             popups: None,

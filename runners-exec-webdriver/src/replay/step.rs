@@ -6,13 +6,30 @@ use super::{
     scope::{Look, Scope},
     trouble::Trouble,
 };
-use crate::flow::{Action, Mode, Step};
+use crate::{
+    flow::{Action, Mode, Step},
+    within::within,
+};
 use serde_json::json;
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
+
+/// How long it may take to release a button that a step which is late has pressed.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Scope<'_> {
+    /// Does what the step says within its limit. One that is late leaves no button pressed.
+    pub(super) async fn perform_within(&self, limit: Duration, step: &Step) -> Result<(), Trouble> {
+        if let Some(done) = within(self.clock, limit, self.perform(step)).await {
+            return done;
+        }
+        if self.is_pressed.load(Ordering::Relaxed) {
+            within(self.clock, RELEASE_TIMEOUT, self.page.release_mouse()).await;
+        }
+        Err(Trouble::Failed(self.late(limit)))
+    }
+
     /// Does what the step says and waits for the navigation that it asserts.
-    pub(super) async fn perform(&self, step: &Step) -> Result<(), Trouble> {
+    async fn perform(&self, step: &Step) -> Result<(), Trouble> {
         self.enter(step).await?;
         let before = match step.action.selectors() {
             Some(_) if !matches!(step.action, Action::WaitForElement(_) | Action::Extension(_)) => None,

@@ -17,19 +17,23 @@ replyInTime(async () => {
   const disabled = () => (request.enabled && isDisabled(element) ? { again: `${found.name} is disabled` } : null);
   if (disabled()) return disabled();
 
-  let [inView, still] = await Promise.all([isInView(element), isStill(element)]);
-  if (!inView) {
-    element.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
-    [inView, still] = await Promise.all([isInView(element), isStill(element)]);
-    if (!inView) return { again: `${found.name} is not rendered where it can be scrolled into view` };
+  let [share, still] = await Promise.all([shareInView(element), isStill(element)]);
+  // What is pointed at is to be seen whole, or else its points count from another corner.
+  const isToFit = request.fit && (request.action !== 'fill' || isCheck(element));
+  const to = share === 0 ? 'center' : share < 1 && isToFit ? 'nearest' : null;
+  if (to) {
+    element.scrollIntoView({ block: to, inline: to, behavior: 'instant' });
+    [share, still] = await Promise.all([shareInView(element), isStill(element)]);
+    if (share === 0) return { again: `${found.name} is not rendered where it can be scrolled into view` };
   }
   if (!still) return { again: `${found.name} is moving` };
   if (disabled()) return disabled();
   if (!element.isConnected) return { again: `${found.name} was taken out of the page` };
 
   const before = mark();
-  const place = () => point(element, request.offset);
-  const over = at => (request.strict && at ? covering(element, at, found.name) : null);
+  // Where frames around may have been scrolled, it is no longer known what they show.
+  const place = () => spot(element, request.offset, to ? null : request.visible, Boolean(to));
+  const over = at => (request.strict && at ? covering(element, at.point, found.name) : null);
   switch (request.action) {
     case 'fill':
       return { ...fill(element, request.value, place, found.name), before };
@@ -40,25 +44,29 @@ replyInTime(async () => {
       const at = place();
       const covered = over(at);
       if (covered) return { again: covered };
-      return at ? { point: at, before } : { again: `${found.name} has no place to click` };
+      return at ? { spot: at, before } : { again: `${found.name} has no place to click` };
     }
   }
 });
 
-function isInView(element) {
+/** How much of it is in view, from 0 to 1, through all frames. */
+function shareInView(element) {
   const seen = element instanceof SVGElement ? element.ownerSVGElement ?? element : element;
   return new Promise(resolve => {
-    const observer = new IntersectionObserver(entries => finish(entries[0].intersectionRatio > 0));
-    const timer = setTimeout(() => finish(isInViewport(seen)), frameMillis);
+    const observer = new IntersectionObserver(entries => finish(entries[0].intersectionRatio));
+    const timer = setTimeout(() => finish(shareInWindow(seen)), frameMillis);
     const finish = answer => { clearTimeout(timer); observer.disconnect(); resolve(answer); };
     observer.observe(seen);
   });
 }
 
-/** What there is to say where nothing is painted: in a page in the background. */
-function isInViewport(element) {
-  const { left, top, right, bottom } = element.getBoundingClientRect();
-  return right >= 0 && bottom >= 0 && left <= innerWidth && top <= innerHeight;
+/** What there is to say where nothing is painted yet: in a page in the background, and on a busy machine. */
+function shareInWindow(element) {
+  const box = element.getBoundingClientRect();
+  const { width, height } = partInView(box, request.visible);
+  if (width < 0 || height < 0) return 0;
+  const area = box.width * box.height;
+  return area > 0 ? (width * height) / area : 1;
 }
 
 /** Whether it is where it was, a frame later; one more if something is about to move it. */
@@ -92,27 +100,23 @@ function isDisabled(element) {
   return controls.includes(element.nodeName) && element.hasAttribute('disabled');
 }
 
-/** A point of the first box that has a pixel in the viewport: at the offset, or its middle. */
-function point(element, offset) {
-  const { clientWidth, clientHeight } = document.documentElement;
-  for (const { left, top, right, bottom } of element.getClientRects()) {
-    const x = Math.max(left, 0), y = Math.max(top, 0);
-    const width = Math.min(right, clientWidth || innerWidth) - x, height = Math.min(bottom, clientHeight || innerHeight) - y;
-    if (width >= 1 && height >= 1) {
-      return offset ? { x: x + offset.x, y: y + offset.y } : { x: x + width / 2, y: y + height / 2 };
-    }
-  }
-  return null;
+/**
+ * The part in view of the first box that has a pixel there, and a point: at the offset from the corner of
+ * that part, or its middle.
+ */
+function spot(element, offset, visible, scrolled) {
+  const parts = Array.from(element.getClientRects(), box => partInView(box, visible));
+  const part = parts.find(({ width, height }) => width >= 1 && height >= 1);
+  if (!part) return null;
+  const { x, y } = offset ?? { x: part.width / 2, y: part.height / 2 };
+  return { point: { x: part.x + x, y: part.y + y }, part, scrolled };
 }
 
 /** Gives a form control a value, as far as a script should; says what is left to do. */
 function fill(element, value, place, name) {
   if (element instanceof HTMLSelectElement) return select(element, value, name);
-  const role = element.getAttribute('role');
   const isInput = element instanceof HTMLInputElement;
-  if (isInput ? ['checkbox', 'radio'].includes(element.type) : ['checkbox', 'radio', 'switch'].includes(role)) {
-    return check(element, value, place, name);
-  }
+  if (isCheck(element)) return check(element, value, place, name);
   const typed = ['text', 'url', 'tel', 'search', 'password', 'number', 'email'];
   const isTyped = element instanceof HTMLTextAreaElement || (isInput && typed.includes(element.type));
   if (isTyped || (!isInput && element.isContentEditable)) {
@@ -122,6 +126,12 @@ function fill(element, value, place, name) {
   if (isInput && element.type === 'file') return { again: `${name} takes files, which a flow cannot give`, hopeless: true };
   if (isInput) return assign(element, value);
   return { again: `${name} is a <${element.localName}>, which cannot be filled in`, hopeless: true };
+}
+
+/** Whether it is filled in by a click. */
+function isCheck(element) {
+  if (element instanceof HTMLInputElement) return ['checkbox', 'radio'].includes(element.type);
+  return ['checkbox', 'radio', 'switch'].includes(element.getAttribute('role'));
 }
 
 function select(element, value, name) {
@@ -144,7 +154,7 @@ function check(element, value, place, name) {
   const isChecked = element.checked || element.getAttribute('aria-checked') === 'true';
   if (!isMixed && isChecked === Boolean(value)) return { done: true };
   const at = place();
-  return at ? { point: at } : { again: `${name} has no place to click` };
+  return at ? { spot: at } : { again: `${name} has no place to click` };
 }
 
 /** Empties the control, or goes to its end if it has the beginning already. */

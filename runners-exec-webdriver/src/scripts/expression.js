@@ -1,6 +1,8 @@
 // Evaluates `expression` at every frame until it is true, for a slice of time. A promise that
 // outlives the slice is awaited by the next call; a new token starts over.
 
+const { expression } = this;
+
 reply(async () => {
   if (state.token !== request.token) Object.assign(state, { token: request.token, asked: null });
   const until = performance.now() + request.sliceMillis;

@@ -149,6 +149,19 @@ function isVisible(node) {
   return hasBox && getComputedStyle(element).visibility === 'visible';
 }
 
+/** The part of a box that is in view: in this window, and in what is known to be seen of it. */
+function partInView(box, seen) {
+  // In a page without a doctype it is the body that is as large as the window.
+  const root = document.compatMode === 'BackCompat' ? document.body : document.documentElement;
+  const { clientWidth, clientHeight } = root ?? {};
+  const all = { x: 0, y: 0, width: clientWidth || innerWidth, height: clientHeight || innerHeight };
+  return [all, seen].filter(Boolean).reduce((one, two) => {
+    const x = Math.max(one.x, two.x), y = Math.max(one.y, two.y);
+    const width = Math.min(one.x + one.width, two.x + two.width) - x;
+    return { x, y, width, height: Math.min(one.y + one.height, two.y + two.height) - y };
+  }, box);
+}
+
 /** What lies over a point that should be the element's, if it says so. */
 function covering(element, { x, y }, name) {
   const isWithin = (inner, outer) => {

@@ -1,7 +1,10 @@
-// One look at a child frame from its parent: which element holds it, and where a point of it lies
-// here. Without an index or selectors, only where this frame is and how many it has.
+// One look at a child frame from its parent: which element holds it, what of it is in view, and where a
+// point of it lies here. Without an index or selectors, only where this frame is and how many it has.
 
-reply(() => {
+reply(async () => {
+  // A frame of another process is scrolled later than what is in it asks for, and a click finds it where it
+  // was painted last.
+  if (request.spot?.scrolled) await frame().then(frame);
   const frames = childFrames(document);
   const here = { count: frames.length, url: location.href };
   // The browser counts them as they came; it leaves out those in shadow roots.
@@ -12,12 +15,12 @@ reply(() => {
     ? frames.find(({ contentWindow }) => contentWindow === window[request.index])
     : frames[request.index];
   if (!element) return here;
-  if (!request.point) {
-    reveal(element);
-    return { ...here, element };
-  }
-  const point = outside(element, request.point);
-  return { ...here, point, covered: request.strict ? covering(element, point, 'the frame') : null };
+  if (!request.spot) return { ...here, element, visible: reveal(element) };
+  const { scrolled } = request.spot;
+  const [point, part] = [request.spot.point, request.spot.part].map(inner => outside(element, inner));
+  const { width, height } = partInView(part);
+  if (part.width - width > 1 || part.height - height > 1) return { ...here, cut: true };
+  return { ...here, spot: { point, part, scrolled }, covered: request.strict ? covering(element, point, 'the frame') : null };
 });
 
 /** The frame that selectors lead to. */
@@ -25,10 +28,10 @@ function chosen(frames, inOrder) {
   const { node, name, problem } = first();
   if (!node) return { missing: problem };
   if (!frames.includes(node)) return { missing: `${name} is no frame` };
-  reveal(node);
+  const visible = reveal(node);
   const places = Array.from(frames, (_, place) => place);
   const index = inOrder ? places.find(place => window[place] === node.contentWindow) : frames.indexOf(node);
-  return { element: node, index };
+  return { element: node, index, visible };
 }
 
 function childFrames(root) {
@@ -38,21 +41,42 @@ function childFrames(root) {
   });
 }
 
-/** What lies out of view is not painted, and an element in it is never seen to be still. */
+/**
+ * Brings a frame into view of which nothing is, for an element that is not painted is never seen to be still.
+ * Answers the part of the frame's window that is in view, as the frame counts, if that is known.
+ */
 function reveal(element) {
-  const { left, top, right, bottom } = element.getBoundingClientRect();
-  const isInView = right > 0 && bottom > 0 && left < innerWidth && top < innerHeight;
-  if (!isInView) element.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
+  const box = element.getBoundingClientRect();
+  const { width, height } = partInView(box, request.visible);
+  if ((width <= 0 && width < box.width) || (height <= 0 && height < box.height)) {
+    element.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
+    // The frames around this one may have been scrolled.
+    if (request.visible) return null;
+  }
+  const { x, y, across, down, ...size } = windowOf(element);
+  const part = partInView({ x, y, width: across * size.width, height: down * size.height }, request.visible);
+  return { x: (part.x - x) / across, y: (part.y - y) / down, width: part.width / across, height: part.height / down };
 }
 
-/** Where a point of the frame's viewport is in ours: behind border and padding, and scaled. */
-function outside(element, { x, y }) {
+/** Where something in the frame's window is in ours. */
+function outside(element, { x, y, width = 0, height = 0 }) {
+  const { across, down, ...corner } = windowOf(element);
+  return { x: corner.x + across * x, y: corner.y + down * y, width: across * width, height: down * height };
+}
+
+/** Where a frame's window begins in ours, behind border and padding, its own size, and how it is scaled. */
+function windowOf(element) {
   const box = element.getBoundingClientRect();
   const style = getComputedStyle(element);
-  const across = element.offsetWidth ? box.width / element.offsetWidth : 1;
-  const down = element.offsetHeight ? box.height / element.offsetHeight : 1;
+  const padding = side => parseFloat(style[`padding${side}`]) || 0;
+  const across = box.width / element.offsetWidth || 1;
+  const down = box.height / element.offsetHeight || 1;
   return {
-    x: box.left + across * (element.clientLeft + parseFloat(style.paddingLeft) + x),
-    y: box.top + down * (element.clientTop + parseFloat(style.paddingTop) + y),
+    across,
+    down,
+    x: box.left + across * (element.clientLeft + padding('Left')),
+    y: box.top + down * (element.clientTop + padding('Top')),
+    width: element.clientWidth - padding('Left') - padding('Right'),
+    height: element.clientHeight - padding('Top') - padding('Bottom'),
   };
 }

@@ -1,11 +1,16 @@
-//! What a single command of Selenium IDE becomes: some steps, or the reason why none.
+//! What a single command of Selenium IDE becomes: some steps, or the reason why none. Those that assert
+//! something or wait for it are in `assertion`.
+
+mod assertion;
 
 use super::{
     Command,
+    dialog::{Becomes, Dialogs, Said},
     locator::{Locator, quoted},
-    text::{Press, Variables},
+    text::{Environment, Press, Variables, parameters},
 };
 use serde_json::{Value, json};
+use std::{collections::BTreeSet, mem};
 use url::Url;
 
 /// The longest pause that a step can be.
@@ -18,6 +23,8 @@ const OFFSET: f64 = 8.0;
 #[derive(Debug, Default)]
 pub(super) struct Translated {
     pub(super) steps: Vec<Value>,
+    /// More parameters of the step before.
+    pub(super) more: Value,
     /// What is not quite the same.
     pub(super) note: Option<String>,
 }
@@ -31,24 +38,67 @@ pub(super) struct Translator {
     frame: Vec<u64>,
     /// Whether a frame was selected that cannot be told.
     lost_frame: bool,
+    /// Whether a window was selected that cannot be told.
+    lost_window: bool,
+    /// The variables that have the handle of the page that the flow begins with.
+    handles: BTreeSet<String>,
+    dialogs: Dialogs,
 }
 
 type Answer = Result<Translated, String>;
 
 impl Translator {
     pub(super) fn new(base: Option<&Url>) -> Self {
-        Self { base: base.cloned(), variables: Variables::default(), frame: Vec::new(), lost_frame: false }
+        Self {
+            base: base.cloned(),
+            variables: Variables::default(),
+            frame: Vec::new(),
+            lost_frame: false,
+            lost_window: false,
+            handles: BTreeSet::new(),
+            dialogs: Dialogs::default(),
+        }
     }
 
     pub(super) fn translate(&mut self, command: &Command) -> Answer {
-        let name = command.command.trim();
-        if command.opens_window {
-            return Err("it opens a window: flows know one by its address only".to_owned());
+        let mut translated = match Said::by(command.command.trim()) {
+            Some(said) => self.dialog(&said, command)?,
+            None => self.translate_other(command)?,
+        };
+        let named = translated.steps.iter().chain([&translated.more]).flat_map(parameters).next();
+        if let Some(name) = named {
+            translated.add(&format!("the flow takes a value for its parameter {name:?}"));
         }
+        Ok(translated)
+    }
+
+    /// Translates a command that is not for a dialog.
+    fn translate_other(&mut self, command: &Command) -> Answer {
+        self.dialogs.pass();
+        let translated = self.translate_alone(command);
+        let mut translated = translated.inspect_err(|_| self.dialogs.forget())?;
+        if command.opens_window {
+            translated.add("it opens a window, which flows know by its address only");
+        }
+        if !translated.steps.is_empty() {
+            translated.steps.extend(self.dialogs.opened().map(|parameters| dialog(&parameters)));
+        }
+        Ok(translated)
+    }
+
+    fn translate_alone(&mut self, command: &Command) -> Answer {
+        let name = command.command.trim();
         match name {
-            "selectFrame" => return self.select_frame(&command.target),
+            "selectWindow" => return self.select_window(&command.target),
+            "selectFrame" if !self.lost_window => return self.select_frame(&command.target),
+            "storeWindowHandle" if !self.lost_window => {
+                let variable = stored(command).unwrap_or_default().trim();
+                self.variables.forget(variable);
+                self.handles.insert(variable.to_owned());
+                return Ok(Translated::default());
+            }
             "store" => {
-                let value = self.variables.fill(&command.target, false);
+                let value = self.variables.fill(&command.target, Environment::Refused);
                 match value {
                     Ok(value) => self.variables.set(&command.value, value),
                     Err(reason) => {
@@ -63,11 +113,12 @@ impl Translator {
         }
         if let Some(variable) = stored(command) {
             self.variables.forget(variable);
-            return Err("flows have no variables that the page sets".to_owned());
+            self.handles.remove(variable.trim());
+            let reason =
+                if self.lost_window { OF_LOST_WINDOW } else { "flows have no variables that the page sets" };
+            return Err(reason.to_owned());
         }
-        if self.lost_frame && !matches!(name, "open" | "close" | "setWindowSize" | "pause") {
-            return Err("it is in a frame that was not carried over".to_owned());
-        }
+        self.reachable(name)?;
         let mut translated = self.step(name, command)?;
         if !self.frame.is_empty() {
             for step in &mut translated.steps {
@@ -75,6 +126,45 @@ impl Translator {
             }
         }
         Ok(translated)
+    }
+
+    /// Refuses what happens where the flow does not get.
+    fn reachable(&self, name: &str) -> Result<(), String> {
+        if self.lost_window && !matches!(name, "open" | "pause") {
+            return Err(OF_LOST_WINDOW.to_owned());
+        }
+        if self.lost_frame && !matches!(name, "open" | "close" | "setWindowSize" | "pause") {
+            return Err("it is in a frame that was not carried over".to_owned());
+        }
+        Ok(())
+    }
+
+    fn dialog(&mut self, said: &Said, command: &Command) -> Answer {
+        let name = command.command.trim();
+        self.reachable(name)?;
+        let environment = if said.is_typed() { Environment::Secret } else { Environment::Parameter };
+        let text = self.variables.fill(&command.target, environment)?;
+        let mut translated = match self.dialogs.take(said, &text) {
+            Becomes::Nothing => Translated::default(),
+            Becomes::More(more) => Translated { more, ..Translated::default() },
+            Becomes::Step(parameters) => plain(dialog(&parameters))?,
+        };
+        match said {
+            Said::Next(_) => translated.add("the dialog has to come of the next command"),
+            Said::Message => translated.add("the step that looks at a dialog answers it, too"),
+            Said::Now(_) => {}
+        }
+        if name.starts_with("verify") {
+            translated.add("if it is not so, the flow ends there");
+        }
+        Ok(translated)
+    }
+
+    fn drag(&self, command: &Command) -> Answer {
+        let (from, to) =
+            (self.locator(&command.target)?.selector(), self.locator(&command.value)?.selector());
+        let parameters = json!({ "selectors": [[from]], "to": { "selectors": [[to]] } });
+        plain(json!({ "type": "customStep", "name": "runners.drag", "parameters": parameters }))
     }
 
     fn step(&mut self, name: &str, command: &Command) -> Answer {
@@ -95,7 +185,7 @@ impl Translator {
             "check" => self.change(command, "true"),
             "uncheck" => self.change(command, ""),
             "type" => {
-                let value = self.variables.fill(&command.value, true)?;
+                let value = self.variables.fill(&command.value, Environment::Secret)?;
                 self.change(command, &value)
             }
             "editContent" => self.run_on(
@@ -103,7 +193,9 @@ impl Translator {
                 "e.innerHTML = value; e.dispatchEvent(new Event('input', { bubbles: true })); return true",
             ),
             "sendKeys" => self.send_keys(command),
-            "select" => self.select(command),
+            "select" | "addSelection" => self.select(command, true),
+            "removeSelection" => self.select(command, false),
+            "dragAndDropToObject" => self.drag(command),
             "pause" => self.pause(command),
             "runScript" | "executeScript" | "executeAsyncScript" => self.script(command),
             _ => self.assertion(name, command),
@@ -111,18 +203,31 @@ impl Translator {
     }
 
     fn open(&mut self, command: &Command) -> Answer {
-        let target = self.variables.fill(&command.target, false)?;
-        let joined = match &self.base {
-            Some(base) => base.join(&target),
-            None => Url::parse(&target),
-        };
-        let url = joined.map_err(|error| format!("{target:?} is no address: {error}"))?;
+        let target = self.variables.fill(&command.target, Environment::Parameter)?;
+        let url = address(self.base.as_ref(), &target)?;
         (self.frame, self.lost_frame) = (Vec::new(), false);
-        plain(json!({ "type": "navigate", "url": url.as_str() }))
+        let mut translated = plain(json!({ "type": "navigate", "url": url }))?;
+        if mem::take(&mut self.lost_window) {
+            // From here on the first page stands for the other one.
+            self.handles.clear();
+            translated.note = Some("it is opened in the first page, not in the window".to_owned());
+        }
+        Ok(translated)
+    }
+
+    /// The first page is the only one that is known by its handle.
+    fn select_window(&mut self, target: &str) -> Answer {
+        let handle = target.trim().strip_prefix("handle=${").and_then(|handle| handle.strip_suffix('}'));
+        self.lost_window = !handle.is_some_and(|handle| self.handles.contains(handle.trim()));
+        (self.frame, self.lost_frame) = (Vec::new(), false);
+        if self.lost_window {
+            return Err("flows know a window by its address only".to_owned());
+        }
+        Ok(Translated::default())
     }
 
     fn set_window_size(&self, command: &Command) -> Answer {
-        let size = self.variables.fill(&command.target, false)?;
+        let size = self.variables.fill(&command.target, Environment::Refused)?;
         let numbers = size.split_once(['x', 'X']).and_then(|(width, height)| {
             Some((width.trim().parse::<u32>().ok()?, height.trim().parse::<u32>().ok()?))
         });
@@ -171,12 +276,13 @@ impl Translator {
     }
 
     /// Options are known by their label mostly, which a `change` step does not know.
-    fn select(&self, command: &Command) -> Answer {
-        let option = self.variables.fill(&command.value, false)?;
+    fn select(&self, command: &Command, is_chosen: bool) -> Answer {
+        let option = self.variables.fill(&command.value, Environment::Refused)?;
         let (kind, text) = option.split_once('=').unwrap_or(("label", &option));
         let text = text.trim_start_matches("mostly-equals:");
         let fits = match kind {
-            "value" => return self.change(command, text),
+            "value" if command.command.trim() == "select" => return self.change(command, text),
+            "value" => "(o, i) => o.value === value",
             "label" => "(o, i) => o.label.trim().replace(/\\s+/g, ' ') === value",
             "id" => "(o, i) => o.id === value",
             // It counts from 1 there.
@@ -185,14 +291,14 @@ impl Translator {
         };
         let script = format!(
             "const o = [...e.options].find({fits}); if (!o) return false; \
-             if (!o.selected) {{ o.selected = true; for (const type of ['input', 'change']) \
+             if (o.selected !== {is_chosen}) {{ o.selected = {is_chosen}; for (const type of ['input', 'change']) \
              e.dispatchEvent(new Event(type, {{ bubbles: true }})); }} return true"
         );
         self.run_with(command, &script, text)
     }
 
     fn run_on(&self, command: &Command, script: &str) -> Answer {
-        let value = self.variables.fill(&command.value, false)?;
+        let value = self.variables.fill(&command.value, Environment::Refused)?;
         self.run_with(command, script, &value)
     }
 
@@ -206,7 +312,7 @@ impl Translator {
     fn pause(&self, command: &Command) -> Answer {
         // It is in the value of old projects.
         let written = if command.target.trim().is_empty() { &command.value } else { &command.target };
-        let millis = self.variables.fill(written, false)?;
+        let millis = self.variables.fill(written, Environment::Refused)?;
         let millis: u64 = millis.parse().map_err(|_| format!("{millis:?} is no number of milliseconds"))?;
         if millis > PAUSE_MILLIS_MAX {
             return Err(format!("a step takes 30 s at most: {PAUSE_MILLIS_MAX} ms can be paused"));
@@ -219,72 +325,16 @@ impl Translator {
     }
 
     fn script(&self, command: &Command) -> Answer {
-        let body = self.variables.fill(&command.target, false)?;
+        let body = self.variables.fill(&command.target, Environment::Refused)?;
         expression(&format!("(async () => {{ {body}\n; return true }})().then(() => true)"))
     }
 
-    /// An assertion, a verification or a wait: something that has to be so at last.
-    fn assertion(&self, name: &str, command: &Command) -> Answer {
-        let what = ["assert", "verify", "waitFor"].iter().find_map(|kind| name.strip_prefix(kind));
-        let Some(what) = what else { return Err("flows have nothing like it".to_owned()) };
-        let value = || self.variables.fill(&command.value, false);
-        let mut translated = match what {
-            "Title" => {
-                let title = self.variables.fill(&command.target, false)?;
-                expression(&format!("document.title === {}", quoted(&title)))
-            }
-            "Text" => self.wait(command, json!({ "properties": { "innerText": value()? } })),
-            "NotText" => self.judge(command, &format!("e.innerText.trim() !== {}", quoted(&value()?))),
-            "Value" => self.wait(command, json!({ "properties": { "value": value()? } })),
-            "NotValue" => self.judge(command, &format!("e.value !== {}", quoted(&value()?))),
-            "SelectedValue" => self.wait(command, json!({ "properties": { "value": value()? } })),
-            "NotSelectedValue" => self.judge(command, &format!("e.value !== {}", quoted(&value()?))),
-            "SelectedLabel" => {
-                self.judge(command, &format!("e.selectedOptions[0]?.label.trim() === {}", quoted(&value()?)))
-            }
-            "Checked" => self.wait(command, json!({ "properties": { "checked": true } })),
-            "NotChecked" => self.wait(command, json!({ "properties": { "checked": false } })),
-            "Editable" | "ElementEditable" => self.judge(command, EDITABLE),
-            "NotEditable" | "ElementNotEditable" => self.judge(command, &format!("!({EDITABLE})")),
-            "ElementPresent" => self.wait(command, json!({})),
-            "ElementNotPresent" => self.wait(command, json!({ "operator": "==", "count": 0 })),
-            "ElementVisible" => self.judge(command, VISIBLE),
-            "ElementNotVisible" => {
-                let element = self.locator(&command.target)?.expression();
-                expression(&format!("(e => !e || !({VISIBLE}))({element})"))
-            }
-            "Alert" | "Confirmation" | "Prompt" => Err("flows look at no dialogs".to_owned()),
-            "" => Err("flows have no variables that the page sets".to_owned()),
-            _ => Err("flows have nothing like it".to_owned()),
-        }?;
-        if name.starts_with("verify") {
-            translated.note = Some("if it is not so, the flow ends there".to_owned());
-        }
-        Ok(translated)
-    }
-
-    fn wait(&self, command: &Command, more: Value) -> Answer {
-        self.on(command, |selectors| {
-            let mut step = json!({ "type": "waitForElement", "selectors": selectors });
-            let (Value::Object(step_members), Value::Object(more)) = (&mut step, more) else { return step };
-            step_members.extend(more);
-            step
-        })
-    }
-
-    /// Waits until an expression of the element `e` is true.
-    fn judge(&self, command: &Command, judgement: &str) -> Answer {
-        let element = self.locator(&command.target)?.expression();
-        expression(&format!("(e => Boolean(e) && ({judgement}))({element})"))
-    }
-
     fn locator(&self, target: &str) -> Result<Locator, String> {
-        Locator::parse(&self.variables.fill(target, false)?)
+        Locator::parse(&self.variables.fill(target, Environment::Refused)?)
     }
 }
 
-const EDITABLE: &str = "!e.disabled && !e.readOnly";
-const VISIBLE: &str = "e.getClientRects().length > 0 && getComputedStyle(e).visibility === 'visible'";
+const OF_LOST_WINDOW: &str = "it is in a window that was not carried over";
 
 /// The variable that a command sets, if it sets one by what the page is.
 fn stored(command: &Command) -> Option<&str> {
@@ -307,10 +357,36 @@ fn expression(text: &str) -> Answer {
     plain(json!({ "type": "waitForExpression", "expression": text }))
 }
 
+fn dialog(parameters: &Value) -> Value {
+    json!({ "type": "customStep", "name": "runners.dialog", "parameters": parameters })
+}
+
 fn plain(step: Value) -> Answer {
-    Ok(Translated { steps: vec![step], note: None })
+    Ok(Translated { steps: vec![step], ..Translated::default() })
 }
 
 fn noted(steps: Vec<Value>, note: &str) -> Translated {
-    Translated { steps, note: Some(note.to_owned()) }
+    Translated { steps, note: Some(note.to_owned()), ..Translated::default() }
+}
+
+/// An address as a step has it. Parameters are filled in later, so they stay as they are.
+fn address(base: Option<&Url>, target: &str) -> Result<String, String> {
+    if target.starts_with("${params.") {
+        return Ok(target.to_owned());
+    }
+    let joined = base.map_or_else(|| Url::parse(target), |base| base.join(target));
+    let url = joined.map_err(|error| format!("{target:?} is no address: {error}"))?;
+    let mut url = String::from(url);
+    for name in parameters(&json!(target)) {
+        url = url.replace(&format!("$%7Bparams.{name}%7D"), &format!("${{params.{name}}}"));
+    }
+    Ok(url)
+}
+
+impl Translated {
+    /// Notes what is not quite the same, beside what is noted already.
+    fn add(&mut self, note: &str) {
+        let before = self.note.take().map(|before| format!("{before}; ")).unwrap_or_default();
+        self.note = Some(format!("{before}{note}"));
+    }
 }

@@ -1,12 +1,26 @@
 //! Texts of Selenium IDE: escapes, variables and names of keys.
 
 use runners_core::Secret;
-use std::collections::BTreeMap;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+const OPEN: &str = "${params.";
 
 /// What is known of variables while a test is read.
 #[derive(Debug, Default)]
 pub(super) struct Variables {
     known: BTreeMap<String, String>,
+}
+
+/// What `${env:NAME}` becomes in a text: what it is on a machine is not known before a flow is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Environment {
+    /// The place of a secret, where the text is typed.
+    Secret,
+    /// The place of a parameter, where the text stands by itself.
+    Parameter,
+    /// Nothing, where the text is a part of an expression or a selector.
+    Refused,
 }
 
 /// One key press of `sendKeys`.
@@ -24,9 +38,8 @@ impl Variables {
         self.known.remove(name.trim());
     }
 
-    /// Fills variables in and undoes escapes. `secrets` says whether `${env:NAME}` may become the
-    /// place of a secret; the error names what cannot be known.
-    pub(super) fn fill(&self, text: &str, secrets: bool) -> Result<String, String> {
+    /// Fills variables in and undoes escapes; the error names what cannot be known.
+    pub(super) fn fill(&self, text: &str, environment: Environment) -> Result<String, String> {
         let mut filled = String::new();
         let mut rest = text.trim();
         while let Some(at) = rest.find("${") {
@@ -34,12 +47,7 @@ impl Variables {
             let Some((name, after)) = inside.split_once('}') else { break };
             filled.push_str(&unescaped(&rest[..at]));
             match name.strip_prefix("env:") {
-                Some(name) if secrets && Secret::is_name(name) => {
-                    filled.push_str(&format!("${{secret:{name}}}"));
-                }
-                Some(name) => {
-                    return Err(format!("flows read the environment in what is typed only, not {name:?}"));
-                }
+                Some(name) => filled.push_str(&environment.place(name)?),
                 None if name == "nbsp" => filled.push('\u{a0}'),
                 None => match self.known.get(name) {
                     Some(value) => filled.push_str(value),
@@ -73,8 +81,38 @@ impl Variables {
     fn between(&self, text: &str) -> Result<String, String> {
         let before = &text[..text.len() - text.trim_start().len()];
         let after = if text.trim().is_empty() { "" } else { &text[text.trim_end().len()..] };
-        Ok(format!("{before}{}{after}", self.fill(text, false)?))
+        Ok(format!("{before}{}{after}", self.fill(text, Environment::Refused)?))
     }
+}
+
+impl Environment {
+    fn place(self, name: &str) -> Result<String, String> {
+        match self {
+            Self::Secret if Secret::is_name(name) => Ok(format!("${{secret:{name}}}")),
+            Self::Parameter if is_parameter(name) => Ok(format!("{OPEN}{name}}}")),
+            _ => Err(format!(
+                "flows read the environment in addresses, texts and what is typed, not {name:?} here"
+            )),
+        }
+    }
+}
+
+/// The parameters that the texts of a step name.
+pub(super) fn parameters(step: &Value) -> BTreeSet<String> {
+    match step {
+        Value::String(text) => {
+            let names = text.split(OPEN).skip(1).filter_map(|rest| rest.split_once('}'));
+            names.map(|(name, _)| name.to_owned()).collect()
+        }
+        Value::Array(values) => values.iter().flat_map(parameters).collect(),
+        Value::Object(members) => members.values().flat_map(parameters).collect(),
+        _ => BTreeSet::new(),
+    }
+}
+
+fn is_parameter(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=64).contains(&name.len()) && name.chars().all(is_plain)
 }
 
 fn characters(text: &str) -> impl Iterator<Item = Press> {
@@ -148,11 +186,13 @@ mod tests {
     fn variables_are_filled_as_far_as_they_are_known() {
         let mut variables = Variables::default();
         variables.set("who", "Ada".to_owned());
-        assert_eq!(variables.fill(" Hello ${who}\\n${nbsp}", false).unwrap(), "Hello Ada\n\u{a0}");
-        assert_eq!(variables.fill("${env:PASSWORD}", true).unwrap(), "${secret:PASSWORD}");
-        assert!(variables.fill("${env:HOST}", false).unwrap_err().contains("environment"));
+        let refused = Environment::Refused;
+        assert_eq!(variables.fill(" Hello ${who}\\n${nbsp}", refused).unwrap(), "Hello Ada\n\u{a0}");
+        assert_eq!(variables.fill("${env:PASSWORD}", Environment::Secret).unwrap(), "${secret:PASSWORD}");
+        assert_eq!(variables.fill("a${env:HOST}", Environment::Parameter).unwrap(), "a${params.HOST}");
+        assert!(variables.fill("${env:HOST}", refused).unwrap_err().contains("environment"));
         variables.forget("who");
-        assert!(variables.fill("${who}", false).unwrap_err().contains("\"who\""));
+        assert!(variables.fill("${who}", refused).unwrap_err().contains("\"who\""));
     }
 
     #[test]

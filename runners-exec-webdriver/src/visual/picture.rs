@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use png::{BitDepth, ColorType, Decoder, Encoder, Limits, Transformations};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::{error::Error, io::Cursor};
 
 /// The most pixels of a picture.
@@ -21,7 +21,7 @@ pub(crate) struct Picture {
 }
 
 /// A part of a page, in CSS pixels from its top left.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Rectangle {
     pub(crate) x: f64,
     pub(crate) y: f64,

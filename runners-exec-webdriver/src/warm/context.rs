@@ -18,7 +18,7 @@ pub(super) enum Contexts {
     /// Over a connection of our own, beside the driver's.
     Devtools { connection: Box<Mutex<Connection>>, keeper: String, profile: Option<PathBuf> },
     /// Over the connection of the session.
-    Bidi { keeper: String },
+    Bidi { keeper: String, profile: Option<PathBuf> },
     /// Not at all: the session itself is the only one.
     None,
 }
@@ -37,7 +37,8 @@ impl Contexts {
     pub(super) async fn of(session: &dyn Session) -> Result<Self, BrowserError> {
         let capabilities = session.capabilities();
         if Abilities::of(capabilities).bidi() {
-            return Ok(Self::Bidi { keeper: Page::new(session).window().await? });
+            let profile = capabilities.get("moz:profile").and_then(Value::as_str).map(PathBuf::from);
+            return Ok(Self::Bidi { keeper: Page::new(session).window().await?, profile });
         }
         if Engine::of(capabilities) != Some(Engine::Chromium) {
             return Ok(Self::None);
@@ -55,7 +56,7 @@ impl Contexts {
     /// The page that no session may see.
     pub(super) fn keeper(&self) -> Option<&str> {
         match self {
-            Self::Devtools { keeper, .. } | Self::Bidi { keeper } => Some(keeper),
+            Self::Devtools { keeper, .. } | Self::Bidi { keeper, .. } => Some(keeper),
             Self::None => None,
         }
     }
@@ -64,16 +65,24 @@ impl Contexts {
     pub(super) async fn enter(&self, session: &dyn Session) -> Result<Context, BrowserError> {
         let context = match self {
             Self::None => return Ok(Context::default()),
-            Self::Bidi { .. } => {
-                let made = Page::new(session).bidi_call("browser.createUserContext", json!({})).await?;
-                Context { id: id(&made, "userContext"), downloads: None }
+            Self::Bidi { profile, .. } => {
+                let page = Page::new(session);
+                let made = page.bidi_call("browser.createUserContext", json!({})).await?;
+                let id = id(&made, "userContext");
+                let downloads = downloads_of(&id, profile.as_deref());
+                if let Some(path) = &downloads {
+                    let behavior = json!({ "type": "allowed", "destinationFolder": path });
+                    let params = json!({ "userContexts": [id], "downloadBehavior": behavior });
+                    page.bidi_call("browser.setDownloadBehavior", params).await?;
+                }
+                Context { id, downloads }
             }
             Self::Devtools { connection, profile, .. } => {
                 let mut connection = connection.lock().await;
                 let kept = json!({ "disposeOnDetach": true });
                 let made = connection.ask("Target.createBrowserContext", &kept).await?;
                 let id = id(&made, "browserContextId");
-                let downloads = profile.as_ref().map(|profile| profile.join("downloads").join(&id));
+                let downloads = downloads_of(&id, profile.as_deref());
                 if let Some(path) = &downloads {
                     let behavior =
                         json!({ "behavior": "allow", "browserContextId": id, "downloadPath": path });
@@ -117,6 +126,19 @@ impl Contexts {
                         return Ok(handle);
                     }
                 }
+            }
+        }
+    }
+
+    /// Waits until the browser answers, whatever its pages do.
+    pub(super) async fn answer(&self, session: &dyn Session) -> Result<(), BrowserError> {
+        match self {
+            Self::None => Ok(()),
+            Self::Bidi { .. } => {
+                Page::new(session).bidi_call("browser.getUserContexts", json!({})).await.map(drop)
+            }
+            Self::Devtools { connection, .. } => {
+                connection.lock().await.ask("Browser.getVersion", &json!({})).await.map(drop)
             }
         }
     }
@@ -175,6 +197,11 @@ async fn connect(capabilities: &Map<String, Value>) -> Result<Connection, Browse
     let path = url.split_once("/devtools/").map(|(_, id)| format!("devtools/{id}"));
     let path = path.ok_or_else(|| gone("it does not say where it takes commands".to_owned()))?;
     Connection::open(port, &path).await.map_err(|error| gone(error.to_string()))
+}
+
+/// Where the downloads of a context go, by its id: below the profile, so that they go with it at the latest.
+fn downloads_of(id: &str, profile: Option<&Path>) -> Option<PathBuf> {
+    profile.map(|profile| profile.join("downloads").join(id))
 }
 
 fn id(value: &Value, member: &str) -> String {

@@ -7,12 +7,17 @@ use crate::{
     within::within,
 };
 use async_trait::async_trait;
+use runners_core::Clock;
 use serde_json::{Map, Value, json};
 use std::{
     mem,
     sync::{Arc, PoisonError},
+    time::Duration,
 };
 use tokio::sync::Mutex;
+
+/// How long a browser whose session closes may take to say that it is there. One that hangs takes no longer.
+const THERE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A session with a context of its own. Dropping it ends the browser.
 #[derive(Debug)]
@@ -36,6 +41,22 @@ impl WarmSession {
         let keeper = browser.as_ref().and_then(|browser| browser.contexts.keeper());
         let handles = handles.as_array().cloned().unwrap_or_default();
         handles.into_iter().filter(|handle| handle.as_str() != keeper).collect()
+    }
+
+    /// Ends the context; says whether nothing of it is left in the browser, and it can have another.
+    async fn left(&self, browser: &WarmBrowser, clock: &dyn Clock) -> bool {
+        let there = within(clock, THERE_TIMEOUT, browser.contexts.answer(&*browser.session)).await;
+        let leaving = browser.contexts.leave(&*browser.session, &self.context);
+        let left = match there {
+            Some(Ok(())) => within(clock, CONTEXT_TIMEOUT, leaving).await,
+            other => other,
+        };
+        match left {
+            Some(Ok(())) => return browser.contexts.are_many(),
+            Some(Err(error)) => tracing::info!(%error, "a browser is replaced: its session left something"),
+            None => tracing::info!("a browser is replaced: it did not end its session in time"),
+        }
+        false
     }
 
     async fn open_page(&self) -> Result<Value, BrowserError> {
@@ -81,17 +102,7 @@ impl Session for WarmSession {
         // Whoever opens a session meanwhile waits for this browser instead of starting another.
         let back = Starting::of(&pool);
         drop(lent);
-        let left =
-            within(&*pool.clock, CONTEXT_TIMEOUT, browser.contexts.leave(&*browser.session, &self.context));
-        let is_clean = match left.await {
-            Some(Ok(())) => browser.contexts.are_many(),
-            Some(Err(error)) => {
-                tracing::info!(%error, "a browser is replaced: its session left something");
-                false
-            }
-            None => false,
-        };
-        if is_clean && pool.is_fit(&browser) {
+        if self.left(&browser, &*pool.clock).await && pool.is_fit(&browser) {
             pool.take_back(browser, back);
         } else {
             drop(back);

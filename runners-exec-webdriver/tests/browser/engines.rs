@@ -127,18 +127,28 @@ async fn cookies_and_storage_are_set_in_every_engine() {
     for engine in Engine::ALL {
         let Some(stage) = Stage::open_in(*engine).await else { continue };
         let url = stage.page("");
-        let cookies = json!({ "clear": true, "set": [{ "name": "basket", "value": "7" }] });
+        let custom = |name: &str, parameters: &Value| json!({ "type": "customStep", "name": format!("runners.{name}"), "parameters": parameters });
+        let expects = |expression: &str| json!({ "type": "waitForExpression", "expression": expression });
+        let cookies = json!({ "clear": true, "set": [{ "name": "basket", "value": "7", "sameSite": "Lax", "expires": 4_000_000_000_u64 }] });
         let state = json!({ "origins": [{ "origin": stage.site.origin, "localStorage": [{ "name": "a", "value": "b" }] }] });
-        stage
-            .passes(json!([
-                { "type": "navigate", "url": url },
-                { "type": "customStep", "name": "runners.cookies", "parameters": cookies },
-                { "type": "customStep", "name": "runners.storageState", "parameters": state },
-                { "type": "waitForExpression", "expression": "document.cookie === 'basket=7' && localStorage.a === 'b'" },
-                { "type": "customStep", "name": "runners.cookies", "parameters": { "clear": true } },
-                { "type": "waitForExpression", "expression": "document.cookie === ''" },
-            ]))
-            .await;
+        let there = expects("document.cookie === 'basket=7' && localStorage.a === 'b'");
+        let steps = json!([
+            { "type": "navigate", "url": url }, custom("cookies", &cookies), custom("storageState", &state), there,
+            custom("saveStorageState", &json!({ "name": "kept" })),
+            custom("cookies", &json!({ "clear": true })), expects("localStorage.clear() ?? document.cookie === ''"),
+        ]);
+        let (result, evidence) = stage.replay(steps).await.unwrap();
+        assert_eq!(result.verdict, Verdict::Passed, "{engine}: {:?}", result.failure());
+        assert_eq!(result.steps[4].artifacts, ["storage/kept.json"], "{engine}");
+        let saved = evidence.iter().find(|evidence| evidence.name == "storage/kept.json").unwrap();
+        let saved: Value = serde_json::from_slice(&saved.bytes).unwrap();
+        let basket = &saved["cookies"][0];
+        assert_eq!(
+            (&basket["value"], &basket["domain"]),
+            (&json!("7"), &json!("127.0.0.1")),
+            "{engine}: {saved}"
+        );
+        stage.passes(json!([custom("storageState", &saved), there])).await;
         stage.close().await;
     }
 }

@@ -369,12 +369,16 @@ pub(crate) fn wait_for_ends(ids: &[u32]) {
     }
 }
 
-fn is_alive(id: u32) -> bool {
+pub(crate) fn is_alive(id: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
 pub(crate) fn kill(id: u32) {
+    send(id, Signal::KILL);
+}
+
+pub(crate) fn send(id: u32, signal: Signal) {
     let id = Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
-    kill_process(id, Signal::KILL).unwrap();
+    kill_process(id, signal).unwrap();
 }

@@ -124,6 +124,15 @@ fn kill(id: u32) {
 
 /// The processes of pages below a browser.
 fn renderers(browser: u32) -> Vec<u32> {
+    let is_renderer = |id: &u32| {
+        let line = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains("--type=renderer")
+    };
+    family(browser).into_iter().filter(is_renderer).collect()
+}
+
+/// A browser and all processes below it.
+pub(crate) fn family(browser: u32) -> Vec<u32> {
     let ids =
         fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let all: Vec<u32> = ids.collect();
@@ -131,16 +140,12 @@ fn renderers(browser: u32) -> Vec<u32> {
         let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
         stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse::<u32>().ok()).unwrap_or(0)
     };
-    let below = |id: u32| {
-        let mut at = id;
+    let is_of = |id: &u32| {
+        let mut at = *id;
         while at > 1 && at != browser {
             at = parent(at);
         }
         at == browser
     };
-    let is_renderer = |id: &u32| {
-        let line = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).contains("--type=renderer")
-    };
-    all.into_iter().filter(is_renderer).filter(|id| below(*id)).collect()
+    all.into_iter().filter(is_of).collect()
 }

@@ -17,18 +17,23 @@ mod egress;
 mod elements;
 mod endurance;
 mod engines;
+mod every_step;
 mod evidence;
 mod extensions;
 mod failures;
 mod film;
 mod forms;
+mod frames;
 #[cfg(unix)]
 mod grid;
+#[cfg(target_os = "linux")]
+mod hung;
 mod keys;
 mod lent;
 #[cfg(target_os = "linux")]
 mod life;
 mod live;
+mod long;
 #[cfg(target_os = "linux")]
 mod lost;
 mod pace;
@@ -38,6 +43,7 @@ mod probe;
 mod record;
 #[cfg(target_os = "linux")]
 mod remote;
+mod scripts;
 mod stage;
 mod strict;
 mod visual;

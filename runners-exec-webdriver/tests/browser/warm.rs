@@ -115,28 +115,33 @@ async fn nothing_of_a_session_is_there_in_the_next_of_the_same_browser() {
 
 #[tokio::test]
 async fn a_download_goes_with_its_session() {
-    let state = tempfile::tempdir().unwrap();
-    let Some(browsers) = warm(Engine::Chromium, &state, |_| {}) else { return };
-    let session = browsers.open().await.unwrap();
-    let profile = session.capabilities()["chrome"]["userDataDir"].as_str().unwrap().to_owned();
-    let url =
-        Site::open().serve("/page", "<a id=a download=left.txt href='data:text/plain,left'>Download</a>");
-    visit(&*session, &url).await;
-    js(&*session, "document.querySelector('#a').click()").await;
-    let downloads = || {
-        let entries = std::fs::read_dir(format!("{profile}/downloads")).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).collect::<Vec<_>>()
-    };
-    while !downloads().iter().any(|path| path.join("left.txt").exists()) {
-        // The browser is asked for something, so that time passes by its work and not by a clock.
-        js(&*session, "return 1").await;
+    for engine in [Engine::Chromium, Engine::Firefox] {
+        let state = tempfile::tempdir().unwrap();
+        let Some(browsers) = warm(engine, &state, |_| {}) else { continue };
+        let session = browsers.open().await.unwrap();
+        let capabilities = session.capabilities();
+        let profile =
+            capabilities.get("moz:profile").unwrap_or_else(|| &capabilities["chrome"]["userDataDir"]);
+        let profile = profile.as_str().unwrap().to_owned();
+        let site = Site::open();
+        let url = site.serve("/page", "<a id=a download=left.txt href='data:text/plain,left'>Download</a>");
+        visit(&*session, &url).await;
+        js(&*session, "document.querySelector('#a').click()").await;
+        let downloads = || {
+            let entries = std::fs::read_dir(format!("{profile}/downloads")).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).collect::<Vec<_>>()
+        };
+        while !downloads().iter().any(|path| path.join("left.txt").exists()) {
+            // The browser is asked for something, so that time passes by its work and not by a clock.
+            js(&*session, "return 1").await;
+        }
+        session.close().await;
+        assert_eq!(downloads(), Vec::<std::path::PathBuf>::new(), "{engine}");
+        let next = browsers.open().await.unwrap();
+        assert_eq!(process(&*next), process(&*session), "{engine}: the browser is kept");
+        next.close().await;
+        browsers.stop().await;
     }
-    session.close().await;
-    assert_eq!(downloads(), Vec::<std::path::PathBuf>::new());
-    let next = browsers.open().await.unwrap();
-    assert_eq!(process(&*next), process(&*session), "the browser is kept");
-    next.close().await;
-    browsers.stop().await;
 }
 
 #[tokio::test]

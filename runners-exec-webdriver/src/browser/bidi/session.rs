@@ -1,4 +1,7 @@
-//! The session: each command of classic WebDriver that a replay gives, said in commands of BiDi.
+//! The session: each command of classic WebDriver that a replay gives, said in commands of BiDi. Those
+//! for cookies are in `cookies`.
+
+mod cookies;
 
 use super::{
     actions,
@@ -280,13 +283,6 @@ impl BidiSession {
         self.command(method, &params).await.map(|_| Value::Null)
     }
 
-    async fn set_cookie(&self, body: &Value) -> Result<Value, BrowserError> {
-        let address = self.address().await?;
-        let address = address.as_str().unwrap_or_default();
-        let params = actions::set_cookie(&self.page(), &body["cookie"], address);
-        self.command("storage.setCookie", &params).await.map(|_| Value::Null)
-    }
-
     async fn picture(&self) -> Result<Value, BrowserError> {
         let params = json!({ "context": self.page() });
         let mut picture = self.command("browsingContext.captureScreenshot", &params).await?;
@@ -365,13 +361,9 @@ impl Session for BidiSession {
             }
             (Method::Post, "alert/accept") => self.answer_dialog(true).await,
             (Method::Post, "alert/dismiss") => self.answer_dialog(false).await,
+            (Method::Get, "cookie") => self.cookies().await,
             (Method::Post, "cookie") => self.set_cookie(body).await,
-            (Method::Delete, "cookie") => {
-                let partition = json!({ "type": "context", "context": self.page() });
-                self.command("storage.deleteCookies", &json!({ "partition": partition }))
-                    .await
-                    .map(|_| Value::Null)
-            }
+            (Method::Delete, "cookie") => self.clear_cookies().await,
             (Method::Post, "runners/bidi") => self.pass_on(body).await,
             (Method::Get, "runners/bidi/told") => {
                 // Everything before this answer has been told by then.

@@ -1,7 +1,12 @@
 //! The schema of what this project adds to the format: the member `runners`, what every step may carry
 //! beside, and the custom steps whose names begin with `runners.`.
 
-use super::super::{Comparison, Extension, Flow, Step, parameters::KINDS, parse::MODES};
+use super::super::{
+    Comparison, Extension, Flow, Step,
+    include::{OF_USED, USE},
+    parameters::KINDS,
+    parse::MODES,
+};
 use crate::evidence::Capture;
 use serde_json::{Map, Value, json};
 
@@ -144,10 +149,14 @@ pub(super) fn custom_steps() -> Value {
         let properties: Map<String, Value> =
             members.iter().map(|(name, schema, _)| ((*name).to_owned(), schema.clone())).collect();
         let parameters = json!({ "type": "object", "properties": properties, "required": required });
-        json!({
-            "if": { "properties": { "name": { "const": name } } },
-            "then": { "properties": { "parameters": parameters }, "required": ["parameters"] },
-        })
+        let mut then = json!({ "properties": { "parameters": parameters }, "required": ["parameters"] });
+        if name == USE {
+            for member in OF_USED {
+                then["properties"][member] =
+                    json!({ "description": "Write it on the steps of the flow that is used.", "not": {} });
+            }
+        }
+        json!({ "if": { "properties": { "name": { "const": name } } }, "then": then })
     };
     super::super::extension::NAMES.iter().map(|name| one(name)).collect()
 }

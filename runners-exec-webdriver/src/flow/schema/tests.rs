@@ -200,6 +200,7 @@ fn what_the_reader_takes_the_schema_takes() {
         ours("runners.assertText", json!({ "selectors": ["a"] })),
         ours("runners.screenshot", json!({ "name": "a b" })),
         ours("runners.upload", json!({ "selectors": ["a"], "files": [{ "name": "f" }] })),
+        json!({ "type": "customStep", "name": "runners.use", "parameters": { "flow": "more" }, "optional": true }),
     ] {
         let document = json!({ "title": "t", "steps": [step] });
         assert!(!validator.is_valid(&document) && !problems(&document).is_empty(), "{document}");

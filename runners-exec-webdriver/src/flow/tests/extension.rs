@@ -8,8 +8,12 @@ fn parsed(runners: &Value, steps: &Value) -> Result<BrowserFlow, Problems> {
     BrowserFlow::parse(&json!({ "title": "t", "runners": runners, "steps": steps }).to_string())
 }
 
+fn refused(runners: &Value, steps: &Value) -> Problems {
+    super::refused(&json!({ "title": "t", "runners": runners, "steps": steps }).to_string())
+}
+
 fn found(runners: &Value, steps: &Value) -> Vec<String> {
-    parsed(runners, steps).unwrap_err().iter().map(|problem| problem.pointer.clone()).collect()
+    refused(runners, steps).iter().map(|problem| problem.pointer.clone()).collect()
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "parameters are written where they are passed")]
@@ -90,14 +94,63 @@ fn a_used_flow_stands_in_the_place_of_its_step_and_keeps_its_own() {
     assert_eq!(pointers, ["/runners/flows/a~1b/steps/0", "/runners/flows/inner/steps/0", "/steps/1"]);
     assert_eq!(found(&runners, &json!([uses("none")])), ["/steps/0/parameters/flow"]);
     assert_eq!(found(&runners, &json!([custom("runners.use", json!({}))])), ["/steps/0/parameters/flow"]);
-    let problems = parsed(&runners, &json!([uses("loop")])).unwrap_err();
+    let problems = refused(&runners, &json!([uses("loop")]));
     assert!(problems.to_string().contains("more than 10 deep (does one use itself?)"), "{problems}");
     let often = Value::from(vec![uses("empty"); 1_100]);
-    let problems = parsed(&runners, &often).unwrap_err();
+    let problems = refused(&runners, &often);
     assert!(problems.to_string().contains("more often than 1000 times"), "{problems}");
     let many = json!({ "flows": { "many": { "steps": vec![close; 100] } } });
-    let problems = parsed(&many, &Value::from(vec![uses("many"); 101])).unwrap_err();
+    let problems = refused(&many, &Value::from(vec![uses("many"); 101]));
     assert!(problems.to_string().contains("more than 10000 steps"), "{problems}");
+}
+
+#[test]
+fn what_every_step_may_have_is_refused_on_one_that_stands_for_others() {
+    let runners = json!({ "flows": { "inner": { "steps": [{ "type": "scroll" }] } } });
+    let members = [
+        ("id", json!("a")),
+        ("optional", json!(true)),
+        ("retries", json!(1)),
+        ("screenshot", json!(true)),
+        ("timeout", json!(100)),
+        ("target", json!("https://a.example/")),
+        ("frame", json!([0])),
+        ("assertedEvents", json!([{ "type": "navigation" }])),
+    ];
+    for (name, value) in members {
+        let mut uses = custom("runners.use", json!({ "flow": "inner" }));
+        uses[name] = value;
+        let problems = refused(&runners, &json!([uses]));
+        let told = format!("/steps/0/{name}: a step that uses a flow has no `{name}` (");
+        assert!(problems.to_string().starts_with(&told), "{problems}");
+        assert!(problems.to_string().contains("on the steps of the flow \"inner\""), "{problems}");
+    }
+}
+
+#[test]
+fn every_other_rule_that_is_broken_says_what_to_write() {
+    let step = |name: &str, parameters: Value| json!([custom(&format!("runners.{name}"), parameters)]);
+    for (runners, steps, pointer) in [
+        (json!({ "mode": "loose" }), json!([]), "/runners/mode"),
+        (json!({ "capture": ["sound"] }), json!([]), "/runners/capture/0"),
+        (json!({ "baselines": { "a.png": "?" } }), json!([]), "/runners/baselines/a.png"),
+        (json!({ "params": [] }), json!([]), "/runners/params"),
+        (json!({}), json!([7]), "/steps/0"),
+        (json!({}), json!([{ "type": "close", "frame": "a" }]), "/steps/0/frame"),
+        (
+            json!({}),
+            step("select", json!({ "selectors": ["a"], "values": [1] })),
+            "/steps/0/parameters/values",
+        ),
+        (json!({}), step("drag", json!({ "selectors": ["a"] })), "/steps/0/parameters/to"),
+        (
+            json!({}),
+            step("assertScreenshot", json!({ "name": "a", "threshold": 0.5 })),
+            "/steps/0/parameters/threshold",
+        ),
+    ] {
+        assert_eq!(found(&runners, &steps), [pointer]);
+    }
 }
 
 #[test]
@@ -129,6 +182,7 @@ fn parameters_are_declared_filled_in_and_checked() {
     ] {
         let problems = flow.clone().with_parameters(&given(name, value)).unwrap_err();
         assert!(problems.to_string().contains(why), "{problems}");
+        assert!(problems.iter().all(|problem| !problem.hint.is_empty()), "{problems}");
     }
     let plain =
         BrowserFlow::parse(r#"{"title":"t","steps":[{"type":"navigate","url":"${params.x}"}]}"#).unwrap();
