@@ -18,6 +18,7 @@ pub mod peer;
 pub mod rows;
 pub mod sample;
 pub mod scale;
+pub mod settings;
 pub mod stopwatch;
 pub mod wire;
 

@@ -4,7 +4,10 @@
 pub mod relay;
 pub mod relayed;
 
-use crate::{figures::Spread, flows::site};
+use crate::{
+    figures::Spread,
+    flows::site::{self, Site},
+};
 use anyhow::{Context as _, ensure};
 use runners_core::{
     SystemClock, Verdict,
@@ -57,7 +60,7 @@ impl Scene {
         let session: Arc<dyn Session> = driver.open().await?.into();
         let view = Arc::new(LiveView::of(&session));
         println!("{engine}, {rounds} rounds");
-        Ok(Self { rounds, origin: site::serve()?, driver, session, view })
+        Ok(Self { rounds, origin: Site::serve()?.origin, driver, session, view })
     }
 
     /// Closes it.

@@ -11,6 +11,7 @@ mod left;
 mod live;
 mod machine;
 mod orchestrate;
+mod overview;
 mod profiles;
 mod reading;
 mod record;
@@ -47,7 +48,7 @@ pub(crate) use record::FlowRecordArgs;
 pub(crate) use runner::{
     CompletionArgs, DoctorArgs, HomeArgs, LogArgs, ManArgs, RunArgs, StartArgs, StatusArgs, StopArgs,
 };
-pub(crate) use submit::{QueueArgs, SubmitArgs};
+pub(crate) use submit::{QueueArgs, RetryArgs, SubmitArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use profiles::ProfileArgs;
@@ -166,6 +167,7 @@ enrolled, and stays in your shell's history: --token-file and RUNNERS_TOKEN are 
     /// scripts. Ctrl-C cancels what was submitted; a second one leaves it running and ends.
     #[command(after_help = "Examples:
   runners submit checkout.json --wait
+  runners submit flows/*.json --wait --attempts 2 --retry-failed
   runners submit flows/*.json --wait --json -s https://runners.example.com --token-file api-token
 
 report.json, and what --json prints with --wait:
@@ -236,7 +238,8 @@ pub(crate) enum FlowCommand {
     /// Replay flows in a browser on this machine, without any server.
     ///
     /// Progress, reports and exit codes are those of `runners submit --wait`; its help describes
-    /// report.json.
+    /// report.json. Each flow has one attempt: to have what failed tried again, submit it with
+    /// --retry-failed.
     #[command(after_help = "Examples:
   runners flow run checkout.json
   runners flow run flows/*.json --headed --steps")]

@@ -153,6 +153,7 @@ pub(crate) fn transport(server: &str, token: Token, trust: &TrustArgs) -> Result
             let file = trust.ca_file.as_deref().unwrap_or(Path::new("")).display();
             Err(error).with_context(|| format!("cannot use --ca-file {file}"))
         }
+        Err(error @ BuildError::Token(_)) => Err(error.into()),
         Err(error) => Err(error).with_context(|| format!("cannot use -s {server:?}")),
     }
 }
@@ -193,6 +194,20 @@ pub(crate) fn is_here(server: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_that_cannot_be_sent_is_told_what_is_wrong_and_is_not_shown() {
+        let trust = TrustArgs { ca_file: None, insecure_http: false };
+        let told = |text: String| {
+            let made = transport("http://127.0.0.1:9", Token::from_text(text), &trust);
+            format!("{:#}", made.unwrap_err())
+        };
+        assert_eq!(
+            told("rreg_07 07".into()),
+            "token has a blank or the end of a line in it: give it as it was issued"
+        );
+        assert_eq!(told("rreg_07".repeat(99)), "token has more than 512 bytes: give it as it was issued");
+    }
 
     #[test]
     fn only_a_server_of_this_machine_is_given_the_token_that_lies_here() {

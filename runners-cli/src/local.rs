@@ -44,6 +44,9 @@ impl LocalBrowser {
     }
 
     fn held_to(arguments: &BrowserArgs, egress: Option<Egress>) -> Result<Self> {
+        if arguments.warm == 0 && (arguments.warm_jobs.is_some() || arguments.warm_memory.is_some()) {
+            bail!("--warm-jobs and --warm-memory say when a browser of --warm is replaced: give --warm too");
+        }
         let (driver, managed) = match &arguments.webdriver {
             Some(url) => (remote(url, arguments.webdriver_capabilities.as_deref())?, None),
             None => {
@@ -76,11 +79,7 @@ impl LocalBrowser {
         options.capture.video = asks(Captured::Video);
         let mode = if arguments.update_baselines { BaselineMode::Update } else { BaselineMode::Compare };
         let baselines = DirectoryBaselines::new(&arguments.baselines);
-        let warm = (arguments.warm > 0).then(|| {
-            let mut options = WarmOptions::default();
-            options.browsers = usize::from(arguments.warm);
-            WarmBrowsers::new(driver.clone(), options)
-        });
+        let warm = warm(arguments).map(|options| WarmBrowsers::new(driver.clone(), options));
         let executor = match &warm {
             Some(warm) => FlowExecutor::new(warm.clone()),
             None => FlowExecutor::new(driver.clone()),
@@ -124,6 +123,15 @@ impl LocalBrowser {
     }
 }
 
+/// How browsers are kept started, if any is.
+fn warm(arguments: &BrowserArgs) -> Option<WarmOptions> {
+    let mut options = WarmOptions::default();
+    options.browsers = usize::from(arguments.warm);
+    options.jobs_max = arguments.warm_jobs.unwrap_or(options.jobs_max);
+    options.bytes_max = arguments.warm_memory.map_or(options.bytes_max, |mib| u64::from(mib) << 20);
+    (arguments.warm > 0).then_some(options)
+}
+
 fn remote(url: &str, capabilities: Option<&Path>) -> Result<Driver> {
     let capabilities = capabilities.map_or_else(|| Ok(Map::new()), read)?;
     let driver = Driver::at(url, capabilities);
@@ -137,4 +145,33 @@ fn read(path: &Path) -> Result<Map<String, Value>> {
     let told = || format!("the capabilities in {} cannot be used", path.display());
     let text = std::fs::read(path).with_context(told)?;
     serde_json::from_slice(&text).with_context(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Args as _, Command, FromArgMatches as _};
+
+    fn given(arguments: &[&str]) -> BrowserArgs {
+        let command = BrowserArgs::augment_args(Command::new("browser").no_binary_name(true));
+        BrowserArgs::from_arg_matches(&command.get_matches_from(arguments)).unwrap()
+    }
+
+    #[test]
+    fn when_a_browser_is_replaced_that_is_kept_is_a_setting() {
+        let told = |arguments: &[&str]| {
+            warm(&given(arguments)).map(|options| (options.browsers, options.jobs_max, options.bytes_max))
+        };
+        assert_eq!(told(&["--warm=0"]), None);
+        assert_eq!(told(&["--warm=2"]), Some((2, 100, 1 << 30)));
+        assert_eq!(told(&["--warm=2", "--warm-jobs=7", "--warm-memory=1536"]), Some((2, 7, 1536 << 20)));
+    }
+
+    #[test]
+    fn when_a_browser_is_replaced_is_not_said_of_one_that_is_not_kept() {
+        for alone in ["--warm-jobs=7", "--warm-memory=512"] {
+            let told = LocalBrowser::new(&given(&["--warm=0", alone])).unwrap_err().to_string();
+            assert!(told.ends_with("give --warm too"), "{told}");
+        }
+    }
 }

@@ -51,6 +51,23 @@ fn a_page_holds_its_pictures_and_links_the_rest() {
 }
 
 #[test]
+fn a_comparison_shows_how_it_looked_how_it_looks_and_what_differs_in_this_order() {
+    let mut job = failed();
+    let [before, now, difference] =
+        ["baseline", "now", "difference"].map(|part| format!("screenshots/cart-{part}.png"));
+    job.steps[1].artifacts = vec![before.clone(), now.clone(), difference.clone()];
+    // Files are listed by their names, which is another order.
+    job.artifacts = [&before, &difference, &now].map(|name| picture(name, 3)).to_vec();
+    let run = run_of(vec![job]);
+    let read = |artifact: &ArtifactReport| Some(artifact.name.clone().into_bytes());
+    let page = Html::of(&run).with_artifacts(&read).render();
+    let shown = page.split("<figcaption>").skip(1).map(|rest| rest.split_once('<').unwrap().0);
+    assert_eq!(shown.collect::<Vec<_>>(), [before, now, difference]);
+    let (step, pictures) = (page.find("<li class=\"failed\">").unwrap(), page.find("<figure>").unwrap());
+    assert!(step < pictures && pictures < page.find("</ol>").unwrap(), "they stand at their step");
+}
+
+#[test]
 fn pictures_have_a_limit_each_and_together_and_failures_come_first() {
     let large = u64::try_from(Html::PICTURE_BYTES_MAX).unwrap();
     let many = Html::PICTURES_BYTES_MAX / Html::PICTURE_BYTES_MAX;

@@ -2,7 +2,7 @@
 //! others, from a shell to its exit, and as a job. `flows [section…]`, all of them unless said otherwise;
 //! how often each is measured is in `ROUNDS`.
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use runners_benches::{
     bed::runtime,
     figures::Spread,
@@ -10,11 +10,16 @@ use runners_benches::{
         by_hand::{self, Driver as HandDriver},
         grid::Grid,
         reference::{self, Reference},
-        selenium, site, tree,
+        selenium,
+        site::{self, Site},
+        tree,
     },
+    settings::{number, sections},
     stopwatch::Stopwatch,
 };
-use runners_core::{Conclusion, ControlPlane, JobResult as _, MemoryStore, Runner, Verdict};
+use runners_core::{
+    Conclusion, ControlPlane, JobResult as _, MemoryStore, Runner, SystemClock, Verdict, sleep,
+};
 use runners_exec_webdriver::{
     Browser as _, BrowserFlow, Driver, DriverOptions, FlowExecutor, Mode, Replay, ReplayOptions, Screenshots,
     Session,
@@ -25,28 +30,23 @@ use std::{
     time::Duration,
 };
 
-const SECTIONS: [&str; 4] = ["warm", "selenium", "shell", "session"];
-/// How often the runner of Selenium IDE repeats the flow, to tell its time from that of its start.
-const REPEATED: usize = 10;
+const SECTIONS: [&str; 5] = ["warm", "selenium", "shell", "session", "cancel"];
+/// How long a flow that is cancelled waits before, so that its page is there.
+const SETTLING: Duration = Duration::from_millis(500);
+/// How often the flow is repeated in a session of the runner of Selenium IDE, to tell it from its start.
+const REPEATED: u32 = 10;
 
 fn main() -> anyhow::Result<()> {
-    let mut asked: Vec<String> = std::env::args().skip(1).collect();
-    if asked.is_empty() {
-        asked = SECTIONS.map(str::to_owned).to_vec();
-    }
-    let rounds = match std::env::var("ROUNDS") {
-        Ok(text) => text.parse().context("ROUNDS is a number")?,
-        Err(_) => 15,
-    };
-    let origin = site::serve()?;
-    let measure = Measure { rounds, origin };
+    let asked = sections(std::env::args().skip(1).collect(), &SECTIONS)?;
+    let rounds = number("ROUNDS", 15)?;
+    let measure = Measure { rounds, site: Site::serve()? };
     for section in asked {
         match section.as_str() {
             "warm" => measure.warm()?,
             "selenium" => measure.selenium()?,
             "shell" => measure.shell()?,
             "session" => measure.session()?,
-            other => bail!("no section {other:?}: there is {}", SECTIONS.join(", ")),
+            _ => measure.cancel()?,
         }
     }
     Ok(())
@@ -54,7 +54,7 @@ fn main() -> anyhow::Result<()> {
 
 struct Measure {
     rounds: usize,
-    origin: String,
+    site: Site,
 }
 
 /// What a side took in each round: milliseconds, and milliseconds of processor time.
@@ -101,7 +101,7 @@ impl Measure {
     /// One flow in a browser that is open.
     fn warm(&self) -> anyhow::Result<()> {
         println!("\n# warm: twelve steps in a browser that is open");
-        let mut reference = Reference::start(&site::flow(&self.origin))?;
+        let mut reference = Reference::start(&site::flow(&self.site.origin))?;
         let mut sides =
             [Taken::new("strict"), Taken::new("compat"), Taken::new("by hand"), Taken::new("reference")];
         runtime()?.block_on(async {
@@ -118,7 +118,7 @@ impl Measure {
                     match number {
                         0 => self.replay(&*session, Mode::Strict).await?,
                         1 => self.replay(&*session, Mode::Compat).await?,
-                        2 => by_hand::walk(&client, &self.origin).await?,
+                        2 => by_hand::walk(&client, &self.site.origin).await?,
                         _ => reference.replay()?,
                     }
                     let (elapsed, own) = (watch.elapsed(), watch.used());
@@ -142,7 +142,7 @@ impl Measure {
     }
 
     async fn replay(&self, session: &dyn Session, mode: Mode) -> anyhow::Result<()> {
-        let flow = BrowserFlow::parse(&site::flow(&self.origin).to_string())?.with_mode(mode);
+        let flow = BrowserFlow::parse(&site::flow(&self.site.origin).to_string())?.with_mode(mode);
         let mut options = ReplayOptions::default();
         options.screenshots = Screenshots::OfFailures;
         let result = Replay::new(flow, options).run(session, &(), std::future::pending()).await?;
@@ -150,36 +150,41 @@ impl Measure {
         Ok(())
     }
 
-    /// One more flow in the session of the runner of Selenium IDE.
+    /// Flows in the session of the runner of Selenium IDE, timed where their pages are served: it waits for
+    /// half a minute in all, whatever it runs.
     fn selenium(&self) -> anyhow::Result<()> {
-        println!("\n# selenium: one more flow in the session of selenium-side-runner");
+        println!("\n# selenium: a flow among others in one session of selenium-side-runner");
         let directory = tempfile::tempdir()?;
-        let mut times = Vec::new();
         let (mut ours, mut theirs) = (Taken::new("strict"), Taken::new("selenium"));
         runtime()?.block_on(async {
             let driver = Driver::new(DriverOptions::default());
             let session = driver.open().await?;
             self.replay(&*session, Mode::Strict).await?;
             let root = driver.process_id().await.context("the driver runs")?;
-            for round in 0..self.rounds.div_ceil(5) {
-                for times_each in [1, 1 + REPEATED] {
-                    let file = directory.path().join(format!("{round}-{times_each}.side"));
-                    std::fs::write(&file, selenium::project(&self.origin, times_each).to_string())?;
-                    let (watch, before) = (Stopwatch::start(), tree::used(std::process::id()));
+            // The first is not counted: it may install the runner.
+            for round in 0..=self.rounds.div_ceil(5) {
+                let mut used = [Duration::ZERO; 2];
+                for (times, used) in [1, 1 + REPEATED].into_iter().zip(&mut used) {
+                    let file = directory.path().join(format!("{round}-{times}.side"));
+                    std::fs::write(&file, selenium::project(&self.site.origin, times).to_string())?;
+                    self.site.forget();
+                    let before = tree::used(std::process::id());
                     selenium::execute(&file)?;
-                    times.push((watch.elapsed(), tree::used(std::process::id()).saturating_sub(before)));
+                    *used = tree::used(std::process::id()).saturating_sub(before);
                 }
-                let [.., (one, one_used), (more, more_used)] = times[..] else {
-                    unreachable!("two were added")
-                };
-                let each = |more: Duration, one: Duration| {
-                    more.saturating_sub(one) / u32::try_from(REPEATED).expect("it is ten")
-                };
-                theirs.add(each(more, one), each(more_used, one_used));
+                let elapsed = self.site.time_of_one().context("it began all of them")?;
+                let more_used = used[1].saturating_sub(used[0]) / REPEATED;
+                self.site.forget();
                 let (watch, before) = (Stopwatch::start(), tree::used(root));
-                self.replay(&*session, Mode::Strict).await?;
-                let elapsed = watch.elapsed();
-                ours.add(elapsed, watch.used() + tree::used(root).saturating_sub(before));
+                for _ in 0..=REPEATED {
+                    self.replay(&*session, Mode::Strict).await?;
+                }
+                let own = watch.used() + tree::used(root).saturating_sub(before);
+                let own_elapsed = self.site.time_of_one().context("it began all of them")?;
+                if round > 0 {
+                    theirs.add(elapsed, more_used);
+                    ours.add(own_elapsed, own / (REPEATED + 1));
+                }
             }
             session.close().await;
             driver.stop().await;
@@ -195,7 +200,7 @@ impl Measure {
         println!("\n# shell: `runners flow run` and the command line of the reference, from start to exit");
         let directory = tempfile::tempdir()?;
         let file = directory.path().join("shop.json");
-        std::fs::write(&file, site::flow(&self.origin).to_string())?;
+        std::fs::write(&file, site::flow(&self.site.origin).to_string())?;
         let program = program()?;
         let (mut ours, mut theirs) = (Taken::new("runners"), Taken::new("reference"));
         for round in 0..=self.rounds {
@@ -254,6 +259,33 @@ impl Measure {
             let more = side.elapsed.iter().zip(straight).map(|(one, other)| one - other);
             println!("  {} {} ms more", side.name, Spread::of(more));
         }
+        Ok(())
+    }
+}
+
+impl Measure {
+    /// A flow that waits in its browser, from the call that cancels it until its result is known.
+    fn cancel(&self) -> anyhow::Result<()> {
+        println!("\n# cancel: of a flow that waits, until its result is known");
+        let flow = BrowserFlow::parse(&site::endless_flow(&self.site.origin).to_string())?;
+        let mut taken = Vec::new();
+        runtime()?.block_on(async {
+            let parts = Parts::start().await?;
+            for _ in 0..self.rounds {
+                self.site.forget();
+                let job = parts.control.local_client().submit(&flow).await?;
+                self.site.another().await;
+                sleep(&SystemClock::default(), SETTLING).await;
+                let watch = Stopwatch::start();
+                job.cancel().await?;
+                let view = job.wait().await?;
+                taken.push(millis(watch.elapsed()));
+                ensure!(view.conclusion() == Some(Conclusion::Cancelled), "{view:?}");
+                parts.executor.settle().await;
+            }
+            parts.stop().await
+        })?;
+        println!("  {} ms", Spread::of(taken));
         Ok(())
     }
 }

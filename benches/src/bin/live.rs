@@ -4,7 +4,7 @@
 //! somebody looks at. `live [section…]`, all of them unless said otherwise; how often each is measured is in `ROUNDS`,
 //! and the browser in `ENGINE`.
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use runners_benches::{
     bed::runtime,
     figures::{Spread, percentile},
@@ -14,6 +14,7 @@ use runners_benches::{
         relay::{CROWD, RELAY, crowd, relay},
         relayed, spread,
     },
+    settings::{number, sections},
     stopwatch::Stopwatch,
 };
 use runners_core::{
@@ -37,19 +38,14 @@ const SECTIONS: [&str; 9] = [
 ];
 
 fn main() -> anyhow::Result<()> {
-    let mut asked: Vec<String> = std::env::args().skip(1).collect();
+    let asked: Vec<String> = std::env::args().skip(1).collect();
     match asked.first().map(String::as_str) {
         Some(RELAY) => return runtime()?.block_on(relay()),
         Some(CROWD) => return runtime()?.block_on(crowd(&asked[1..])),
         _ => {}
     }
-    if asked.is_empty() {
-        asked = SECTIONS.map(str::to_owned).to_vec();
-    }
-    let rounds = match std::env::var("ROUNDS") {
-        Ok(text) => text.parse().context("ROUNDS is a number")?,
-        Err(_) => 15,
-    };
+    let asked = sections(asked, &SECTIONS)?;
+    let rounds = number("ROUNDS", 15)?;
     let engine = std::env::var("ENGINE").map_or(Ok(Engine::Chromium), |name| name.parse())?;
     runtime()?.block_on(async {
         let measure = Measure(Scene::open(engine, rounds).await?);
@@ -63,8 +59,7 @@ fn main() -> anyhow::Result<()> {
                 "relayed-late" => relayed::late(&measure.0).await?,
                 "relayed-viewers" => relayed::viewers(&measure.0).await?,
                 "relayed-relay" => relayed::relay(&measure.0).await?,
-                "relayed-flow" => relayed::flow(&measure.0).await?,
-                other => bail!("no section {other:?}: there is {}", SECTIONS.join(", ")),
+                _ => relayed::flow(&measure.0).await?,
             }
         }
         measure.0.close().await;

@@ -5,11 +5,11 @@
 //! What is compared runs in turn, several times, since machines are noisy: each figure is a
 //! median with the smallest and the largest value.
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use runners_benches::{
     bed::{Bed, Kept, runtime, user},
     cancel::cancel_waits,
-    crowd::{self, Crowd, Http},
+    crowd::{self, Crowd, Http, Used},
     figures::{Spread, percentile},
     fleet, floor,
     grants::Deep,
@@ -17,6 +17,7 @@ use runners_benches::{
     peer::Peer,
     rows::Rows,
     sample::Sample,
+    settings::{number, sections},
     wire::{self, USER_TOKEN, Wire, runner_token},
 };
 use runners_core::{SystemClock, sleep};
@@ -32,13 +33,11 @@ const WATCHED: Duration = Duration::from_secs(60);
 const WOKEN: usize = 1_000;
 
 fn main() -> anyhow::Result<()> {
-    let mut asked: Vec<String> = std::env::args().skip(1).collect();
+    let asked: Vec<String> = std::env::args().skip(1).collect();
     if asked.first().is_some_and(|first| first == crowd::CHILD) {
         return crowd::child_main(&asked[1..]);
     }
-    if asked.is_empty() {
-        asked = SECTIONS.map(str::to_owned).to_vec();
-    }
+    let asked = sections(asked, &SECTIONS)?;
     let measure =
         Measure { rounds: number("ROUNDS", 5)?, span: Duration::from_millis(number("SPAN_MS", 2000)?) };
     for section in asked {
@@ -51,8 +50,7 @@ fn main() -> anyhow::Result<()> {
             "cancel" => measure.cancel()?,
             "fleet" => measure.fleet()?,
             "crowd" => measure.crowd()?,
-            "wake" => measure.wake()?,
-            other => bail!("{other:?} is no section: choose from {}", SECTIONS.join(", ")),
+            _ => measure.wake()?,
         }
     }
     Ok(())
@@ -68,13 +66,6 @@ fn callers() -> anyhow::Result<Vec<usize>> {
     match number("CALLERS", 0)? {
         0 => Ok(vec![1, 16, 256]),
         callers => Ok(vec![usize::try_from(callers)?]),
-    }
-}
-
-fn number(name: &str, unless_said: u64) -> anyhow::Result<u64> {
-    match std::env::var(name) {
-        Ok(text) => text.parse().with_context(|| format!("{name}: {text:?} is not a number")),
-        Err(_) => Ok(unless_said),
     }
 }
 
@@ -270,11 +261,14 @@ impl Measure {
                 let parked = crowd.used()?;
                 sleep(&SystemClock::default(), watched).await;
                 let later = crowd.used()?;
-                let each = (later.memory.max(parked.memory) - empty.memory) as f64 / runners as f64 / 1024.0;
+                let each = |used: Used| (used.memory - empty.memory) as f64 / runners as f64 / 1024.0;
                 let share = (later.time - parked.time).as_secs_f64() / watched.as_secs_f64() * 100.0;
                 let commits = (later.commits - parked.commits) as f64 / watched.as_secs_f64() * 60.0;
                 println!(
-                    "  {name}: {each:.1} KiB of memory each, {share:.1} % of a core, {:.4} commits a runner and minute",
+                    "  {name}: {:.1} KiB of memory each, {:.1} just after they came, {share:.1} % of a core, \
+                     {:.4} commits a runner and minute",
+                    each(later),
+                    each(parked),
                     commits / runners as f64
                 );
                 anyhow::Ok(())

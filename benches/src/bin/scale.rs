@@ -24,6 +24,7 @@ use runners_benches::{
         skip_locked::Manner,
         usage::{Meter, STATEMENTS},
     },
+    settings::{number, sections},
 };
 use runners_store_postgres::testing::TestServer;
 use std::{path::Path, time::Duration};
@@ -48,16 +49,13 @@ const SHALLOW: usize = 1_000;
 const GRANTS: u64 = 960;
 
 fn main() -> anyhow::Result<()> {
-    let mut asked: Vec<String> = std::env::args().skip(1).collect();
+    let asked: Vec<String> = std::env::args().skip(1).collect();
     match &asked[..] {
         [role, post] if role == planes::ROLE => return runtime()?.block_on(planes::serve(post)),
         [role, rest @ ..] if role == crowd::CHILD => return crowd::child_main(rest),
-        [] => asked = SECTIONS.map(str::to_owned).to_vec(),
         _ => {}
     }
-    if let Some(unknown) = asked.iter().find(|section| !SECTIONS.contains(&section.as_str())) {
-        bail!("{unknown:?} is no section: choose from {}", SECTIONS.join(", "));
-    }
+    let asked = sections(asked, &SECTIONS)?;
     println!("{}; {}", machine::machine(), machine::load());
     let measure = Measure {
         server: start()?,
@@ -100,13 +98,6 @@ fn start() -> anyhow::Result<TestServer> {
         }
     }
     bail!("PostgreSQL does not start{trouble}")
-}
-
-fn number(name: &str, unless_said: u64) -> anyhow::Result<u64> {
-    match std::env::var(name) {
-        Ok(text) => text.parse().with_context(|| format!("{name}: {text:?} is not a number")),
-        Err(_) => Ok(unless_said),
-    }
 }
 
 /// What is measured with.

@@ -15,7 +15,7 @@ const TEST_MILLIS: &str = "300000";
 
 /// A project that has the flow so many times in one test, and so in one session.
 #[must_use]
-pub fn project(origin: &str, times: usize) -> Value {
+pub fn project(origin: &str, times: u32) -> Value {
     let steps = [
         ("open", "/", ""),
         ("type", "id=name", NAME),
@@ -30,7 +30,7 @@ pub fn project(origin: &str, times: usize) -> Value {
         ("waitForElementPresent", "css=h1", "30000"),
         ("click", "id=again", ""),
     ];
-    let command = |number: usize, at: usize| {
+    let command = |number: u32, at: usize| {
         let (command, target, value) = steps[at];
         json!({ "id": format!("c{number}-{at}"), "command": command, "target": target, "value": value,
             "comment": "", "targets": [] })

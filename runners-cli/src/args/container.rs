@@ -1,6 +1,6 @@
 //! Arguments of container jobs: what a runner allows them, and what one is to be.
 
-use super::{ApiArgs, groups, guard::SignArgs};
+use super::{ApiArgs, RetryArgs, groups, guard::SignArgs};
 use crate::size::bytes as size;
 use clap::{Args, Subcommand, ValueEnum};
 use runners_exec_container::{
@@ -193,6 +193,8 @@ pub(crate) struct SubmitContainerArgs {
     /// How long one attempt may take, such as 90s, 5m or 1h.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = groups::time)]
     pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) retry: RetryArgs,
     #[command(flatten)]
     pub(crate) sign: SignArgs,
     /// Print JSON instead of text.

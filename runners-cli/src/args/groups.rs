@@ -205,6 +205,13 @@ pub(crate) struct BrowserArgs {
     /// leaves nothing behind. For chromium and firefox.
     #[arg(long, value_name = "COUNT", env = "RUNNERS_WARM", default_value_t = 0)]
     pub(crate) warm: u16,
+    /// Replace a browser of --warm after so many flows [default: 100].
+    #[arg(long, value_name = "COUNT", env = "RUNNERS_WARM_JOBS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) warm_jobs: Option<u32>,
+    /// Replace a browser of --warm that has more memory of its own between two flows, in MiB [default: 1024].
+    /// It is looked at on Linux.
+    #[arg(long, value_name = "MIB", env = "RUNNERS_WARM_MEMORY", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) warm_memory: Option<u32>,
     /// Let browsers go to this host only, such as shop.example or *.shop.example; may be repeated. Without
     /// it, flows of others go everywhere but to link-local addresses and a cloud's metadata.
     #[arg(long, value_name = "HOST", env = "RUNNERS_BROWSE", value_delimiter = ',')]

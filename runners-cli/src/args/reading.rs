@@ -1,7 +1,9 @@
 //! How the command line is read: by clap, with what stands in the environment under the names of
 //! others, in the profile that is used, and in the file of settings.
 
-use super::{Arguments, Command, ConfigCommand, FlowCommand, FlowRecordArgs, RegionsCommand};
+use super::{
+    Arguments, Command, ConfigCommand, FlowCommand, FlowRecordArgs, RegionsCommand, overview::in_groups,
+};
 use crate::{
     daemon::Saved,
     profiles::{Profile, Profiles},
@@ -28,7 +30,7 @@ impl Arguments {
     /// # Errors
     /// What is wrong with a file or a variable.
     pub(crate) fn read(environment: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
-        let command = named_otherwise(Self::command());
+        let command = in_groups(named_otherwise(Self::command()));
         let mut matches = command.clone().get_matches();
         if let Some(chosen) = chosen(&command, &matches)? {
             matches = filled(command, &chosen).get_matches();

@@ -4,7 +4,9 @@ use super::{
     groups::{self, ApiArgs, Captured, OutputArgs, ParameterArgs},
     guard::SignArgs,
 };
+use anyhow::{Result, bail};
 use clap::Args;
+use runners_core::RetryPolicy;
 use std::{ops::Deref, path::PathBuf, time::Duration};
 
 #[derive(Debug, Args)]
@@ -44,6 +46,8 @@ pub(crate) struct QueueArgs {
     /// How long one attempt at a flow may take, such as 90s, 5m or 1h.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = groups::time)]
     pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) retry: RetryArgs,
     /// Have the runner keep more of each flow: the bodies of requests, pictures of the screen, or a video;
     /// may be repeated.
     #[arg(long, value_enum, value_name = "WHAT")]
@@ -60,4 +64,35 @@ pub(crate) struct QueueArgs {
     pub(crate) sign: SignArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// What follows an attempt that did not pass.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct RetryArgs {
+    /// How many attempts each may have, from 1 to 100: another one follows where one could not run or took
+    /// longer than --timeout, and with --retry-failed also where one failed.
+    #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = attempts())]
+    pub(crate) attempts: u32,
+    /// Try again what failed, too. What passes then is told as flaky, and is no failure.
+    #[arg(long)]
+    pub(crate) retry_failed: bool,
+}
+
+impl RetryArgs {
+    /// The same as a job has it.
+    ///
+    /// # Errors
+    /// One attempt, of which another is to follow.
+    pub(crate) fn policy(self) -> Result<RetryPolicy> {
+        if self.retry_failed && self.attempts == 1 {
+            bail!(
+                "--retry-failed needs a second attempt, and --attempts 1 allows none: leave one of them out"
+            );
+        }
+        Ok(RetryPolicy { attempts_max: self.attempts, failed: self.retry_failed, ..RetryPolicy::default() })
+    }
+}
+
+fn attempts() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=i64::from(RetryPolicy::ATTEMPTS_LIMIT))
 }

@@ -61,7 +61,19 @@ impl Management {
         }
     }
 
+    /// Every event of something that has ended.
+    pub(crate) async fn events(&self, path: &str) -> Result<Vec<Value>> {
+        let told = self.text(Method::GET, path, None).await?;
+        let events = told.lines().filter_map(|line| line.strip_prefix("data: "));
+        events.map(|event| serde_json::from_str(event).with_context(|| format!("{path}: {event}"))).collect()
+    }
+
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
+        let text = self.text(method, path, body).await?;
+        serde_json::from_str(&text).with_context(|| format!("{path}: {text}"))
+    }
+
+    async fn text(&self, method: Method, path: &str, body: Option<Value>) -> Result<String> {
         let mut request = self.client.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
         if let Some(tenant) = &self.within {
             request = request.header("Runners-Tenant", tenant);
@@ -75,7 +87,7 @@ impl Management {
         if !code.is_success() {
             bail!("{path}: {code} {text}");
         }
-        serde_json::from_str(&text).with_context(|| format!("{path}: {text}"))
+        Ok(text)
     }
 }
 

@@ -14,6 +14,7 @@ use runners_core::{
     protocol::{JobView, LogPage, ReadLogRequest, RefusalCode, Reply, Request},
 };
 use serde::Serialize;
+use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -34,7 +35,9 @@ pub(crate) struct Verdict {
     pub(crate) stale_writes_refused: usize,
     /// How long it took from the death of a runner until what it ran was run again.
     #[serde(skip)]
-    pub(crate) rescues: Vec<Duration>,
+    pub(crate) rescues: Vec<(Duration, JobId)>,
+    /// What happened to the job for which it took longest.
+    pub(crate) longest: Vec<Value>,
     pub(crate) bytes_logged: u64,
     pub(crate) bytes_missing: u64,
     pub(crate) problems: Vec<String>,
@@ -57,6 +60,7 @@ impl Verdict {
             verdict.look_at_trust(*job, trusts);
         }
         verdict.rescues.sort_unstable();
+        verdict.look_at_longest(submitted).await?;
         for (account, jobs) in submitted {
             for (job, view) in jobs {
                 let found = view.as_ref().and_then(|view| verdict.look_at(view, trusts.get(job)));
@@ -88,7 +92,7 @@ impl Verdict {
         }
         for pair in trusts.windows(2) {
             if let Some(died) = pair[0].died.filter(|_| !pair[0].over) {
-                self.rescues.push(pair[1].from.since(died));
+                self.rescues.push((pair[1].from.since(died), job));
             }
         }
         // One that was stopped before it looked has begun when its lease was gone, and trusted nothing.
@@ -100,6 +104,14 @@ impl Verdict {
                 self.problems.push(format!("{job} was trusted twice at once: {earlier:?} and {later:?}"));
             }
         }
+    }
+
+    async fn look_at_longest(&mut self, submitted: &Submitted) -> Result<()> {
+        let Some((_, job)) = self.rescues.last() else { return Ok(()) };
+        if let Some((account, _)) = submitted.iter().find(|(_, jobs)| jobs.contains_key(job)) {
+            self.longest = account.management.events(&format!("/jobs/{job}/events")).await?;
+        }
+        Ok(())
     }
 
     /// The record of a job agrees with what its attempts wrote down. What it says was the result.
@@ -239,7 +251,7 @@ mod tests {
     #[test]
     fn what_a_dead_runner_ran_is_rescued_after_its_death() {
         let dead = Trust { died: Some(BootTime::from_duration(Duration::from_secs(2))), ..trust(1, 0, 2) };
-        assert_eq!(judged(vec![dead, trust(2, 7, 9)]).rescues, [Duration::from_secs(5)]);
+        assert_eq!(judged(vec![dead, trust(2, 7, 9)]).rescues, [(Duration::from_secs(5), JOB)]);
         let over = Trust { over: true, ..dead };
         assert!(judged(vec![over, trust(2, 7, 9)]).rescues.is_empty());
     }

@@ -9,7 +9,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result, ensure};
 use runners_core::{Clock as _, Random as _, SystemClock, SystemRandom, sleep};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     sync::{PoisonError, atomic::Ordering},
     time::Duration,
@@ -93,12 +93,13 @@ fn drawn() -> u64 {
 }
 
 fn conclude(arguments: &ChaosArgs, seed: u64, verdict: &Verdict, outages: &[Duration]) {
+    let rescues: Vec<Duration> = verdict.rescues.iter().map(|(took, _)| *took).collect();
     if arguments.json {
         let spans = |spans: &[Duration]| json!({ "count": spans.len(), "median_ms": millis(median(spans)), "max_ms": millis(spans.last()) });
         let mut told = json!(verdict);
         told["seed"] = json!(seed);
         told["good"] = json!(verdict.is_good());
-        told["rescues"] = spans(&verdict.rescues);
+        told["rescues"] = spans(&rescues);
         told["outages"] = spans(outages);
         return terminal::print_json(&told);
     }
@@ -112,13 +113,13 @@ fn conclude(arguments: &ChaosArgs, seed: u64, verdict: &Verdict, outages: &[Dura
     row("stale writes refused", verdict.stale_writes_refused.to_string());
     row("bytes logged", verdict.bytes_logged.to_string());
     row("  of them missing, and marked", verdict.bytes_missing.to_string());
-    let spans =
-        [("out of reach of a client", outages), ("from a death to the next attempt", &verdict.rescues)];
+    let spans = [("out of reach of a client", outages), ("from a death to the next attempt", &rescues[..])];
     for (name, spans) in spans {
         let told = |span: Option<&Duration>| terminal::span(span.copied().unwrap_or_default());
         let (median, max) = (told(median(spans)), told(spans.last()));
         row(name, format!("{} times, median {median}, at most {max}", spans.len()));
     }
+    verdict.longest.iter().for_each(|event| terminal::print(format!("  {}", in_short(event))));
     row("jobs lost", verdict.lost.to_string());
     row("jobs run twice", verdict.twice.to_string());
     verdict.problems.iter().take(PROBLEMS_TOLD_MAX).for_each(terminal::print);
@@ -126,6 +127,15 @@ fn conclude(arguments: &ChaosArgs, seed: u64, verdict: &Verdict, outages: &[Dura
     if untold > 0 {
         terminal::print(format!("and {}, which --json tells", terminal::count(untold, "more problem")));
     }
+}
+
+/// When something happened to a job, and what.
+fn in_short(event: &Value) -> String {
+    let text = |name: &str| event[name].as_str().unwrap_or_default();
+    let named = event.as_object().into_iter().flatten();
+    let rest = named.filter(|(name, _)| !["at", "event", "job", "run", "sequence"].contains(&name.as_str()));
+    let rest: String = rest.map(|(name, value)| format!(", {name} {value}")).collect();
+    format!("{}  {}{rest}", text("at"), text("event"))
 }
 
 /// The one in the middle of spans in their order.

@@ -30,6 +30,7 @@ pub(super) async fn submit(arguments: SubmitContainerArgs) -> Result<Exit> {
         }
         return Ok(Exit::CouldNotRun);
     }
+    let retry = arguments.retry.policy()?;
     let connection = Connection::signing(&arguments.api, &arguments.sign)?;
     let mut interrupts = Interrupts::listen()?;
     let words = job.command.iter().chain(&job.args).map(String::as_str).collect::<Vec<_>>().join(" ");
@@ -39,6 +40,7 @@ pub(super) async fn submit(arguments: SubmitContainerArgs) -> Result<Exit> {
         environment: arguments.environment_name.clone(),
         wanted: arguments.labels.iter().cloned().chain(browser_label(&job)).collect(),
         timeout: arguments.timeout,
+        retry,
         secrets: job.secret_names(),
         audience: arguments.sign.audience.iter().cloned().collect(),
         not_after: arguments.sign.good_for.map(|span| SystemClock::default().wall() + span.0),

@@ -20,11 +20,16 @@ use std::{
 pub(super) fn import(arguments: &FlowImportArgs) -> Result<Exit> {
     fs::create_dir_all(&arguments.output)
         .with_context(|| format!("could not make {}", arguments.output.display()))?;
-    let mut told = Vec::new();
+    let (mut told, mut of_projects) = (Vec::new(), Vec::new());
     for project in &arguments.projects {
         let text = fs::read_to_string(project)
             .with_context(|| format!("{} could not be read", project.display()))?;
         let import = SeleniumImport::parse(&text).with_context(|| project.display().to_string())?;
+        if arguments.json {
+            of_projects.push(json!({ "project": project, "left_out": import.left_out }));
+        } else {
+            import.left_out.iter().for_each(|left| tell_left_out(project, None, left));
+        }
         let names = unique_names(import.flows.iter().map(|flow| flow.name.as_str()));
         for (flow, name) in import.flows.iter().zip(names) {
             let path = arguments.output.join(format!("{name}.json"));
@@ -38,18 +43,13 @@ pub(super) fn import(arguments: &FlowImportArgs) -> Result<Exit> {
         }
     }
     if arguments.json {
-        terminal::print_json(&json!({ "version": 1, "flows": told }));
+        terminal::print_json(&json!({ "version": 1, "flows": told, "projects": of_projects }));
     }
     Ok(Exit::Passed)
 }
 
 fn tell(project: &Path, path: &Path, flow: &ImportedFlow) {
-    for left in &flow.left_out {
-        let LeftOut { line, number, command, reason, .. } = left;
-        let word = if left.carried { "not quite" } else { "not imported" };
-        let place = format!("{}:{line}", project.display());
-        terminal::note(format!("{place}: {word}: {:?}, command {number}: {command}: {reason}", flow.name));
-    }
+    flow.left_out.iter().for_each(|left| tell_left_out(project, Some(flow), left));
     let left = flow.left_out.iter().filter(|left| !left.carried).count();
     let beside = if left == 0 { String::new() } else { format!(", {left} not imported") };
     terminal::print(format!(
@@ -58,6 +58,15 @@ fn tell(project: &Path, path: &Path, flow: &ImportedFlow) {
         flow.name,
         terminal::count(flow.carried, "command")
     ));
+}
+
+/// Says what was not imported of a flow, or of the project.
+fn tell_left_out(project: &Path, flow: Option<&ImportedFlow>, left: &LeftOut) {
+    let LeftOut { line, number, command, reason, .. } = left;
+    let word = if left.carried { "not quite" } else { "not imported" };
+    let line = if *line == 0 { String::new() } else { format!(":{line}") };
+    let whose = flow.map(|flow| format!("{:?}, command {number}: ", flow.name)).unwrap_or_default();
+    terminal::note(format!("{}{line}: {word}: {whose}{command}: {reason}", project.display()));
 }
 
 /// Writes a flow as the Recorder panel opens it.

@@ -44,6 +44,7 @@ pub(super) async fn queue(arguments: &QueueArgs, findings: Vec<Findings>) -> Res
 }
 
 async fn carry_out(arguments: &QueueArgs, documents: Vec<Document>) -> Result<Exit> {
+    let retry = arguments.retry.policy()?;
     let documents = baselines::give(arguments, documents)?;
     let connection = Connection::signing(&arguments.api, &arguments.sign)?;
     let mut interrupts = Interrupts::listen()?;
@@ -53,6 +54,7 @@ async fn carry_out(arguments: &QueueArgs, documents: Vec<Document>) -> Result<Ex
         environment: arguments.environment.clone(),
         wanted: arguments.labels.iter().cloned().collect(),
         timeout: arguments.timeout,
+        retry,
         capture: arguments.capture.iter().map(|what| what.word().to_owned()).collect(),
         audience: arguments.sign.audience.iter().cloned().collect(),
         not_after: arguments.sign.good_for.map(|span| SystemClock::default().wall() + span.0),

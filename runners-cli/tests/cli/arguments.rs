@@ -53,8 +53,25 @@ fn malformed_arguments_exit_with_2_and_name_the_limit() {
     stage.run(&["run", "--slots", "0"]).expect(2, "0 is not in 1..=2000");
     stage.run(&["submit"]).expect(2, "FLOW.json");
     stage.run(&["submit", "x.json", "--timeout", "90"]).expect(2, "such as 90s");
+    stage.run(&["submit", "x.json", "--attempts", "0"]).expect(2, "0 is not in 1..=100");
+    stage.run(&["run", "--warm-jobs", "0"]).expect(2, "0 is not in 1..");
+    stage.run(&["run", "--warm-memory", "1g"]).expect(2, "invalid value '1g' for '--warm-memory <MIB>'");
     stage.run(&["ping", "runner_1"]).expect(2, "32 lowercase hex digits");
     stage.run(&["server", "--listen", "here"]).expect(2, "--listen");
+}
+
+#[test]
+fn a_second_attempt_at_what_failed_is_refused_where_there_is_only_one() {
+    let stage = Stage::new();
+    let flow = stage.flow("flow.json", "http://localhost/", "x");
+    let one = ["--attempts", "1", "--retry-failed"];
+    for what in [&["submit", &flow][..], &["container", "submit", "alpine:3"]] {
+        let ended = stage.run(&[what, &one].concat());
+        ended.expect(2, "--retry-failed needs a second attempt, and --attempts 1 allows none");
+    }
+    stage.run(&["flow", "run", &flow, "--retry-failed"]).expect(2, "unexpected argument '--retry-failed'");
+    let help = stage.run(&["flow", "run", "--help"]).stdout();
+    assert!(help.contains("Each flow has one attempt"), "{help}");
 }
 
 #[test]

@@ -1,12 +1,13 @@
-// Signs in to a dashboard as each who is named, opens the pages that are named for them, and prints as JSON what axe
-// finds there that is serious or critical, in light and in dark, wide and narrow.
+// Signs in to a dashboard as each who is named and opens the pages that are named for them, then opens the documents
+// that are named, with everything in them unfolded. Prints as JSON what axe finds there that is serious or critical, in
+// light and in dark, wide and narrow.
 'use strict';
 const { createRequire } = require('node:module');
 const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 
 (async () => {
-  const { packages, browser: executablePath, url, visits } = JSON.parse(readFileSync(0, 'utf8'));
+  const { packages, browser: executablePath, url, visits = [], documents = [] } = JSON.parse(readFileSync(0, 'utf8'));
   const load = createRequire(join(packages, 'package.json'));
   const puppeteer = load('puppeteer');
   const axe = readFileSync(load.resolve('axe-core/axe.min.js'), 'utf8');
@@ -29,8 +30,10 @@ const { join } = require('node:path');
     }
   };
   try {
-    await page.goto(`${url}/sign-in`);
-    await look('sign-in');
+    if (url) {
+      await page.goto(`${url}/sign-in`);
+      await look('sign-in');
+    }
     for (const { credential, paths } of visits) {
       await page.goto(`${url}/sign-in`);
       await page.type('#credential', credential);
@@ -40,6 +43,11 @@ const { join } = require('node:path');
         if (answer.status() !== 200) found.push(`${path} was answered ${answer.status()}`);
         await look(path);
       }
+    }
+    for (const address of documents) {
+      await page.goto(address);
+      await page.evaluate(() => document.querySelectorAll('details').forEach((part) => { part.open = true; }));
+      await look(address);
     }
     console.log(JSON.stringify(found));
   } finally {

@@ -5,13 +5,14 @@ use crate::stage::{Stage, has_browser, page};
 #[test]
 fn a_selenium_project_becomes_flows_and_what_is_left_out_is_told() {
     let stage = Stage::new();
-    let project = r#"{"id": "p", "version": "3.0", "name": "shop", "url": "https://shop.example", "tests": [{"id": "t",
+    let project = r#"{"id": "p", "version": "3.0", "name": "shop", "url": "https://shop.example", "delay": 200, "tests": [{"id": "t",
         "name": "buy it", "commands": [
         {"id": "c1", "command": "open", "target": "/", "value": ""},
-        {"id": "c2", "command": "dragAndDropToObject", "target": "id=a", "value": "id=b"}]}]}"#;
+        {"id": "c2", "command": "mouseMoveAt", "target": "id=a", "value": "5,5"}]}]}"#;
     stage.write("shop.side", project);
     let ended = stage.run(&["flow", "import", "shop.side"]);
-    ended.expect(0, "shop.side:4: not imported: \"buy it\", command 2: dragAndDropToObject | id=a | id=b:");
+    ended.expect(0, "shop.side:4: not imported: \"buy it\", command 2: mouseMoveAt | id=a | 5,5:");
+    assert!(ended.stderr().contains("shop.side: not imported: delay | 200:"), "{}", ended.stderr());
     assert!(ended.stdout().contains("1 command carried over, 1 not imported"), "{}", ended.stdout());
     stage.run(&["flow", "validate", "flows/buy-it.json"]).expect(0, "");
     stage.run(&["flow", "import", "shop.side"]).expect(2, "is there already");

@@ -52,6 +52,27 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 #[test]
+fn a_runner_has_one_slot_unless_the_environment_or_a_flag_says_otherwise() {
+    let stage = Stage::new();
+    let (_server, url) = stage.server();
+    let cases: [(&str, Option<&str>, &[&str], u64); 3] = [
+        ("untold", None, &[], 1),
+        ("by-environment", Some("3"), &[], 3),
+        ("by-flag", Some("3"), &["--slots", "2"], 2),
+    ];
+    for (name, variable, flags, slots) in cases {
+        let arguments = [&["run", "--json", "-s", &url, "--name", name], flags].concat();
+        let mut command = stage.command(&arguments);
+        command.envs(variable.map(|slots| ("MAX_CONCURRENCY", slots)));
+        let runner = Process::start(command);
+        assert_eq!(runner.wait_for("enrolled")["slots"], slots, "{name}");
+        runner.wait_for("connected");
+        let there = runners(&stage, &url).into_iter().find(|there| there["name"] == name).unwrap();
+        assert_eq!(there["maxConcurrency"], slots, "{name}: {there}");
+    }
+}
+
+#[test]
 fn a_runner_is_registered_without_being_started_and_logged_out_again() {
     let stage = Stage::new();
     let (_server, url) = stage.server();

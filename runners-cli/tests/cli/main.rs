@@ -5,6 +5,7 @@
 
 mod access;
 mod arguments;
+mod axe;
 mod background;
 mod canonical;
 mod checks;
@@ -29,6 +30,7 @@ mod processes;
 mod profiles;
 mod record;
 mod regions;
+mod reports;
 mod secrets;
 mod secured;
 mod servers;
@@ -37,4 +39,5 @@ mod stage;
 mod storage;
 mod trust;
 mod verbs;
+mod visual;
 mod whole_way;

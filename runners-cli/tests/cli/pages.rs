@@ -1,19 +1,12 @@
 //! Every page of the dashboard, with something on it: axe looks at each, and none is forgotten.
 
 use crate::{
+    axe::Axe,
     processes::Process,
-    stage::{Stage, has_browser, page},
+    stage::{Stage, page},
     verbs::{json, run},
 };
 use serde_json::{Value, json};
-use std::{
-    io::Write as _,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
-
-/// Says where axe-core is, and what drives a browser.
-const AXE: &str = "AXE_PACKAGE_DIRECTORY";
 
 /// Where the routes of the dashboard are told.
 const ROUTES: [&str; 2] = [
@@ -95,15 +88,7 @@ fn shown(source: &'static str) -> Vec<&'static str> {
 
 #[test]
 fn axe_finds_nothing_serious_on_any_page() {
-    let Some(packages) = std::env::var_os(AXE) else {
-        println!("skipped: axe-core is not there: cargo xtask test installs it");
-        return;
-    };
-    let browsers = ["chromium", "chromium-browser", "google-chrome"];
-    let Some(browser) = browsers.into_iter().find_map(on_the_path).filter(|_| has_browser()) else {
-        println!("skipped: there is no browser to look at the pages with");
-        return;
-    };
+    let Some(axe) = Axe::find() else { return };
     let stage = Stage::new();
     let shop = page("<h1>Shop</h1><script>console.warn('low stock'); fetch('/basket')</script>");
     stage.flow("flows/shop.json", &shop, "Shop");
@@ -115,24 +100,13 @@ fn axe_finds_nothing_serious_on_any_page() {
     let (names, _recording) = furnish(&stage, &url, &shop);
     let token = |name: &str| stage.read(&format!("runners-data/{name}")).trim().to_owned();
     let asked = json!({
-        "packages": packages.to_str().unwrap(), "browser": browser, "url": format!("{url}/dashboard"),
+        "url": format!("{url}/dashboard"),
         "visits": [
             { "credential": token("api-token"), "paths": PAGES.map(|page| named(page, &names)) },
             { "credential": token("operator-token"), "paths": PAGES_OF_OPERATOR.map(|page| named(page, &names)) },
         ],
     });
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/axe.cjs");
-    let mut node = Command::new("node")
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    node.stdin.take().unwrap().write_all(asked.to_string().as_bytes()).unwrap();
-    let said = node.wait_with_output().unwrap();
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-    let found: Vec<String> = serde_json::from_slice(&said.stdout).unwrap();
+    let found = axe.look(asked);
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
@@ -174,10 +148,4 @@ fn furnish(stage: &Stage, url: &str, shop: &str) -> (Vec<(&'static str, String)>
 fn named(page: &str, names: &[(&str, String)]) -> String {
     let page = page.trim_start_matches('/').to_owned();
     names.iter().fold(page, |page, (name, stands)| page.replace(name, stands))
-}
-
-/// Where a program is, among those that are found by their name.
-fn on_the_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|place| place.join(name)).find(|file| file.is_file())
 }

@@ -1,7 +1,11 @@
 //! The control plane as a process: its tokens, its queue, its stop.
 
-use crate::{processes::Process, stage::Stage};
+use crate::{
+    processes::Process,
+    stage::{Stage, has_browser},
+};
 use std::{
+    fs,
     io::{Read as _, Write as _},
     net::TcpStream,
 };
@@ -19,6 +23,38 @@ fn the_first_start_writes_tokens_that_only_their_owner_can_read() {
         assert!(!server.said().contains(text.trim()), "{name} was printed");
     }
     assert_eq!(crate::stage::mode(&stage.path("runners-data")), 0o700);
+    assert_no_token_is_in_the_database(&stage);
+}
+
+#[test]
+fn the_database_of_dev_has_no_token_either() {
+    if !has_browser() {
+        return;
+    }
+    let stage = Stage::new();
+    let dev = Process::start(stage.command(&["dev", "--json", "--listen", "127.0.0.1:0"]));
+    // The runner is enrolled by now, with a credential of its own.
+    dev.wait_for("connected");
+    assert_no_token_is_in_the_database(&stage);
+}
+
+/// Neither the text of a token stands in the database, nor the secret that it spells.
+fn assert_no_token_is_in_the_database(stage: &Stage) {
+    let files = fs::read_dir(stage.path("runners-data")).unwrap().map(|entry| entry.unwrap().path());
+    let databases = files.filter(|path| path.to_string_lossy().contains(".db"));
+    let bytes: Vec<u8> = databases.flat_map(|path| fs::read(path).unwrap()).collect();
+    let has = |searched: &[u8]| bytes.windows(searched.len()).any(|window| window == searched);
+    assert!(has(b"default"), "not even the pool is in {} bytes", bytes.len());
+    for prefix in ["rreg_", "rapi_", "rcrd_"] {
+        assert!(!has(prefix.as_bytes()), "{prefix}… is in the database");
+    }
+    for name in ["registration-token", "api-token", "operator-token"] {
+        let text = stage.read(&format!("runners-data/{name}"));
+        let (_, spelt) = text.trim().split_once('_').unwrap();
+        let pairs = (0..spelt.len()).step_by(2).map(|at| &spelt[at..at + 2]);
+        let secret: Vec<u8> = pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect();
+        assert!(!has(spelt.as_bytes()) && !has(&secret), "the {name} is in the database");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the tests share: a directory for each, the program in it, and pages to replay flows at.
 
 use crate::processes::Process;
+use runners_exec_webdriver::{DriverOptions, Engine, OpenError};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -8,6 +9,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::{Arc, Mutex},
     thread,
 };
 
@@ -69,6 +71,8 @@ impl Stage {
             "MAX_CONCURRENCY",
             "RUNNERS_ENGINE",
             "RUNNERS_WARM",
+            "RUNNERS_WARM_JOBS",
+            "RUNNERS_WARM_MEMORY",
             "RUNNERS_WEBDRIVER",
             "RUNNERS_FLOWS",
             "RUNNERS_EGRESS_ALLOW",
@@ -161,13 +165,36 @@ pub(crate) fn page(body: &'static str) -> String {
 
 /// The same at an address of this machine.
 pub(crate) fn page_at(address: &str, body: &'static str) -> String {
+    serve(address, Arc::new(Mutex::new(body)))
+}
+
+/// A page that is another one as soon as its test says so.
+pub(crate) struct ChangingPage {
+    pub(crate) url: String,
+    body: Arc<Mutex<&'static str>>,
+}
+
+impl ChangingPage {
+    pub(crate) fn new(body: &'static str) -> Self {
+        let body = Arc::new(Mutex::new(body));
+        Self { url: serve("127.0.0.1", Arc::clone(&body)), body }
+    }
+
+    pub(crate) fn change(&self, body: &'static str) {
+        *self.body.lock().unwrap() = body;
+    }
+}
+
+fn serve(address: &str, body: Arc<Mutex<&'static str>>) -> String {
     let listener = TcpListener::bind((address, 0)).unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
+            let body = Arc::clone(&body);
             thread::spawn(move || {
                 let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
                 while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+                let body = *body.lock().unwrap();
                 let (length, head) = (body.len(), "HTTP/1.1 200 OK\r\nContent-Type: text/html");
                 write!(stream, "{head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
             });
@@ -176,14 +203,18 @@ pub(crate) fn page_at(address: &str, body: &'static str) -> String {
     url
 }
 
-/// Whether there is a browser to test with. It is said loudly when there is none.
+/// Whether there is a browser to test with. If there is none, the test is told as skipped.
 pub(crate) fn has_browser() -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).any(|place| place.join("chromedriver").is_file());
-    if !found {
-        eprintln!("SKIPPED: there is no chromedriver on the PATH, so nothing was tested here");
+    let found = find_browser();
+    if let Err(why) = &found {
+        println!("skipped: {why}");
     }
-    found
+    found.is_ok()
+}
+
+/// Looks for a browser and its driver, where the program looks for them.
+pub(crate) fn find_browser() -> Result<(), OpenError> {
+    DriverOptions::of(Engine::Chromium).check()
 }
 
 /// The permissions of a file.

@@ -2,7 +2,7 @@
 
 use crate::{
     processes::Process,
-    stage::{Stage, has_browser, page},
+    stage::{ChangingPage, Stage, has_browser, page},
 };
 
 #[test]
@@ -33,6 +33,30 @@ fn flows_travel_from_submit_to_report() {
     let pinged = stage.run(&["ping", &id, "-s", &server]);
     pinged.expect(0, "");
     assert!(pinged.stdout().contains("answered in"), "{}", pinged.stdout());
+}
+
+#[test]
+fn a_flow_that_failed_and_passes_when_it_is_tried_again_is_told_as_flaky() {
+    if !has_browser() {
+        return;
+    }
+    let (stage, page) = (Stage::new(), ChangingPage::new("<h1>Goodbye</h1>"));
+    let (_server, server) = stage.server();
+    let runner = stage.runner(&server);
+    let flow = stage.flow_within("flow.json", &page.url, "Hello", 2_000);
+    let again = ["submit", &flow, "--wait", "--attempts", "9", "--retry-failed", "-s", &server];
+    let mut submitting = Process::start(stage.command(&again));
+    runner.wait_for("attempt_ended");
+    page.change("<h1>Hello</h1>");
+    assert_eq!(submitting.wait(), Some(0), "{}", submitting.said());
+    let said = submitting.said();
+    assert!(said.contains("flow: flaky (") && said.contains("✓ flaky"), "{said}");
+    let flow = &stage.report()["flows"][0];
+    assert_eq!(flow["conclusion"], "flaky");
+    assert!(flow["attempts"].as_u64().is_some_and(|attempts| attempts > 1), "{flow}");
+    assert!(stage.path("runners-output/flow/attempt-1/steps/02-failed.png").is_file());
+    assert!(stage.read("runners-output/report.html").contains("attempt 1: failed"), "and how it came to it");
+    assert!(stage.read("runners-output/junit.xml").contains("<flakyFailure"));
 }
 
 #[test]
