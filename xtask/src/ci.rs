@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: everything that a change must pass, step by step, and a table at the end.
 
 use crate::{
-    axe, browser, contract, engines, examples, extras, features, grid, kubernetes, mutants,
+    axe, browser, contract, demo, engines, examples, extras, features, grid, kubernetes, mutants,
     process::{self, Skipped, cargo, find},
     replayer,
     stopwatch::{Elapsed, Stopwatch},
@@ -18,7 +18,8 @@ const LONG_SIMULATION_SEEDS: &str = "1000";
 /// What to run, and how far after something failed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Also what takes longest: every mixture of features, cargo-deny, mutants, long simulation.
+    /// Also what takes longest: every mixture of features, each package built from its own files,
+    /// cargo-deny, long simulation, mutants.
     #[arg(long)]
     long: bool,
     /// Stop at the first step that fails.
@@ -85,6 +86,7 @@ fn quick(workspace: &Workspace, progress: &mut Progress) -> Result<(), Stopped> 
     });
     progress.counts = counts;
     tested?;
+    progress.step("demo", || demo::command(workspace))?;
     progress.step("docs", || {
         let mut command = cargo(&workspace.root);
         command
@@ -96,22 +98,24 @@ fn quick(workspace: &Workspace, progress: &mut Progress) -> Result<(), Stopped> 
     progress.step("contract", || contract::run(workspace))?;
     progress.step("kubernetes", || kubernetes::run(workspace))?;
     progress.step("features", || features::each_alone(workspace))?;
-    progress.step("package", || package(workspace))
+    progress.step("package", || package(workspace, &["--no-verify"]))
 }
 
 /// What takes long, and runs before a release.
 fn long(workspace: &Workspace, progress: &mut Progress) -> Result<(), Stopped> {
     progress.step("feature mixtures", || features::powerset(workspace))?;
+    progress.step("build packages", || package(workspace, &["--all-features"]))?;
     progress.step("deny", || deny(workspace))?;
     progress.step("advisories", || advisories(workspace))?;
     progress.step("long simulation", || simulation(workspace))?;
     progress.step("mutants", || mutants::command(workspace, &mutants::Options::default()))
 }
 
-/// Has cargo put together what would be published.
-fn package(workspace: &Workspace) -> Result<()> {
+/// Has cargo put together what would be published, and build each package from its own files alone
+/// unless it is told not to.
+fn package(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
     let mut command = cargo(&workspace.root);
-    command.args(["package", "--no-verify", "--allow-dirty", "--quiet"]);
+    command.args(["package", "--allow-dirty", "--quiet"]).args(arguments);
     for package in workspace.packages.iter().filter(|package| package.published) {
         command.args(["--package", &package.name]);
     }
@@ -183,6 +187,11 @@ impl Progress {
         if failed && self.fail_fast { Err(Stopped) } else { Ok(()) }
     }
 
+    /// How long all steps took.
+    fn elapsed(&self) -> Elapsed {
+        self.rows.iter().map(|row| row.elapsed).sum()
+    }
+
     /// Prints the table and the closing line.
     fn close(self, stopped: bool) -> Result<()> {
         println!();
@@ -192,8 +201,9 @@ impl Progress {
                 Ending::Failed(why) => ("FAILED", why.lines().next().unwrap_or_default()),
                 Ending::Skipped(why) => ("skipped", why.as_str()),
             };
-            println!("{}", format!("{:<18} {ending:<8} {:>12}  {why}", row.name, row.elapsed).trim_end());
+            println!("{}", line(row.name, ending, row.elapsed, why));
         }
+        println!("{}", line("total", "", self.elapsed(), ""));
         if stopped {
             println!("stopped there, as --fail-fast says");
         }
@@ -212,6 +222,11 @@ impl Progress {
         }
         Ok(())
     }
+}
+
+/// A line of the table, as it is printed.
+fn line(name: &str, ending: &str, elapsed: Elapsed, why: &str) -> String {
+    format!("{name:<18} {ending:<8} {elapsed:>12}  {why}").trim_end().to_owned()
 }
 
 #[cfg(test)]

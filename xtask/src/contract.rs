@@ -34,6 +34,8 @@ const RUN_MAX: Duration = Duration::from_secs(600);
 
 /// How long the server may take to say that it is there.
 const READY_MAX: Duration = Duration::from_secs(60);
+/// How long the server may take to stop.
+const STOP_MAX: Duration = Duration::from_secs(60);
 /// How long the server may take for one answer to us.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 
@@ -52,7 +54,7 @@ const CHECKS: &str = "xtask/demo/flows";
 struct Stage {
     url: String,
     tokens: Vec<(&'static str, String)>,
-    _server: Program,
+    server: Program,
     _folder: tempfile::TempDir,
 }
 
@@ -72,6 +74,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         // Not the whole line: the tokens are in its variables.
         eprintln!("$ schemathesis run {}{document}", stage.url);
         let ended = run_bounded(&mut command, &log, RUN_MAX)?;
+        stage.close()?;
         let told = fs::read_to_string(&log).unwrap_or_default();
         if ended.is_some_and(|ended| ended.success()) {
             println!("{name}: {}", summary(&told));
@@ -114,7 +117,13 @@ impl Stage {
             ("CONTRACT_REGISTRATION_TOKEN", registration),
             ("CONTRACT_API_TOKEN", api),
         ];
-        Ok(Self { url, tokens, _server: server, _folder: folder })
+        Ok(Self { url, tokens, server, _folder: folder })
+    }
+
+    /// Has the server end, with the browser that it has started.
+    fn close(self) -> Result<()> {
+        let ended = self.server.stop(STOP_MAX)?;
+        if ended.success() { Ok(()) } else { bail!("the server did not stop well: {ended}") }
     }
 
     fn command(

@@ -1,7 +1,7 @@
 //! The demo: the shop page, its recorded flows, a control plane and a runner, and what they prove.
 //!
 //! One of the three flows fails, because the shop has a real fault. The demo succeeds exactly when
-//! the flows came to what is expected of them.
+//! the flows came to what is expected of them, in the time that is promised.
 
 pub(crate) mod program;
 mod proof;
@@ -33,6 +33,8 @@ const READY_MAX: Duration = Duration::from_secs(60);
 const FLOWS_MAX: Duration = Duration::from_secs(60);
 /// How long a program may take to stop well.
 const STOP_MAX: Duration = Duration::from_secs(60);
+/// How long the README promises that all of it takes at the most, once the program is built.
+const DEMO_MAX: Duration = Duration::from_secs(60);
 
 /// Installs the browser, builds the program `runners` and runs the demo.
 pub(crate) fn command(workspace: &Workspace) -> Result<()> {
@@ -84,7 +86,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let stopped_well = runner_stopped.success() && server_stopped.success();
     proof.hold(stopped_well, "both processes stopped when they were asked to, the runner drained");
     drop(shop);
-    println!("\nWhat this showed, in {}:", watch.elapsed());
+    let elapsed = watch.elapsed();
+    proof.hold(elapsed.is_below(DEMO_MAX), format!("it ended in less than {} s", DEMO_MAX.as_secs()));
+    println!("\nWhat this showed, in {elapsed}:");
     let is_good = proof.tell();
     println!("\nLook at {} and what lies beside it.", short(&output.join("report.json")).display());
     if is_good { Ok(()) } else { bail!("the demo did not come out as expected: see above") }

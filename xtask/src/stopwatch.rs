@@ -1,7 +1,9 @@
-//! How long a step took, for people to read. Nothing is decided by it.
+//! How long a step took, for people to read. All that is decided by it is whether that is as long as
+//! was promised.
 
 use std::{
     fmt,
+    iter::Sum,
     time::{Duration, Instant},
 };
 
@@ -12,7 +14,7 @@ pub(crate) struct Stopwatch(Instant);
 impl Stopwatch {
     #[expect(
         clippy::disallowed_methods,
-        reason = "it is only shown, and there is no Clock outside the fleet"
+        reason = "real time is what was promised, and there is no Clock outside the fleet"
     )]
     pub(crate) fn start() -> Self {
         Self(Instant::now())
@@ -26,6 +28,19 @@ impl Stopwatch {
 /// A span as `2 min 05 s` or `3.4 s`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Elapsed(Duration);
+
+impl Elapsed {
+    /// Whether it is less than what was promised.
+    pub(crate) fn is_below(self, bound: Duration) -> bool {
+        self.0 < bound
+    }
+}
+
+impl Sum for Elapsed {
+    fn sum<I: Iterator<Item = Self>>(spans: I) -> Self {
+        Self(spans.map(|span| span.0).sum())
+    }
+}
 
 impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,5 +61,18 @@ mod tests {
     fn a_span_is_told_in_the_units_people_use() {
         assert_eq!(Elapsed(Duration::from_millis(3400)).to_string(), "3.4 s");
         assert_eq!(Elapsed(Duration::from_secs(125)).to_string(), "2 min 05 s");
+    }
+
+    #[test]
+    fn spans_add_up() {
+        let spans = [Duration::from_secs(50), Duration::from_secs(75)].map(Elapsed);
+        assert_eq!(spans.into_iter().sum::<Elapsed>().to_string(), "2 min 05 s");
+    }
+
+    #[test]
+    fn a_promise_of_a_minute_is_broken_by_a_whole_one() {
+        let minute = Duration::from_secs(60);
+        assert!(Elapsed(Duration::from_millis(59_999)).is_below(minute));
+        assert!(!Elapsed(minute).is_below(minute));
     }
 }

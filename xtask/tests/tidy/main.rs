@@ -1,7 +1,9 @@
 //! The house rules that a machine can keep: shape of files, floors of the core, words of the
-//! glossary, and who depends on whom. Each check is shown to bite on a bad piece beside it.
+//! glossary, who depends on whom, and the tests that hold the invariants. Each check is shown to bite
+//! on a bad piece beside it.
 
 mod floors;
+mod invariants;
 mod manifests;
 mod shape;
 mod source;
@@ -14,6 +16,12 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
+
+/// What a public server runs for every change.
+const WORKFLOW: &str = ".github/workflows/ci.yml";
+
+/// What must always hold, and the tests that hold it.
+const INVARIANTS: &str = "ARCHITECTURE.md";
 
 /// Where a rule is broken, and how.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +49,11 @@ fn the_tree_is_tidy() {
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in a folder of the workspace");
     let metadata = metadata(root);
     let mut found = manifests::siblings(&metadata);
+    found.extend(manifests::licences(&metadata, root));
+    let workflow = fs::read_to_string(root.join(WORKFLOW)).expect("there is a public workflow");
+    found.extend(manifests::smallest_rust(&metadata, WORKFLOW, &workflow));
     let mut sources = 0;
+    let mut places = invariants::Places::default();
     for folder in folders(&metadata) {
         let name = relative(root, &folder);
         let manifest = fs::read_to_string(folder.join("Cargo.toml")).expect("cargo has read it too");
@@ -50,6 +62,7 @@ fn the_tree_is_tidy() {
             let text = fs::read_to_string(&file).expect("sources are UTF-8");
             let source = Source::new(&relative(root, &file), &text);
             sources += 1;
+            places.add(&source);
             found.extend(shape::file(&source));
             found.extend(shape::functions(&source));
             found.extend(shape::forbidden(&source, is_library(&source)));
@@ -57,6 +70,8 @@ fn the_tree_is_tidy() {
             found.extend(words::check(&source));
         }
     }
+    let page = fs::read_to_string(root.join(INVARIANTS)).expect("there is a page of the architecture");
+    found.extend(invariants::check(INVARIANTS, &page, &places));
     assert!(sources > 50, "only {sources} sources were found: the search is broken");
     found.sort();
     let lines: Vec<String> = found.iter().map(ToString::to_string).collect();

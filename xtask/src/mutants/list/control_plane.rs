@@ -31,6 +31,9 @@ const RUNS: &str = "runners-core/src/actors/control_plane/runs.rs";
 const RUN_FEED: &[&str] =
     &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "run_feed::"];
 
+/// The clock of a server.
+const CLOCK: &[&str] = &["--package", "runners-store-postgres", "--lib", "--", "clock::"];
+
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "term not backed by the stored expiry",
@@ -54,6 +57,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         test: PROTOCOL,
     },
     Mutant {
+        name: "what a moved runner was granted meanwhile not read",
+        file: SYNC,
+        search: "Ok(()) => return self.load_owned(who, live).await.map(|()| None),",
+        replacement: "Ok(()) => return Ok(None),",
+        test: PROTOCOL,
+    },
+    Mutant {
         name: "spool applied after release",
         file: SYNC,
         search: "self.apply_spooled(live, &request.finishes).await?;",
@@ -70,8 +80,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "job made ready by another control plane not heard of",
         file: "runners-core/src/actors/control_plane/watch.rs",
-        search: "if self.written.is_own(key.tenant, id, found.version) {",
-        replacement: "if found.version > 0 {",
+        search: "self.make_ready(ReadyJob { version: found.version, record: job, payload: None });",
+        replacement: "drop(job);",
         test: PROTOCOL,
     },
     Mutant {
@@ -150,5 +160,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         search: "if !more && chunks.iter().all(|(first, _)| *first <= told_at) {",
         replacement: "if !more || chunks.iter().all(|(first, _)| *first <= told_at) {",
         test: RUN_FEED,
+    },
+    Mutant {
+        name: "server's time taken from an answer that was long on its way",
+        file: "runners-store-postgres/src/clock.rs",
+        search: "apart <= self.doubt + newer.doubt",
+        replacement: "apart <= newer.doubt",
+        test: CLOCK,
     },
 ];

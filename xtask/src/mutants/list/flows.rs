@@ -7,6 +7,8 @@ const FORMAT: &[&str] = &["--package", "runners-exec-webdriver", "--lib", "--", 
 /// A real browser.
 const FAILURES: &[&str] = &["--package", "runners-exec-webdriver", "--test", "browser", "--", "failures::"];
 const STRICT: &[&str] = &["--package", "runners-exec-webdriver", "--test", "browser", "--", "strict::"];
+const SCRIPTS: &[&str] = &["--package", "runners-exec-webdriver", "--test", "browser", "--", "scripts::"];
+const HUNG: &[&str] = &["--package", "runners-exec-webdriver", "--test", "browser", "--", "hung::"];
 const EXTENSIONS: &[&str] =
     &["--package", "runners-exec-webdriver", "--test", "browser", "--", "extensions::"];
 
@@ -27,9 +29,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "step passed that took too long",
-        file: "runners-exec-webdriver/src/replay.rs",
-        search: "ended.unwrap_or_else(|| Err(Trouble::Failed(scope.late(limit))))",
-        replacement: "ended.unwrap_or(Ok(()))",
+        file: "runners-exec-webdriver/src/replay/step.rs",
+        search: "Err(Trouble::Failed(self.late(limit)))",
+        replacement: "Ok(())",
         test: FAILURES,
     },
     Mutant {
@@ -73,5 +75,19 @@ pub(super) const MUTANTS: &[Mutant] = &[
         search: "if (location.origin === to.origin) for",
         replacement: "for",
         test: EXTENSIONS,
+    },
+    Mutant {
+        name: "script sent whole at each call",
+        file: "runners-exec-webdriver/src/browser/page.rs",
+        search: "kept.note(script);",
+        replacement: "",
+        test: SCRIPTS,
+    },
+    Mutant {
+        name: "hanging browser taken for a page that says nothing",
+        file: "runners-exec-webdriver/src/replay/evidence.rs",
+        search: "presence::ask(self.page, self.clock).await.map(|()| left)",
+        replacement: "Ok(left)",
+        test: HUNG,
     },
 ];
