@@ -140,6 +140,13 @@ pub(crate) struct Spans {
     pub(crate) credential_life: Duration,
 }
 
+impl Spans {
+    /// The longest park of a runner, which renews its leases by what it sends between two.
+    fn sync_park_max(&self) -> Duration {
+        self.park_max.min(self.term / 3)
+    }
+}
+
 /// What every part of a control plane shares.
 #[derive(Debug)]
 pub(crate) struct Plane {

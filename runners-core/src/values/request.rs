@@ -289,7 +289,8 @@ pub struct AnswerRequest {
 pub struct ReadLogRequest {
     /// The job.
     pub job: JobId,
-    /// The grant; the newest one unless said otherwise.
+    /// The grant; the newest one unless said otherwise. Then what has logged nothing is not the end while another
+    /// attempt may follow: the log of a job that waits is one that will begin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<u64>,
     /// The offset of the first byte wanted.

@@ -6,7 +6,7 @@ use super::{
 };
 use runners_core::{
     ArtifactKey, ArtifactStore as _, Caller, Digest, FencingToken, JobId, Outcome, TenantId, Transport as _,
-    protocol::{LogGap, LogPage, LogTail, ReadLogRequest, Reply, Request, SyncRequest},
+    protocol::{CancelRequest, CancelTarget, LogGap, LogPage, LogTail, ReadLogRequest, Reply, Request, SyncRequest},
     sleep,
     store::{Page, Query, Store as _},
 };
@@ -26,6 +26,10 @@ impl World {
 
 async fn running(user: &Caller, hand: &mut Hand) -> FencingToken {
     submit(user, 7).await;
+    take(hand).await
+}
+
+async fn take(hand: &mut Hand) -> FencingToken {
     let answer = hand.sync().await;
     let token = hand.hold(&answer)[0];
     hand.sync().await;
@@ -206,4 +210,53 @@ async fn a_reader_is_held_until_the_log_grows_and_told_of_its_end() {
     let reading = user.call(Request::ReadLog(request(6)));
     let (page, ()) = tokio::join!(reading, end(&mut hand, token));
     assert!(matches!(page.unwrap(), Reply::Log(page) if page.next == 6 && page.ended));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_names_no_attempt_waits_for_one_that_logs_or_for_the_end_of_the_job() {
+    let world = World::new();
+    let control = world.start(PLENTY).await;
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    let job = submit(&user, 7).await;
+    let read = async |park_for| {
+        let request = ReadLogRequest { job, grant: None, from: 0, park_for };
+        match user.call(Request::ReadLog(request)).await.unwrap() {
+            Reply::Log(page) => page,
+            other => panic!("expected a log, got {other:?}"),
+        }
+    };
+    let waiting = read(Duration::ZERO).await;
+    assert!(waiting.next == 0 && !waiting.ended, "{waiting:?}");
+
+    // The first attempt logs nothing before it is given up, and the second one does.
+    let attempts = async {
+        let given_up = take(&mut hand).await;
+        hand.finish(given_up, Outcome::Lapsed, None);
+        hand.sync().await;
+        hand.next.finishes.clear();
+        let between = read(Duration::ZERO).await;
+        assert!(between.next == 0 && !between.ended, "{between:?}");
+        sleep(&world.clock, Duration::from_secs(10)).await;
+        let token = take(&mut hand).await;
+        log(&mut hand, token, 0, b"one".to_vec()).await;
+        token
+    };
+    let reader = async {
+        loop {
+            let page = read(Duration::from_secs(15)).await;
+            if page.ended || page.next > 0 {
+                return page;
+            }
+        }
+    };
+    let (page, token) = tokio::join!(reader, attempts);
+    assert_eq!((page.grant, page.next, page.ended), (token.grant, 3, false));
+
+    // A job that logs nothing has a log that ends with it.
+    let silent = submit(&user, 8).await;
+    hand.sync().await;
+    user.call(Request::Cancel(CancelRequest { target: CancelTarget::Job(silent) })).await.unwrap();
+    let request = ReadLogRequest { job: silent, grant: None, from: 0, park_for: Duration::ZERO };
+    let ended = user.call(Request::ReadLog(request)).await.unwrap();
+    assert!(matches!(&ended, Reply::Log(page) if page.ended), "{ended:?}");
 }

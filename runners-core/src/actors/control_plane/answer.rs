@@ -158,7 +158,7 @@ impl Plane {
             send_facts,
             no_more,
             spread: self.spans.spread,
-            park_max: self.spans.park_max,
+            park_max: self.spans.sync_park_max(),
         }))
     }
 

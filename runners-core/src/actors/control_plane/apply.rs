@@ -8,7 +8,7 @@ mod tests;
 use super::{
     Plane,
     answer::Told,
-    effects::{Change, log_subject_of},
+    effects::{Change, log_subject},
     session::{Live, Session},
 };
 use crate::{
@@ -207,7 +207,7 @@ impl Plane {
             self.subjects.changed(&signal.record.key());
         }
         for (tenant, token) in grown {
-            self.subjects.changed(&log_subject_of(tenant, token));
+            self.subjects.changed(&log_subject(tenant, token.job));
         }
         Ok(told)
     }

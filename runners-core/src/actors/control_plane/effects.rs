@@ -21,9 +21,8 @@ use crate::{
         store::{Committed, Query, StoreError},
     },
     values::{
-        id::{LaneId, RunId, TenantId},
+        id::{JobId, LaneId, RunId, TenantId},
         key::{Index, Key, Kind},
-        lease::FencingToken,
         time::Timestamp,
     },
 };
@@ -182,7 +181,9 @@ impl Plane {
         }
         if job.conclusion().is_some() {
             self.subjects.changed(&job_subject(job));
-            self.subjects.changed(&log_subject(job));
+        }
+        if change.before.is_some() && job.holder().is_none() {
+            self.subjects.changed(&log_subject(job.tenant, job.id));
         }
         self.notice(change);
         self.trace(change);
@@ -351,11 +352,7 @@ pub(crate) fn job_subject(job: &JobRecord) -> Key {
     JobRecord::key_of(job.tenant, job.id)
 }
 
-/// What is waited for until the log of a job grows, or ends.
-pub(crate) fn log_subject(job: &JobRecord) -> Key {
-    log_subject_of(job.tenant, job.token())
-}
-
-pub(crate) fn log_subject_of(tenant: TenantId, token: FencingToken) -> Key {
-    Key::new(tenant, Kind::Log, Bytes::copy_from_slice(token.job.as_bytes()))
+/// What is waited for until the log of an attempt grows, or an attempt ends.
+pub(crate) fn log_subject(tenant: TenantId, job: JobId) -> Key {
+    Key::new(tenant, Kind::Log, Bytes::copy_from_slice(job.as_bytes()))
 }

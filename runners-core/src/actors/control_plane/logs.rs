@@ -40,14 +40,11 @@ impl Plane {
         request: ReadLogRequest,
     ) -> Result<Reply, StoreError> {
         let until = self.clock.boot() + request.park_for.min(self.spans.park_max);
-        let Some(found) = self.job(tenant, request.job).await? else { return Ok(no_job(request.job)) };
-        let subject = self.subjects.wait_for(log_subject(&found.record));
-        let grant = request.grant.unwrap_or(found.record.grant);
+        let subject = self.subjects.wait_for(log_subject(tenant, request.job));
         loop {
             let mut changed = pin!(subject.notified());
             changed.as_mut().enable();
-            let token = FencingToken { job: request.job, grant };
-            let Some(page) = self.log_page(tenant, token, request.from).await? else {
+            let Some(page) = self.log_page(tenant, &request).await? else {
                 return Ok(no_job(request.job));
             };
             let over = self.clock.boot() >= until || self.stopping.is_cancelled();
@@ -63,13 +60,21 @@ impl Plane {
         }
     }
 
-    /// What there is of a log from `from` on. `None` if there is no such job any more.
+    /// What there is of the log that is asked for. `None` if there is no such job any more.
     async fn log_page(
         &self,
         tenant: TenantId,
-        token: FencingToken,
-        from: u64,
+        request: &ReadLogRequest,
     ) -> Result<Option<LogPage>, StoreError> {
+        let (named, from) = (request.grant, request.from);
+        let grant = match named {
+            Some(grant) => grant,
+            None => match self.job(tenant, request.job).await? {
+                Some(found) => found.record.grant,
+                None => return Ok(None),
+            },
+        };
+        let token = FencingToken { job: request.job, grant };
         // The job is read after the chunks: if it does not name an artifact yet, none was dropped.
         let stored = self.records.chunks(keys::log(tenant, token), from, LOG_PAGE_BYTES).await?;
         let Some(found) = self.job(tenant, token.job).await? else { return Ok(None) };
@@ -92,7 +97,12 @@ impl Plane {
             }
         }
         let gaps = log.map(|log| log.gaps_in(from, next)).unwrap_or_default();
-        let is_over = job.holder().is_none() || token.grant != job.grant;
+        // Unless an attempt is named, one that logged nothing may be followed by another one.
+        let is_over = match job.conclusion() {
+            None if named.is_none() && next == 0 => false,
+            None => job.holder().is_none() || token.grant != job.grant,
+            Some(_) => true,
+        };
         let is_read = log.map_or(!stored.1, |log| next >= log.end);
         Ok(Some(LogPage { grant: token.grant, chunks, gaps, next, ended: is_over && is_read }))
     }

@@ -51,7 +51,7 @@ impl Plane {
         request: Box<SyncRequest>,
         measure: &mut SyncMeasure<'_>,
     ) -> Result<Reply, StoreError> {
-        let park_for = request.park_for.min(self.spans.park_max).min(self.spans.term / 3);
+        let park_for = request.park_for.min(self.spans.sync_park_max());
         let arrival = Arrival { at: self.now(), park_until: self.clock.boot() + park_for };
         let session = self.session(who);
         let mut live = session.live.lock().await;

@@ -7,7 +7,7 @@ mod written;
 
 pub(crate) use written::Written;
 
-use super::{Plane, effects::log_subject_of, lock};
+use super::{Plane, effects::log_subject, lock};
 use crate::{
     actors::records::Versioned,
     rules::{
@@ -20,7 +20,6 @@ use crate::{
     values::{
         id::{JobId, LaneId, PoolId, RunnerId, TenantId},
         key::{Key, Kind},
-        lease::FencingToken,
         time::Timestamp,
     },
 };
@@ -153,7 +152,7 @@ impl Plane {
             Some(schedule.left_to_others(lane, id.as_bytes(), now).unwrap_or_default())
         });
         self.subjects.changed(&key);
-        self.subjects.changed(&log_subject_of(key.tenant, FencingToken { job: id, grant: 0 }));
+        self.subjects.changed(&log_subject(key.tenant, id));
         if let Some(span) = left_for {
             unread.add(key, self.clock.boot() + span);
         } else {
@@ -211,8 +210,7 @@ impl Plane {
             }
             (Kind::Events | Kind::Credential, _) => self.subjects.changed(key),
             (Kind::Log, Some(id)) => {
-                let token = FencingToken { job: JobId::from_bytes(id), grant: 0 };
-                self.subjects.changed(&log_subject_of(key.tenant, token));
+                self.subjects.changed(&log_subject(key.tenant, JobId::from_bytes(id)));
             }
             (Kind::Session | Kind::Runner, Some(id)) => self.doubt_session(RunnerId::from_bytes(id)),
             (Kind::Signal, Some(_)) => {
@@ -244,6 +242,9 @@ impl Plane {
         owners.into_iter().for_each(|runner| self.doubt_session(runner));
         job.due_at().into_iter().for_each(|at| self.due.hint(at));
         self.doubt_counters_of(&job);
+        if job.holder().is_none() {
+            self.subjects.changed(&log_subject(key.tenant, job.id));
+        }
         match job.state {
             State::Ready { .. } => {
                 for pool in job.open_pools() {
@@ -257,7 +258,6 @@ impl Plane {
             State::Concluded { .. } => {
                 self.heed_grant(&job, job.submitted_at);
                 self.subjects.changed(key);
-                self.subjects.changed(&log_subject_of(key.tenant, job.token()));
             }
             _ => {}
         }

@@ -31,6 +31,10 @@ const RUNS: &str = "runners-core/src/actors/control_plane/runs.rs";
 const RUN_FEED: &[&str] =
     &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "run_feed::"];
 
+/// Logs, driven by hand in simulated time.
+const LOGS: &[&str] =
+    &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "logs::"];
+
 /// The clock of a server.
 const CLOCK: &[&str] = &["--package", "runners-store-postgres", "--lib", "--", "clock::"];
 
@@ -167,5 +171,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         search: "apart <= self.doubt + newer.doubt",
         replacement: "apart <= newer.doubt",
         test: CLOCK,
+    },
+    Mutant {
+        name: "log of a job that waits ends before it began",
+        file: "runners-core/src/actors/control_plane/logs.rs",
+        search: "None if named.is_none() && next == 0 => false,",
+        replacement: "None if named.is_none() && next == u64::MAX => false,",
+        test: LOGS,
     },
 ];

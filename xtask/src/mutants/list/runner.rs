@@ -107,4 +107,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         replacement: "Self::OFFER_MARGIN.min(start_within)",
         test: RUNNER,
     },
+    Mutant {
+        name: "call parked after trouble",
+        file: "runners-core/src/actors/runner/session/body.rs",
+        search: "if self.connected { self.pacing.park_for() }",
+        replacement: "if self.newest > 0 { self.pacing.park_for() }",
+        test: RUNNER,
+    },
 ];

@@ -38,6 +38,7 @@ impl Session {
         self.trails_into(&mut request, &mut room, &complete);
         let unconfirmed = self.held.values().any(|held| !held.confirmed);
         let urgent = unconfirmed
+            || request.park_for.is_zero()
             || !(request.finishes.is_empty()
                 && request.declined.is_empty()
                 && request.answers.is_empty()
@@ -74,8 +75,9 @@ impl Session {
         SyncRequest {
             incarnation: self.incarnation,
             seq: self.seq,
-            // Before the first answer, all that is wanted is to know that somebody is there.
-            park_for: if self.newest > 0 { self.pacing.park_for() } else { Duration::ZERO },
+            // At first, and after trouble, all that is wanted is to know that somebody is there: a call that is
+            // parked where nobody is would be missed only after its park.
+            park_for: if self.connected { self.pacing.park_for() } else { Duration::ZERO },
             facts_digest: self.facts_digest,
             facts: self.facts_wanted.then(|| self.facts.clone()),
             intent: self.mode(),

@@ -159,6 +159,26 @@ fn silence_is_an_error_after_three_seconds_with_something_unconfirmed_and_later_
 }
 
 #[test]
+fn no_call_is_parked_where_nobody_may_be() {
+    let mut bench = Bench::new(1);
+    bench.greet();
+    // Somebody took the call, and was stopped.
+    assert_eq!(bench.send().park_for, PARK);
+    bench.pass(PARK + Duration::from_secs(10));
+    for _ in 0..2 {
+        bench.pass(SPREAD * 4);
+        assert!(bench.sends());
+        assert_eq!(bench.send().park_for, Duration::ZERO);
+        assert_eq!(bench.next(), Next::Wait(Some(bench.now + Duration::from_secs(3))));
+        bench.pass(Duration::from_secs(3));
+    }
+    bench.pass(SPREAD * 8);
+    let seq = bench.send().seq;
+    bench.answer(answer(seq));
+    assert_eq!(bench.send().park_for, PARK);
+}
+
+#[test]
 fn a_reply_that_comes_after_its_time_still_counts() {
     let mut bench = Bench::new(1);
     let held = bench.running(1);
@@ -196,12 +216,16 @@ fn three_cuts_at_the_same_time_shorten_the_park() {
     bench.greet();
     for _ in 0..3 {
         bench.pass(Duration::from_secs(60));
+        if !bench.session.snapshot().connected {
+            bench.greet();
+        }
         let request = bench.send();
         assert_eq!(request.park_for, PARK);
         bench.now = bench.now + Duration::from_secs(10);
         bench.unreachable(request.seq);
     }
     bench.pass(Duration::from_secs(60));
+    bench.greet();
     assert_eq!(bench.send().park_for, Duration::from_secs(8));
 }
 
