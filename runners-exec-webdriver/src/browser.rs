@@ -3,9 +3,12 @@
 
 pub(crate) mod bidi;
 pub(crate) mod connection;
+pub(crate) mod debugger;
 pub(crate) mod page;
 pub(crate) mod script;
 pub(crate) mod webdriver;
+
+pub use debugger::Debugger;
 
 use crate::engine::Engine;
 use async_trait::async_trait;
@@ -87,6 +90,12 @@ pub trait Session: Debug + Send + Sync {
     /// WebDriver serves it.
     fn endpoint(&self) -> Option<Endpoint> {
         None
+    }
+
+    /// Where the DevTools protocol of its browser is spoken, if it is a Chromium that can be reached beside
+    /// its commands: consoles, requests and dialogs are heard there, and what the screen shows is sent.
+    fn debugger(&self) -> Option<Debugger> {
+        Debugger::here(self.capabilities())
     }
 
     /// Says whether the browser may be sent to an address, as far as that can be told before its host is

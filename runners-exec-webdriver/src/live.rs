@@ -15,7 +15,7 @@ mod size;
 
 use crate::{
     browser::{BrowserError, Session},
-    evidence::{CaptureSignals, Filming, wire::Debugger},
+    evidence::{CaptureSignals, Filming},
     within::beside,
 };
 use actions::Actions;
@@ -77,7 +77,7 @@ impl LiveView {
     #[must_use]
     pub fn with_clock(session: &Arc<dyn Session>, clock: Arc<dyn Clock>) -> Self {
         let weak = Arc::downgrade(session);
-        if let Some(debugger) = Debugger::of(session.capabilities()) {
+        if let Some(debugger) = session.debugger() {
             return Self::sent(Arc::new(Chromium::new(weak, debugger, Arc::clone(&clock))), clock);
         }
         let hand = Hand::Actions(Actions::new(Weak::clone(&weak), Arc::clone(&clock)));
@@ -88,7 +88,7 @@ impl LiveView {
     /// Shows a page of a Chromium on this machine, and those that it opens; nothing of others. It takes no input,
     /// and ends when it is dropped.
     pub(crate) fn of_window(session: &dyn Session, window: String, clock: Arc<dyn Clock>) -> Option<Self> {
-        let debugger = Debugger::of(session.capabilities())?;
+        let debugger = session.debugger()?;
         let chromium = Arc::new(Chromium::at(window, debugger, Arc::clone(&clock)));
         Some(Self::sent(chromium, clock))
     }

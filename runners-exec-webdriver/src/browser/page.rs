@@ -1,7 +1,7 @@
 //! What a replay says to a page: scripts, pointer and keys, pictures. One call each, or two.
 
 use super::{
-    BrowserError, Call, Method, Session,
+    BrowserError, Call, Debugger, Method, Session,
     script::{KeptScripts, NOT_KEPT, Script},
 };
 use crate::{
@@ -52,9 +52,9 @@ impl<'s> Page<'s> {
         Self { kept: Some(kept), ..self }
     }
 
-    /// What the driver answered when the session was opened.
-    pub(crate) fn capabilities(self) -> &'s Map<String, Value> {
-        self.session.capabilities()
+    /// Where the DevTools protocol of its browser is spoken.
+    pub(crate) fn debugger(self) -> Option<Debugger> {
+        self.session.debugger()
     }
 
     /// What the browser can do beyond what all can.

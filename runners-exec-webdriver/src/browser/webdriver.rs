@@ -5,7 +5,7 @@ mod wire;
 
 pub(crate) use wire::{Credentials, Wire};
 
-use super::{BrowserError, Call, Endpoint, Method, OpenError, Session};
+use super::{BrowserError, Call, Debugger, Endpoint, Method, OpenError, Session};
 use crate::{flow::one_line, within::within};
 use async_trait::async_trait;
 use runners_core::Clock;
@@ -28,6 +28,8 @@ const SCRIPT_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long it may then take to say that it is still there.
 const SIGN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a driver may take to hand on what a browser tells.
+const DEBUGGER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a browser may take to close its session.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long it may take if it has not yet answered a command that was given up.
@@ -56,6 +58,8 @@ pub(crate) struct WebDriverSession {
     /// The path of the session, with a slash at its end.
     path: String,
     capabilities: Map<String, Value>,
+    /// Where the driver hands on what the browser tells.
+    debugger: Option<Debugger>,
     clock: Arc<dyn Clock>,
     /// Held by the command that is carried out.
     turn: Mutex<()>,
@@ -97,6 +101,7 @@ impl WebDriverSession {
             wire,
             path,
             capabilities,
+            debugger: None,
             clock: Arc::clone(clock),
             turn: Mutex::default(),
             busy: AtomicBool::new(false),
@@ -110,6 +115,17 @@ impl WebDriverSession {
     /// Has the session closed in the background if it is dropped before.
     pub(crate) fn closing_in(mut self, closing: &Closing) -> Self {
         self.closing = Some(Arc::clone(closing));
+        self
+    }
+
+    /// Has the browser heard where the driver hands on what it tells, if it does so and can be reached.
+    pub(crate) async fn heard(mut self) -> Self {
+        let Some(debugger) = self.wire.debugger(&self.path, &self.capabilities) else { return self };
+        match within(&*self.clock, DEBUGGER_TIMEOUT, debugger.connect()).await {
+            Some(Ok(_)) => self.debugger = Some(debugger),
+            Some(Err(error)) => tracing::warn!(%error, "this browser is not listened to"),
+            None => tracing::warn!("this browser is not listened to: the WebDriver did not answer in time"),
+        }
         self
     }
 
@@ -199,6 +215,10 @@ impl Session for WebDriverSession {
         if !self.close_in_time().await {
             tracing::warn!("the browser did not close its session in time");
         }
+    }
+
+    fn debugger(&self) -> Option<Debugger> {
+        self.debugger.clone().or_else(|| Debugger::here(&self.capabilities))
     }
 
     fn endpoint(&self) -> Option<Endpoint> {

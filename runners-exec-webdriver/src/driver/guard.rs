@@ -2,7 +2,7 @@
 //! and what it then connects to goes through the `gate`, where there is one.
 
 use super::gate::Gate;
-use crate::browser::{BrowserError, Call, Endpoint, Method, Session};
+use crate::browser::{BrowserError, Call, Debugger, Endpoint, Method, Session};
 use async_trait::async_trait;
 use runners_core::{Egress, EgressError};
 use serde_json::{Map, Value};
@@ -56,6 +56,10 @@ impl Session for GuardedSession {
 
     fn endpoint(&self) -> Option<Endpoint> {
         self.session.endpoint()
+    }
+
+    fn debugger(&self) -> Option<Debugger> {
+        self.session.debugger()
     }
 
     fn unreached(&self, url: &str) -> Option<String> {

@@ -3,7 +3,7 @@
 use super::{Opening, managed::through};
 use crate::browser::{
     OpenError, Session,
-    webdriver::{Closing, Credentials, WebDriverSession, Wire},
+    webdriver::{Closing, Credentials, Manners, WebDriverSession, Wire},
 };
 use reqwest::Url;
 use serde_json::{Map, Value, json};
@@ -69,7 +69,8 @@ impl Remote {
             connecting_by(&mut capabilities, gate.into());
         }
         let session = WebDriverSession::open(wire, capabilities, *manners, clock).await?;
-        Ok(Box::new(session.closing_in(&self.closing)))
+        let session = session.closing_in(&self.closing);
+        Ok(Box::new(if *manners == Manners::Ours { session.heard().await } else { session }))
     }
 
     /// Waits until sessions that were dropped are closed, which takes a bounded time each.

@@ -5,7 +5,7 @@
 use super::{
     Capture, bidi,
     journal::{Journal, SharedJournal},
-    wire::{Debugger, Said, Wire, WireError},
+    wire::{Said, Wire, WireError},
 };
 use crate::{
     browser::{BrowserError, Session, page::Page},
@@ -84,7 +84,7 @@ impl Watch {
             watch.is_told = capture.journal && subscribe(page, "session.subscribe", clock).await;
             return watch;
         }
-        let Some(debugger) = Debugger::of(session.capabilities()) else {
+        let Some(debugger) = session.debugger() else {
             tracing::debug!("this browser is not listened to");
             return watch;
         };

@@ -1,10 +1,10 @@
-//! A Chromium on this machine, as a live view sees it: a connection beside the driver's, and the pages of its
+//! A Chromium whose DevTools protocol is spoken, as a live view sees it: a connection beside the driver's, and the pages of its
 //! session.
 
 use super::pages::Pages;
 use crate::{
-    browser::{BrowserError, Session, page::Page},
-    evidence::wire::{Debugger, Wire, WireError},
+    browser::{BrowserError, Debugger, Session, page::Page},
+    evidence::wire::{Wire, WireError},
     within::within,
 };
 use runners_core::{BootTime, Clock};

@@ -6,8 +6,8 @@
 
 use super::trouble::Trouble;
 use crate::{
-    browser::Session,
-    evidence::wire::{Debugger, Said, Wire, WireError},
+    browser::{Debugger, Session},
+    evidence::wire::{Said, Wire, WireError},
     flow::{Action, Extension, Flow, one_line},
     within::within,
 };
@@ -72,7 +72,7 @@ impl Popups {
                 && target.is_some_and(|target| target != "main")
         };
         let are_answered = flow.steps.iter().any(|step| is_theirs(&step.action, step.target.as_deref()));
-        let Some(debugger) = Debugger::of(session.capabilities()) else { return Self::default() };
+        let Some(debugger) = session.debugger() else { return Self::default() };
         let wire = match within(clock, OPEN_TIMEOUT, listen(&debugger)).await {
             Some(Ok(wire)) => Some(wire),
             Some(Err(error)) => {

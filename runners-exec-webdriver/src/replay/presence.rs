@@ -4,7 +4,7 @@
 use super::trouble::Trouble;
 use crate::{
     browser::{BrowserError, page::Page},
-    evidence::wire::{Debugger, Wire, WireError},
+    evidence::wire::{Wire, WireError},
     within::within,
 };
 use runners_core::Clock;
@@ -35,6 +35,6 @@ async fn answer(page: Page<'_>) -> Result<(), WireError> {
             Ok(_) | Err(_) => Ok(()),
         };
     }
-    let Some(debugger) = Debugger::of(page.capabilities()) else { return Ok(()) };
+    let Some(debugger) = page.debugger() else { return Ok(()) };
     Wire::open(&debugger).await?.ask("", "Browser.getVersion", json!({})).await.map(drop)
 }

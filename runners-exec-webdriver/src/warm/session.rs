@@ -3,7 +3,7 @@
 
 use super::{CONTEXT_TIMEOUT, Lent, Starting, WarmBrowser, context::Context};
 use crate::{
-    browser::{BrowserError, Call, Method, Session},
+    browser::{BrowserError, Call, Debugger, Method, Session},
     within::within,
 };
 use async_trait::async_trait;
@@ -84,6 +84,10 @@ impl Session for WarmSession {
             (Method::Post, "window/new") => self.open_page().await,
             _ => self.session.call(call).await,
         }
+    }
+
+    fn debugger(&self) -> Option<Debugger> {
+        self.session.debugger()
     }
 
     fn check_page(&self, url: &str) -> Result<(), BrowserError> {

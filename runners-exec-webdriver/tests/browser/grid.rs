@@ -1,12 +1,13 @@
 //! A real Selenium Grid as the WebDriver at a URL. `SELENIUM_GRID_JAR` names its program for Java, which
 //! `cargo xtask test` installs.
 
-use crate::stage::{Site, driver_options, flow};
+use crate::stage::{Seen, Site, Watcher, driver_options, flow};
 use runners_core::{Clock as _, SystemClock, Verdict};
 use runners_exec_webdriver::{Browser as _, Call, Driver, FlowExecutor, Method, OpenError};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Map, Value, json};
 use std::{
+    collections::BTreeMap,
     env,
     ffi::OsStr,
     io::{self, BufRead as _, BufReader},
@@ -143,6 +144,49 @@ async fn a_flow_passes_in_a_selenium_grid_and_its_password_is_told_nowhere() {
     for told in [format!("{refused:?} {wrong:?}"), format!("{none:?} {none}"), format!("{driver:?}")] {
         assert!(!told.contains(PASSWORD) && !told.contains("wr0ng"), "{told}");
     }
+}
+
+#[tokio::test]
+async fn what_a_browser_in_a_grid_tells_is_heard_there() {
+    let state = tempfile::tempdir().unwrap();
+    if driver_options(&state).is_none() {
+        return;
+    }
+    let Some(grid) = Grid::start() else { return };
+    let driver = Driver::at(format!("http://{USER}:{PASSWORD}@{}", grid.address), chrome());
+    let site = Site::open();
+    site.serve("/pop", "<script>alert('from the popup')</script>");
+    let url = site.serve(
+        "/page",
+        "<script>console.warn('careful')</script>
+        <button onclick=\"window.open('/pop'); setTimeout(() => { throw new Error('boom') })\">Pop</button>",
+    );
+    let steps = json!([
+        { "type": "navigate", "url": url },
+        { "type": "click", "selectors": ["aria/Pop"], "offsetX": 3, "offsetY": 3 },
+        { "type": "waitForExpression", "expression": "document.readyState === 'complete'" },
+    ]);
+    let executor = FlowExecutor::new(driver.clone());
+    let (watcher, mut seen) = Watcher::new();
+    let result = executor.replay(flow(steps), &watcher, std::future::pending()).await.unwrap();
+    let mut kept = BTreeMap::new();
+    while let Ok(seen) = seen.try_recv() {
+        if let Seen::Evidence(evidence) = seen {
+            kept.insert(evidence.name, evidence.bytes);
+        }
+    }
+    let told = |name: &str| serde_json::from_slice::<Value>(&kept[name]).unwrap();
+    assert_eq!(result.verdict, Verdict::Passed, "{:?}", result.failure());
+    assert!(result.page_errors.iter().any(|line| line.contains("boom")), "{:?}", result.page_errors);
+    let console = told("console.json");
+    let texts: Vec<_> =
+        console["entries"].as_array().unwrap().iter().filter_map(|entry| entry["text"].as_str()).collect();
+    assert!(texts.contains(&"careful"), "{texts:?}");
+    let har = told("network.har");
+    let requests = har["log"]["entries"].as_array().unwrap();
+    assert!(requests.iter().any(|request| request["request"]["url"] == url.as_str()), "{har}");
+    assert!(!format!("{driver:?}").contains(PASSWORD) && !har.to_string().contains(PASSWORD));
+    driver.stop().await;
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! How commands reach a WebDriver: JSON over HTTP, with the credentials that go with every request and
 //! into no text.
 
-use crate::browser::{Method, OpenError};
+use crate::browser::{Debugger, Method, OpenError};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use percent_encoding::percent_decode_str;
 use reqwest::{
-    Client, Response, Url,
+    Client, ClientBuilder, Response, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
@@ -119,14 +119,22 @@ impl Wire {
 
     /// The driver at an address, by the proxy that the environment names unless it is of this machine.
     pub(crate) fn new(base: Url, credentials: Credentials) -> Result<Self, OpenError> {
-        let mut builder = Client::builder().redirect(Policy::none()).connect_timeout(CONNECT_TIMEOUT);
-        if is_here(&base) {
-            builder = builder.no_proxy();
-        }
-        let client = builder.build().map_err(|error| OpenError::Misconfigured {
+        let client = client(&base).build().map_err(|error| OpenError::Misconfigured {
             message: format!("the WebDriver cannot be called from here: {}", chain(&error)),
         })?;
         Ok(Self { client, base, credentials })
+    }
+
+    /// Where the driver hands on the DevTools protocol of the session at a path, if it says so.
+    pub(crate) fn debugger(&self, path: &str, capabilities: &Map<String, Value>) -> Option<Debugger> {
+        let session = self.base.join(path).ok()?;
+        // Over https, HTTP/2 must not be agreed upon.
+        let client = if session.scheme() == "https" {
+            client(&self.base).http1_only().build().ok()?
+        } else {
+            self.client.clone()
+        };
+        Debugger::handed_on(capabilities, &session, &self.credentials.headers, client)
     }
 
     /// The address, which has no credentials in it.
@@ -206,6 +214,11 @@ fn refused(code: &str, value: &Value) -> Unanswered {
     let message = if is_whole { message } else { message.lines().next().unwrap_or_default() }.trim();
     let text = value["data"]["text"].as_str().map(str::to_owned);
     Unanswered::Refused { code: code.to_owned(), message: message.to_owned(), text }
+}
+
+fn client(base: &Url) -> ClientBuilder {
+    let builder = Client::builder().redirect(Policy::none()).connect_timeout(CONNECT_TIMEOUT);
+    if is_here(base) { builder.no_proxy() } else { builder }
 }
 
 fn is_here(url: &Url) -> bool {

@@ -4,7 +4,7 @@
 use super::{ANSWER_TIMEOUT, EarError, Heard, Place, WORLD, script};
 use crate::{
     browser::Session,
-    evidence::wire::{Debugger, Said, Wire},
+    evidence::wire::{Said, Wire},
     record::told::Dialog,
     within::within,
 };
@@ -47,7 +47,7 @@ impl<'s> Devtools<'s> {
         window: &str,
         clock: &'s dyn Clock,
     ) -> Result<Self, EarError> {
-        let debugger = Debugger::of(session.capabilities()).ok_or(
+        let debugger = session.debugger().ok_or(
             "a browser is recorded on the machine where it runs, and this one is at a WebDriver elsewhere",
         )?;
         let opened = within(clock, ANSWER_TIMEOUT, Wire::open(&debugger)).await;
