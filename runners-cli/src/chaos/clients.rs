@@ -22,6 +22,10 @@ use tokio::task::JoinSet;
 /// How long everything may take to end once nobody is killed any more.
 const SETTLE_WITHIN: Duration = Duration::from_secs(420);
 
+/// How many jobs a client has under way at most for each of its pools: twice as many as the runners of one take
+/// at once. One that waits for long then waits for more than those before it.
+const UNDER_WAY_PER_POOL: usize = 12;
+
 /// How many jobs are waited for at once.
 const WAITS_MAX: usize = 64;
 
@@ -83,11 +87,21 @@ async fn submit(
 ) -> Result<(Account, Vec<JobId>)> {
     let clock = SystemClock::default();
     let mut accepted = Vec::new();
+    let mut under_way = JoinSet::new();
     while clock.boot() < until {
         let jobs: Vec<_> = (0..chance.usize(1..=6)).map(|_| job(&account, &mut chance)).collect();
+        while under_way.len() + jobs.len() > UNDER_WAY_PER_POOL * account.pools.len() {
+            tokio::select! {
+                _ = under_way.join_next() => {}
+                () = clock.sleep_until(until) => return Ok((account, accepted)),
+            }
+        }
         let handles = account.client.submit_all(&jobs).await.context("jobs were not accepted")?;
         for handle in handles {
-            accepted.push(handle.context("a job was refused")?.id());
+            let handle = handle.context("a job was refused")?;
+            accepted.push(handle.id());
+            // Whether it ended well is asked when all is over.
+            under_way.spawn(async move { drop(handle.wait().await) });
             count.fetch_add(1, Ordering::Relaxed);
         }
         sleep(&clock, Duration::from_millis(chance.u64(200..800))).await;

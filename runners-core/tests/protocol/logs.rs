@@ -6,7 +6,9 @@ use super::{
 };
 use runners_core::{
     ArtifactKey, ArtifactStore as _, Caller, Digest, FencingToken, JobId, Outcome, TenantId, Transport as _,
-    protocol::{CancelRequest, CancelTarget, LogGap, LogPage, LogTail, ReadLogRequest, Reply, Request, SyncRequest},
+    protocol::{
+        CancelRequest, CancelTarget, LogGap, LogPage, LogTail, ReadLogRequest, Reply, Request, SyncRequest,
+    },
     sleep,
     store::{Page, Query, Store as _},
 };

@@ -93,8 +93,12 @@ impl Debugger {
                 let asked = asked.headers(websocket::asking(drawn)).version(Version::HTTP_11);
                 let answer = asked.send().await.map_err(reqwest::Error::without_url)?;
                 let state = answer.status();
-                if state != StatusCode::SWITCHING_PROTOCOLS || !websocket::is_accepted(drawn, answer.headers()) {
-                    return Err(format!("the WebDriver does not hand the DevTools protocol on ({state})").into());
+                if state != StatusCode::SWITCHING_PROTOCOLS
+                    || !websocket::is_accepted(drawn, answer.headers())
+                {
+                    return Err(
+                        format!("the WebDriver does not hand the DevTools protocol on ({state})").into()
+                    );
                 }
                 let upgraded = answer.upgrade().await.map_err(reqwest::Error::without_url)?;
                 let stream: Box<dyn Stream> = Box::new(upgraded);
