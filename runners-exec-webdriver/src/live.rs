@@ -35,7 +35,7 @@ use tokio::task::JoinSet;
 
 /// What a session shows, for a live view: pictures of its pages, and a hand on them.
 ///
-/// A Chromium on this machine sends pictures as they change: of the page that was opened last, and of the one
+/// A Chromium on this machine or in a Selenium Grid sends pictures as they change: of the page that was opened last, and of the one
 /// before once that is closed. Other browsers are asked for one between two commands of the session, so rarely
 /// that the session keeps nine tenths of its time, and show the page that the session is at. All who look share
 /// what the browser sends. Nothing is taken while nobody looks.
@@ -85,7 +85,7 @@ impl LiveView {
         Self { audience, eye: Eye::Asked(weak), hand, clock, shows: Mutex::default() }
     }
 
-    /// Shows a page of a Chromium on this machine, and those that it opens; nothing of others. It takes no input,
+    /// Shows a page of such a Chromium, and those that it opens; nothing of others. It takes no input,
     /// and ends when it is dropped.
     pub(crate) fn of_window(session: &dyn Session, window: String, clock: Arc<dyn Clock>) -> Option<Self> {
         let debugger = session.debugger()?;

@@ -9,7 +9,7 @@ use std::{convert::Infallible, future::pending, pin::pin};
 
 /// What is listened to while a flow is replayed. All of it is an artifact, has a limit, and holds no
 /// secret of the flow but for pictures, which show what the page shows. Console and requests take a browser of the
-/// Chromium family on this machine, or Firefox; a film takes any.
+/// Chromium family on this machine or in a Selenium Grid, or Firefox; a film takes any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[expect(clippy::struct_excessive_bools, reason = "each is asked for by itself")]

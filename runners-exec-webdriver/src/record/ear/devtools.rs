@@ -48,7 +48,7 @@ impl<'s> Devtools<'s> {
         clock: &'s dyn Clock,
     ) -> Result<Self, EarError> {
         let debugger = session.debugger().ok_or(
-            "a browser is recorded on the machine where it runs, and this one is at a WebDriver elsewhere",
+            "a browser is recorded where its DevTools protocol is spoken: on this machine, or in a Selenium Grid",
         )?;
         let opened = within(clock, ANSWER_TIMEOUT, Wire::open(&debugger)).await;
         let wire = opened.ok_or("the browser does not take a second connection")??;
