@@ -3,12 +3,12 @@
 
 pub(crate) mod bidi;
 pub(crate) mod connection;
-pub(crate) mod debugger;
 pub(crate) mod page;
 pub(crate) mod script;
+pub(crate) mod side_channel;
 pub(crate) mod webdriver;
 
-pub use debugger::Debugger;
+pub use side_channel::SideChannel;
 
 use crate::engine::Engine;
 use async_trait::async_trait;
@@ -92,10 +92,15 @@ pub trait Session: Debug + Send + Sync {
         None
     }
 
-    /// Where the DevTools protocol of its browser is spoken, if it is a Chromium that can be reached beside
-    /// its commands: consoles, requests and dialogs are heard there, and what the screen shows is sent.
-    fn debugger(&self) -> Option<Debugger> {
-        Debugger::here(self.capabilities())
+    /// Where the DevTools protocol of its browser is spoken beside its commands, if it is a Chromium that can be
+    /// reached: consoles, requests and dialogs are heard there, and what the screen shows is sent.
+    fn devtools(&self) -> Option<SideChannel> {
+        SideChannel::devtools_here(self.capabilities())
+    }
+
+    /// Where WebDriver BiDi is spoken beside its commands, if it is: consoles and requests are heard there.
+    fn bidi(&self) -> Option<SideChannel> {
+        None
     }
 
     /// Says whether the browser may be sent to an address, as far as that can be told before its host is

@@ -24,7 +24,7 @@ mod visual;
 mod warm;
 mod within;
 
-pub use browser::{Browser, BrowserError, Call, Debugger, Endpoint, Method, OpenError, Session};
+pub use browser::{Browser, BrowserError, Call, Endpoint, Method, OpenError, Session, SideChannel};
 #[cfg(feature = "checks")]
 pub use check::{CheckExecutor, CheckFleet, CheckFleetBuilder, FleetError, FlowCheckExecutor, FlowChecks};
 pub use driver::{Driver, DriverOptions};

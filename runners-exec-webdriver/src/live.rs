@@ -77,8 +77,8 @@ impl LiveView {
     #[must_use]
     pub fn with_clock(session: &Arc<dyn Session>, clock: Arc<dyn Clock>) -> Self {
         let weak = Arc::downgrade(session);
-        if let Some(debugger) = session.debugger() {
-            return Self::sent(Arc::new(Chromium::new(weak, debugger, Arc::clone(&clock))), clock);
+        if let Some(devtools) = session.devtools() {
+            return Self::sent(Arc::new(Chromium::new(weak, devtools, Arc::clone(&clock))), clock);
         }
         let hand = Hand::Actions(Actions::new(Weak::clone(&weak), Arc::clone(&clock)));
         let audience = Arc::new(Audience::new(Arc::clone(&clock)));
@@ -88,8 +88,8 @@ impl LiveView {
     /// Shows a page of such a Chromium, and those that it opens; nothing of others. It takes no input,
     /// and ends when it is dropped.
     pub(crate) fn of_window(session: &dyn Session, window: String, clock: Arc<dyn Clock>) -> Option<Self> {
-        let debugger = session.debugger()?;
-        let chromium = Arc::new(Chromium::at(window, debugger, Arc::clone(&clock)));
+        let devtools = session.devtools()?;
+        let chromium = Arc::new(Chromium::at(window, devtools, Arc::clone(&clock)));
         Some(Self::sent(chromium, clock))
     }
 

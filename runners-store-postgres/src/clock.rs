@@ -68,13 +68,14 @@ impl Estimate {
     /// What is known once `newer` is, too. As long as both can be true, the better one is. Otherwise one of the
     /// clocks was set or has drifted, which a doubtful answer does not settle.
     const fn and(self, newer: Self) -> Self {
-        let apart = (newer.ahead - self.ahead).abs();
-        let is_taken = if apart <= self.doubt + newer.doubt {
-            newer.doubt < self.doubt
-        } else {
-            newer.doubt <= DOUBT_MAX
-        };
+        let is_taken =
+            if self.agrees_with(newer) { newer.doubt < self.doubt } else { newer.doubt <= DOUBT_MAX };
         if is_taken { newer } else { self }
+    }
+
+    /// Whether both can be true.
+    const fn agrees_with(self, newer: Self) -> bool {
+        (newer.ahead - self.ahead).abs() <= self.doubt + newer.doubt
     }
 }
 
@@ -125,6 +126,12 @@ impl ServerClock {
         let newer = Estimate::of(wall, millis(asked), millis(answered));
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let best = known.map_or(newer, |known| known.and(newer));
+        let is_set =
+            |before: &Estimate| !before.agrees_with(newer) && (newer.ahead - before.ahead).abs() > DOUBT_MAX;
+        if let Some(before) = known.filter(is_set) {
+            let (by_ms, is_taken) = (newer.ahead - before.ahead, best == newer);
+            tracing::warn!(by_ms, doubt_ms = newer.doubt, is_taken, "the clock of the server was set");
+        }
         *known = Some(best);
         self.ahead.store(best.ahead, Ordering::Relaxed);
         Ok(best)

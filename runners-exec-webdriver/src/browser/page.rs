@@ -1,7 +1,7 @@
 //! What a replay says to a page: scripts, pointer and keys, pictures. One call each, or two.
 
 use super::{
-    BrowserError, Call, Debugger, Method, Session,
+    BrowserError, Call, Method, Session, SideChannel,
     script::{KeptScripts, NOT_KEPT, Script},
 };
 use crate::{
@@ -52,9 +52,9 @@ impl<'s> Page<'s> {
         Self { kept: Some(kept), ..self }
     }
 
-    /// Where the DevTools protocol of its browser is spoken.
-    pub(crate) fn debugger(self) -> Option<Debugger> {
-        self.session.debugger()
+    /// Where the DevTools protocol of its browser is spoken beside its commands.
+    pub(crate) fn devtools_beside(self) -> Option<SideChannel> {
+        self.session.devtools()
     }
 
     /// What the browser can do beyond what all can.

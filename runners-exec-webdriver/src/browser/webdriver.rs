@@ -5,7 +5,7 @@ mod wire;
 
 pub(crate) use wire::{Credentials, Wire};
 
-use super::{BrowserError, Call, Debugger, Endpoint, Method, OpenError, Session};
+use super::{BrowserError, Call, Endpoint, Method, OpenError, Session, SideChannel};
 use crate::{flow::one_line, within::within};
 use async_trait::async_trait;
 use runners_core::Clock;
@@ -28,8 +28,6 @@ const SCRIPT_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long it may then take to say that it is still there.
 const SIGN_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a driver may take to hand on what a browser tells.
-const DEBUGGER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a browser may take to close its session.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long it may take if it has not yet answered a command that was given up.
@@ -58,8 +56,9 @@ pub(crate) struct WebDriverSession {
     /// The path of the session, with a slash at its end.
     path: String,
     capabilities: Map<String, Value>,
-    /// Where the driver hands on what the browser tells.
-    debugger: Option<Debugger>,
+    /// Where the driver lets the browser be heard.
+    devtools: Option<SideChannel>,
+    bidi: Option<SideChannel>,
     clock: Arc<dyn Clock>,
     /// Held by the command that is carried out.
     turn: Mutex<()>,
@@ -101,7 +100,8 @@ impl WebDriverSession {
             wire,
             path,
             capabilities,
-            debugger: None,
+            devtools: None,
+            bidi: None,
             clock: Arc::clone(clock),
             turn: Mutex::default(),
             busy: AtomicBool::new(false),
@@ -118,13 +118,13 @@ impl WebDriverSession {
         self
     }
 
-    /// Has the browser heard where the driver hands on what it tells, if it does so and can be reached.
+    /// Has the browser heard beside the commands, where the driver lets it and can be reached.
     pub(crate) async fn heard(mut self) -> Self {
-        let Some(debugger) = self.wire.debugger(&self.path, &self.capabilities) else { return self };
-        match within(&*self.clock, DEBUGGER_TIMEOUT, debugger.connect()).await {
-            Some(Ok(_)) => self.debugger = Some(debugger),
-            Some(Err(error)) => tracing::warn!(%error, "this browser is not listened to"),
-            None => tracing::warn!("this browser is not listened to: the WebDriver did not answer in time"),
+        let Some(session) = self.wire.session(&self.path, &self.capabilities) else { return self };
+        if let Some(devtools) = SideChannel::devtools_at(&session) {
+            self.devtools = devtools.if_it_opens(&*self.clock).await;
+        } else if let Some(bidi) = SideChannel::bidi_at(&session) {
+            self.bidi = bidi.if_it_opens(&*self.clock).await;
         }
         self
     }
@@ -217,8 +217,12 @@ impl Session for WebDriverSession {
         }
     }
 
-    fn debugger(&self) -> Option<Debugger> {
-        self.debugger.clone().or_else(|| Debugger::here(&self.capabilities))
+    fn devtools(&self) -> Option<SideChannel> {
+        self.devtools.clone().or_else(|| SideChannel::devtools_here(&self.capabilities))
+    }
+
+    fn bidi(&self) -> Option<SideChannel> {
+        self.bidi.clone()
     }
 
     fn endpoint(&self) -> Option<Endpoint> {

@@ -2,7 +2,7 @@
 //! and what it then connects to goes through the `gate`, where there is one.
 
 use super::gate::Gate;
-use crate::browser::{BrowserError, Call, Debugger, Endpoint, Method, Session};
+use crate::browser::{BrowserError, Call, Endpoint, Method, Session, SideChannel};
 use async_trait::async_trait;
 use runners_core::{Egress, EgressError};
 use serde_json::{Map, Value};
@@ -58,8 +58,12 @@ impl Session for GuardedSession {
         self.session.endpoint()
     }
 
-    fn debugger(&self) -> Option<Debugger> {
-        self.session.debugger()
+    fn devtools(&self) -> Option<SideChannel> {
+        self.session.devtools()
+    }
+
+    fn bidi(&self) -> Option<SideChannel> {
+        self.session.bidi()
     }
 
     fn unreached(&self, url: &str) -> Option<String> {

@@ -65,6 +65,11 @@ impl Remote {
         })?;
         let wire = Wire::new(address, self.credentials.clone())?;
         let mut capabilities = self.capabilities.clone();
+        // Firefox tells what it does in no other way; Chromium would have to start a page for it.
+        if *manners == Manners::Ours && capabilities.get("browserName").is_some_and(|name| name == "firefox")
+        {
+            capabilities.entry("webSocketUrl").or_insert(json!(true));
+        }
         if let Some(gate) = self.gate_at.zip(*gate) {
             connecting_by(&mut capabilities, gate.into());
         }

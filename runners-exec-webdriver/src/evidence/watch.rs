@@ -33,6 +33,8 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Watch {
     wire: Option<Wire>,
+    /// Whether WebDriver BiDi is spoken there, and not the DevTools protocol.
+    speaks_bidi: bool,
     /// Whether the browser tells over WebDriver BiDi, in the connection of the session.
     is_told: bool,
     capture: Capture,
@@ -75,7 +77,8 @@ impl Watch {
         let journal = SharedJournal::new(journal);
         let state = State { asked: HashMap::new(), context: None, attached: HashSet::new() };
         let (state, answered) = (Mutex::new(state), Notify::new());
-        let mut watch = Self { wire: None, is_told: false, capture, began, journal, state, answered };
+        let (wire, speaks_bidi, is_told) = (None, false, false);
+        let mut watch = Self { wire, speaks_bidi, is_told, capture, began, journal, state, answered };
         if !capture.journal {
             return watch;
         }
@@ -84,12 +87,18 @@ impl Watch {
             watch.is_told = capture.journal && subscribe(page, "session.subscribe", clock).await;
             return watch;
         }
-        let Some(debugger) = session.debugger() else {
+        let (devtools, bidi) = (session.devtools(), session.bidi());
+        watch.speaks_bidi = devtools.is_none();
+        let Some(channel) = devtools.or(bidi) else {
             tracing::debug!("this browser is not listened to");
             return watch;
         };
         let opened = within(clock, ANSWER_TIMEOUT, async {
-            watch.wire = Some(Wire::open(&debugger).await?);
+            let wire = watch.wire.insert(Wire::open(&channel).await?);
+            if watch.speaks_bidi {
+                let wanted = json!({ "events": bidi::EVENTS });
+                return wire.ask("", "session.subscribe", wanted).await?.map(drop).map_err(WireError::from);
+            }
             watch.begin(&Page::new(session).window().await?).await
         });
         match opened.await {
@@ -147,10 +156,11 @@ impl Watch {
     /// [run](Self::run) it meanwhile.
     pub(crate) async fn settle(&self, clock: &dyn Clock) {
         let Some(wire) = &self.wire else { return };
+        let barrier = if self.speaks_bidi { "session.status" } else { "Browser.getVersion" };
         let asked = within(clock, ANSWER_TIMEOUT, async {
             // Twice: answers to the first one may have asked for bodies.
             for _ in 0..2 {
-                if self.ask(wire, "", "Browser.getVersion", json!({}), Asked::Barrier).await.is_err() {
+                if self.ask(wire, "", barrier, json!({}), Asked::Barrier).await.is_err() {
                     return;
                 }
                 self.all_answered().await;
@@ -177,18 +187,21 @@ impl Watch {
 
     /// Takes what the browser has told in the connection of the session. Dropping the future loses nothing.
     async fn take_told(&self, page: Page<'_>) -> Result<(), BrowserError> {
-        let events = page.bidi_told().await?;
-        let mut journal = self.journal.open();
-        for event in events {
-            let name = event["method"].as_str().unwrap_or_default();
-            for (method, params) in bidi::translated(name, &event["params"]) {
-                match method {
-                    "Network.loadingFinished" => drop(journal.finish(&params)),
-                    method => journal.take(method, &params),
-                }
-            }
+        for event in page.bidi_told().await? {
+            self.take_bidi(event["method"].as_str().unwrap_or_default(), &event["params"]);
         }
         Ok(())
+    }
+
+    /// Takes one event of WebDriver BiDi.
+    fn take_bidi(&self, name: &str, params: &Value) {
+        let mut journal = self.journal.open();
+        for (method, params) in bidi::translated(name, params) {
+            match method {
+                "Network.loadingFinished" => drop(journal.finish(&params)),
+                method => journal.take(method, &params),
+            }
+        }
     }
 
     /// From when all its times count.
@@ -239,6 +252,10 @@ impl Watch {
     async fn hear(&self, wire: &Wire, said: Said) -> Result<(), WireError> {
         if let Some(id) = said.id {
             self.take_answer(id, &said.result);
+            return Ok(());
+        }
+        if self.speaks_bidi {
+            self.take_bidi(&said.method, &said.params);
             return Ok(());
         }
         match &*said.method {

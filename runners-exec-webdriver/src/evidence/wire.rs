@@ -1,7 +1,7 @@
-//! One connection to the DevTools protocol of a browser: commands out, events and answers in. What
+//! One connection to a browser beside the commands of its session: commands out, events and answers in. What
 //! they mean is `watch`'s.
 
-use crate::browser::debugger::{Debugger, Socket};
+use crate::browser::side_channel::{SideChannel, Socket};
 use futures::{
     SinkExt as _, StreamExt as _,
     stream::{SplitSink, SplitStream},
@@ -47,7 +47,7 @@ pub(crate) struct Said {
 }
 
 impl Wire {
-    pub(crate) async fn open(to: &Debugger) -> Result<Self, WireError> {
+    pub(crate) async fn open(to: &SideChannel) -> Result<Self, WireError> {
         let (out, into) = to.connect().await?.split();
         Ok(Self { out: Mutex::new(out), into: Mutex::new(into), next: AtomicU64::new(1) })
     }
@@ -77,7 +77,8 @@ impl Wire {
         loop {
             let said = self.next().await?;
             if said.id == Some(id) {
-                let why = said.error["message"].as_str();
+                // WebDriver BiDi has a code there, and the message beside it.
+                let why = said.error["message"].as_str().or(said.error.as_str());
                 return Ok(why.map_or(Ok(said.result), |why| Err(why.to_owned())));
             }
         }

@@ -3,7 +3,7 @@
 
 use super::pages::Pages;
 use crate::{
-    browser::{BrowserError, Debugger, Session, page::Page},
+    browser::{BrowserError, Session, SideChannel, page::Page},
     evidence::wire::{Wire, WireError},
     within::within,
 };
@@ -22,7 +22,7 @@ const WINDOW_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(super) struct Chromium {
     origin: Origin,
-    debugger: Debugger,
+    devtools: SideChannel,
     clock: Arc<dyn Clock>,
     known: Mutex<Known>,
     /// When a person did something last.
@@ -56,24 +56,24 @@ pub(super) enum Unseen {
 }
 
 impl Chromium {
-    pub(super) fn new(session: Weak<dyn Session>, debugger: Debugger, clock: Arc<dyn Clock>) -> Self {
-        Self::by(Origin::Session(session), debugger, clock)
+    pub(super) fn new(session: Weak<dyn Session>, devtools: SideChannel, clock: Arc<dyn Clock>) -> Self {
+        Self::by(Origin::Session(session), devtools, clock)
     }
 
     /// The session that is at a page, which nobody can ask.
-    pub(super) fn at(window: String, debugger: Debugger, clock: Arc<dyn Clock>) -> Self {
-        Self::by(Origin::Window(window), debugger, clock)
+    pub(super) fn at(window: String, devtools: SideChannel, clock: Arc<dyn Clock>) -> Self {
+        Self::by(Origin::Window(window), devtools, clock)
     }
 
-    fn by(origin: Origin, debugger: Debugger, clock: Arc<dyn Clock>) -> Self {
-        Self { origin, debugger, clock, known: Mutex::default(), acted: watch::Sender::new(None) }
+    fn by(origin: Origin, devtools: SideChannel, clock: Arc<dyn Clock>) -> Self {
+        Self { origin, devtools, clock, known: Mutex::default(), acted: watch::Sender::new(None) }
     }
 
     /// Connects, and learns which pages the session has; of others it is told by events.
     pub(super) async fn connect(&self) -> Result<(Wire, Pages), Unseen> {
         let window = self.window().await?;
         // What no longer listens is over.
-        let wire = Wire::open(&self.debugger).await.map_err(|_| Unseen::Over)?;
+        let wire = Wire::open(&self.devtools).await.map_err(|_| Unseen::Over)?;
         let mut pages = Pages::of(self.known().context.clone());
         let wanted = json!({ "discover": true, "filter": [{ "type": "page" }] });
         let id = wire.send("", "Target.setDiscoverTargets", wanted).await.map_err(Unseen::Trouble)?;

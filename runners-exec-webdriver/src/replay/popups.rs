@@ -6,7 +6,7 @@
 
 use super::trouble::Trouble;
 use crate::{
-    browser::{Debugger, Session},
+    browser::{Session, SideChannel},
     evidence::wire::{Said, Wire, WireError},
     flow::{Action, Extension, Flow, one_line},
     within::within,
@@ -72,8 +72,8 @@ impl Popups {
                 && target.is_some_and(|target| target != "main")
         };
         let are_answered = flow.steps.iter().any(|step| is_theirs(&step.action, step.target.as_deref()));
-        let Some(debugger) = session.debugger() else { return Self::default() };
-        let wire = match within(clock, OPEN_TIMEOUT, listen(&debugger)).await {
+        let Some(devtools) = session.devtools() else { return Self::default() };
+        let wire = match within(clock, OPEN_TIMEOUT, listen(&devtools)).await {
             Some(Ok(wire)) => Some(wire),
             Some(Err(error)) => {
                 tracing::debug!(%error, "dialogs of popups are left to the driver");
@@ -239,8 +239,8 @@ impl Popups {
 }
 
 /// Has a browser hold pages that open until they are listened to. Those that are there are told of, too.
-async fn listen(debugger: &Debugger) -> Result<Wire, WireError> {
-    let wire = Wire::open(debugger).await?;
+async fn listen(devtools: &SideChannel) -> Result<Wire, WireError> {
+    let wire = Wire::open(devtools).await?;
     let wanted = json!({
         "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true, "filter": [{ "type": "page" }],
     });

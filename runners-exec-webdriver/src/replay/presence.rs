@@ -35,6 +35,6 @@ async fn answer(page: Page<'_>) -> Result<(), WireError> {
             Ok(_) | Err(_) => Ok(()),
         };
     }
-    let Some(debugger) = page.debugger() else { return Ok(()) };
-    Wire::open(&debugger).await?.ask("", "Browser.getVersion", json!({})).await.map(drop)
+    let Some(devtools) = page.devtools_beside() else { return Ok(()) };
+    Wire::open(&devtools).await?.ask("", "Browser.getVersion", json!({})).await.map(drop)
 }

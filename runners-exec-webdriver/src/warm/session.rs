@@ -3,7 +3,7 @@
 
 use super::{CONTEXT_TIMEOUT, Lent, Starting, WarmBrowser, context::Context};
 use crate::{
-    browser::{BrowserError, Call, Debugger, Method, Session},
+    browser::{BrowserError, Call, Method, Session, SideChannel},
     within::within,
 };
 use async_trait::async_trait;
@@ -86,8 +86,8 @@ impl Session for WarmSession {
         }
     }
 
-    fn debugger(&self) -> Option<Debugger> {
-        self.session.debugger()
+    fn devtools(&self) -> Option<SideChannel> {
+        self.session.devtools()
     }
 
     fn check_page(&self, url: &str) -> Result<(), BrowserError> {

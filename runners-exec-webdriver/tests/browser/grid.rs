@@ -2,17 +2,20 @@
 //! `cargo xtask test` installs.
 
 use crate::stage::{Seen, Site, Watcher, driver_options, flow};
+use async_trait::async_trait;
 use runners_core::{Clock as _, SystemClock, Verdict};
-use runners_exec_webdriver::{Browser as _, Call, Driver, FlowExecutor, Method, OpenError};
+use runners_exec_webdriver::{Browser, Call, Driver, FlowExecutor, Method, OpenError, Session};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Map, Value, json};
 use std::{
     collections::BTreeMap,
     env,
     ffi::OsStr,
+    fs,
     io::{self, BufRead as _, BufReader},
     net::TcpListener,
     os::unix::process::CommandExt as _,
+    path::Path,
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
@@ -40,12 +43,17 @@ impl Grid {
     /// Starts one that wants a password, and waits until it takes sessions; or says loudly why the test is
     /// skipped.
     fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// The same with more arguments.
+    fn start_with(more: &[&str]) -> Option<Self> {
         let Some(program) = env::var_os("SELENIUM_GRID_JAR") else {
             println!("skipped: SELENIUM_GRID_JAR names no Selenium Grid; cargo xtask test installs one");
             return None;
         };
         for _ in 0..STARTS_MAX {
-            match Self::start_once(&program) {
+            match Self::start_once(&program, more) {
                 Ok(Some(grid)) => return Some(grid),
                 Ok(None) => {}
                 Err(error) => {
@@ -58,7 +66,7 @@ impl Grid {
     }
 
     /// Starts one; none if it ended before it took sessions.
-    fn start_once(program: &OsStr) -> io::Result<Option<Self>> {
+    fn start_once(program: &OsStr, more: &[&str]) -> io::Result<Option<Self>> {
         // Its ports are found like this: it has no way to say which it took.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
         let directory = tempfile::tempdir().unwrap();
@@ -68,6 +76,7 @@ impl Grid {
             .args(["standalone", "--host", "127.0.0.1", "--port", &port, "--selenium-manager", "false"])
             .args(["--username", USER, "--password", PASSWORD, "--max-sessions", "2"])
             .args(["--reject-unsupported-caps", "true"])
+            .args(more)
             .current_dir(directory.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -92,6 +101,21 @@ impl Drop for Grid {
         let group = Pid::from_child(&self.child);
         let _ = kill_process_group(group, Signal::KILL);
         let _ = self.child.wait();
+    }
+}
+
+/// Has the browsers of a driver look like those of another machine: what is known of one on this machine is in
+/// its profile.
+#[derive(Debug)]
+struct Elsewhere(Driver);
+
+#[async_trait]
+impl Browser for Elsewhere {
+    async fn open(&self) -> Result<Box<dyn Session>, OpenError> {
+        let session = self.0.open().await?;
+        let profile = session.capabilities()["chrome"]["userDataDir"].as_str().unwrap();
+        fs::remove_file(Path::new(profile).join("DevToolsActivePort")).unwrap();
+        Ok(session)
     }
 }
 
@@ -148,14 +172,35 @@ async fn a_flow_passes_in_a_selenium_grid_and_its_password_is_told_nowhere() {
 
 #[tokio::test]
 async fn what_a_browser_in_a_grid_tells_is_heard_there() {
+    if let Some(grid) = Grid::start() {
+        told_by(&grid, chrome()).await;
+    }
+}
+
+#[tokio::test]
+async fn the_same_is_heard_over_webdriver_bidi() {
+    let mut wanted = chrome();
+    wanted.insert("webSocketUrl".to_owned(), json!(true));
+    if let Some(grid) = Grid::start_with(&["--enable-cdp", "false"]) {
+        told_by(&grid, wanted).await;
+    }
+}
+
+/// Has a browser with these capabilities tell of its console and requests.
+async fn told_by(grid: &Grid, wanted: Map<String, Value>) {
+    let is_bidi = wanted.contains_key("webSocketUrl");
     let state = tempfile::tempdir().unwrap();
     if driver_options(&state).is_none() {
         return;
     }
-    let Some(grid) = Grid::start() else { return };
-    let driver = Driver::at(format!("http://{USER}:{PASSWORD}@{}", grid.address), chrome());
+    let driver = Driver::at(format!("http://{USER}:{PASSWORD}@{}", grid.address), wanted);
+    let elsewhere = Elsewhere(driver.clone());
+    let session = elsewhere.open().await.unwrap();
+    assert_eq!((session.devtools().is_some(), session.bidi().is_some()), (!is_bidi, is_bidi));
+    session.close().await;
     let site = Site::open();
-    site.serve("/pop", "<script>alert('from the popup')</script>");
+    // Over WebDriver BiDi, a dialog that a popup opens while it loads is left to the driver.
+    site.serve("/pop", if is_bidi { "popup" } else { "<script>alert('from the popup')</script>" });
     let url = site.serve(
         "/page",
         "<script>console.warn('careful')</script>
@@ -166,7 +211,7 @@ async fn what_a_browser_in_a_grid_tells_is_heard_there() {
         { "type": "click", "selectors": ["aria/Pop"], "offsetX": 3, "offsetY": 3 },
         { "type": "waitForExpression", "expression": "document.readyState === 'complete'" },
     ]);
-    let executor = FlowExecutor::new(driver.clone());
+    let executor = FlowExecutor::new(elsewhere);
     let (watcher, mut seen) = Watcher::new();
     let result = executor.replay(flow(steps), &watcher, std::future::pending()).await.unwrap();
     let mut kept = BTreeMap::new();

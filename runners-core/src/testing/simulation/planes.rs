@@ -8,13 +8,19 @@ use crate::{
     actors::control_plane::ControlPlane,
     seams::{
         artifact::memory::MemoryArtifacts,
-        clock::sleep,
+        clock::{Clock, sleep},
+        store::Store as _,
         transport::{Transport, TransportError},
     },
     testing::{random::SeededRandom, store::FaultyStore},
     values::{
-        fleet::retention::Retention, id::RunnerId, principal::Principal, reply::Reply, request::Request,
+        fleet::retention::Retention,
+        id::RunnerId,
+        principal::Principal,
+        reply::Reply,
+        request::Request,
         sync::SyncRequest,
+        time::{BootTime, Timestamp},
     },
 };
 use async_trait::async_trait;
@@ -58,6 +64,38 @@ struct Up {
     control: ControlPlane,
     store: FaultyStore,
     crashed: CancellationToken,
+}
+
+/// A shared clock as one control plane knows it.
+#[derive(Clone, Debug)]
+struct Apart {
+    shared: Arc<dyn Clock>,
+    millis: i64,
+}
+
+/// How far from the clock that they share two control planes know it at most: together a bit less than the tenth
+/// of a term by which runners end their trust early.
+const APART_PARTS: f64 = 24.0;
+
+/// How far one is from it, for a chance from 0 to 1.
+#[expect(clippy::cast_possible_truncation, reason = "it is a small part of a term")]
+fn apart_millis(chance: f64, term: Duration) -> i64 {
+    (term.as_secs_f64() * 1_000.0 / APART_PARTS * (2.0 * chance - 1.0)) as i64
+}
+
+#[async_trait]
+impl Clock for Apart {
+    fn wall(&self) -> Timestamp {
+        Timestamp::from_millis(self.shared.wall().as_millis().saturating_add_signed(self.millis))
+    }
+
+    fn boot(&self) -> BootTime {
+        self.shared.boot()
+    }
+
+    async fn sleep_until(&self, deadline: BootTime) {
+        self.shared.sleep_until(deadline).await;
+    }
 }
 
 /// How long an artifact is kept that nothing names.
@@ -108,7 +146,11 @@ impl Planes {
         let node = &self.nodes[plane];
         let _starting = node.starting.lock().await;
         while node.up().is_none() {
-            let store = self.store.handle();
+            let mut store = self.store.handle();
+            if let Some(shared) = store.clock() {
+                let millis = apart_millis(self.random.unit(), self.spans.term);
+                store = store.with_clock(Apart { shared, millis });
+            }
             let control = ControlPlane::builder(store.clone())
                 .clock(node.machine.clone())
                 .random(self.random.fork())

@@ -1,7 +1,10 @@
 //! How commands reach a WebDriver: JSON over HTTP, with the credentials that go with every request and
 //! into no text.
 
-use crate::browser::{Debugger, Method, OpenError};
+use crate::browser::{
+    Method, OpenError,
+    side_channel::{RemoteSession, is_here},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use percent_encoding::percent_decode_str;
 use reqwest::{
@@ -10,7 +13,7 @@ use reqwest::{
     redirect::Policy,
 };
 use serde_json::{Map, Value};
-use std::{error::Error, fmt, net::IpAddr, time::Duration};
+use std::{error::Error, fmt, time::Duration};
 
 /// How long it may take to reach a driver.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -125,16 +128,20 @@ impl Wire {
         Ok(Self { client, base, credentials })
     }
 
-    /// Where the driver hands on the DevTools protocol of the session at a path, if it says so.
-    pub(crate) fn debugger(&self, path: &str, capabilities: &Map<String, Value>) -> Option<Debugger> {
-        let session = self.base.join(path).ok()?;
+    /// The session at a path, as one whose browser is heard beside its commands.
+    pub(crate) fn session<'s>(
+        &'s self,
+        path: &str,
+        capabilities: &'s Map<String, Value>,
+    ) -> Option<RemoteSession<'s>> {
+        let url = self.base.join(path).ok()?;
         // Over https, HTTP/2 must not be agreed upon.
-        let client = if session.scheme() == "https" {
+        let client = if url.scheme() == "https" {
             client(&self.base).http1_only().build().ok()?
         } else {
             self.client.clone()
         };
-        Debugger::handed_on(capabilities, &session, &self.credentials.headers, client)
+        Some(RemoteSession { capabilities, url, credentials: &self.credentials.headers, client })
     }
 
     /// The address, which has no credentials in it.
@@ -219,12 +226,6 @@ fn refused(code: &str, value: &Value) -> Unanswered {
 fn client(base: &Url) -> ClientBuilder {
     let builder = Client::builder().redirect(Policy::none()).connect_timeout(CONNECT_TIMEOUT);
     if is_here(base) { builder.no_proxy() } else { builder }
-}
-
-fn is_here(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// An error with its causes, in one line.

@@ -47,10 +47,10 @@ impl<'s> Devtools<'s> {
         window: &str,
         clock: &'s dyn Clock,
     ) -> Result<Self, EarError> {
-        let debugger = session.debugger().ok_or(
+        let devtools = session.devtools().ok_or(
             "a browser is recorded where its DevTools protocol is spoken: on this machine, or in a Selenium Grid",
         )?;
-        let opened = within(clock, ANSWER_TIMEOUT, Wire::open(&debugger)).await;
+        let opened = within(clock, ANSWER_TIMEOUT, Wire::open(&devtools)).await;
         let wire = opened.ok_or("the browser does not take a second connection")??;
         let mut ear = Self {
             wire,
