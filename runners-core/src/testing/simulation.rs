@@ -93,6 +93,9 @@ pub struct Simulation {
     spans: Spans,
 }
 
+/// How long a lease is good for in a simulation.
+const TERM: Duration = Duration::from_secs(60);
+
 /// What came of a simulation that broke no rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -125,9 +128,10 @@ impl Simulation {
             commands: Vec::new(),
             random_jobs: 0,
             spans: Spans {
-                term: Duration::from_secs(60),
+                term: TERM,
                 start_within: Duration::from_secs(15),
                 park: Duration::from_secs(20),
+                apart: Duration::ZERO,
             },
         }
     }
@@ -151,6 +155,7 @@ impl Simulation {
             .hosted_runners(u8::from(seed % 7 < 3))
             .slots(1 + (seed % 2) as u32)
             .control_planes(if seed.is_multiple_of(3) { 2 } else { 1 })
+            .clocks_apart(if seed % 4 == 1 { TERM / 12 } else { Duration::ZERO })
             .chaos(chaos)
             .random_jobs(20)
     }
@@ -192,6 +197,14 @@ impl Simulation {
     pub fn control_planes(mut self, planes: usize) -> Self {
         assert!(planes > 0, "control planes: there must be one at least");
         self.planes = planes;
+        self
+    }
+
+    /// How far from each other several control planes know the time of their store at most, by what each draws when
+    /// it starts. Not at all unless said otherwise. Runners end their trust a tenth of the term of 60 s early, so all
+    /// rules hold up to that.
+    pub fn clocks_apart(mut self, span: Duration) -> Self {
+        self.spans.apart = span;
         self
     }
 

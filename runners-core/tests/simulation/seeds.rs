@@ -13,6 +13,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 /// The fixed seeds are 1 to this, and those that were found.
@@ -127,4 +128,20 @@ fn fresh_seeds_keep_every_rule() {
     };
     println!("fresh seeds: {seeds:?}");
     println!("{}", play(&seeds, twice));
+}
+
+/// A fleet of two control planes that know the time of their store this far from each other.
+fn apart(seed: u64, span: Duration) -> Result<Report, String> {
+    let simulation = Simulation::varied(seed).control_planes(2).clocks_apart(span);
+    simulation.run().map_err(|violation: Violation| violation.to_string())
+}
+
+#[test]
+fn clocks_that_are_further_apart_than_trust_ends_early_are_found_out() {
+    let twice_live = (1..=FEW).find_map(|seed| {
+        let broken = apart(seed, Duration::from_secs(60)).err()?;
+        broken.contains("at most one attempt of a job is live").then_some(seed)
+    });
+    let seed = twice_live.expect("control planes that disagree by a term end leases that are trusted");
+    apart(seed, Duration::from_secs(5)).unwrap();
 }

@@ -52,6 +52,8 @@ pub(super) struct Audit {
     /// How long each job waits before it falls back to a pool, as it was asked for.
     waits: BTreeMap<(JobId, PoolId), Duration>,
     members: Vec<Member>,
+    /// How far from each other the clocks are.
+    apart: Duration,
     /// Every job as it was seen last.
     seen: Mutex<BTreeMap<JobId, JobRecord>>,
 }
@@ -66,13 +68,15 @@ impl Audit {
         checker: Checker,
         planned: &[Planned],
         members: &[Member],
+        apart: Duration,
     ) -> Self {
         let jobs = planned.iter().map(|job| job.spec.job).collect();
         let tenants = planned.iter().map(|job| (job.spec.job, job.tenant)).collect();
         let records = Records::new(Arc::clone(&store));
         let waits = waits_of(planned, members);
         let members = members.to_vec();
-        Self { records, store, artifacts, checker, jobs, tenants, waits, members, seen: Mutex::default() }
+        let seen = Mutex::default();
+        Self { records, store, artifacts, checker, jobs, tenants, waits, members, apart, seen }
     }
 
     /// Whose a job is.

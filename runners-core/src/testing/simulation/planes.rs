@@ -37,6 +37,8 @@ pub(super) struct Spans {
     pub(super) term: Duration,
     pub(super) start_within: Duration,
     pub(super) park: Duration,
+    /// How far from each other control planes know the time of a store that has a clock.
+    pub(super) apart: Duration,
 }
 
 /// The control planes of a simulation, on one store.
@@ -73,14 +75,10 @@ struct Apart {
     millis: i64,
 }
 
-/// How far from the clock that they share two control planes know it at most: together a bit less than the tenth
-/// of a term by which runners end their trust early.
-const APART_PARTS: f64 = 24.0;
-
-/// How far one is from it, for a chance from 0 to 1.
-#[expect(clippy::cast_possible_truncation, reason = "it is a small part of a term")]
-fn apart_millis(chance: f64, term: Duration) -> i64 {
-    (term.as_secs_f64() * 1_000.0 / APART_PARTS * (2.0 * chance - 1.0)) as i64
+/// How far from it one is, by a chance from 0 to 1: half of what two may be apart, before it or after.
+#[expect(clippy::cast_possible_truncation, reason = "it is a part of a term")]
+fn apart_millis(chance: f64, apart: Duration) -> i64 {
+    (apart.as_secs_f64() * 1_000.0 * (chance - 0.5)) as i64
 }
 
 #[async_trait]
@@ -147,8 +145,8 @@ impl Planes {
         let _starting = node.starting.lock().await;
         while node.up().is_none() {
             let mut store = self.store.handle();
-            if let Some(shared) = store.clock() {
-                let millis = apart_millis(self.random.unit(), self.spans.term);
+            if let Some(shared) = store.clock().filter(|_| !self.spans.apart.is_zero()) {
+                let millis = apart_millis(self.random.unit(), self.spans.apart);
                 store = store.with_clock(Apart { shared, millis });
             }
             let control = ControlPlane::builder(store.clone())

@@ -106,7 +106,8 @@ impl World {
             slots: plan.slots,
             spans,
         };
-        let audit = Audit::new(whole, planes.artifacts.clone(), checker.clone(), &plan.jobs, &plan.members);
+        let artifacts = planes.artifacts.clone();
+        let audit = Audit::new(whole, artifacts, checker.clone(), &plan.jobs, &plan.members, spans.apart);
         let runners =
             plan.members.into_iter().map(|member| RunnerNode::new(member, &common, random)).collect();
         let user = |tenant: TenantId| {

@@ -88,7 +88,7 @@ impl Audit {
             // As it was asked for, whatever the record made of it.
             let after = self.waits.get(&(job.id, member.pool)).copied().unwrap_or(opening.after);
             // The wall may have been set back since.
-            at >= ready_at + after || self.checker.statistics().wall_steps > 0
+            at + self.apart >= ready_at + after || self.checker.statistics().wall_steps > 0
         });
         if !is_open {
             let detail =
