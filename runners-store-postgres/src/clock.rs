@@ -20,8 +20,8 @@ use std::{
 const ASK_EVERY: Duration = Duration::from_secs(10);
 const ASK_AGAIN_EVERY: Duration = Duration::from_millis(500);
 
-/// From what doubt on the time is known well, and up to which it will do: a tenth of a term is what all
-/// control planes together may be apart.
+/// From what doubt on the time is known well, and up to which it will do: two control planes are then apart by twice
+/// as much, which is within a tenth of every term from five seconds on.
 const DOUBT_ENOUGH: i64 = 20;
 const DOUBT_MAX: i64 = 250;
 

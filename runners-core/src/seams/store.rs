@@ -72,6 +72,9 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// The wall clock that all users of this store share, such as that of a database server. `None`, which
     /// is the default, if there is only the clock of each machine.
+    ///
+    /// Leases are safe as long as control planes know the time up to two seconds alike, up to a tenth of the term, and
+    /// up to a third of the time for which an offer stands.
     fn clock(&self) -> Option<Arc<dyn Clock>> {
         None
     }

@@ -42,7 +42,7 @@ impl Free {
                 present.insert(pair, self.since.get(&pair).copied().unwrap_or(now));
             }
         }
-        let late = present.iter().find(|(_, since)| now.since(**since) > FREE_MAX);
+        let late = present.iter().find(|(_, since)| now.since(**since) > FREE_MAX + world.spans.apart);
         if let Some(((job, runner), since)) = late {
             let detail = format!("nothing keeps {job} from {runner} since {since:?}, and it is ready still");
             world.checker.violate("what is explained as free is granted", None, detail);
