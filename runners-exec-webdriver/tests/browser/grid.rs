@@ -1,10 +1,16 @@
 //! A real Selenium Grid as the WebDriver at a URL. `SELENIUM_GRID_JAR` names its program for Java, which
 //! `cargo xtask test` installs.
 
-use crate::stage::{Seen, Site, Watcher, driver_options, flow};
+use crate::{
+    live::{look, next},
+    record::{Person, recorded_in, stop},
+    stage::{Seen, Site, Watcher, driver_options, flow},
+};
 use async_trait::async_trait;
-use runners_core::{Clock as _, SystemClock, Verdict};
-use runners_exec_webdriver::{Browser, Call, Driver, FlowExecutor, Method, OpenError, Session};
+use runners_core::{Clock as _, SystemClock, Verdict, live::FrameWish};
+use runners_exec_webdriver::{
+    Browser, Call, Driver, Engine, FlowExecutor, LiveView, Method, OpenError, Session, Steered,
+};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Map, Value, json};
 use std::{
@@ -17,10 +23,12 @@ use std::{
     os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::Arc,
     thread,
     time::Duration,
 };
 use tempfile::TempDir;
+use tokio::sync::mpsc::UnboundedSender;
 
 const USER: &str = "ada";
 const PASSWORD: &str = "s3cret-of-the-grid";
@@ -231,6 +239,34 @@ async fn told_by(grid: &Grid, wanted: Map<String, Value>) {
     let requests = har["log"]["entries"].as_array().unwrap();
     assert!(requests.iter().any(|request| request["request"]["url"] == url.as_str()), "{har}");
     assert!(!format!("{driver:?}").contains(PASSWORD) && !har.to_string().contains(PASSWORD));
+    driver.stop().await;
+}
+
+#[tokio::test]
+async fn a_browser_in_a_grid_is_shown_and_recorded() {
+    let state = tempfile::tempdir().unwrap();
+    if driver_options(&state).is_none() {
+        return;
+    }
+    let Some(grid) = Grid::start() else { return };
+    let driver = Driver::at(format!("http://{USER}:{PASSWORD}@{}", grid.address), chrome());
+    let session: Arc<dyn Session> = Arc::from(Elsewhere(driver.clone()).open().await.unwrap());
+    let view = LiveView::of(&session);
+    let mut frames = look(&view, FrameWish::default()).await;
+    assert!(next(&mut frames).await.bytes.starts_with(b"\xFF\xD8\xFF"), "a Chromium sends JPEG by itself");
+    view.end();
+
+    let url = Site::open().serve("/page", "<button>Buy</button>");
+    let does = async |mut person: Person, sender: UnboundedSender<Steered>| {
+        person.see("document.readyState === 'complete' && document.querySelector('button')").await;
+        person.click("button").await;
+        person.step("Buy").await;
+        stop(&sender);
+        person
+    };
+    let (recorded, _) = recorded_in(Arc::clone(&session), Engine::Chromium, &url, does).await;
+    assert!(recorded.recorded.iter().any(|step| step.description.contains("Buy")), "{recorded:?}");
+    session.close().await;
     driver.stop().await;
 }
 

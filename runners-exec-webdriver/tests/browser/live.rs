@@ -72,7 +72,7 @@ impl Scene {
 const LOOKS_MAX: usize = 5_000;
 
 /// Begins to look; a machine that is busy may need more than one try.
-async fn look(view: &LiveView, wish: FrameWish) -> Box<dyn Frames> {
+pub(crate) async fn look(view: &LiveView, wish: FrameWish) -> Box<dyn Frames> {
     for _ in 0..5 {
         match view.open(wish).await {
             Err(FrameError::Unavailable(_)) => {}
@@ -82,7 +82,7 @@ async fn look(view: &LiveView, wish: FrameWish) -> Box<dyn Frames> {
     panic!("it shows nothing");
 }
 
-async fn next(frames: &mut Box<dyn Frames>) -> Frame {
+pub(crate) async fn next(frames: &mut Box<dyn Frames>) -> Frame {
     frames.next().await.unwrap().expect("the source is not over")
 }
 

@@ -6,11 +6,12 @@ mod person;
 mod steered;
 
 use crate::stage::{LIMIT_MILLIS, Stage};
-use person::{Person, Shared, Told, Watcher};
+pub(crate) use person::Person;
+use person::{Shared, Told, Watcher};
 use runners_core::{Secret, Verdict};
 use runners_exec_webdriver::{
-    Browser as _, BrowserFlow, Ended, Engine, FlowRecorder, Method, RecordFlow, RecordedFlow, SteerRecording,
-    Steered,
+    Browser as _, BrowserFlow, Ended, Engine, FlowRecorder, Method, RecordFlow, RecordedFlow, Session,
+    SteerRecording, Steered,
 };
 use serde_json::{Value, json};
 use std::{future::pending, sync::Arc};
@@ -81,7 +82,16 @@ async fn recorded<F: Future<Output = Person>>(
     url: &str,
     does: impl FnOnce(Person, mpsc::UnboundedSender<Steered>) -> F,
 ) -> (RecordedFlow, Person) {
-    let session = Arc::from(stage.driver.open().await.unwrap());
+    recorded_in(Arc::from(stage.driver.open().await.unwrap()), engine, url, does).await
+}
+
+/// The same in a session that is open.
+pub(crate) async fn recorded_in<F: Future<Output = Person>>(
+    session: Arc<dyn Session>,
+    engine: Engine,
+    url: &str,
+    does: impl FnOnce(Person, mpsc::UnboundedSender<Steered>) -> F,
+) -> (RecordedFlow, Person) {
     let recorder = FlowRecorder::new(Shared(Arc::clone(&session), engine));
     let (watcher, told) = Watcher::new();
     let (sender, mut steering) = mpsc::unbounded_channel();
@@ -95,7 +105,7 @@ async fn recorded<F: Future<Output = Person>>(
 }
 
 /// Ends a recording.
-fn stop(sender: &mpsc::UnboundedSender<Steered>) {
+pub(crate) fn stop(sender: &mpsc::UnboundedSender<Steered>) {
     sender.send(Steered::new(SteerRecording::Stop, |answer| drop(answer.unwrap()))).unwrap();
 }
 

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use runners_exec_webdriver::{
     Browser, BrowserError, Call, Engine, Method, OpenError, RecordObserver, RecordedStep, Session,
+    SideChannel,
 };
 use serde_json::{Map, Value, json};
 use std::{borrow::Cow, sync::Arc};
@@ -34,6 +35,9 @@ impl Session for Borrowed {
     }
     async fn call(&self, call: Call) -> Result<Value, BrowserError> {
         self.0.call(call).await
+    }
+    fn devtools(&self) -> Option<SideChannel> {
+        self.0.devtools()
     }
     async fn close(&self) {}
 }
@@ -70,7 +74,7 @@ impl RecordObserver for Watcher {
 }
 
 /// Somebody who uses a browser, and sees which steps come of it.
-pub(super) struct Person {
+pub(crate) struct Person {
     pub(super) session: Arc<dyn Session>,
     pub(super) told: mpsc::UnboundedReceiver<Told>,
 }
@@ -90,7 +94,7 @@ impl Person {
     }
 
     /// Waits until a script answers true, also across pages that load.
-    pub(super) async fn see(&self, script: &str) {
+    pub(crate) async fn see(&self, script: &str) {
         loop {
             let body = json!({ "script": format!("return Boolean({script})"), "args": [] });
             match self.session.call(Call::new(Method::Post, "execute/sync", body)).await {
@@ -102,7 +106,7 @@ impl Person {
     }
 
     /// Waits for the next step of which the description holds this.
-    pub(super) async fn step(&mut self, holds: &str) -> RecordedStep {
+    pub(crate) async fn step(&mut self, holds: &str) -> RecordedStep {
         loop {
             match self.told.recv().await.unwrap() {
                 Told::Step(step) if step.description.contains(holds) => return step,
@@ -196,7 +200,7 @@ impl Person {
         self.click_at((within(&outer[0], x), within(&outer[1], y)), 0, 1).await;
     }
 
-    pub(super) async fn click(&self, selector: &str) {
+    pub(crate) async fn click(&self, selector: &str) {
         self.click_as(&format!("document.querySelector('{selector}')"), 0, 1).await;
     }
 
