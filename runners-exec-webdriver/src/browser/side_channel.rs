@@ -27,7 +27,7 @@ const BROWSERS: &[(&str, &str)] = &[("goog:chromeOptions", "chrome"), ("ms:edgeO
 /// The capabilities by which a WebDriver says where it speaks the DevTools protocol, as a Selenium Grid does, and
 /// WebDriver BiDi.
 const DEVTOOLS: &str = "se:cdp";
-const BIDI: &str = "webSocketUrl";
+pub(crate) const BIDI: &str = "webSocketUrl";
 /// Where a Selenium Grid hands them on, below a session.
 const DEVTOOLS_IN_GRID: &str = "se/cdp";
 const BIDI_IN_GRID: &str = "se/bidi";

@@ -3,14 +3,16 @@
 use super::{Opening, managed::through};
 use crate::browser::{
     OpenError, Session,
+    side_channel::BIDI,
     webdriver::{Closing, Credentials, Manners, WebDriverSession, Wire},
 };
 use reqwest::Url;
+use runners_core::Clock;
 use serde_json::{Map, Value, json};
 use std::{
     fmt, mem,
     net::{IpAddr, SocketAddr},
-    sync::PoisonError,
+    sync::{Arc, PoisonError},
 };
 
 /// Where it is, and how sessions are opened there.
@@ -65,17 +67,15 @@ impl Remote {
         })?;
         let wire = Wire::new(address, self.credentials.clone())?;
         let mut capabilities = self.capabilities.clone();
-        // Firefox tells what it does in no other way; Chromium would have to start a page for it.
-        if *manners == Manners::Ours && capabilities.get("browserName").is_some_and(|name| name == "firefox")
-        {
-            capabilities.entry("webSocketUrl").or_insert(json!(true));
-        }
         if let Some(gate) = self.gate_at.zip(*gate) {
             connecting_by(&mut capabilities, gate.into());
         }
-        let session = WebDriverSession::open(wire, capabilities, *manners, clock).await?;
-        let session = session.closing_in(&self.closing);
-        Ok(Box::new(if *manners == Manners::Ours { session.heard().await } else { session }))
+        if *manners == Manners::Usual {
+            let session = WebDriverSession::open(wire, capabilities, *manners, clock).await?;
+            return Ok(Box::new(session.closing_in(&self.closing)));
+        }
+        let session = open_to_be_heard(wire, capabilities, clock).await?;
+        Ok(Box::new(session.closing_in(&self.closing).heard().await))
     }
 
     /// Waits until sessions that were dropped are closed, which takes a bounded time each.
@@ -83,6 +83,28 @@ impl Remote {
         let mut closing = mem::take(&mut *self.closing.lock().unwrap_or_else(PoisonError::into_inner));
         while closing.join_next().await.is_some() {}
     }
+}
+
+/// Opens a session of ours. Of Firefox, WebDriver BiDi is asked for, since it tells what it does in no other way;
+/// Chromium would have to start a page for it.
+async fn open_to_be_heard(
+    wire: Wire,
+    capabilities: Map<String, Value>,
+    clock: &Arc<dyn Clock>,
+) -> Result<WebDriverSession, OpenError> {
+    let is_firefox = capabilities.get("browserName").is_some_and(|name| name == "firefox");
+    if is_firefox && !capabilities.contains_key(BIDI) {
+        let mut with_bidi = capabilities.clone();
+        with_bidi.insert(BIDI.to_owned(), json!(true));
+        match WebDriverSession::open(wire.clone(), with_bidi, Manners::Ours, clock).await {
+            // A driver may be too old to know it.
+            Err(OpenError::NotStarted { message }) => {
+                tracing::debug!(message, "the WebDriver is asked once more, without WebDriver BiDi");
+            }
+            opened => return opened,
+        }
+    }
+    WebDriverSession::open(wire, capabilities, Manners::Ours, clock).await
 }
 
 /// Has Chromium connect by a gate, whatever else it is asked for.

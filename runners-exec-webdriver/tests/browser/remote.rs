@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc},
     thread,
 };
 
@@ -165,4 +165,43 @@ async fn an_address_that_no_driver_can_have_is_refused_by_its_reason() {
     let told = refused("ftp://ada:s3cret@grid.example/").await;
     assert!(told.contains("ftp is neither http nor https") && !told.contains("s3cret"), "{told}");
     assert!(refused("no address").await.contains("the WebDriver address is not usable"));
+}
+
+/// A driver that knows no `webSocketUrl`: its address, and whether that was among what it was asked for.
+fn driver_of_old() -> (String, mpsc::Receiver<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (sender, asked) = mpsc::channel();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            while let Some((_, headers)) = read_head(&mut reader) {
+                let length = header(&headers, "content-length").and_then(|text| text.parse().ok());
+                let mut body = vec![0; length.unwrap_or(0)];
+                reader.read_exact(&mut body).unwrap();
+                let wants_bidi = String::from_utf8(body).unwrap().contains("webSocketUrl");
+                let (state, value) = if wants_bidi {
+                    let message = "webSocketUrl is not the name of a known capability";
+                    ("400 Bad Request", json!({ "error": "invalid argument", "message": message }))
+                } else {
+                    ("200 OK", json!({ "sessionId": "old", "capabilities": { "browserName": "firefox" } }))
+                };
+                let answer = json!({ "value": value }).to_string();
+                let length = answer.len();
+                let _ = sender.send(wants_bidi);
+                write!(stream, "HTTP/1.1 {state}\r\nContent-Length: {length}\r\n\r\n{answer}").unwrap();
+            }
+        }
+    });
+    (address, asked)
+}
+
+#[tokio::test]
+async fn a_driver_that_does_not_know_bidi_is_asked_without_it() {
+    let (address, asked) = driver_of_old();
+    let wanted = Map::from_iter([("browserName".to_owned(), json!("firefox"))]);
+    let session = Driver::at(format!("http://{address}"), wanted).open().await.unwrap();
+    assert_eq!([asked.recv(), asked.recv()], [Ok(true), Ok(false)]);
+    assert!(session.bidi().is_none() && session.devtools().is_none());
+    session.close().await;
 }
