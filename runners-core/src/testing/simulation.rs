@@ -157,7 +157,7 @@ impl Simulation {
             .hosted_runners(u8::from(seed % 7 < 3))
             .slots(1 + (seed % 2) as u32)
             .control_planes(if seed.is_multiple_of(3) { 2 } else { 1 })
-            .clocks_apart(if seed % 4 == 1 { APART } else { Duration::ZERO })
+            .clocks_apart(if seed % 12 == 9 { APART } else { Duration::ZERO })
             .chaos(chaos)
             .random_jobs(20)
     }
