@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub(crate) struct JobLogArgs {
     /// The job, as `submit` says: `job_` and 32 hex digits.
     pub(crate) job: JobId,
-    /// Go on printing what is added, until the attempt has ended; of a job that waits, once it is carried out.
+    /// Go on printing what is added, until the attempt has ended. The first attempt at a job is waited for.
     #[arg(short, long)]
     pub(crate) follow: bool,
     /// The grant of an earlier attempt, as `jobs inspect --json` shows it [default: the newest].

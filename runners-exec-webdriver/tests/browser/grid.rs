@@ -56,6 +56,9 @@ impl Grid {
 
     /// The same with more arguments.
     fn start_with(more: &[&str]) -> Option<Self> {
+        let state = tempfile::tempdir().unwrap();
+        // It starts the browser that others are tested with, which says so where there is none.
+        driver_options(&state)?;
         let Some(program) = env::var_os("SELENIUM_GRID_JAR") else {
             println!("skipped: SELENIUM_GRID_JAR names no Selenium Grid; cargo xtask test installs one");
             return None;
@@ -134,10 +137,6 @@ fn chrome() -> Map<String, Value> {
 
 #[tokio::test]
 async fn a_flow_passes_in_a_selenium_grid_and_its_password_is_told_nowhere() {
-    let state = tempfile::tempdir().unwrap();
-    if driver_options(&state).is_none() {
-        return;
-    }
     let Some(grid) = Grid::start() else { return };
     let driver = Driver::at(format!("http://{USER}:{PASSWORD}@{}", grid.address), chrome());
     let site = Site::open();
@@ -197,10 +196,6 @@ async fn the_same_is_heard_over_webdriver_bidi() {
 /// Has a browser with these capabilities tell of its console and requests.
 async fn told_by(grid: &Grid, wanted: Map<String, Value>) {
     let is_bidi = wanted.contains_key("webSocketUrl");
-    let state = tempfile::tempdir().unwrap();
-    if driver_options(&state).is_none() {
-        return;
-    }
     let driver = Driver::at(format!("http://{USER}:{PASSWORD}@{}", grid.address), wanted);
     let elsewhere = Elsewhere(driver.clone());
     let session = elsewhere.open().await.unwrap();
@@ -244,10 +239,6 @@ async fn told_by(grid: &Grid, wanted: Map<String, Value>) {
 
 #[tokio::test]
 async fn a_browser_in_a_grid_is_shown_and_recorded() {
-    let state = tempfile::tempdir().unwrap();
-    if driver_options(&state).is_none() {
-        return;
-    }
     let Some(grid) = Grid::start() else { return };
     let driver = Driver::at(format!("http://{USER}:{PASSWORD}@{}", grid.address), chrome());
     let session: Arc<dyn Session> = Arc::from(Elsewhere(driver.clone()).open().await.unwrap());
@@ -272,10 +263,6 @@ async fn a_browser_in_a_grid_is_shown_and_recorded() {
 
 #[tokio::test]
 async fn a_session_that_the_grid_ends_is_a_browser_that_is_lost() {
-    let state = tempfile::tempdir().unwrap();
-    if driver_options(&state).is_none() {
-        return;
-    }
     let Some(grid) = Grid::start() else { return };
     let driver = Driver::at(format!("http://{USER}:{PASSWORD}@{}", grid.address), chrome());
     let session = driver.open().await.unwrap();
