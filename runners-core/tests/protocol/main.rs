@@ -51,6 +51,7 @@ mod starts;
 mod tenants;
 mod time;
 mod tokens;
+mod troubled;
 mod unique;
 mod webhooks;
 mod wishes;

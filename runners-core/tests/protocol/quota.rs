@@ -2,15 +2,16 @@
 
 use super::{
     crashing::{PLENTY, STARTS, World},
-    hand::user,
+    hand::{inspect, submit_with, user},
+    troubled::Troubled,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use runners_core::{
-    ArtifactError, ArtifactKey, ArtifactStore, Attempt, ByteStream, Command, Conclusion, ControlPlane,
-    Digest, Management, Principal, Retention, TenantId, Transport as _,
-    protocol::{ReadLogRequest, Reply, Request},
+    ArtifactError, ArtifactKey, ArtifactStore, Attempt, ByteStream, Clock as _, Command, Conclusion,
+    ControlPlane, Digest, JobId, JobOptions, Management, Principal, Retention, TenantId, Transport as _,
+    protocol::{ReadLogRequest, Reply, Request, StateView},
     sleep,
 };
 use std::{sync::Arc, time::Duration};
@@ -261,6 +262,25 @@ impl ArtifactStore for NoRoom {
     async fn delete(&self, _: ArtifactKey) -> Result<(), ArtifactError> {
         Ok(())
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_else_that_is_due_waits_for_an_artifact_store_that_does_not_answer() {
+    let world = World::new();
+    let troubled = Troubled::of(&world);
+    let plane = world.builder(PLENTY).artifacts(troubled.clone());
+    let control = plane.artifact_quota(100).start().await.unwrap();
+    assert_eq!(control.artifacts().upload_offset(key(b"0123456789"), 10).await.unwrap(), Some(0));
+    let later = JobOptions { start_at: Some(world.clock.wall() + DAY + HOUR), ..JobOptions::default() };
+    let (user, job) = (user(&control), JobId::from_bytes([7; 16]));
+    submit_with(&user, 7, later).await;
+    troubled.silence(true);
+    // After a day the upload is due; an hour later the job.
+    sleep(&world.clock, DAY + HOUR * 2).await;
+    let state = inspect(&user, job).await.state;
+    assert!(matches!(state, StateView::Ready { .. }), "{state:?}");
+    troubled.silence(false);
+    control.stop().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

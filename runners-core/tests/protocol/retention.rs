@@ -3,6 +3,7 @@
 use super::{
     crashing::{PLENTY, STARTS, World},
     hand::{Hand, inspect, submission, submit, user},
+    troubled::Troubled,
 };
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
@@ -124,6 +125,28 @@ async fn an_ended_job_goes_after_its_time_with_everything_it_left() {
     assert_eq!(world.artifacts.head(key).await.unwrap(), None, "what nothing names is collected");
     let log = ArtifactKey { digest: Digest::of(b"log"), ..key };
     assert_eq!(world.artifacts.head(log).await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_artifact_store_is_emptied_although_no_log_can_be_put_into_it() {
+    let world = World::new();
+    let troubled = Troubled::of(&world);
+    let plane = world.builder(PLENTY).artifacts(troubled.clone()).retention(HOURLY).artifact_grace(HOUR);
+    let control = plane.start().await.unwrap();
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    let (key, first) = (put(&world, b"abc").await, submit(&user, 7).await);
+    execute(&mut hand, &[key]).await;
+    sleep(&world.clock, Duration::from_secs(60)).await;
+    troubled.fill(true);
+    let second = submit(&user, 8).await;
+    execute(&mut hand, &[]).await;
+    sleep(&world.clock, HOUR * 4).await;
+    assert!(!is_there(&user, first).await);
+    assert_eq!(world.artifacts.head(key).await.unwrap(), None, "which makes room");
+    assert!(is_there(&user, second).await, "its log is nowhere else");
+    troubled.fill(false);
+    sleep(&world.clock, Duration::from_secs(180)).await;
+    assert!(!is_there(&user, second).await);
 }
 
 #[tokio::test(start_paused = true)]

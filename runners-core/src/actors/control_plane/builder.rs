@@ -339,6 +339,7 @@ impl ControlPlaneBuilder {
             random: Arc::clone(&self.random),
             quota: self.artifact_quota,
             duties: duties.clone(),
+            looks: Arc::default(),
         }
     }
 

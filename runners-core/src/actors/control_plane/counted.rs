@@ -5,7 +5,10 @@
 //! removes looks afterwards, and goes on looking until the record says what is there: so the last one
 //! leaves it right. A control plane that dies in between leaves a time at which another looks.
 
+mod looks;
 mod store;
+
+pub(super) use looks::Looks;
 
 use crate::{
     actors::records::{Batch, Records, Versioned},
@@ -39,6 +42,8 @@ pub(crate) struct CountedArtifacts {
     pub(super) quota: Option<u64>,
     /// What is still to be counted when nobody waits for it any more.
     pub(super) duties: TaskTracker,
+    /// What is looked at because it was due.
+    pub(super) looks: Arc<Looks>,
 }
 
 /// How long an upload that was announced counts if it never ends: a day.
@@ -154,35 +159,22 @@ impl CountedArtifacts {
     }
 
     /// Does what is due of one record: forgets uploads that nobody goes on with, and looks at the store.
-    pub(super) async fn due(&self, found: Versioned<HoldingRecord>) -> Result<(), StoreError> {
-        let Versioned { version, mut record } = found;
+    async fn look(&self, due: Versioned<HoldingRecord>) -> Result<(), ArtifactError> {
+        let Versioned { version, mut record } = due;
         let key = ArtifactKey { tenant: record.tenant, digest: record.digest };
         let before = record.bytes();
         let lapsed = record.lapse(self.wall.wall());
         if lapsed.is_over {
             let mut batch = Batch::new();
             batch.delete(record.key(), version);
-            return self.records.commit(batch).await.map(drop);
+            return self.records.commit(batch).await.map(drop).map_err(unusable);
         }
-        let looked = async {
-            for length in lapsed.pieces {
-                self.inner.forget_upload(key, length).await?;
-            }
-            self.inner.head(key).await
-        };
-        let counted = match looked.await {
-            Ok(stored) => {
-                record.found(stored, self.wall.wall());
-                self.write(version, &record, before, None).await?;
-                self.settle(key, None).await
-            }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = counted {
-            // It stays due, and nothing else waits for it.
-            tracing::debug!(error = &error as &dyn std::error::Error, "an artifact could not be counted");
+        for length in lapsed.pieces {
+            self.inner.forget_upload(key, length).await?;
         }
-        Ok(())
+        record.found(self.inner.head(key).await?, self.wall.wall());
+        self.write(version, &record, before, None).await.map_err(unusable)?;
+        self.settle(key, None).await
     }
 
     async fn holding(&self, key: ArtifactKey) -> Result<(u64, HoldingRecord), ArtifactError> {

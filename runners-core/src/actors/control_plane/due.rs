@@ -161,6 +161,7 @@ impl Plane {
     /// Does everything that is due now. When the next thing is.
     async fn due_round(self: &Arc<Self>, reap: bool) -> Result<Option<Timestamp>, StoreError> {
         let (mut after, mut turn) = (None, None::<Timestamp>);
+        let mut failed = None;
         loop {
             let now = self.now();
             let query = Query::Range {
@@ -183,6 +184,10 @@ impl Plane {
                         let again = now + CONFLICT_WAIT;
                         turn = Some(turn.map_or(again, |turn| turn.min(again)));
                     }
+                    // A row that nobody can read, say: what comes after it is due all the same.
+                    Err(error @ (StoreError::Broken(_) | StoreError::Exhausted(_))) => {
+                        failed.get_or_insert(error);
+                    }
                     done => done?,
                 }
             }
@@ -190,6 +195,9 @@ impl Plane {
                 Some((last, _)) if more => after = Some(last.clone()),
                 _ => break,
             }
+        }
+        if let Some(error) = failed {
+            return Err(error);
         }
         let next = Query::Range {
             index: Index::Due,
@@ -225,7 +233,10 @@ impl Plane {
             Kind::Credential => self.forget_credential(&read(row)?, now).await,
             Kind::Lane => self.due_lane(read(row)?, now).await,
             Kind::Run => self.time_out_run(read(row)?, now).await,
-            Kind::Holding => self.counted.due(read(row)?).await,
+            Kind::Holding => {
+                self.due_holding(read(row)?);
+                Ok(())
+            }
             Kind::Repeat => self.forget_repeat(read(row)?).await,
             _ => Ok(()),
         }

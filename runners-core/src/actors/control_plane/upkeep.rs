@@ -16,7 +16,7 @@ use std::{sync::Arc, time::Duration};
 
 /// How long the upkeep sleeps at most.
 const ROUND_EVERY: Duration = Duration::from_secs(60);
-/// How long after an error it tries again.
+/// How long after an error it tries again; twice as long after each that follows, up to a whole round.
 const ERROR_WAIT: Duration = Duration::from_secs(5);
 /// How many rows it works on before it pauses.
 const ROWS_PER_BATCH: u32 = 64;
@@ -26,6 +26,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 impl Plane {
     /// Sees to what waits for the upkeep, until the control plane stops.
     pub(super) async fn serve_upkeep(self: Arc<Self>) {
+        let mut error_wait = ERROR_WAIT;
         while !self.stopping.is_cancelled() {
             let round = tokio::select! {
                 biased;
@@ -33,57 +34,63 @@ impl Plane {
                 round = self.upkeep_round() => round,
             };
             let wait = match round {
-                Ok(()) => ROUND_EVERY,
-                Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the upkeep was not done");
-                    ERROR_WAIT
+                Ok(()) => {
+                    error_wait = ERROR_WAIT;
+                    ROUND_EVERY
+                }
+                Err(ref error) => {
+                    tracing::warn!(error = error as &dyn std::error::Error, "the upkeep was not done");
+                    let wait = error_wait;
+                    error_wait = ROUND_EVERY.min(wait * 2);
+                    wait
                 }
             };
             let deadline = self.clock.boot() + wait;
             tokio::select! {
                 biased;
                 () = self.stopping.cancelled() => {}
-                () = self.upkeep.notified(), if wait == ROUND_EVERY => {}
+                () = self.upkeep.notified(), if round.is_ok() => {}
                 () = self.clock.sleep_until(deadline) => {}
             }
         }
     }
 
+    /// Does everything there is to do, whatever of it fails: an artifact store that is full takes no log until
+    /// something was removed. The first error is answered.
     async fn upkeep_round(self: &Arc<Self>) -> Result<(), StoreError> {
-        if self.seals {
-            self.seal_all().await?;
-        }
+        let mut done = if self.seals { self.seal_all().await } else { Ok(()) };
         let now = self.now();
         // Two would remove the same; artifacts are each one's own.
         let prunes = self.holds(Duty::Retention).await?;
         let collects = self.seals && self.unnamed.is_time(self.clock.boot());
         if !prunes && !collects {
-            return Ok(());
+            return done;
         }
         for tenant in self.tenants_listed().await? {
             if prunes {
-                self.prune(tenant, now).await?;
+                done = done.and(self.prune(tenant, now).await);
             }
             if collects {
-                self.collect(tenant).await?;
+                done = done.and(self.collect(tenant).await);
             }
         }
-        Ok(())
+        done
     }
 
     async fn seal_all(self: &Arc<Self>) -> Result<(), StoreError> {
+        let mut sealed = Ok(());
         let mut pages = Pages::of(Index::Owner, keys::upkeep_of(JobRecord::KIND)).rows(ROWS_PER_BATCH);
         while let Some(rows) = pages.next(&self.records).await? {
             for (_, row) in &rows {
                 match self.seal(read(row)?).await {
                     // Another control plane was faster, or the next round sees it as it is then.
                     Err(StoreError::Conflict(_)) => {}
-                    done => done?,
+                    done => sealed = sealed.and(done),
                 }
             }
             self.pause().await;
         }
-        Ok(())
+        sealed
     }
 
     /// Leaves the store to others for a moment.
