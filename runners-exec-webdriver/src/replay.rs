@@ -2,6 +2,7 @@
 //! keeping is kept. How one step goes is in `step`, what it waits for in `scope`.
 
 mod aria;
+mod clicks;
 mod comparison;
 mod element;
 mod evidence;
@@ -32,6 +33,7 @@ use crate::{
     visual::{BaselineMode, Baselines},
     within::beside,
 };
+use clicks::Clicks;
 use comparison::Visual;
 use evidence::Keeper;
 use futures::future::{Either, join, select};
@@ -201,6 +203,7 @@ impl Replay {
                 observer,
                 emulated: Emulated::default(),
                 place: Place::default(),
+                clicks: Clicks::default(),
                 popups: &popups,
                 watch: &watch,
                 filming: &filming,
@@ -245,6 +248,7 @@ struct Run<'r> {
     observer: &'r dyn FlowObserver,
     emulated: Emulated,
     place: Place,
+    clicks: Clicks,
     popups: &'r Popups,
     watch: &'r Watch,
     filming: &'r Filming,
@@ -305,9 +309,9 @@ impl Run<'_> {
         let began = clock.boot();
         let limit = self.limit(step);
         let ended = loop {
-            let scope =
-                Scope::new(self.page, clock, &self.emulated, &self.place, &self.visual, self.flow.mode)
-                    .hearing(self.popups);
+            let Self { page, emulated, place, clicks, visual, .. } = self;
+            let scope = Scope::new(*page, clock, emulated, place, clicks, visual, self.flow.mode);
+            let scope = scope.hearing(self.popups);
             let ended = match scope.perform_within(limit, step).await {
                 Ok(()) => self.keeper().wanted(step).await,
                 Err(trouble) => Err(trouble),

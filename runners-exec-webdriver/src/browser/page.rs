@@ -168,11 +168,15 @@ impl<'s> Page<'s> {
     ) -> Result<T, BrowserError> {
         let request = serde_json::to_value(request).expect("requests have string keys only");
         if let Some(kept) = self.kept.filter(|kept| kept.has(script)) {
-            let answer = self.ask_plainly(&script.call(this), &request).await?;
-            if answer != NOT_KEPT {
-                return answered(answer);
+            let answer = self.ask_plainly(&script.call(this), &request).await;
+            if !matches!(&answer, Ok(answer) if answer != NOT_KEPT) {
+                // After an error, too, it may be another document.
+                kept.forget();
             }
-            kept.forget();
+            match answer? {
+                answer if answer == NOT_KEPT => {}
+                answer => return answered(answer),
+            }
         }
         let answer = self.ask_plainly(&script.whole(this), &request).await?;
         if let Some(kept) = self.kept {

@@ -9,6 +9,7 @@ use futures::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeSet,
     error::Error,
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -54,13 +55,38 @@ impl Wire {
 
     /// Sends a command to a page, or to the browser if `session` is empty; answers its number.
     pub(crate) async fn send(&self, session: &str, method: &str, params: Value) -> Result<u64, WireError> {
+        let (id, command) = self.command(session, method, &params);
+        self.out.lock().await.send(command).await?;
+        Ok(id)
+    }
+
+    /// Sends commands one after the other, waiting for no answer between them; answers their numbers.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves all of them sent, or none, as long as they fit into a hundred kilobytes.
+    pub(crate) async fn send_all(
+        &self,
+        session: &str,
+        commands: impl IntoIterator<Item = (&str, Value)>,
+    ) -> Result<BTreeSet<u64>, WireError> {
+        let mut out = self.out.lock().await;
+        let mut ids = BTreeSet::new();
+        for (method, params) in commands {
+            let (id, command) = self.command(session, method, &params);
+            out.feed(command).await?;
+            ids.insert(id);
+        }
+        out.flush().await?;
+        Ok(ids)
+    }
+
+    fn command(&self, session: &str, method: &str, params: &Value) -> (u64, Message) {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let mut command = json!({ "id": id, "method": method, "params": params });
         if !session.is_empty() {
             command["sessionId"] = Value::from(session);
         }
-        self.out.lock().await.send(Message::text(command.to_string())).await?;
-        Ok(id)
+        (id, Message::text(command.to_string()))
     }
 
     /// Sends a command and waits for its answer, past everything else. One that is refused answers why.

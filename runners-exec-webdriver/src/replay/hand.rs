@@ -3,6 +3,7 @@
 
 use super::{
     aria::{self, AriaWanted},
+    clicks::Clicks,
     comparison::Visual,
     evidence::describe,
     navigation::Sight,
@@ -57,6 +58,7 @@ struct Remembered {
     scripts: KeptScripts,
     emulated: Emulated,
     place: Place,
+    clicks: Clicks,
     visual: Visual,
 }
 
@@ -240,8 +242,9 @@ impl Hand {
     }
 
     fn scope(&self) -> Scope<'_> {
-        let Remembered { emulated, place, visual, .. } = &*self.remembered;
-        Scope::new(self.page(), &*self.clock, emulated, place, visual, Mode::Strict).inside(&self.frames)
+        let Remembered { emulated, place, clicks, visual, .. } = &*self.remembered;
+        let scope = Scope::new(self.page(), &*self.clock, emulated, place, clicks, visual, Mode::Strict);
+        scope.inside(&self.frames)
     }
 }
 

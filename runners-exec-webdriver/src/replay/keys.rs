@@ -14,6 +14,7 @@ const KEY_PAUSE: Duration = Duration::from_millis(100);
 
 impl Scope<'_> {
     pub(super) async fn key_down(&self, key: &str) -> Result<(), Trouble> {
+        self.clicks.held(key);
         match Key::of(key) {
             Key::Point(point) => self.page.key_down(point).await?,
             Key::Unmapped(bare) => self.bare_key("rawKeyDown", bare).await?,
@@ -29,6 +30,7 @@ impl Scope<'_> {
             Key::Unmapped(bare) => self.bare_key("keyUp", bare).await?,
             Key::Unknown => return Err(unknown(key)),
         }
+        self.clicks.released(key);
         self.key_pause().await;
         Ok(())
     }

@@ -71,6 +71,23 @@ impl Place {
         }
     }
 
+    /// The handle of the page that the session is at.
+    pub(super) async fn handle(&self, page: Page<'_>) -> Result<String, BrowserError> {
+        let (window, main) = {
+            let here = self.here();
+            (here.window.clone(), here.main.clone())
+        };
+        match (window, main) {
+            (Window::Other(handle), _) | (Window::Main, Some(handle)) => Ok(handle),
+            (Window::Unknown, _) => page.window().await,
+            (Window::Main, None) => {
+                let main = page.window().await?;
+                self.here().main = Some(main.clone());
+                Ok(main)
+            }
+        }
+    }
+
     /// Closes the page, and goes on with the one that the flow started with.
     pub(super) async fn close(&self, page: Page<'_>) -> Result<(), BrowserError> {
         page.close().await?;

@@ -2,6 +2,7 @@
 //! goes through `until`.
 
 use super::{
+    clicks::Clicks,
     comparison::Visual,
     place::Place,
     popups::{PopupDialog, Popups},
@@ -49,6 +50,7 @@ pub(super) struct Scope<'r> {
     pub(super) clock: &'r dyn Clock,
     pub(super) emulated: &'r Emulated,
     pub(super) place: &'r Place,
+    pub(super) clicks: &'r Clicks,
     pub(super) visual: &'r Visual,
     pub(super) mode: Mode,
     pub(super) was_shown: AtomicBool,
@@ -76,6 +78,7 @@ impl<'r> Scope<'r> {
         clock: &'r dyn Clock,
         emulated: &'r Emulated,
         place: &'r Place,
+        clicks: &'r Clicks,
         visual: &'r Visual,
         mode: Mode,
     ) -> Self {
@@ -84,6 +87,7 @@ impl<'r> Scope<'r> {
             clock,
             emulated,
             place,
+            clicks,
             visual,
             mode,
             was_shown: AtomicBool::new(false),

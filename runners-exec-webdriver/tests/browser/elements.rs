@@ -1,7 +1,7 @@
 //! Finding elements and acting on them with the pointer.
 
-use crate::stage::{Counted, Stage};
-use runners_exec_webdriver::{BrowserFlow, Replay, Screenshots};
+use crate::stage::{ByDriver, Counted, Stage, flow};
+use runners_exec_webdriver::{Replay, Screenshots};
 use serde_json::{Value, json};
 use std::sync::{
     Arc,
@@ -257,9 +257,8 @@ async fn a_step_on_an_element_that_is_ready_takes_two_commands() {
         json!({ "type": "change", "selectors": ["xpath///input"], "value": "typed" }),
     ] {
         let calls = Arc::new(AtomicUsize::new(0));
-        let session = Counted { session: &*stage.session, calls: Arc::clone(&calls) };
-        let flow = BrowserFlow::parse(&json!({ "title": "t", "steps": [step] }).to_string()).unwrap();
-        let replay = Replay::new(flow, stage.options);
+        let session = ByDriver(&Counted { session: &*stage.session, calls: Arc::clone(&calls) });
+        let replay = Replay::new(flow(json!([step])), stage.options);
         let result = replay.run(&session, &(), std::future::pending()).await.unwrap();
         assert_eq!(result.failure(), None);
         assert_eq!(calls.load(Ordering::SeqCst), 2, "{step}");

@@ -10,6 +10,7 @@ mod calls;
 mod canonical;
 #[cfg(feature = "checks")]
 mod checks;
+mod clicks;
 mod corpus;
 mod differential;
 #[cfg(target_os = "linux")]

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use runners_core::{Egress, Fault, Verdict};
 use runners_exec_webdriver::{
     Browser as _, BrowserError, BrowserFlow, Call, Capture, Driver, DriverOptions, Engine, Evidence,
-    FlowObserver, FlowResult, Method, Mode, Replay, ReplayOptions, Session, Step, StepResult,
+    FlowObserver, FlowResult, Method, Mode, Replay, ReplayOptions, Session, SideChannel, Step, StepResult,
 };
 use serde_json::{Map, Value, json};
 use std::{
@@ -221,6 +221,26 @@ impl Session for Counted<'_> {
     }
     async fn close(&self) {
         self.session.close().await;
+    }
+}
+
+/// A session whose browser is reached by its driver alone.
+#[derive(Debug)]
+pub(crate) struct ByDriver<'s>(pub(crate) &'s dyn Session);
+
+#[async_trait]
+impl Session for ByDriver<'_> {
+    fn capabilities(&self) -> &Map<String, Value> {
+        self.0.capabilities()
+    }
+    async fn call(&self, call: Call) -> Result<Value, BrowserError> {
+        self.0.call(call).await
+    }
+    async fn close(&self) {
+        self.0.close().await;
+    }
+    fn devtools(&self) -> Option<SideChannel> {
+        None
     }
 }
 
