@@ -317,10 +317,10 @@ struct Act<'l> {
 
 impl Act<'_> {
     /// Points at the middle of the element, wherever that is by then, and presses there.
-    async fn click(self, times: usize) -> Result<(), PageError> {
+    async fn click(self, times: u8) -> Result<(), PageError> {
         let page = &self.locator.page;
-        self.hover().await?;
-        page.in_time("press", page.hand.press(times)).await
+        let left = self.until.since(page.hand.clock().boot());
+        page.hand.click(self.selectors, times, left).await
     }
 
     async fn grab(self) -> Result<(), PageError> {

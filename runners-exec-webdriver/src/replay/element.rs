@@ -53,6 +53,8 @@ const ARIA_LOOKUPS_MAX: usize = 100;
 pub(super) enum Act<'s> {
     /// So many times.
     Click(&'s Click, u8),
+    /// The same in its middle, with the first button.
+    Press(u8),
     Hover,
     Fill(&'s str),
     Scroll {
@@ -127,6 +129,7 @@ impl Scope<'_> {
                 let press = Press { device, button: click.button, held: click.duration };
                 self.click(at, press, times).await
             }
+            (Act::Press(times), Some(at), _) => self.click(at, Press::default(), times).await,
             (Act::Hover, Some(at), _) => self.page.point_at(at).await,
             (Act::Fill(_), Some(at), _) => self.click(at, Press::default(), 1).await,
             (Act::Fill(_), None, Some(text)) => self.page.type_points(text.chars().map(typed)).await,
@@ -268,7 +271,7 @@ impl Act<'_> {
                 let offset = json!({ "x": click.offset_x, "y": click.offset_y });
                 json!({ "enabled": true, "fit": true, "offset": offset })
             }
-            Self::Hover => json!({ "enabled": false, "fit": true }),
+            Self::Press(_) | Self::Hover => json!({ "enabled": false, "fit": true }),
             Self::Fill(value) => {
                 let most = TYPED_CHARACTERS_MAX;
                 json!({ "action": "fill", "enabled": true, "fit": true, "value": value, "typedMax": most })

@@ -5,6 +5,7 @@ use super::{
     aria::{self, AriaWanted},
     clicks::Clicks,
     comparison::Visual,
+    element::Act,
     evidence::describe,
     navigation::Sight,
     place::Place,
@@ -24,7 +25,7 @@ use crate::{
 };
 use runners_core::Clock;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
 const OBSERVE: Script = Script::new(
@@ -182,24 +183,35 @@ impl Hand {
         looking.await.unwrap_or_else(|| Ok(Observed::default())).map_err(PageError::from)
     }
 
-    /// Presses and releases the mouse button where the pointer is, so often.
-    pub(crate) async fn press(&self, times: usize) -> Result<(), PageError> {
-        let press = ["pointerDown", "pointerUp"];
-        self.point(press.into_iter().cycle().take(times * press.len())).await
+    /// Clicks in the middle of an element, so often, wherever that is by then.
+    pub(crate) async fn click(
+        &self,
+        selectors: &Selectors,
+        times: u8,
+        limit: Duration,
+    ) -> Result<(), PageError> {
+        let scope = self.scope();
+        let clicking = async {
+            scope.enter(&self.bare).await?;
+            scope.act(selectors, Act::Press(times)).await
+        };
+        let clicked = within(&*self.clock, limit, clicking).await;
+        clicked.unwrap_or_else(|| Err(Trouble::Failed(scope.late(limit))))?;
+        Ok(())
     }
 
     /// Presses the mouse button where the pointer is, and holds it.
     pub(crate) async fn hold(&self) -> Result<(), PageError> {
-        self.point(["pointerDown"].into_iter()).await
+        self.point("pointerDown").await
     }
 
     /// Releases the mouse button where the pointer is.
     pub(crate) async fn release(&self) -> Result<(), PageError> {
-        self.point(["pointerUp"].into_iter()).await
+        self.point("pointerUp").await
     }
 
-    async fn point(&self, actions: impl Iterator<Item = &'static str>) -> Result<(), PageError> {
-        let actions: Vec<Value> = actions.map(|kind| json!({ "type": kind, "button": 0 })).collect();
+    async fn point(&self, action: &str) -> Result<(), PageError> {
+        let actions = json!([{ "type": action, "button": 0 }]);
         let mouse = json!({
             "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" }, "actions": actions,
         });
