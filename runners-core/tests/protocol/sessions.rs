@@ -1,6 +1,7 @@
 //! What a control plane remembers of runners, and for how long.
 
 use crate::hand::{Hand, operator, submit, user};
+use futures::poll;
 use runners_core::{
     ControlPlane, MemoryStore, PoolId, Principal, RunnerId, TenantId, Timestamp,
     metrics::control_plane as at,
@@ -8,7 +9,7 @@ use runners_core::{
     sleep,
     testing::{clock::SimClock, metrics::RecordedMetrics},
 };
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 const TERM: Duration = Duration::from_secs(60);
 /// Longer than it takes until gauges are looked at again.
@@ -119,4 +120,23 @@ async fn runners_of_two_tenants_with_one_id_have_nothing_to_do_with_each_other()
     assert!(matches!(mine.send().await, Reply::Answer(answer) if answer.lost.is_empty()));
     let presence = operator.within(TenantId::DEFAULT).unwrap().presence(&[runner]).await.unwrap();
     assert_eq!(presence[0].busy, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_whose_call_was_cut_is_soon_offline_and_is_let_go_of() {
+    let world = World::new().await;
+    let (mut hand, runner) = (Hand::new(&world.control, 1), RunnerId::from_bytes([1; 16]));
+    hand.next.park_for = TERM;
+    {
+        let mut parked = pin!(hand.sync());
+        assert!(poll!(&mut parked).is_pending());
+        let seen = operator(&world.control).presence(&[runner]).await.unwrap()[0];
+        assert!(seen.online && seen.free > 0, "{seen:?}");
+    }
+    sleep(&world.clock, TERM / 3 + Duration::from_secs(1)).await;
+    let seen = operator(&world.control).presence(&[runner]).await.unwrap()[0];
+    assert!(!seen.online, "{seen:?}");
+    assert_eq!(operator(&world.control).fleet_summary().await.unwrap().pools[0].online, 0);
+    sleep(&world.clock, TERM + A_WHILE).await;
+    assert_eq!(world.kept().await, 0.0);
 }

@@ -19,12 +19,13 @@ use crate::{
     values::{
         id::{JobId, TenantId},
         reply::{Refused, Reply, Superseded},
-        runner::Mode,
+        runner::{Incarnation, Mode},
         sync::SyncRequest,
         time::{BootTime, Timestamp},
     },
 };
 use std::{collections::BTreeSet, sync::Arc};
+use tokio::runtime::Handle;
 
 /// When a request arrived, and until when its answer may be held back.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +63,8 @@ impl Plane {
         }
         let mut told = Box::pin(self.apply(&session, &mut live, &request)).await?;
         let said = Said::in_request(*request);
-        let parked = Parked { plane: self, session: &session, done: false };
+        let newest = (said.incarnation, said.seq);
+        let parked = Parked { plane: self, session: &session, newest, done: false };
         let reply = loop {
             let mut woken = session.woken();
             let over = self.clock.boot() >= arrival.park_until || self.stopping.is_cancelled();
@@ -87,7 +89,7 @@ impl Plane {
             if let Some(refused) = removed(&live) {
                 break Ok(refused);
             }
-            if live.last != Some((said.incarnation, said.seq)) {
+            if live.last != Some(newest) {
                 break Ok(self.superseded(said.seq));
             }
             let elsewhere = Box::pin(self.is_elsewhere(&session, &mut live)).await;
@@ -361,17 +363,34 @@ const ADMIT_ROUNDS_MAX: u32 = 4;
 /// How many jobs are released in one batch: each is up to thirteen writes.
 pub(super) const RELEASES_PER_BATCH: usize = 64;
 
-/// A call that is parked, or about to be. If its future is dropped meanwhile, another waiter is woken for
-/// the job that this one may have been woken for.
+/// A call that is parked, or about to be. If its future is dropped meanwhile, nobody is there any more who could
+/// be answered, and another waiter is woken for the job that this one may have been woken for.
 struct Parked<'a> {
     plane: &'a Arc<Plane>,
-    session: &'a Session,
+    session: &'a Arc<Session>,
+    newest: (Incarnation, u64),
     done: bool,
 }
 
 impl Parked<'_> {
     fn done(mut self) {
         self.done = true;
+    }
+
+    /// Has the session say that nothing is parked, unless there is a newer call.
+    fn leave(&self) {
+        let (session, newest) = (Arc::clone(self.session), self.newest);
+        let leave = move |live: &mut Live| {
+            if live.last == Some(newest) {
+                (live.parked, live.waiting) = (false, false);
+            }
+        };
+        if let Ok(mut live) = self.session.live.try_lock() {
+            leave(&mut live);
+        } else if Handle::try_current().is_ok() {
+            // Whoever has it may be this very call.
+            self.plane.duties.spawn(async move { leave(&mut *session.live.lock().await) });
+        }
     }
 }
 
@@ -384,6 +403,7 @@ impl Drop for Parked<'_> {
             let woken = lock(&self.plane.schedule).kick(who.pool);
             self.plane.wake_all(woken);
             self.plane.wake(who.runner);
+            self.leave();
         }
     }
 }

@@ -7,14 +7,18 @@ use serde_json::{Value, json};
 /// The member by which classic WebDriver refers to an element.
 pub(super) const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// Around a script: revives its arguments, waits for its answer, writes that down.
+/// Around a script: revives its arguments, waits for its answer, writes that down. A document that is left may be
+/// kept asleep, with whatever waits in it; so a script ends with its page.
 const BEFORE: &str = "async function (text, ...nodes) {
   const KEY = 'element-6066-11e4-a52e-4f735466cecf';
   const given = JSON.parse(text, (_, value) => value !== null && typeof value === 'object' && KEY in value ? nodes[value[KEY]] : value);
   const run = function () {";
 const AFTER: &str = "
   };
-  const answer = await RUN;
+  const answered = new AbortController();
+  const left = new Promise((_, reject) => window.addEventListener('pagehide',
+    () => reject(new Error('the page was left')), { once: true, signal: answered.signal }));
+  const answer = await Promise.race([RUN, left]).finally(() => answered.abort());
   const found = [];
   const write = (_, value) => {
     if (value === null || typeof value !== 'object' || typeof value.nodeType !== 'number') return value;
