@@ -5,7 +5,7 @@
 use super::{
     Capture, bidi,
     journal::{Journal, SharedJournal},
-    wire::{Said, Wire, WireError},
+    wire::{Said, Wire, WireError, hold_new, is_page_or_frame},
 };
 use crate::{
     browser::{BrowserError, Session, page::Page},
@@ -240,13 +240,7 @@ impl Watch {
     /// Asks to be told of every new page, or of every frame of its own process in a page, before it
     /// begins.
     async fn attach_to_new(&self, wire: &Wire, session: &str) -> Result<(), WireError> {
-        let attach = json!({
-            "autoAttach": true,
-            "waitForDebuggerOnStart": true,
-            "flatten": true,
-            "filter": [{ "type": "page" }, { "type": "iframe" }],
-        });
-        wire.send(session, "Target.setAutoAttach", attach).await.map(drop)
+        wire.send(session, "Target.setAutoAttach", hold_new()).await.map(drop)
     }
 
     async fn hear(&self, wire: &Wire, said: Said) -> Result<(), WireError> {
@@ -278,7 +272,7 @@ impl Watch {
             let mut state = self.state();
             let context = params["targetInfo"]["browserContextId"].as_str();
             let is_own = state.context.is_none() || state.context.as_deref() == context;
-            is_own && state.attached.insert(session.to_owned())
+            is_own && is_page_or_frame(params) && state.attached.insert(session.to_owned())
         };
         if is_own {
             if self.capture.journal {

@@ -26,6 +26,19 @@ pub(crate) struct Wire {
     next: AtomicU64,
 }
 
+/// The parameters of `Target.setAutoAttach` that have a browser hold everything new until it is let go of. Without a
+/// filter: a Chromium holds workers that a filter leaves out, too, and then tells of them to nobody who could let them
+/// go.
+pub(crate) fn hold_new() -> Value {
+    json!({ "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true })
+}
+
+/// Whether what `Target.attachedToTarget` tells of is a page, or a frame of a process of its own. All else is only let
+/// go of.
+pub(crate) fn is_page_or_frame(attached: &Value) -> bool {
+    ["page", "iframe"].iter().any(|kind| attached["targetInfo"]["type"] == *kind)
+}
+
 /// What comes from a browser: an event, or the answer to a command.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Said {

@@ -7,7 +7,7 @@
 use super::trouble::Trouble;
 use crate::{
     browser::{Session, SideChannel},
-    evidence::wire::{Said, Wire, WireError},
+    evidence::wire::{Said, Wire, WireError, hold_new, is_page_or_frame},
     flow::{Action, Extension, Flow, one_line},
     within::within,
 };
@@ -107,7 +107,9 @@ impl Popups {
             "" => {}
             "Target.attachedToTarget" => {
                 let page = params["sessionId"].as_str().unwrap_or_default();
-                if params["waitingForDebugger"] == true {
+                if !is_page_or_frame(&params) {
+                    wire.send(page, "Runtime.runIfWaitingForDebugger", json!({})).await?;
+                } else if params["waitingForDebugger"] == true {
                     self.loading().pages.insert(page.to_owned(), false);
                     wire.send(page, "Page.enable", json!({})).await?;
                     wire.send(page, "Runtime.runIfWaitingForDebugger", json!({})).await?;
@@ -241,10 +243,7 @@ impl Popups {
 /// Has a browser hold pages that open until they are listened to. Those that are there are told of, too.
 async fn listen(devtools: &SideChannel) -> Result<Wire, WireError> {
     let wire = Wire::open(devtools).await?;
-    let wanted = json!({
-        "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true, "filter": [{ "type": "page" }],
-    });
     // What is said before the answer is of pages that are there.
-    wire.ask("", "Target.setAutoAttach", wanted).await?.map_err(WireError::from)?;
+    wire.ask("", "Target.setAutoAttach", hold_new()).await?.map_err(WireError::from)?;
     Ok(wire)
 }

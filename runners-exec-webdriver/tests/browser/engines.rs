@@ -295,3 +295,24 @@ fn on(profile: &std::path::Path) -> Vec<u32> {
     })
     .collect()
 }
+
+#[tokio::test]
+async fn a_page_that_is_long_in_coming_is_waited_for_wherever_it_was_asked_for() {
+    for engine in [Engine::Chromium, Engine::Firefox] {
+        let Some(stage) = Stage::open_in(engine).await else { continue };
+        let next = stage.site.serve("/held", "<h1>Here</h1>");
+        // Longer than a look at the page waits for it to go.
+        let late = "onclick=\"setTimeout(() => fetch('/release'), 700)\"";
+        let url = stage.page(&format!("<a id=a href='{next}' {late}>Go</a>"));
+        let mut click = json!({ "type": "click", "selectors": ["#a"], "offsetX": 1, "offsetY": 1 });
+        click["assertedEvents"] = json!([{ "type": "navigation", "url": next }]);
+        stage
+            .passes_strictly(json!([
+                { "type": "navigate", "url": url },
+                click,
+                { "type": "waitForElement", "selectors": ["h1"] },
+            ]))
+            .await;
+        stage.close().await;
+    }
+}

@@ -51,3 +51,4 @@ mod visual;
 mod waits;
 #[cfg(target_os = "linux")]
 mod warm;
+mod workers;

@@ -13,7 +13,7 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     net::{TcpListener, TcpStream},
     sync::{
-        Arc, Mutex,
+        Arc, Condvar, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -244,20 +244,28 @@ impl Session for ByDriver<'_> {
     }
 }
 
-/// A loopback server of pages. A path that ends in `/silent` is never answered, one that ends in
+/// A loopback server of pages. A path that ends in `/silent` is never answered, one that ends in `/held` once `/release`
+/// was asked for, one that ends in
 /// `/redirect` leads to itself, `/away?URL` leads there, one that ends in `/broken` is no UTF-8, one that ends in `/download` is a
 /// file to be saved, `/background.js` is an empty script, and the pages of one that ends in `/strict` may
 /// not run scripts.
 pub(crate) struct Site {
     pub(crate) origin: String,
-    pages: Arc<Mutex<HashMap<String, String>>>,
+    pages: Arc<Pages>,
+}
+
+#[derive(Default)]
+struct Pages {
+    bodies: Mutex<HashMap<String, String>>,
+    is_released: Mutex<bool>,
+    released: Condvar,
 }
 
 impl Site {
     pub(crate) fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let pages = Arc::new(Mutex::new(HashMap::new()));
+        let pages = Arc::<Pages>::default();
         let served = Arc::clone(&pages);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -271,7 +279,7 @@ impl Site {
     /// Serves a body, with the script that logs events before it; answers its address.
     pub(crate) fn serve(&self, path: &str, body: &str) -> String {
         let page = format!("<!doctype html><title>Test page</title>{LOG}<body>{body}");
-        self.pages.lock().unwrap().insert(path.to_owned(), page);
+        self.pages.bodies.lock().unwrap().insert(path.to_owned(), page);
         format!("{}{path}", self.origin)
     }
 }
@@ -284,7 +292,7 @@ window.logEvents = (target, show, ...types) => {
 };
 </script><style>body { margin: 0 }</style>";
 
-fn answer(mut stream: TcpStream, pages: &Mutex<HashMap<String, String>>) {
+fn answer(mut stream: TcpStream, pages: &Pages) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut lines = Vec::new();
     loop {
@@ -308,6 +316,14 @@ fn answer(mut stream: TcpStream, pages: &Mutex<HashMap<String, String>>) {
         let _ = reader.read_line(&mut String::new());
         return;
     }
+    if path.ends_with("/release") {
+        *pages.is_released.lock().unwrap() = true;
+        pages.released.notify_all();
+    }
+    if path.ends_with("/held") {
+        let is_released = pages.is_released.lock().unwrap();
+        drop(pages.released.wait_while(is_released, |is_released| !*is_released).unwrap());
+    }
     if path.ends_with("/redirect") {
         let _ = write!(stream, "HTTP/1.1 302 Found\r\nLocation: /redirect\r\nContent-Length: 0\r\n\r\n");
         return;
@@ -329,7 +345,7 @@ fn answer(mut stream: TcpStream, pages: &Mutex<HashMap<String, String>>) {
         let _ = stream.write_all(&[&head[..], b"<h1>a\xFFb</h1>"].concat());
         return;
     }
-    let page = pages.lock().unwrap().get(&path).cloned();
+    let page = pages.bodies.lock().unwrap().get(&path).cloned();
     let (state, body) = page.map_or(("404 Not Found", String::new()), |page| ("200 OK", page));
     let length = body.len();
     let policy =

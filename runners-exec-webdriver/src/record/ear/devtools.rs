@@ -4,7 +4,7 @@
 use super::{ANSWER_TIMEOUT, EarError, Heard, Place, WORLD, script};
 use crate::{
     browser::Session,
-    evidence::wire::{Said, Wire},
+    evidence::wire::{Said, Wire, hold_new, is_page_or_frame},
     record::told::Dialog,
     within::within,
 };
@@ -130,10 +130,7 @@ impl<'s> Devtools<'s> {
     }
 
     fn attach_to_new(&mut self, session: &str) {
-        let attach = json!({
-            "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true,
-            "filter": [{ "type": "page" }, { "type": "iframe" }],
-        });
+        let attach = hold_new();
         self.waiting.push_back((session.to_owned(), "Target.setAutoAttach", attach));
     }
 
@@ -176,7 +173,7 @@ impl<'s> Devtools<'s> {
         let session = text(&params["sessionId"]);
         let told = &params["targetInfo"];
         let is_own = self.context.is_none() || self.context.as_deref() == told["browserContextId"].as_str();
-        if is_own && !self.attached.contains_key(&session) {
+        if is_own && is_page_or_frame(params) && !self.attached.contains_key(&session) {
             let is_page = told["type"] == "page";
             let of_parent = || self.page(parent);
             let page = if is_page { Some(text(&told["targetId"])) } else { of_parent() };
