@@ -24,6 +24,8 @@ struct Seen {
     was_connected: bool,
     /// When each attempt started. One for each slot at most.
     started: BTreeMap<FencingToken, Timestamp>,
+    /// It takes nothing new, and what it had still ran when that was told.
+    is_draining: bool,
 }
 
 impl Narrator {
@@ -73,7 +75,11 @@ impl Narrator {
     }
 
     fn ended(&self, token: FencingToken, outcome: &Outcome) {
-        let started = self.seen().started.remove(&token);
+        let (started, is_drained) = {
+            let mut seen = self.seen();
+            let started = seen.started.remove(&token);
+            (started, seen.started.is_empty() && std::mem::take(&mut seen.is_draining))
+        };
         let span = started.map(|started| now().since(started)).unwrap_or_default();
         let (word, style, detail) = words(outcome);
         let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
@@ -84,6 +90,26 @@ impl Narrator {
             "duration_ms": millis(span),
         });
         self.say(&text, event);
+        if is_drained {
+            self.drained();
+        }
+    }
+
+    /// It takes nothing new any more.
+    fn drained(&self) {
+        let left = {
+            let mut seen = self.seen();
+            seen.is_draining = !seen.started.is_empty();
+            seen.started.len()
+        };
+        if left == 0 {
+            return self.say("drained", json!({ "event": "drained" }));
+        }
+        let jobs = if left == 1 { "one job still runs".to_owned() } else { format!("{left} jobs still run") };
+        self.say(
+            &format!("takes nothing new any more; {jobs}"),
+            json!({ "event": "draining", "left": left }),
+        );
     }
 }
 
@@ -112,7 +138,16 @@ impl Observer for Narrator {
                     Mode::Drain => "take nothing new",
                     Mode::Leave => "finish and leave",
                 };
-                let limit = slots.map(|slots| format!(", with {slots} slots at most")).unwrap_or_default();
+                if *mode == Mode::Serve {
+                    self.seen().is_draining = false;
+                }
+                let slots_of =
+                    |slots: &u32| if *slots == 1 { "one slot".to_owned() } else { format!("{slots} slots") };
+                let limit = slots
+                    .as_ref()
+                    .map(slots_of)
+                    .map(|slots| format!(", with {slots} at most"))
+                    .unwrap_or_default();
                 let event = json!({ "event": "desired_changed", "mode": mode, "slots": slots });
                 self.say(&format!("the operator wants this runner to {wish}{limit}"), event);
             }
@@ -120,7 +155,7 @@ impl Observer for Narrator {
                 &format!("idle for {}: leaving", terminal::span(*span)),
                 json!({ "event": "idle", "for_ms": u64::try_from(span.as_millis()).unwrap_or(u64::MAX) }),
             ),
-            Notice::Drained => self.say("drained", json!({ "event": "drained" })),
+            Notice::Drained => self.drained(),
             _ => {}
         }
     }
@@ -134,7 +169,7 @@ fn words(outcome: &Outcome) -> (&'static str, Style, Option<&str>) {
         Outcome::Errored(fault) => ("errored", red, Some(&fault.message)),
         Outcome::TimedOut => ("timed out", red, None),
         Outcome::Cancelled => ("cancelled", doubtful, None),
-        Outcome::Lapsed => ("stopped", doubtful, Some("the lease was no longer trusted")),
+        Outcome::Lapsed => ("stopped", doubtful, Some("its lease was over or was taken back")),
         _ => ("ended", doubtful, None),
     }
 }

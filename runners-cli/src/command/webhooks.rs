@@ -79,9 +79,22 @@ async fn rotate_secret(asked: Asked<RotateSecretArgs>) -> Result<Exit> {
 
 async fn deliveries(asked: Asked<DeliveriesArgs>) -> Result<Exit> {
     let state = if asked.given_up { "given_up" } else { "waiting" };
-    let all = Management::new(&asked.fleet)?.all(&format!("/webhook-deliveries?state={state}")).await?;
+    let management = Management::new(&asked.fleet)?;
+    let in_state = async |state| management.all(&format!("/webhook-deliveries?state={state}")).await;
+    let all = in_state(state).await?;
+    // Who looks for what has failed is not to find nothing.
+    let given_up = if all.is_empty() && !asked.given_up { in_state("given_up").await?.len() } else { 0 };
     shown(&asked.fleet, all.into(), |answer| {
         let deliveries: Vec<Delivery> = read(answer)?;
+        if given_up > 0 {
+            let were = if given_up == 1 {
+                "one was given up".to_owned()
+            } else {
+                format!("{given_up} were given up")
+            };
+            terminal::print(format!("none waits; {were}: --given-up lists them, with why"));
+            return Ok(());
+        }
         let rows = deliveries.into_iter().map(|one| {
             let event = one.event["event"].as_str().unwrap_or_default().to_owned();
             let next = one.next_at_utc.as_deref().map_or("given up".to_owned(), terminal::ahead);

@@ -26,7 +26,7 @@ impl Supervisor {
             Notice::Disconnected { error, .. } => {
                 imp::tell(&[imp::State::Status(&format!("not connected: {}", error.replace('\n', " ")))]);
             }
-            Notice::Drained => imp::tell(&[imp::State::Status("drained")]),
+            Notice::Drained => imp::tell(&[imp::State::Status("takes nothing new any more")]),
             _ => {}
         }
     }

@@ -84,7 +84,8 @@ impl schemars::JsonSchema for SignalTarget {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "users build it")]
 pub struct Ping {
-    /// Comes back as it is. At most 16 KiB together with its quotes.
+    /// Comes back as it is. At most 16 KiB together with its quotes. Empty by default.
+    #[serde(default)]
     pub text: String,
 }
 
