@@ -20,6 +20,7 @@ mod error;
 mod executor;
 mod image;
 mod junit;
+mod mount;
 mod paths;
 mod plan;
 mod policy;

@@ -15,14 +15,14 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "containers: socket of the engine mounted with its folder",
-        file: "runners-exec-container/src/policy.rs",
+        file: "runners-exec-container/src/mount.rs",
         search: "if socket.starts_with(&real)",
         replacement: "if socket == real",
         test: LIBRARY,
     },
     Mutant {
         name: "containers: mount judged by its name",
-        file: "runners-exec-container/src/policy.rs",
+        file: "runners-exec-container/src/mount.rs",
         search: "let real = fs::canonicalize(&mount.source)",
         replacement: "let real = fs::metadata(&mount.source).map(|_| PathBuf::from(&mount.source))",
         test: LIBRARY,
