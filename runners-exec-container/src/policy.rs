@@ -22,7 +22,7 @@ pub struct Policy {
     pub pull_within: Duration,
     /// Whether images have to be pinned by a digest.
     pub demand_digests: bool,
-    /// What jobs may mount, with everything below it. Nothing unless said otherwise.
+    /// What jobs may mount, with everything below it that no job may write to. Nothing unless said otherwise.
     pub mounts: Vec<AllowedMount>,
     /// Networks that jobs may ask for. None unless said otherwise.
     pub networks: Vec<OfferedNetwork>,
@@ -79,7 +79,8 @@ pub enum PullPolicy {
 pub struct AllowedMount {
     /// Where it is on the machine.
     pub path: PathBuf,
-    /// Whether jobs may write to it.
+    /// Whether jobs may write to it. It is then mounted whole: nothing below it is, be it to be read, for any job
+    /// that has it could put a link to anywhere in its place.
     pub writable: bool,
 }
 

@@ -44,3 +44,54 @@ fn no_job_is_given_the_socket_of_an_engine_nor_a_folder_that_has_it() {
         assert!(told.contains("leads to the socket of an engine"), "{told}");
     }
 }
+
+/// What jobs may mount: one folder that they may write to, and the one around it to be read, with what `more`
+/// says of paths in them.
+fn sharing(home: &Path, more: &[&str]) -> Policy {
+    fs::create_dir_all(home.join("shared/x/deep")).unwrap();
+    fs::create_dir(home.join("other")).unwrap();
+    let mut mounts = vec![
+        AllowedMount { path: home.to_owned(), writable: false },
+        AllowedMount { path: home.join("shared"), writable: true },
+    ];
+    mounts.extend(more.iter().map(|path| AllowedMount { path: home.join(path), writable: false }));
+    Policy { mounts, ..Policy::default() }
+}
+
+#[test]
+fn nothing_is_mounted_that_lies_below_what_jobs_write_to() {
+    let home = tempfile::tempdir().unwrap();
+    let home = fs::canonicalize(home.path()).unwrap();
+    let policy = sharing(&home, &["shared/x"]);
+    symlink(home.join("shared/x"), home.join("other/link")).unwrap();
+    for path in ["shared/x", "shared/x/deep", "other/link"] {
+        for writable in [false, true] {
+            let told = refused(&policy, &mounting(&home.join(path), writable), &[]);
+            let shared = home.join("shared").display().to_string();
+            assert!(told.starts_with("/mounts/0/source: "), "{told}");
+            assert!(told.contains(&format!("lies below {shared}, which jobs may write to")), "{told}");
+            assert!(told.contains(&format!("mount {shared} itself")), "{told}");
+        }
+    }
+    let (shared, other) = (home.join("shared"), home.join("other"));
+    for (path, writable) in [(&shared, true), (&shared, false), (&other, false), (&home, false)] {
+        let admitted = policy.admit(&mounting(path, writable), None, &[]);
+        assert!(admitted.is_ok(), "{admitted:?}");
+    }
+}
+
+#[test]
+fn an_allowed_mount_that_a_job_has_led_elsewhere_allows_nothing_there() {
+    let (home, closed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let home = fs::canonicalize(home.path()).unwrap();
+    let policy = sharing(&home, &["shared/x", "link", "around"]);
+    // An operator's own link, and one that does not go straight.
+    symlink(home.join("shared/x"), home.join("link")).unwrap();
+    symlink("other/../shared/x/.", home.join("around")).unwrap();
+    fs::remove_dir_all(home.join("shared/x")).unwrap();
+    symlink(closed.path(), home.join("shared/x")).unwrap();
+    for source in [closed.path(), &home.join("shared/x"), &home.join("link"), &home.join("around")] {
+        let told = refused(&policy, &mounting(source, false), &[]);
+        assert!(told.contains("is not allowed to be mounted"), "{told}");
+    }
+}

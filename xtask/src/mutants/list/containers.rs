@@ -28,6 +28,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         test: LIBRARY,
     },
     Mutant {
+        name: "containers: mount below a folder that jobs write to",
+        file: "runners-exec-container/src/mount.rs",
+        search: "if let Some(folder) = around(&real) {",
+        replacement: "if let Some(folder) = around(&real).filter(|_| mount.writable) {",
+        test: LIBRARY,
+    },
+    Mutant {
         name: "containers: demanded digest not looked at",
         file: "runners-exec-container/src/policy.rs",
         search: "if self.demand_digests && !image.has_digest()",
