@@ -108,7 +108,7 @@ impl ContainerExecutor {
     /// counts, and what it runs is not left over.
     ///
     /// # Errors
-    /// [`EngineError`].
+    /// [`EngineError`]; the first, once all that can be removed is.
     ///
     /// # Cancel safety
     /// Dropping the future leaves some of them.

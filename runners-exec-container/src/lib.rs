@@ -18,6 +18,9 @@ mod ending;
 mod engine;
 mod error;
 mod executor;
+#[cfg(test)]
+#[cfg(unix)]
+mod fake;
 mod image;
 mod junit;
 mod mount;

@@ -12,6 +12,7 @@ use bollard::query_parameters::{
 use runners_core::sleep;
 use std::{
     collections::HashMap,
+    error::Error,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -49,7 +50,7 @@ impl Removals {
         while under_way.try_join_next().is_some() {}
         let removal = async move {
             if let Err(error) = remove(&engine, &made).await {
-                let error = &error as &dyn std::error::Error;
+                let error = &error as &dyn Error;
                 tracing::warn!(?made, error, "it could not be removed: the next start of this runner does");
             }
         };
@@ -93,7 +94,8 @@ pub(crate) async fn remove(engine: &Engine, made: &Made) -> Result<(), EngineErr
     }
 }
 
-/// Removes everything that other starts of a runner have left, and tells how many containers there were.
+/// Removes everything that other starts of a runner have left, and tells how many containers there were. The
+/// first error is told once all was tried.
 pub(crate) async fn sweep(engine: &Engine, owner: &Owner) -> Result<usize, EngineError> {
     let label = vec![format!("{OWNER_LABEL}={}", owner.runner), LEASE_LABEL.to_owned()];
     let filters = HashMap::from([("label", label)]);
@@ -110,8 +112,21 @@ pub(crate) async fn sweep(engine: &Engine, owner: &Owner) -> Result<usize, Engin
     let networks = engine.call("list networks", listed).await?;
     let networks = networks.into_iter().filter_map(|found| found.id.filter(|_| is_left(found.labels)));
     let networks: Vec<Made> = networks.map(Made::Network).collect();
+    // What cannot be removed keeps nothing else from it.
+    let mut first = None;
     for made in left.iter().chain(&networks) {
-        remove(engine, made).await?;
+        if let Err(error) = remove(engine, made).await {
+            tracing::warn!(
+                ?made,
+                error = &error as &dyn Error,
+                "what another start left could not be removed"
+            );
+            first.get_or_insert(error);
+        }
     }
-    Ok(left.len())
+    first.map_or(Ok(left.len()), Err)
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;
