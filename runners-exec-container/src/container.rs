@@ -27,7 +27,7 @@ use std::{
     time::Duration,
 };
 
-/// How often it is asked again whether a container has ended, after the engine broke off.
+/// How often in a row the engine may not say how a container is, until its end is not waited for any more.
 const WAITS_MAX: usize = 10;
 /// How long after it broke off.
 const WAIT_AGAIN_AFTER: Duration = Duration::from_secs(3);
@@ -106,12 +106,12 @@ impl Container {
             drop(pin!(self.engine.docker.wait_container(&self.id, Some(options))).next().await);
             match self.state().await {
                 Ok(state) if !state.running.unwrap_or_default() => return Ok(state),
+                // It runs, so there is something to wait for; how long, those who call bound.
+                Ok(_) => broken = 0,
                 Err(error) if error.is_missing() || broken == WAITS_MAX => return Err(error),
-                Ok(_) | Err(_) => {
-                    broken += 1;
-                    runners_core::sleep(&*self.engine.clock, WAIT_AGAIN_AFTER).await;
-                }
+                Err(_) => broken += 1,
             }
+            runners_core::sleep(&*self.engine.clock, WAIT_AGAIN_AFTER).await;
         }
     }
 
@@ -198,3 +198,7 @@ impl Drop for Container {
         }
     }
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;
