@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{UnixListener, UnixStream},
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinSet,
 };
 
@@ -19,6 +19,8 @@ pub(crate) enum Answer {
     Say(u16, &'static str),
     /// It breaks off.
     HangUp,
+    /// As the answer says, once the engine is released.
+    Held(u16, &'static str),
 }
 
 /// An engine that answers as it is told.
@@ -27,6 +29,7 @@ pub(crate) struct FakeEngine {
     pub(crate) engine: Engine,
     /// What it was asked for, such as `DELETE /containers/a`, in that order.
     pub(crate) asked: mpsc::UnboundedReceiver<String>,
+    release: watch::Sender<bool>,
     _home: TempDir,
     _connections: JoinSet<()>,
 }
@@ -38,6 +41,7 @@ impl FakeEngine {
         let path = home.path().join("engine.sock");
         let listener = UnixListener::bind(&path).unwrap();
         let (tell, asked) = mpsc::unbounded_channel();
+        let (release, released) = watch::channel(false);
         let mut connections = JoinSet::new();
         connections.spawn(async move {
             let mut held = JoinSet::new();
@@ -46,10 +50,15 @@ impl FakeEngine {
                 let Some(request) = read(&mut stream).await else { continue };
                 let answer = answer(&request);
                 let _ = tell.send(request);
+                let mut released = released.clone();
                 held.spawn(async move {
                     match answer {
                         Answer::Say(code, body) => say(stream, code, body).await,
                         Answer::HangUp => {}
+                        Answer::Held(code, body) => {
+                            let _ = released.wait_for(|is_so| *is_so).await;
+                            say(stream, code, body).await;
+                        }
                     }
                 });
             }
@@ -58,7 +67,17 @@ impl FakeEngine {
         let version = EngineVersion { name: "docker".to_owned(), version: "0".to_owned() };
         let clock = Arc::new(SimClock::new());
         let engine = Engine { docker, address: EngineAddress::Socket(path), version, clock };
-        Self { engine, asked, _home: home, _connections: connections }
+        Self { engine, asked, release, _home: home, _connections: connections }
+    }
+
+    /// Gives the answers that were held.
+    pub(crate) fn release(&self) {
+        self.release.send_replace(true);
+    }
+
+    /// Waits until it is asked for this, and passes over what is asked before.
+    pub(crate) async fn is_asked(&mut self, request: &str) {
+        while self.asked.recv().await.unwrap() != request {}
     }
 
     /// Everything that it was asked since it was last looked at.

@@ -21,6 +21,7 @@ mod executor;
 #[cfg(test)]
 #[cfg(unix)]
 mod fake;
+mod guard;
 mod image;
 mod junit;
 mod mount;

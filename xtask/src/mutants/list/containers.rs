@@ -35,6 +35,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         test: LIBRARY,
     },
     Mutant {
+        name: "containers: removal that failed taken for one that did not",
+        file: "runners-exec-container/src/guard.rs",
+        search: "removal::remove(&self.engine, &self.made).await?;",
+        replacement: "removal::remove(&self.engine, &self.made).await.unwrap_or_default();",
+        test: LIBRARY,
+    },
+    Mutant {
         name: "containers: demanded digest not looked at",
         file: "runners-exec-container/src/policy.rs",
         search: "if self.demand_digests && !image.has_digest()",
