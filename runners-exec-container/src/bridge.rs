@@ -4,8 +4,9 @@
 use crate::{
     engine::Engine,
     error::EngineError,
+    guard::Guard,
     plan::Mark,
-    removal::{self, Made, Removals},
+    removal::{Made, Removals},
 };
 use bollard::{models::NetworkCreateRequest, query_parameters::InspectNetworkOptions};
 use std::{collections::HashMap, net::IpAddr};
@@ -26,14 +27,15 @@ pub(crate) enum Reach {
 #[derive(Debug)]
 pub(crate) struct Bridge {
     engine: Engine,
-    removals: Removals,
+    guard: Guard,
     pub(crate) name: String,
-    id: String,
-    is_removed: bool,
 }
 
 impl Bridge {
     /// Makes one.
+    ///
+    /// # Cancel safety
+    /// Dropping the future removes what is made.
     pub(crate) async fn create(
         engine: &Engine,
         removals: &Removals,
@@ -42,33 +44,23 @@ impl Bridge {
     ) -> Result<Self, EngineError> {
         let request = request(engine, mark, reach);
         let name = request.name.clone();
-        let created = engine.call("make a network", engine.docker.create_network(request)).await?;
-        let (engine, removals) = (engine.clone(), removals.clone());
-        Ok(Self { engine, removals, name, id: created.id, is_removed: false })
+        let docker = engine.docker.clone();
+        let making = async move { Ok(Made::Network(docker.create_network(request).await?.id)) };
+        let guard = Guard::make((engine, removals), "make a network", making).await?;
+        Ok(Self { engine: engine.clone(), guard, name })
     }
 
     /// The address of the machine in it, if it has one.
     pub(crate) async fn machine(&self) -> Result<Option<IpAddr>, EngineError> {
-        let inspected = self.engine.docker.inspect_network(&self.id, None::<InspectNetworkOptions>);
+        let inspected = self.engine.docker.inspect_network(self.guard.id(), None::<InspectNetworkOptions>);
         let found = self.engine.call("look at a network", inspected).await?;
         let ranges = found.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
         Ok(ranges.into_iter().find_map(|range| range.gateway?.parse().ok()))
     }
 
-    /// Removes it, once nobody is in it.
-    pub(crate) async fn remove(mut self) -> Result<(), EngineError> {
-        let removed = removal::remove(&self.engine, &Made::Network(self.id.clone())).await;
-        // The next sweep is what is left to do.
-        self.is_removed = true;
-        removed
-    }
-}
-
-impl Drop for Bridge {
-    fn drop(&mut self) {
-        if !self.is_removed {
-            self.removals.begin(self.engine.clone(), Made::Network(self.id.clone()));
-        }
+    /// Removes it, once nobody is in it. What fails goes on in the background.
+    pub(crate) async fn remove(self) -> Result<(), EngineError> {
+        self.guard.remove().await
     }
 }
 

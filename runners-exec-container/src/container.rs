@@ -1,10 +1,10 @@
-//! One container of the engine, from its making to its removal. It is removed whatever comes: by
-//! `remove`, or in the background once it is dropped.
+//! One container of the engine, from its making to its removal, which its guard sees to whatever comes.
 
 use crate::{
     engine::Engine,
     error::EngineError,
-    removal::{self, Made, Removals},
+    guard::Guard,
+    removal::{Made, Removals},
 };
 use bollard::{
     body_full,
@@ -27,7 +27,7 @@ use std::{
     time::Duration,
 };
 
-/// How often it is asked again whether a container has ended, after the engine broke off.
+/// How often in a row the engine may not say how a container is, until its end is not waited for any more.
 const WAITS_MAX: usize = 10;
 /// How long after it broke off.
 const WAIT_AGAIN_AFTER: Duration = Duration::from_secs(3);
@@ -36,60 +36,64 @@ const WAIT_AGAIN_AFTER: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(crate) struct Container {
     engine: Engine,
-    removals: Removals,
-    id: String,
-    is_removed: bool,
+    guard: Guard,
 }
 
 impl Container {
     /// Makes one. Nothing runs yet.
+    ///
+    /// # Cancel safety
+    /// Dropping the future removes what is made.
     pub(crate) async fn create(
         engine: &Engine,
         removals: &Removals,
         body: ContainerCreateBody,
     ) -> Result<Self, EngineError> {
-        let none = None::<bollard::query_parameters::CreateContainerOptions>;
-        let created = engine.call("make a container", engine.docker.create_container(none, body)).await?;
-        let (engine, removals) = (engine.clone(), removals.clone());
-        Ok(Self { engine, removals, id: created.id, is_removed: false })
+        let docker = engine.docker.clone();
+        let making = async move {
+            let none = None::<bollard::query_parameters::CreateContainerOptions>;
+            Ok(Made::Container(docker.create_container(none, body).await?.id))
+        };
+        let guard = Guard::make((engine, removals), "make a container", making).await?;
+        Ok(Self { engine: engine.clone(), guard })
     }
 
     /// What the engine knows it by.
     pub(crate) fn id(&self) -> &str {
-        &self.id
+        self.guard.id()
     }
 
     /// Unpacks an archive in one of its folders.
     pub(crate) async fn put(&self, folder: &str, archive: Bytes) -> Result<(), EngineError> {
         let options = UploadToContainerOptionsBuilder::new().path(folder).build();
-        let put = self.engine.docker.upload_to_container(&self.id, Some(options), body_full(archive));
+        let put = self.engine.docker.upload_to_container(self.id(), Some(options), body_full(archive));
         self.engine.call("put files into a container", put).await
     }
 
     /// Everything that it says from now on.
     pub(crate) async fn output(&self) -> Result<BoxStream<'static, Result<LogOutput, Met>>, EngineError> {
         let options = AttachContainerOptionsBuilder::new().stream(true).stdout(true).stderr(true).build();
-        let attached = self.engine.docker.attach_container(&self.id, Some(options));
+        let attached = self.engine.docker.attach_container(self.id(), Some(options));
         Ok(self.engine.call("follow a container", attached).await?.output)
     }
 
     pub(crate) async fn start(&self) -> Result<(), EngineError> {
         let none = None::<bollard::query_parameters::StartContainerOptions>;
-        self.engine.call("start a container", self.engine.docker.start_container(&self.id, none)).await
+        self.engine.call("start a container", self.engine.docker.start_container(self.id(), none)).await
     }
 
     /// Has the engine start it again whenever it ends by itself.
     pub(crate) async fn restart(&self) -> Result<(), EngineError> {
         let policy = RestartPolicy { name: Some(RestartPolicyNameEnum::ALWAYS), maximum_retry_count: None };
         let body = ContainerUpdateBody { restart_policy: Some(policy), ..ContainerUpdateBody::default() };
-        let updated = self.engine.docker.update_container(&self.id, body);
+        let updated = self.engine.docker.update_container(self.id(), body);
         self.engine.call("have a container started again", updated).await
     }
 
     /// Sends it a signal. One that has ended is no error.
     pub(crate) async fn signal(&self, signal: &str) -> Result<(), EngineError> {
         let options = KillContainerOptionsBuilder::new().signal(signal).build();
-        let sent = self.engine.docker.kill_container(&self.id, Some(options));
+        let sent = self.engine.docker.kill_container(self.id(), Some(options));
         match self.engine.call("send a signal to a container", sent).await {
             // 409: it does not run any more.
             Err(EngineError::Refused { code: 404 | 409, .. }) => Ok(()),
@@ -103,15 +107,15 @@ impl Container {
         loop {
             let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
             // How it ended, and whether this was cut short, the next call tells.
-            drop(pin!(self.engine.docker.wait_container(&self.id, Some(options))).next().await);
+            drop(pin!(self.engine.docker.wait_container(self.id(), Some(options))).next().await);
             match self.state().await {
                 Ok(state) if !state.running.unwrap_or_default() => return Ok(state),
+                // It runs, so there is something to wait for; how long, those who call bound.
+                Ok(_) => broken = 0,
                 Err(error) if error.is_missing() || broken == WAITS_MAX => return Err(error),
-                Ok(_) | Err(_) => {
-                    broken += 1;
-                    runners_core::sleep(&*self.engine.clock, WAIT_AGAIN_AFTER).await;
-                }
+                Err(_) => broken += 1,
             }
+            runners_core::sleep(&*self.engine.clock, WAIT_AGAIN_AFTER).await;
         }
     }
 
@@ -140,21 +144,21 @@ impl Container {
 
     /// Puts it into one more network.
     pub(crate) async fn connect(&self, network: &str) -> Result<(), EngineError> {
-        let request = NetworkConnectRequest { container: self.id.clone(), endpoint_config: None };
+        let request = NetworkConnectRequest { container: self.id().to_owned(), endpoint_config: None };
         let connected = self.engine.docker.connect_network(network, request);
         self.engine.call("put a container into a network", connected).await
     }
 
     async fn inspect(&self) -> Result<ContainerInspectResponse, EngineError> {
         let none = None::<bollard::query_parameters::InspectContainerOptions>;
-        let inspected = self.engine.docker.inspect_container(&self.id, none);
+        let inspected = self.engine.docker.inspect_container(self.id(), none);
         self.engine.call("look at a container", inspected).await
     }
 
     /// How many processes it has, if the engine counts them.
     pub(crate) async fn processes(&self) -> Option<u64> {
         let options = StatsOptionsBuilder::new().stream(false).one_shot(true).build();
-        let mut stats = pin!(self.engine.docker.stats(&self.id, Some(options)));
+        let mut stats = pin!(self.engine.docker.stats(self.id(), Some(options)));
         let first = async { stats.next().await.transpose() };
         let stats = self.engine.call("count processes", first).await.ok()??;
         stats.pids_stats?.current
@@ -163,7 +167,7 @@ impl Container {
     /// The archive of one of its folders.
     pub(crate) fn archive(&self, folder: &str) -> impl Stream<Item = Result<Bytes, Met>> + Send + use<> {
         let options = DownloadFromContainerOptionsBuilder::new().path(folder).build();
-        self.engine.docker.download_from_container(&self.id, Some(options))
+        self.engine.docker.download_from_container(self.id(), Some(options))
     }
 
     /// How many bytes the archive of a folder has, as far as a little over `bytes_max`.
@@ -182,19 +186,12 @@ impl Container {
         self.engine.call("read the output of a container", measured).await
     }
 
-    /// Kills it if it runs, and removes it with what it has written.
-    pub(crate) async fn remove(mut self) -> Result<(), EngineError> {
-        let removed = removal::remove(&self.engine, &Made::Container(self.id.clone())).await;
-        // The next sweep is what is left to do.
-        self.is_removed = true;
-        removed
+    /// Kills it if it runs, and removes it with what it has written. What fails goes on in the background.
+    pub(crate) async fn remove(self) -> Result<(), EngineError> {
+        self.guard.remove().await
     }
 }
 
-impl Drop for Container {
-    fn drop(&mut self) {
-        if !self.is_removed {
-            self.removals.begin(self.engine.clone(), Made::Container(self.id.clone()));
-        }
-    }
-}
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

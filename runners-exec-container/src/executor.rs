@@ -17,7 +17,7 @@ use crate::{
     plan::{self, Beside, Mark, Occasion, Owner},
     policy::{Admitted, OfferedNetwork, Policy},
     provide::{Provided, provide},
-    removal::{Removals, sweep},
+    removal::{Removals, sweep, told},
     result::ContainerResult,
     tarball,
 };
@@ -108,7 +108,7 @@ impl ContainerExecutor {
     /// counts, and what it runs is not left over.
     ///
     /// # Errors
-    /// [`EngineError`].
+    /// [`EngineError`]; the first, once all that can be removed is.
     ///
     /// # Cancel safety
     /// Dropping the future leaves some of them.
@@ -116,13 +116,13 @@ impl ContainerExecutor {
         sweep(&self.engine, &self.owner).await
     }
 
-    /// Waits until the containers of attempts that were dropped are removed. Call it after the runner has
-    /// ended.
+    /// Waits until the containers of attempts that were dropped are removed, for a minute at most: what an
+    /// engine that is away has kept is left to the next sweep. Call it after the runner has ended.
     ///
     /// # Cancel safety
     /// Dropping the future leaves some of them to the next sweep.
     pub async fn settle(&self) {
-        self.removals.settle().await;
+        self.removals.settle(&*self.engine.clock).await;
     }
 
     /// What is asked, if it may be.
@@ -321,14 +321,6 @@ fn running(admitted: &Admitted) -> Option<Beside<'_>> {
     match admitted.browser.as_ref().map(|browser| &browser.source) {
         Some(BrowserSource::Running { url, .. }) => Some(Beside { url, bridge: None }),
         _ => None,
-    }
-}
-
-/// Tells that something was not removed.
-fn told(removed: Result<(), EngineError>) {
-    if let Err(error) = removed {
-        let error = &error as &dyn std::error::Error;
-        tracing::warn!(error, "a container was not removed: the next start of this runner does");
     }
 }
 

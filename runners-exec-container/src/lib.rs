@@ -18,8 +18,13 @@ mod ending;
 mod engine;
 mod error;
 mod executor;
+#[cfg(test)]
+#[cfg(unix)]
+mod fake;
+mod guard;
 mod image;
 mod junit;
+mod mount;
 mod paths;
 mod plan;
 mod policy;

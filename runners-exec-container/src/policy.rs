@@ -1,29 +1,16 @@
 //! What an operator allows containers: images, folders, networks, and how much of everything. What makes
-//! sense at all is in `check`; carrying it out is left to `plan`.
+//! sense at all is in `check`, where mounts lead in `mount`; carrying it out is left to `plan`.
 
 use crate::{
     browser::{BrowserSource, OfferedBrowser},
     check::Problems,
     command::{ContainerJob, Limits, Mount},
     image::ImageReference,
+    mount,
 };
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 pub(crate) const MIB: u64 = 1 << 20;
-
-/// Where engines listen. Whoever reaches one of these has the machine.
-const SOCKETS: &[&str] = &[
-    "/var/run/docker.sock",
-    "/run/docker.sock",
-    "/run/podman/podman.sock",
-    "/run/containerd/containerd.sock",
-    "/run/crio/crio.sock",
-];
 
 /// What an operator allows containers.
 #[derive(Clone, Debug)]
@@ -35,7 +22,7 @@ pub struct Policy {
     pub pull_within: Duration,
     /// Whether images have to be pinned by a digest.
     pub demand_digests: bool,
-    /// What jobs may mount, with everything below it. Nothing unless said otherwise.
+    /// What jobs may mount, with everything below it that no job may write to. Nothing unless said otherwise.
     pub mounts: Vec<AllowedMount>,
     /// Networks that jobs may ask for. None unless said otherwise.
     pub networks: Vec<OfferedNetwork>,
@@ -92,7 +79,8 @@ pub enum PullPolicy {
 pub struct AllowedMount {
     /// Where it is on the machine.
     pub path: PathBuf,
-    /// Whether jobs may write to it.
+    /// Whether jobs may write to it. It is then mounted whole: nothing below it is, be it to be read, for any job
+    /// that has it could put a link to anywhere in its place.
     pub writable: bool,
 }
 
@@ -192,7 +180,7 @@ impl Policy {
         let resources = self.resources(&job.limits, &mut found);
         let mut mounts = Vec::new();
         for (index, mount) in job.mounts.iter().enumerate() {
-            match self.mount(mount, sockets) {
+            match mount::admit(mount, &self.mounts, sockets) {
                 Ok(source) => mounts.push(Mount { source, ..mount.clone() }),
                 Err(message) => found.add(format!("/mounts/{index}/source"), message),
             }
@@ -296,33 +284,7 @@ impl Policy {
         }
         offered.cloned()
     }
-
-    /// Where a mount leads in truth, if that is allowed.
-    fn mount(&self, mount: &Mount, sockets: &[PathBuf]) -> Result<String, String> {
-        let real = fs::canonicalize(&mount.source)
-            .map_err(|error| format!("{} cannot be found on this runner: {error}", mount.source))?;
-        let usual = SOCKETS.iter().map(Path::new);
-        for socket in sockets.iter().map(PathBuf::as_path).chain(usual) {
-            let socket = fs::canonicalize(socket).unwrap_or_else(|_| socket.to_owned());
-            if socket.starts_with(&real) {
-                return Err(format!(
-                    "{} leads to the socket of an engine, which no job is given",
-                    mount.source
-                ));
-            }
-        }
-        let mut allowed = self.mounts.iter().filter(|allowed| allowed.writable || !mount.writable);
-        let has_it = |allowed: &AllowedMount| {
-            fs::canonicalize(&allowed.path).is_ok_and(|allowed| real.starts_with(allowed))
-        };
-        if !allowed.any(has_it) {
-            let what = if mount.writable { "to be written to" } else { "to be mounted" };
-            return Err(format!("{} is not allowed {what}: its operator can allow it", real.display()));
-        }
-        real.into_os_string().into_string().map_err(|_| "leads to a path that is no text".to_owned())
-    }
 }
 
 #[cfg(test)]
-#[cfg(unix)]
 mod tests;

@@ -5,25 +5,33 @@ use crate::{
     engine::Engine,
     error::EngineError,
     plan::{LEASE_LABEL, OWNER_LABEL, Owner, START_LABEL},
+    within::within,
 };
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
 };
-use runners_core::sleep;
+use runners_core::{Clock, sleep};
 use std::{
     collections::HashMap,
+    error::Error,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{runtime::Handle, task::JoinSet};
 
-/// How often the removal of a container is tried.
+/// How often the removal of a container is tried at once.
 const TRIES_MAX: usize = 3;
 /// How often that of a network is: its containers may just be on their way out.
 const NETWORK_TRIES_MAX: usize = 40;
 /// How long until the next try.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
+/// How long, in the background, until what could not be removed is tried again; it doubles with each time.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long at most.
+const PAUSE_MAX: Duration = Duration::from_secs(300);
+/// How long those that go on are waited for once the executor has nothing else to do.
+const SETTLE_WITHIN: Duration = Duration::from_secs(60);
 
 /// What was made of an engine.
 #[derive(Clone, Debug)]
@@ -34,36 +42,69 @@ pub(crate) enum Made {
     Network(String),
 }
 
-/// Removals that go on behind. Clones share them; dropping the last one drops what has not been done, and
-/// the next start sweeps it.
+impl Made {
+    /// What the engine knows it by.
+    pub(crate) fn id(&self) -> &str {
+        let (Self::Container(id) | Self::Network(id)) = self;
+        id
+    }
+}
+
+/// Removals that go on behind, and what has yet to be made and may have to be removed. Clones share them;
+/// dropping the last one drops what has not been done, and the next start sweeps it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Removals {
     under_way: Arc<Mutex<JoinSet<()>>>,
 }
 
 impl Removals {
-    /// Removes it in the background, if there is a runtime that can.
+    /// Removes it in the background, however long its engine is away: for as long as there is an executor, no
+    /// sweep takes what this start of it has made.
     pub(crate) fn begin(&self, engine: Engine, made: Made) {
+        self.spawn(async move {
+            let mut pause = PAUSE;
+            while let Err(error) = remove(&engine, &made).await {
+                tracing::warn!(?made, error = &error as &dyn Error, "not removed yet, which is tried again");
+                sleep(&*engine.clock, pause).await;
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+        });
+    }
+
+    /// Goes on with something in the background, if there is a runtime that can.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let Ok(runtime) = Handle::try_current() else { return };
         let mut under_way = self.under_way();
         while under_way.try_join_next().is_some() {}
-        let removal = async move {
-            if let Err(error) = remove(&engine, &made).await {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(?made, error, "it could not be removed: the next start of this runner does");
-            }
-        };
-        under_way.spawn_on(removal, &runtime);
+        under_way.spawn_on(work, &runtime);
     }
 
-    /// Waits until all that have begun are done.
-    pub(crate) async fn settle(&self) {
-        let mut under_way = mem::take(&mut *self.under_way());
-        while under_way.join_next().await.is_some() {}
+    /// Waits until all that have begun are done, for a minute at most: the engine may be away for good.
+    pub(crate) async fn settle(&self, clock: &dyn Clock) {
+        let settled = within(clock, SETTLE_WITHIN, async {
+            loop {
+                // What is made last is removed by one more.
+                let mut under_way = mem::take(&mut *self.under_way());
+                if under_way.is_empty() {
+                    return;
+                }
+                while under_way.join_next().await.is_some() {}
+            }
+        });
+        if settled.await.is_none() {
+            tracing::warn!("not everything could be removed: the next start of this runner does");
+        }
     }
 
     fn under_way(&self) -> MutexGuard<'_, JoinSet<()>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells that something is not removed yet.
+pub(crate) fn told(removed: Result<(), EngineError>) {
+    if let Err(error) = removed {
+        tracing::warn!(error = &error as &dyn Error, "not removed yet, which is tried again");
     }
 }
 
@@ -93,7 +134,8 @@ pub(crate) async fn remove(engine: &Engine, made: &Made) -> Result<(), EngineErr
     }
 }
 
-/// Removes everything that other starts of a runner have left, and tells how many containers there were.
+/// Removes everything that other starts of a runner have left, and tells how many containers there were. The
+/// first error is told once all was tried.
 pub(crate) async fn sweep(engine: &Engine, owner: &Owner) -> Result<usize, EngineError> {
     let label = vec![format!("{OWNER_LABEL}={}", owner.runner), LEASE_LABEL.to_owned()];
     let filters = HashMap::from([("label", label)]);
@@ -110,8 +152,21 @@ pub(crate) async fn sweep(engine: &Engine, owner: &Owner) -> Result<usize, Engin
     let networks = engine.call("list networks", listed).await?;
     let networks = networks.into_iter().filter_map(|found| found.id.filter(|_| is_left(found.labels)));
     let networks: Vec<Made> = networks.map(Made::Network).collect();
+    // What cannot be removed keeps nothing else from it.
+    let mut first = None;
     for made in left.iter().chain(&networks) {
-        remove(engine, made).await?;
+        if let Err(error) = remove(engine, made).await {
+            tracing::warn!(
+                ?made,
+                error = &error as &dyn Error,
+                "what another start left could not be removed"
+            );
+            first.get_or_insert(error);
+        }
     }
-    Ok(left.len())
+    first.map_or(Ok(left.len()), Err)
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

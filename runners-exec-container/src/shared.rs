@@ -31,10 +31,10 @@ impl ContainerBrowser {
     /// Ends it, and removes its network.
     ///
     /// # Errors
-    /// [`EngineError`]; the next [`sweep`](ContainerExecutor::sweep) removes what is left.
+    /// [`EngineError`]; what is left is removed in the background, as it is if the future is dropped.
     ///
     /// # Cancel safety
-    /// Dropping the future removes what is left in the background.
+    /// [`ContainerExecutor::settle`] waits for what is left.
     pub async fn stop(self) -> Result<(), EngineError> {
         self.companion.remove().await
     }

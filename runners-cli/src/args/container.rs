@@ -33,8 +33,9 @@ pub(crate) struct ContainerArgs {
     /// Run only images that are pinned by their digest.
     #[arg(long, env = "RUNNERS_CONTAINER_DIGESTS")]
     pub(crate) container_digests: bool,
-    /// Let jobs mount this folder and what is below it, read-only, or with :rw after it to be written to;
-    /// may be repeated. The socket of an engine is never given to a job.
+    /// Let jobs mount this folder and what is below it, read-only; with :rw after it, let them mount this folder
+    /// itself, but nothing below it, and write to it. May be repeated. The socket of an engine is never given
+    /// to a job.
     #[arg(long, value_name = "FOLDER[:rw]", env = "RUNNERS_CONTAINER_MOUNT", value_delimiter = ',')]
     pub(crate) container_mount: Vec<String>,
     /// Let jobs ask for this network, made by `docker network create --internal`; may be repeated. Without

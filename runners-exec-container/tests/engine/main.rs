@@ -5,6 +5,7 @@
 mod bench;
 mod browsers;
 mod daemon;
+mod gate;
 mod images;
 mod isolation;
 mod limits;

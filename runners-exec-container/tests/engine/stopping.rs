@@ -1,6 +1,10 @@
 //! Cancelling, timeouts, and what is left by whoever died.
 
-use crate::bench::{Bench, shell};
+use crate::{
+    bench::{Bench, shell},
+    daemon::Daemon,
+    gate::{Gate, Passage},
+};
 use futures::TryStreamExt as _;
 use runners_core::{Conclusion, Followed, JobHandle, JobOptions};
 use runners_exec_container::{ContainerExecutor, ContainerResult, EngineAddress, Policy};
@@ -68,6 +72,45 @@ async fn an_attempt_that_is_dropped_leaves_no_container() {
     handle.cancel().await.unwrap();
     let ended = bench.ended(handle).await;
     assert_eq!(ended.conclusion(), Conclusion::Cancelled, "{ended:?}");
+    bench.close().await;
+}
+
+/// A bench whose engine is behind a gate, and the options of a job that is dropped as soon as it is cancelled.
+async fn behind_a_gate(owner: &str) -> Option<(Gate, Bench, JobOptions)> {
+    let daemon = Daemon::get()?;
+    let gate = Gate::before(daemon.socket());
+    let address = EngineAddress::Socket(gate.socket());
+    let bench = Bench::with(owner, |builder| builder.engine(address)).await?;
+    Some((gate, bench, JobOptions { grace: Duration::from_millis(1), ..JobOptions::default() }))
+}
+
+#[tokio::test]
+async fn what_could_not_be_removed_while_the_engine_was_away_is_removed_once_it_is_back() {
+    let Some((gate, bench, options)) = behind_a_gate("away").await else { return };
+    let handle = bench.submit(shell(STUBBORN), options).await;
+    says(&handle, "ready").await;
+    gate.set(Passage::Shut);
+    handle.cancel().await.unwrap();
+    let ended = bench.ended(handle).await;
+    assert_eq!(ended.conclusion(), Conclusion::Cancelled, "{ended:?}");
+    // More often than whoever held it, and whoever came after that, try at once.
+    gate.turned_away(6).await;
+    assert_eq!(bench.daemon.containers_of("away"), 1);
+    gate.set(Passage::Open);
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn a_container_that_is_made_after_its_attempt_was_dropped_is_removed() {
+    let Some((gate, bench, options)) = behind_a_gate("unlearnt").await else { return };
+    gate.set(Passage::Held);
+    let handle = bench.submit(shell(STUBBORN), options).await;
+    gate.holds().await;
+    assert_eq!(bench.daemon.containers_of("unlearnt"), 1);
+    handle.cancel().await.unwrap();
+    let ended = bench.ended(handle).await;
+    assert_eq!(ended.conclusion(), Conclusion::Cancelled, "{ended:?}");
+    gate.set(Passage::Open);
     bench.close().await;
 }
 

@@ -120,7 +120,7 @@ pub(in crate::command) async fn start_browser(
 pub(in crate::command) async fn stop_browser(browser: ContainerBrowser) {
     if let Err(error) = browser.stop().await {
         let error = &error as &dyn std::error::Error;
-        tracing::warn!(error, "the browser was not removed: the next start of this runner does");
+        tracing::warn!(error, "the browser is not removed yet, which is tried again");
     }
 }
 

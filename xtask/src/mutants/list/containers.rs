@@ -15,16 +15,30 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "containers: socket of the engine mounted with its folder",
-        file: "runners-exec-container/src/policy.rs",
+        file: "runners-exec-container/src/mount.rs",
         search: "if socket.starts_with(&real)",
         replacement: "if socket == real",
         test: LIBRARY,
     },
     Mutant {
         name: "containers: mount judged by its name",
-        file: "runners-exec-container/src/policy.rs",
+        file: "runners-exec-container/src/mount.rs",
         search: "let real = fs::canonicalize(&mount.source)",
         replacement: "let real = fs::metadata(&mount.source).map(|_| PathBuf::from(&mount.source))",
+        test: LIBRARY,
+    },
+    Mutant {
+        name: "containers: mount below a folder that jobs write to",
+        file: "runners-exec-container/src/mount.rs",
+        search: "if let Some(folder) = around(&real) {",
+        replacement: "if let Some(folder) = around(&real).filter(|_| mount.writable) {",
+        test: LIBRARY,
+    },
+    Mutant {
+        name: "containers: removal that failed taken for one that did not",
+        file: "runners-exec-container/src/guard.rs",
+        search: "removal::remove(&self.engine, &self.made).await?;",
+        replacement: "removal::remove(&self.engine, &self.made).await.unwrap_or_default();",
         test: LIBRARY,
     },
     Mutant {
