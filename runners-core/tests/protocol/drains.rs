@@ -199,6 +199,19 @@ async fn a_runner_that_retires_is_removed_once_it_holds_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_runner_that_has_drained_and_gone_is_retired_at_once() {
+    let world = World::new().await;
+    let mut hand = Hand::new(&world.control, 1);
+    hand.sync().await;
+    hand.next.intent = Mode::Leave;
+    hand.sync().await;
+    assert!(hand.sync().await.no_more);
+    operator(&world.control).retire_runner(RUNNER, MINUTE).await.unwrap();
+    assert!(operator(&world.control).runner(RUNNER).await.is_err(), "nothing was left of it");
+    assert!(is_removed(&hand.send().await));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_runner_that_retires_and_says_nothing_is_removed_when_its_time_is_over() {
     let world = World::new().await;
     let mut hand = Hand::new(&world.control, 1);

@@ -105,6 +105,25 @@ impl Plane {
         Ok(())
     }
 
+    /// Removes a runner that holds nothing and is granted nothing more, since it has drained or its session is over.
+    pub(crate) async fn remove_if_nothing_is_left(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        runner: RunnerId,
+    ) -> Result<(), StoreError> {
+        let key = RunnerRecord::key_of(tenant, runner);
+        let Some(found) = self.records.load::<RunnerRecord>(key).await? else { return Ok(()) };
+        let who = Identity { tenant, pool: found.record.pool, runner };
+        let session = self.session(who);
+        let mut live = session.live.lock().await;
+        self.load(who, &mut live).await?;
+        let is_over =
+            live.session.as_ref().is_none_or(|session| session.record.ended || session.record.drained);
+        let is_free = is_over && live.mine.is_empty();
+        drop(live);
+        if is_free { self.remove_runner(tenant, runner).await.map(drop) } else { Ok(()) }
+    }
+
     /// Removes a runner at once: its credentials are good no longer, what it holds is lost, and
     /// whoever waits for its answer is told. Whether there was one.
     pub(crate) async fn remove_runner(

@@ -155,14 +155,18 @@ impl Management {
         self.want(runner, Mode::Serve, &Drain::default(), false).await
     }
 
-    /// Drains a runner, has it exit, and removes it then; at the latest once `within`, and the grace of the jobs
+    /// Drains a runner, has it exit, and removes it then, which is at once if it has drained already or its session is
+    /// over; at the latest once `within`, and the grace of the jobs
     /// that it runs, are over. Its credential stays good until then, since it still has to report its results.
     ///
     /// # Errors
     /// As [`Management`] says.
     pub async fn retire_runner(&self, runner: RunnerId, within: Duration) -> Result<(), Error> {
         let drain = Drain { within: Some(within), ..Drain::default() };
-        self.want(runner, Mode::Leave, &drain, true).await
+        self.want(runner, Mode::Leave, &drain, true).await?;
+        // One that is away would never hear of it.
+        let tenant = self.with(Scope::Admin)?;
+        self.plane.remove_if_nothing_is_left(tenant, runner).await.map_err(Error::Store)
     }
 
     async fn want(&self, runner: RunnerId, mode: Mode, drain: &Drain, retiring: bool) -> Result<(), Error> {
