@@ -9,7 +9,7 @@ use crate::{
 use anyhow::{Context as _, Error, Result, bail};
 use runners_core::{Client, TenantId, Token, TokenKind, TransportError};
 use runners_otel::OtelTraces;
-use runners_transport_http::{BuildError, HttpArtifacts, HttpTransport};
+use runners_transport_http::{BuildError, CannotServe, HttpArtifacts, HttpTransport};
 use std::{
     fs,
     net::IpAddr,
@@ -85,6 +85,9 @@ impl Connection {
     pub(crate) fn explain(&self, error: runners_core::Error) -> Error {
         let server = &self.server;
         let advice = match &error {
+            runners_core::Error::Unreachable(_) if cannot_serve(&error) => {
+                format!("{server} was reached, and cannot serve now")
+            }
             runners_core::Error::Unreachable(_) => match certificate_advice(&error.with_causes()) {
                 Some(advice) => format!("could not speak with {server}: {advice}"),
                 None => format!(
@@ -98,6 +101,11 @@ impl Connection {
         };
         Error::from(error).context(advice)
     }
+}
+
+/// Whether somebody was there, and said so.
+fn cannot_serve(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<CannotServe>() || error.source().is_some_and(cannot_serve)
 }
 
 impl TokenSource<'_> {

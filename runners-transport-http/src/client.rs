@@ -4,7 +4,7 @@
 pub(crate) mod artifacts;
 pub(crate) mod builder;
 pub(crate) mod enrol;
-mod exchange;
+pub(crate) mod exchange;
 pub(crate) mod neighbours;
 mod parking;
 pub(crate) mod relay;

@@ -24,6 +24,7 @@ pub use client::{
     artifacts::HttpArtifacts,
     builder::{BuildError, HttpTransportBuilder},
     enrol::{EnrolError, enrol},
+    exchange::CannotServe,
     neighbours::HttpNeighbours,
     relay::HttpRelay,
     rotation::{RotationError, RunnerCredential},

@@ -213,6 +213,11 @@ impl From<Error> for Problem {
                 Self::new(Code::Conflict, "it was changed meanwhile: look at it again")
             }
             Error::Artifact(error) => error.into(),
+            Error::Store(StoreError::Full(source)) => {
+                tracing::warn!(error = &*source as &dyn std::error::Error, "the store is full");
+                let detail = "the control plane has no room left to write to: free space where its store is";
+                Self::unavailable(detail)
+            }
             error => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "control plane did not answer");
                 Self::unavailable("the control plane cannot answer now: try again later")

@@ -60,8 +60,16 @@ pub(super) enum Trouble {
     TooLong { id: String },
     #[error("request {id} was answered with something that is not a reply")]
     Malformed { id: String, source: serde_json::Error },
-    #[error("{0}")]
-    Unavailable(String),
+}
+
+/// A control plane was reached, and answered that it cannot serve now: the source of
+/// [`TransportError::Unreachable`] then, which is otherwise that nobody answered.
+#[derive(Debug, thiserror::Error)]
+#[error("it answers: {detail}")]
+#[non_exhaustive]
+pub struct CannotServe {
+    /// What it says of that.
+    pub detail: String,
 }
 
 impl Connection {
@@ -163,7 +171,7 @@ fn meant(problem: Problem, retry_after: Option<Duration>) -> TransportError {
     let Problem { code, detail, .. } = problem;
     match (problem.status, &*code) {
         (_, "unavailable" | "internal" | "too_slow") => {
-            TransportError::Unreachable(Trouble::Unavailable(detail).into())
+            TransportError::Unreachable(CannotServe { detail }.into())
         }
         (429 | 503, _) => TransportError::Busy { retry_after: retry_after.unwrap_or(Duration::from_secs(1)) },
         (401 | 403, _) => TransportError::Unauthorized(detail),

@@ -8,8 +8,8 @@ use crate::{
     },
 };
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use runners_core::TransportError;
-use std::time::Duration;
+use runners_core::{TransportError, store::StoreError};
+use std::{error::Error, time::Duration};
 
 /// How long to wait when nobody knows better.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -104,8 +104,18 @@ impl From<TransportError> for Refusal {
                     error = &unreachable as &dyn std::error::Error,
                     "control plane did not answer"
                 );
-                Self::unavailable("the control plane cannot answer now: try again later")
+                Self::unavailable(if is_full(&unreachable) {
+                    "the control plane has no room left to write to: free space where its store is"
+                } else {
+                    "the control plane cannot answer now: try again later"
+                })
             }
         }
     }
+}
+
+/// Whether the store behind an error has no room left.
+fn is_full(error: &(dyn Error + 'static)) -> bool {
+    let is_it = |error: &(dyn Error + 'static)| matches!(error.downcast_ref(), Some(StoreError::Full(_)));
+    is_it(error) || error.source().is_some_and(is_full)
 }
