@@ -66,24 +66,35 @@ pub(super) struct Said {
     intent: Mode,
     seen_generation: u64,
     has_facts: bool,
-    held: Vec<Held>,
-    finished: Vec<FencingToken>,
-    declined: Vec<FencingToken>,
+    held: Box<[Held]>,
+    finished: Box<[FencingToken]>,
+    declined: Box<[FencingToken]>,
 }
 
 impl Said {
-    pub(super) fn in_request(request: SyncRequest) -> Self {
+    /// Takes the box as well, which would last as long as the call if only its content were moved.
+    pub(super) fn in_request(request: Box<SyncRequest>) -> Self {
+        let request = *request;
         Self {
             incarnation: request.incarnation,
             seq: request.seq,
             intent: request.intent,
             seen_generation: request.seen_generation,
             has_facts: request.facts.is_some(),
-            held: request.held,
+            held: request.held.into(),
             finished: request.finishes.into_iter().map(|finish| finish.token).collect(),
             declined: request.declined.into_iter().map(|declined| declined.token).collect(),
         }
     }
+}
+
+/// Whether there was anything to say.
+#[derive(Debug)]
+pub(super) enum Answered {
+    /// This.
+    With(Box<SyncAnswer>),
+    /// No: the call is parked, until this time at the latest if there is one.
+    Nothing { look_again_at: Option<BootTime> },
 }
 
 /// How long after a signal was sent it is sent again, if nothing was heard of it.
@@ -93,16 +104,16 @@ const SIGNAL_AGAIN_AFTER: Duration = Duration::from_secs(5);
 const SIGNALS_BYTES_MAX: usize = SyncRequest::BYTES_MAX / 4;
 
 impl Plane {
-    /// The answer, if there is anything to say or the wait is `over`.
+    /// The answer, if there is anything to say or the wait is `over`. Nothing that was `told` is left otherwise.
     pub(super) async fn answer(
         self: &Arc<Self>,
         session: &Session,
         live: &mut Live,
         said: &Said,
-        told: &mut Told,
+        mut told: Told,
         arrival: Arrival,
         over: bool,
-    ) -> Result<Option<SyncAnswer>, StoreError> {
+    ) -> Result<Answered, StoreError> {
         if !live.loaded {
             self.load(session.who, live).await?;
         }
@@ -117,7 +128,7 @@ impl Plane {
         self.end_signals(live).await?;
 
         let cancel = cancels(live, said);
-        let signals = self.signals_to_send(live, told, arrival);
+        let signals = self.signals_to_send(live, &mut told, arrival);
         let desired = live.runner.as_ref().map(|runner| &runner.record.desired);
         let desired = desired.filter(|desired| desired.generation > said.seen_generation).cloned();
         let send_facts = live.seeker.is_none() && !said.has_facts;
@@ -132,7 +143,7 @@ impl Plane {
             || send_facts
             || (no_more && !told_no_more);
         if !worth_it && !over {
-            return Ok(None);
+            return Ok(Answered::Nothing { look_again_at: told.look_again_at });
         }
         if no_more {
             self.note_drained(live, has_nothing).await?;
@@ -141,8 +152,7 @@ impl Plane {
         }
         let expires_at = live.session.as_ref().map(|session| session.record.expires_at);
         let holds_any = !live.mine.is_empty();
-        let told = std::mem::take(told);
-        Ok(Some(SyncAnswer {
+        Ok(Answered::With(Box::new(SyncAnswer {
             seq: said.seq,
             term: expires_at.filter(|_| holds_any).map(|at| at.since(arrival.at)),
             lost: told.lost,
@@ -159,7 +169,7 @@ impl Plane {
             no_more,
             spread: self.spans.spread,
             park_max: self.spans.sync_park_max(),
-        }))
+        })))
     }
 
     /// Offers that the runner does not list: it has not heard of them, or has not yet said so.

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 use async_trait::async_trait;
-use futures::future::{BoxFuture, FutureExt as _};
+use futures::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
 use std::{sync::Arc, time::Duration};
 
 /// Speaks to a control plane in the same process, for one principal.
@@ -64,7 +64,7 @@ impl Caller {
 
     /// Each call in a box of its own, since most runners are parked in one: it is as large as that
     /// call, not as the largest of all.
-    fn pass_on(&self, request: Request) -> BoxFuture<'_, Result<Reply, StoreError>> {
+    fn pass_on(&self, request: Request) -> BoxFuture<'_, Result<Reply, TransportError>> {
         let plane = &self.plane;
         if let Principal::Api { tenant, .. } = &self.principal
             && let Err(refused) = plane.may_ask(*tenant)
@@ -74,33 +74,33 @@ impl Caller {
         match (request, &self.principal) {
             (Request::Sync(request), Principal::Runner { tenant, pool, runner }) => {
                 let who = Identity { tenant: *tenant, pool: *pool, runner: *runner };
-                plane.sync(who, request).boxed()
+                passed_on(plane.sync(who, request))
             }
             (Request::Enrol(request), Principal::Registrant { tenant, registration }) => {
-                plane.enrol(*tenant, *registration, request).boxed()
+                passed_on(plane.enrol(*tenant, *registration, request))
             }
             (Request::Deregister(_), Principal::Runner { tenant, runner, .. }) => {
-                plane.deregister(*tenant, *runner).boxed()
+                passed_on(plane.deregister(*tenant, *runner))
             }
             (Request::Enrol(request), Principal::Runner { tenant, pool, runner }) => {
                 let who = Identity { tenant: *tenant, pool: *pool, runner: *runner };
-                async move { plane.identify(who, &request).await }.boxed()
+                passed_on(async move { plane.identify(who, &request).await })
             }
             (Request::Rotate(request), Principal::Runner { tenant, pool, runner }) => {
                 let who = Identity { tenant: *tenant, pool: *pool, runner: *runner };
-                plane.rotate(who, request).boxed()
+                passed_on(plane.rotate(who, request))
             }
             (Request::Submit(request), _) => match self.api(Scope::Submit) {
-                Some(tenant) => plane.submit(tenant, request).boxed(),
+                Some(tenant) => passed_on(plane.submit(tenant, request)),
                 None => answered(forbidden("submit")),
             },
             (Request::Cancel(request), _) => match self.api(Scope::Submit) {
-                Some(tenant) => self.cancel(tenant, request).boxed(),
+                Some(tenant) => passed_on(self.cancel(tenant, request)),
                 None => answered(forbidden("submit")),
             },
             (Request::Signal(request), _) => match self.api(Scope::Submit) {
                 Some(tenant) => {
-                    async move { plane.signal(tenant, request, self.author().await).await }.boxed()
+                    passed_on(async move { plane.signal(tenant, request, self.author().await).await })
                 }
                 None => answered(forbidden("submit")),
             },
@@ -137,14 +137,16 @@ impl Caller {
         Ok(reply)
     }
 
-    fn read(&self, tenant: TenantId, request: Request) -> BoxFuture<'_, Result<Reply, StoreError>> {
+    fn read(&self, tenant: TenantId, request: Request) -> BoxFuture<'_, Result<Reply, TransportError>> {
         let plane = &self.plane;
         match request {
-            Request::Inspect(request) => plane.inspect(tenant, request.job).boxed(),
-            Request::Explain(request) => plane.explain(tenant, request).boxed(),
-            Request::Wait(request) => plane.wait(tenant, request.job, request.park_for).boxed(),
-            Request::Answer(request) => plane.await_answer(tenant, request.signal, request.park_for).boxed(),
-            Request::ReadLog(request) => plane.read_log(tenant, request).boxed(),
+            Request::Inspect(request) => passed_on(plane.inspect(tenant, request.job)),
+            Request::Explain(request) => passed_on(plane.explain(tenant, request)),
+            Request::Wait(request) => passed_on(plane.wait(tenant, request.job, request.park_for)),
+            Request::Answer(request) => {
+                passed_on(plane.await_answer(tenant, request.signal, request.park_for))
+            }
+            Request::ReadLog(request) => passed_on(plane.read_log(tenant, request)),
             Request::Enrol(_) => {
                 answered(forbidden_to("only a registration token can be exchanged for a credential"))
             }
@@ -155,17 +157,35 @@ impl Caller {
     }
 }
 
-fn answered(reply: Reply) -> BoxFuture<'static, Result<Reply, StoreError>> {
+fn answered(reply: Reply) -> BoxFuture<'static, Result<Reply, TransportError>> {
     std::future::ready(Ok(reply)).boxed()
+}
+
+fn passed_on<'a>(
+    call: impl Future<Output = Result<Reply, StoreError>> + Send + 'a,
+) -> BoxFuture<'a, Result<Reply, TransportError>> {
+    call.map_err(unreachable).boxed()
+}
+
+fn unreachable(error: StoreError) -> TransportError {
+    TransportError::Unreachable(Box::new(error))
 }
 
 #[async_trait]
 impl Transport for Caller {
-    async fn call(&self, request: Request) -> Result<Reply, TransportError> {
+    // What `async fn` stands for, written out: that would put one more box around each call.
+    fn call<'caller, 'async_trait>(
+        &'caller self,
+        request: Request,
+    ) -> BoxFuture<'async_trait, Result<Reply, TransportError>>
+    where
+        'caller: 'async_trait,
+        Self: 'async_trait,
+    {
         if self.plane.stopping.is_cancelled() {
-            return Err(TransportError::Busy { retry_after: RETRY_AFTER });
+            return std::future::ready(Err(TransportError::Busy { retry_after: RETRY_AFTER })).boxed();
         }
-        self.pass_on(request).await.map_err(|error| TransportError::Unreachable(Box::new(error)))
+        self.pass_on(request)
     }
 
     fn made_with(&self, token: &str) -> Option<Arc<dyn Transport>> {
@@ -177,7 +197,7 @@ impl Transport for Caller {
             return Ok(false);
         };
         let hosts = self.plane.hosts_for(tenant, runner).await;
-        hosts.map_err(|error| TransportError::Unreachable(Box::new(error)))
+        hosts.map_err(unreachable)
     }
 }
 
@@ -199,7 +219,6 @@ impl LocalRunnerCaller {
 #[async_trait]
 impl Transport for LocalRunnerCaller {
     async fn call(&self, request: Request) -> Result<Reply, TransportError> {
-        let unreachable = |error: StoreError| TransportError::Unreachable(Box::new(error));
         let Some(pool) = self.plane.pool_by_name(self.tenant, &self.pool).await.map_err(unreachable)? else {
             let detail = format!("pool: there is no pool {:?}: create it first", self.pool);
             return Ok(Reply::Refused(Refused::new(RefusalCode::NotFound, detail)));

@@ -2,7 +2,7 @@
 
 use super::{
     Plane,
-    answer::Said,
+    answer::{Answered, Said, Told},
     effects::Change,
     lock,
     measures::SyncMeasure,
@@ -35,71 +35,83 @@ pub(super) struct Arrival {
 }
 
 impl Plane {
-    pub(crate) async fn sync(
+    /// Answers a sync, at once or once there is something to say. Thousands of these calls may be parked, so
+    /// what they hold is kept small: an `async fn` would hold each of its arguments twice.
+    pub(crate) fn sync(
         self: &Arc<Self>,
         who: Identity,
         request: Box<SyncRequest>,
-    ) -> Result<Reply, StoreError> {
-        let mut measure = self.measures.sync_arrived(who.pool, self.clock.boot());
-        let reply = self.sync_measured(who, request, &mut measure).await;
-        measure.answered(&reply, self.clock.boot());
-        reply
+    ) -> impl Future<Output = Result<Reply, StoreError>> + Send {
+        let session = self.session(who);
+        async move {
+            let mut measure = self.measures.sync_arrived(session.who.pool, self.clock.boot());
+            let reply = self.sync_measured(&session, request, &mut measure).await;
+            measure.answered(&reply, self.clock.boot());
+            reply
+        }
     }
 
-    async fn sync_measured(
-        self: &Arc<Self>,
-        who: Identity,
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` would hold each of its arguments twice")]
+    fn sync_measured<'a>(
+        self: &'a Arc<Self>,
+        session: &'a Arc<Session>,
         request: Box<SyncRequest>,
-        measure: &mut SyncMeasure<'_>,
-    ) -> Result<Reply, StoreError> {
-        let park_for = request.park_for.min(self.spans.sync_park_max());
-        let arrival = Arrival { at: self.now(), park_until: self.clock.boot() + park_for };
-        let session = self.session(who);
-        let mut live = session.live.lock().await;
-        // What is awaited before and after the park is boxed, so that the future of a parked call, of which
-        // there may be thousands, stays small.
-        if let Some(reply) = Box::pin(self.open(&session, &mut live, &request)).await? {
-            return Ok(reply);
+        measure: &'a mut SyncMeasure<'_>,
+    ) -> impl Future<Output = Result<Reply, StoreError>> + Send {
+        async move {
+            let park_for = request.park_for.min(self.spans.sync_park_max());
+            let arrival = Arrival { at: self.now(), park_until: self.clock.boot() + park_for };
+            let mut live = session.live.lock().await;
+            // What is awaited before and after the park is boxed, so that the future stays small.
+            if let Some(reply) = Box::pin(self.open(session, &mut live, &request)).await? {
+                return Ok(reply);
+            }
+            let mut told = Box::pin(self.apply(session, &mut live, &request)).await?;
+            let said = Said::in_request(request);
+            let newest = (said.incarnation, said.seq);
+            let parked = Parked { plane: self, session, newest, done: false };
+            let reply = loop {
+                let mut woken = session.woken();
+                let over = self.clock.boot() >= arrival.park_until || self.stopping.is_cancelled();
+                let answer = Box::pin(self.answer(session, &mut live, &said, told, arrival, over)).await;
+                let look_again_at = match answer {
+                    Ok(Answered::Nothing { look_again_at }) => look_again_at,
+                    Ok(Answered::With(answer)) => {
+                        self.wait_no_more(session.who, &mut live, !answer.offers.is_empty());
+                        break Ok(Reply::Answer(answer));
+                    }
+                    Err(error) => {
+                        self.wait_no_more(session.who, &mut live, false);
+                        break Err(error);
+                    }
+                };
+                live.parked = true;
+                drop(live);
+                measure.served(self.clock.boot());
+                let next_signal = look_again_at.map_or(arrival.park_until, |at| at.min(arrival.park_until));
+                tokio::select! {
+                    biased;
+                    () = self.stopping.cancelled() => {}
+                    () = woken.changed() => {}
+                    () = self.clock.sleep_until(next_signal) => {}
+                }
+                told = Told::default();
+                live = session.live.lock().await;
+                if let Some(refused) = removed(&live) {
+                    break Ok(refused);
+                }
+                if live.last != Some(newest) {
+                    break Ok(self.superseded(said.seq));
+                }
+                let elsewhere = Box::pin(self.is_elsewhere(session, &mut live)).await;
+                if !matches!(elsewhere, Ok(false)) {
+                    self.wait_no_more(session.who, &mut live, false);
+                    break elsewhere.map(|_| self.superseded(said.seq));
+                }
+            };
+            parked.done();
+            reply
         }
-        let mut told = Box::pin(self.apply(&session, &mut live, &request)).await?;
-        let said = Said::in_request(*request);
-        let newest = (said.incarnation, said.seq);
-        let parked = Parked { plane: self, session: &session, newest, done: false };
-        let reply = loop {
-            let mut woken = session.woken();
-            let over = self.clock.boot() >= arrival.park_until || self.stopping.is_cancelled();
-            let answer = self.answer(&session, &mut live, &said, &mut told, arrival, over);
-            let answer = Box::pin(answer).await;
-            if let Some(answer) = answer.transpose() {
-                let took = answer.as_ref().is_ok_and(|answer| !answer.offers.is_empty());
-                self.wait_no_more(who, &mut live, took);
-                break answer.map(|answer| Reply::Answer(Box::new(answer)));
-            }
-            live.parked = true;
-            drop(live);
-            measure.served(self.clock.boot());
-            let next_signal = told.look_again_at.map_or(arrival.park_until, |at| at.min(arrival.park_until));
-            tokio::select! {
-                biased;
-                () = self.stopping.cancelled() => {}
-                () = woken.changed() => {}
-                () = self.clock.sleep_until(next_signal) => {}
-            }
-            live = session.live.lock().await;
-            if let Some(refused) = removed(&live) {
-                break Ok(refused);
-            }
-            if live.last != Some(newest) {
-                break Ok(self.superseded(said.seq));
-            }
-            let elsewhere = Box::pin(self.is_elsewhere(&session, &mut live)).await;
-            if !matches!(elsewhere, Ok(false)) {
-                self.wait_no_more(who, &mut live, false);
-                break elsewhere.map(|_| self.superseded(said.seq));
-            }
-        };
-        parked.done();
-        reply
     }
 
     /// Whether the runner has moved to another control plane while its call was parked here: from
@@ -154,7 +166,7 @@ impl Plane {
         live.intent = request.intent;
         live.free = request.free;
         live.seen_generation = request.seen_generation;
-        live.named = if who.tenant == TenantId::OPERATOR { named(request) } else { BTreeSet::new() };
+        live.named = (who.tenant == TenantId::OPERATOR).then(|| Arc::new(named(request)));
         if request.intent == Mode::Serve {
             live.told_no_more = false;
         }
