@@ -13,7 +13,7 @@ use crate::{
 use futures::future::{BoxFuture, Either, FutureExt as _, select};
 use http::{HeaderMap, HeaderValue, Response, header};
 use runners_core::{
-    Peer, Principal, Token, TransportError,
+    Peer, Principal, Transport, TransportError,
     protocol::{Refused, Reply, Request},
 };
 use std::{sync::Arc, time::Duration};
@@ -32,18 +32,12 @@ pub(super) fn answer(
 ) -> impl Future<Output = Result<Response<ReplyBody>, Refusal>> + Send {
     let asked = asked(face.clone(), route, headers, peer, body);
     async move {
-        let Asked { mut request, principal, ended, token } = match asked.await {
+        let Asked { request, caller, ended, patience } = match asked.await {
             Ok(asked) => *asked,
             Err(Denied::Removed) => return Ok(told(&Reply::Refused(Refused::removed()))),
             Err(Denied::Refused(refusal)) => return Err(refusal),
         };
-        request.limit_park(face.park_max);
-        let patience = request.park_for() + ANSWER_WITHIN;
-        let mut caller = (face.callers)(principal);
-        if let Some(known) = token.and_then(|token| caller.made_with(token.expose())) {
-            caller = known;
-        }
-        let answer = match ended.filter(|_| !request.park_for().is_zero()) {
+        let answer = match ended {
             Some(ended) => while_good(caller.call(request), ended).boxed(),
             None => caller.call(request),
         };
@@ -54,14 +48,14 @@ pub(super) fn answer(
     }
 }
 
-/// What is asked, and by whom.
+/// What is asked, and who passes it on.
 struct Asked {
     request: Request,
-    principal: Principal,
-    /// When its token is no longer good, if anybody but a session can tell.
+    caller: Arc<dyn Transport>,
+    /// When the token is no longer good, if the call waits and anybody but a session can tell.
     ended: Option<BoxFuture<'static, ()>>,
-    /// The token that was shown, where the request may be noted under it.
-    token: Option<Token>,
+    /// How long the answer may take.
+    patience: Duration,
 }
 
 /// Reads a request to its end.
@@ -84,10 +78,18 @@ fn asked(
         let is_api = matches!(principal, Principal::Api { .. });
         let ended = is_api.then(|| face.authenticate.ended(token.expose()));
         let bytes = body::whole(body, &headers, route.bytes_max(), &*face.clock).await?;
-        let request = decode(route, &bytes)?;
+        let mut request = decode(route, &bytes)?;
+        request.limit_park(face.park_max);
+        let ended = ended.filter(|_| !request.park_for().is_zero());
+        let patience = request.park_for() + ANSWER_WITHIN;
+        let mut caller = (face.callers)(principal);
         // What changes something is noted under the token; the others need not know of it.
-        let is_noted = matches!(request, Request::Cancel(_) | Request::Signal(_));
-        Ok(Box::new(Asked { request, principal, ended, token: is_noted.then_some(token) }))
+        if matches!(request, Request::Cancel(_) | Request::Signal(_))
+            && let Some(known) = caller.made_with(token.expose())
+        {
+            caller = known;
+        }
+        Ok(Box::new(Asked { request, caller, ended, patience }))
     };
     read.boxed()
 }

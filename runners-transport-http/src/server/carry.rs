@@ -5,12 +5,12 @@
 use crate::server::tls::{self, TlsIdentity};
 use crate::wire::deadline::within;
 use bytes::Bytes;
+use futures::FutureExt as _;
 use http::Request;
 use hyper::{
     body::Incoming,
     rt::Executor,
     server::conn::{http1, http2},
-    service::HttpService,
 };
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -92,13 +92,15 @@ impl Carrier {
     }
 
     /// Carries one connection to its end, and holds its place for as long. What speaks with it is in a
-    /// box of its own: most connections are idle, and each is to take what its own kind needs.
-    pub(super) async fn carry<S, B>(
+    /// box of its own: most connections are idle, and each is to take what its own kind needs. An `async fn`
+    /// would hold each of its arguments twice.
+    pub(super) fn carry<S, B>(
         self: Arc<Self>,
         stream: TcpStream,
         service: S,
-        _place: OwnedSemaphorePermit,
-    ) where
+        place: OwnedSemaphorePermit,
+    ) -> impl Future<Output = ()> + Send
+    where
         S: Service<Request<Incoming>, Response = http::Response<B>, Error = Infallible>,
         S: Clone + Send + 'static,
         S::Future: Send + 'static,
@@ -107,37 +109,33 @@ impl Carrier {
     {
         // Answers are small and whole: waiting to fill a packet only delays them.
         drop(stream.set_nodelay(true));
-        let opened = tokio::select! {
-            opened = Box::pin(within(&*self.clock, HEADERS_WITHIN, self.open(stream))) => opened,
-            () = self.stop.cancelled() => return,
-        };
-        let ended = match opened {
-            Some(Ok((Opened::Plain(stream), false))) => {
-                let service = TowerToHyperService::new(service);
-                self.end_http1(Box::pin(
-                    self.http1.serve_connection(TokioIo::new(stream), service).with_upgrades(),
-                ))
-                .await
+        let carrier = Arc::clone(&self);
+        let opening = async move { within(&*carrier.clock, HEADERS_WITHIN, carrier.open(stream)).await };
+        let opening = opening.boxed();
+        async move {
+            let opened = tokio::select! {
+                opened = opening => opened,
+                () = self.stop.cancelled() => return,
+            };
+            let ended = match opened {
+                Some(Ok((Opened::Plain(stream), false))) => self.carry_http1(stream, service).await,
+                Some(Ok((Opened::Plain(stream), true))) => Box::pin(self.carry_http2(stream, service)).await,
+                #[cfg(feature = "tls")]
+                Some(Ok((Opened::Secured(stream), false))) => self.carry_http1(stream, service).await,
+                #[cfg(feature = "tls")]
+                Some(Ok((Opened::Secured(stream), true))) => {
+                    Box::pin(self.carry_http2(stream, service)).await
+                }
+                Some(Err(error)) => {
+                    tracing::debug!(error = &error as &dyn Error, "connection was not opened");
+                    return;
+                }
+                None => return,
+            };
+            if let Err(error) = ended {
+                tracing::debug!(error = &error as &dyn Error, "connection ended early");
             }
-            Some(Ok((Opened::Plain(stream), true))) => Box::pin(self.carry_http2(stream, service)).await,
-            #[cfg(feature = "tls")]
-            Some(Ok((Opened::Secured(stream), false))) => {
-                let service = TowerToHyperService::new(service);
-                self.end_http1(Box::pin(
-                    self.http1.serve_connection(TokioIo::new(stream), service).with_upgrades(),
-                ))
-                .await
-            }
-            #[cfg(feature = "tls")]
-            Some(Ok((Opened::Secured(stream), true))) => Box::pin(self.carry_http2(stream, service)).await,
-            Some(Err(error)) => {
-                tracing::debug!(error = &error as &dyn Error, "connection was not opened");
-                return;
-            }
-            None => return,
-        };
-        if let Err(error) = ended {
-            tracing::debug!(error = &error as &dyn Error, "connection ended early");
+            drop(place);
         }
     }
 
@@ -179,23 +177,26 @@ impl Carrier {
         }
     }
 
-    /// Waits until an HTTP/1 connection has ended by itself, has become a WebSocket, or after a stop.
-    async fn end_http1<I, S>(
-        &self,
-        mut connection: Pin<Box<http1::UpgradeableConnection<I, S>>>,
-    ) -> hyper::Result<()>
+    /// Speaks HTTP/1 until the connection has ended by itself, has become a WebSocket, or after a stop.
+    fn carry_http1<I, S, B>(&self, stream: I, service: S) -> impl Future<Output = hyper::Result<()>> + Send
     where
-        I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-        S: HttpService<Incoming>,
-        S::Error: Into<Box<dyn Error + Send + Sync>>,
-        S::ResBody: 'static,
-        <S::ResBody as http_body::Body>::Error: Into<Box<dyn Error + Send + Sync>>,
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Service<Request<Incoming>, Response = http::Response<B>, Error = Infallible>,
+        S: Clone + Send + 'static,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        tokio::select! {
-            ended = connection.as_mut() => return ended,
-            () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
+        let service = TowerToHyperService::new(service);
+        let connection = self.http1.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let mut connection = Box::pin(connection);
+        async move {
+            tokio::select! {
+                ended = connection.as_mut() => return ended,
+                () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
+            }
+            connection.await
         }
-        connection.await
     }
 
     /// Waits until a connection has ended by itself, or after a stop.

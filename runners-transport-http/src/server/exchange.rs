@@ -17,6 +17,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, header, request::P
 use runners_core::{Digest, UploadId, live::StreamId};
 use std::{
     panic::{self, AssertUnwindSafe},
+    pin::Pin,
     sync::Arc,
 };
 use tracing::Instrument as _;
@@ -56,12 +57,15 @@ pub(super) fn answer(
     let id = request_id(face, &head.headers);
     let span = tracing::debug_span!("exchange", id = id.to_str().unwrap_or_default(), path = head.uri.path());
     let begun = span.in_scope(|| panic::catch_unwind(AssertUnwindSafe(|| begin(face, head, body))));
+    let exchange = match begun {
+        Ok(Ok(exchange)) => exchange,
+        Ok(Err(refusal)) => future::ready(Err(refusal)).boxed(),
+        Err(panic) => async { panic::resume_unwind(panic) }.boxed(),
+    };
+    let mut exchange = AssertUnwindSafe(exchange).catch_unwind().instrument(span);
     async move {
-        let ended = match begun {
-            Ok(Ok(exchange)) => AssertUnwindSafe(exchange).catch_unwind().instrument(span.clone()).await,
-            Ok(Err(refusal)) => Ok(Err(refusal)),
-            Err(panic) => Err(panic),
-        };
+        let ended = Pin::new(&mut exchange).await;
+        let span = exchange.span();
         let mut response = match ended {
             Ok(Ok(response)) => response,
             Ok(Err(refusal)) => {
