@@ -12,6 +12,7 @@ mod container;
 mod credentials;
 mod dev;
 mod doctor;
+mod explain;
 mod fleet;
 mod flow_import;
 mod flow_record;
@@ -116,7 +117,7 @@ async fn manage(command: FleetCommand) -> Result<Exit> {
         FleetCommand::Webhooks(command) => webhooks::webhooks(command).await,
         FleetCommand::Retention(command) => retention::retention(command).await,
         FleetCommand::Jobs(command) => queue::jobs(command).await,
-        FleetCommand::Explain(asked) => queue::explain(asked).await,
+        FleetCommand::Explain(asked) => explain::explain(asked).await,
         FleetCommand::Signal(asked) => queue::signal(asked).await,
     }
 }

@@ -79,6 +79,11 @@ pub(crate) fn ahead(time: &str) -> String {
     }
 }
 
+/// Whether a time of the API is over.
+pub(crate) fn is_past(time: &str) -> bool {
+    timestamp(time).is_some_and(|then| then <= now())
+}
+
 /// How long it took from one time of the API to another.
 pub(crate) fn between(from: &str, to: &str) -> String {
     timestamp(from).zip(timestamp(to)).map(|(from, to)| span(to.since(from))).unwrap_or_default()

@@ -46,6 +46,21 @@ struct Environment {
     runner_pool_id: Option<String>,
 }
 
+impl Registration {
+    /// Whether a runner can still register with it, and if not, why.
+    fn state(&self) -> &'static str {
+        if self.is_revoked {
+            "revoked"
+        } else if self.expires_at_utc.as_deref().is_some_and(terminal::is_past) {
+            "expired"
+        } else if self.max_uses.is_some_and(|most| self.uses >= most) {
+            "used up"
+        } else {
+            "good"
+        }
+    }
+}
+
 pub(super) async fn pools(command: PoolsCommand) -> Result<Exit> {
     match command {
         PoolsCommand::List(arguments) => {
@@ -109,11 +124,11 @@ pub(super) async fn tokens(command: TokensCommand) -> Result<Exit> {
                 let registrations: Vec<Registration> = read(answer)?;
                 let rows = registrations.into_iter().map(|token| {
                     let most = token.max_uses.map_or("any number".to_owned(), |most| most.to_string());
-                    let state = if token.is_revoked { "revoked" } else { "" };
+                    let state = token.state();
                     let expires = token.expires_at_utc.as_deref().map(terminal::ahead).unwrap_or_default();
-                    [token.name, format!("{} of {most}", token.uses), expires, state.to_owned(), token.id]
+                    [token.name, state.to_owned(), format!("{} of {most}", token.uses), expires, token.id]
                 });
-                table::list(["name", "used", "expires", "", "id"], rows);
+                table::list(["name", "state", "used", "expires", "id"], rows);
                 Ok(())
             })
         }

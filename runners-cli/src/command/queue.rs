@@ -1,6 +1,9 @@
 //! `runners jobs` and `runners signal`: the queue as the management API tells it.
 
-use super::pools::{done, shown};
+use super::{
+    explain,
+    pools::{done, shown},
+};
 use crate::{
     args::{Asked, JobsCommand, ListJobsArgs, OneJobArgs, SignalArgs},
     exit::Exit,
@@ -61,34 +64,11 @@ struct Artifact {
     length: u64,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Explanation {
-    state: String,
-    advice: String,
-    pools: Vec<ExplainedPool>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ExplainedPool {
-    pool_id: String,
-    obstacle: Option<Value>,
-    jobs_ahead: Option<u32>,
-    runners: Vec<ExplainedRunner>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ExplainedRunner {
-    name: String,
-    obstacle: Option<Value>,
-}
-
 pub(super) async fn jobs(command: JobsCommand) -> Result<Exit> {
     match command {
         JobsCommand::List(arguments) => list(arguments).await,
         JobsCommand::Inspect(arguments) => inspect(arguments).await,
-        JobsCommand::Explain(arguments) => explain(arguments).await,
+        JobsCommand::Explain(arguments) => explain::explain(arguments).await,
         JobsCommand::Cancel(Asked { what: OneJobArgs { job }, fleet }) => {
             let cancelled = Management::new(&fleet)?.post(&format!("/jobs/{job}/cancel"), None).await?;
             let told = cancelled["jobs"].as_u64().is_some_and(|jobs| jobs > 0);
@@ -156,40 +136,6 @@ async fn inspect(Asked { what: OneJobArgs { job }, fleet }: Asked<OneJobArgs>) -
         }
         Ok(())
     })
-}
-
-pub(super) async fn explain(Asked { what: OneJobArgs { job }, fleet }: Asked<OneJobArgs>) -> Result<Exit> {
-    let answer = Management::new(&fleet)?.get(&format!("/jobs/{job}/explain")).await?;
-    shown(&fleet, answer, |answer| {
-        let explanation: Explanation = read(answer)?;
-        terminal::print(format!("{job} is {}: {}", explanation.state, explanation.advice));
-        let rows = explanation.pools.into_iter().flat_map(|pool| {
-            let ahead = pool.jobs_ahead.map(|jobs| jobs.to_string()).unwrap_or_default();
-            let row = |runner: String, keeps: String| [pool.pool_id.clone(), ahead.clone(), runner, keeps];
-            let whole = pool.obstacle.as_ref().map(|obstacle| row("every one".to_owned(), told(obstacle)));
-            let each = pool.runners.iter().map(|runner| {
-                let keeps = runner.obstacle.as_ref().map_or("when it is its turn".to_owned(), told);
-                row(runner.name.clone(), keeps)
-            });
-            whole.into_iter().chain(each).collect::<Vec<_>>()
-        });
-        let rows: Vec<_> = rows.collect();
-        if !rows.is_empty() {
-            table::list(["pool", "jobs ahead", "runner", "what keeps it from that"], rows);
-        }
-        Ok(())
-    })
-}
-
-/// What keeps a job, with what is said of it: `wanted (label gpu)`.
-fn told(obstacle: &Value) -> String {
-    let members = obstacle.as_object().into_iter().flatten();
-    let details = members.filter(|(member, _)| *member != "code").map(|(member, value)| {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        format!("{member} {text}")
-    });
-    let (code, details) = (obstacle["code"].as_str().unwrap_or_default(), details.collect::<Vec<_>>());
-    if details.is_empty() { code.to_owned() } else { format!("{code} ({})", details.join(", ")) }
 }
 
 pub(super) async fn signal(arguments: Asked<SignalArgs>) -> Result<Exit> {

@@ -131,7 +131,10 @@ fn runners_are_listed_by_how_they_are_and_a_job_is_explained() {
     let submitted = stage.run(&["submit", &flow, "--pool", "lab", "--json", "-s", &url]).json();
     let job = submitted["jobs"][0]["job"].as_str().unwrap();
     let told = run(&stage, &url, &["explain", job]);
-    assert!(told.contains("start one") && told.contains("empty"), "{told}");
+    assert!(
+        told.contains("start one") && told.contains("lab ") && told.contains("the pool has no runners"),
+        "{told}"
+    );
     let told = json(&stage, &url, &["explain", job]);
     assert_eq!(told["pools"][0]["obstacle"]["code"], "empty", "{told}");
     run(&stage, &url, &["environments", "set", "staging", "--pool", "lab"]);

@@ -179,4 +179,25 @@ pub(super) const MUTANTS: &[Mutant] = &[
         replacement: "None if named.is_none() && next == u64::MAX => false,",
         test: LOGS,
     },
+    Mutant {
+        name: "call that was cut stays parked",
+        file: SYNC,
+        search: "(live.parked, live.waiting) = (false, false);",
+        replacement: "live.waiting = false;",
+        test: PROTOCOL,
+    },
+    Mutant {
+        name: "full artifact store never emptied",
+        file: "runners-core/src/actors/control_plane/upkeep.rs",
+        search: "let mut done = if self.seals { self.seal_all().await } else { Ok(()) };",
+        replacement: "if self.seals {\n            self.seal_all().await?;\n        }\n        let mut done = Ok(());",
+        test: PROTOCOL,
+    },
+    Mutant {
+        name: "runner that has drained and gone waits to be retired",
+        file: "runners-core/src/actors/control_plane/drain.rs",
+        search: "let is_free = is_over && live.mine.is_empty();",
+        replacement: "let is_free = is_over && !live.mine.is_empty();",
+        test: PROTOCOL,
+    },
 ];
