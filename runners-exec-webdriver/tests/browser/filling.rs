@@ -167,6 +167,27 @@ async fn what_a_control_cannot_take_is_not_given_to_it() {
 }
 
 #[tokio::test]
+async fn a_list_has_the_options_afterwards_or_the_step_fails() {
+    let Some(stage) = Stage::open().await else { return };
+    let parameters = json!({ "selectors": ["#it"], "values": ["a", "c"] });
+    let step = json!({ "type": "customStep", "name": "runners.select", "parameters": parameters, "timeout": SHORT_MILLIS });
+    let list = |more: &str, last: &str| {
+        format!("<select id=it multiple {more}><option>a<option>b<option {last}>c</select>")
+    };
+    for (html, why) in [
+        (list("onchange='this.value = \"b\"'", ""), r#"#it has ["b"] and not ["a","c"]"#),
+        (list("", "disabled"), "the option \"c\" of #it is disabled"),
+        (format!("<fieldset disabled>{}</fieldset>", list("", "")), "#it is disabled"),
+    ] {
+        let steps = json!([{ "type": "navigate", "url": stage.page(&html) }, step]);
+        let reason = why_it_fails(&stage, flow(steps).with_mode(Mode::Strict), &html).await;
+        assert!(reason.contains(why), "{reason}");
+    }
+    stage.passes_strictly(json!([{ "type": "navigate", "url": stage.page(&list("", "")) }, step])).await;
+    stage.close().await;
+}
+
+#[tokio::test]
 async fn a_box_is_checked_afterwards_or_the_step_fails() {
     let Some(stage) = Stage::open().await else { return };
     let boxed = |more: &str| format!("<input id=it type=checkbox {more}>");
