@@ -311,7 +311,7 @@ impl Run<'_> {
         let ended = loop {
             let Self { page, emulated, place, clicks, visual, .. } = self;
             let scope = Scope::new(*page, clock, emulated, place, clicks, visual, self.flow.mode);
-            let scope = scope.hearing(self.popups);
+            let scope = scope.hearing(self.popups).hiding(self.redactor);
             let ended = match scope.perform_within(limit, step).await {
                 Ok(()) => self.keeper().wanted(step).await,
                 Err(trouble) => Err(trouble),

@@ -13,8 +13,9 @@ const MARKER: &[u8] = b"***";
 
 /// Takes secrets out of a text that comes piece by piece.
 ///
-/// Found are their values as they are, as they stand in a JSON string, percent-encoded (whichever
-/// characters are, in upper or lower case, a space as `+` too), and in base64, standard and URL-safe,
+/// Found are their values as they are, as they stand in a JSON string, both of them in HTML too (as text and
+/// as an attribute), percent-encoded (whichever characters are, in upper or lower case, a space as `+` too),
+/// and in base64, standard and URL-safe,
 /// wherever they begin in what was encoded. What comes out does not depend on how the text was cut:
 /// the end of a piece that could be the beginning of a secret is held back until that is known.
 #[derive(Clone, Default)]
@@ -233,6 +234,7 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
     let mut forms = vec![secret.as_bytes().to_vec()];
     let json = serde_json::to_string(secret).expect("a text always serialises");
     forms.push(json[1..json.len() - 1].into());
+    forms.extend(in_html(secret).chain(in_html(&json[1..json.len() - 1])).map(String::into_bytes));
     for before in 0..3 {
         let mut padded = vec![0; before];
         padded.extend_from_slice(secret.as_bytes());
@@ -246,6 +248,24 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
     forms.sort();
     forms.dedup();
     forms
+}
+
+/// A text as HTML has it: browsers leave quotes alone in what elements say, and programs that write pages each
+/// have a way of their own to write them.
+fn in_html(text: &str) -> impl Iterator<Item = String> {
+    const WAYS: [(&str, &[&str]); 5] = [
+        ("<", &["&lt;", "<"]),
+        (">", &["&gt;", ">"]),
+        ("\"", &["\"", "&quot;", "&#34;", "&#x22;"]),
+        ("'", &["'", "&#39;", "&#039;", "&#x27;", "&apos;"]),
+        ("\u{a0}", &["&nbsp;", "\u{a0}", "&#160;", "&#xa0;"]),
+    ];
+    let mut written = vec![text.replace('&', "&amp;")];
+    for (plain, ways) in WAYS.into_iter().filter(|(plain, _)| text.contains(plain)) {
+        written =
+            written.iter().flat_map(|text| ways.iter().map(move |way| text.replace(plain, way))).collect();
+    }
+    written.into_iter()
 }
 
 #[cfg(test)]

@@ -26,7 +26,16 @@ const ACT: Script = Script::new(
     concat!(
         include_str!("../scripts/find.js"),
         include_str!("../scripts/names.js"),
+        include_str!("../scripts/fill.js"),
         include_str!("../scripts/act.js")
+    ),
+);
+const FILLED: Script = Script::new(
+    "filled",
+    concat!(
+        include_str!("../scripts/find.js"),
+        include_str!("../scripts/fill.js"),
+        include_str!("../scripts/filled.js")
     ),
 );
 const COUNT: Script = Script::new(
@@ -70,6 +79,7 @@ pub(super) struct Answer {
     again: Option<String>,
     hopeless: bool,
     hidden: bool,
+    unfocused: bool,
     aria: Option<AriaWanted>,
     spot: Option<Spot>,
     #[serde(rename = "type")]
@@ -93,28 +103,45 @@ impl Scope<'_> {
         self.until(|| self.act_once(&alternatives, act)).await
     }
 
+    /// What the script is asked for.
+    fn wish(&self, act: Act<'_>) -> Map<String, Value> {
+        let can_show = self.page.abilities().can_show() && !self.was_shown.load(Ordering::Relaxed);
+        let mut request = act.request();
+        request.insert("canShow".to_owned(), json!(can_show));
+        if let Act::Fill(value) = act {
+            let can_focus =
+                self.page.devtools() == Devtools::Spoken && !self.was_focused.load(Ordering::Relaxed);
+            request.insert("canFocus".to_owned(), json!(can_focus));
+            request.insert("secret".to_owned(), json!(self.holds_secret(value)));
+        }
+        request.insert("visible".to_owned(), json!(self.place.visible()));
+        if self.was_cut.load(Ordering::Relaxed) {
+            request.remove("fit");
+        }
+        request
+    }
+
     async fn act_once(
         &self,
         alternatives: &[Alternative<'_>],
         act: Act<'_>,
     ) -> Result<Look<Mark>, BrowserError> {
-        let can_show = self.page.abilities().can_show() && !self.was_shown.load(Ordering::Relaxed);
-        let mut request = act.request();
-        request.insert("canShow".to_owned(), json!(can_show));
-        request.insert("visible".to_owned(), json!(self.place.visible()));
-        if self.was_cut.load(Ordering::Relaxed) {
-            request.remove("fit");
-        }
-        let answer = self.look(&ACT, alternatives, request).await?;
+        let answer = self.look(&ACT, alternatives, self.wish(act)).await?;
         if answer.hidden {
             // A page in the background has no frames, and a click on it takes seconds.
             self.was_shown.store(true, Ordering::Relaxed);
             self.page.come_to_front().await?;
             return Ok(Look::Again("the page is in the background".to_owned()));
         }
+        if answer.unfocused {
+            self.was_focused.store(true, Ordering::Relaxed);
+            self.page.devtools_call("Emulation.setFocusEmulationEnabled", json!({ "enabled": true })).await?;
+            return Ok(Look::Again("the page has no focus".to_owned()));
+        }
         if let Some(why) = answer.again {
             return Ok(if answer.hopeless { Look::Hopeless(why) } else { Look::Again(why) });
         }
+        let (is_pointed, is_typed) = (answer.spot.is_some(), answer.left_to_type.is_some());
         let mut point = None;
         if let Some(spot) = answer.spot {
             point = match self.surface(spot).await? {
@@ -140,11 +167,41 @@ impl Scope<'_> {
             Err(BrowserError::Dialog { .. }) => {}
             acted => acted?,
         }
+        if let (Act::Fill(value), true, Mode::Strict) = (act, is_pointed || is_typed, self.mode) {
+            match self.read_back(value, is_pointed).await? {
+                Look::Done(()) => {}
+                Look::Again(why) => return Ok(Look::Again(why)),
+                Look::Hopeless(why) => return Ok(Look::Hopeless(why)),
+            }
+        }
         let before = answer.before.ok_or_else(|| BrowserError::Refused {
             code: "javascript error".to_owned(),
             message: "the page changed an answer of the script".to_owned(),
         })?;
         Ok(Look::Done(before))
+    }
+
+    /// Whether the control has what was typed, or is as a click, made from the surface, should have made it.
+    async fn read_back(&self, value: &str, from_surface: bool) -> Result<Look<()>, BrowserError> {
+        // What the key Enter does with a text is the page's.
+        if value.ends_with(['\n', '\r']) {
+            return Ok(Look::Done(()));
+        }
+        let request = json!({ "value": value, "secret": self.holds_secret(value) });
+        let read = async {
+            if from_surface && self.descend().await?.is_some() {
+                return Ok(Answer::default());
+            }
+            self.page.run::<Answer>(&FILLED, &request).await
+        };
+        match read.await {
+            Ok(answer) => Ok(answer.ended(|why| why)),
+            // A page that went away, or asks something, has heard of the value.
+            Err(BrowserError::Refused { .. } | BrowserError::Closed | BrowserError::Dialog { .. }) => {
+                Ok(Look::Done(()))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) async fn wait_for_element(&self, wait: &WaitForElement) -> Result<(), Trouble> {

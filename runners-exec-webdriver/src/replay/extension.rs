@@ -35,6 +35,7 @@ const SELECT: Script = Script::new(
     concat!(
         include_str!("../scripts/find.js"),
         include_str!("../scripts/names.js"),
+        include_str!("../scripts/fill.js"),
         include_str!("../scripts/select.js")
     ),
 );

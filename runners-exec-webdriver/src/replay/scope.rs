@@ -13,7 +13,7 @@ use crate::{
     browser::{BrowserError, page::Page},
     flow::{Mode, Selectors, one_line},
 };
-use runners_core::Clock;
+use runners_core::{Clock, Redactor};
 use std::{
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -54,6 +54,8 @@ pub(super) struct Scope<'r> {
     pub(super) visual: &'r Visual,
     pub(super) mode: Mode,
     pub(super) was_shown: AtomicBool,
+    /// Whether the page was made to have the focus.
+    pub(super) was_focused: AtomicBool,
     /// Whether a frame was seen to cut off what was scrolled into view, as far as that goes.
     pub(super) was_cut: AtomicBool,
     /// Whether the step holds a button of the mouse.
@@ -68,6 +70,8 @@ pub(super) struct Scope<'r> {
     pub(super) heard: Mutex<Option<PopupDialog>>,
     /// The frames that it leads through, if they are told by what they are.
     pub(super) inside: &'r [Selectors],
+    /// Takes secrets out of what is told, if there are some.
+    redactor: Option<&'r Redactor>,
     seen: Mutex<Option<String>>,
     tokens: AtomicU64,
 }
@@ -91,6 +95,7 @@ impl<'r> Scope<'r> {
             visual,
             mode,
             was_shown: AtomicBool::new(false),
+            was_focused: AtomicBool::new(false),
             was_cut: AtomicBool::new(false),
             is_pressed: AtomicBool::new(false),
             is_frame_target: AtomicBool::new(false),
@@ -98,6 +103,7 @@ impl<'r> Scope<'r> {
             popups: None,
             heard: Mutex::default(),
             inside: &[],
+            redactor: None,
             seen: Mutex::default(),
             tokens: AtomicU64::new(0),
         }
@@ -107,6 +113,17 @@ impl<'r> Scope<'r> {
     pub(super) const fn hearing(mut self, popups: &'r Popups) -> Self {
         self.popups = Some(popups);
         self
+    }
+
+    /// Has the step know secrets where it meets them.
+    pub(super) const fn hiding(mut self, redactor: &'r Redactor) -> Self {
+        self.redactor = Some(redactor);
+        self
+    }
+
+    /// Whether a text has a secret in it.
+    pub(super) fn holds_secret(&self, text: &str) -> bool {
+        self.redactor.is_some_and(|redactor| redactor.redact(text) != text)
     }
 
     /// Has the step happen in a frame, told from the outermost one.

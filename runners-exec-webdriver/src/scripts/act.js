@@ -14,8 +14,8 @@ replyInTime(async () => {
   const element = found.node instanceof Element ? found.node : found.node.parentElement;
   if (!element) return { again: `${found.name} is no element` };
   // Asked before as well: what becomes enabled may begin to move.
-  const disabled = () => (request.enabled && isDisabled(element) ? { again: `${found.name} is disabled` } : null);
-  if (disabled()) return disabled();
+  const asleep = () => idle(element, found.name);
+  if (asleep()) return { again: asleep() };
 
   let [share, still] = await Promise.all([shareInView(element), isStill(element)]);
   // What is pointed at is to be seen whole, or else its points count from another corner.
@@ -27,27 +27,43 @@ replyInTime(async () => {
     if (share === 0) return { again: `${found.name} is not rendered where it can be scrolled into view` };
   }
   if (!still) return { again: `${found.name} is moving` };
-  if (disabled()) return disabled();
+  if (asleep()) return { again: asleep() };
   if (!element.isConnected) return { again: `${found.name} was taken out of the page` };
 
   const before = mark();
-  // Where frames around may have been scrolled, it is no longer known what they show.
-  const place = () => spot(element, request.offset, to ? null : request.visible, Boolean(to));
-  const over = at => (request.strict && at ? covering(element, at.point, found.name) : null);
+  const aimed = () => aim(element, found.name, Boolean(to));
   switch (request.action) {
     case 'fill':
-      return { ...fill(element, request.value, place, found.name), before };
+      return { ...await fill(element, request.value, aimed, found.name), before };
     case 'scroll':
       element.scrollTo({ left: request.x, top: request.y, behavior: 'instant' });
       return { done: true, before };
-    default: {
-      const at = place();
-      const covered = over(at);
-      if (covered) return { again: covered };
-      return at ? { spot: at, before } : { again: `${found.name} has no place to click` };
-    }
+    default:
+      return { ...await aim(element, found.name, Boolean(to)), before };
   }
 });
+
+/** Where to point at it; in `strict` mode nothing may lie over that place. */
+async function aim(element, name, wasScrolled) {
+  // Where frames around may have been scrolled, it is no longer known what they show.
+  let at = spot(element, request.offset, wasScrolled ? null : request.visible, wasScrolled);
+  if (!at) return { again: `${name} has no place to click` };
+  if (!request.strict) return { spot: at };
+  let over = obstacle(element, at.point, name);
+  // Bars stick to the edges of windows. Where scrolling does not help, a step does it once.
+  const isNew = state.uncovered !== element || request.sliceMillis === 0;
+  for (const block of over?.isOver && isNew ? ['center', 'end', 'start'] : []) {
+    state.uncovered = element;
+    element.scrollIntoView({ block, inline: 'nearest', behavior: 'instant' });
+    if (!await isStill(element)) return { again: `${name} is moving` };
+    at = spot(element, request.offset, null, true) ?? at;
+    over = obstacle(element, at.point, name);
+    if (!over?.isOver) break;
+  }
+  if (over) return { again: over.why };
+  state.uncovered = null;
+  return { spot: at };
+}
 
 /** How much of it is in view, from 0 to 1, through all frames. */
 function shareInView(element) {
@@ -89,15 +105,24 @@ async function isStill(element) {
 /** The animations that run, or are to run, on the element or around it. */
 function animations(element) {
   const around = new Set();
-  for (let node = element; node; node = node.assignedSlot ?? node.parentNode ?? node.host) around.add(node);
+  for (let node = element; node; node = parentOf(node)) around.add(node);
   const moves = ({ playState, effect, timeline }) =>
     playState === 'running' && timeline === document.timeline && around.has(effect?.target);
   return document.getAnimations?.().filter(moves) ?? [];
 }
 
 function isDisabled(element) {
+  if (request.strict) return element.matches(':disabled');
   const controls = ['BUTTON', 'INPUT', 'SELECT', 'TEXTAREA', 'OPTION', 'OPTGROUP'];
   return controls.includes(element.nodeName) && element.hasAttribute('disabled');
+}
+
+/** Why a person could do nothing to it. */
+function idle(element, name) {
+  if (!request.enabled) return null;
+  if (isDisabled(element)) return `${name} is disabled`;
+  if (!request.strict) return null;
+  return request.action === 'fill' && !isCheck(element) ? barred(element, name) : inert(element, name);
 }
 
 /**
@@ -110,96 +135,4 @@ function spot(element, offset, visible, scrolled) {
   if (!part) return null;
   const { x, y } = offset ?? { x: part.width / 2, y: part.height / 2 };
   return { point: { x: part.x + x, y: part.y + y }, part, scrolled };
-}
-
-/** Gives a form control a value, as far as a script should; says what is left to do. */
-function fill(element, value, place, name) {
-  if (element instanceof HTMLSelectElement) return select(element, value, name);
-  const isInput = element instanceof HTMLInputElement;
-  if (isCheck(element)) return check(element, value, place, name);
-  const typed = ['text', 'url', 'tel', 'search', 'password', 'number', 'email'];
-  const isTyped = element instanceof HTMLTextAreaElement || (isInput && typed.includes(element.type));
-  if (isTyped || (!isInput && element.isContentEditable)) {
-    if (request.strict && element.readOnly) return { again: `${name} is read-only` };
-    return value.length < request.typedMax ? leftToType(element, value) : assign(element, value);
-  }
-  if (isInput && element.type === 'file') return { again: `${name} takes files, which a flow cannot give`, hopeless: true };
-  if (isInput) return assign(element, value);
-  return { again: `${name} is a <${element.localName}>, which cannot be filled in`, hopeless: true };
-}
-
-/** Whether it is filled in by a click. */
-function isCheck(element) {
-  if (element instanceof HTMLInputElement) return ['checkbox', 'radio'].includes(element.type);
-  return ['checkbox', 'radio', 'switch'].includes(element.getAttribute('role'));
-}
-
-function select(element, value, name) {
-  const options = [...element.options];
-  const chosen = options.find(option => option.value === value);
-  if (!chosen) {
-    const values = options.slice(0, 10).map(option => JSON.stringify(option.value)).join(', ');
-    return { again: `${name} has no option with the value ${JSON.stringify(value)}; it has ${values || 'none'}` };
-  }
-  for (const option of options) option.selected = option === chosen;
-  tell(element);
-  return { done: true };
-}
-
-function check(element, value, place, name) {
-  if (value === 'false') {
-    return { again: `${name} would be checked by the value "false"; an empty value unchecks it`, hopeless: true };
-  }
-  const isMixed = element.indeterminate || element.getAttribute('aria-checked') === 'mixed';
-  const isChecked = element.checked || element.getAttribute('aria-checked') === 'true';
-  if (!isMixed && isChecked === Boolean(value)) return { done: true };
-  const at = place();
-  return at ? { spot: at } : { again: `${name} has no place to click` };
-}
-
-/** Empties the control, or goes to its end if it has the beginning already. */
-function leftToType(element, value) {
-  const member = element.isContentEditable ? 'innerText' : 'value';
-  const current = element[member];
-  if (current === value) return { done: true };
-  if (request.strict) return replaced(element, member, value);
-  const kept = current && value.startsWith(current) ? current : '';
-  element[member] = '';
-  if (kept) element[member] = kept;
-  const left = value.slice(kept.length);
-  if (!left) return { done: true };
-  element.focus();
-  if (element.isContentEditable) getSelection().selectAllChildren(element), getSelection().collapseToEnd();
-  return { type: left };
-}
-
-/**
- * Replaces the text as a person does who pastes it, so that the page is told, but for its last
- * character: pages that listen for keys shall see one.
- */
-function replaced(element, member, value) {
-  element.focus();
-  if (element.isContentEditable) getSelection().selectAllChildren(element);
-  else element.select();
-  const characters = [...value];
-  const last = characters.pop();
-  if (last === undefined) {
-    if (!document.execCommand('delete')) element[member] = '';
-    return { done: true };
-  }
-  // A new line is a key of its own; what is typed takes the place of what is selected.
-  if (characters.length === 0 || /[\r\n]/.test(value)) return { type: value };
-  return { type: document.execCommand('insertText', false, characters.join('')) ? last : value };
-}
-
-/** Sets a value in one go, past the setters that frameworks put before the element's own. */
-function assign(element, value) {
-  element.focus();
-  const member = element.isContentEditable ? 'innerText' : 'value';
-  if (element[member] === value) return { done: true };
-  const own = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(element), member);
-  if (own?.set) own.set.call(element, value);
-  else element[member] = value;
-  tell(element);
-  return { done: true };
 }

@@ -162,23 +162,40 @@ function partInView(box, seen) {
   }, box);
 }
 
-/** What lies over a point that should be the element's, if it says so. */
-function covering(element, { x, y }, name) {
-  const isWithin = (inner, outer) => {
-    for (let node = inner; node; node = node.assignedSlot ?? node.parentNode ?? node.host) {
-      if (node === outer) return true;
-    }
-    return false;
-  };
+/** What is around a node, through slots and shadow roots. */
+function parentOf(node) {
+  return node.assignedSlot ?? node.parentNode ?? node.host;
+}
+
+function isPartOf(inner, outer) {
+  for (let node = inner; node; node = parentOf(node)) if (node === outer) return true;
+  return false;
+}
+
+/** Why a point that should be the element's is not, in words. */
+function covering(element, point, name) {
+  return obstacle(element, point, name)?.why ?? null;
+}
+
+/** Why a point that should be the element's is not, and whether something lies over it. */
+function obstacle(element, { x, y }, name) {
   let hit = document.elementFromPoint(x, y);
   while (hit?.shadowRoot) {
     const deeper = hit.shadowRoot.elementFromPoint(x, y);
     if (!deeper || deeper === hit) break;
     hit = deeper;
   }
-  if (!hit) return `${name} is outside of the viewport there`;
-  if (isWithin(hit, element) || hit.closest('label')?.control === element) return null;
-  return `${name} is covered by ${tag(hit)}`;
+  if (hit && (isPartOf(hit, element) || hit.closest('label')?.control === element)) return null;
+  const { visibility, pointerEvents } = getComputedStyle(element);
+  if (visibility !== 'visible') return { why: `${name} is not to be seen (visibility: ${visibility})` };
+  if (pointerEvents === 'none') return { why: `${name} takes no clicks (pointer-events: none)` };
+  const isIn = box => x >= box.left && x <= box.right && y >= box.top && y <= box.bottom;
+  if (![...element.getClientRects()].some(isIn)) {
+    const { width, height } = element.getBoundingClientRect();
+    return { why: `the offset is outside of ${name}, which is ${Math.round(width)} x ${Math.round(height)} pixels large` };
+  }
+  if (!hit) return { why: `${name} is outside of the viewport there` };
+  return { why: `${name} is covered by ${tag(hit)}`, isOver: true };
 }
 
 /** An element as its start tag, in short. */

@@ -22,6 +22,7 @@ mod every_step;
 mod evidence;
 mod extensions;
 mod failures;
+mod filling;
 mod film;
 mod forms;
 mod frames;

@@ -171,3 +171,51 @@ async fn a_click_is_made_by_the_device_that_it_says() {
     assert_eq!(stage.js("return log").await, json!(["mouse", "mouse", "mouse"]));
     stage.close().await;
 }
+
+#[tokio::test]
+async fn what_sticks_to_the_edge_of_the_window_is_scrolled_away_from() {
+    let Some(stage) = Stage::open().await else { return };
+    let bar = |edge: &str, height: &str| {
+        format!(
+            "<div id=bar style='position:fixed;{edge}:0;left:0;right:0;height:{height};background:#ccc'></div>"
+        )
+    };
+    let space = "<div style='height:2000px'></div>";
+    let body = "<button id=it style='display:block;height:40px' onclick='log.push(1)'>Go</button>";
+    for (over, scrolled) in
+        [(bar("top", "100px"), 1990), (bar("bottom", "60%"), 1700), (bar("top", "70%"), 1990)]
+    {
+        let url = stage.page(&format!("{over}{space}{body}{space}"));
+        let steps = json!([{ "type": "navigate", "url": url }, { "type": "scroll", "x": 0, "y": scrolled }, click("#it")]);
+        stage.passes_strictly(steps).await;
+        assert_eq!(stage.js("return log").await, json!([1]), "{over}");
+    }
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn why_a_click_does_not_reach_its_element_is_told() {
+    let Some(stage) = Stage::open().await else { return };
+    let button = |more: &str| {
+        format!("<button id=it style='width:40px;height:20px;{more}' onclick='log.push(1)'>Go</button>")
+    };
+    let inert = format!("<div inert>{}</div>", button(""));
+    let mut far = click("#it");
+    (far["offsetX"], far["offsetY"]) = (json!(200), json!(100));
+    let mut out = far.clone();
+    out["offsetX"] = json!(5000);
+    for (body, step, why) in [
+        (button(""), far, "the offset is outside of #it, which is 40 x 20 pixels large"),
+        (button(""), out, "the offset is outside of #it, which is 40 x 20 pixels large"),
+        (button("visibility:hidden"), click("#it"), "#it is not to be seen (visibility: hidden)"),
+        (button("pointer-events:none"), click("#it"), "#it takes no clicks (pointer-events: none)"),
+        (inert, click("#it"), "#it is inert"),
+    ] {
+        let step = within(step, SHORT_MILLIS);
+        let reason =
+            stage.fails_strictly(json!([{ "type": "navigate", "url": stage.page(&body) }, step])).await;
+        assert!(reason.contains(why), "{reason}");
+        assert_eq!(stage.js("return log").await, json!([]));
+    }
+    stage.close().await;
+}

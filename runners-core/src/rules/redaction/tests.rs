@@ -39,6 +39,34 @@ fn a_secret_is_found_in_every_form() {
 }
 
 #[test]
+fn a_secret_is_found_in_html_wherever_it_was_cut() {
+    let secret = "O'Neil&\"Sons\"\u{a0}<12>";
+    for text in [
+        "O'Neil&amp;\"Sons\"&nbsp;&lt;12&gt;",
+        "O'Neil&amp;&quot;Sons&quot;&nbsp;&lt;12&gt;",
+        "O'Neil&amp;&quot;Sons&quot;&nbsp;<12>",
+        "O&#39;Neil&amp;&#34;Sons&#34;\u{a0}&lt;12&gt;",
+        "O&#039;Neil&amp;&quot;Sons&quot;\u{a0}&lt;12&gt;",
+        "O&#x27;Neil&amp;&quot;Sons&quot;\u{a0}&lt;12&gt;",
+        "O&apos;Neil&amp;&quot;Sons&quot;&#160;&lt;12&gt;",
+        "{&quot;key&quot;:&quot;O'Neil&amp;\\&quot;Sons\\&quot;&nbsp;&lt;12&gt;&quot;}",
+    ] {
+        let page = format!("<p>{text}</p>");
+        let shown = redacted(&[secret], &page);
+        assert!(
+            shown.contains("***") && !shown.contains("Neil") && !shown.contains("12"),
+            "{page} became {shown}"
+        );
+        for cut in 0..page.len() {
+            let free = streamed(&[secret], page.as_bytes(), &[cut]);
+            assert_eq!(String::from_utf8_lossy(&free), shown, "cut at {cut}");
+        }
+    }
+    assert_eq!(redacted(&["plain"], "plain &amp; plain"), "*** &amp; ***");
+    assert_eq!(forms("plain").len(), 4, "a secret without signs of HTML has no forms of its own there");
+}
+
+#[test]
 fn a_secret_is_found_in_base64_wherever_it_begins() {
     for before in ["", "u", "us", "user:"] {
         for after in ["", "x", "xy", "xyz"] {
