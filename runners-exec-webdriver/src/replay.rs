@@ -4,6 +4,7 @@
 mod aria;
 mod clicks;
 mod comparison;
+pub(crate) mod drag;
 mod element;
 mod evidence;
 mod extension;
