@@ -312,7 +312,9 @@ impl Run<'_> {
         let ended = loop {
             let Self { page, emulated, place, clicks, visual, .. } = self;
             let scope = Scope::new(*page, clock, emulated, place, clicks, visual, self.flow.mode);
-            let scope = scope.hearing(self.popups);
+            let next = self.flow.steps.get(result.index + 1);
+            let is_before_dialog = next.is_some_and(|next| next.answers_dialog_of(step));
+            let scope = scope.hearing(self.popups).before_dialog(is_before_dialog);
             let ended = match scope.perform_within(limit, step).await {
                 Ok(()) => self.keeper().wanted(step).await,
                 Err(trouble) => Err(trouble),

@@ -259,6 +259,12 @@ impl Step {
         !self.asserted_navigations.is_empty()
     }
 
+    /// Whether this is there for a dialog of the page that the other step is for.
+    pub(crate) fn answers_dialog_of(&self, other: &Self) -> bool {
+        let page = |step: &Self| step.target.clone().filter(|target| target != "main");
+        matches!(self.action, Action::Extension(Extension::Dialog { .. })) && page(self) == page(other)
+    }
+
     /// The most retries of a step.
     pub const RETRIES_MAX: u32 = 10;
     /// The longest id in bytes.
