@@ -229,6 +229,7 @@ impl Replay {
         ended.map(|mut result| {
             result.artifacts.extend(names);
             result.artifacts.extend(film);
+            page_errors.append(&mut result.page_errors);
             FlowResult { page_errors, ..result }
         })
     }
@@ -276,7 +277,10 @@ impl Run<'_> {
                 break;
             }
         }
-        let mut artifacts = Vec::new();
+        let (mut artifacts, mut page_errors) = (Vec::new(), Vec::new());
+        if verdict == Verdict::Passed {
+            page_errors = self.keeper().dismissed().await;
+        }
         if verdict == Verdict::Passed && self.replay.options.screenshots != Screenshots::OfFailures {
             artifacts.extend(self.keeper().picture("final.png").await);
         }
@@ -290,7 +294,7 @@ impl Run<'_> {
             duration_ms,
             steps,
             artifacts,
-            page_errors: Vec::new(),
+            page_errors,
             engine: self.page.engine_name(),
         })
     }
