@@ -1,6 +1,6 @@
 //! The steps of a flow as typed values: what the format calls them and what they carry.
 
-use super::{extension::Extension, selector::Selectors};
+use super::{extension::Extension, problem::Problem, selector::Selectors};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub struct Step {
     pub target: Option<String>,
     /// The path of child frames from the main frame; empty for the main frame.
     pub frame: Vec<i64>,
+    /// What of it is probably not meant as it stands.
+    pub(crate) doubts: Vec<Problem>,
 }
 
 /// A navigation that a step must cause. What it says of the page is compared in `strict` mode only.
@@ -193,6 +195,11 @@ pub enum Operator {
     Exactly,
     /// `<=`.
     AtMost,
+}
+
+impl Viewport {
+    /// The widest and the highest that one may be, as DevTools has it.
+    pub const PIXELS_MAX: f64 = 10_000_000.0;
 }
 
 impl Operator {
