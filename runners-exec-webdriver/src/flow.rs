@@ -5,10 +5,12 @@ mod baselines;
 mod belongings;
 mod capture;
 mod comparison;
+mod emulation;
 mod export;
 mod extension;
 mod include;
 mod key;
+mod members;
 mod outline;
 mod parameters;
 mod parse;
@@ -59,6 +61,8 @@ pub struct Flow {
     pub capture: Capture,
     /// What it brings along to be compared with.
     pub(crate) baselines: baselines::Carried,
+    /// What of the document itself is probably not meant as it stands.
+    pub(crate) doubts: Vec<Problem>,
 }
 
 /// How closely the steps of a flow are looked at.
@@ -121,6 +125,8 @@ impl BrowserFlow {
             let message = format!("{} bytes are more than the limit of {}", document.len(), Flow::BYTES_MAX);
             return Err(whole(Problem::new("", message, "split the flow")));
         }
+        // Some editors begin a file with a mark of its order of bytes.
+        let document = document.strip_prefix('\u{feff}').unwrap_or(document);
         let raw = serde_json::from_str::<Box<RawValue>>(document).map_err(|error| whole(not_json(&error)))?;
         Self::validate(raw)
     }

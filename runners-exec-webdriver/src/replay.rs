@@ -4,6 +4,7 @@
 mod aria;
 mod clicks;
 mod comparison;
+pub(crate) mod drag;
 mod element;
 mod evidence;
 mod extension;
@@ -228,6 +229,7 @@ impl Replay {
         ended.map(|mut result| {
             result.artifacts.extend(names);
             result.artifacts.extend(film);
+            page_errors.append(&mut result.page_errors);
             FlowResult { page_errors, ..result }
         })
     }
@@ -275,7 +277,10 @@ impl Run<'_> {
                 break;
             }
         }
-        let mut artifacts = Vec::new();
+        let (mut artifacts, mut page_errors) = (Vec::new(), Vec::new());
+        if verdict == Verdict::Passed {
+            page_errors = self.keeper().dismissed().await;
+        }
         if verdict == Verdict::Passed && self.replay.options.screenshots != Screenshots::OfFailures {
             artifacts.extend(self.keeper().picture("final.png").await);
         }
@@ -289,7 +294,7 @@ impl Run<'_> {
             duration_ms,
             steps,
             artifacts,
-            page_errors: Vec::new(),
+            page_errors,
             engine: self.page.engine_name(),
         })
     }
@@ -311,7 +316,9 @@ impl Run<'_> {
         let ended = loop {
             let Self { page, emulated, place, clicks, visual, .. } = self;
             let scope = Scope::new(*page, clock, emulated, place, clicks, visual, self.flow.mode);
-            let scope = scope.hearing(self.popups).hiding(self.redactor);
+            let next = self.flow.steps.get(result.index + 1);
+            let is_before_dialog = next.is_some_and(|next| next.answers_dialog_of(step));
+            let scope = scope.hearing(self.popups).hiding(self.redactor).before_dialog(is_before_dialog);
             let ended = match scope.perform_within(limit, step).await {
                 Ok(()) => self.keeper().wanted(step).await,
                 Err(trouble) => Err(trouble),

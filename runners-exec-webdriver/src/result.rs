@@ -21,7 +21,8 @@ pub struct FlowResult {
     #[serde(default)]
     pub artifacts: Vec<String>,
     /// What went wrong in the page while no step looked, a line each: uncaught errors, errors of the
-    /// console, requests that failed, dialogs of popups that were dismissed since no step answers them.
+    /// console, requests that failed, dialogs of popups that were dismissed since no step answers them, dialogs
+    /// that were left open at the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub page_errors: Vec<String>,
     /// The browser engine that it was replayed in, such as `chromium`, or what the browser calls itself.

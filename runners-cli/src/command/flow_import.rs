@@ -18,13 +18,17 @@ use std::{
 
 /// Writes a flow for each test of each project.
 pub(super) fn import(arguments: &FlowImportArgs) -> Result<Exit> {
+    let read = |project: &PathBuf| -> Result<SeleniumImport> {
+        let text = fs::read_to_string(project)
+            .with_context(|| format!("{} could not be read", project.display()))?;
+        SeleniumImport::parse(&text).with_context(|| project.display().to_string())
+    };
+    // A project that cannot be read leaves no directory behind.
+    let imports: Vec<_> = arguments.projects.iter().map(read).collect::<Result<_>>()?;
     fs::create_dir_all(&arguments.output)
         .with_context(|| format!("could not make {}", arguments.output.display()))?;
     let (mut told, mut of_projects) = (Vec::new(), Vec::new());
-    for project in &arguments.projects {
-        let text = fs::read_to_string(project)
-            .with_context(|| format!("{} could not be read", project.display()))?;
-        let import = SeleniumImport::parse(&text).with_context(|| project.display().to_string())?;
+    for (project, import) in arguments.projects.iter().zip(&imports) {
         if arguments.json {
             of_projects.push(json!({ "project": project, "left_out": import.left_out }));
         } else {

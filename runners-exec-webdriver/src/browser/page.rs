@@ -241,6 +241,22 @@ impl<'s> Page<'s> {
         self.act(json!([pointer(Device::Mouse, &[json!({ "type": "pointerUp", "button": 0 })])])).await
     }
 
+    /// Presses the mouse button at a point, moves to another and releases it there, all in one command: it is a
+    /// drag only if the pointer is seen to go a few pixels, and a drop only where it was before it came to rest.
+    pub(crate) async fn drag(self, from: Point, to: Point) -> Result<(), BrowserError> {
+        let way = f64::hypot(to.x - from.x, to.y - from.y);
+        let along = |share: f64| {
+            let at = Point { x: from.x + share * (to.x - from.x), y: from.y + share * (to.y - from.y) };
+            move_to(at)
+        };
+        let nearby = |pixels: f64| along((pixels / way).min(0.5));
+        let button = |kind: &str| json!({ "type": kind, "button": 0 });
+        let start = [move_to(from), button("pointerDown")];
+        let moves = [nearby(5.0), nearby(10.0), along(0.5), move_to(to), move_to(to)];
+        let actions = [&start[..], &moves[..], &[button("pointerUp")]].concat();
+        self.act(json!([pointer(Device::Mouse, &actions)])).await
+    }
+
     /// Presses a mouse button at a point, holds it, releases it, as often as told.
     pub(crate) async fn click(self, at: Point, press: Press, times: u8) -> Result<(), BrowserError> {
         let mut actions = vec![move_to(at)];

@@ -12,7 +12,8 @@ use std::{
 };
 
 /// What makes it quiet and the same everywhere, beside what it does by itself when it is automated. A proxy,
-/// which a session may name, is then used for everything, also for this machine and for calls of pages.
+/// which a session may name, is then used for everything, also for this machine and for calls of pages. Its mouse goes
+/// by way of the browser, not of the page: else it does not reach frames of another site.
 const PREFERENCES: &str = r#"user_pref("app.normandy.enabled", false);
 user_pref("app.update.enabled", false);
 user_pref("app.update.auto", false);
@@ -39,6 +40,7 @@ user_pref("network.proxy.no_proxies_on", "");
 user_pref("network.proxy.socks_remote_dns", true);
 user_pref("network.proxy.socks5_remote_dns", true);
 user_pref("remote.active-protocols", 1);
+user_pref("remote.events.async.mouse.enabled", true);
 user_pref("services.settings.server", "data:,none");
 user_pref("signon.rememberSignons", false);
 user_pref("toolkit.telemetry.reportingpolicy.firstRun", false);

@@ -247,21 +247,38 @@ fn extension(name: &str, given: &Reader<'_>, problems: &mut Vec<Problem>) -> Opt
             let to = selectors(&Reader::new(to, given.at("to")), problems);
             Extension::Drag { selectors: from?, to: to? }
         }
-        "runners.dialog" => Extension::Dialog {
-            accept: given.bool("accept", problems).unwrap_or(true),
-            message: given.string("message", problems),
-            value: given.string("value", problems),
-        },
-        "runners.cookies" => Extension::Cookies {
-            clear: given.bool("clear", problems).unwrap_or(false),
-            set: optional_list(given, "set", problems, cookie)?,
-        },
+        "runners.dialog" => dialog(given, problems),
+        "runners.cookies" => cookies(given, problems)?,
         "runners.saveStorageState" => Extension::SaveStorageState { name: picture_name(given, problems)? },
         _ => Extension::StorageState {
             cookies: optional_list(given, "cookies", problems, cookie)?,
             origins: optional_list(given, "origins", problems, origin)?,
         },
     })
+}
+
+fn dialog(given: &Reader<'_>, problems: &mut Vec<Problem>) -> Extension {
+    let accept = given.bool("accept", problems).unwrap_or(true);
+    let (message, value) = (given.string("message", problems), given.string("value", problems));
+    if !accept && value.is_some() {
+        let hint = "leave `value` out, or accept the dialog";
+        problems.push(Problem::new(
+            given.at("value"),
+            "nothing is typed into a dialog that is dismissed",
+            hint,
+        ));
+    }
+    Extension::Dialog { accept, message, value }
+}
+
+fn cookies(given: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<Extension> {
+    let clear = given.bool("clear", problems).unwrap_or(false);
+    let set = optional_list(given, "set", problems, cookie)?;
+    if !clear && set.is_empty() {
+        let hint = "write `clear`: true, or cookies to set";
+        problems.push(Problem::new(given.at("set"), "the step neither clears nor sets a cookie", hint));
+    }
+    Some(Extension::Cookies { clear, set })
 }
 
 pub(super) fn picture_name(given: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<String> {

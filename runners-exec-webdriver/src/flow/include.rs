@@ -3,6 +3,7 @@
 
 use super::{
     Flow,
+    members::of_step,
     parameters::{Parameter, filled},
     parse::step,
     problem::Problem,
@@ -61,6 +62,9 @@ impl<'v> Steps<'v> {
 
     fn used(&mut self, value: &Value, at: &str, depth: usize, problems: &mut Vec<Problem>) {
         let pointer = format!("{at}/parameters/flow");
+        if let Some(members) = value.as_object() {
+            of_step(&Reader::new(members, at), problems);
+        }
         self.uses += 1;
         if self.uses > USES_MAX {
             if self.uses == USES_MAX + 1 {

@@ -4,13 +4,15 @@ use super::{
     Flow, Mode,
     baselines::baselines,
     capture::capture,
+    emulation::{network, viewport},
     extension::{Extension, custom_step},
     include::Steps,
+    members::{of_document, of_runners, of_step, of_texts},
     parameters::declared,
     problem::Problem,
     reader::{Reader, kind},
     selector::{Chain, Selector, Selectors},
-    step::{Action, AssertedNavigation, Click, Device, Operator, Step, Viewport, WaitForElement},
+    step::{Action, AssertedNavigation, Click, Device, Operator, Step, WaitForElement},
 };
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -56,7 +58,17 @@ pub(super) fn flow(document: &Value, problems: &mut Vec<Problem>) -> Option<Flow
     let capture = capture(runners.as_ref(), problems);
     let baselines = baselines(runners.as_ref(), problems);
     let title = title.unwrap_or_default();
-    problems.is_empty().then_some(Flow { title, timeout, steps, mode, parameters, capture, baselines })
+    let doubts = of_document(members);
+    problems.is_empty().then_some(Flow {
+        title,
+        timeout,
+        steps,
+        mode,
+        parameters,
+        capture,
+        baselines,
+        doubts,
+    })
 }
 
 /// What is written for this replayer is meant as it says.
@@ -70,7 +82,9 @@ fn runners<'v>(flow: &Reader<'v>, problems: &mut Vec<Problem>) -> Option<Reader<
     if members.is_none() {
         flow.wrong("runners", "an object", problems);
     }
-    Some(Reader::new(members?, "/runners"))
+    let runners = Reader::new(members?, "/runners");
+    of_runners(&runners, problems);
+    Some(runners)
 }
 
 fn steps(flow: &Reader<'_>, read: Steps<'_>, problems: &mut Vec<Problem>) -> Vec<Step> {
@@ -98,6 +112,8 @@ pub(super) fn step(value: &Value, pointer: String, problems: &mut Vec<Problem>) 
     };
     let reader = Reader::new(members, pointer);
     let name = reader.required_string("type", problems);
+    let mut doubts = of_step(&reader, problems);
+    of_texts(value, reader.pointer(), &mut doubts);
     let timeout = timeout(&reader, problems);
     let asserted_navigations = asserted_events(&reader, problems);
     let frame = frame(&reader, problems);
@@ -121,6 +137,7 @@ pub(super) fn step(value: &Value, pointer: String, problems: &mut Vec<Problem>) 
         asserted_navigations,
         target,
         frame,
+        doubts,
     })
 }
 
@@ -187,9 +204,13 @@ fn frame(reader: &Reader<'_>, problems: &mut Vec<Problem>) -> Vec<i64> {
     let Some(value) = reader.get("frame") else {
         return Vec::new();
     };
-    let indices = value.as_array().map(|frame| frame.iter().map(Value::as_i64).collect::<Option<Vec<_>>>());
+    let indices = value.as_array().map(|frame| {
+        frame.iter().map(|index| index.as_i64().filter(|index| *index >= 0)).collect::<Option<Vec<_>>>()
+    });
     indices.flatten().unwrap_or_else(|| {
-        reader.wrong("frame", "an array of whole numbers", problems);
+        let message = "`frame` must be an array of whole numbers from 0 on";
+        let hint = "write the index of each child frame, from the main frame, in brackets: [0, 1]";
+        problems.push(Problem::new(reader.at("frame"), message, hint));
         Vec::new()
     })
 }
@@ -209,11 +230,7 @@ fn action(name: &str, step: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<
         "keyUp" => Action::KeyUp { key: step.required_string("key", problems)? },
         "scroll" => scroll(step, problems),
         "close" => Action::Close,
-        "emulateNetworkConditions" => {
-            let mut number = |name| step.required_number(name, problems);
-            let (download, upload, latency) = (number("download"), number("upload"), number("latency"));
-            Action::EmulateNetworkConditions { download: download?, upload: upload?, latency: latency? }
-        }
+        "emulateNetworkConditions" => network(step, problems)?,
         "waitForElement" => Action::WaitForElement(wait_for_element(step, problems)?),
         "waitForExpression" => {
             Action::WaitForExpression { expression: step.required_string("expression", problems)? }
@@ -223,21 +240,6 @@ fn action(name: &str, step: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<
             step.choice("type", TYPES, problems);
             return None;
         }
-    })
-}
-
-fn viewport(step: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<Viewport> {
-    let mut number = |name| step.required_number(name, problems);
-    let (width, height, factor) = (number("width"), number("height"), number("deviceScaleFactor"));
-    let mut flag = |name| step.required_bool(name, problems);
-    let (is_mobile, has_touch, is_landscape) = (flag("isMobile"), flag("hasTouch"), flag("isLandscape"));
-    Some(Viewport {
-        width: width?,
-        height: height?,
-        device_scale_factor: factor?,
-        is_mobile: is_mobile?,
-        has_touch: has_touch?,
-        is_landscape: is_landscape?,
     })
 }
 
@@ -271,6 +273,10 @@ fn scroll(step: &Reader<'_>, problems: &mut Vec<Problem>) -> Action {
 fn wait_for_element(step: &Reader<'_>, problems: &mut Vec<Problem>) -> Option<WaitForElement> {
     let operator = step.choice("operator", OPERATORS, problems);
     let count = step.number("count", problems).unwrap_or(1.0);
+    if count < 0.0 || count.fract() != 0.0 {
+        let message = format!("a count of {count} is not a whole number from 0 on");
+        problems.push(Problem::new(step.at("count"), message, "leave it out for 1"));
+    }
     let visible = step.bool("visible", problems).unwrap_or(true);
     let properties = object(step, "properties", problems);
     let attributes = object(step, "attributes", problems);
@@ -346,6 +352,9 @@ fn selector(value: &Value, pointer: String, problems: &mut Vec<Problem>) -> Opti
         problems.push(Problem::new(pointer, message, "such as \"#buy\", or [\"#host\", \"button\"]"));
         return None;
     };
-    let hint = "write aria/Name, aria/[role=\"button\"] or both";
+    let hint = match text.split_once('/') {
+        Some(("aria", _)) => "write aria/Name, aria/[role=\"button\"] or both",
+        _ => "write what is looked for, or leave the selector out",
+    };
     Selector::parse(text).map_err(|message| problems.push(Problem::new(pointer, message, hint))).ok()
 }

@@ -20,6 +20,10 @@ impl<'v> Reader<'v> {
         self.members.get(name)
     }
 
+    pub(super) const fn members(&self) -> &'v Map<String, Value> {
+        self.members
+    }
+
     pub(super) fn pointer(&self) -> &str {
         &self.pointer
     }
@@ -124,6 +128,6 @@ pub(super) fn how_to_write(wanted: &str) -> &'static str {
     way.map_or("write members with their names, in braces: { }", |(_, way)| way)
 }
 
-fn escaped(name: &str) -> String {
+pub(super) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }

@@ -8,12 +8,13 @@ use super::{
     Flow,
     parse::{BUTTONS, DEVICES, OPERATORS, TYPES},
     selector::{Chain, Selectors},
+    step::Viewport,
 };
 use serde_json::{Map, Value, json};
 
 impl Flow {
     /// The JSON Schema (draft 2020-12) of a flow document. Members that it does not know are allowed,
-    /// as the format has it.
+    /// as the format has it, but for those of this project's own.
     #[must_use]
     pub fn schema() -> Value {
         json!({
@@ -57,7 +58,7 @@ fn definitions() -> Value {
                 "frame": {
                     "description": "Indices of child frames, from the main frame.",
                     "type": "array",
-                    "items": { "type": "integer" },
+                    "items": { "type": "integer", "minimum": 0 },
                 },
                 "assertedEvents": {
                     "description": "What the step must cause.",
@@ -79,7 +80,7 @@ fn definitions() -> Value {
         },
         "selector": {
             "description": "CSS, or aria/…, text/…, xpath/…, pierce/….",
-            "type": "string",
+            "type": "string", "pattern": "^(?!((css|text|xpath|pierce|aria)/)?\\s*$)",
         },
         "selectors": {
             "description": "Alternatives; each is a selector, or a chain of which every part is inside of the one before.",
@@ -124,15 +125,18 @@ fn step(name: &str) -> Value {
             ("duration", json!({ "type": "number", "description": "Milliseconds." }), false),
         ]
     };
+    let speed =
+        || json!({ "type": "number", "minimum": -1, "description": "Bytes a second; -1 for no limit." });
+    let pixels = || json!({ "type": "number", "minimum": 1, "maximum": Viewport::PIXELS_MAX });
     let members = match name {
         "change" => vec![("selectors", selectors, true), ("value", text, true)],
         "click" | "doubleClick" => click(),
         "customStep" => vec![("name", text, true), ("parameters", json!(true), false)],
         "emulateNetworkConditions" => {
             vec![
-                ("download", number.clone(), true),
-                ("upload", number.clone(), true),
-                ("latency", number, true),
+                ("download", speed(), true),
+                ("upload", speed(), true),
+                ("latency", json!({ "type": "number", "minimum": 0 }), true),
             ]
         }
         "hover" => vec![("selectors", selectors, true)],
@@ -142,9 +146,9 @@ fn step(name: &str) -> Value {
             vec![("selectors", selectors, false), ("x", number.clone(), false), ("y", number, false)]
         }
         "setViewport" => vec![
-            ("width", number.clone(), true),
-            ("height", number.clone(), true),
-            ("deviceScaleFactor", number, true),
+            ("width", pixels(), true),
+            ("height", pixels(), true),
+            ("deviceScaleFactor", json!({ "type": "number", "minimum": 0 }), true),
             ("isMobile", truth.clone(), true),
             ("hasTouch", truth.clone(), true),
             ("isLandscape", truth, true),
@@ -152,7 +156,7 @@ fn step(name: &str) -> Value {
         "waitForElement" => vec![
             ("selectors", selectors, true),
             ("operator", json!({ "enum": OPERATORS, "default": ">=" }), false),
-            ("count", json!({ "type": "number", "default": 1 }), false),
+            ("count", json!({ "type": "integer", "minimum": 0, "default": 1 }), false),
             ("visible", json!({ "type": "boolean", "default": true }), false),
             ("properties", json!({ "type": "object" }), false),
             ("attributes", json!({ "type": "object", "additionalProperties": { "type": "string" } }), false),

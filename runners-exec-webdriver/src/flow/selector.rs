@@ -103,6 +103,11 @@ impl Selector {
     /// Reads one selector; the error says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let owned = str::to_owned;
+        let begins =
+            ["css/", "text/", "xpath/", "pierce/"].iter().find_map(|prefix| text.strip_prefix(prefix));
+        if begins.unwrap_or(text).trim().is_empty() {
+            return Err(format!("{text:?} looks for nothing"));
+        }
         if let Some(rest) = text.strip_prefix("aria/") {
             return parse_aria(rest);
         }

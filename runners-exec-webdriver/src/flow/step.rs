@@ -1,6 +1,6 @@
 //! The steps of a flow as typed values: what the format calls them and what they carry.
 
-use super::{extension::Extension, selector::Selectors};
+use super::{extension::Extension, problem::Problem, selector::Selectors};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub struct Step {
     pub target: Option<String>,
     /// The path of child frames from the main frame; empty for the main frame.
     pub frame: Vec<i64>,
+    /// What of it is probably not meant as it stands.
+    pub(crate) doubts: Vec<Problem>,
 }
 
 /// A navigation that a step must cause. What it says of the page is compared in `strict` mode only.
@@ -195,6 +197,11 @@ pub enum Operator {
     AtMost,
 }
 
+impl Viewport {
+    /// The widest and the highest that one may be, as DevTools has it.
+    pub const PIXELS_MAX: f64 = 10_000_000.0;
+}
+
 impl Operator {
     /// The sign that the format writes.
     #[must_use]
@@ -257,6 +264,12 @@ impl Step {
     #[must_use]
     pub const fn asserts_navigation(&self) -> bool {
         !self.asserted_navigations.is_empty()
+    }
+
+    /// Whether this is there for a dialog of the page that the other step is for.
+    pub(crate) fn answers_dialog_of(&self, other: &Self) -> bool {
+        let page = |step: &Self| step.target.clone().filter(|target| target != "main");
+        matches!(self.action, Action::Extension(Extension::Dialog { .. })) && page(self) == page(other)
     }
 
     /// The most retries of a step.

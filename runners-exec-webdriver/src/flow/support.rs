@@ -56,7 +56,9 @@ impl Flow {
     /// What is valid and replayed, but probably not what its author meant.
     #[must_use]
     pub fn warnings(&self) -> Vec<Problem> {
-        self.steps.iter().filter_map(warning).collect()
+        let of_step =
+            |step: &Step| [step.doubts.clone(), warning(step, self.mode).into_iter().collect()].concat();
+        self.doubts.iter().cloned().chain(self.steps.iter().flat_map(of_step)).collect()
     }
 }
 
@@ -130,7 +132,7 @@ fn needs(step: &Step) -> Vec<Need> {
     }
 }
 
-fn warning(step: &Step) -> Option<Problem> {
+fn warning(step: &Step, mode: Mode) -> Option<Problem> {
     match &step.action {
         Action::KeyDown { key } | Action::KeyUp { key } if Key::of(key) == Key::Unknown => {
             let hint = "such as \"a\", \"Enter\", \"KeyA\" or \"ArrowDown\"";
@@ -144,7 +146,8 @@ fn warning(step: &Step) -> Option<Problem> {
             let message = format!("{url:?} is not an absolute address");
             Some(Problem::new(format!("{}/url", step.pointer), message, "such as https://example.com/"))
         }
-        Action::CustomStep { name, .. } if !name.starts_with("runners.") => {
+        // In the other mode it is refused.
+        Action::CustomStep { name, .. } if mode == Mode::Compat && !name.starts_with("runners.") => {
             let message = format!("the custom step {name:?} will be skipped");
             let hint = "leave it out, unless another replayer is to carry it out";
             Some(Problem::new(format!("{}/name", step.pointer), message, hint))

@@ -157,7 +157,66 @@ fn what_is_valid_but_not_replayed_is_named_by_its_place() {
     };
     assert!(!command.flow().warnings()[0].hint.is_empty());
     assert_eq!(unsupported(&command), ["/steps/1/name"]);
-    assert_eq!(unsupported(&command.with_mode(Mode::Strict)), ["/steps/1/name", "/steps/2/name"]);
+    let command = command.with_mode(Mode::Strict);
+    assert_eq!(unsupported(&command), ["/steps/1/name", "/steps/2/name"]);
+    assert_eq!(command.flow().warnings(), [], "it is refused, and that is enough");
+}
+
+#[test]
+fn numbers_and_selectors_that_mean_nothing_are_refused_with_their_limits() {
+    let told = |step: Value| {
+        refused(&with_step(&step).to_string()).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    let viewport = |width: f64, height: f64, factor: f64| {
+        json!({"type": "setViewport", "width": width, "height": height, "deviceScaleFactor": factor,
+            "isMobile": false, "hasTouch": false, "isLandscape": false})
+    };
+    let network = |download: f64, upload: f64, latency: f64| json!({"type": "emulateNetworkConditions", "download": download, "upload": upload, "latency": latency});
+    let wait = |count: f64| json!({"type": "waitForElement", "selectors": ["#a"], "count": count});
+    let hover = |selector: Value| json!({"type": "hover", "selectors": [selector]});
+    let ours =
+        |name: &str, parameters: Value| json!({"type": "customStep", "name": name, "parameters": parameters});
+    for (step, why) in [
+        (wait(-1.0), "/steps/0/count: a count of -1 is not a whole number from 0 on (leave it out for 1)"),
+        (wait(1.5), "/steps/0/count: a count of 1.5"),
+        (viewport(0.0, 1.0, 1.0), "/steps/0/width: a width of 0 is not between 1 and 10000000"),
+        (viewport(1.0, -5.0, 1.0), "/steps/0/height: a height of -5"),
+        (viewport(1e9, 1.0, 1.0), "/steps/0/width: a width of 1000000000 is not"),
+        (viewport(1.0, 1.0, -1.0), "/steps/0/deviceScaleFactor: a factor of -1 is below 0"),
+        (
+            json!({"type": "scroll", "frame": [-1]}),
+            "/steps/0/frame: `frame` must be an array of whole numbers from 0 on",
+        ),
+        (hover(json!(["#a", ""])), "/steps/0/selectors/0/1: \"\" looks for nothing"),
+        (hover(json!("text/")), "/steps/0/selectors/0: \"text/\" looks for nothing"),
+        (hover(json!("xpath/ ")), "/steps/0/selectors/0: \"xpath/ \" looks for nothing"),
+        (hover(json!("aria/")), "/steps/0/selectors/0: an aria selector without a name"),
+        (
+            network(-2.0, -1.0, 0.0),
+            "/steps/0/download: a `download` of -2 is below 0 (write bytes a second, or -1",
+        ),
+        (network(1.0, 1.0, -1.0), "/steps/0/latency: a `latency` of -1 is below 0"),
+        (
+            ours("runners.dialog", json!({"accept": false, "value": "x"})),
+            "/steps/0/parameters/value: nothing is typed",
+        ),
+        (
+            ours("runners.cookies", json!({"clear": false})),
+            "/steps/0/parameters/set: the step neither clears nor sets",
+        ),
+    ] {
+        let told = told(step);
+        assert!(told.contains(why) && !told.contains("; "), "{why}: {told}");
+    }
+    for good in [wait(0.0), viewport(10_000_000.0, 1.0, 0.0), network(-1.0, -1.0, 0.0)] {
+        assert!(flow_of(&good).warnings().is_empty());
+    }
+}
+
+#[test]
+fn a_mark_of_the_order_of_bytes_is_skipped() {
+    let text = "{\"title\": \"t\", \"steps\": []}";
+    assert_eq!(BrowserFlow::parse(&format!("\u{feff}{text}")).unwrap().document(), text);
 }
 
 #[test]

@@ -4,7 +4,10 @@
 use super::{Page, PageError};
 use crate::{
     flow::{Action, Chain, Extension, Selector, Selectors, UploadedFile, one_line},
-    replay::hand::{Element, Looked, Observed},
+    replay::{
+        drag::FIND_TIMEOUT,
+        hand::{Element, Looked, Observed},
+    },
 };
 use runners_core::BootTime;
 use std::{fmt, time::Duration};
@@ -82,6 +85,9 @@ impl Locator {
     /// # Errors
     /// [`PageError`].
     pub async fn drag_to(&self, target: &Self) -> Result<(), PageError> {
+        if self.act("drag", |act| act.drag_at_once(target)).await? {
+            return Ok(());
+        }
         self.act("drag", Act::grab).await?;
         let dropped = target.act("drop on", Act::hover).await;
         // The button is not left pressed, whatever came of it.
@@ -216,9 +222,9 @@ impl Locator {
         }
     }
 
-    async fn act<'l, F>(&'l self, what: &str, act: impl FnOnce(Act<'l>) -> F) -> Result<(), PageError>
+    async fn act<'l, T, F>(&'l self, what: &str, act: impl FnOnce(Act<'l>) -> F) -> Result<T, PageError>
     where
-        F: Future<Output = Result<(), PageError>>,
+        F: Future<Output = Result<T, PageError>>,
     {
         let until = self.page.hand.clock().boot() + self.page.timeout;
         self.until(what, Looked::default(), self.page.timeout, |seen| self.ready(seen)).await?;
@@ -226,7 +232,7 @@ impl Locator {
         let acted = act(Act { locator: self, selectors, until }).await;
         match acted {
             Err(error) => Err(self.explain(error).await.during(&format!("{what} {self}"))),
-            Ok(()) => Ok(()),
+            acted => acted,
         }
     }
 
@@ -321,6 +327,18 @@ impl Act<'_> {
         let page = &self.locator.page;
         let left = self.until.since(page.hand.clock().boot());
         page.hand.click(self.selectors, times, left).await
+    }
+
+    /// `false` if the two are not in view at once, or the other one is not there before something is grabbed.
+    async fn drag_at_once(self, target: &Locator) -> Result<bool, PageError> {
+        let (page, to) = (&self.locator.page, target.readable()?);
+        let ready = |seen| target.ready(seen);
+        let hand = &target.page.hand;
+        if hand.until(to, Looked::default(), FIND_TIMEOUT, ready).await.is_err() {
+            return Ok(false);
+        }
+        let left = self.until.since(page.hand.clock().boot());
+        page.hand.drag(self.selectors, (hand, to), left).await
     }
 
     async fn grab(self) -> Result<(), PageError> {

@@ -59,7 +59,7 @@ fn number(number: f64) -> Value {
 
 pub(super) fn dialog(dialog: &Dialog) -> Value {
     let mut parameters = json!({ "accept": dialog.accept, "message": dialog.message });
-    if let Some(value) = &dialog.value {
+    if let Some(value) = dialog.value.as_ref().filter(|_| dialog.accept) {
         parameters["value"] = json!(value);
     }
     custom("runners.dialog", &parameters)

@@ -65,6 +65,10 @@ pub(super) enum Act<'s> {
     /// The same in its middle, with the first button.
     Press(u8),
     Hover,
+    /// Nothing; it is only seen where it is, and scrolled into view as a whole or just a bit of it.
+    Aim {
+        fit: bool,
+    },
     Fill(&'s str),
     Scroll {
         x: f64,
@@ -87,6 +91,14 @@ pub(super) struct Answer {
     before: Option<Mark>,
     /// Where elements are.
     pub(super) rectangles: Vec<Rectangle>,
+}
+
+/// An element that is ready to be acted on.
+#[derive(Debug)]
+pub(super) struct Aimed {
+    answer: Answer,
+    point: Option<Point>,
+    is_scrolled: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -126,30 +138,12 @@ impl Scope<'_> {
         alternatives: &[Alternative<'_>],
         act: Act<'_>,
     ) -> Result<Look<Mark>, BrowserError> {
-        let answer = self.look(&ACT, alternatives, self.wish(act)).await?;
-        if answer.hidden {
-            // A page in the background has no frames, and a click on it takes seconds.
-            self.was_shown.store(true, Ordering::Relaxed);
-            self.page.come_to_front().await?;
-            return Ok(Look::Again("the page is in the background".to_owned()));
-        }
-        if answer.unfocused {
-            self.was_focused.store(true, Ordering::Relaxed);
-            self.page.devtools_call("Emulation.setFocusEmulationEnabled", json!({ "enabled": true })).await?;
-            return Ok(Look::Again("the page has no focus".to_owned()));
-        }
-        if let Some(why) = answer.again {
-            return Ok(if answer.hopeless { Look::Hopeless(why) } else { Look::Again(why) });
-        }
-        let (is_pointed, is_typed) = (answer.spot.is_some(), answer.left_to_type.is_some());
-        let mut point = None;
-        if let Some(spot) = answer.spot {
-            point = match self.surface(spot).await? {
-                Look::Done(at) => Some(at),
-                Look::Again(why) => return Ok(Look::Again(why)),
-                Look::Hopeless(why) => return Ok(Look::Hopeless(why)),
-            };
-        }
+        let Aimed { answer, point, .. } = match self.aim_once(alternatives, act).await? {
+            Look::Done(aimed) => aimed,
+            Look::Again(why) => return Ok(Look::Again(why)),
+            Look::Hopeless(why) => return Ok(Look::Hopeless(why)),
+        };
+        let (is_pointed, is_typed) = (point.is_some(), answer.left_to_type.is_some());
         let acted = match (act, point, answer.left_to_type) {
             (Act::Click(click, times), Some(at), _) => {
                 let device = if self.mode == Mode::Strict { click.device } else { Device::Mouse };
@@ -202,6 +196,39 @@ impl Scope<'_> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Looks whether an element is ready, and where in the page it is then.
+    pub(super) async fn aim_once(
+        &self,
+        alternatives: &[Alternative<'_>],
+        act: Act<'_>,
+    ) -> Result<Look<Aimed>, BrowserError> {
+        let answer = self.look(&ACT, alternatives, self.wish(act)).await?;
+        if answer.hidden {
+            // A page in the background has no frames, and a click on it takes seconds.
+            self.was_shown.store(true, Ordering::Relaxed);
+            self.page.come_to_front().await?;
+            return Ok(Look::Again("the page is in the background".to_owned()));
+        }
+        if answer.unfocused {
+            self.was_focused.store(true, Ordering::Relaxed);
+            self.page.devtools_call("Emulation.setFocusEmulationEnabled", json!({ "enabled": true })).await?;
+            return Ok(Look::Again("the page has no focus".to_owned()));
+        }
+        if let Some(why) = answer.again {
+            return Ok(if answer.hopeless { Look::Hopeless(why) } else { Look::Again(why) });
+        }
+        let (mut point, mut is_scrolled) = (None, false);
+        if let Some(spot) = answer.spot {
+            is_scrolled = spot.is_scrolled();
+            point = match self.surface(spot).await? {
+                Look::Done(at) => Some(at),
+                Look::Again(why) => return Ok(Look::Again(why)),
+                Look::Hopeless(why) => return Ok(Look::Hopeless(why)),
+            };
+        }
+        Ok(Look::Done(Aimed { answer, point, is_scrolled }))
     }
 
     pub(super) async fn wait_for_element(&self, wait: &WaitForElement) -> Result<(), Trouble> {
@@ -300,7 +327,7 @@ impl Scope<'_> {
 }
 
 /// The alternatives in the order in which they are raced: those first that need no second look.
-fn raced(selectors: &Selectors) -> Vec<Alternative<'_>> {
+pub(super) fn raced(selectors: &Selectors) -> Vec<Alternative<'_>> {
     let mut alternatives: Vec<&Chain> = selectors.alternatives().iter().collect();
     alternatives.sort_by_key(|chain| chain.has_aria());
     alternatives.into_iter().map(alternative).collect()
@@ -321,6 +348,13 @@ impl Answer {
     }
 }
 
+impl Aimed {
+    /// Where it is, and whether the page was scrolled to see it.
+    pub(super) fn at(&self) -> Option<(Point, bool)> {
+        self.point.map(|point| (point, self.is_scrolled))
+    }
+}
+
 impl Act<'_> {
     fn request(self) -> Map<String, Value> {
         let request = match self {
@@ -328,6 +362,7 @@ impl Act<'_> {
                 let offset = json!({ "x": click.offset_x, "y": click.offset_y });
                 json!({ "enabled": true, "fit": true, "offset": offset })
             }
+            Self::Aim { fit } => json!({ "enabled": false, "fit": fit }),
             Self::Press(_) | Self::Hover => json!({ "enabled": false, "fit": true }),
             Self::Fill(value) => {
                 let most = TYPED_CHARACTERS_MAX;

@@ -27,6 +27,8 @@ const PICTURE_BYTES_MAX: usize = 16 * 1024 * 1024;
 const STATE_BYTES_MAX: usize = Flow::BYTES_MAX;
 const SOURCE_BYTES_MAX: usize = 5 * 1024 * 1024;
 const SEEN_CHARACTERS_MAX: usize = 400;
+/// The most dialogs at the end of a flow that are dismissed.
+const DIALOGS_MAX: usize = 10;
 /// A page may be an address of megabytes that begins with `data:`.
 const URL_CHARACTERS_MAX: usize = 2000;
 
@@ -131,6 +133,28 @@ impl<'r> Keeper<'r> {
             }
             other => other,
         }
+    }
+
+    /// Dismisses the dialogs that nobody has answered, since they hide the page, and tells of them, a line each.
+    pub(super) async fn dismissed(self) -> Vec<String> {
+        let (mut all, mut address) = (Vec::new(), None);
+        let dismissing = async {
+            while all.len() < DIALOGS_MAX
+                && let Ok(Some(says)) = self.page.dialog().await
+                && self.page.answer_dialog(false).await.is_ok()
+            {
+                all.push(says);
+                // The page says where it is once it goes on, unless it has opened another one by then.
+                address = Sight::of(self.page, false).await.ok().map(|sight| sight.url().to_owned());
+            }
+        };
+        within(self.clock, EVIDENCE_TIMEOUT, dismissing).await;
+        let address = address.as_deref().unwrap_or("the page");
+        let line = |says: &String| {
+            let line = format!("{address}: a dialog was left open: {says:?}");
+            one_line(&self.redactor.redact(&line), SEEN_CHARACTERS_MAX)
+        };
+        all.iter().map(line).collect()
     }
 
     /// Keeps what was listened to, and answers the names and what went wrong in the page.

@@ -2,7 +2,7 @@
 //! `extension`; pictures are taken by whoever keeps them.
 
 use super::{
-    element::{Act, in_order},
+    element::in_order,
     navigation::Sight,
     scope::{Look, Scope},
     trouble::Trouble,
@@ -12,7 +12,7 @@ use crate::{
     flow::{Cookie, Devtools, Extension, Selectors, UploadedFile},
 };
 use serde_json::{Map, Value, json};
-use std::sync::{PoisonError, atomic::Ordering};
+use std::sync::PoisonError;
 
 const EXPECT: Script = Script::new(
     "expect",
@@ -123,17 +123,6 @@ impl Scope<'_> {
             Ok(answer.ended(|why| why))
         })
         .await
-    }
-
-    async fn drag(&self, from: &Selectors, to: &Selectors) -> Result<(), Trouble> {
-        self.act(from, Act::Hover).await?;
-        // The button is not left pressed, whatever comes of it. If the step is late, whoever bounds it releases it.
-        self.is_pressed.store(true, Ordering::Relaxed);
-        self.page.press_mouse().await?;
-        let dropped = self.act(to, Act::Hover).await;
-        self.page.release_mouse().await?;
-        self.is_pressed.store(false, Ordering::Relaxed);
-        dropped.map(drop)
     }
 
     /// Waits for a dialog, looks at what it says, and answers it.

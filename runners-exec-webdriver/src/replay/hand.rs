@@ -200,6 +200,22 @@ impl Hand {
         Ok(())
     }
 
+    /// Drags one element onto another, which may be in another frame, in one command. `false` if they are not in
+    /// view at once; then nothing was pressed.
+    pub(crate) async fn drag(
+        &self,
+        from: &Selectors,
+        (other, to): (&Self, &Selectors),
+        limit: Duration,
+    ) -> Result<bool, PageError> {
+        let (scope, onto) = (self.scope(), other.scope());
+        let dragging = async {
+            scope.enter(&self.bare).await?;
+            scope.drag_at_once(from, (&onto, to)).await
+        };
+        Ok(scope.bounded(limit, dragging).await?)
+    }
+
     /// Presses the mouse button where the pointer is, and holds it.
     pub(crate) async fn hold(&self) -> Result<(), PageError> {
         self.point("pointerDown").await

@@ -130,12 +130,14 @@ impl Scope<'_> {
                     let trouble = explained(self.page, message).await?;
                     return Err(Trouble::Failed(format!("the page cannot be loaded: {trouble}")));
                 }
+                // A page that loads as fast as this opens its dialog before the answer. The next look finds it.
+                Err(BrowserError::Dialog { .. }) => {}
                 gone => gone?,
             }
         } else {
             self.page.ask::<Value>(GO_TO, &json!({ "url": url.as_str() })).await?;
         }
-        self.loaded(&before, Some(url)).await
+        self.unless_dialog(self.loaded(&before, Some(url)).await)
     }
 
     /// Reloads the page and waits until it has loaded.
@@ -153,7 +155,7 @@ impl Scope<'_> {
         asserted: &[AssertedNavigation],
     ) -> Result<(), Trouble> {
         self.see(&format!("the page did not navigate away from {}", before.url));
-        self.until(|| async {
+        let went = self.until(|| async {
             let now = Sight::since(self.page, &before, self.clock).await?;
             let went = now.replaced(&before).unwrap_or_else(|| {
                 if now.mark.navigations > before.navigations || now.mark.url != before.url {
@@ -164,8 +166,8 @@ impl Scope<'_> {
             let Look::Done(()) = went else { return Ok(went) };
             let differences: Option<Vec<_>> = asserted.iter().map(|wanted| now.unlike(wanted)).collect();
             Ok(differences.and_then(|mut all| all.pop()).map_or(Look::Done(()), Look::Again))
-        })
-        .await
+        });
+        self.unless_dialog(went.await)
     }
 
     async fn loaded(&self, before: &Mark, to: Option<&Url>) -> Result<(), Trouble> {

@@ -66,6 +66,10 @@ pub(super) struct Scope<'r> {
     frames: Mutex<Vec<usize>>,
     /// What is heard of other pages, if something is.
     pub(super) popups: Option<&'r Popups>,
+    /// Whether the step after this one is there for a dialog of the same page.
+    is_before_dialog: bool,
+    /// Whether a dialog was in the way of what was looked at.
+    met_dialog: AtomicBool,
     /// The dialog that the step is for, if it is one that was heard of.
     pub(super) heard: Mutex<Option<PopupDialog>>,
     /// The frames that it leads through, if they are told by what they are.
@@ -101,6 +105,8 @@ impl<'r> Scope<'r> {
             is_frame_target: AtomicBool::new(false),
             frames: Mutex::default(),
             popups: None,
+            is_before_dialog: false,
+            met_dialog: AtomicBool::new(false),
             heard: Mutex::default(),
             inside: &[],
             redactor: None,
@@ -124,6 +130,12 @@ impl<'r> Scope<'r> {
     /// Whether a text has a secret in it.
     pub(super) fn holds_secret(&self, text: &str) -> bool {
         self.redactor.is_some_and(|redactor| redactor.redact(text) != text)
+    }
+
+    /// Has the step know whether the one after it is there for a dialog of the same page.
+    pub(super) const fn before_dialog(mut self, is_before_dialog: bool) -> Self {
+        self.is_before_dialog = is_before_dialog;
+        self
     }
 
     /// Has the step happen in a frame, told from the outermost one.
@@ -158,11 +170,21 @@ impl<'r> Scope<'r> {
                 }
                 Ok(Look::Again(why)) => self.see(&why),
                 Err(BrowserError::Refused { message, .. }) => self.see(&message),
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    self.met_dialog.fetch_or(matches!(error, BrowserError::Dialog { .. }), Ordering::Relaxed);
+                    return Err(error.into());
+                }
             }
             self.clock.sleep_until(next).await;
             poll = POLL_MAX.min(poll * 2);
         }
+    }
+
+    /// How a wait for a page ended. A dialog that the page opened meanwhile, and that the next step is there for,
+    /// is as far as the page gets before that.
+    pub(super) fn unless_dialog(&self, waited: Result<(), Trouble>) -> Result<(), Trouble> {
+        let is_dialog = self.is_before_dialog && self.met_dialog.load(Ordering::Relaxed);
+        if is_dialog { Ok(()) } else { waited }
     }
 
     /// Why the step is late, by what was seen last.

@@ -19,7 +19,16 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 impl Scope<'_> {
     /// Does what the step says within its limit. One that is late leaves no button pressed.
     pub(super) async fn perform_within(&self, limit: Duration, step: &Step) -> Result<(), Trouble> {
-        if let Some(done) = within(self.clock, limit, self.perform(step)).await {
+        self.bounded(limit, self.perform(step)).await
+    }
+
+    /// The same of a part of a step.
+    pub(super) async fn bounded<T>(
+        &self,
+        limit: Duration,
+        doing: impl Future<Output = Result<T, Trouble>>,
+    ) -> Result<T, Trouble> {
+        if let Some(done) = within(self.clock, limit, doing).await {
             return done;
         }
         if self.is_pressed.load(Ordering::Relaxed) {

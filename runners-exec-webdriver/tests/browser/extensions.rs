@@ -259,6 +259,38 @@ async fn parameters_and_other_flows_of_the_document_are_filled_in() {
 }
 
 #[tokio::test]
+async fn a_dialog_that_a_page_opens_while_it_loads_ends_the_navigation_that_leads_there() {
+    for engine in Engine::ALL {
+        let Some(stage) = Stage::open_in(*engine).await else { continue };
+        let loud =
+            "<script>alert('Hi')</script><button id=it onclick=\"document.title = 'clicked'\">It</button>";
+        let loud = stage.site.serve("/loud", loud);
+        let url = stage.page("<a id=go href=/loud>Go</a>");
+        let mut go = click("#go");
+        go["assertedEvents"] = json!([{ "type": "navigation", "url": loud, "title": "Test page" }]);
+        let clicked = json!({ "type": "waitForExpression", "expression": "document.title === 'clicked'" });
+        let steps = json!([
+            { "type": "navigate", "url": loud, "assertedEvents": [{ "type": "navigation", "url": loud }] },
+            custom("dialog", json!({ "message": "Hi" })),
+            click("#it"),
+            clicked,
+            { "type": "navigate", "url": url },
+            go,
+            custom("dialog", json!({ "message": "Hi", "accept": false })),
+            click("#it"),
+            clicked,
+        ]);
+        stage.passes(steps.clone()).await;
+        stage.passes_strictly(steps).await;
+        let mut quiet = go.clone();
+        quiet["timeout"] = json!(SHORT_MILLIS);
+        let reason = stage.fails(json!([{ "type": "navigate", "url": url }, quiet, click("#it")])).await;
+        assert!(reason.contains("a dialog is open: \"Hi\""), "{engine}: {reason}");
+        stage.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_dialog_of_a_popup_is_answered_by_its_target() {
     for engine in [Engine::Chromium, Engine::Firefox] {
         let Some(stage) = Stage::open_in(engine).await else { continue };

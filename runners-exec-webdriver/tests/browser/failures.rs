@@ -110,6 +110,21 @@ async fn a_dialog_that_blocks_the_page_is_named() {
 }
 
 #[tokio::test]
+async fn a_dialog_that_is_left_open_at_the_end_is_told_and_hides_nothing() {
+    for engine in Engine::ALL {
+        let Some(stage) = Stage::open_in(*engine).await else { continue };
+        let url = stage.page("<button id=it onclick=\"alert('Bye'); confirm('Sure?')\">X</button>");
+        let steps = json!([{ "type": "navigate", "url": url }, click(json!(["#it"]))]);
+        let (result, evidence) = stage.replay(steps).await.unwrap();
+        assert_eq!(result.verdict, Verdict::Passed, "{engine}: {:?}", result.failure());
+        let told = |says| format!("{url}: a dialog was left open: {says:?}");
+        assert_eq!(result.page_errors, [told("Bye"), told("Sure?")], "{engine}");
+        assert!(evidence.iter().any(|kept| kept.name == "final.png"), "{engine}: {:?}", result.artifacts);
+        stage.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_browser_that_crashes_is_a_fault_and_no_verdict() {
     let egress = Egress::browsing().allow_scheme("chrome");
     let Some(stage) = Stage::open_held_to(Engine::Chromium, egress).await else { return };

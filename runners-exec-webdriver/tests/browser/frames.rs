@@ -279,3 +279,36 @@ async fn what_covers_the_part_that_an_outer_frame_shows_is_named() {
         stage.close().await;
     }
 }
+
+#[tokio::test]
+async fn a_frame_of_another_site_hears_the_pointer() {
+    let inner = "<button id=it>It</button><button id=twice>Twice</button>
+        <div id=from style='width:80px;height:40px'>From</div><div id=to style='width:80px;height:40px'>To</div>
+        <script>
+          it.onmouseover = () => log.push('over');
+          it.onclick = () => log.push('clicked');
+          twice.ondblclick = () => log.push('twice');
+          from.onpointerdown = () => log.push('down');
+          to.onpointerup = () => log.push('up');
+        </script>";
+    let drag = json!({ "selectors": ["#from"], "to": { "selectors": ["#to"] } });
+    for engine in [Engine::Chromium, Engine::Firefox] {
+        let Some(stage) = Stage::open_in(engine).await else { continue };
+        let elsewhere = stage.site.serve("/inner", inner).replace("127.0.0.1", "localhost");
+        let url =
+            stage.page(&format!("<h1>Around</h1><iframe src='{elsewhere}' width=300 height=200></iframe>"));
+        let click = |selector: &str, kind: &str| json!({ "type": kind, "selectors": [selector], "offsetX": 3, "offsetY": 3, "frame": [0] });
+        let heard = "log.join() === 'over,clicked,twice,down,up'";
+        stage
+            .passes_strictly(json!([
+                { "type": "navigate", "url": url },
+                { "type": "hover", "selectors": ["#it"], "frame": [0] },
+                click("#it", "click"),
+                click("#twice", "doubleClick"),
+                { "type": "customStep", "name": "runners.drag", "parameters": drag, "frame": [0] },
+                { "type": "waitForExpression", "expression": heard, "frame": [0] },
+            ]))
+            .await;
+        stage.close().await;
+    }
+}

@@ -14,6 +14,7 @@ mod clicks;
 mod corpus;
 mod differential;
 #[cfg(target_os = "linux")]
+mod dragging;
 mod egress;
 mod elements;
 mod endurance;

@@ -20,6 +20,7 @@ pub(super) fn definitions() -> [(&'static str, Value); 5] {
             json!({
                 "description": "What is written as ${params.NAME} in the texts of steps.",
                 "type": "object",
+                "additionalProperties": false,
                 "properties": {
                     "type": { "enum": KINDS, "default": "string" },
                     "default": { "type": ["string", "number", "boolean", "null"] },
@@ -50,6 +51,7 @@ pub(super) fn definitions() -> [(&'static str, Value); 5] {
                 "type": "object",
                 "required": ["name"],
                 "properties": { "name": text, "mediaType": text, "text": text, "base64": text },
+                "additionalProperties": false,
                 "oneOf": [{ "required": ["text"] }, { "required": ["base64"] }],
             }),
         ),
@@ -80,6 +82,7 @@ pub(super) fn of_flow() -> Value {
     json!({
         "description": "What only this project knows; the Recorder panel leaves it out.",
         "type": "object",
+        "additionalProperties": false,
         "properties": {
             "mode": { "description": "How closely the steps are looked at.", "enum": MODES, "default": "strict" },
             "capture": {
@@ -148,7 +151,17 @@ pub(super) fn custom_steps() -> Value {
             members.iter().filter(|(_, _, required)| *required).map(|(name, _, _)| *name).collect();
         let properties: Map<String, Value> =
             members.iter().map(|(name, schema, _)| ((*name).to_owned(), schema.clone())).collect();
-        let parameters = json!({ "type": "object", "properties": properties, "required": required });
+        let mut parameters = json!({
+            "type": "object", "properties": properties, "required": required, "additionalProperties": false,
+        });
+        if name == "runners.cookies" {
+            parameters["minProperties"] = json!(1);
+        }
+        if name == "runners.dialog" {
+            let dismissed = json!({ "properties": { "accept": { "const": false } }, "required": ["accept"] });
+            parameters["if"] = dismissed;
+            parameters["then"] = json!({ "properties": { "value": { "not": {} } } });
+        }
         let mut then = json!({ "properties": { "parameters": parameters }, "required": ["parameters"] });
         if name == USE {
             for member in OF_USED {
@@ -159,6 +172,13 @@ pub(super) fn custom_steps() -> Value {
         json!({ "if": { "properties": { "name": { "const": name } } }, "then": then })
     };
     super::super::extension::NAMES.iter().map(|name| one(name)).collect()
+}
+
+fn only_selectors(selectors: &Value) -> Value {
+    json!({
+        "type": "object", "required": ["selectors"], "properties": { "selectors": selectors },
+        "additionalProperties": false,
+    })
 }
 
 /// The parameters of a custom step of ours, and which of them it must have.
@@ -186,7 +206,7 @@ fn parameters(name: &str) -> Vec<(&'static str, Value, bool)> {
             vec![("selectors", selectors, true), ("values", values, true)]
         }
         "runners.drag" => {
-            let to = json!({ "type": "object", "required": ["selectors"], "properties": { "selectors": selectors } });
+            let to = only_selectors(&selectors);
             vec![("selectors", selectors, true), ("to", to, true)]
         }
         "runners.dialog" => {
@@ -198,7 +218,7 @@ fn parameters(name: &str) -> Vec<(&'static str, Value, bool)> {
             vec![("cookies", cookies(), false), ("origins", origins, false)]
         }
         "runners.assertScreenshot" => {
-            let mask = json!({ "type": "object", "required": ["selectors"], "properties": { "selectors": selectors } });
+            let mask = only_selectors(&selectors);
             vec![
                 ("name", json!({ "type": "string", "pattern": picture }), true),
                 (

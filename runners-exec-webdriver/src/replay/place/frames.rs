@@ -37,6 +37,12 @@ pub(in crate::replay) struct Spot {
     scrolled: bool,
 }
 
+impl Spot {
+    pub(in crate::replay) const fn is_scrolled(&self) -> bool {
+        self.scrolled
+    }
+}
+
 /// A child frame as its parent sees it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
