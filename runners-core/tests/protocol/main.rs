@@ -3,6 +3,7 @@
 
 mod access;
 mod along;
+mod apart;
 mod audit;
 #[cfg(feature = "testing")]
 mod conflicts;
@@ -51,6 +52,7 @@ mod starts;
 mod tenants;
 mod time;
 mod tokens;
+mod unheard;
 mod unique;
 mod webhooks;
 mod wishes;
