@@ -132,33 +132,36 @@ impl Failure {
 }
 
 /// Connects beside the pool. The future carries the connection until it ends, and tells `heard` of
-/// each notification but those that this writer has sent.
+/// each notification but those that were sent under this name.
 pub(crate) async fn connect(
     address: &Address,
     tls: Tls,
     heard: std::sync::Arc<Notify>,
-    writer: String,
+    listener: std::sync::Arc<str>,
 ) -> Result<(Client, BoxFuture<'static, ()>), tokio_postgres::Error> {
     match tls {
         Tls::Without => {
             let (client, connection) = address.config.connect(NoTls).await?;
-            Ok((client, Box::pin(carry(connection, heard, writer))))
+            Ok((client, Box::pin(carry(connection, heard, listener))))
         }
         #[cfg(feature = "tls")]
         Tls::Rustls(connector) => {
             let (client, connection) = address.config.connect(connector).await?;
-            Ok((client, Box::pin(carry(connection, heard, writer))))
+            Ok((client, Box::pin(carry(connection, heard, listener))))
         }
     }
 }
 
-async fn carry<S>(mut connection: Connection<Socket, S>, heard: std::sync::Arc<Notify>, writer: String)
-where
+async fn carry<S>(
+    mut connection: Connection<Socket, S>,
+    heard: std::sync::Arc<Notify>,
+    listener: std::sync::Arc<str>,
+) where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
     loop {
         match std::future::poll_fn(|context| connection.poll_message(context)).await {
-            Some(Ok(AsyncMessage::Notification(told))) if told.payload() == writer => {}
+            Some(Ok(AsyncMessage::Notification(told))) if told.payload() == &*listener => {}
             Some(Ok(AsyncMessage::Notification(_))) => heard.notify_one(),
             Some(Ok(_)) => {}
             Some(Err(error)) => {

@@ -11,6 +11,7 @@ use crate::{
     listeners::{LISTEN, Listeners},
     sql::Statements,
     tls::Tls,
+    writer_id::WriterId,
 };
 use futures::{
     StreamExt as _,
@@ -22,7 +23,7 @@ use runners_core::{
     store::{Hint, StoreSource},
 };
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     error::Error,
     sync::Arc,
     time::Duration,
@@ -67,7 +68,10 @@ const TELL: &str = "SELECT set_config('synchronous_commit', 'off', true), pg_not
 pub(crate) struct Hints {
     pub(crate) connections: Arc<Connections>,
     pub(crate) statements: Arc<Statements>,
-    pub(crate) id: [u8; 16],
+    /// Under which name others are told, so that this one does not hear itself.
+    pub(crate) listener: Arc<str>,
+    /// Whose rows are no news.
+    pub(crate) writer: Arc<WriterId>,
     /// None if nobody tells, and it is asked instead.
     pub(crate) listen: Option<(Address, Tls)>,
     /// Told when others may want to hear of something.
@@ -94,7 +98,7 @@ impl Hints {
     /// Tells others, if there are any, that there is something to read, and then for a moment nothing
     /// more.
     pub(crate) async fn tell(self) {
-        let id = hex::encode(self.id);
+        let listener = &*self.listener;
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return,
@@ -103,7 +107,8 @@ impl Hints {
             if self.listeners.are_none() {
                 continue;
             }
-            let parameters: [Parameter<'_>; 2] = [(&self.statements.channel, Type::TEXT), (&id, Type::TEXT)];
+            let parameters: [Parameter<'_>; 2] =
+                [(&self.statements.channel, Type::TEXT), (&listener, Type::TEXT)];
             if let Err(trouble) = self.connections.ask(TELL, &parameters).await {
                 // They look by themselves after a while.
                 tracing::debug!(?trouble, "others could not be told of what was written");
@@ -175,13 +180,14 @@ impl Hints {
         let Some((address, tls)) = &self.listen else {
             return Ok(Ear { _client: None, carrying: Box::pin(std::future::pending()), process: None });
         };
-        let id = hex::encode(self.id);
-        let (client, mut carrying) = connect(address, tls.clone(), Arc::clone(heard), id.clone()).await?;
+        let listener = &*self.listener;
+        let (client, mut carrying) =
+            connect(address, tls.clone(), Arc::clone(heard), Arc::clone(&self.listener)).await?;
         let channel = &self.statements.channel;
         let listening = async {
             let said = client.query_typed(LISTEN, &[(channel, Type::TEXT)]).await?;
             client.batch_execute(&format!("LISTEN \"{channel}\"")).await?;
-            client.query_typed(TELL, &[(channel, Type::TEXT), (&id, Type::TEXT)]).await?;
+            client.query_typed(TELL, &[(channel, Type::TEXT), (&listener, Type::TEXT)]).await?;
             said.first().map(|row| row.try_get(0)).transpose()
         };
         let process = tokio::select! {
@@ -201,69 +207,71 @@ struct Ear {
     process: Option<i32>,
 }
 
-/// Reads rows, each once. Transactions end in another order than they begin in, so it begins again at
-/// the oldest that had not ended, and leaves out what it has seen.
+/// Reads rows, each once: those of transactions that had not ended when it was read last. Transactions end in
+/// another order than they begin in, and one that is open for long, wherever on the server, holds up nothing.
 struct Reader {
-    /// Every transaction before it had ended when rows were read last.
-    horizon: i64,
-    seen: HashSet<i64>,
+    /// Which transactions had ended when rows were read last.
+    snapshot: String,
     read_at: BootTime,
     removed_at: BootTime,
-    /// Horizons, and when they were read.
-    past: VecDeque<(BootTime, i64)>,
+    /// Snapshots, and when each had been taken.
+    past: VecDeque<(BootTime, String)>,
 }
 
 impl Reader {
     async fn start(hints: &Hints) -> Result<Self, StoreSource> {
-        let rows = hints.connections.ask(&hints.statements.horizon, &[]).await.map_err(told)?;
-        let horizon = rows.first().ok_or("the server has answered with nothing")?.try_get(0)?;
         let now = SystemClock::default().boot();
-        Ok(Self { horizon, seen: HashSet::new(), read_at: now, removed_at: now, past: VecDeque::new() })
+        let rows = hints.connections.ask(&hints.statements.snapshot, &[]).await.map_err(told)?;
+        let snapshot = rows.first().ok_or("the server has answered with nothing")?.try_get(0)?;
+        Ok(Self { snapshot, read_at: now, removed_at: now, past: VecDeque::new() })
     }
 
     async fn read(&mut self, hints: &Hints) -> Result<Vec<Hint>, StoreSource> {
-        let began = SystemClock::default().boot();
-        let id = &hints.id[..];
-        let parameters: [Parameter<'_>; 3] =
-            [(&self.horizon, Type::INT8), (&id, Type::BYTEA), (&ROWS_MAX, Type::INT8)];
-        let rows = hints.connections.ask(&hints.statements.hints, &parameters).await.map_err(told)?;
-        let horizon = rows.first().ok_or("the server has answered with nothing")?.try_get(0)?;
+        let (began, rows) = loop {
+            let (began, writer) = (SystemClock::default().boot(), hints.writer.now());
+            let rows = self.ask(hints, &writer).await?;
+            // What landed late may be among what was left out as its own.
+            if hints.writer.now() == writer {
+                break (began, rows);
+            }
+        };
+        let now = SystemClock::default().boot();
+        self.snapshot = rows.first().ok_or("the server has answered with nothing")?.try_get(0)?;
         // Whoever slept for long has missed rows that were removed meanwhile.
-        let missed = began.since(self.read_at) > KEPT_FOR / 2 || rows.len() as i64 >= ROWS_MAX;
+        let missed = now.since(self.read_at) > KEPT_FOR / 2 || rows.len() as i64 >= ROWS_MAX;
+        self.read_at = began;
         let mut told = Told::default();
-        let mut seen = HashSet::new();
-        for row in &rows {
-            let Some(number) = row.try_get::<_, Option<i64>>(1)? else { continue };
-            seen.insert(number);
-            if !self.seen.contains(&number) && !missed {
+        for row in rows.iter().filter(|_| !missed) {
+            // Where there is nothing, one row has the snapshot alone.
+            if row.try_get::<_, Option<i64>>(1)?.is_some() {
                 told.add(row)?;
             }
         }
-        (self.horizon, self.seen, self.read_at) = (horizon, seen, began);
-        self.remove(hints, began).await?;
+        self.remove(hints, now).await?;
         Ok(if missed { vec![Hint::All] } else { told.into_hints() })
     }
 
-    /// Removes what was kept for long enough.
+    async fn ask(&self, hints: &Hints, writer: &[u8]) -> Result<Vec<Row>, StoreSource> {
+        let parameters: [Parameter<'_>; 3] =
+            [(&self.snapshot, Type::TEXT), (&writer, Type::BYTEA), (&ROWS_MAX, Type::INT8)];
+        hints.connections.ask(&hints.statements.hints, &parameters).await.map_err(told)
+    }
+
+    /// Removes what could be seen for long enough. What it is the age of is a snapshot, not a row or the oldest
+    /// transaction: a row of a long transaction is young when that ends, and no other waits for it.
     async fn remove(&mut self, hints: &Hints, now: BootTime) -> Result<(), StoreSource> {
         if now.since(self.removed_at) < REMOVE_EVERY {
             return Ok(());
         }
         self.removed_at = now;
-        self.past.push_back((now, self.horizon));
+        self.past.push_back((now, self.snapshot.clone()));
         let mut old = None;
-        while let Some((at, horizon)) = self.past.front().copied()
-            && now.since(at) >= KEPT_FOR
-        {
-            old = Some(horizon);
-            self.past.pop_front();
+        while self.past.front().is_some_and(|(at, _)| now.since(*at) >= KEPT_FOR) {
+            old = self.past.pop_front();
         }
-        if let Some(horizon) = old {
-            hints
-                .connections
-                .ask(&hints.statements.forget_hints, &[(&horizon, Type::INT8)])
-                .await
-                .map_err(told)?;
+        if let Some((_, snapshot)) = old {
+            let parameters: [Parameter<'_>; 1] = [(&snapshot, Type::TEXT)];
+            hints.connections.ask(&hints.statements.forget_hints, &parameters).await.map_err(told)?;
         }
         Ok(())
     }
@@ -324,4 +332,46 @@ impl Told {
 
 fn told(trouble: crate::error::Trouble) -> StoreSource {
     Box::new(runners_core::store::StoreError::from(trouble))
+}
+
+#[cfg(all(test, feature = "testing", unix))]
+mod tests {
+    use super::*;
+    use crate::{PostgresOptions, testing::TestServer};
+    use runners_core::{
+        Kind, TenantId,
+        store::{Store as _, Write},
+    };
+
+    fn put(id: &'static str) -> Write {
+        let key = Key::new(TenantId::DEFAULT, Kind::Job, id);
+        Write::Put { key, expected: 0, format: 1, body: "x".into(), indexes: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn what_a_snapshot_showed_is_removed_and_nothing_else_whatever_is_open() {
+        let server = match TestServer::shared() {
+            Ok(server) => server,
+            Err(why) => return println!("\nskipped: {why}"),
+        };
+        let schema = server.fresh_schema();
+        let options = PostgresOptions::new(server.url()).schema(&schema);
+        let address = Address::of(&options).unwrap();
+        let connections =
+            Connections::new(&options, &address, &Tls::of(&options, &address).unwrap()).unwrap();
+        let (statements, store) = (Statements::new(&schema), options.open().await.unwrap());
+        let mut host = connections.lend().await.unwrap();
+        let open = host.transaction().await.unwrap();
+        store.commit_in(&open, &[put("begun before")]).await.unwrap();
+        store.commit(vec![put("shown")]).await.unwrap();
+        let snapshot: String = connections.ask(&statements.snapshot, &[]).await.unwrap()[0].get(0);
+        store.commit(vec![put("after")]).await.unwrap();
+        open.commit().await.unwrap();
+        connections.ask(&statements.forget_hints, &[(&snapshot, Type::TEXT)]).await.unwrap();
+        let sql = format!("SELECT keys[1] FROM \"{schema}\".hint ORDER BY number");
+        let kept = connections.ask(&sql, &[]).await.unwrap();
+        let kept: Vec<Option<Key>> = kept.iter().map(|row| key_of(row.get(0))).collect();
+        let key = |id| Some(Key::new(TenantId::DEFAULT, Kind::Job, id));
+        assert_eq!(kept, [key("begun before"), key("after")]);
+    }
 }

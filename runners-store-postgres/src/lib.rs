@@ -19,6 +19,7 @@ pub mod testing;
 mod tls;
 mod transaction;
 mod writer;
+mod writer_id;
 
 pub use error::OpenError;
 pub use options::PostgresOptions;

@@ -16,7 +16,7 @@ pub(crate) struct Statements {
     /// One for each index, direction, and whether there is an upper bound.
     ranges: Vec<String>,
     pub(crate) hints: String,
-    pub(crate) horizon: String,
+    pub(crate) snapshot: String,
     pub(crate) forget_hints: String,
     /// What control planes on this schema tell each other on.
     pub(crate) channel: String,
@@ -46,16 +46,13 @@ impl Statements {
             counters_below: counters("AND key < $3"),
             counters: counters(""),
             ranges: ranges(schema),
-            hints: format!(
-                "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon, h.number, h.keys,
-                    h.lanes, h.left_lanes, h.owners, h.left_owners
-                FROM (SELECT) AS always LEFT JOIN (
-                    SELECT * FROM \"{schema}\".hint WHERE transaction >= $1 AND by <> $2
-                    ORDER BY transaction, number LIMIT $3
-                ) AS h ON true ORDER BY h.transaction, h.number"
+            hints: hints(schema),
+            snapshot: "SELECT pg_current_snapshot()::text".to_owned(),
+            forget_hints: format!(
+                "DELETE FROM \"{schema}\".hint
+                WHERE transaction < pg_snapshot_xmax($1::text::pg_snapshot)::text::bigint
+                    AND pg_visible_in_snapshot(transaction::text::xid8, $1::text::pg_snapshot)"
             ),
-            horizon: "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint".to_owned(),
-            forget_hints: format!("DELETE FROM \"{schema}\".hint WHERE transaction < $1"),
             channel: format!("{schema}_hints"),
         }
     }
@@ -64,6 +61,25 @@ impl Statements {
         // The order of `Index::ALL` is that of its variants.
         &self.ranges[index as usize * 4 + usize::from(newest_first) * 2 + usize::from(is_bounded)]
     }
+}
+
+/// The rows of others whose transactions an earlier snapshot did not show, and the snapshot that shows them. A
+/// transaction that it did not show was open then or had not begun, so nothing that stands there since longer is
+/// looked at.
+fn hints(schema: &str) -> String {
+    format!(
+        "SELECT pg_current_snapshot()::text AS snapshot, h.number, h.keys, h.lanes, h.left_lanes, h.owners,
+            h.left_owners
+        FROM (SELECT) AS always LEFT JOIN (
+            SELECT * FROM (
+                SELECT * FROM \"{schema}\".hint
+                WHERE transaction >= pg_snapshot_xmax($1::text::pg_snapshot)::text::bigint
+                UNION ALL
+                SELECT * FROM \"{schema}\".hint WHERE transaction = ANY (ARRAY(
+                    SELECT open::text::bigint FROM pg_snapshot_xip($1::text::pg_snapshot) AS open))
+            ) AS news WHERE by <> $2 ORDER BY transaction, number LIMIT $3
+        ) AS h ON true ORDER BY h.transaction, h.number"
+    )
 }
 
 fn ranges(schema: &str) -> Vec<String> {

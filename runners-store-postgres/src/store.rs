@@ -14,11 +14,12 @@ use crate::{
     sql::Statements,
     tls::Tls,
     writer::{Batch, Writer},
+    writer_id::{self, WriterId},
 };
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use runners_core::{
-    Clock, Key, Random as _, SystemRandom,
+    Clock, Key,
     store::{Committed, Hint, Page, Query, Store, StoreError, Stored, Write},
 };
 use std::{
@@ -84,14 +85,13 @@ impl PostgresStore {
             database: address.name.clone(),
             source: Box::new(error),
         })?;
-        let mut id = [0; 16];
-        SystemRandom::default().fill(&mut id);
         let statements = Arc::new(Statements::new(&schema.name));
         let stop = CancellationToken::new();
         let hints = Hints {
             connections: Arc::clone(&connections),
             statements: Arc::clone(&statements),
-            id,
+            listener: hex::encode(writer_id::drawn()).into(),
+            writer: Arc::new(WriterId::fresh()),
             listen,
             written: Arc::default(),
             listeners: Arc::default(),
@@ -119,7 +119,7 @@ impl PostgresStore {
             let writer = Writer {
                 connections: Arc::clone(&self.connections),
                 statements: Arc::clone(&self.statements),
-                id: self.hints.id,
+                id: Arc::clone(&self.hints.writer),
                 written: Arc::clone(&self.hints.written),
             };
             self.spawned.spawn(writer.write_all(Arc::clone(&asked)));
@@ -184,8 +184,11 @@ impl Store for PostgresStore {
         let (answer, answered) = oneshot::channel();
         let asked = self.asks()?.commits.send(Batch { writes, answer }).await;
         asked.map_err(|_| StoreError::Unavailable(Box::new(Closed)))?;
-        // A writer that vanished with the batch in hand may have committed it.
-        answered.await.map_err(|_| StoreError::Unknown(Box::new(Closed)))?
+        answered.await.unwrap_or_else(|_| {
+            // A writer that vanished with the batch in hand may have committed it.
+            self.hints.writer.renew();
+            Err(StoreError::Unknown(Box::new(Closed)))
+        })
     }
 
     fn watch(&self) -> BoxStream<'static, Hint> {

@@ -7,6 +7,7 @@ use crate::{
     error::{Next, Trouble},
     group::{Group, Touched},
     sql::Statements,
+    writer_id::WriterId,
 };
 use runners_core::{
     Clock as _, SystemClock,
@@ -47,7 +48,7 @@ pub(crate) struct Writer {
     pub(crate) connections: Arc<Connections>,
     pub(crate) statements: Arc<Statements>,
     /// For whom the hints of these batches are no news.
-    pub(crate) id: [u8; 16],
+    pub(crate) id: Arc<WriterId>,
     /// Told after each group that others may want to hear of.
     pub(crate) written: Arc<Notify>,
 }
@@ -99,6 +100,10 @@ impl Writer {
                 }
             }
             Err(trouble) => {
+                if trouble.next == Next::Unknown {
+                    // Before anybody is told: who then looks in vain hears of it if it lands.
+                    self.id.renew();
+                }
                 let mut told = 0;
                 for batch in batches {
                     let _ = batch.answer.send(Err(trouble.clone().into()));
@@ -114,8 +119,9 @@ impl Writer {
     async fn send(&self, batches: &[Batch]) -> Result<Vec<Answer>, Trouble> {
         let mut group = Group::default();
         batches.iter().for_each(|batch| group.add(&batch.writes));
-        let id = &self.id[..];
-        let parameters = group.parameters(&id);
+        let id = self.id.now();
+        let writer = &id[..];
+        let parameters = group.parameters(&writer);
         let began = SystemClock::default().boot();
         let mut tries = 1;
         loop {
@@ -132,7 +138,7 @@ impl Writer {
                         && SystemClock::default().boot().since(began) < TRYING_MAX =>
                 {
                     // Those who met go on at different moments.
-                    let apart = u32::from(self.id[(tries % 16) as usize]) % 8 + 1;
+                    let apart = u32::from(id[(tries % 16) as usize]) % 8 + 1;
                     pause(TRY_AGAIN_AFTER * apart * tries).await;
                 }
                 Err(trouble) => return Err(trouble),

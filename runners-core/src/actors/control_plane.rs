@@ -168,6 +168,9 @@ pub(crate) struct Plane {
     pub(crate) pools: Mutex<BTreeMap<(TenantId, String), PoolId>>,
     /// Suspended tenants: their calls are refused, and their jobs not granted.
     pub(crate) suspended: Mutex<BTreeSet<TenantId>>,
+    /// Held by whoever reads what the operator has said, of tenants or of the roll-out, until it is taken over:
+    /// what was read before never takes the place of what was read after it.
+    pub(crate) reading: tokio::sync::Mutex<()>,
     /// What is rolled out, as this control plane was built.
     pub(crate) rollout_built: Rollout,
     /// What is rolled out now: the same, unless the operator has changed it.

@@ -214,6 +214,11 @@ pub(crate) fn artifact_bytes(tenant: TenantId) -> Key {
     Key::new(tenant, Kind::Limit, Bytes::copy_from_slice(&text(&["artifact bytes"])))
 }
 
+/// The counter of the control planes that drew a place among the numbers of events.
+pub(crate) fn feed_slots() -> Key {
+    Key::new(TenantId::OPERATOR, Kind::Limit, Bytes::copy_from_slice(&text(&["feed slots"])))
+}
+
 /// The stream of a job's history.
 pub(crate) fn events(tenant: TenantId, job: JobId) -> Key {
     Key::new(tenant, Kind::Events, Bytes::copy_from_slice(job.as_bytes()))

@@ -95,6 +95,8 @@ struct Pool {
     /// Lanes that may have a ready job that may be granted.
     busy: BTreeSet<LaneId>,
     waiters: Waiters,
+    /// Whose it is, if what is asked of it was read.
+    owner: Option<TenantId>,
     /// Of what is asked of it.
     version: u64,
     placement: Placement,

@@ -3,6 +3,7 @@
 
 mod access;
 mod along;
+mod apart;
 mod audit;
 #[cfg(feature = "testing")]
 mod conflicts;
@@ -52,6 +53,7 @@ mod tenants;
 mod time;
 mod tokens;
 mod troubled;
+mod unheard;
 mod unique;
 mod webhooks;
 mod wishes;

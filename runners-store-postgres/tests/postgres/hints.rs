@@ -1,17 +1,17 @@
 //! What one store writes, another hears of; whatever is cut, no hint is lost.
 
-use crate::stage::{job, options, own, pause, put, shared, stores, stranger, within};
+use crate::stage::{Stranger, job, options, own, pause, put, shared, stores, stranger, within};
 use futures::{StreamExt as _, stream::BoxStream};
 use runners_core::{
-    Index,
-    store::{Hint, Store as _, Write},
+    Index, Key, Kind, TenantId,
+    store::{Hint, Store as _, StoreError, Write},
 };
 use runners_store_postgres::{
     PostgresStore,
     testing::TestServer,
     tokio_postgres::{self, AsyncMessage, Client, NoTls},
 };
-use std::future::poll_fn;
+use std::{collections::BTreeSet, future::poll_fn, time::Duration};
 use tokio::sync::mpsc;
 
 /// Hears until `wanted` has come.
@@ -117,6 +117,56 @@ async fn what_a_long_transaction_has_written_is_heard_once_it_ends() {
     assert_eq!(hear(&mut watch, &Hint::Changed(job(1))).await, [Hint::Changed(job(1))]);
 }
 
+/// Rows as commits of another control plane leave them, of one job each.
+async fn insert_hints(stranger: &Stranger, schema: &str, jobs: std::ops::Range<i64>) {
+    let head = [TenantId::DEFAULT.as_bytes(), &Kind::Job.number().to_be_bytes()[..]].concat();
+    let sql = format!(
+        "INSERT INTO {schema}.hint (by, keys, lanes, left_lanes, owners, left_owners)
+        SELECT 'other', ARRAY[$1::bytea || int8send(n)], none, none, none, none
+        FROM (SELECT n, ARRAY[NULL::bytea] AS none FROM generate_series($2::bigint, $3::bigint - 1) AS n) AS all_of"
+    );
+    stranger.client.execute(&sql, &[&head, &jobs.start, &jobs.end]).await.unwrap();
+}
+
+/// The oldest transaction that is open counts in every snapshot, whatever database it is in.
+#[tokio::test]
+async fn while_a_transaction_is_open_elsewhere_each_hint_is_told_once_and_all_is_not_doubted() {
+    let Some(server) = own(&["-c", "fsync=off"]) else { return };
+    let schema = server.fresh_schema();
+    let options = options(&server).schema(&schema);
+    let (one, two) = (options.clone().open().await.unwrap(), options.open().await.unwrap());
+    let mut watch = two.watch();
+    settle(&mut watch).await;
+    let stranger = stranger(&server).await;
+    stranger.client.batch_execute("CREATE DATABASE elsewhere").await.unwrap();
+    let url = format!("{}elsewhere", server.url().strip_suffix("postgres").unwrap());
+    let (mut far, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    let mut carried = tokio::task::JoinSet::new();
+    carried.spawn(async move { drop(connection.await) });
+    let open = far.transaction().await.unwrap();
+    open.execute("SELECT pg_current_xact_id()", &[]).await.unwrap();
+    // Together they are more than are read at once.
+    let (mut heard, mut wanted) = (Vec::new(), BTreeSet::new());
+    for round in 0..7 {
+        let (first, last) = (round * 1000, round * 1000 + 999);
+        insert_hints(&stranger, &schema, first..last).await;
+        let marker = usize::try_from(last).unwrap();
+        one.commit(vec![put(marker, 0, 1)]).await.unwrap();
+        heard.extend(hear(&mut watch, &Hint::Changed(job(marker))).await);
+        wanted.extend((first..=last).map(|number| job(usize::try_from(number).unwrap())));
+    }
+    let keys: Vec<Key> = heard
+        .iter()
+        .map(|hint| match hint {
+            Hint::Changed(key) => key.clone(),
+            other => panic!("{other:?} was told"),
+        })
+        .collect();
+    assert_eq!(keys.len(), wanted.len(), "each is told once");
+    assert_eq!(keys.into_iter().collect::<BTreeSet<_>>(), wanted);
+    open.rollback().await.unwrap();
+}
+
 /// Overhears what stores tell each other, and is none of those who listen.
 struct Eavesdropper {
     client: Client,
@@ -180,21 +230,42 @@ async fn one_that_is_alone_tells_nobody_and_tells_as_soon_as_another_listens() {
     within("silence", async { while eavesdropper.hears(&one, &mut number).await {} }).await;
 }
 
-#[tokio::test]
-async fn who_tells_others_waits_for_no_disk() {
-    let Some(server) = own(&["-c", "fsync=off"]) else { return };
-    let stores = stores(&server, 2).await;
-    // From now on whatever is to be durable waits for a standby that never comes.
-    let stranger = stranger(&server).await;
-    stranger.client.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await.unwrap();
+/// From now on whatever is to be durable waits for a standby of this name, which is not there; for none if it
+/// is empty.
+async fn wait_for_standby(stranger: &Stranger, name: &str) {
+    let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'");
+    stranger.client.batch_execute(&set).await.unwrap();
     stranger.client.simple_query("SELECT pg_reload_conf()").await.unwrap();
     within("the setting", async {
-        let sql = "SELECT current_setting('synchronous_standby_names') = 'nobody'";
-        while !stranger.client.query_one(sql, &[]).await.unwrap().get::<_, bool>(0) {
+        let sql = "SELECT current_setting('synchronous_standby_names') = $1";
+        while !stranger.client.query_one(sql, &[&name]).await.unwrap().get::<_, bool>(0) {
             pause(20).await;
         }
     })
     .await;
+}
+
+/// What waits for a standby is seen only once that has answered, or nobody waits for it any more.
+#[tokio::test]
+async fn a_commit_that_lands_after_it_was_given_up_is_news_to_its_own_store() {
+    let Some(server) = own(&["-c", "fsync=off"]) else { return };
+    let store = options(&server).patience(Duration::from_millis(500)).open().await.unwrap();
+    let mut watch = store.watch();
+    settle(&mut watch).await;
+    let stranger = stranger(&server).await;
+    wait_for_standby(&stranger, "nobody").await;
+    let given_up = within("an answer", store.commit(vec![put(1, 0, 1)])).await;
+    assert!(matches!(given_up, Err(StoreError::Unknown(_))), "{given_up:?}");
+    assert_eq!(store.load(vec![job(1)]).await.unwrap(), [None], "it has not landed yet");
+    wait_for_standby(&stranger, "").await;
+    assert_eq!(hear(&mut watch, &Hint::Changed(job(1))).await, [Hint::Changed(job(1))]);
+}
+
+#[tokio::test]
+async fn who_tells_others_waits_for_no_disk() {
+    let Some(server) = own(&["-c", "fsync=off"]) else { return };
+    let stores = stores(&server, 2).await;
+    wait_for_standby(&stranger(&server).await, "nobody").await;
     // Each tells the other that it listens.
     settle(&mut stores[0].watch()).await;
     settle(&mut stores[1].watch()).await;

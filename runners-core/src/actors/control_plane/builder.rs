@@ -273,9 +273,12 @@ impl ControlPlaneBuilder {
         let seals = self.artifacts.is_some();
         let (records, duties) = (Records::new(store), TaskTracker::new());
         let counted = self.counted(&records, &wall, &duties);
+        let feed = Feed::start(&records, me.as_bytes(), shared, Arc::clone(&self.clock))
+            .await
+            .map_err(Error::Store)?;
         let plane = Arc::new(Plane {
             me,
-            feed: Feed::new(me.as_bytes(), shared, Arc::clone(&self.clock)),
+            feed,
             records,
             clock: self.clock,
             wall,
@@ -290,6 +293,7 @@ impl ControlPlaneBuilder {
             sessions: Sessions::default(),
             pools: Mutex::default(),
             suspended: Mutex::default(),
+            reading: tokio::sync::Mutex::default(),
             rollout: Mutex::new(self.rollout.clone()),
             rollout_built: self.rollout,
             hosting: Hosting::new(self.hosted),

@@ -3,7 +3,9 @@
 
 use super::lock;
 use crate::{
-    seams::clock::Clock,
+    actors::records::{Batch, Records},
+    rules::keys,
+    seams::{clock::Clock, store::StoreError},
     values::{
         event::NUMBER_BITS,
         time::{BootTime, Timestamp},
@@ -43,10 +45,25 @@ const SLOTS: u64 = 1 << 10;
 const SLOT_BITS: u32 = NUMBER_BITS - SLOTS.ilog2();
 
 impl Feed {
-    /// Begins with numbers that no other control plane gives, as long as `member` is another one.
-    pub(super) fn new(member: &[u8; 16], shared: bool, clock: Arc<dyn Clock>) -> Self {
-        let slot = u64::from(u16::from_be_bytes([member[14], member[15]])) % SLOTS;
-        Self { slot, shared, clock, numbers: Mutex::default() }
+    /// Begins with numbers that no other control plane gives: on a store that is shared each draws the next
+    /// slot, so none has the same until as many others have started. On another one chance has to do.
+    pub(super) async fn start(
+        records: &Records,
+        member: &[u8; 16],
+        shared: bool,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let mut drawn = u64::from(u16::from_be_bytes([member[14], member[15]]));
+        if shared {
+            let mut batch = Batch::new();
+            batch.add(keys::feed_slots(), 1, None);
+            drawn = records.commit(batch).await?.counters.first().map_or(0, |count| count.unsigned_abs());
+        }
+        Ok(Self::new(drawn, shared, clock))
+    }
+
+    fn new(drawn: u64, shared: bool, clock: Arc<dyn Clock>) -> Self {
+        Self { slot: drawn % SLOTS, shared, clock, numbers: Mutex::default() }
     }
 
     /// Numbers for `count` events of a commit that begins now.
@@ -134,7 +151,7 @@ mod tests {
     const WALL: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
     fn feed(shared: bool) -> Feed {
-        Feed::new(&[7; 16], shared, Arc::new(SimClock::new()))
+        Feed::new(7, shared, Arc::new(SimClock::new()))
     }
 
     #[tokio::test(start_paused = true)]
@@ -147,7 +164,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn two_control_planes_give_no_number_twice_wherever_one_begins() {
-        let [one, other] = [7, 8].map(|member| Feed::new(&[member; 16], true, Arc::new(SimClock::new())));
+        let [one, other] = [7, 8].map(|drawn| Feed::new(drawn, true, Arc::new(SimClock::new())));
         let mut given = Vec::new();
         for wall in [WALL, WALL, WALL - Duration::from_secs(9)] {
             given.push(one.begin(1, wall).first);

@@ -323,7 +323,7 @@ impl Plane {
         let found = self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, pool)).await?;
         if let Some(found) = found {
             let placement = found.record.spec.placement;
-            super::lock(&self.schedule).place(pool, found.version, placement);
+            super::lock(&self.schedule).place(tenant, pool, found.version, placement);
         }
         Ok(())
     }

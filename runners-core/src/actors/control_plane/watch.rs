@@ -20,7 +20,7 @@ use crate::{
     values::{
         id::{JobId, LaneId, PoolId, RunnerId, TenantId},
         key::{Key, Kind},
-        time::Timestamp,
+        time::{BootTime, Timestamp},
     },
 };
 use bytes::Bytes;
@@ -29,6 +29,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 use unread::Unread;
 
@@ -38,12 +39,17 @@ type Jobs = BTreeMap<Key, Versioned<JobRecord>>;
 /// How many hints are heeded together, where as many have come: their jobs are read at once.
 const HINTS_AT_ONCE_MAX: usize = 256;
 
+/// How long after a read that failed everything is read again.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// What was heard and is not heeded yet.
 #[derive(Debug, Default)]
 struct Heard {
     /// What was told of the next record that is named.
     told: Told,
     unread: Unread,
+    /// When everything is to be read again: something was told of that nobody knows here.
+    all_at: Option<BootTime>,
 }
 
 /// What was told of a record before it was named.
@@ -69,7 +75,7 @@ impl Plane {
         let mut hints = hints.ready_chunks(HINTS_AT_ONCE_MAX);
         let mut heard = Heard::default();
         loop {
-            let next_at = heard.unread.next_at();
+            let next_at = heard.unread.next_at().into_iter().chain(heard.all_at).min();
             let told = tokio::select! {
                 biased;
                 () = self.stopping.cancelled() => return,
@@ -77,21 +83,31 @@ impl Plane {
                 () = self.clock.sleep_until(next_at.unwrap_or_default()), if next_at.is_some() => Some(Vec::new()),
             };
             let Some(told) = told else { return };
-            let heeded = match self.heed_each(told, &mut heard).await {
-                Ok(()) => self.read_due(&mut heard.unread).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = heeded {
+            if let Err(error) = self.heed_told(told, &mut heard).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a change could not be read");
                 heard.unread.clear();
-                self.heed_all();
+                // What can be doubted is doubted at once, and the rest is read when that may go well.
+                if heard.all_at.replace(self.clock.boot() + READ_AGAIN_AFTER).is_none() {
+                    self.doubt_all_that_is_known();
+                }
             }
         }
     }
 
+    async fn heed_told(self: &Arc<Self>, told: Vec<Hint>, heard: &mut Heard) -> Result<(), StoreError> {
+        self.heed_each(told, heard).await?;
+        self.read_due(&mut heard.unread).await?;
+        if heard.all_at.is_some_and(|at| at <= self.clock.boot()) {
+            heard.unread.clear();
+            self.read_what_nothing_doubts().await?;
+            self.doubt_all_that_is_known();
+            heard.all_at = None;
+        }
+        Ok(())
+    }
+
     async fn heed_each(self: &Arc<Self>, told: Vec<Hint>, heard: &mut Heard) -> Result<(), StoreError> {
         let mut news = Vec::new();
-        let mut all = false;
         for hint in told {
             match hint {
                 Hint::Owner(head) => heard.told.owners.extend(id_of(&head).map(RunnerId::from_bytes)),
@@ -102,7 +118,11 @@ impl Plane {
                     let is_read = key.kind == Kind::Job && self.is_to_be_read(&key, &told);
                     news.push(News { key, told, is_read });
                 }
-                Hint::All => all = true,
+                Hint::All => {
+                    heard.all_at = Some(self.clock.boot());
+                    // At once, however long it takes to read the rest.
+                    self.doubt_all_that_is_known();
+                }
             }
         }
         let read = news.iter().filter(|news| news.is_read).map(|news| news.key.clone());
@@ -114,11 +134,6 @@ impl Plane {
                 }
                 id => self.heed(&key, id, told, heard, &mut jobs).await?,
             }
-        }
-        if all {
-            heard.unread.clear();
-            self.heed_all();
-            self.read_rollout().await.and(self.read_suspended().await)?;
         }
         Ok(())
     }
@@ -304,8 +319,19 @@ impl Plane {
         }
     }
 
+    /// Reads what is not looked up when it is used, but only where somebody has told of it.
+    async fn read_what_nothing_doubts(self: &Arc<Self>) -> Result<(), StoreError> {
+        self.read_rollout().await?;
+        self.read_suspended().await?;
+        let placed = lock(&self.schedule).placed_pools();
+        for (tenant, pool) in placed {
+            self.read_pool(tenant, pool).await?;
+        }
+        Ok(())
+    }
+
     /// Anything may have changed.
-    fn heed_all(self: &Arc<Self>) {
+    fn doubt_all_that_is_known(self: &Arc<Self>) {
         self.doubt_sessions(|_, _| true);
         let lanes = lock(&self.schedule).all_lanes();
         lanes.into_iter().for_each(|lane| self.doubt(lane));

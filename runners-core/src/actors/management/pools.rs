@@ -108,7 +108,7 @@ impl Management {
                 Ok(_) => {
                     self.plane.forget_pools();
                     let placement = record.spec.placement;
-                    lock(&self.plane.schedule).place(pool, version + 1, placement);
+                    lock(&self.plane.schedule).place(tenant, pool, version + 1, placement);
                     self.plane.doubt_sessions(|_, of| of == pool);
                     return Ok(record.view());
                 }

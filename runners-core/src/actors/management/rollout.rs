@@ -86,6 +86,7 @@ impl Management {
 impl Plane {
     /// Reads what the operator has said of the roll-out, and goes by it.
     pub(crate) async fn read_rollout(&self) -> Result<(), StoreError> {
+        let _reading = self.reading.lock().await;
         let found = self.records.load::<RolloutRecord>(RolloutRecord::KEY).await?;
         let spec = found.map(|found| found.record.spec).unwrap_or_default();
         *lock(&self.rollout) = spec.over(&self.rollout_built);

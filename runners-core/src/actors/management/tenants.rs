@@ -222,6 +222,7 @@ impl Plane {
 
     /// Reads which tenants are suspended, and has their runners go by it.
     pub(crate) async fn read_suspended(self: &Arc<Self>) -> Result<(), StoreError> {
+        let _reading = self.reading.lock().await;
         let mut suspended = BTreeSet::new();
         let prefix = keys::listed_prefix(TenantId::OPERATOR, Kind::Tenant, Some(SUSPENDED));
         let mut pages = Pages::of(Index::Listed, prefix);

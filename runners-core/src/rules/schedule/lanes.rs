@@ -108,11 +108,16 @@ impl Schedule {
         self.pools.keys().copied().collect()
     }
 
-    /// How a pool whose lanes were read places jobs, as of this version of it.
-    pub(crate) fn place(&mut self, pool: PoolId, version: u64, placement: Placement) {
+    /// How a pool of a tenant whose lanes were read places jobs, as of this version of it.
+    pub(crate) fn place(&mut self, tenant: TenantId, pool: PoolId, version: u64, placement: Placement) {
         if let Some(found) = self.pools.get_mut(&pool).filter(|pool| pool.version <= version) {
-            (found.version, found.placement) = (version, placement);
+            (found.owner, found.version, found.placement) = (Some(tenant), version, placement);
         }
+    }
+
+    /// Every pool of which it is known how it places jobs, and whose it is.
+    pub(crate) fn placed_pools(&self) -> Vec<(TenantId, PoolId)> {
+        self.pools.iter().filter_map(|(pool, known)| Some((known.owner?, *pool))).collect()
     }
 
     /// Takes the lanes of a pool, of whose jobs nothing is known. Which pages are to be read.

@@ -199,7 +199,7 @@ fn a_pool_is_spread_over_or_packed() {
     for (placement, expected) in [(Placement::Spread, [2, 3, 1]), (Placement::Pack, [1, 3, 2])] {
         let any = lane(1, &[]);
         let mut schedule = schedule(std::slice::from_ref(&any));
-        schedule.place(POOL, 1, placement);
+        schedule.place(TenantId::DEFAULT, POOL, 1, placement);
         for (number, held) in [(1, 4), (2, 0), (3, 1)] {
             schedule.seek(POOL, &seeker(number, &[]), Wish { held, ..wish(1) });
         }
