@@ -37,9 +37,9 @@ pub(crate) struct FakeEngine {
 impl FakeEngine {
     /// Starts one. `answer` is given what it is asked for, without the version of the API and its parameters.
     pub(crate) fn start(mut answer: impl FnMut(&str) -> Answer + Send + 'static) -> Self {
-        let home = tempfile::tempdir().unwrap();
+        let home = tempfile::tempdir().expect("a directory can be made");
         let path = home.path().join("engine.sock");
-        let listener = UnixListener::bind(&path).unwrap();
+        let listener = UnixListener::bind(&path).expect("its directory is there");
         let (tell, asked) = mpsc::unbounded_channel();
         let (release, released) = watch::channel(false);
         let mut connections = JoinSet::new();
@@ -63,7 +63,8 @@ impl FakeEngine {
                 });
             }
         });
-        let docker = Docker::connect_with_unix(path.to_str().unwrap(), 1 << 20, API_DEFAULT_VERSION).unwrap();
+        let docker = Docker::connect_with_unix(&path.to_string_lossy(), 1 << 20, API_DEFAULT_VERSION)
+            .expect("it is a socket");
         let version = EngineVersion { name: "docker".to_owned(), version: "0".to_owned() };
         let clock = Arc::new(SimClock::new());
         let engine = Engine { docker, address: EngineAddress::Socket(path), version, clock };
@@ -77,7 +78,7 @@ impl FakeEngine {
 
     /// Waits until it is asked for this, and passes over what is asked before.
     pub(crate) async fn is_asked(&mut self, request: &str) {
-        while self.asked.recv().await.unwrap() != request {}
+        while self.asked.recv().await.expect("it listens") != request {}
     }
 
     /// Everything that it was asked since it was last looked at.

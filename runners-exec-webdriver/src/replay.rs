@@ -29,7 +29,7 @@ use crate::{
     browser::{Session, page::Page, script::KeptScripts},
     engine::Engine,
     evidence::{Capture, Filming, Watch},
-    flow::{Action, BrowserFlow, Flow, Problem, Step, one_line},
+    flow::{Action, BrowserFlow, Flow, Step, one_line},
     result::{FlowResult, StepResult, StepState},
     visual::{BaselineMode, Baselines},
     within::beside,
@@ -47,7 +47,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use trouble::Trouble;
+use trouble::{Trouble, gave_up, refuse};
 use viewport::Emulated;
 
 /// The most characters of a title in a result.
@@ -235,13 +235,6 @@ impl Replay {
     }
 }
 
-/// The fault of a flow that was cancelled where it says.
-fn gave_up(at: &Mutex<Option<String>>) -> Fault {
-    let at = at.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let place = at.unwrap_or_else(|| "before the first step".to_owned());
-    Fault::permanent("cancelled", format!("cancelled {place}"))
-}
-
 /// One run through the steps.
 struct Run<'r> {
     replay: &'r Replay,
@@ -395,14 +388,6 @@ fn not_run((index, step): (usize, &Step)) -> StepResult {
         baseline: None,
         artifacts: Vec::new(),
     }
-}
-
-fn refuse(problems: &[Problem]) -> Result<(), Fault> {
-    if problems.is_empty() {
-        return Ok(());
-    }
-    let places: Vec<_> = problems.iter().map(ToString::to_string).collect();
-    Err(Fault::permanent("unsupported", places.join("; ")))
 }
 
 fn millis(span: Duration) -> u64 {

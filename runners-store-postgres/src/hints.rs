@@ -334,7 +334,8 @@ fn told(trouble: crate::error::Trouble) -> StoreSource {
     Box::new(runners_core::store::StoreError::from(trouble))
 }
 
-#[cfg(all(test, feature = "testing", unix))]
+#[cfg(test)]
+#[cfg(all(feature = "testing", unix))]
 mod tests {
     use super::*;
     use crate::{PostgresOptions, testing::TestServer};

@@ -27,8 +27,8 @@ pub(crate) struct Wire {
 }
 
 /// The parameters of `Target.setAutoAttach` that have a browser hold everything new until it is let go of. Without a
-/// filter: a Chromium holds workers that a filter leaves out, too, and then tells of them to nobody who could let them
-/// go.
+/// filter: what runs in the background of a page is held although a filter leaves it out, and then nobody is told of it
+/// who could let it go.
 pub(crate) fn hold_new() -> Value {
     json!({ "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true })
 }

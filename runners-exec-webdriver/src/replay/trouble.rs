@@ -1,8 +1,11 @@
 //! Why a step did not pass: a verdict on the page, or trouble with the browser.
 
-use crate::browser::BrowserError;
+use crate::{browser::BrowserError, flow::Problem};
 use runners_core::Fault;
-use std::error::Error;
+use std::{
+    error::Error,
+    sync::{Mutex, PoisonError},
+};
 
 /// Why a step ended before it was done.
 #[derive(Debug)]
@@ -40,4 +43,20 @@ impl From<BrowserError> for Trouble {
             other => Self::Failed(other.to_string()),
         }
     }
+}
+
+/// The fault of a flow that asks for what cannot be done.
+pub(super) fn refuse(problems: &[Problem]) -> Result<(), Fault> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let places: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    Err(Fault::permanent("unsupported", places.join("; ")))
+}
+
+/// The fault of a flow that was cancelled where it says.
+pub(super) fn gave_up(at: &Mutex<Option<String>>) -> Fault {
+    let at = at.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let place = at.unwrap_or_else(|| "before the first step".to_owned());
+    Fault::permanent("cancelled", format!("cancelled {place}"))
 }

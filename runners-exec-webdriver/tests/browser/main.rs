@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::needless_pass_by_value, reason = "steps are written where they are passed")]
 
+mod background;
 mod bad_input;
 #[cfg(target_os = "linux")]
 mod calls;
@@ -53,4 +54,3 @@ mod visual;
 mod waits;
 #[cfg(target_os = "linux")]
 mod warm;
-mod workers;

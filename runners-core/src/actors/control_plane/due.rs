@@ -5,6 +5,7 @@ use super::{
     Plane,
     effects::Change,
     lock,
+    reaping::ReapGate,
     session::{Identity, Live, Mine},
     sessions::Sweep,
     sync::RELEASES_PER_BATCH,
@@ -25,7 +26,7 @@ use crate::{
     values::{
         id::{RunnerId, TenantId},
         key::{Index, Kind},
-        time::{BootTime, Timestamp},
+        time::Timestamp,
     },
 };
 use std::{
@@ -78,40 +79,10 @@ const SLEEP_MAX: Duration = Duration::from_secs(10);
 /// The same while others are known to be there: most of what they write is not read here, and they see to
 /// what is due of it unless they are gone.
 const SLEEP_MAX_BESIDE_OTHERS: Duration = Duration::from_secs(2);
-/// How far the wall may move against the time since boot before reaping waits for one term.
-const WALL_STEP_MAX: Duration = Duration::from_secs(5);
 /// How long after an error the duty tries again.
 const ERROR_WAIT: Duration = Duration::from_secs(1);
 /// How long after somebody else had changed what was due the duty looks at it again.
 const CONFLICT_WAIT: Duration = Duration::from_secs(1);
-
-/// From when sessions may be reaped: a term after the start, and after every step of the wall.
-#[derive(Debug)]
-struct ReapGate {
-    from: BootTime,
-    wall_at_boot: i128,
-}
-
-impl ReapGate {
-    fn new(clock: &dyn Clock, wall: &dyn Clock, term: Duration) -> Self {
-        Self { from: clock.boot() + term, wall_at_boot: wall_at_boot(clock, wall) }
-    }
-
-    /// Whether sessions may be reaped now.
-    fn is_open(&mut self, clock: &dyn Clock, wall: &dyn Clock, term: Duration) -> bool {
-        let wall_at_boot = wall_at_boot(clock, wall);
-        if (wall_at_boot - self.wall_at_boot).unsigned_abs() > WALL_STEP_MAX.as_millis() {
-            tracing::warn!("the wall clock has moved: no session is given up for one term");
-            self.wall_at_boot = wall_at_boot;
-            self.from = clock.boot() + term;
-        }
-        clock.boot() >= self.from
-    }
-}
-
-fn wall_at_boot(clock: &dyn Clock, wall: &dyn Clock) -> i128 {
-    i128::from(wall.wall().as_millis()) - clock.boot().as_duration().as_millis().cast_signed()
-}
 
 impl Plane {
     /// Does what is due, until the control plane stops.

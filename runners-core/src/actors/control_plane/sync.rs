@@ -6,6 +6,7 @@ use super::{
     effects::Change,
     lock,
     measures::SyncMeasure,
+    parked::Parked,
     session::{Identity, Live, Session},
 };
 use crate::{
@@ -19,13 +20,12 @@ use crate::{
     values::{
         id::{JobId, TenantId},
         reply::{Refused, Reply, Superseded},
-        runner::{Incarnation, Mode},
+        runner::Mode,
         sync::SyncRequest,
         time::{BootTime, Timestamp},
     },
 };
 use std::{collections::BTreeSet, sync::Arc};
-use tokio::runtime::Handle;
 
 /// When a request arrived, and until when its answer may be held back.
 #[derive(Clone, Copy, Debug)]
@@ -374,48 +374,3 @@ const ADMIT_ROUNDS_MAX: u32 = 4;
 
 /// How many jobs are released in one batch: each is up to thirteen writes.
 pub(super) const RELEASES_PER_BATCH: usize = 64;
-
-/// A call that is parked, or about to be. If its future is dropped meanwhile, nobody is there any more who could
-/// be answered, and another waiter is woken for the job that this one may have been woken for.
-struct Parked<'a> {
-    plane: &'a Arc<Plane>,
-    session: &'a Arc<Session>,
-    newest: (Incarnation, u64),
-    done: bool,
-}
-
-impl Parked<'_> {
-    fn done(mut self) {
-        self.done = true;
-    }
-
-    /// Has the session say that nothing is parked, unless there is a newer call.
-    fn leave(&self) {
-        let (session, newest) = (Arc::clone(self.session), self.newest);
-        let leave = move |live: &mut Live| {
-            if live.last == Some(newest) {
-                (live.parked, live.waiting) = (false, false);
-            }
-        };
-        if let Ok(mut live) = self.session.live.try_lock() {
-            leave(&mut live);
-        } else if Handle::try_current().is_ok() {
-            // Whoever has it may be this very call.
-            self.plane.duties.spawn(async move { leave(&mut *session.live.lock().await) });
-        }
-    }
-}
-
-impl Drop for Parked<'_> {
-    fn drop(&mut self) {
-        if !self.done {
-            let who = self.session.who;
-            // A newer call of the same runner registers itself again when it is woken.
-            lock(&self.plane.schedule).forget(who.pool, who.runner);
-            let woken = lock(&self.plane.schedule).kick(who.pool);
-            self.plane.wake_all(woken);
-            self.plane.wake(who.runner);
-            self.leave();
-        }
-    }
-}

@@ -181,7 +181,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "call that was cut stays parked",
-        file: SYNC,
+        file: "runners-core/src/actors/control_plane/parked.rs",
         search: "(live.parked, live.waiting) = (false, false);",
         replacement: "live.waiting = false;",
         test: PROTOCOL,

@@ -58,14 +58,14 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "disabled control clicked",
         file: "runners-exec-webdriver/src/scripts/act.js",
-        search: "(request.enabled && isDisabled(element) ?",
-        replacement: "(false ?",
+        search: "if (isDisabled(element)) return `${name} is disabled`;",
+        replacement: "",
         test: FAILURES,
     },
     Mutant {
         name: "covered element clicked",
         file: "runners-exec-webdriver/src/scripts/act.js",
-        search: "if (covered) return { again: covered };",
+        search: "if (over) return { again: over.why };",
         replacement: "",
         test: STRICT,
     },

@@ -1,10 +1,10 @@
-//! Workers of a page, which a browser that is listened to holds until they are let go of.
+//! What runs in the background of a page, which a browser that is listened to holds until it is let go of.
 
 use crate::stage::{LIMIT_MILLIS, Stage};
 use runners_exec_webdriver::{Capture, Engine, ReplayOptions};
 use serde_json::json;
 
-const WORKERS: &str = "<script>
+const BACKGROUND: &str = "<script>
   const source = text => URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
   const own = new Promise(resolve => { new Worker(source('postMessage(1)')).onmessage = resolve; });
   const shared = new Promise(resolve => {
@@ -16,12 +16,12 @@ const WORKERS: &str = "<script>
 </script>";
 
 #[tokio::test]
-async fn every_worker_begins_whether_the_browser_is_listened_to_or_not() {
+async fn all_of_it_begins_whether_the_browser_is_listened_to_or_not() {
     for engine in [Engine::Chromium, Engine::Firefox] {
         for capture in [Capture::NOTHING, ReplayOptions::default().capture] {
             let Some(mut stage) = Stage::open_in(engine).await else { return };
             stage.options.capture = capture;
-            let url = stage.page(WORKERS);
+            let url = stage.page(BACKGROUND);
             stage
                 .passes_strictly(json!([
                     { "type": "navigate", "url": url },
