@@ -81,32 +81,45 @@ async fn a_roll_out_that_could_not_be_read_when_it_was_told_of_is_read_later() {
     assert_eq!(refused.code, RefusalCode::Forbidden);
 }
 
-/// Which of two runners is woken by a job, of which one holds another already.
-async fn woken(control: &ControlPlane, number: u8) -> usize {
+/// Which of two runners is offered a job, of which one holds another already.
+async fn offered_to(control: &ControlPlane, clock: &SimClock, number: u8) -> usize {
     let mut hands = [Hand::new(control, number), Hand::new(control, number + 1)];
     submit(&user(control), number).await;
     let answer = hands[0].sync().await;
     hands[0].hold(&answer);
-    hands[1].sync().await;
-    hands.iter_mut().for_each(|hand| hand.next.park_for = Duration::from_secs(20));
-    let [busy, idle] = &mut hands;
-    let (mut busy, mut idle) = (pin!(busy.sync()), pin!(idle.sync()));
-    assert!(poll!(&mut busy).is_pending() && poll!(&mut idle).is_pending());
-    submit(&user(control), number + 1).await;
-    tokio::select! {
-        _ = busy => 0,
-        _ = idle => 1,
+    // What is new is answered at once: only after that does a call park.
+    for hand in &mut hands {
+        hand.sync().await;
     }
+    hands.iter_mut().for_each(|hand| hand.next.park_for = Duration::from_secs(20));
+    let (who, answer) = {
+        let [busy, idle] = &mut hands;
+        let (mut busy, mut idle) = (pin!(busy.sync()), pin!(idle.sync()));
+        tokio::select! {
+            answer = &mut busy => panic!("{answer:?}"),
+            answer = &mut idle => panic!("{answer:?}"),
+            () = sleep(clock, Duration::from_secs(1)) => {}
+        }
+        submit(&user(control), number + 1).await;
+        tokio::select! {
+            answer = busy => (0, answer),
+            answer = idle => (1, answer),
+        }
+    };
+    // So that nobody else is offered it later.
+    assert_eq!(hands[who].hold(&answer).len(), 1);
+    hands[who].sync().await;
+    who
 }
 
 #[tokio::test(start_paused = true)]
 async fn how_a_pool_places_jobs_is_read_later_if_it_could_not_be_read_when_it_was_told_of() {
     let world = World::new().await;
-    assert_eq!(woken(&world.there, 10).await, 1, "jobs are spread");
+    assert_eq!(offered_to(&world.there, &world.clock, 10).await, 1, "jobs are spread");
     let operator = operator(&world.here);
     let packed = operator.update_pool(PoolId::DEFAULT, |spec| spec.placement = Placement::Pack);
     world.missed_there(async { drop(packed.await.unwrap()) }).await;
-    assert_eq!(woken(&world.there, 20).await, 0, "jobs are packed");
+    assert_eq!(offered_to(&world.there, &world.clock, 20).await, 0, "jobs are packed");
 }
 
 /// A store that holds back the answer to one listing of tenants.

@@ -48,7 +48,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "reaping right after start",
-        file: "runners-core/src/actors/control_plane/due.rs",
+        file: "runners-core/src/actors/control_plane/reaping.rs",
         search: "Self { from: clock.boot() + term, ",
         replacement: "Self { from: clock.boot() + term * 0, ",
         test: SPANS,
