@@ -203,6 +203,9 @@ impl FlowObserver for Watcher {
     }
 }
 
+/// How many commands a flow sends after its last step: it looks for a dialog that is left open.
+pub(crate) const AT_THE_END: usize = 1;
+
 /// Counts the commands that are sent.
 #[derive(Debug)]
 pub(crate) struct Counted<'s> {
