@@ -17,7 +17,10 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// A record, and the version at which it was read or written.
 #[derive(Clone, Debug)]
@@ -30,6 +33,8 @@ pub(crate) struct Versioned<R> {
 #[derive(Clone, Debug)]
 pub(crate) struct Records {
     store: Arc<dyn Store>,
+    /// The last commit failed for what was wrong with the store, not with what it was to write.
+    refuses_writes: Arc<AtomicBool>,
 }
 
 /// The records of one tenant.
@@ -41,7 +46,7 @@ pub(crate) struct TenantRecords {
 
 impl Records {
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+        Self { store, refuses_writes: Arc::default() }
     }
 
     pub(crate) fn tenant(&self, tenant: TenantId) -> TenantRecords {
@@ -68,7 +73,18 @@ impl Records {
         if batch.writes.is_empty() {
             return Ok(Committed::default());
         }
-        self.store.commit(batch.writes).await
+        let committed = self.store.commit(batch.writes).await;
+        let is_well = matches!(committed, Ok(_) | Err(StoreError::Conflict(_) | StoreError::Exhausted(_)));
+        // Mostly it stays as it is, and need not be taken from other cores.
+        if self.refuses_writes.load(Ordering::Relaxed) == is_well {
+            self.refuses_writes.store(!is_well, Ordering::Relaxed);
+        }
+        committed
+    }
+
+    /// Whether the store did not take what was last written.
+    pub(crate) fn refuses_writes(&self) -> bool {
+        self.refuses_writes.load(Ordering::Relaxed)
     }
 
     /// What others wrote.

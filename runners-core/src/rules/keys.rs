@@ -219,6 +219,11 @@ pub(crate) fn feed_slots() -> Key {
     Key::new(TenantId::OPERATOR, Kind::Limit, Bytes::copy_from_slice(&text(&["feed slots"])))
 }
 
+/// The counter that is written to when it is asked whether the store takes anything.
+pub(crate) fn probes() -> Key {
+    Key::new(TenantId::OPERATOR, Kind::Limit, Bytes::copy_from_slice(&text(&["probes"])))
+}
+
 /// The stream of a job's history.
 pub(crate) fn events(tenant: TenantId, job: JobId) -> Key {
     Key::new(tenant, Kind::Events, Bytes::copy_from_slice(job.as_bytes()))

@@ -33,8 +33,9 @@ mod moves;
 mod parked;
 mod planes;
 mod quota;
-mod reaped;
 #[cfg(feature = "testing")]
+mod readiness;
+mod reaped;
 mod recorded;
 mod repeats;
 mod retention;

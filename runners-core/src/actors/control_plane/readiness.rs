@@ -2,8 +2,8 @@
 
 use super::{ControlPlane, Plane};
 use crate::{
-    actors::error::Error,
-    rules::record::PoolRecord,
+    actors::{error::Error, records::Batch},
+    rules::{keys, record::PoolRecord},
     seams::store::StoreError,
     values::id::{PoolId, TenantId},
 };
@@ -15,15 +15,25 @@ impl ControlPlane {
         self.plane.stopping.is_cancelled()
     }
 
-    /// Checks that the store answers and that this control plane is not stopping.
+    /// Checks that the store answers and that this control plane is not stopping. If the store did not take what
+    /// was last written, checks that it does by now: one whose disk is full may still be read.
     ///
     /// # Errors
     /// [`Error::Store`]: what it says is why it cannot serve now.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing that anybody sees.
     pub async fn check_ready(&self) -> Result<(), Error> {
         let plane = &self.plane;
         plane.check_serving().map_err(Error::Store)?;
         let anybody = PoolRecord::key_of(TenantId::DEFAULT, PoolId::DEFAULT);
-        plane.records.load::<PoolRecord>(anybody).await.map(drop).map_err(Error::Store)
+        plane.records.load::<PoolRecord>(anybody).await.map_err(Error::Store)?;
+        if plane.records.refuses_writes() {
+            let mut batch = Batch::new();
+            batch.add(keys::probes(), 1, None);
+            plane.records.commit(batch).await.map_err(Error::Store)?;
+        }
+        Ok(())
     }
 }
 
