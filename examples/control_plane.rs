@@ -91,7 +91,7 @@ async fn main() -> anyhow::Result<()> {
     SystemRandom::default().fill(&mut random);
     let credential = Token::new(TokenKind::Runner, random);
     let registrant = HttpTransport::builder(format!("{url}/runners")).token(registration).build()?;
-    let enrolled = enrol(&registrant, "attic-1", &credential).await?;
+    let enrolled = enrol(&registrant, "attic-1", None, &credential).await?;
     let runner = Runner::builder(registrant.with_token(&credential)?)
         .name("attic-1")
         .executor(async |Shout(text): Shout, _: Attempt| Ok(text.to_uppercase()))

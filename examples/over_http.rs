@@ -52,7 +52,7 @@ async fn main() -> anyhow::Result<()> {
     // The runner. It makes its own credential, and only ever connects out.
     let registrant = HttpTransport::builder(&url).token(registration).build()?;
     let credential = token(TokenKind::Runner);
-    let enrolled = enrol(&registrant, "example", &credential).await?;
+    let enrolled = enrol(&registrant, "example", None, &credential).await?;
     println!("enrolled as {} in the pool {}", enrolled.runner, enrolled.pool_name);
     let transport = registrant.with_token(&credential)?;
     let runner = Runner::builder(transport.clone())

@@ -155,7 +155,8 @@ impl Gateway {
             }
         };
         // A repeat with the same credential is answered the same.
-        let request = EnrolRequest { credential: credential.digest(), name: "polling".to_owned() };
+        let request =
+            EnrolRequest { credential: credential.digest(), name: "polling".to_owned(), pool: None };
         let reply = self.0.control.caller(registrant).call(Request::Enrol(request)).await;
         match reply {
             Ok(Reply::Enrolled(_)) => {}

@@ -62,10 +62,10 @@ impl Identity {
         registrant: &impl Transport,
         spool: &Spool,
         server: &str,
-        name: &str,
+        (name, pool): (&str, Option<&str>),
     ) -> Result<Self, EnrolFailure> {
         let credential = credential(spool).current_or_new().map_err(anyhow::Error::from)?;
-        let enrolled = enrol(registrant, name, &credential).await?;
+        let enrolled = enrol(registrant, name, pool, &credential).await?;
         Ok(Self { credential, enrolled, given: None }.keep(spool, server)?)
     }
 
@@ -75,9 +75,9 @@ impl Identity {
         token: &Token,
         spool: &Spool,
         server: &str,
-        name: &str,
+        (name, pool): (&str, Option<&str>),
     ) -> Result<Self, EnrolFailure> {
-        let enrolled = enrol(registered, name, token).await?;
+        let enrolled = enrol(registered, name, pool, token).await?;
         credential(spool).keep(token).map_err(anyhow::Error::from)?;
         let given = Some(token.digest());
         Ok(Self { credential: token.clone(), enrolled, given }.keep(spool, server)?)
@@ -101,15 +101,15 @@ impl Identity {
         token: Token,
         trust: &TrustArgs,
         spool: &Spool,
-        name: &str,
+        (name, pool): (&str, Option<&str>),
     ) -> Result<Self> {
         let transport = connection::transport(server, token.clone(), trust)?;
         let kind = token.kind().unwrap_or(TokenKind::Registration);
         let mut told = false;
         loop {
             let enrolled = match kind {
-                TokenKind::Runner => Self::take(&transport, &token, spool, server, name).await,
-                _ => Self::enrol(&transport, spool, server, name).await,
+                TokenKind::Runner => Self::take(&transport, &token, spool, server, (name, pool)).await,
+                _ => Self::enrol(&transport, spool, server, (name, pool)).await,
             };
             match enrolled {
                 Ok(identity) => return Ok(identity),

@@ -92,7 +92,8 @@ pub async fn relay() -> anyhow::Result<()> {
     let admits = Registration::new(TenantId::DEFAULT, PoolId::DEFAULT);
     control.admit_registration(registration, admits).await?;
     let registrant = Principal::Registrant { tenant: TenantId::DEFAULT, registration };
-    let enrol = Request::Enrol(EnrolRequest { credential: runner().digest(), name: "bench".into() });
+    let enrol =
+        Request::Enrol(EnrolRequest { credential: runner().digest(), name: "bench".into(), pool: None });
     let enrolled = control.caller(registrant).call(enrol).await?;
     ensure!(matches!(enrolled, Reply::Enrolled(_)), "{enrolled:?}");
     let callers = {

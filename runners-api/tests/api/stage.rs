@@ -141,7 +141,7 @@ impl Stage {
         let registration = Digest::of(issued["token"].as_str().unwrap().as_bytes());
         let registrant = Principal::Registrant { tenant: TenantId::DEFAULT, registration };
         let credential = Digest::of(name.as_bytes());
-        let enrol = Request::Enrol(EnrolRequest { credential, name: name.into() });
+        let enrol = Request::Enrol(EnrolRequest { credential, name: name.into(), pool: None });
         let Reply::Enrolled(enrolled) = self.control.caller(registrant).call(enrol).await.unwrap() else {
             panic!("it was not enrolled")
         };

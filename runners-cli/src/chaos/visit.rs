@@ -73,7 +73,7 @@ pub(crate) async fn serve(post: Post) -> Result<()> {
     let transport = |token: &Token| HttpTransport::builder(&post.server).token(token.clone()).build();
     let registrant = transport(&Token::from_text(&post.registration))?;
     let enrolled = loop {
-        match enrol(&registrant, &post.name, &token).await {
+        match enrol(&registrant, &post.name, None, &token).await {
             Ok(enrolled) => break enrolled,
             Err(EnrolError::Transport(error)) if error.is_transient() => {
                 sleep(&SystemClock::default(), ENROL_EVERY).await;

@@ -126,7 +126,7 @@ async fn start(
     let spool = identity::open_spool(&host.data.runner())?;
     let registration = host.registration.digest();
     let registrant = host.control.caller(Principal::Registrant { tenant: TenantId::DEFAULT, registration });
-    let identity = Identity::enrol(&registrant, &spool, "dev", NAME).await?;
+    let identity = Identity::enrol(&registrant, &spool, "dev", (NAME, None)).await?;
     means.open(arguments, &identity, &narrator).await?;
     let found = match &means.browser {
         Some(browser) => probe::find_out(browser, None).await,

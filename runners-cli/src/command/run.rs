@@ -335,46 +335,36 @@ pub(super) async fn identify(
 ) -> Result<Identity> {
     let kept = Identity::kept(spool, &arguments.server)?;
     let Some(token) = token else {
-        return kept.context("this runner is not registered any more");
+        return is_wanted(arguments, kept.context("this runner is not registered any more")?);
     };
     if let Some(kept) = kept.as_ref().filter(|kept| kept.began_with(&token)) {
-        return Ok(kept.clone());
+        return is_wanted(arguments, kept.clone());
     }
-    let enrolled = Identity::enrol_at(&arguments.server, token, &arguments.trust, spool, name).await;
+    let called = (name, arguments.pool.as_deref());
+    let enrolled = Identity::enrol_at(&arguments.server, token, &arguments.trust, spool, called).await;
     if enrolled.is_err() {
         metrics.record(&REGISTRATION_FAILURES, 1.0, &[]);
     }
-    let identity = match (enrolled, kept) {
-        (Ok(identity), _) => {
-            is_wanted(arguments, &identity, spool).await?;
-            identity
-        }
+    match (enrolled, kept) {
         (Err(error), Some(kept)) => {
             // The token may have run out since; the credential is what counts.
             tracing::info!(error = &*error as &dyn std::error::Error, "the registration token was not taken");
-            kept
+            is_wanted(arguments, kept)
         }
-        (Err(error), None) => return Err(error),
-    };
-    Ok(identity)
+        (enrolled, _) => enrolled,
+    }
 }
 
-/// Makes sure that it is in the pool that it is to be in. One that is not is taken off the register
-/// again.
-async fn is_wanted(arguments: &RunArgs, identity: &Identity, spool: &Spool) -> Result<()> {
-    let enrolled = &identity.enrolled;
-    let Some(wanted) = &arguments.pool else { return Ok(()) };
-    if *wanted == enrolled.pool_name || *wanted == enrolled.pool.to_string() {
-        return Ok(());
+/// Makes sure that a runner which is enrolled already is in the pool that it is to be in.
+fn is_wanted(arguments: &RunArgs, identity: Identity) -> Result<Identity> {
+    let Enrolled { pool, pool_name, .. } = &identity.enrolled;
+    match &arguments.pool {
+        Some(wanted) if wanted != pool_name && *wanted != pool.to_string() => bail!(
+            "this runner is in the pool {pool_name} ({pool}), and --pool wants {wanted}: take it off with \
+             `runners logout`, or give the new one a --state of its own"
+        ),
+        _ => Ok(identity),
     }
-    let transport = connection::transport(&arguments.server, identity.credential.clone(), &arguments.trust)?;
-    super::logout::deregister(&transport).await.context("the token is of another pool")?;
-    identity::forget(spool)?;
-    bail!(
-        "the token admits to the pool {} ({}), and --pool wants {wanted}: ask for a token of that one",
-        enrolled.pool_name,
-        enrolled.pool
-    )
 }
 
 fn announce(narrator: &Narrator, arguments: &RunArgs, identity: &Identity, name: &str) {

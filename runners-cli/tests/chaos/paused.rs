@@ -124,7 +124,7 @@ impl Visitor {
         SystemRandom::default().fill(&mut random);
         let token = Token::new(TokenKind::Runner, random);
         let at = |token: &Token| HttpTransport::builder(&plane.url).token(token.clone()).build().unwrap();
-        enrol(&at(registration), name, &token).await.unwrap();
+        enrol(&at(registration), name, None, &token).await.unwrap();
         let (sender, finishes) = watch::channel(Finishes::default());
         let (began, starts) = (Arc::<Mutex<Vec<FencingToken>>>::default(), Arc::new(Notify::new()));
         let (leaves, noted, told) = (Arc::clone(leaves), Arc::clone(&began), Arc::clone(&starts));

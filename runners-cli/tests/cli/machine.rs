@@ -136,9 +136,15 @@ fn the_names_that_others_have_for_the_same_are_heard() {
     };
     let wrong = register("lab");
     let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
-    assert!(wrong.status.code() == Some(2) && said.contains("--pool wants lab"), "{said}");
+    assert!(
+        wrong.status.code() == Some(2) && said.contains("not to \"lab\": use a token of that pool"),
+        "{said}"
+    );
     assert!(runners(&stage, &url).is_empty(), "it is not left on the register");
     assert!(register("default").status.success());
+    let moved = register("lab");
+    let said = String::from_utf8_lossy(&moved.stderr).into_owned();
+    assert!(moved.status.code() == Some(2) && said.contains("--pool wants lab"), "{said}");
     let there = runners(&stage, &url);
     assert_eq!((there.len(), &there[0]["name"]), (1, &"east-1".into()), "{there:?}");
 

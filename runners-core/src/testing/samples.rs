@@ -32,7 +32,12 @@ const AT: Timestamp = Timestamp::from_millis(1_700_000_000_123);
 pub fn requests() -> Vec<(&'static str, Request)> {
     let mut requests = vec![
         ("rotate", Request::Rotate(RotateRequest { next: digest() })),
-        ("enrol", Request::Enrol(EnrolRequest { credential: digest(), name: "büro 7 \"east\"".into() })),
+        (
+            "enrol",
+            Request::Enrol(EnrolRequest {
+                credential: digest(), name: "büro 7 \"east\"".into(), pool: None
+            }),
+        ),
         ("deregister", Request::Deregister(DeregisterRequest {})),
         ("sync", Request::Sync(Box::new(sync_full()))),
         ("sync-idle", Request::Sync(Box::new(sync_idle(4)))),

@@ -114,6 +114,10 @@ pub struct EnrolRequest {
     pub credential: Digest,
     /// What the runner is called, for people.
     pub name: String,
+    /// The pool that it is to be in, by name or id. It is refused by a token of another, which is not used by
+    /// that. The pool of the token unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
 }
 
 /// Takes the runner that asks off the register, under its own credential, which is good for nothing

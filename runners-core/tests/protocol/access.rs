@@ -16,7 +16,8 @@ use std::time::Duration;
 
 async fn enrol(control: &ControlPlane, token: &str, credential: &str) -> Reply {
     let principal = control.authenticator().authenticate(token).await.unwrap();
-    let request = EnrolRequest { credential: Digest::of(credential.as_bytes()), name: "one".into() };
+    let request =
+        EnrolRequest { credential: Digest::of(credential.as_bytes()), name: "one".into(), pool: None };
     control.caller(principal).call(Request::Enrol(request)).await.unwrap()
 }
 

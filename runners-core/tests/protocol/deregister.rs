@@ -48,7 +48,7 @@ async fn enrolled(control: &ControlPlane) -> ByToken {
     let made = admin.create_registration(PoolId::DEFAULT, RegistrationSpec::default()).await.unwrap();
     let registrant = ByToken { control: control.clone(), token: made.token.unwrap() };
     let token = Token::new(TokenKind::Runner, [7; 32]);
-    let request = EnrolRequest { credential: token.digest(), name: "one".into() };
+    let request = EnrolRequest { credential: token.digest(), name: "one".into(), pool: None };
     assert!(matches!(registrant.call(Request::Enrol(request)).await, Ok(Reply::Enrolled(_))));
     ByToken { control: control.clone(), token }
 }

@@ -211,7 +211,7 @@ async fn refused_registrations_are_counted_by_the_pool_and_its_age() {
         world.control.admit_registration(token.digest(), registration).await.unwrap();
         let registration = token.digest();
         let principal = Principal::Registrant { tenant: TenantId::DEFAULT, registration };
-        let request = EnrolRequest { credential: Digest::of(&[number]), name: "one".to_owned() };
+        let request = EnrolRequest { credential: Digest::of(&[number]), name: "one".to_owned(), pool: None };
         let reply = world.control.caller(principal).call(Request::Enrol(request)).await.unwrap();
         assert!(matches!(reply, Reply::Refused(_)));
     }

@@ -54,7 +54,7 @@ async fn live(control: &ControlPlane, clock: &SimClock) {
     control.management(Principal::Operator).create_tenant("acme").await.unwrap();
     let enrolling = control.authenticator().authenticate(registration.token.unwrap().expose()).await.unwrap();
     let digest = Token::new(TokenKind::Runner, [1; 32]).digest();
-    let request = Request::Enrol(EnrolRequest { credential: digest, name: "one".into() });
+    let request = Request::Enrol(EnrolRequest { credential: digest, name: "one".into(), pool: None });
     assert!(matches!(control.caller(enrolling).call(request).await.unwrap(), Reply::Enrolled(_)));
 
     let mut hand = Hand::new(control, 1);

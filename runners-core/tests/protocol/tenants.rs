@@ -158,7 +158,7 @@ fn requests(ids: &Ids) -> Vec<Request> {
     let by = |options| SubmitRequest { jobs: vec![submission(9, options)], run: None };
     let fresh = SignalRequest { id: SignalId::from_bytes([77; 16]), ..signal(ids) };
     vec![
-        Request::Enrol(EnrolRequest { credential: Digest::of(b"mine"), name: "mine".into() }),
+        Request::Enrol(EnrolRequest { credential: Digest::of(b"mine"), name: "mine".into(), pool: None }),
         Request::Deregister(DeregisterRequest {}),
         Request::Rotate(RotateRequest { next: Digest::of(b"mine") }),
         Request::Sync(Box::new(samples::sync_idle(1))),

@@ -35,7 +35,17 @@ async fn call(control: &ControlPlane, token: &Token, request: Request) -> Reply 
 }
 
 async fn enrol(control: &ControlPlane, token: &Token, credential: &Token) -> Result<Enrolled, Refused> {
-    let request = EnrolRequest { credential: credential.digest(), name: "one".into() };
+    enrol_in(None, control, token, credential).await
+}
+
+async fn enrol_in(
+    pool: Option<&str>,
+    control: &ControlPlane,
+    token: &Token,
+    credential: &Token,
+) -> Result<Enrolled, Refused> {
+    let pool = pool.map(ToOwned::to_owned);
+    let request = EnrolRequest { credential: credential.digest(), name: "one".into(), pool };
     match call(control, token, Request::Enrol(request)).await {
         Reply::Enrolled(enrolled) => Ok(enrolled),
         Reply::Refused(refused) => Err(refused),
@@ -104,6 +114,28 @@ async fn a_pool_has_as_many_runners_as_it_may_and_a_removed_one_makes_room() {
     admin.remove_runner(first.runner).await.unwrap();
     enrol(&control, &token, &secret(2)).await.unwrap();
     assert_eq!(enrol(&control, &token, &secret(3)).await.unwrap_err().code, RefusalCode::Exhausted);
+}
+
+#[tokio::test]
+async fn a_token_of_another_pool_than_is_wanted_is_not_used_up() {
+    let control = control().await;
+    let admin = admin(&control);
+    let lab = admin.create_pool(PoolSpec::new("lab")).await.unwrap().id;
+    let token = admin.create_registration(lab, RegistrationSpec::default()).await.unwrap().token.unwrap();
+    let refused = enrol_in(Some("default"), &control, &token, &secret(1)).await.unwrap_err();
+    assert!(refused.detail.contains("not to \"default\": use a token of that pool"), "{refused:?}");
+    let long = "x".repeat(1000);
+    assert_eq!(
+        enrol_in(Some(&long), &control, &token, &secret(1)).await.unwrap_err().code,
+        RefusalCode::Invalid
+    );
+    for wanted in ["lab", &lab.to_string()] {
+        assert_eq!(enrol_in(Some(wanted), &control, &token, &secret(1)).await.unwrap().pool, lab);
+    }
+    assert_eq!(enrol(&control, &token, &secret(2)).await.unwrap_err().code, RefusalCode::Exhausted);
+    let ahead = admin.register_runner(lab, "ahead").await.unwrap().token.unwrap();
+    enrol_in(Some("default"), &control, &ahead, &ahead).await.unwrap_err();
+    enrol_in(Some("lab"), &control, &ahead, &ahead).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -254,7 +286,7 @@ async fn whoever_asks_under_no_name_learns_of_a_registration_token_and_uses_none
     let control = control().await;
     let admin = admin(&control);
     let ask = async |token: &Token| {
-        let request = EnrolRequest { credential: secret(9).digest(), name: String::new() };
+        let request = EnrolRequest { credential: secret(9).digest(), name: String::new(), pool: None };
         match call(&control, token, Request::Enrol(request)).await {
             Reply::Refused(refused) => refused,
             other => panic!("expected a refusal, got {other:?}"),

@@ -129,7 +129,7 @@ impl Stage {
         self.control.admit_registration(registration, admits).await.unwrap();
         let registrant = Principal::Registrant { tenant: TenantId::DEFAULT, registration };
         let credential = Digest::of(format!("credential of {name}").as_bytes());
-        let enrol = Request::Enrol(EnrolRequest { credential, name: name.into() });
+        let enrol = Request::Enrol(EnrolRequest { credential, name: name.into(), pool: None });
         let Reply::Enrolled(enrolled) = self.control.caller(registrant).call(enrol).await.unwrap() else {
             panic!("it was not enrolled")
         };

@@ -9,7 +9,8 @@ use runners_core::{
 /// of which only the digest is sent. Keep the credential on disk before: a repeat with the same
 /// one is answered the same, so an answer that was lost is asked for again.
 ///
-/// `name` is what the runner is called, for people.
+/// `name` is what the runner is called, for people, and `pool` the name or id of the pool that it is to be in,
+/// if a token of another is to be refused, and not used up.
 ///
 /// # Errors
 /// An [`EnrolError`], by what to do next.
@@ -19,12 +20,17 @@ use runners_core::{
 pub async fn enrol(
     registrant: &impl Transport,
     name: impl Into<String>,
+    pool: Option<&str>,
     credential: &Token,
 ) -> Result<Enrolled, EnrolError> {
     if let Some(given) = credential.kind().filter(|kind| *kind != TokenKind::Runner) {
         return Err(EnrolError::WrongKind { given });
     }
-    let request = EnrolRequest { credential: credential.digest(), name: name.into() };
+    let request = EnrolRequest {
+        credential: credential.digest(),
+        name: name.into(),
+        pool: pool.map(ToOwned::to_owned),
+    };
     match registrant.call(Request::Enrol(request)).await? {
         Reply::Enrolled(enrolled) => Ok(enrolled),
         Reply::Refused(refused) => Err(EnrolError::Refused(refused)),

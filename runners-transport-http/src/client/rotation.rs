@@ -197,7 +197,7 @@ pub enum RotationError {
 /// Asks for whom a credential speaks.
 async fn identify(transport: &HttpTransport, credential: &Token) -> Result<Enrolled, RotationError> {
     // The runner has its name already.
-    let request = EnrolRequest { credential: credential.digest(), name: "-".into() };
+    let request = EnrolRequest { credential: credential.digest(), name: "-".into(), pool: None };
     match transport.call(Request::Enrol(request)).await? {
         Reply::Enrolled(enrolled) => Ok(enrolled),
         Reply::Refused(refused) => Err(RotationError::Refused(refused)),

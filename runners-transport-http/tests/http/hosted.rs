@@ -50,7 +50,7 @@ async fn a_hosted_jobs_bytes_are_its_tenants_and_reached_only_while_it_is_held()
     let artifacts = MemoryArtifacts::default();
     let (control, running) = open(&artifacts).await;
     let registrant = running.transport(token(TokenKind::Registration));
-    let enrolled = enrol(&registrant, "machine", &token(TokenKind::Runner)).await.unwrap();
+    let enrolled = enrol(&registrant, "machine", None, &token(TokenKind::Runner)).await.unwrap();
     let transport = registrant.with_token(&token(TokenKind::Runner)).unwrap();
     let of_runner = HttpArtifacts::new(&transport);
     let runner = Runner::builder(transport)

@@ -67,7 +67,8 @@ impl World {
             .unwrap();
         let registrant = Principal::Registrant { tenant: TenantId::DEFAULT, registration };
         let token = Token::new(TokenKind::Runner, [letter; Token::RANDOM_BYTES]);
-        let enrol = Request::Enrol(EnrolRequest { credential: token.digest(), name: "far".into() });
+        let enrol =
+            Request::Enrol(EnrolRequest { credential: token.digest(), name: "far".into(), pool: None });
         let reply = self.control.caller(registrant).call(enrol).await.unwrap();
         assert!(matches!(reply, Reply::Enrolled(_)), "{reply:?}");
         token

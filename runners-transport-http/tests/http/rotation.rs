@@ -68,8 +68,11 @@ async fn a_credential_is_replaced_in_every_clone_and_the_old_one_is_gone_from_th
     assert!(!stage.credential.is_being_replaced().unwrap());
 
     stage.clock.advance(RotateRequest::OVERLAP);
-    let request =
-        EnrolRequest { credential: stage.credential.current().unwrap().unwrap().digest(), name: "-".into() };
+    let request = EnrolRequest {
+        credential: stage.credential.current().unwrap().unwrap().digest(),
+        name: "-".into(),
+        pool: None,
+    };
     let old = stage.running.transport(stage.given.clone()).call(Request::Enrol(request.clone())).await;
     assert!(matches!(old, Err(TransportError::Unauthorized(_))), "{old:?}");
     let new = clone.call(Request::Enrol(request)).await.unwrap();
@@ -114,7 +117,7 @@ async fn a_removed_runner_is_told_so_by_a_control_plane_that_was_started_since()
     let face = HttpFace::builder(authenticator, callers).artifacts(MemoryArtifacts::default());
     let running = Running::start(face).await;
     let transport = running.transport(token.clone());
-    let request = EnrolRequest { credential: token.digest(), name: "-".into() };
+    let request = EnrolRequest { credential: token.digest(), name: "-".into(), pool: None };
     for request in [crate::support::idle(1), Request::Enrol(request)] {
         let told = transport.call(request).await.unwrap();
         assert!(matches!(&told, Reply::Refused(refused) if refused.code == RefusalCode::Removed), "{told:?}");

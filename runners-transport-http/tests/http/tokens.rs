@@ -84,7 +84,7 @@ async fn a_source_with_too_many_bad_tokens_waits_and_good_tokens_of_it_do_not() 
 async fn only_a_runner_credential_is_enrolled() {
     let running = Running::start(face(answering())).await;
     let registrant = running.transport(good(TokenKind::Registration));
-    let told = enrol(&registrant, "east-7", &good(TokenKind::Api)).await.unwrap_err();
+    let told = enrol(&registrant, "east-7", None, &good(TokenKind::Api)).await.unwrap_err();
     assert!(matches!(told, EnrolError::WrongKind { given: TokenKind::Api }), "{told:?}");
     assert!(!told.to_string().contains("0707"), "{told}");
 }
@@ -102,7 +102,7 @@ async fn enrolment_sends_the_digest_of_the_credential_and_nothing_else_of_it() {
     let running = Running::start(face(far)).await;
     let credential = Token::new(TokenKind::Runner, [9; 32]);
     let registrant = running.transport(good(TokenKind::Registration));
-    let answered = enrol(&registrant, "east-7", &credential).await.unwrap();
+    let answered = enrol(&registrant, "east-7", None, &credential).await.unwrap();
     assert_eq!(enrolled, runners_core::protocol::Reply::Enrolled(answered));
     match kept.recv().await.unwrap() {
         Request::Enrol(request) => {

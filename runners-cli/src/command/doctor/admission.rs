@@ -129,7 +129,7 @@ async fn admits(server: &str, token: Token, trust: &TrustArgs) -> Result<Finding
 /// Asks the server about a token, in a way that changes nothing: under no name nobody is registered, and a
 /// runner is only told who it is.
 async fn ask(server: &str, token: Token, trust: &TrustArgs) -> Result<Answer> {
-    let asked = EnrolRequest { credential: Digest::of(b""), name: String::new() };
+    let asked = EnrolRequest { credential: Digest::of(b""), name: String::new(), pool: None };
     let transport = connection::transport(server, token, trust)?;
     let answered = within(ANSWER_MAX, transport.call(Request::Enrol(asked))).await;
     Ok(match answered {

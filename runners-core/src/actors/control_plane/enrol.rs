@@ -158,6 +158,9 @@ impl Plane {
         }
         let pool = found.record.pool;
         *admits_to = Some(pool);
+        if let Some(other) = self.other_pool(&request, tenant, pool).await? {
+            return Ok(Reply::Refused(other));
+        }
         if let Some(reply) = self.enrolled_before(&request, registration, tenant).await? {
             return Ok(reply);
         }
@@ -243,6 +246,9 @@ impl Plane {
 
     /// Answers a runner that has its credential already who it is.
     pub(super) async fn identify(&self, who: Identity, request: &EnrolRequest) -> Result<Reply, StoreError> {
+        if let Some(other) = self.other_pool(request, who.tenant, who.pool).await? {
+            return Ok(Reply::Refused(other));
+        }
         let subject = Subject::Runner { pool: who.pool, runner: who.runner };
         let key = CredentialRecord::key_of(request.credential);
         match self.records.load::<CredentialRecord>(key).await? {
@@ -255,6 +261,28 @@ impl Plane {
                 self.enrolled(&credential).await
             }
         }
+    }
+
+    /// Refuses a request that wants to be in another pool than this one, which is its token's.
+    async fn other_pool(
+        &self,
+        request: &EnrolRequest,
+        tenant: TenantId,
+        pool: PoolId,
+    ) -> Result<Option<Refused>, StoreError> {
+        let Some(wanted) = &request.pool else { return Ok(None) };
+        if let Err(refused) = submission::name("pool", wanted) {
+            return Ok(Some(refused));
+        }
+        let found = self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, pool)).await?;
+        let name = found.map_or_else(String::new, |found| found.record.spec.name);
+        let is_it = *wanted == name || *wanted == pool.to_string();
+        let problem = || {
+            format!(
+                "pool: the token admits to {name:?} ({pool}), not to {wanted:?}: use a token of that pool"
+            )
+        };
+        Ok((!is_it).then(|| Refused::new(RefusalCode::Conflict, problem())))
     }
 
     /// Adds a runner to its pool, which counts it.
