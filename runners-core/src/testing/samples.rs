@@ -1,5 +1,6 @@
 //! One of every message and more: what suites send over a transport, and golden files hold.
 
+mod enrolment;
 mod hosted;
 mod whole;
 
@@ -7,7 +8,7 @@ use crate::{
     protocol::*,
     values::{
         digest::Digest,
-        id::{JobId, PoolId, RunId, RunnerId, SignalId, TenantId},
+        id::{JobId, PoolId, RunId, RunnerId, SignalId},
         lease::FencingToken,
         opaque::Opaque,
         outcome::{Conclusion, Outcome},
@@ -32,12 +33,8 @@ const AT: Timestamp = Timestamp::from_millis(1_700_000_000_123);
 pub fn requests() -> Vec<(&'static str, Request)> {
     let mut requests = vec![
         ("rotate", Request::Rotate(RotateRequest { next: digest() })),
-        (
-            "enrol",
-            Request::Enrol(EnrolRequest {
-                credential: digest(), name: "büro 7 \"east\"".into(), pool: None
-            }),
-        ),
+        ("enrol", Request::Enrol(enrolment::request(Some("lab")))),
+        ("enrol-anywhere", Request::Enrol(enrolment::request(None))),
         ("deregister", Request::Deregister(DeregisterRequest {})),
         ("sync", Request::Sync(Box::new(sync_full()))),
         ("sync-idle", Request::Sync(Box::new(sync_idle(4)))),
@@ -64,7 +61,7 @@ pub fn requests() -> Vec<(&'static str, Request)> {
 pub fn replies() -> Vec<(&'static str, Reply)> {
     let log_ended = LogPage { chunks: Vec::new(), gaps: Vec::new(), next: 9, ended: true, ..log_page() };
     let mut replies = vec![
-        ("enrolled", Reply::Enrolled(enrolled())),
+        ("enrolled", Reply::Enrolled(enrolment::enrolled())),
         ("deregistered", Reply::Deregistered),
         ("rotated", Reply::Rotated(Rotated { rotate_in: Duration::from_secs(90 * 24 * 3600) })),
         ("answer", Reply::Answer(Box::new(answer_full()))),
@@ -270,16 +267,6 @@ fn signal() -> SignalRequest {
 
 fn read_log(grant: Option<u64>) -> ReadLogRequest {
     ReadLogRequest { job: JOB, grant, from: 1 << 40, park_for: Duration::from_secs(20) }
-}
-
-fn enrolled() -> Enrolled {
-    Enrolled {
-        runner: RUNNER,
-        tenant: TenantId::DEFAULT,
-        pool: POOL,
-        pool_name: "default".into(),
-        rotate_in: None,
-    }
 }
 
 fn answer_full() -> SyncAnswer {

@@ -1,7 +1,7 @@
 //! Messages that leave nothing out of what may be left out, and that the first golden files had not.
 
 use super::{
-    AT, JOB, POOL, RUNNER, SIGNAL, TOKEN, answer_empty, digest, enrolled, explanation, facts, fault,
+    AT, JOB, POOL, RUNNER, SIGNAL, TOKEN, answer_empty, digest, enrolment, explanation, facts, fault,
     job_view_bare, sync_idle, text,
 };
 use crate::{
@@ -23,7 +23,7 @@ pub(super) fn requests() -> impl Iterator<Item = (&'static str, Request)> {
 pub(super) fn replies() -> impl Iterator<Item = (&'static str, Reply)> {
     let rotate_in = Some(Duration::from_secs(90 * 24 * 3600));
     [
-        ("enrolled-rotating", Reply::Enrolled(Enrolled { rotate_in, ..enrolled() })),
+        ("enrolled-rotating", Reply::Enrolled(Enrolled { rotate_in, ..enrolment::enrolled() })),
         ("answer-whole", Reply::Answer(Box::new(answer()))),
         ("explained-obstacles", Reply::Explained(Box::new(obstacles()))),
         ("explained-hosted", Reply::Explained(Box::new(of_job(JobObstacle::Hosted { suited: false })))),
