@@ -15,6 +15,7 @@ mod observer;
 mod place;
 mod popups;
 mod presence;
+mod progress;
 mod run;
 mod scope;
 mod step;
@@ -41,14 +42,11 @@ use evidence::Keeper;
 use futures::future::{Either, join, select};
 use place::Place;
 use popups::Popups;
+use progress::Progress;
 use run::Run;
 use runners_core::{Clock, Egress, Fault, SystemClock};
-use std::{
-    pin::pin,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-use trouble::{gave_up, refuse};
+use std::{pin::pin, sync::Arc, time::Duration};
+use trouble::refuse;
 use viewport::Emulated;
 
 /// The most characters of a title in a result.
@@ -167,11 +165,13 @@ impl Replay {
     /// A step that fails is a failed verdict in the result.
     ///
     /// # Errors
-    /// A [`Fault`]: `unsupported`, `cancelled` or `browser_lost`.
+    /// A [`Fault`]: `unsupported`, `cancelled` or `browser_lost`. If a step had begun, `observer` is given a
+    /// [`CutShort`](crate::CutShort) before.
     ///
     /// # Cancel safety
     /// Once `cancelled` completes, this returns without waiting for the command that the browser
-    /// is carrying out. Dropping the future stops the flow as well.
+    /// is carrying out, but for a last picture of the page that is there within seconds. Dropping the future
+    /// stops the flow as well.
     pub async fn run(
         &self,
         session: &dyn Session,
@@ -182,7 +182,7 @@ impl Replay {
         let scripts = KeptScripts::default();
         let page = Page::new(session).keeping(&scripts);
         refuse(&self.flow.flow().unsupported_by(page.abilities()))?;
-        let (redactor, at) = (self.flow.redactor(), Mutex::new(None));
+        let (redactor, progress) = (self.flow.redactor(), Progress::new(self.flow.flow()));
         let capture = self.options.capture.and(self.flow.flow().capture);
         let mut cancelled = pin!(cancelled);
         // The cancel is looked at first, so that a flow that was cancelled before it starts does
@@ -190,7 +190,7 @@ impl Replay {
         let watching = Watch::open(session, capture, redactor.clone(), &*self.clock);
         let opening = join(watching, Box::pin(Popups::of(session, self.flow.flow(), &*self.clock)));
         let Either::Right(((watch, popups), _)) = select(cancelled.as_mut(), pin!(opening)).await else {
-            return Err(gave_up(&at));
+            return Err(progress.gave_up());
         };
         let filming = match &self.filming {
             Some(filming) => Arc::clone(filming),
@@ -216,14 +216,17 @@ impl Replay {
                 ),
             };
             // A flow goes many calls deep, so none of them carries its state on the stack.
-            let steps = beside(Box::pin(run.steps(&at)), Box::pin(popups.run()));
+            let steps = beside(Box::pin(run.steps(&progress)), Box::pin(popups.run()));
             let filmed = beside(steps, Box::pin(filming.run(observer, &*self.clock)));
             match select(cancelled, pin!(beside(filmed, Box::pin(watch.run(session, &*self.clock))))).await {
                 Either::Right((ended, _)) => ended,
-                Either::Left(_) => Err(gave_up(&at)),
+                Either::Left(_) => Err(progress.gave_up()),
             }
         };
         let (ended_at, keeper) = (self.clock.wall(), Keeper::new(page, &*self.clock, observer, &redactor));
+        if let Err(fault) = &ended {
+            keeper.cut_short(&self.flow.flow().title, fault, &progress, &watch).await;
+        }
         let (names, mut page_errors) = keeper.heard(&watch, capture, session.capabilities()).await;
         page_errors.extend(popups.told().iter().map(|line| redactor.redact(line)));
         let film = filming.finish(observer, ended_at, &*self.clock).await;

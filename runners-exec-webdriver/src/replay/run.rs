@@ -1,8 +1,16 @@
 //! Goes through the steps of a flow, one after the other, until one fails or all are done.
 
 use super::{
-    Replay, STEP_TIMEOUT, Screenshots, TITLE_CHARACTERS_MAX, clicks::Clicks, comparison::Visual,
-    evidence::Keeper, observer::FlowObserver, place::Place, popups::Popups, scope::Scope, trouble::Trouble,
+    Replay, STEP_TIMEOUT, Screenshots, TITLE_CHARACTERS_MAX,
+    clicks::Clicks,
+    comparison::Visual,
+    evidence::Keeper,
+    observer::FlowObserver,
+    place::Place,
+    popups::Popups,
+    progress::{Progress, millis},
+    scope::Scope,
+    trouble::Trouble,
     viewport::Emulated,
 };
 use crate::{
@@ -12,10 +20,7 @@ use crate::{
     result::{FlowResult, StepResult, StepState},
 };
 use runners_core::{Fault, Redactor, Verdict};
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 /// One run through the steps.
 pub(super) struct Run<'r> {
@@ -34,20 +39,19 @@ pub(super) struct Run<'r> {
 }
 
 impl Run<'_> {
-    pub(super) async fn steps(&self, at: &Mutex<Option<String>>) -> Result<FlowResult, Fault> {
+    pub(super) async fn steps(&self, progress: &Progress) -> Result<FlowResult, Fault> {
         let clock = &*self.replay.clock;
-        let began = clock.boot();
-        let mut steps: Vec<_> = self.flow.steps.iter().enumerate().map(not_run).collect();
         let mut verdict = Verdict::Passed;
-        for (step, result) in self.flow.steps.iter().zip(&mut steps) {
-            let place = format!("during step {}: {}", result.index + 1, result.description);
-            *at.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+        for (index, step) in self.flow.steps.iter().enumerate() {
+            let mut result = progress.begin(index, clock);
             self.watch.step(result.index, clock);
             self.filming.step(result.index, &result.description, clock);
             self.observer.step_started(result.index, self.flow.steps.len(), step);
-            self.step(step, result).await?;
-            self.observer.step_ended(result);
-            if result.state == StepState::Failed {
+            self.step(step, &mut result).await?;
+            self.observer.step_ended(&result);
+            let is_failed = result.state == StepState::Failed;
+            progress.end(result);
+            if is_failed {
                 verdict = Verdict::Failed;
                 break;
             }
@@ -59,7 +63,7 @@ impl Run<'_> {
         if verdict == Verdict::Passed && self.replay.options.screenshots != Screenshots::OfFailures {
             artifacts.extend(self.keeper().picture("final.png").await);
         }
-        let duration_ms = millis(clock.boot().since(began));
+        let duration_ms = progress.took(clock);
         self.place.leave(self.page, clock).await;
         self.watch.settle(clock).await;
         self.filming.rest(clock).await;
@@ -67,7 +71,7 @@ impl Run<'_> {
             title: one_line(&self.flow.title, TITLE_CHARACTERS_MAX),
             verdict,
             duration_ms,
-            steps,
+            steps: progress.take(),
             artifacts,
             page_errors,
             engine: self.page.engine_name(),
@@ -154,24 +158,4 @@ impl Run<'_> {
     fn keeper(&self) -> Keeper<'_> {
         Keeper::new(self.page, &*self.replay.clock, self.observer, self.redactor)
     }
-}
-
-fn not_run((index, step): (usize, &Step)) -> StepResult {
-    StepResult {
-        index,
-        id: step.id.clone(),
-        retries: 0,
-        kind: step.action.name().to_owned(),
-        description: step.description(),
-        state: StepState::NotRun,
-        duration_ms: 0,
-        reason: None,
-        page_url: None,
-        baseline: None,
-        artifacts: Vec::new(),
-    }
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
