@@ -72,7 +72,8 @@ pub struct StepResult {
     pub retries: u32,
     /// How long it took, in milliseconds, with all retries.
     pub duration_ms: u64,
-    /// Why it failed, was excused, skipped or cut short, in one line.
+    /// Why it failed, was excused, skipped or cut short, in one line; of a step that passed, what is to be known of it,
+    /// such as a mask that no element matches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The address of the page on which it failed, or was cut short.

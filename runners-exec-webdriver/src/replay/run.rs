@@ -115,9 +115,15 @@ impl Run<'_> {
             }
             Err(trouble) => self.failed(result, trouble).await?,
         }
-        let (compared, pictures) = self.visual.keep(self.keeper()).await;
-        result.baseline = compared;
-        result.artifacts.extend(pictures);
+        let kept = self.visual.keep(self.keeper()).await;
+        result.baseline = kept.baseline;
+        result.artifacts.extend(kept.pictures);
+        if let Some(note) = kept.note {
+            let place = || format!("step {} ({})", result.index + 1, result.description);
+            let before =
+                result.reason.take().map_or_else(|| format!("{}: ", place()), |reason| reason + "; ");
+            result.reason = Some(self.redactor.redact(&format!("{before}{note}")));
+        }
         if result.state == StepState::Failed && step.optional {
             result.state = StepState::Excused;
         }
