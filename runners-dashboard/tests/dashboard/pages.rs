@@ -147,7 +147,7 @@ async fn a_job_without_a_verdict_shows_how_far_it_got() {
     let page = browser.page(&format!("jobs/{job}")).await;
     for text in [
         "Steps of <q>A shop</q>",
-        "<li class=\"errored\">",
+        "<li class=\"errored\"><span class=\"number\">2</span>",
         "cut short",
         "the browser was lost during step 2",
     ] {
