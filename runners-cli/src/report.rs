@@ -6,7 +6,7 @@ use runners_core::{
     Conclusion, JobId, Timestamp,
     report::{self, AttemptReport, JobReport, RunReport, StepReport},
 };
-use runners_exec_webdriver::{FlowResult, StepResult, StepState};
+use runners_exec_webdriver::{CutShort, FlowResult, StepResult, StepState};
 use serde::Serialize;
 use std::{path::PathBuf, time::Duration};
 
@@ -135,6 +135,20 @@ impl FlowReport {
         self.duration_ms = result.duration_ms;
         self.steps = result.steps;
         self.page_errors = result.page_errors;
+    }
+
+    /// Takes over how far a replay got that has no verdict. Bytes that do not tell are left alone.
+    pub(crate) fn take_cut_short(&mut self, bytes: &[u8]) {
+        let Ok(left) = serde_json::from_slice::<CutShort>(bytes) else { return };
+        self.duration_ms = left.duration_ms;
+        self.steps = left.steps;
+        self.page_errors = left.page_errors;
+    }
+
+    /// What the step says that was under way when its flow was cut short.
+    pub(crate) fn cut_short(&self) -> Option<&str> {
+        let step = self.steps.iter().find(|step| step.state == StepState::CutShort)?;
+        step.reason.as_deref()
     }
 
     fn to_job(&self) -> JobReport {

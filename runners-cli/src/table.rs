@@ -224,7 +224,7 @@ fn steps(flow: &FlowReport) -> Table {
     for step in &flow.steps {
         let (mark, colour) = match step.state {
             StepState::Passed => ("✓", Some(GOOD)),
-            StepState::Failed => ("✗", Some(BAD)),
+            StepState::Failed | StepState::CutShort => ("✗", Some(BAD)),
             _ => ("–", None),
         };
         let ran = matches!(step.state, StepState::Passed | StepState::Failed);

@@ -45,7 +45,7 @@ pub use record::{
     RecordedSteps, SteerRecording, Steered,
 };
 pub use replay::{Evidence, FlowObserver, Replay, ReplayOptions, Screenshots};
-pub use result::{FlowResult, StepResult, StepState};
+pub use result::{CutShort, FlowResult, StepResult, StepState};
 pub use selenium::{ImportError, ImportedFlow, LeftOut, SeleniumImport};
 pub use visual::{BaselineError, BaselineKey, BaselineMode, Baselines, DirectoryBaselines};
 pub use warm::{WarmBrowsers, WarmOptions};

@@ -15,6 +15,8 @@ mod observer;
 mod place;
 mod popups;
 mod presence;
+mod progress;
+mod run;
 mod scope;
 mod step;
 mod storage;
@@ -29,8 +31,8 @@ use crate::{
     browser::{Session, page::Page, script::KeptScripts},
     engine::Engine,
     evidence::{Capture, Filming, Watch},
-    flow::{Action, BrowserFlow, Flow, Step, one_line},
-    result::{FlowResult, StepResult, StepState},
+    flow::BrowserFlow,
+    result::FlowResult,
     visual::{BaselineMode, Baselines},
     within::beside,
 };
@@ -40,14 +42,11 @@ use evidence::Keeper;
 use futures::future::{Either, join, select};
 use place::Place;
 use popups::Popups;
-use runners_core::{Clock, Egress, Fault, Redactor, SystemClock, Verdict};
-use scope::Scope;
-use std::{
-    pin::pin,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-use trouble::{Trouble, gave_up, refuse};
+use progress::Progress;
+use run::Run;
+use runners_core::{Clock, Egress, Fault, SystemClock};
+use std::{pin::pin, sync::Arc, time::Duration};
+use trouble::refuse;
 use viewport::Emulated;
 
 /// The most characters of a title in a result.
@@ -166,11 +165,13 @@ impl Replay {
     /// A step that fails is a failed verdict in the result.
     ///
     /// # Errors
-    /// A [`Fault`]: `unsupported`, `cancelled` or `browser_lost`.
+    /// A [`Fault`]: `unsupported`, `cancelled` or `browser_lost`. If a step had begun, `observer` is given a
+    /// [`CutShort`](crate::CutShort) before.
     ///
     /// # Cancel safety
     /// Once `cancelled` completes, this returns without waiting for the command that the browser
-    /// is carrying out. Dropping the future stops the flow as well.
+    /// is carrying out, but for a last picture of the page that is there within seconds. Dropping the future
+    /// stops the flow as well.
     pub async fn run(
         &self,
         session: &dyn Session,
@@ -181,7 +182,7 @@ impl Replay {
         let scripts = KeptScripts::default();
         let page = Page::new(session).keeping(&scripts);
         refuse(&self.flow.flow().unsupported_by(page.abilities()))?;
-        let (redactor, at) = (self.flow.redactor(), Mutex::new(None));
+        let (redactor, progress) = (self.flow.redactor(), Progress::new(self.flow.flow()));
         let capture = self.options.capture.and(self.flow.flow().capture);
         let mut cancelled = pin!(cancelled);
         // The cancel is looked at first, so that a flow that was cancelled before it starts does
@@ -189,7 +190,7 @@ impl Replay {
         let watching = Watch::open(session, capture, redactor.clone(), &*self.clock);
         let opening = join(watching, Box::pin(Popups::of(session, self.flow.flow(), &*self.clock)));
         let Either::Right(((watch, popups), _)) = select(cancelled.as_mut(), pin!(opening)).await else {
-            return Err(gave_up(&at));
+            return Err(progress.gave_up());
         };
         let filming = match &self.filming {
             Some(filming) => Arc::clone(filming),
@@ -215,14 +216,17 @@ impl Replay {
                 ),
             };
             // A flow goes many calls deep, so none of them carries its state on the stack.
-            let steps = beside(Box::pin(run.steps(&at)), Box::pin(popups.run()));
+            let steps = beside(Box::pin(run.steps(&progress)), Box::pin(popups.run()));
             let filmed = beside(steps, Box::pin(filming.run(observer, &*self.clock)));
             match select(cancelled, pin!(beside(filmed, Box::pin(watch.run(session, &*self.clock))))).await {
                 Either::Right((ended, _)) => ended,
-                Either::Left(_) => Err(gave_up(&at)),
+                Either::Left(_) => Err(progress.gave_up()),
             }
         };
         let (ended_at, keeper) = (self.clock.wall(), Keeper::new(page, &*self.clock, observer, &redactor));
+        if let Err(fault) = &ended {
+            keeper.cut_short(&self.flow.flow().title, fault, &progress, &watch).await;
+        }
         let (names, mut page_errors) = keeper.heard(&watch, capture, session.capabilities()).await;
         page_errors.extend(popups.told().iter().map(|line| redactor.redact(line)));
         let film = filming.finish(observer, ended_at, &*self.clock).await;
@@ -233,163 +237,4 @@ impl Replay {
             FlowResult { page_errors, ..result }
         })
     }
-}
-
-/// One run through the steps.
-struct Run<'r> {
-    replay: &'r Replay,
-    flow: &'r Flow,
-    page: Page<'r>,
-    observer: &'r dyn FlowObserver,
-    emulated: Emulated,
-    place: Place,
-    clicks: Clicks,
-    popups: &'r Popups,
-    watch: &'r Watch,
-    filming: &'r Filming,
-    redactor: &'r Redactor,
-    visual: Visual,
-}
-
-impl Run<'_> {
-    async fn steps(&self, at: &Mutex<Option<String>>) -> Result<FlowResult, Fault> {
-        let clock = &*self.replay.clock;
-        let began = clock.boot();
-        let mut steps: Vec<_> = self.flow.steps.iter().enumerate().map(not_run).collect();
-        let mut verdict = Verdict::Passed;
-        for (step, result) in self.flow.steps.iter().zip(&mut steps) {
-            let place = format!("during step {}: {}", result.index + 1, result.description);
-            *at.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
-            self.watch.step(result.index, clock);
-            self.filming.step(result.index, &result.description, clock);
-            self.observer.step_started(result.index, self.flow.steps.len(), step);
-            self.step(step, result).await?;
-            self.observer.step_ended(result);
-            if result.state == StepState::Failed {
-                verdict = Verdict::Failed;
-                break;
-            }
-        }
-        let (mut artifacts, mut page_errors) = (Vec::new(), Vec::new());
-        if verdict == Verdict::Passed {
-            page_errors = self.keeper().dismissed().await;
-        }
-        if verdict == Verdict::Passed && self.replay.options.screenshots != Screenshots::OfFailures {
-            artifacts.extend(self.keeper().picture("final.png").await);
-        }
-        let duration_ms = millis(clock.boot().since(began));
-        self.place.leave(self.page, clock).await;
-        self.watch.settle(clock).await;
-        self.filming.rest(clock).await;
-        Ok(FlowResult {
-            title: one_line(&self.flow.title, TITLE_CHARACTERS_MAX),
-            verdict,
-            duration_ms,
-            steps,
-            artifacts,
-            page_errors,
-            engine: self.page.engine_name(),
-        })
-    }
-
-    async fn step(&self, step: &Step, result: &mut StepResult) -> Result<(), Fault> {
-        if let Action::CustomStep { name, .. } = &step.action {
-            result.state = StepState::Skipped;
-            result.reason = Some(format!("nothing here understands the custom step {name:?}"));
-            return Ok(());
-        }
-        if let Some((_, reason)) = step.beyond(self.page.abilities(), None) {
-            // One that is not optional was refused before the first.
-            (result.state, result.reason) = (StepState::Excused, Some(reason));
-            return Ok(());
-        }
-        let clock = &*self.replay.clock;
-        let began = clock.boot();
-        let limit = self.limit(step);
-        let ended = loop {
-            let Self { page, emulated, place, clicks, visual, .. } = self;
-            let scope = Scope::new(*page, clock, emulated, place, clicks, visual, self.flow.mode);
-            let next = self.flow.steps.get(result.index + 1);
-            let is_before_dialog = next.is_some_and(|next| next.answers_dialog_of(step));
-            let scope = scope.hearing(self.popups).hiding(self.redactor).before_dialog(is_before_dialog);
-            let ended = match scope.perform_within(limit, step).await {
-                Ok(()) => self.keeper().wanted(step).await,
-                Err(trouble) => Err(trouble),
-            };
-            match ended {
-                Err(Trouble::Failed(_)) if result.retries < step.retries => result.retries += 1,
-                ended => break ended,
-            }
-        };
-        result.duration_ms = millis(clock.boot().since(began));
-        match ended {
-            Ok(kept) => {
-                result.artifacts.extend(kept);
-                self.passed(step, result).await;
-            }
-            Err(trouble) => self.failed(result, trouble).await?,
-        }
-        let (compared, pictures) = self.visual.keep(self.keeper()).await;
-        result.baseline = compared;
-        result.artifacts.extend(pictures);
-        if result.state == StepState::Failed && step.optional {
-            result.state = StepState::Excused;
-        }
-        Ok(())
-    }
-
-    async fn passed(&self, step: &Step, result: &mut StepResult) {
-        result.state = StepState::Passed;
-        if step.screenshot || self.replay.options.screenshots == Screenshots::OfEveryStep {
-            let name = format!("steps/{:02}.png", result.index + 1);
-            result.artifacts.extend(self.keeper().picture(&name).await);
-        }
-    }
-
-    async fn failed(&self, result: &mut StepResult, trouble: Trouble) -> Result<(), Fault> {
-        let place = format!("step {} ({})", result.index + 1, result.description);
-        let reason = trouble.into_reason(&place)?;
-        result.state = StepState::Failed;
-        let left = match self.keeper().failure(result.index + 1).await {
-            Ok(left) => left,
-            // A verdict takes a browser that can still be asked.
-            Err(lost) => return lost.into_reason(&place).map(drop),
-        };
-        let seen = left.seen.map(|seen| format!("; {seen}")).unwrap_or_default();
-        result.reason = Some(self.redactor.redact(&format!("{place}: {reason}{seen}")));
-        result.page_url = left.url;
-        result.artifacts = left.artifacts;
-        Ok(())
-    }
-
-    fn limit(&self, step: &Step) -> Duration {
-        if matches!(step.action, Action::Navigate { .. }) && !step.asserts_navigation() {
-            return self.replay.options.load_timeout;
-        }
-        step.timeout.or(self.flow.timeout).unwrap_or(STEP_TIMEOUT)
-    }
-
-    fn keeper(&self) -> Keeper<'_> {
-        Keeper::new(self.page, &*self.replay.clock, self.observer, self.redactor)
-    }
-}
-
-fn not_run((index, step): (usize, &Step)) -> StepResult {
-    StepResult {
-        index,
-        id: step.id.clone(),
-        retries: 0,
-        kind: step.action.name().to_owned(),
-        description: step.description(),
-        state: StepState::NotRun,
-        duration_ms: 0,
-        reason: None,
-        page_url: None,
-        baseline: None,
-        artifacts: Vec::new(),
-    }
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -30,6 +30,27 @@ pub struct FlowResult {
     pub engine: Option<String>,
 }
 
+/// What is left of a flow that was cut short: it was cancelled, ran out of time, or lost its browser. It has no
+/// verdict. Of an attempt it is the artifact [`CutShort::ARTIFACT`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CutShort {
+    /// The title of the flow.
+    pub title: String,
+    /// What cut it short, and where.
+    pub reason: String,
+    /// From the start of the first step until it was cut short, in milliseconds.
+    pub duration_ms: u64,
+    /// Every step of the flow, in order. The one that was under way is [`StepState::CutShort`].
+    pub steps: Vec<StepResult>,
+    /// As [`FlowResult::page_errors`], as far as they were heard by then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub page_errors: Vec<String>,
+    /// As [`FlowResult::engine`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
+}
+
 /// How one step went.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -51,10 +72,11 @@ pub struct StepResult {
     pub retries: u32,
     /// How long it took, in milliseconds, with all retries.
     pub duration_ms: u64,
-    /// Why it failed, was excused or was skipped, in one line.
+    /// Why it failed, was excused, skipped or cut short, in one line; of a step that passed, what is to be known of it,
+    /// such as a mask that no element matches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The address of the page on which it failed.
+    /// The address of the page on which it failed, or was cut short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page_url: Option<String>,
     /// The path of the baseline that its picture was compared with, or should have been, such as
@@ -72,6 +94,11 @@ impl FlowResult {
     pub fn failure(&self) -> Option<&StepResult> {
         self.steps.iter().find(|step| step.state == StepState::Failed)
     }
+}
+
+impl CutShort {
+    /// The name of the artifact that has it, as JSON.
+    pub const ARTIFACT: &str = "cut-short.json";
 }
 
 impl JobResult for FlowResult {

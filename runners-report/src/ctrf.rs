@@ -85,7 +85,7 @@ fn step(step: &StepReport) -> Value {
     let state = match step.state {
         StepState::Passed => "passed",
         StepState::Failed => "failed",
-        StepState::Excused => "other",
+        StepState::Excused | StepState::CutShort => "other",
         StepState::Skipped => "skipped",
         _ => "pending",
     };

@@ -243,6 +243,19 @@ fn what_is_excused_is_told_apart_everywhere() {
 }
 
 #[test]
+fn a_step_that_was_cut_short_is_told_with_its_time() {
+    let mut job = failed();
+    job.steps[1].state = StepState::CutShort;
+    job.steps[1].reason = Some("step 2: it was stopped".to_owned());
+    let run = run_of(vec![job]);
+    let page = Html::of(&run).render();
+    assert!(page.contains("<li class=\"errored\">") && page.contains("cut short, 5.0 s"), "{page}");
+    assert!(junit(&run).contains("cut short   5000 ms  step 2: it was stopped"), "{}", junit(&run));
+    let document: Value = serde_json::from_str(&ctrf(&run)).unwrap();
+    assert_eq!(document["results"]["tests"][0]["steps"][1]["status"], "other");
+}
+
+#[test]
 fn a_long_text_is_cut_and_a_long_run_is_closed_where_it_passed() {
     let mut job = failed();
     job.failure = Some("x".repeat(Html::TEXT_CHARACTERS_MAX + 1));

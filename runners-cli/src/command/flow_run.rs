@@ -14,9 +14,10 @@ use crate::{
 };
 use anyhow::Result;
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use runners_core::{Clock as _, Conclusion, Fault, JobResult as _, Secret, SystemClock, Verdict};
-use runners_exec_webdriver::{Evidence, FlowObserver, Mode, Step};
+use runners_exec_webdriver::{CutShort, Evidence, FlowObserver, Mode, Step};
 use std::sync::{Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
 
@@ -70,6 +71,8 @@ struct Replaying {
 struct Left {
     artifacts: Vec<ArtifactReport>,
     missing: Vec<String>,
+    /// How far the flow got, if it was cut short.
+    cut_short: Option<Bytes>,
 }
 
 impl Replaying {
@@ -123,8 +126,11 @@ impl Replaying {
                 report.failure = Some(fault.message);
             }
         }
-        self.line.end(report.conclusion, report.duration());
         let left = self.left.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bytes) = &left.cut_short {
+            report.take_cut_short(bytes);
+        }
+        self.line.end(report.conclusion, report.duration());
         FlowReport { artifacts: left.artifacts, missing: left.missing, ..report }
     }
 
@@ -161,6 +167,9 @@ impl FlowObserver for Watcher<'_> {
         let written =
             output.write_all(self.flow, &evidence.name, evidence.media_type, evidence.bytes.clone()).await;
         let mut left = self.replaying.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if evidence.name == CutShort::ARTIFACT {
+            left.cut_short = Some(evidence.bytes);
+        }
         match written {
             Ok(artifact) => left.artifacts.push(artifact),
             Err(error) => left.missing.push(format!("{}: {}", evidence.name, crate::terminal::chain(&error))),

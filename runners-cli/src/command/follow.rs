@@ -15,7 +15,7 @@ use runners_core::{
     protocol::{ArtifactView, AttemptView, JobView, Refused, StateView},
     report::AttemptReport,
 };
-use runners_exec_webdriver::FlowResult;
+use runners_exec_webdriver::{CutShort, FlowResult};
 
 /// A flow that was submitted.
 #[derive(Debug)]
@@ -94,11 +94,26 @@ async fn follow_job(
             report.take(result);
         }
         conclusion => {
+            if let Some(bytes) = cut_short(&view, output, &report.name) {
+                report.take_cut_short(&bytes);
+            }
             let fault = view.fault().map(|fault| fault.message.clone());
-            report.failure = Some(fault.unwrap_or_else(|| why(conclusion).to_owned()));
+            let stopped = || match report.cut_short() {
+                Some(step) => format!("{}; {step}", why(conclusion)),
+                None => why(conclusion).to_owned(),
+            };
+            report.failure = Some(fault.unwrap_or_else(stopped));
         }
     }
     Ok(())
+}
+
+/// How far the last attempt got, if it told and that was fetched.
+fn cut_short(view: &JobView, output: &OutputDirectory, flow: &str) -> Option<Vec<u8>> {
+    let last = view.attempts.last()?.grant;
+    let told =
+        view.artifacts.iter().any(|artifact| artifact.grant == last && artifact.name == CutShort::ARTIFACT);
+    told.then(|| output.read(flow, CutShort::ARTIFACT).ok()).flatten()
 }
 
 fn tried(attempt: &AttemptView) -> AttemptReport {

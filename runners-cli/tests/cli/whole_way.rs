@@ -4,6 +4,7 @@ use crate::{
     processes::Process,
     stage::{ChangingPage, Stage, has_browser, page},
 };
+use serde_json::json;
 
 #[test]
 fn flows_travel_from_submit_to_report() {
@@ -129,6 +130,30 @@ fn an_interrupt_of_a_submit_cancels_what_it_submitted() {
     submitting.terminate();
     assert_eq!(submitting.wait(), Some(2));
     assert_eq!(stage.report()["flows"][0]["conclusion"], "cancelled");
+}
+
+#[test]
+fn a_report_tells_how_far_a_cancelled_flow_got() {
+    if !has_browser() {
+        return;
+    }
+    let (stage, url) = (Stage::new(), page("<h1>Hello</h1>"));
+    let (_server, server) = stage.server();
+    let _runner = stage.runner(&server);
+    let flow = stage.flow("flow.json", &url, "Goodbye");
+    let mut submitting = Process::start(stage.command(&["submit", &flow, "--wait", "-s", &server]));
+    submitting.wait_for_line("step 2/2");
+    submitting.terminate();
+    assert_eq!(submitting.wait(), Some(2));
+    let report = stage.report();
+    let told = &report["flows"][0];
+    assert_eq!((&told["conclusion"], &told["steps"][0]["state"]), (&json!("cancelled"), &json!("passed")));
+    assert_eq!(told["steps"][1]["state"], "cut_short", "{told}");
+    let failure = told["failure"].as_str().unwrap();
+    assert!(failure.starts_with("it was cancelled; step 2 (wait until document"), "{failure}");
+    let html = stage.read("runners-output/report.html");
+    assert!(html.contains("cut short") && html.contains("<figure>"), "{html}");
+    assert!(stage.read("runners-output/junit.xml").contains("cut short"));
 }
 
 #[test]

@@ -139,6 +139,8 @@ pub enum StepState {
     Skipped,
     /// The attempt ended before it.
     NotRun,
+    /// It was under way when the attempt was stopped, or lost what it needs.
+    CutShort,
 }
 
 /// Named bytes that an attempt left.
@@ -257,6 +259,7 @@ impl StepState {
             Self::Excused => "excused",
             Self::Skipped => "skipped",
             Self::NotRun => "not run",
+            Self::CutShort => "cut short",
         }
     }
 }

@@ -26,13 +26,16 @@ use futures::{StreamExt as _, stream};
 use http::{HeaderValue, header};
 use maud::{Markup, html};
 use runners_core::{
-    Event, EventCursor, EventsOf, JobId, JobLine,
-    protocol::{CancelTarget, JobView, StateView},
+    Digest, Event, EventCursor, EventsOf, JobId, JobLine,
+    protocol::{ArtifactView, CancelTarget, JobView, StateView},
 };
 use std::time::Duration;
 
 /// The largest result that is read to be shown, if it is an artifact.
 const RESULT_BYTES_MAX: u64 = 4 << 20;
+
+/// What tells, among the artifacts of an attempt without a verdict, how far it got.
+const CUT_SHORT: &str = "cut-short.json";
 
 /// How many pages of its history are read at most.
 const HISTORY_PAGES_MAX: usize = 8;
@@ -164,7 +167,10 @@ impl Shown {
             }
             events.extend(page.events.into_iter().map(|(_, event)| event));
         }
-        let result = result_bytes(visitor, &view).await;
+        let result = match result_bytes(visitor, &view).await {
+            Some(result) => Some(result),
+            None => cut_short_bytes(visitor, &view).await,
+        };
         Ok(Self { view, line, events, next, result })
     }
 }
@@ -174,7 +180,19 @@ pub(crate) async fn result_bytes(visitor: &Visitor, view: &JobView) -> Option<Ve
     if let Some(result) = &view.result {
         return Some(result.as_bytes().to_vec());
     }
-    let digest = view.result_artifact?;
+    artifact_bytes(visitor, view.result_artifact?).await
+}
+
+/// How far the last attempt got, if it was cut short and told so.
+async fn cut_short_bytes(visitor: &Visitor, view: &JobView) -> Option<Vec<u8>> {
+    view.conclusion()?;
+    let last = view.attempts.last()?.grant;
+    let told = |artifact: &&ArtifactView| artifact.grant == last && artifact.name == CUT_SHORT;
+    let bytes = artifact_bytes(visitor, view.artifacts.iter().find(told)?.digest).await?;
+    result::has_steps(&bytes).then_some(bytes)
+}
+
+async fn artifact_bytes(visitor: &Visitor, digest: Digest) -> Option<Vec<u8>> {
     let length = visitor.management.artifact_length(digest).await.ok()??;
     if length > RESULT_BYTES_MAX {
         return None;

@@ -135,6 +135,11 @@ pub(crate) fn pictures(visitor: &Visitor, job: JobId, artifacts: &[&ArtifactView
     }
 }
 
+/// Whether a result is shown step by step.
+pub(crate) fn has_steps(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<Steps>(bytes).is_ok_and(|result| !result.steps.is_empty())
+}
+
 /// Whether the result shows these pictures beside its steps.
 pub(crate) fn shows(bytes: Option<&[u8]>, name: &str) -> bool {
     let result = bytes.and_then(|bytes| serde_json::from_slice::<Steps>(bytes).ok());
@@ -147,6 +152,7 @@ fn tone(state: &str) -> Tone {
         "passed" => "passed",
         "failed" => "failed",
         "excused" => "flaky",
+        "cut_short" => "errored",
         _ => "faint",
     }
 }

@@ -137,6 +137,26 @@ async fn a_job_shows_its_result_its_log_and_its_history() {
 }
 
 #[tokio::test]
+async fn a_job_without_a_verdict_shows_how_far_it_got() {
+    let stage = Stage::open().await;
+    let browser = stage.sign_in(b'a').await;
+    let runner = stage.runner("one").await;
+    let job = stage.submit("cut short", JobOptions::default()).await;
+    let client = runners_core::Client::new(stage.control.caller(Stage::everything()));
+    client.job::<String>(job).wait().await.unwrap();
+    let page = browser.page(&format!("jobs/{job}")).await;
+    for text in [
+        "Steps of <q>A shop</q>",
+        "<li class=\"errored\"><span class=\"number\">2</span>",
+        "cut short",
+        "the browser was lost during step 2",
+    ] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    runner.drain().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_artifact_of_somebody_is_a_file_unless_it_is_a_picture() {
     let stage = Stage::open().await;
     let browser = stage.sign_in(b'a').await;

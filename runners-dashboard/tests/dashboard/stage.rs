@@ -39,6 +39,12 @@ const HAR: &str = r#"{"log":{"version":"1.2","entries":[
 const CONSOLE: &str = r#"{"version":1,"left_out":3,"entries":[
     {"at_ms":5,"level":"error","source":"uncaught","text":"<img src=x onerror=alert(2)>","step":1}]}"#;
 
+/// How far it got when its browser was lost.
+const CUT_SHORT: &str = r#"{"title":"A shop","reason":"","duration_ms":9,"steps":[
+    {"index":0,"type":"navigate","description":"go there","state":"passed","duration_ms":4},
+    {"index":1,"type":"click","description":"click","state":"cut_short","duration_ms":5,
+     "reason":"the browser was lost during step 2"}]}"#;
+
 /// Somebody who has signed in.
 pub(crate) struct Browser {
     client: Client,
@@ -151,6 +157,10 @@ impl Stage {
                 if text.0 == "traffic" {
                     attempt.attach("network.har", "application/json", HAR.as_bytes()).await.unwrap();
                     attempt.attach("console.json", "application/json", CONSOLE.as_bytes()).await.unwrap();
+                }
+                if text.0 == "cut short" {
+                    attempt.attach("cut-short.json", "application/json", CUT_SHORT.as_bytes()).await.unwrap();
+                    return Err(runners_core::Fault::permanent("browser_lost", "the browser was lost"));
                 }
                 if text.0 == "fail" {
                     return Err(runners_core::Fault::permanent("hoarse", "nothing is to be heard"));

@@ -17,7 +17,7 @@ pub(super) fn translated(method: &str, params: &Value) -> Vec<(&'static str, Val
             let request = &params["request"];
             let sent = json!({
                 "requestId": id, "timestamp": seconds, "wallTime": seconds,
-                "type": kind(text(&request["destination"])),
+                "type": kind(request),
                 "request": {
                     "url": request["url"], "method": request["method"], "headers": headers(&request["headers"]),
                 },
@@ -79,8 +79,10 @@ fn entry(params: &Value) -> (&'static str, Value) {
 }
 
 /// What asked for a request, as the other protocol names it.
-fn kind(destination: &str) -> &'static str {
-    match destination {
+fn kind(request: &Value) -> &'static str {
+    match text(&request["destination"]) {
+        // The icon of a page: no part of the page asked for it.
+        "image" if request.get("initiatorType") == Some(&Value::Null) => "Other",
         "document" | "iframe" | "frame" => "Document",
         "script" => "Script",
         "style" => "Stylesheet",

@@ -38,6 +38,9 @@ pub(super) struct Visual {
     left: Mutex<Option<Left>>,
 }
 
+/// Where a picture is not compared, and what is to be known of that.
+type Masks = (Vec<Rectangle>, Option<String>);
+
 /// What is to be kept of a comparison.
 #[derive(Clone, Debug)]
 pub(super) struct Left {
@@ -46,6 +49,17 @@ pub(super) struct Left {
     now: Bytes,
     before: Option<Bytes>,
     difference: Option<Bytes>,
+    /// What is to be known of it besides, whatever it came to.
+    note: Option<String>,
+}
+
+/// What was kept of a comparison.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// The path of its baseline.
+    pub(super) baseline: Option<String>,
+    pub(super) pictures: Vec<String>,
+    pub(super) note: Option<String>,
 }
 
 impl Visual {
@@ -54,9 +68,9 @@ impl Visual {
         Self { baselines, mode: mode.unwrap_or_default(), flow: flow.to_owned(), left: Mutex::default() }
     }
 
-    /// Keeps what the last comparison left, and answers the path of its baseline, and the names.
-    pub(super) async fn keep(&self, keeper: Keeper<'_>) -> (Option<String>, Vec<String>) {
-        let Some(left) = self.left().take() else { return (None, Vec::new()) };
+    /// Keeps what the last comparison left.
+    pub(super) async fn keep(&self, keeper: Keeper<'_>) -> Kept {
+        let Some(left) = self.left().take() else { return Kept::default() };
         let mut names = Vec::new();
         let pictures = match left.difference {
             Some(difference) => {
@@ -69,7 +83,7 @@ impl Visual {
                 names.push(keeper.keep_picture(&format!("screenshots/{}{part}.png", left.name), bytes).await);
             }
         }
-        (left.baseline, names)
+        Kept { baseline: left.baseline, pictures: names, note: left.note }
     }
 
     fn left(&self) -> MutexGuard<'_, Option<Left>> {
@@ -93,8 +107,8 @@ impl Scope<'_> {
         wanted: &Comparison,
         last: &Mutex<Option<Bytes>>,
     ) -> Result<Look<()>, BrowserError> {
-        let masks = match self.masks(wanted).await? {
-            Ok(masks) => masks,
+        let (masks, note) = match self.masks(wanted).await? {
+            Ok(found) => found,
             Err(look) => return Ok(look),
         };
         let scale: f64 = self.page.ask(SCALE, &json!({})).await?;
@@ -102,7 +116,7 @@ impl Scope<'_> {
         let is_still =
             last.lock().unwrap_or_else(PoisonError::into_inner).replace(now.clone()).as_ref() == Some(&now);
         let (name, before, difference) = (wanted.name.clone(), None, None);
-        *self.visual.left() = Some(Left { name, baseline: None, now: now.clone(), before, difference });
+        *self.visual.left() = Some(Left { name, baseline: None, now: now.clone(), before, difference, note });
         let picture = match Picture::read(&now) {
             Ok(picture) => picture,
             Err(error) => return Ok(Look::Again(chain(&error))),
@@ -152,17 +166,21 @@ impl Scope<'_> {
         }
     }
 
-    /// Where the masked elements are, or why that is not known.
-    async fn masks(&self, wanted: &Comparison) -> Result<Result<Vec<Rectangle>, Look<()>>, BrowserError> {
-        let mut all = Vec::new();
+    /// Where the masked elements are, and which masks are of none; or why that is not known.
+    async fn masks(&self, wanted: &Comparison) -> Result<Result<Masks, Look<()>>, BrowserError> {
+        let (mut all, mut vain) = (Vec::new(), Vec::new());
         for selectors in &wanted.masks {
             let answer = self.look(&MASKS, &in_order(selectors), Map::<String, Value>::new()).await?;
             all.extend_from_slice(&answer.rectangles);
+            let is_vain = answer.rectangles.is_empty();
             if let look @ (Look::Again(_) | Look::Hopeless(_)) = answer.ended(|why| why) {
                 return Ok(Err(look));
             }
+            if is_vain {
+                vain.push(format!("no element matches the mask {selectors}"));
+            }
         }
-        Ok(Ok(all))
+        Ok(Ok((all, (!vain.is_empty()).then(|| vain.join(", and ")))))
     }
 }
 

@@ -2,19 +2,23 @@
 //! said in the log and changes nothing else, unless a step is there for it.
 
 use super::{
+    TITLE_CHARACTERS_MAX,
     navigation::Sight,
     observer::{Evidence, FlowObserver},
-    presence, storage,
+    presence,
+    progress::{CANCELLED, Progress},
+    storage,
     trouble::Trouble,
 };
 use crate::{
     browser::{BrowserError, page::Page},
     evidence::{Capture, Watch, told},
     flow::{Action, Extension, Flow, Step, one_line},
+    result::{CutShort, StepResult},
     within::within,
 };
 use bytes::Bytes;
-use runners_core::{Clock, Redactor};
+use runners_core::{Clock, Fault, Redactor};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -22,6 +26,9 @@ use std::time::Duration;
 const SIGHT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one picture, or the source of a page, may take.
 const EVIDENCE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a last look at a page may take: most of the time that is left belongs to what was heard, and to the
+/// browser, which has to end.
+const LAST_LOOK_TIMEOUT: Duration = Duration::from_secs(3);
 const PICTURE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// No flow that takes a state is larger.
 const STATE_BYTES_MAX: usize = Flow::BYTES_MAX;
@@ -122,6 +129,43 @@ impl<'r> Keeper<'r> {
             left.artifacts.push(self.hand_on(name, "text/html; charset=utf-8", source.into()).await);
         }
         Ok(left)
+    }
+
+    /// Keeps how far a flow got that was cut short, and what its page showed if that can still be seen.
+    pub(super) async fn cut_short(self, title: &str, fault: &Fault, progress: &Progress, watch: &Watch) {
+        let duration_ms = progress.took(self.clock);
+        let Some((mut steps, at)) = progress.cut_short(fault, self.clock) else { return };
+        if let Some(step) = at.and_then(|index| steps.get_mut(index)) {
+            if fault.code == CANCELLED {
+                self.last_look(step).await;
+            }
+            step.reason = step.reason.take().map(|reason| self.redactor.redact(&reason));
+            self.observer.step_ended(step);
+        }
+        let journal =
+            watch.journal().map(|journal| journal.open().page_errors(|url| self.page.unreached(url)));
+        let left = CutShort {
+            title: one_line(title, TITLE_CHARACTERS_MAX),
+            reason: self.redactor.redact(&fault.message),
+            duration_ms,
+            steps,
+            page_errors: journal.unwrap_or_default(),
+            engine: self.page.engine_name(),
+        };
+        let bytes = serde_json::to_vec(&left).expect("invariant: steps are plain data");
+        self.hand_on(CutShort::ARTIFACT.to_owned(), "application/json", bytes.into()).await;
+    }
+
+    /// Keeps what the page of a step shows that was stopped, if it is told at once.
+    async fn last_look(self, step: &mut StepResult) {
+        let name = format!("steps/{:02}-cut-short.png", step.index + 1);
+        let looking = async {
+            let sight = self.sight().await.ok();
+            step.page_url =
+                sight.map(|sight| one_line(&self.redactor.redact(sight.url()), URL_CHARACTERS_MAX));
+            step.artifacts.extend(self.picture(&name).await);
+        };
+        within(self.clock, LAST_LOOK_TIMEOUT, looking).await;
     }
 
     /// Looks at the page, past a dialog that hides it.

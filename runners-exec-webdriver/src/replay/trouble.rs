@@ -2,10 +2,7 @@
 
 use crate::{browser::BrowserError, flow::Problem};
 use runners_core::Fault;
-use std::{
-    error::Error,
-    sync::{Mutex, PoisonError},
-};
+use std::error::Error;
 
 /// Why a step ended before it was done.
 #[derive(Debug)]
@@ -52,11 +49,4 @@ pub(super) fn refuse(problems: &[Problem]) -> Result<(), Fault> {
     }
     let places: Vec<_> = problems.iter().map(ToString::to_string).collect();
     Err(Fault::permanent("unsupported", places.join("; ")))
-}
-
-/// The fault of a flow that was cancelled where it says.
-pub(super) fn gave_up(at: &Mutex<Option<String>>) -> Fault {
-    let at = at.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let place = at.unwrap_or_else(|| "before the first step".to_owned());
-    Fault::permanent("cancelled", format!("cancelled {place}"))
 }

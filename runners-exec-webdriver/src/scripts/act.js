@@ -24,7 +24,10 @@ replyInTime(async () => {
   if (to) {
     element.scrollIntoView({ block: to, inline: to, behavior: 'instant' });
     [share, still] = await Promise.all([shareInView(element), isStill(element)]);
-    if (share === 0) return { again: `${found.name} is not rendered where it can be scrolled into view` };
+    if (share === 0) {
+      const other = request.strict ? seenInstead(element) : '';
+      return { again: `${found.name} is not rendered where it can be scrolled into view${other}` };
+    }
   }
   if (!still) return { again: `${found.name} is moving` };
   if (asleep()) return { again: asleep() };
@@ -63,6 +66,37 @@ async function aim(element, name, wasScrolled) {
   if (over) return { again: over.why };
   state.uncovered = null;
   return { spot: at };
+}
+
+/** Which other match can be seen: a step takes the first one, and another one may be what is meant. */
+function seenInstead(element) {
+  for (const [alternative, { name, selectors }] of request.alternatives.entries()) {
+    let nodes = [];
+    try {
+      nodes = all(selectors, alternative);
+    } catch {
+      // It is no valid selector, or would have to ask for the accessibility tree.
+    }
+    const isSeen = node => node !== element && node instanceof Element && node.checkVisibility?.({ visibilityProperty: true });
+    const at = nodes.findIndex(isSeen);
+    if (at >= 0) return `; match ${at + 1} of ${nodes.length} of ${name} is visible: ${pathTo(nodes[at])}`;
+  }
+  return '';
+}
+
+/** A CSS selector of this element alone, from the nearest one around it that has an id. */
+function pathTo(element) {
+  const parts = [];
+  for (let node = element; node && node !== document.documentElement; node = node.parentElement) {
+    if (node.id && document.querySelectorAll(`#${CSS.escape(node.id)}`).length === 1) {
+      parts.unshift(`#${CSS.escape(node.id)}`);
+      break;
+    }
+    const alike = [...node.parentNode?.children ?? []].filter(({ localName }) => localName === node.localName);
+    const place = alike.length > 1 ? `:nth-of-type(${alike.indexOf(node) + 1})` : '';
+    parts.unshift(CSS.escape(node.localName) + place);
+  }
+  return parts.join(' > ');
 }
 
 /** How much of it is in view, from 0 to 1, through all frames. */

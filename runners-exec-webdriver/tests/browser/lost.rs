@@ -1,9 +1,12 @@
 //! What a driver or a browser that dies comes to, whatever step it dies in: a fault, so that the flow is
 //! tried again; and what is a verdict of the page beside it.
 
-use crate::stage::{SHORT_MILLIS, Seen, Site, Watcher, driver_options, flow};
+use crate::{
+    cut_short,
+    stage::{SHORT_MILLIS, Seen, Site, Watcher, driver_options, flow},
+};
 use runners_core::Verdict;
-use runners_exec_webdriver::{Browser as _, Driver, Replay, ReplayOptions};
+use runners_exec_webdriver::{Browser as _, Driver, Replay, ReplayOptions, StepState};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs;
@@ -58,6 +61,10 @@ async fn died(driver: &Driver, page: &str, step: Value, victim: Victim) -> (Stri
     let ended = Replay::new(flow(steps), ReplayOptions::default()).run(&*session, &watcher, killer).await;
     session.close().await;
     let fault = ended.expect_err(&format!("{victim:?} died in {told}"));
+    let left = cut_short::left(&mut seen);
+    let states: Vec<_> = left.steps.iter().map(|step| step.state).collect();
+    assert_eq!(states, [StepState::Passed, StepState::CutShort], "{victim:?} in {told}");
+    assert_eq!(left.steps[1].reason.as_deref(), Some(&*fault.message), "{victim:?} in {told}");
     assert!(fault.message.contains("step 2"), "{victim:?} in {told}: {fault}");
     (fault.code, fault.retryable)
 }

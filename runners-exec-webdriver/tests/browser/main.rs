@@ -13,6 +13,7 @@ mod canonical;
 mod checks;
 mod clicks;
 mod corpus;
+mod cut_short;
 mod differential;
 #[cfg(target_os = "linux")]
 mod dragging;

@@ -1,6 +1,7 @@
 //! Mode `strict`: what the reference replayer lets pass in silence.
 
 use crate::stage::{LIMIT_MILLIS, SHORT_MILLIS, Stage};
+use runners_exec_webdriver::Engine;
 use serde_json::{Value, json};
 
 /// How long a step has that is to fail by where it has led.
@@ -218,4 +219,28 @@ async fn why_a_click_does_not_reach_its_element_is_told() {
         assert_eq!(stage.js("return log").await, json!([]));
     }
     stage.close().await;
+}
+
+#[tokio::test]
+async fn of_matches_of_which_the_first_is_hidden_the_visible_one_is_named() {
+    for engine in [Engine::Chromium, Engine::Firefox] {
+        let Some(stage) = Stage::open_in(engine).await else { continue };
+        let url = stage.page(
+            "<div class=menu style='display:none'><a>Pay</a></div>
+            <div id=bar class=menu><a style='visibility:hidden'>Pay</a><a onclick='window.paid = true'>Pay</a></div>",
+        );
+        let click = |selector: &str| json!({ "type": "click", "selectors": [selector], "offsetX": 1, "offsetY": 1, "timeout": SHORT_MILLIS });
+        let steps = |selector| json!([{ "type": "navigate", "url": url }, click(selector)]);
+        let told = ".menu a is not rendered where it can be scrolled into view";
+        let reason = stage.fails(steps(".menu a")).await;
+        assert!(reason.contains(&format!("{told}, for")), "as the reference: {reason}");
+        let reason = stage.fails_strictly(steps(".menu a")).await;
+        let path = "#bar > a:nth-of-type(2)";
+        assert!(
+            reason.contains(&format!("{told}; match 3 of 3 of .menu a is visible: {path}, for")),
+            "{reason}"
+        );
+        stage.passes_strictly(steps(path)).await;
+        stage.close().await;
+    }
 }

@@ -105,14 +105,20 @@ async fn masks_and_tolerance_let_differences_pass_and_a_late_page_is_waited_for(
     };
     let url = stage.page("<h1>Cart</h1><p id=clock>10:30</p>");
     compared(&stage, root, BaselineMode::Update, look(&url, cart(json!({})))).await;
+    let masked = |selector: &str| cart(json!({ "masks": [{ "selectors": [selector] }] }));
+    let vain = compared(&stage, root, BaselineMode::Compare, look(&url, masked("#none"))).await;
+    let note = "step 2 (see that the page looks as cart): no element matches the mask #none";
+    assert_eq!((vain.verdict, vain.steps[1].reason.as_deref()), (Verdict::Passed, Some(note)));
     let later = stage.page("<h1>Cart</h1><p id=clock>23:59</p>");
     let verdict = async |flow| compared(&stage, root, BaselineMode::Compare, flow).await.verdict;
-    let masked = |selector: &str| cart(json!({ "masks": [{ "selectors": [selector] }] }));
     assert_eq!(verdict(vain_look(&later, cart(json!({})))).await, Verdict::Failed);
     assert_eq!(verdict(look(&later, masked("#clock"))).await, Verdict::Passed);
     assert_eq!(verdict(vain_look(&later, masked("h1"))).await, Verdict::Failed);
     assert_eq!(verdict(look(&later, cart(json!({ "tolerance": 0.01 })))).await, Verdict::Passed);
     assert_eq!(verdict(look(&later, cart(json!({ "threshold": 255 })))).await, Verdict::Passed);
+    let vain = compared(&stage, root, BaselineMode::Compare, vain_look(&later, masked("#none"))).await;
+    let reason = vain.failure().unwrap().reason.as_deref().unwrap();
+    assert!(reason.ends_with("; no element matches the mask #none"), "{reason}");
     let late = stage.page(
         "<h1>Cart</h1><p id=clock>--:--</p><script>setTimeout(() => clock.textContent = '10:30', 400)</script>",
     );

@@ -151,6 +151,7 @@ impl<'r> StepView<'r> {
             StepState::Passed => "passed",
             StepState::Failed => "failed",
             StepState::Excused => "flaky",
+            StepState::CutShort => "errored",
             _ => "skipped",
         };
         Self {

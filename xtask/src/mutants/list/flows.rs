@@ -36,7 +36,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "flow went on after a failed step",
-        file: "runners-exec-webdriver/src/replay.rs",
+        file: "runners-exec-webdriver/src/replay/run.rs",
         search: "verdict = Verdict::Failed;\n                break;",
         replacement: "verdict = Verdict::Failed;",
         test: FAILURES,
