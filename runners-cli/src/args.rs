@@ -16,6 +16,7 @@ mod profiles;
 mod reading;
 mod record;
 mod runner;
+mod schedule;
 mod submit;
 
 #[cfg(unix)]
@@ -48,6 +49,7 @@ pub(crate) use record::FlowRecordArgs;
 pub(crate) use runner::{
     CompletionArgs, DoctorArgs, HomeArgs, LogArgs, ManArgs, RunArgs, StartArgs, StatusArgs, StopArgs,
 };
+pub(crate) use schedule::ScheduleArgs;
 pub(crate) use submit::{QueueArgs, RetryArgs, SubmitArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -168,6 +170,7 @@ enrolled, and stays in your shell's history: --token-file and RUNNERS_TOKEN are 
     #[command(after_help = "Examples:
   runners submit checkout.json --wait
   runners submit flows/*.json --wait --attempts 2 --retry-failed
+  runners submit nightly.json --start-at 2h --fallback spare=5m --limit shop.example=2
   runners submit flows/*.json --wait --json -s https://runners.example.com --token-file api-token
 
 report.json, and what --json prints with --wait:
