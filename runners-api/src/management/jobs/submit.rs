@@ -54,7 +54,7 @@ pub(crate) struct NewJob {
     /// Chosen by the submitter, so that a repeat is the same job. Drawn unless given.
     #[schema(value_type = Option<text::Job>)]
     id: Option<JobId>,
-    /// The kind of command, such as `flow`.
+    /// The kind of command, such as `browser_flow`.
     #[schema(value_type = text::Name)]
     kind: String,
     /// The command. It reaches the runner as the very bytes that stand here.
