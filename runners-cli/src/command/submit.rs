@@ -5,12 +5,12 @@ use super::{
     follow::{Submitted, follow},
 };
 use crate::{
-    args::{FleetArgs, QueueArgs, SubmitArgs},
+    args::{QueueArgs, SubmitArgs},
     connection::Connection,
     documents::{self, Choices, Document, Findings},
     exit::Exit,
     interrupts::Interrupts,
-    management::Management,
+    management,
     output::OutputDirectory,
     progress::Progress,
     report::{FlowReport, Report},
@@ -92,13 +92,10 @@ async fn carry_out(arguments: &QueueArgs, documents: Vec<Document>) -> Result<Ex
 
 /// The one runner that may take what is queued, if one is named. Its name is looked up.
 async fn pinned(arguments: &QueueArgs) -> Result<Option<RunnerId>> {
-    let Some(name) = &arguments.schedule.on else { return Ok(None) };
-    if let Ok(runner) = name.parse() {
-        return Ok(Some(runner));
+    match &arguments.schedule.on {
+        Some(name) => management::runner_of(&arguments.api, name).await.map(Some),
+        None => Ok(None),
     }
-    let fleet = FleetArgs { api: arguments.api.clone(), tenant: None, json: false };
-    let runner = Management::new(&fleet)?.runner(name).await?;
-    runner.parse().map(Some).with_context(|| format!("the server calls a runner {runner:?}"))
 }
 
 /// The run of jobs that are waited for: only jobs of one run can wait for each other.
