@@ -108,6 +108,7 @@ impl Management {
     /// As [`Management`] says.
     pub async fn job_spec(&self, job: JobId) -> Result<Option<JobSpec>, Error> {
         let tenant = self.with(Scope::Read)?;
+        self.job_record(tenant, job).await?;
         let payload = self.plane.records.load::<PayloadRecord>(PayloadRecord::key_of(tenant, job)).await;
         let payload = payload.map_err(Error::Store)?;
         payload.map(|found| spec_of(&found.record)).transpose()
