@@ -16,6 +16,7 @@ mod profiles;
 mod reading;
 mod record;
 mod runner;
+mod schedule;
 mod submit;
 
 #[cfg(unix)]
@@ -168,6 +169,7 @@ enrolled, and stays in your shell's history: --token-file and RUNNERS_TOKEN are 
     #[command(after_help = "Examples:
   runners submit checkout.json --wait
   runners submit flows/*.json --wait --attempts 2 --retry-failed
+  runners submit nightly.json --start-at 2h --fallback spare=5m --limit shop.example=2
   runners submit flows/*.json --wait --json -s https://runners.example.com --token-file api-token
 
 report.json, and what --json prints with --wait:

@@ -2,14 +2,14 @@
 //! API wants ids. Nothing is tried again: whoever types a command sees at once what came of it.
 
 use crate::{
-    args::{FleetArgs, TrustArgs},
+    args::{ApiArgs, FleetArgs, TrustArgs},
     connection::{self, TokenSource},
     faces::MANAGEMENT,
     tokens::DataDirectory,
 };
 use anyhow::{Context as _, Result, anyhow, bail};
 use reqwest::{Certificate, Client, Method, StatusCode, redirect};
-use runners_core::{Token, TokenKind};
+use runners_core::{RunnerId, Token, TokenKind};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::{fs, time::Duration};
@@ -206,6 +206,16 @@ impl Management {
             }
         }
     }
+}
+
+/// The id of a runner, by its id or name. Nothing is asked if it is the id.
+pub(crate) async fn runner_of(api: &ApiArgs, name: &str) -> Result<RunnerId> {
+    if let Ok(runner) = name.parse() {
+        return Ok(runner);
+    }
+    let fleet = FleetArgs { api: api.clone(), tenant: None, json: false };
+    let runner = Management::new(&fleet)?.runner(name).await?;
+    runner.parse().with_context(|| format!("the server calls a runner {runner:?}"))
 }
 
 /// Whether a text is the id of such a thing.

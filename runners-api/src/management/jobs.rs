@@ -20,10 +20,13 @@ use serde::{Deserialize, Serialize};
 
 mod detail;
 mod explain;
+mod options;
+mod refused;
 mod submit;
 
 pub(crate) use detail::JobDetail;
 pub(crate) use explain::{__path_explain_job, explain_job};
+use options::WireOptions;
 pub(crate) use submit::{__path_submit_jobs, submit_jobs};
 
 /// A job, as it is listed.
@@ -175,8 +178,9 @@ pub(super) async fn list_jobs(
     responses((status = 200, description = "The job.", body = JobDetail)))]
 pub(super) async fn get_job(caller: Caller, Path(job): Path<JobId>) -> Result<Json<JobDetail>, Problem> {
     let line = caller.management.job(job).await?;
+    let options = caller.management.job_spec(job).await?.map(WireOptions::from);
     match caller.call(Request::Inspect(InspectRequest { job })).await? {
-        Reply::Job(view) => Ok(Json(JobDetail::new(line, *view, stream_of(&caller, job).await?))),
+        Reply::Job(view) => Ok(Json(JobDetail::new(line, options, *view, stream_of(&caller, job).await?))),
         _ => Err(Problem::unexpected()),
     }
 }

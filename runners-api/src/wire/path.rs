@@ -35,8 +35,25 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Query<T
             Err(error) => {
                 let text = error.body_text();
                 let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-                Err(Problem::new(Code::Invalid, format!("query: {text}")).at("query"))
+                let (path, problem) = parameter(text);
+                Err(Problem::new(Code::Invalid, format!("{path}: {problem}")).at(path))
             }
         }
+    }
+}
+
+/// Which parameter a text tells of, or `query`, and what is wrong with it.
+fn parameter(text: &str) -> (&str, &str) {
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let (path, problem) = match text.split_once(": ") {
+        Some((path, problem)) if path == "?" || is_name(path) => (path, problem),
+        _ => ("?", text),
+    };
+    // One that is not known, or given twice, is named in the text alone.
+    let named = problem.split_once(" field `").and_then(|(_, rest)| rest.split_once('`'));
+    match named.filter(|(name, _)| is_name(name)) {
+        _ if path != "?" => (path, problem),
+        Some((name, _)) => (name, problem),
+        None => ("query", problem),
     }
 }

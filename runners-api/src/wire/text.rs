@@ -55,6 +55,8 @@ texts! {
     Delivery, "^delivery_[0-9a-f]{32}$", "delivery_019a00000000700080000000000000ab", "The id of a delivery.";
     /// The text of a token's id.
     Token, "^token_[0-9a-f]{32}$", "token_00112233445566778899aabbccddeeff", "The id of a token, which is no secret.";
+    /// The text of a trace's parent.
+    Trace, "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "A `traceparent` of W3C trace context.";
     /// A SHA-256 in hex digits.
     Sha256, "^[0-9a-f]{64}$", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "A SHA-256 in hex digits.";
 }

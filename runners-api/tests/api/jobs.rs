@@ -125,7 +125,7 @@ async fn a_refused_job_names_its_field_and_the_others_are_queued() {
     for (body, path) in [
         (json!({ "jobs": [{ "kind": "shout" }] }), "jobs[0]"),
         (json!({ "jobs": [{ "kind": "shout", "payload": 1, "priority": 300 }] }), "jobs[0].priority"),
-        (json!({ "jobs": [{ "kind": "shout", "payload": 1, "startAtUtc": "soon" }] }), "startAtUtc"),
+        (json!({ "jobs": [{ "kind": "shout", "payload": 1, "startAtUtc": "soon" }] }), "jobs[0].startAtUtc"),
         (json!({ "jobs": [{ "kind": "shout", "payload": 1, "id": "job_1" }] }), "jobs[0].id"),
         (json!({ "jobs": [] }), "jobs"),
     ] {

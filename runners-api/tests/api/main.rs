@@ -8,6 +8,7 @@ mod fleet;
 mod flows;
 mod hosted;
 mod jobs;
+mod options;
 mod repeats;
 mod runners;
 mod stage;

@@ -68,6 +68,29 @@ async fn jobs_and_signals_have_the_same_ids_again() {
 }
 
 #[tokio::test]
+async fn another_submit_under_the_key_is_refused_and_queues_nothing() {
+    let stage = Stage::open().await;
+    let asked = |texts: &[&str]| {
+        let jobs: Vec<_> = texts.iter().map(|text| json!({ "kind": "shout", "payload": text })).collect();
+        json!({ "jobs": jobs })
+    };
+    assert_eq!(post(&stage, "/jobs", "k", asked(&[])).await.0, 400);
+    let (_, first) = post(&stage, "/jobs", "k", asked(&["a", "b"])).await;
+    for other in [&["b", "a"][..], &["a"], &["a", "b", "c"]] {
+        let (code, problem) = post(&stage, "/jobs", "k", asked(other)).await;
+        assert_eq!((code, &problem["code"]), (422, &json!("idempotency_key_reused")), "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("another request was made under this key: choose a new one"), "{problem}");
+    }
+    let ended = format!("/jobs/{}", first["jobs"][0]["id"].as_str().unwrap());
+    stage.post(&format!("{ended}/cancel"), None).await;
+    assert_eq!(post(&stage, &format!("{ended}/retry"), "k", json!({})).await.0, 422);
+    assert_eq!(post(&stage, "/self-hosted/pools", "k", json!({ "name": "eu" })).await.0, 422);
+    assert_eq!(post(&stage, "/jobs", "k", asked(&["a", "b"])).await.1["jobs"][1]["outcome"], "repeated");
+    assert_eq!(stage.get("/jobs").await["items"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn another_request_under_the_key_is_refused_and_a_bad_key_is_named_with_its_limit() {
     let stage = Stage::open().await;
     let pools = "/self-hosted/pools";

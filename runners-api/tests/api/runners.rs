@@ -131,6 +131,6 @@ async fn runners_are_listed_by_how_they_are() {
     stage.post(&format!("{path}/drain"), None).await;
     assert_eq!((names("Draining").await, names("Online").await), (vec!["hans".to_owned()], Vec::new()));
     let (code, problem) = stage.call(Method::GET, "/self-hosted/runners?status=lost", b'a', None).await;
-    assert_eq!((code, &problem["path"]), (400, &json!("query")), "{problem}");
+    assert_eq!((code, &problem["path"]), (400, &json!("status")), "{problem}");
     runner.kill();
 }

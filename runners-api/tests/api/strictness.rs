@@ -60,6 +60,25 @@ async fn a_path_or_method_that_does_not_exist_is_a_problem_too() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_a_query_is_told_with_its_parameter() {
+    let stage = Stage::open().await;
+    for (query, path, word) in [
+        ("limit=many", "limit", "invalid digit"),
+        ("limit=1&limit=2", "limit", "duplicate field"),
+        ("colour=1", "colour", "unknown field"),
+        ("limit=501", "limit", "500"),
+        ("state=lost", "state", "unknown variant"),
+        ("runId=run_1", "runId", "run_"),
+        ("after=AAAA", "after", "cursor"),
+    ] {
+        let (code, problem) = stage.call(Method::GET, &format!("/jobs?{query}"), b'a', None).await;
+        assert_eq!((code, &problem["path"]), (400, &json!(path)), "{query}: {problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.starts_with(&format!("{path}: ")) && detail.contains(word), "{query}: {detail}");
+    }
+}
+
+#[tokio::test]
 async fn every_answer_carries_the_id_of_its_request() {
     let stage = Stage::open().await;
     let get = || stage.request(Method::GET, "/self-hosted/pools", b'a');

@@ -52,7 +52,7 @@ async fn what_is_wrong_with_a_webhook_is_told_with_its_path() {
         assert_eq!((code, problem["path"].as_str().unwrap_or_default()), (400, path), "{problem}");
     }
     let (code, problem) = stage.call(Method::GET, "/webhook-deliveries?state=late", b'a', None).await;
-    assert_eq!((code, &problem["path"]), (400, &json!("query")));
+    assert_eq!((code, &problem["path"]), (400, &json!("state")));
 }
 
 #[tokio::test]

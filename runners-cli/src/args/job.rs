@@ -6,8 +6,9 @@ use runners_core::{JobId, RunnerId};
 
 #[derive(Debug, Args)]
 pub(crate) struct PingArgs {
-    /// The runner, as it says at its start: `runner_` and 32 hex digits.
-    pub(crate) runner: RunnerId,
+    /// The runner, by its name or by its id: `runner_` and 32 hex digits.
+    #[arg(value_parser = runner)]
+    pub(crate) runner: String,
     #[command(flatten)]
     pub(crate) api: ApiArgs,
     /// Print JSON instead of text.
@@ -24,4 +25,10 @@ pub(crate) struct JobArgs {
     /// Print JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Reads the id of a runner, or its name.
+fn runner(text: &str) -> Result<String, String> {
+    let id = text.starts_with("runner_").then(|| text.parse::<RunnerId>()).transpose();
+    id.map(|_| text.to_owned()).map_err(|error| error.to_string())
 }

@@ -3,6 +3,7 @@
 use super::{
     groups::{self, ApiArgs, Captured, OutputArgs, ParameterArgs},
     guard::SignArgs,
+    schedule::ScheduleArgs,
 };
 use anyhow::{Result, bail};
 use clap::Args;
@@ -46,6 +47,8 @@ pub(crate) struct QueueArgs {
     /// How long one attempt at a flow may take, such as 90s, 5m or 1h.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = groups::time)]
     pub(crate) timeout: Duration,
+    #[command(flatten, next_help_heading = "Scheduling")]
+    pub(crate) schedule: ScheduleArgs,
     #[command(flatten)]
     pub(crate) retry: RetryArgs,
     /// Have the runner keep more of each flow: the bodies of requests, pictures of the screen, or a video;

@@ -4,7 +4,7 @@ use crate::{
     args::{JobArgs, PingArgs},
     connection::Connection,
     exit::Exit,
-    terminal,
+    management, terminal,
 };
 use anyhow::Result;
 use runners_core::{
@@ -15,13 +15,14 @@ use serde_json::json;
 
 pub(super) async fn ping(arguments: PingArgs) -> Result<Exit> {
     let connection = Connection::new(&arguments.api)?;
+    let runner = management::runner_of(&arguments.api, &arguments.runner).await?;
     let clock = SystemClock::default();
     let asked = clock.boot();
-    connection.client.ping(arguments.runner).await.map_err(|error| connection.explain(error))?;
+    connection.client.ping(runner).await.map_err(|error| connection.explain(error))?;
     let taken = clock.boot().since(asked);
     if arguments.json {
         let taken = taken.as_secs_f64() * 1000.0;
-        terminal::print_json(&json!({ "runner": arguments.runner, "answered_in_ms": taken }));
+        terminal::print_json(&json!({ "runner": runner, "answered_in_ms": taken }));
     } else {
         terminal::print(format!("{} answered in {}", arguments.runner, terminal::span(taken)));
     }

@@ -84,15 +84,27 @@ pub(super) async fn jobs(command: JobsCommand) -> Result<Exit> {
 }
 
 async fn list(arguments: Asked<ListJobsArgs>) -> Result<Exit> {
-    let mut query = format!("limit={}", arguments.limit);
-    let filters =
-        [("state", &arguments.state), ("conclusion", &arguments.conclusion), ("pool", &arguments.pool)];
-    for (name, value) in filters {
-        if let Some(value) = value {
-            query.push_str(&format!("&{name}={}", super::pools::segment(value)));
-        }
-    }
-    let page = Management::new(&arguments.fleet)?.get(&format!("/jobs?{query}")).await?;
+    let run = arguments.run.map(|run| run.to_string());
+    let limit = (!arguments.all).then(|| arguments.limit.to_string());
+    let filters = [
+        ("state", &arguments.state),
+        ("conclusion", &arguments.conclusion),
+        ("pool", &arguments.pool),
+        ("kind", &arguments.kind),
+        ("runId", &run),
+        ("limit", &limit),
+        ("after", &arguments.after),
+    ];
+    let query = filters.into_iter().filter_map(|(name, value)| {
+        value.as_ref().map(|value| format!("{name}={}", super::pools::segment(value)))
+    });
+    let query = query.collect::<Vec<_>>().join("&");
+    let path = if query.is_empty() { "/jobs".to_owned() } else { format!("/jobs?{query}") };
+    let management = Management::new(&arguments.fleet)?;
+    let page = match arguments.all {
+        true => json!({ "items": management.all(&path).await?, "next": null }),
+        false => management.get(&path).await?,
+    };
     shown(&arguments.fleet, page, |mut page| {
         let jobs: Vec<Job> = read(page["items"].take())?;
         let rows = jobs.into_iter().map(|job| {
@@ -107,8 +119,8 @@ async fn list(arguments: Asked<ListJobsArgs>) -> Result<Exit> {
             ]
         });
         table::list(["job", "what", "pool", "state", "attempts", "submitted"], rows);
-        if !page["next"].is_null() {
-            terminal::note("there are more: raise --limit, or filter");
+        if let Some(next) = page["next"].as_str() {
+            terminal::note(format!("there may be more: go on with --after {next}, or list them with --all"));
         }
         Ok(())
     })

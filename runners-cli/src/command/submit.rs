@@ -10,15 +10,16 @@ use crate::{
     documents::{self, Choices, Document, Findings},
     exit::Exit,
     interrupts::Interrupts,
+    management,
     output::OutputDirectory,
     progress::Progress,
     report::{FlowReport, Report},
     terminal,
 };
-use anyhow::Result;
-use futures::{StreamExt as _, stream};
+use anyhow::{Context as _, Result, bail};
+use futures::{StreamExt as _, future::join_all, stream};
 use runners_core::{
-    Clock as _, JobHandle, JobOptions, RunId, SystemClock,
+    Clock as _, JobHandle, JobId, JobOptions, RunId, RunnerId, SystemClock,
     protocol::{Refused, RunSpec},
 };
 use runners_exec_webdriver::FlowResult;
@@ -47,6 +48,7 @@ async fn carry_out(arguments: &QueueArgs, documents: Vec<Document>) -> Result<Ex
     let retry = arguments.retry.policy()?;
     let documents = baselines::give(arguments, documents)?;
     let connection = Connection::signing(&arguments.api, &arguments.sign)?;
+    let now = SystemClock::default().wall();
     let mut interrupts = Interrupts::listen()?;
     let output = if arguments.wait { Some(OutputDirectory::open(&arguments.output.output)?) } else { None };
     let options = JobOptions {
@@ -57,10 +59,15 @@ async fn carry_out(arguments: &QueueArgs, documents: Vec<Document>) -> Result<Ex
         retry,
         capture: arguments.capture.iter().map(|what| what.word().to_owned()).collect(),
         audience: arguments.sign.audience.iter().cloned().collect(),
-        not_after: arguments.sign.good_for.map(|span| SystemClock::default().wall() + span.0),
+        not_after: arguments.sign.good_for.map(|span| now + span.0),
         ..JobOptions::default()
     };
-    let run = connection.client.new_run();
+    let options = arguments.schedule.give(options, documents.len(), now)?;
+    let options = JobOptions { runner: pinned(arguments).await?, ..options };
+    let run = match options.after.split_first() {
+        Some((first, others)) => run_of(&connection, *first, others).await?,
+        None => connection.client.new_run(),
+    };
     let jobs: Vec<_> = documents
         .iter()
         .map(|document| {
@@ -81,6 +88,29 @@ async fn carry_out(arguments: &QueueArgs, documents: Vec<Document>) -> Result<Ex
         Some(output) => see_through(arguments, &connection, interrupts, run, submitted, &output).await,
         None => Ok(tell(arguments, run, &submitted)),
     }
+}
+
+/// The one runner that may take what is queued, if one is named. Its name is looked up.
+async fn pinned(arguments: &QueueArgs) -> Result<Option<RunnerId>> {
+    match &arguments.schedule.on {
+        Some(name) => management::runner_of(&arguments.api, name).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The run of jobs that are waited for: only jobs of one run can wait for each other.
+async fn run_of(connection: &Connection, first: JobId, others: &[JobId]) -> Result<RunId> {
+    let run = async |job| {
+        let view = connection.client.inspect(job).await.map_err(|error| connection.explain(error))?;
+        view.run.with_context(|| format!("--after {job}: it is of no run, so that no job can wait for it"))
+    };
+    let found = run(first).await?;
+    for job in others {
+        if run(*job).await? != found {
+            bail!("--after {job}: it is of another run than {first}: name jobs of one run");
+        }
+    }
+    Ok(found)
 }
 
 type Handled = (Document, Result<JobHandle<FlowResult>, Refused>);
@@ -128,6 +158,8 @@ async fn see_through(
     let started_at = clock.wall();
     let progress =
         Progress::new(submitted.iter().map(|(document, _)| &*document.name), arguments.output.json);
+    let queued: Vec<_> = submitted.iter().filter_map(|(_, handle)| handle.as_ref().ok()).collect();
+    let queued: Vec<JobId> = queued.into_iter().map(JobHandle::id).collect();
     let lines = submitted.into_iter().map(|(document, handle)| {
         let line = progress.line(&document.name);
         line.say("queued");
@@ -141,7 +173,14 @@ async fn see_through(
         () = interrupts.next() => {
             progress.note("cancelling what was submitted; once more leaves it running and ends");
             let cancelled = async {
-                connection.client.cancel_run(run).await.map_err(|error| connection.explain(error))?;
+                let cancelled = if arguments.schedule.after.is_empty() {
+                    connection.client.cancel_run(run).await.map(drop)
+                } else {
+                    // Others have jobs in that run too.
+                    let cancelled = queued.iter().map(|job| connection.client.cancel(*job));
+                    join_all(cancelled).await.into_iter().try_for_each(|told| told.map(drop))
+                };
+                cancelled.map_err(|error| connection.explain(error))?;
                 anyhow::Ok((&mut following).await)
             };
             tokio::select! {

@@ -143,3 +143,93 @@ fn runners_are_listed_by_how_they_are_and_a_job_is_explained() {
     let job = submitted["jobs"][0]["job"].as_str().unwrap();
     assert_eq!(json(&stage, &url, &["jobs", "inspect", job])["pool"], "lab");
 }
+
+#[test]
+fn a_flow_is_submitted_with_all_that_schedules_it() {
+    let stage = Stage::new();
+    let (_server, url) = stage.server();
+    let _runner = stage.runner(&url);
+    run(&stage, &url, &["pools", "create", "spare"]);
+    let (flow, other) =
+        (stage.flow("a.json", "http://localhost/", "x"), stage.flow("b.json", "http://a/", "x"));
+    let runner = json(&stage, &url, &["list"])[0]["id"].as_str().unwrap().to_owned();
+    let schedule = [
+        "--priority",
+        "200",
+        "--refuse-label",
+        "slow",
+        "--on",
+        "tester",
+        "--start-at",
+        "2099-01-01T00:00:00Z",
+        "--queue-ttl",
+        "1h",
+        "--fallback",
+        "spare=5m",
+        "--fair",
+        "acme=3",
+        "--limit",
+        "shop=2",
+        "--unique",
+        "x",
+    ];
+    let submit = |flow: &str, more: &[&str]| {
+        json(&stage, &url, &[&["submit", flow][..], more].concat())["jobs"][0]["job"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert!(run(&stage, &url, &["ping", "tester"]).contains("tester answered in"));
+    let first = submit(&flow, &schedule);
+    let shown = json(&stage, &url, &["jobs", "inspect", &first]);
+    let options = &shown["options"];
+    assert_eq!((&shown["priority"], &options["runnerId"]), (&200.into(), &runner.into()), "{shown}");
+    assert_eq!(options["refused"], serde_json::json!(["slow"]));
+    assert_eq!(options["startAtUtc"], "2099-01-01T00:00:00.000Z");
+    assert_eq!(options["queueTtlMs"], 3_600_000);
+    assert_eq!(options["fallbacks"], serde_json::json!([{ "pool": "spare", "waitMs": 300_000 }]));
+    assert_eq!(options["fairness"], serde_json::json!({ "key": "acme", "weight": 3 }));
+    assert_eq!(options["concurrency"], serde_json::json!([{ "key": "shop", "limit": 2 }]));
+    assert_eq!(options["unique"], "x");
+
+    let after = submit(&other, &["--after", &first]);
+    let waiting = json(&stage, &url, &["jobs", "inspect", &after]);
+    assert_eq!((&waiting["runId"], &waiting["state"]), (&shown["runId"], &"blocked".into()), "{waiting}");
+    let elsewhere = submit(&other, &["--start-at", "2h"]);
+    let both = ["submit", &other, "--after", &first, "--after", &elsewhere, "-s", &url];
+    stage.run(&both).expect(2, "it is of another run than");
+    stage
+        .run(&["submit", &other, "--unique", "x", "-s", &url])
+        .expect(2, "has this key and asks for something else");
+    stage.run(&["submit", &other, "--on", "testor", "-s", &url]).expect(2, "did you mean tester?");
+}
+
+#[test]
+fn jobs_are_listed_by_kind_and_run_page_by_page_or_all_at_once() {
+    let stage = Stage::new();
+    let (_server, url) = stage.server();
+    let flow = stage.flow("a.json", "http://localhost/", "x");
+    let first = stage.run(&["submit", &flow, "--json", "-s", &url]).json();
+    let (job, of_run) = (first["jobs"][0]["job"].as_str().unwrap(), first["run"].as_str().unwrap());
+    stage.run(&["submit", &flow, &flow, "--json", "-s", &url]).expect(0, "");
+    let ids = |answer: &serde_json::Value| -> Vec<String> {
+        let items = answer["items"].as_array().unwrap().iter();
+        items.map(|job| job["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let list = |more: &[&str]| json(&stage, &url, &[&["jobs", "list"][..], more].concat());
+    let all = ids(&list(&["--all"]));
+    assert_eq!(all.len(), 3);
+    let page = list(&["--limit", "2"]);
+    let rest = list(&["--limit", "2", "--after", page["next"].as_str().unwrap()]);
+    assert_eq!([ids(&page), ids(&rest)].concat(), all);
+    assert_eq!(ids(&list(&["--run", of_run])), [job]);
+    assert_eq!(
+        (ids(&list(&["--kind", "browser_flow"])).len(), ids(&list(&["--kind", "shout", "--all"])).len()),
+        (3, 0)
+    );
+    let told = stage.run(&["jobs", "list", "--limit", "2", "-s", &url]);
+    let place = page["next"].as_str().unwrap();
+    told.expect(0, &format!("there may be more: go on with --after {place}, or list them with --all"));
+    assert!(!stage.run(&["jobs", "list", "--all", "-s", &url]).stderr().contains("there may be more"));
+    stage.run(&["jobs", "list", "--all", "--limit", "2", "-s", &url]).expect(2, "cannot be used with");
+}

@@ -61,6 +61,47 @@ fn malformed_arguments_exit_with_2_and_name_the_limit() {
 }
 
 #[test]
+fn how_jobs_are_scheduled_is_told_apart_and_refused_with_what_to_write() {
+    let stage = Stage::new();
+    for verb in [&["submit"][..], &["flows", "run"]] {
+        let help = stage.run(&[verb, &["--help"]].concat()).stdout();
+        let (_, below) = help.split_once("\nScheduling:\n").unwrap_or_else(|| panic!("{help}"));
+        let (scheduling, rest) = below.split_once("\n      --attempts").map_or((below, ""), |parts| parts);
+        for option in [
+            "--priority",
+            "--refuse-label",
+            "--on",
+            "--start-at",
+            "--queue-ttl",
+            "--fallback",
+            "--fair",
+            "--limit",
+            "--unique",
+            "--after",
+        ] {
+            assert!(scheduling.contains(&format!("{option} <")), "{option}: {help}");
+        }
+        assert!(!scheduling.contains("--timeout") && !rest.contains("--priority"), "{help}");
+    }
+    let flow = stage.flow("flow.json", "http://localhost/", "x");
+    let other = stage.flow("other.json", "http://localhost/", "x");
+    for (given, words) in [
+        (["--priority", "256"], "256 is not in 0..=255"),
+        (["--fallback", "spare"], "write POOL=WAIT, such as spare=5m"),
+        (["--fallback", "default=1m"], "the pool \"default\" is named twice"),
+        (["--fair", "acme=0"], "a weight from 1 to 100"),
+        (["--limit", "shop=0"], "a count of at least 1, such as shop.example=2"),
+        (["--start-at", "soon"], "such as 2026-01-31T22:00:00Z, or how long from now, such as 2h"),
+        (["--queue-ttl", "90"], "such as 90s"),
+        (["--after", "job_1"], "32 lowercase hex digits"),
+        (["--unique", "nightly"], "--unique is for one flow, and there are 2"),
+    ] {
+        let token = ["-t", &format!("rapi_{}", "7".repeat(64)), "-s", "http://127.0.0.1:1"];
+        stage.run(&[&["submit", &flow, &other][..], &given, &token].concat()).expect(2, words);
+    }
+}
+
+#[test]
 fn a_second_attempt_at_what_failed_is_refused_where_there_is_only_one() {
     let stage = Stage::new();
     let flow = stage.flow("flow.json", "http://localhost/", "x");

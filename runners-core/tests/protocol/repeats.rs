@@ -6,9 +6,9 @@ use super::{
     webhooks::{Scripted, spec},
 };
 use runners_core::{
-    ApiCredentialSpec, ControlPlane, Digest, Error, IdempotencyKey, Key, Kind, Management, Paging, PoolId,
-    PoolSpec, PoolView, Principal, RegistrationSpec, Scope, Secret, TenantId,
-    protocol::RefusalCode,
+    ApiCredentialSpec, ControlPlane, Digest, Error, IdempotencyKey, JobId, JobOptions, JobSpec, Key, Kind,
+    Management, Paging, PoolId, PoolSpec, PoolView, Principal, RegistrationSpec, Scope, Secret, TenantId,
+    protocol::{Acceptance, RefusalCode, Submission, SubmitRequest},
     sleep,
     store::{Page, Query, Store as _, Write},
 };
@@ -114,6 +114,33 @@ async fn another_request_under_the_same_key_is_refused_and_does_nothing() {
     let reader = Principal::Api { tenant: TenantId::DEFAULT, scopes: [Scope::Read].into() };
     let refused = create(&control.management(reader), "k", "eu").await.unwrap_err();
     assert_eq!(code(refused), RefusalCode::Forbidden);
+}
+
+fn submit_of(pool: &str) -> SubmitRequest {
+    let options = JobOptions { pool: pool.into(), ..JobOptions::default() };
+    let spec = JobSpec::new(JobId::from_bytes([7; 16]), "visit", b"{}", options);
+    let spec = serde_json::to_vec(&spec).unwrap().into();
+    let payload = Some(b"{}".to_vec().into());
+    let job = Submission { spec, signature: None, payload, payload_artifact: None };
+    SubmitRequest { jobs: vec![job], run: None }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_submit_under_the_key_is_refused_for_a_day_and_takes_no_place() {
+    let world = World::new();
+    let control = world.start(PLENTY).await;
+    let all = operator(&control);
+    let none = SubmitRequest { jobs: Vec::new(), run: None };
+    assert_eq!(code(under(&all, "k", "none").submit(none).await.unwrap_err()), RefusalCode::Invalid);
+    let submit = async |request: &str, pool: &str| under(&all, "k", request).submit(submit_of(pool)).await;
+    let outcomes = [submit("a", "default").await.unwrap(), submit("a", "default").await.unwrap()];
+    assert!(matches!(outcomes[0].jobs[..], [Acceptance::Accepted(_)]), "{outcomes:?}");
+    assert!(matches!(outcomes[1].jobs[..], [Acceptance::Repeated(_)]), "{outcomes:?}");
+    assert_eq!(code(submit("b", "default").await.unwrap_err()), RefusalCode::KeyReused);
+    assert_eq!(code(create(&all, "k", "us").await.unwrap_err()), RefusalCode::KeyReused);
+    sleep(&world.clock, DAY + Duration::from_secs(60)).await;
+    assert_eq!((stored(&world, "k").await, remembered(&world).await), (None, 0));
+    assert!(submit("b", "default").await.is_ok());
 }
 
 #[tokio::test]

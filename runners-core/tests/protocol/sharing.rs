@@ -228,5 +228,5 @@ async fn a_pool_to_fall_back_to_must_be_there() {
         panic!("there is no such pool")
     };
     assert_eq!(refused.code, RefusalCode::NotFound);
-    assert!(refused.detail.starts_with("spec.fallbacks.pool"), "{}", refused.detail);
+    assert!(refused.detail.starts_with("spec.fallbacks[0].pool"), "{}", refused.detail);
 }

@@ -332,6 +332,7 @@ async fn ask_work(management: &Management, ids: &Ids, note: &mut impl FnMut(&str
     note("submit", plain(management.submit(request).await));
     note("jobs", plain(management.jobs(&of_run, &Paging::default()).await));
     note("job", plain(management.job(ids.job).await));
+    note("job_spec", plain(management.job_spec(ids.job).await));
     note("retry_job", plain(management.retry_job(ids.job, again).await));
     note("runs", plain(management.runs(&Paging::default()).await));
     note("run", plain(management.run(ids.run).await));

@@ -1,6 +1,6 @@
 //! One job as it is shown: with its attempts, its result and what it left.
 
-use super::Job;
+use super::{Job, WireOptions};
 use crate::management::views::Stream;
 use crate::wire::{text, time};
 use runners_core::{
@@ -16,6 +16,8 @@ use serde_json::Value;
 pub(crate) struct JobDetail {
     #[serde(flatten)]
     job: Job,
+    /// What was asked for when it was submitted, unless it is not kept any more.
+    options: Option<WireOptions>,
     /// Attempts that ended, oldest first.
     attempts: Vec<Attempt>,
     artifacts: Vec<Artifact>,
@@ -78,13 +80,19 @@ pub(crate) struct Artifact {
 }
 
 impl JobDetail {
-    pub(super) fn new(line: JobLine, view: JobView, stream: Option<Stream>) -> Self {
+    pub(super) fn new(
+        line: JobLine,
+        options: Option<WireOptions>,
+        view: JobView,
+        stream: Option<Stream>,
+    ) -> Self {
         let shown = |bytes: &[u8]| {
             let text = || Value::String(String::from_utf8_lossy(bytes).into_owned());
             serde_json::from_slice(bytes).unwrap_or_else(|_| text())
         };
         Self {
             job: line.into(),
+            options,
             attempts: view.attempts.into_iter().map(Attempt::from).collect(),
             artifacts: view.artifacts.into_iter().map(Artifact::from).collect(),
             result: view.result.map(|result| shown(result.as_bytes())),

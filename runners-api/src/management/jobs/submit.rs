@@ -1,16 +1,21 @@
 //! Submitting jobs: what is asked of each, and what becomes of it.
 
-use super::malformed;
+use super::{
+    options::{OnDisconnect, WireConcurrency, WireFairness, WireFallback},
+    refused::RefusedJob,
+};
 use crate::{
     management::write::Write,
     wire::{
         json::{Asked, Json},
         problem::Problem,
-        text,
+        text, time,
     },
 };
+use runners_core::traces::TraceParent;
 use runners_core::{
-    JobId, JobOptions, JobSpec, RunId, RunnerId, Timestamp,
+    Concurrency, DisconnectPolicy, Fairness, Fallback, JobId, JobOptions, JobSpec, RunId, RunnerId,
+    Timestamp,
     protocol::{Acceptance, RunSpec, Submission, SubmitRequest},
 };
 use serde::{Deserialize, Serialize};
@@ -42,14 +47,14 @@ pub(crate) struct NewRun {
     timeout_ms: Option<u64>,
 }
 
-/// A job to queue.
+/// A job to queue. It is not signed: who signs jobs submits them over the protocol.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct NewJob {
     /// Chosen by the submitter, so that a repeat is the same job. Drawn unless given.
     #[schema(value_type = Option<text::Job>)]
     id: Option<JobId>,
-    /// The kind of command, such as `flow`.
+    /// The kind of command, such as `browser_flow`.
     #[schema(value_type = text::Name)]
     kind: String,
     /// The command. It reaches the runner as the very bytes that stand here.
@@ -64,6 +69,20 @@ pub(crate) struct NewJob {
     /// The name of the environment whose route tells where it goes. The pool is then not looked at.
     #[schema(min_length = 1, max_length = 100)]
     environment: Option<String>,
+    /// Further pools whose runners may take it once it has waited, in that order.
+    #[serde(default)]
+    #[schema(max_items = 8)]
+    fallbacks: Vec<WireFallback>,
+    /// The key by which it shares runners fairly with jobs of other keys and of the same priority.
+    fairness: Option<WireFairness>,
+    /// Limits on how many jobs with the same key are granted at once; each key stands once.
+    #[serde(default)]
+    #[schema(max_items = 8)]
+    concurrency: Vec<WireConcurrency>,
+    /// What no other job of the tenant can have until it has ended: the same job is answered as a repeat, and
+    /// another one is refused.
+    #[schema(value_type = Option<text::Name>)]
+    unique: Option<String>,
     /// Higher goes first: 100 unless said otherwise.
     #[schema(maximum = 255)]
     priority: Option<u8>,
@@ -79,17 +98,32 @@ pub(crate) struct NewJob {
     /// How long one attempt may take: five minutes unless said otherwise.
     #[schema(minimum = 1, maximum = 604_800_000)]
     timeout_ms: Option<u64>,
+    /// How long an attempt may still take after it was told to stop: ten seconds unless said otherwise.
+    #[schema(maximum = 600_000)]
+    grace_ms: Option<u64>,
     /// How many attempts it may have whose trouble prevented a verdict: three unless said otherwise.
     #[schema(minimum = 1, maximum = 100)]
     attempts_max: Option<u32>,
+    /// How many attempts may be lost with their runner beside those: three unless said otherwise.
+    #[schema(maximum = 100)]
+    losses_max: Option<u32>,
     /// Whether a failed verdict is tried again too.
     #[serde(default)]
     retry_failed: bool,
+    /// The wait before the second attempt, which doubles with each one after: a second unless said otherwise.
+    #[schema(maximum = 604_800_000)]
+    backoff_ms: Option<u64>,
+    /// The longest wait before another attempt: five minutes unless said otherwise.
+    #[schema(maximum = 604_800_000)]
+    backoff_max_ms: Option<u64>,
     /// How long it may wait for its first start before it expires. For ever unless given.
     queue_ttl_ms: Option<u64>,
     /// Not before this time.
+    #[serde(default, rename = "startAtUtc", with = "time::optional")]
     #[schema(value_type = Option<text::Time>)]
-    start_at_utc: Option<String>,
+    start_at: Option<Timestamp>,
+    /// What an attempt does when its lease is no longer trusted: it stops unless said otherwise.
+    on_disconnect: Option<OnDisconnect>,
     /// Jobs of the same run that must have passed before.
     #[serde(default)]
     #[schema(value_type = Vec<text::Job>, max_items = 64)]
@@ -99,6 +133,13 @@ pub(crate) struct NewJob {
     #[serde(default)]
     #[schema(max_items = 8)]
     capture: BTreeSet<String>,
+    /// The names of secrets that its runner gives to it.
+    #[serde(default)]
+    #[schema(max_items = 16)]
+    secrets: BTreeSet<String>,
+    /// The trace that it belongs to.
+    #[schema(value_type = Option<text::Trace>)]
+    traceparent: Option<TraceParent>,
 }
 
 /// What became of each job, in the order in which they were given.
@@ -125,6 +166,8 @@ pub(crate) enum SubmittedJob {
     Refused {
         /// For machines. Stable.
         code: String,
+        /// Where in the request it is, such as `jobs[0].concurrency[1].limit`, if it is in one place.
+        path: Option<String>,
         /// What is wrong, and what to do.
         detail: String,
     },
@@ -138,65 +181,78 @@ pub(crate) enum SubmittedJob {
 pub(crate) async fn submit_jobs(write: Write<NewJobs>) -> Result<Json<SubmittedJobs>, Problem> {
     let (caller, asked, mut ids) = write.into_parts();
     let run = asked.run;
-    let jobs = asked.jobs.into_iter().enumerate();
-    let jobs = jobs.map(|(at, job)| {
+    let drawn: Vec<bool> = asked.jobs.iter().map(|job| job.id.is_none()).collect();
+    let jobs = asked.jobs.into_iter().map(|job| {
         let id = job.id.unwrap_or_else(|| ids.draw(JobId::from_bytes, JobId::new));
         job.submission(id, run.map(|run| run.id))
-            .map_err(|problem| malformed("startAtUtc", format!("jobs[{at}]: {problem}")))
     });
     let request = SubmitRequest {
-        jobs: jobs.collect::<Result<_, _>>()?,
+        jobs: jobs.collect(),
         run: run.map(|run| RunSpec { run: run.id, timeout: run.timeout_ms.map(Duration::from_millis) }),
     };
     let submitted = caller.management.submit(request).await?;
-    Ok(Json(SubmittedJobs { jobs: submitted.jobs.into_iter().map(SubmittedJob::from).collect() }))
+    let jobs = submitted.jobs.into_iter().zip(drawn).enumerate();
+    let jobs = jobs.map(|(at, (acceptance, is_drawn))| SubmittedJob::new(at, is_drawn, acceptance));
+    Ok(Json(SubmittedJobs { jobs: jobs.collect() }))
 }
 
 impl NewJob {
-    fn submission(self, id: JobId, run: Option<RunId>) -> Result<Submission, &'static str> {
+    fn submission(self, id: JobId, run: Option<RunId>) -> Submission {
         let usual = JobOptions::default();
         let mut retry = usual.retry;
         retry.attempts_max = self.attempts_max.unwrap_or(retry.attempts_max);
+        retry.losses_max = self.losses_max.unwrap_or(retry.losses_max);
         retry.failed = self.retry_failed;
+        retry.backoff = self.backoff_ms.map_or(retry.backoff, Duration::from_millis);
+        retry.backoff_max = self.backoff_max_ms.map_or(retry.backoff_max, Duration::from_millis);
         let options = JobOptions {
             pool: self.pool.unwrap_or(usual.pool),
+            fallbacks: self.fallbacks.into_iter().map(Fallback::from).collect(),
+            fairness: self.fairness.map(Fairness::from),
+            concurrency: self.concurrency.into_iter().map(Concurrency::from).collect(),
             environment: self.environment,
             priority: self.priority.unwrap_or(usual.priority),
             wanted: self.wanted,
             refused: self.refused,
             runner: self.runner_id,
             timeout: self.timeout_ms.map_or(usual.timeout, Duration::from_millis),
+            grace: self.grace_ms.map_or(usual.grace, Duration::from_millis),
             retry,
-            start_at: self.start_at_utc.as_deref().map(parse_time).transpose()?,
+            start_at: self.start_at,
             queue_ttl: self.queue_ttl_ms.map(Duration::from_millis),
+            on_disconnect: self.on_disconnect.map_or(usual.on_disconnect, DisconnectPolicy::from),
             after: self.after,
+            run,
+            trace: self.traceparent,
+            secrets: self.secrets,
+            unique: self.unique,
             title: self.title,
             capture: self.capture,
-            run,
-            ..JobOptions::default()
+            // What is not signed is for nobody in particular.
+            audience: usual.audience,
+            not_after: None,
         };
         let payload = self.payload.get().as_bytes();
         let spec = JobSpec::new(id, self.kind, payload, options);
         let spec = serde_json::to_vec(&spec).expect("invariant: specifications are plain data").into();
         let payload = Some(payload.to_vec().into());
-        Ok(Submission { spec, signature: None, payload, payload_artifact: None })
+        Submission { spec, signature: None, payload, payload_artifact: None }
     }
 }
 
-fn parse_time(text: &str) -> Result<Timestamp, &'static str> {
-    let at = text.parse::<jiff::Timestamp>().ok().and_then(|at| u64::try_from(at.as_millisecond()).ok());
-    at.map(Timestamp::from_millis).ok_or("expected a time as of RFC 3339, since 1970")
-}
-
-impl From<Acceptance> for SubmittedJob {
-    fn from(acceptance: Acceptance) -> Self {
+impl SubmittedJob {
+    fn new(at: usize, is_drawn: bool, acceptance: Acceptance) -> Self {
         match acceptance {
             Acceptance::Accepted(id) => Self::Accepted { id },
             Acceptance::Repeated(id) => Self::Repeated { id },
             Acceptance::Refused(refused) => {
-                Self::Refused { code: refused.code.to_string(), detail: refused.detail }
+                let RefusedJob { code, path, detail } = RefusedJob::new(at, is_drawn, refused);
+                Self::Refused { code, path, detail }
             }
-            _ => Self::Refused { code: "unknown".into(), detail: "the server answers in newer words".into() },
+            _ => {
+                let detail = "the server answers in newer words".into();
+                Self::Refused { code: "unknown".into(), path: None, detail }
+            }
         }
     }
 }

@@ -3,14 +3,15 @@
 use super::Asked;
 use crate::span::Span;
 use clap::{Args, Subcommand};
-use runners_core::JobId;
+use runners_core::{JobId, RunId};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobsCommand {
     /// List jobs, newest first.
     #[command(after_help = "Examples:
   runners jobs list --state ready --pool lab
-  runners jobs list --conclusion failed --limit 20 --json")]
+  runners jobs list --conclusion failed --limit 20 --json
+  runners jobs list --kind browser_flow --run run_018f… --all")]
     List(Asked<ListJobsArgs>),
     /// Show the state of a job, its attempts and its artifacts.
     #[command(after_help = "Example:\n  runners jobs inspect job_018f…")]
@@ -37,9 +38,21 @@ pub(crate) struct ListJobsArgs {
     /// Those that target the pool of this name.
     #[arg(long)]
     pub(crate) pool: Option<String>,
+    /// Those of this kind, such as browser_flow.
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+    /// Those of this run.
+    #[arg(long)]
+    pub(crate) run: Option<RunId>,
     /// How many at most.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
     pub(crate) limit: u32,
+    /// Those that come after: what the list before named for this.
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) after: Option<String>,
+    /// All of them, however many there are.
+    #[arg(long, conflicts_with_all = ["limit", "after"])]
+    pub(crate) all: bool,
 }
 
 /// A job.

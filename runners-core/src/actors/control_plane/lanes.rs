@@ -70,8 +70,9 @@ impl Plane {
         tenant: TenantId,
         spec: &JobSpec,
     ) -> Result<Result<Preference, Refused>, StoreError> {
-        let first = ("spec.pool", &spec.pool, Duration::ZERO);
-        let further = spec.fallbacks.iter().map(|one| ("spec.fallbacks.pool", &one.pool, one.after));
+        let first = ("spec.pool".to_owned(), &spec.pool, Duration::ZERO);
+        let further = spec.fallbacks.iter().enumerate();
+        let further = further.map(|(at, one)| (format!("spec.fallbacks[{at}].pool"), &one.pool, one.after));
         let mut pools = Vec::with_capacity(1 + spec.fallbacks.len());
         for (field, name, after) in std::iter::once(first).chain(further) {
             let Some(pool) = self.pool_by_name(tenant, name).await? else {

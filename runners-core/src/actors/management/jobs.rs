@@ -47,6 +47,10 @@ impl Management {
     /// As [`Management`] says. Each job is accepted or refused by itself.
     pub async fn submit(&self, request: SubmitRequest) -> Result<Submitted, Error> {
         let tenant = self.with(Scope::Submit)?;
+        // One that is refused as a whole leaves its key to be used again.
+        if (1..=SubmitRequest::JOBS_MAX).contains(&request.jobs.len()) {
+            self.begin_submit(tenant).await?;
+        }
         match self.plane.submit(tenant, request).await.map_err(Error::Store)? {
             Reply::Submitted(submitted) => Ok(submitted),
             Reply::Refused(refused) => Err(Error::Refused(refused)),
@@ -98,6 +102,18 @@ impl Management {
         self.job_line(tenant, job).await
     }
 
+    /// What was asked for when a job of the tenant was submitted. `None` if that is not kept any more.
+    ///
+    /// # Errors
+    /// As [`Management`] says.
+    pub async fn job_spec(&self, job: JobId) -> Result<Option<JobSpec>, Error> {
+        let tenant = self.with(Scope::Read)?;
+        self.job_record(tenant, job).await?;
+        let payload = self.plane.records.load::<PayloadRecord>(PayloadRecord::key_of(tenant, job)).await;
+        let payload = payload.map_err(Error::Store)?;
+        payload.map(|found| spec_of(&found.record)).transpose()
+    }
+
     pub(super) async fn job_line(&self, tenant: TenantId, job: JobId) -> Result<JobLine, Error> {
         self.job_record(tenant, job).await.map(|record| line(&record))
     }
@@ -135,8 +151,7 @@ impl Management {
         if payload.signature.is_some() {
             return Err(refused(RefusalCode::Conflict, "job: is signed: its author submits it again"));
         }
-        let mut spec: JobSpec = serde_json::from_slice(payload.spec.as_bytes())
-            .map_err(|source| Error::Malformed { what: "specification", source: source.into() })?;
+        let mut spec = spec_of(&payload)?;
         if let Some(run) = spec.run {
             let found = records.load::<RunRecord>(RunRecord::key_of(tenant, run)).await;
             spec.run = found.map_err(Error::Store)?.map(|_| run);
@@ -196,6 +211,11 @@ impl Management {
         found.sort_by(|(left, _), (right, _)| right.cmp(left));
         Ok(Newest { rows: found, read_to })
     }
+}
+
+fn spec_of(payload: &PayloadRecord) -> Result<JobSpec, Error> {
+    serde_json::from_slice(payload.spec.as_bytes())
+        .map_err(|source| Error::Malformed { what: "specification", source: source.into() })
 }
 
 /// What names a listing, so that its cursors are good for no other.

@@ -47,6 +47,9 @@ struct Slot {
     record: RepeatRecord,
 }
 
+/// How often the key of a submit is looked at that others write meanwhile.
+const ROUNDS_MAX: usize = 4;
+
 impl Management {
     /// The same view, for one request that may come again under `key`; `request` is the digest of
     /// all that it asks for.
@@ -69,16 +72,45 @@ impl Management {
         let Some(Named { key, request }) = self.named else { return Ok(Begun::Now(Once(None))) };
         let now = self.plane.now();
         let found = self.plane.records.load::<RepeatRecord>(RepeatRecord::key_of(tenant, key)).await;
-        let mut version = 0;
+        let (mut version, mut uncounted) = (0, false);
         if let Some(found) = found.map_err(Error::Store)? {
             if is_repeat(&found.record, request, now)? {
                 let broken = |error| Error::Store(StoreError::Broken(Box::new(error)));
                 return found.record.made().map(Begun::Before).map_err(broken);
             }
-            version = found.version;
+            (version, uncounted) = (found.version, found.record.uncounted);
         }
-        let record = RepeatRecord::new(tenant, key, request, now);
+        let record = RepeatRecord { uncounted, ..RepeatRecord::new(tenant, key, request, now) };
         Ok(Begun::Now(Once(Some(Slot { version, record }))))
+    }
+
+    /// Remembers which request comes under the key, before it queues jobs. Their ids are the same in a
+    /// repeat, so that it may be carried out again, and nothing but the request is to be known of it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] (`idempotency_key_reused`) if another request was made under the key.
+    pub(super) async fn begin_submit(&self, tenant: TenantId) -> Result<(), Error> {
+        let Some(Named { key, request }) = self.named else { return Ok(()) };
+        for _ in 0..ROUNDS_MAX {
+            let now = self.plane.now();
+            let found = self.plane.records.load::<RepeatRecord>(RepeatRecord::key_of(tenant, key)).await;
+            let (mut version, mut uncounted) = (0, true);
+            if let Some(found) = found.map_err(Error::Store)? {
+                if is_repeat(&found.record, request, now)? {
+                    return Ok(());
+                }
+                (version, uncounted) = (found.version, found.record.uncounted);
+            }
+            let record = RepeatRecord { uncounted, ..RepeatRecord::new(tenant, key, request, now) };
+            let mut batch = Batch::new();
+            batch.put(version, &record);
+            match self.plane.records.commit(batch).await {
+                Ok(_) => return Ok(()),
+                Err(StoreError::Conflict(_)) => {}
+                Err(error) => return Err(Error::Store(error)),
+            }
+        }
+        Err(Error::Refused(under_way()))
     }
 }
 
@@ -111,7 +143,9 @@ impl Plane {
     pub(crate) async fn forget_repeat(&self, found: Versioned<RepeatRecord>) -> Result<(), StoreError> {
         let mut batch = Batch::new();
         batch.delete(found.record.key(), found.version);
-        batch.add(RepeatRecord::count(found.record.tenant), -1, None);
+        if !found.record.uncounted {
+            batch.add(RepeatRecord::count(found.record.tenant), -1, None);
+        }
         self.records.commit(batch).await.map(drop)
     }
 }

@@ -26,6 +26,9 @@ pub(crate) struct RepeatRecord {
     pub(crate) request: Digest,
     pub(crate) made_at: Timestamp,
     pub(crate) made: Made,
+    /// It queued jobs, which tell by themselves what it made, and is not counted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) uncounted: bool,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
 }
@@ -46,7 +49,15 @@ const fn nobody() -> TenantId {
 impl RepeatRecord {
     /// A request that has made nothing yet.
     pub(crate) fn new(tenant: TenantId, id: [u8; 16], request: Digest, made_at: Timestamp) -> Self {
-        Self { tenant, id, request, made_at, made: Made::default(), unknown: Unknown::new() }
+        Self {
+            tenant,
+            id,
+            request,
+            made_at,
+            made: Made::default(),
+            uncounted: false,
+            unknown: Unknown::new(),
+        }
     }
 
     pub(crate) fn key_of(tenant: TenantId, id: [u8; 16]) -> Key {

@@ -21,12 +21,13 @@ pub(super) fn check(spec: &JobSpec) -> Result<(), Refused> {
         return Err(over_limit("spec.concurrency", spec.concurrency.len(), Concurrency::KEYS_MAX, "keys"));
     }
     for (at, one) in spec.concurrency.iter().enumerate() {
-        name("spec.concurrency.key", &one.key)?;
+        let field = |of: &str| format!("spec.concurrency[{at}].{of}");
+        name(&field("key"), &one.key)?;
         if one.max == 0 {
-            return Err(invalid("spec.concurrency.max", "must be at least 1"));
+            return Err(invalid(&field("max"), "must be at least 1"));
         }
         if spec.concurrency[..at].iter().any(|other| other.key == one.key) {
-            return Err(invalid("spec.concurrency.key", &format!("{:?} is named twice", one.key)));
+            return Err(invalid(&field("key"), &named_twice(&one.key)));
         }
     }
     if spec.fallbacks.len() > Fallback::POOLS_MAX {
@@ -34,15 +35,20 @@ pub(super) fn check(spec: &JobSpec) -> Result<(), Refused> {
     }
     let mut after = Duration::ZERO;
     for (at, fallback) in spec.fallbacks.iter().enumerate() {
-        name("spec.fallbacks.pool", &fallback.pool)?;
-        span("spec.fallbacks.after_ms", fallback.after, after, JobOptions::TIMEOUT_MAX)?;
+        let field = |of: &str| format!("spec.fallbacks[{at}].{of}");
+        name(&field("pool"), &fallback.pool)?;
+        span(&field("after_ms"), fallback.after, after, JobOptions::TIMEOUT_MAX)?;
         after = fallback.after;
         let mut earlier = spec.fallbacks[..at].iter().map(|other| &other.pool).chain([&spec.pool]);
         if earlier.any(|pool| *pool == fallback.pool) {
-            return Err(invalid("spec.fallbacks.pool", &format!("{:?} is named twice", fallback.pool)));
+            return Err(invalid(&field("pool"), &named_twice(&fallback.pool)));
         }
     }
     Ok(())
+}
+
+fn named_twice(name: &str) -> String {
+    format!("{name:?} is named twice: leave one of them out")
 }
 
 #[cfg(test)]
@@ -64,12 +70,12 @@ mod tests {
             "spec.fairness.weight: must be from 1 to 100"
         );
         assert_eq!(
-            problem(|spec| spec.concurrency = vec![Concurrency::new("site", 0)]),
-            "spec.concurrency.max: must be at least 1"
+            problem(|spec| spec.concurrency = vec![Concurrency::new("other", 1), Concurrency::new("site", 0)]),
+            "spec.concurrency[1].max: must be at least 1"
         );
         assert_eq!(
             problem(|spec| spec.concurrency = vec![Concurrency::new("site", 1); 2]),
-            "spec.concurrency.key: \"site\" is named twice"
+            "spec.concurrency[1].key: \"site\" is named twice: leave one of them out"
         );
         assert_eq!(
             problem(|spec| spec.concurrency = vec![Concurrency::new("site", 1); 9]),
@@ -78,11 +84,11 @@ mod tests {
         let back = |seconds: u64| Fallback::new(seconds.to_string(), Duration::from_secs(seconds));
         assert_eq!(
             problem(|spec| spec.fallbacks = vec![back(9), back(8)]),
-            "spec.fallbacks.after_ms: must be from 9000 to 604800000, and is 8000"
+            "spec.fallbacks[1].after_ms: must be from 9000 to 604800000, and is 8000"
         );
         assert_eq!(
             problem(|spec| spec.fallbacks = vec![Fallback::new("default", Duration::ZERO)]),
-            "spec.fallbacks.pool: \"default\" is named twice"
+            "spec.fallbacks[0].pool: \"default\" is named twice: leave one of them out"
         );
     }
 }
