@@ -358,7 +358,8 @@ impl ControlPlaneBuilder {
 
 impl ControlPlane {
     /// Answers every call that is held back, and ends. Runners go on with what they hold, and find
-    /// another or the restarted control plane within their term.
+    /// another or the restarted control plane within their term. Calls that are under way go on and may still write:
+    /// await them before another control plane starts on a store that has one owner, since it would not hear of that.
     ///
     /// # Errors
     /// None at present.

@@ -144,6 +144,10 @@ impl Planes {
         let node = &self.nodes[plane];
         let _starting = node.starting.lock().await;
         while node.up().is_none() {
+            if self.len() == 1 {
+                // A store with one owner has no other before the last one is gone, with all that was on its way.
+                self.store.settled().await;
+            }
             let mut store = self.store.handle();
             if let Some(shared) = store.clock().filter(|_| !self.spans.apart.is_zero()) {
                 let millis = apart_millis(self.random.unit(), self.spans.apart);
@@ -181,13 +185,15 @@ impl Planes {
         self.stopping.spawn(async move { drop(up.control.stop().await) });
     }
 
-    /// Stops a control plane in order.
+    /// Stops a control plane in order, and ends its process, with the calls that are still under way in it.
     pub(super) async fn stop(&self, plane: usize) {
         let up = self.nodes[plane].up().clone();
         if let Some(up) = up {
             self.checker.trace(None, format_args!("plane {plane} stops"));
             drop(up.control.stop().await);
             self.nodes[plane].up().take();
+            up.crashed.cancel();
+            up.store.crash();
         }
     }
 
