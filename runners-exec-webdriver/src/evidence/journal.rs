@@ -248,8 +248,11 @@ impl Journal {
 
     /// The step that ran at a time, from 1.
     fn step_at(&self, at: f64) -> Option<usize> {
-        // Clocks of the wall tell whole milliseconds.
-        let began = self.steps.iter().rev().find(|(_, began)| *began <= at.ceil());
+        // Clocks of the wall tell whole milliseconds. In the one in which a step begins, no command of it has reached
+        // the browser: what happens in it is the doing of the step before.
+        let (first, later) = self.steps.split_first()?;
+        let began = later.iter().rev().find(|(_, began)| *began < at.floor());
+        let began = began.or(Some(first).filter(|(_, began)| *began <= at.ceil()));
         began.map(|(index, _)| index + 1)
     }
 

@@ -79,6 +79,16 @@ fn a_redirect_is_a_request_of_its_own() {
 }
 
 #[test]
+fn what_happens_as_a_step_begins_is_of_the_one_before() {
+    let mut journal = journal();
+    journal.step(0, Timestamp::from_millis(1_000));
+    journal.step(1, Timestamp::from_millis(1_500));
+    let step_at = |at: f64| journal.step_at(at);
+    assert_eq!([999.0, 999.7, 1_000.2].map(step_at), [None, Some(1), Some(1)]);
+    assert_eq!([1_499.6, 1_500.0, 1_500.9, 1_501.0].map(step_at), [Some(1), Some(1), Some(1), Some(2)]);
+}
+
+#[test]
 fn what_went_wrong_is_told_in_the_order_of_time_with_its_step() {
     let mut journal = journal();
     journal.step(0, Timestamp::from_millis(1_000));
