@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use async_trait::async_trait;
 use runners_core::Egress;
 use serde_json::{Map, Value};
-use std::{borrow::Cow, error::Error, fmt::Debug, sync::Arc};
+use std::{borrow::Cow, error::Error, fmt::Debug, future::pending, sync::Arc};
 
 /// Opens browser sessions. [`Driver`](crate::Driver) is one.
 #[async_trait]
@@ -101,6 +101,21 @@ pub trait Session: Debug + Send + Sync {
     /// Where WebDriver BiDi is spoken beside its commands, if it is: consoles and requests are heard there.
     fn bidi(&self) -> Option<SideChannel> {
         None
+    }
+
+    /// Waits until the browser has told of its pages, in the connection of the session, what it had not when this
+    /// was last awaited: that one opened or closed, went somewhere, has loaded, or asks something. Some of what it
+    /// tells may be none of that.
+    ///
+    /// The default never ends: most drivers tell nothing by themselves.
+    ///
+    /// # Errors
+    /// [`BrowserError::Gone`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    async fn changed(&self) -> Result<(), BrowserError> {
+        pending().await
     }
 
     /// Says whether the browser may be sent to an address, as far as that can be told before its host is

@@ -124,6 +124,11 @@ impl<'s> Page<'s> {
         Ok(self.get("url").await?.as_str().unwrap_or_default().to_owned())
     }
 
+    /// Waits until the browser has told something new of its pages in the connection of the session.
+    pub(crate) async fn changed(self) -> Result<(), BrowserError> {
+        self.session.changed().await
+    }
+
     /// Why the browser did not reach the host of an address, if somebody knows.
     pub(crate) fn unreached(self, url: &str) -> Option<String> {
         self.session.unreached(url)

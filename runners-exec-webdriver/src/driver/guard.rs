@@ -43,6 +43,10 @@ impl Session for GuardedSession {
         self.session.call(call).await
     }
 
+    async fn changed(&self) -> Result<(), BrowserError> {
+        self.session.changed().await
+    }
+
     fn check_page(&self, url: &str) -> Result<(), BrowserError> {
         check_page(&self.egress, url).map_err(|error| BrowserError::Refused {
             code: BrowserError::NOT_ALLOWED.to_owned(),

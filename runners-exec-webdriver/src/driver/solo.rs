@@ -153,6 +153,10 @@ impl<S: Session> Session for SoloSession<S> {
         self.session.call(call).await
     }
 
+    async fn changed(&self) -> Result<(), BrowserError> {
+        self.session.changed().await
+    }
+
     async fn close(&self) {
         let process = self.process.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(process) = process {

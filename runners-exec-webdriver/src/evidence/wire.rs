@@ -60,6 +60,15 @@ pub(crate) struct Said {
     pub(crate) error: Value,
 }
 
+impl Said {
+    /// The answer to a command, or why it was refused.
+    pub(crate) fn done(self) -> Result<Value, String> {
+        // WebDriver BiDi has a code there, and the message beside it.
+        let why = self.error["message"].as_str().or(self.error.as_str());
+        why.map(str::to_owned).map_or(Ok(self.result), Err)
+    }
+}
+
 impl Wire {
     pub(crate) async fn open(to: &SideChannel) -> Result<Self, WireError> {
         let (out, into) = to.connect().await?.split();
@@ -116,9 +125,7 @@ impl Wire {
         loop {
             let said = self.next().await?;
             if said.id == Some(id) {
-                // WebDriver BiDi has a code there, and the message beside it.
-                let why = said.error["message"].as_str().or(said.error.as_str());
-                return Ok(why.map_or(Ok(said.result), |why| Err(why.to_owned())));
+                return Ok(said.done());
             }
         }
     }

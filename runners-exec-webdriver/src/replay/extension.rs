@@ -92,7 +92,7 @@ impl Scope<'_> {
     }
 
     async fn expect_address(&self, wanted: &str, exact: bool) -> Result<(), Trouble> {
-        self.until(|| async {
+        self.until_told(|| async {
             let now = Sight::of(self.page, false).await?;
             let is = now.url();
             let holds = if exact { is == wanted } else { is.contains(wanted) };
@@ -138,7 +138,7 @@ impl Scope<'_> {
             return popups.answer(&dialog, accept, value).await;
         }
         let says = self
-            .until(|| async {
+            .until_told(|| async {
                 Ok(match self.page.dialog().await? {
                     Some(says) => Look::Done(says),
                     None => Look::Again("no dialog is open".to_owned()),

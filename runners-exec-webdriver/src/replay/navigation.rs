@@ -155,7 +155,7 @@ impl Scope<'_> {
         asserted: &[AssertedNavigation],
     ) -> Result<(), Trouble> {
         self.see(&format!("the page did not navigate away from {}", before.url));
-        let went = self.until(|| async {
+        let went = self.until_told(|| async {
             let now = Sight::since(self.page, &before, self.clock).await?;
             let went = now.replaced(&before).unwrap_or_else(|| {
                 if now.mark.navigations > before.navigations || now.mark.url != before.url {
@@ -171,7 +171,7 @@ impl Scope<'_> {
     }
 
     async fn loaded(&self, before: &Mark, to: Option<&Url>) -> Result<(), Trouble> {
-        self.until(|| async {
+        self.until_told(|| async {
             let now = Sight::since(self.page, before, self.clock).await?;
             Ok(now.replaced(before).unwrap_or_else(|| match to {
                 Some(to) if stays_in_document(&before.url, to) && now.mark.url == to.as_str() => {

@@ -190,7 +190,7 @@ impl Scope<'_> {
                 if let Some(popups) = self.popups {
                     Box::pin(popups.settled_unanswered(self.clock)).await;
                 }
-                self.until(|| self.find(url, false)).await?
+                self.until_told(|| self.find(url, false)).await?
             }
             None => {
                 self.place.show_main(self.page).await?;
@@ -213,7 +213,7 @@ impl Scope<'_> {
     /// The page at this address that a dialog is to be on. None if the dialog was heard of: the driver may
     /// never get there.
     async fn find_dialog(&self, url: &str) -> Result<Option<Vec<usize>>, Trouble> {
-        let finding = self.until(|| self.find(url, true));
+        let finding = self.until_told(|| self.find(url, true));
         let Some(popups) = self.popups else { return finding.await.map(Some) };
         let finding = async {
             popups.settled(self.clock).await;

@@ -14,7 +14,7 @@ use crate::{
 use runners_core::Clock;
 use serde_json::json;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     future::pending,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -44,6 +44,8 @@ pub(super) struct Popups {
     open: Mutex<Vec<PopupDialog>>,
     loading: Mutex<Loading>,
     changed: Notify,
+    /// The browser has told something of its pages that nobody has waited for.
+    told: Notify,
 }
 
 /// How far pages that have opened are.
@@ -51,6 +53,8 @@ pub(super) struct Popups {
 struct Loading {
     /// Those that have not loaded, as this connection calls them, and whether they had the time to.
     pages: BTreeMap<String, bool>,
+    /// Those that were there before this connection.
+    first: BTreeSet<String>,
     /// The newest command that was answered: whatever was said before its answer is heard.
     answered: u64,
 }
@@ -72,16 +76,27 @@ impl Popups {
                 && target.is_some_and(|target| target != "main")
         };
         let are_answered = flow.steps.iter().any(|step| is_theirs(&step.action, step.target.as_deref()));
-        let Some(devtools) = session.devtools() else { return Self::default() };
-        let wire = match within(clock, OPEN_TIMEOUT, listen(&devtools)).await {
-            Some(Ok(wire)) => Some(wire),
-            Some(Err(error)) => {
-                tracing::debug!(%error, "dialogs of popups are left to the driver");
-                None
+        let mut popups = Self { are_answered, ..Self::default() };
+        let Some(devtools) = session.devtools() else { return popups };
+        match within(clock, OPEN_TIMEOUT, popups.listen(&devtools)).await {
+            Some(Ok(wire)) => popups.wire = Some(wire),
+            Some(Err(error)) => tracing::debug!(%error, "dialogs of popups are left to the driver"),
+            None => {}
+        }
+        popups
+    }
+
+    /// Has a browser hold pages that open until they are listened to, and tell of those that are there.
+    async fn listen(&self, devtools: &SideChannel) -> Result<Wire, WireError> {
+        let wire = Wire::open(devtools).await?;
+        let asked = wire.send("", "Target.setAutoAttach", hold_new()).await?;
+        loop {
+            let said = wire.next().await?;
+            if said.id == Some(asked) {
+                return said.done().map(|_| wire).map_err(WireError::from);
             }
-            None => None,
-        };
-        Self { wire, are_answered, ..Self::default() }
+            self.hear(&wire, said).await?;
+        }
     }
 
     /// Hears what the browser says, as long as it does.
@@ -103,6 +118,9 @@ impl Popups {
             let mut loading = self.loading();
             loading.answered = loading.answered.max(id);
         }
+        if is_news(&method) {
+            self.told.notify_one();
+        }
         match &*method {
             "" => {}
             "Target.attachedToTarget" => {
@@ -114,10 +132,12 @@ impl Popups {
                     wire.send(page, "Page.enable", json!({})).await?;
                     wire.send(page, "Runtime.runIfWaitingForDebugger", json!({})).await?;
                 } else {
-                    // It was there before.
-                    wire.send("", "Target.detachFromTarget", json!({ "sessionId": page })).await?;
+                    self.loading().first.insert(page.to_owned());
+                    wire.send(page, "Page.enable", json!({})).await?;
                 }
             }
+            // The driver finds those of a page that it knows.
+            "Page.javascriptDialogOpening" if self.loading().first.contains(&session) => {}
             "Page.javascriptDialogOpening" => {
                 let text = |name: &str| params[name].as_str().unwrap_or_default().to_owned();
                 let dialog = PopupDialog { page: session, url: text("url"), says: text("message") };
@@ -138,7 +158,7 @@ impl Popups {
             "Page.javascriptDialogClosed" => self.open().retain(|dialog| dialog.page != session),
             "Target.detachedFromTarget" => {
                 let page = params["sessionId"].as_str().unwrap_or_default();
-                self.loading().pages.remove(page);
+                self.loading().forget(page);
                 self.open().retain(|dialog| dialog.page != page);
             }
             _ => return Ok(()),
@@ -151,6 +171,16 @@ impl Popups {
     /// finds.
     fn is_to_be_dismissed(&self, dialog: &PopupDialog) -> bool {
         !self.are_answered && self.loading().pages.contains_key(&dialog.page)
+    }
+
+    /// Whether the browser tells of its pages by itself.
+    pub(super) const fn are_heard(&self) -> bool {
+        self.wire.is_some()
+    }
+
+    /// Waits until it has told something of them since this was last awaited.
+    pub(super) async fn told_more(&self) {
+        self.told.notified().await;
     }
 
     /// What was dismissed, a line each.
@@ -240,10 +270,27 @@ impl Popups {
     }
 }
 
-/// Has a browser hold pages that open until they are listened to. Those that are there are told of, too.
-async fn listen(devtools: &SideChannel) -> Result<Wire, WireError> {
-    let wire = Wire::open(devtools).await?;
-    // What is said before the answer is of pages that are there.
-    wire.ask("", "Target.setAutoAttach", hold_new()).await?.map_err(WireError::from)?;
-    Ok(wire)
+impl Loading {
+    /// A page is closed.
+    fn forget(&mut self, page: &str) {
+        self.pages.remove(page);
+        self.first.remove(page);
+    }
+}
+
+/// Whether an event may be what somebody waits for: a page or a frame that has opened, closed, gone somewhere or
+/// loaded, and a dialog.
+fn is_news(method: &str) -> bool {
+    method.starts_with("Target.")
+        || matches!(
+            method,
+            "Page.frameAttached"
+                | "Page.frameDetached"
+                | "Page.frameNavigated"
+                | "Page.frameStoppedLoading"
+                | "Page.javascriptDialogClosed"
+                | "Page.javascriptDialogOpening"
+                | "Page.loadEventFired"
+                | "Page.navigatedWithinDocument"
+        )
 }

@@ -13,8 +13,10 @@ use crate::{
     browser::{BrowserError, page::Page},
     flow::{Mode, Selectors, one_line},
 };
+use futures::future::{Either, select};
 use runners_core::{Clock, Redactor};
 use std::{
+    pin::pin,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -29,6 +31,9 @@ pub(super) const SLICE_MILLIS: u64 = 100;
 /// the next, up to the other. A look that has waited in the page is followed by the next at once.
 const POLL_MIN: Duration = Duration::from_millis(10);
 const POLL_MAX: Duration = Duration::from_millis(100);
+/// The same for what the browser tells by itself: the next look is made once it has, and after this for what it may
+/// not tell, such as another title.
+const TOLD_POLL_MAX: Duration = Duration::from_millis(500);
 /// The most characters of a reason.
 const REASON_CHARACTERS_MAX: usize = 500;
 
@@ -41,6 +46,28 @@ pub(super) enum Look<T> {
     Again(String),
     /// It never will be, and this is why.
     Hopeless(String),
+}
+
+/// Who tells what happens to pages.
+#[derive(Clone, Copy, Debug)]
+enum Teller<'r> {
+    /// The browser, in the connection of the session.
+    Session(Page<'r>),
+    /// The browser, in a connection beside it.
+    Beside(&'r Popups),
+}
+
+impl Teller<'_> {
+    /// Waits until something was told that nobody has waited for. Dropping the future loses nothing.
+    async fn told(self) -> Result<(), BrowserError> {
+        match self {
+            Self::Session(page) => page.changed().await,
+            Self::Beside(popups) => {
+                popups.told_more().await;
+                Ok(())
+            }
+        }
+    }
 }
 
 /// The means of one step.
@@ -155,9 +182,26 @@ impl<'r> Scope<'r> {
     where
         F: Future<Output = Result<Look<T>, BrowserError>>,
     {
-        let mut poll = POLL_MIN;
+        self.looking(None, look).await
+    }
+
+    /// The same for what a browser may tell by itself: where pages are, which there are, and their dialogs. Where it
+    /// does, it is waited for that.
+    pub(super) async fn until_told<T, F>(&self, look: impl Fn() -> F) -> Result<T, Trouble>
+    where
+        F: Future<Output = Result<Look<T>, BrowserError>>,
+    {
+        self.looking(self.teller(), look).await
+    }
+
+    async fn looking<T, F>(&self, teller: Option<Teller<'r>>, look: impl Fn() -> F) -> Result<T, Trouble>
+    where
+        F: Future<Output = Result<Look<T>, BrowserError>>,
+    {
+        let most = teller.map_or(POLL_MAX, |_| TOLD_POLL_MAX);
+        let (mut poll, mut apart) = (POLL_MIN, POLL_MIN);
         loop {
-            let next = self.clock.boot() + poll;
+            let began = self.clock.boot();
             let looked = match self.descend().await {
                 Ok(None) => look().await,
                 Ok(Some(why)) => Ok(Look::Again(why)),
@@ -175,9 +219,33 @@ impl<'r> Scope<'r> {
                     return Err(error.into());
                 }
             }
-            self.clock.sleep_until(next).await;
-            poll = POLL_MAX.min(poll * 2);
+            if let Some(teller) = teller {
+                let told = pin!(teller.told());
+                if let Either::Left((told, _)) = select(told, self.clock.sleep_until(began + poll)).await {
+                    told?;
+                    // One thing that happens is told by several events, and on some pages something always happens.
+                    self.clock.sleep_until(began + apart).await;
+                    apart = POLL_MAX.min(apart * 2);
+                }
+            } else {
+                self.clock.sleep_until(began + poll).await;
+            }
+            poll = most.min(poll * 2);
         }
+    }
+
+    /// Who tells what happens to the pages, if somebody does. Of a frame of another process nothing is told but where
+    /// it goes.
+    fn teller(&self) -> Option<Teller<'r>> {
+        if self.page.abilities().bidi() {
+            return Some(Teller::Session(self.page));
+        }
+        let popups = self.popups.filter(|popups| popups.are_heard() && self.is_main_frame())?;
+        Some(Teller::Beside(popups))
+    }
+
+    fn is_main_frame(&self) -> bool {
+        self.inside.is_empty() && self.frames().is_empty()
     }
 
     /// How a wait for a page ended. A dialog that the page opened meanwhile, and that the next step is there for,

@@ -90,6 +90,10 @@ impl Session for WarmSession {
         self.session.devtools()
     }
 
+    async fn changed(&self) -> Result<(), BrowserError> {
+        self.session.changed().await
+    }
+
     fn check_page(&self, url: &str) -> Result<(), BrowserError> {
         self.session.check_page(url)
     }

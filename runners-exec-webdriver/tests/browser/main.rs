@@ -51,6 +51,7 @@ mod remote;
 mod scripts;
 mod stage;
 mod strict;
+mod told;
 mod visual;
 mod waits;
 #[cfg(target_os = "linux")]

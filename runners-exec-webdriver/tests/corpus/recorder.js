@@ -39,7 +39,21 @@
   ];
   for (const type of types) addEventListener(type, event => tell(shown(event)), { capture: true });
 
+  if (!isKeeper) addEventListener('message', ({ data, source }) => data === 'asked' && source.postMessage('told', '*'));
+  const below = page => [...Array(page.length).keys()].flatMap(index => [page[index], ...below(page[index])]);
+  /** Once a frame has told all that it saw until now: what it said before it answers has come before. A frame without
+   * this script says nothing. */
+  const told = frame =>
+    new Promise(resolve => {
+      setTimeout(resolve, 500);
+      addEventListener('message', ({ data, source }) => source === frame && data === 'told' && resolve());
+      frame.postMessage('asked', '*');
+    });
+
   /** Sends what was kept to whoever compares it. */
-  window.publish = () =>
-    fetch(`/log${sessionStorage.case}`, { method: 'POST', body: sessionStorage.log ?? '{}' }).then(({ ok }) => ok);
+  window.publish = async () => {
+    await Promise.all(below(window).map(told));
+    const sent = await fetch(`/log${sessionStorage.case}`, { method: 'POST', body: sessionStorage.log ?? '{}' });
+    return sent.ok;
+  };
 })();

@@ -5,25 +5,27 @@ mod cookies;
 
 use super::{
     actions,
-    heard::Heard as Told,
+    heard::{Heard as Told, OF_PAGES},
     script::{self, Answers},
 };
 use crate::{
     browser::{
         BrowserError, Call, Method, OpenError, Session,
-        connection::{Connection, Event, Heard, Refusal},
+        connection::{Connection, Heard, Refusal},
     },
     engine::Abilities,
     within::within,
 };
 use async_trait::async_trait;
+use futures::future::{Either, select};
 use runners_core::Clock;
 use serde_json::{Map, Value, json};
 use std::{
+    pin::pin,
     sync::{Arc, Mutex as StateMutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 /// How long a script may hang before it is given up. Ours answer within 300 ms on a page that is
 /// alive.
@@ -35,6 +37,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(crate) struct BidiSession {
     connection: Mutex<Connection>,
+    /// Somebody has a command for whom the connection is wanted.
+    wanted: Notify,
     state: StateMutex<State>,
     capabilities: Map<String, Value>,
     clock: Arc<dyn Clock>,
@@ -49,17 +53,9 @@ struct State {
     frames: Vec<String>,
     /// The page that was brought to the front last.
     front: String,
-    dialogs: Vec<Dialog>,
     /// What was typed into the dialog.
     typed: Option<String>,
-    /// What was told of consoles and requests, for who wants it.
     told: Told,
-}
-
-#[derive(Debug)]
-struct Dialog {
-    page: String,
-    text: String,
 }
 
 impl BidiSession {
@@ -72,8 +68,9 @@ impl BidiSession {
     ) -> Result<Self, OpenError> {
         let opened = Connection::open(port, "session").await;
         let connection = opened.map_err(|error| not_opened(&error.to_string()))?;
-        let (connection, state) = (Mutex::new(connection), StateMutex::default());
-        let mut session = Self { connection, state, capabilities: Map::new(), clock: Arc::clone(clock) };
+        let (connection, wanted) = (Mutex::new(connection), Notify::new());
+        let (state, capabilities, clock) = (StateMutex::default(), Map::new(), Arc::clone(clock));
+        let mut session = Self { connection, wanted, state, capabilities, clock };
         session.start(gate).await.map_err(|error| not_opened(&error.to_string()))?;
         Ok(session)
     }
@@ -91,8 +88,8 @@ impl BidiSession {
             self.capabilities = capabilities;
         }
         self.capabilities.insert(Abilities::BIDI.to_owned(), json!(true));
-        let events = ["browsingContext.userPromptOpened", "browsingContext.userPromptClosed"];
-        self.command("session.subscribe", &json!({ "events": events })).await?;
+        // All that it tells of pages and of their dialogs.
+        self.command("session.subscribe", &json!({ "events": [OF_PAGES] })).await?;
         // The page that Firefox starts with has the focus in the address bar, so that nothing in it is ever
         // focused or blurred. A page that is opened has it itself.
         let first = self.pages().await?;
@@ -109,6 +106,7 @@ impl BidiSession {
 
     /// Sends a command and waits for its answer, or for a dialog that keeps the page from giving one.
     async fn command(&self, method: &str, params: &Value) -> Result<Value, BrowserError> {
+        self.wanted.notify_one();
         let mut connection = self.connection.lock().await;
         while let Some(heard) = connection.waiting()? {
             self.hear(heard);
@@ -129,17 +127,8 @@ impl BidiSession {
 
     fn hear(&self, heard: Heard) {
         // The answer to a command that was given up changes nothing.
-        let Heard::Event(event) = heard else { return };
-        let Event { method, params } = &event;
-        let page = params["context"].as_str().unwrap_or_default();
-        let mut state = self.state();
-        if !method.starts_with("browsingContext.") {
-            state.told.take(event);
-        } else if method == "browsingContext.userPromptOpened" {
-            let text = params["message"].as_str().unwrap_or_default().to_owned();
-            state.dialogs.push(Dialog { page: page.to_owned(), text });
-        } else if let Some(at) = state.dialogs.iter().position(|dialog| dialog.page == page) {
-            state.dialogs.remove(at);
+        if let Heard::Event(event) = heard {
+            self.state().told.take(event);
         }
     }
 
@@ -151,7 +140,7 @@ impl BidiSession {
     /// What the dialog says that is open on the page, if one is.
     fn dialog(&self) -> Option<String> {
         let state = self.state();
-        state.dialogs.iter().find(|dialog| dialog.page == state.page).map(|dialog| dialog.text.clone())
+        state.told.dialog(&state.page)
     }
 
     fn refused(&self, refusal: Refusal) -> BrowserError {
@@ -237,7 +226,7 @@ impl BidiSession {
     async fn close_page(&self) -> Result<Value, BrowserError> {
         let page = self.page();
         self.command("browsingContext.close", &json!({ "context": page })).await?;
-        self.state().dialogs.retain(|dialog| dialog.page != page);
+        self.state().told.closed(&page);
         Ok(json!(self.pages().await?))
     }
 
@@ -256,10 +245,7 @@ impl BidiSession {
             params["userText"] = json!(text);
         }
         self.command("browsingContext.handleUserPrompt", &params).await?;
-        let mut state = self.state();
-        if let Some(at) = state.dialogs.iter().position(|dialog| dialog.page == page) {
-            state.dialogs.remove(at);
-        }
+        self.state().told.answered(&page);
         Ok(Value::Null)
     }
 
@@ -373,6 +359,20 @@ impl Session for BidiSession {
             _ => Err(BrowserError::Unsupported {
                 message: format!("{path} is no command of a session over BiDi"),
             }),
+        }
+    }
+
+    async fn changed(&self) -> Result<(), BrowserError> {
+        loop {
+            let mut connection = self.connection.lock().await;
+            if self.state().told.take_change() {
+                return Ok(());
+            }
+            // Whoever has a command for the browser goes first: a lock is given to those who wait in their order.
+            match select(pin!(connection.next()), pin!(self.wanted.notified())).await {
+                Either::Left((heard, _)) => self.hear(heard?),
+                Either::Right(_) => {}
+            }
         }
     }
 

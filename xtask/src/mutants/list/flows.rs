@@ -9,6 +9,7 @@ const FAILURES: &[&str] = &["--package", "runners-exec-webdriver", "--test", "br
 const STRICT: &[&str] = &["--package", "runners-exec-webdriver", "--test", "browser", "--", "strict::"];
 const SCRIPTS: &[&str] = &["--package", "runners-exec-webdriver", "--test", "browser", "--", "scripts::"];
 const HUNG: &[&str] = &["--package", "runners-exec-webdriver", "--test", "browser", "--", "hung::"];
+const TOLD: &[&str] = &["--package", "runners-exec-webdriver", "--test", "browser", "--", "told::"];
 const EXTENSIONS: &[&str] =
     &["--package", "runners-exec-webdriver", "--test", "browser", "--", "extensions::"];
 
@@ -82,6 +83,20 @@ pub(super) const MUTANTS: &[Mutant] = &[
         search: "kept.note(script);",
         replacement: "",
         test: SCRIPTS,
+    },
+    Mutant {
+        name: "what the browser tells beside the driver is not heard",
+        file: "runners-exec-webdriver/src/replay/popups.rs",
+        search: "self.told.notify_one();",
+        replacement: "",
+        test: TOLD,
+    },
+    Mutant {
+        name: "what the browser tells over WebDriver BiDi is not heard",
+        file: "runners-exec-webdriver/src/browser/bidi/heard.rs",
+        search: "self.has_changed = true;",
+        replacement: "",
+        test: TOLD,
     },
     Mutant {
         name: "hanging browser taken for a page that says nothing",
