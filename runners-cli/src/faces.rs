@@ -16,6 +16,8 @@ use tower_service::Service;
 
 /// Where management is.
 pub(crate) const MANAGEMENT: &str = "/api";
+/// Where probes are, there and below it.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 /// Where the orchestrator is.
 pub(crate) const ORCHESTRATOR: &str = "/api/orchestrator";
 /// Where the runner endpoint is.
@@ -33,8 +35,11 @@ pub(crate) struct Faces {
 }
 
 impl Faces {
+    /// Probes of management are also where supervisors look for them.
     pub(crate) fn new(protocol: HttpFace, management: Router) -> Self {
-        Self { protocol, mounted: Vec::new() }.mount(MANAGEMENT, management)
+        let faces = Self { protocol, mounted: Vec::new() };
+        let faces = PROBES.iter().fold(faces, |faces, probe| faces.lead(probe, management.clone()));
+        faces.mount(MANAGEMENT, management)
     }
 
     /// Mounts another face under a prefix, which goes before shorter ones.

@@ -32,6 +32,7 @@ impl Arguments {
     pub(crate) fn read(environment: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         let command = in_groups(named_otherwise(Self::command()));
         let mut matches = command.clone().get_matches();
+        check_credential(&mut command.clone(), &matches);
         if let Some(chosen) = chosen(&command, &matches)? {
             matches = filled(command, &chosen).get_matches();
         }
@@ -73,6 +74,19 @@ impl Arguments {
         let sources = given.map(Sources::of).unwrap_or_default();
         host.settings = Settings::resolve(&host.given, &sources, environment)?;
         Ok(arguments)
+    }
+}
+
+/// Ends the process if two credentials are given, of which one would be used without a word.
+fn check_credential(command: &mut clap::Command, matches: &ArgMatches) {
+    let (_, given) = leaf(command, matches);
+    let is_given = |name| {
+        let is_known = given.ids().any(|id| id == name);
+        is_known && given.value_source(name) == Some(ValueSource::CommandLine)
+    };
+    if is_given("token") && is_given("token_file") {
+        let message = "--token and --token-file each give a credential: give one of them";
+        command.error(clap::error::ErrorKind::ArgumentConflict, message).exit();
     }
 }
 

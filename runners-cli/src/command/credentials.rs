@@ -1,6 +1,6 @@
 //! `runners credentials`: what the API is called with.
 
-use super::pools::{done, issued, shown};
+use super::pools::{check_is_new, done, issued, shown};
 use crate::{
     args::{Asked, CreateCredentialArgs, CredentialsCommand},
     exit::Exit,
@@ -58,6 +58,7 @@ pub(super) async fn credentials(command: CredentialsCommand) -> Result<Exit> {
 }
 
 async fn create(asked: Asked<CreateCredentialArgs>) -> Result<Exit> {
+    check_is_new(asked.file.as_deref())?;
     let names = asked.scopes.iter().filter_map(clap::ValueEnum::to_possible_value);
     let scopes: Vec<String> = names.map(|name| name.get_name().to_owned()).collect();
     let mut body = json!({ "name": asked.name, "scopes": scopes });

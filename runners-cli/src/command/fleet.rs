@@ -3,7 +3,7 @@
 
 use super::{
     changes,
-    pools::{done, keep, shown},
+    pools::{check_is_new, done, keep, shown},
 };
 use crate::{
     args::{
@@ -157,6 +157,7 @@ pub(super) async fn tenants(command: TenantsCommand) -> Result<Exit> {
 }
 
 async fn create_tenant(arguments: Asked<CreateTenantArgs>) -> Result<Exit> {
+    check_is_new(arguments.credential_file.as_deref())?;
     let management = Management::of_operator(&arguments.fleet)?;
     let mut made = management.post("/tenants", Some(json!({ "name": arguments.name }))).await?;
     let id = made["id"].as_str().context("the server has answered without an id")?.to_owned();

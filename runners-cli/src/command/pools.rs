@@ -10,7 +10,7 @@ use crate::{
     management::{Management, read},
     table, terminal, tokens,
 };
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -144,6 +144,7 @@ pub(super) async fn tokens(command: TokensCommand) -> Result<Exit> {
 }
 
 async fn create_token(arguments: Asked<CreateTokenArgs>) -> Result<Exit> {
+    check_is_new(arguments.file.as_deref())?;
     let management = Management::new(&arguments.fleet)?;
     let pool = management.pool(&arguments.pool).await?;
     let mut asked = json!({ "maxUses": arguments.uses.unwrap_or(1) });
@@ -237,6 +238,19 @@ pub(super) fn issued(
             let secret = made[member].as_str().unwrap_or_default().to_owned();
             done(arguments, &made, &secret)
         }
+    }
+}
+
+/// Refuses a file for a new secret that is there: what it holds may be good still, and be known nowhere else.
+pub(super) fn check_is_new(file: Option<&Path>) -> Result<()> {
+    match file {
+        Some(file) if file.symlink_metadata().is_ok() => {
+            bail!(
+                "{} is there already, and what it holds may be good still: name another file",
+                file.display()
+            )
+        }
+        _ => Ok(()),
     }
 }
 

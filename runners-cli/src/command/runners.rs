@@ -3,7 +3,7 @@
 
 use super::{
     background, fleet,
-    pools::{done, issued, shown},
+    pools::{check_is_new, done, issued, shown},
 };
 use crate::{
     args::{Asked, CreateRunnerArgs, DrainArgs, ResumeArgs, RunnerArgs, RunnersCommand},
@@ -57,6 +57,7 @@ async fn tell(asked: Asked<RunnerArgs>, verb: &str, told: &str) -> Result<Exit> 
 async fn create(
     Asked { what: CreateRunnerArgs { name, pool, file }, fleet }: Asked<CreateRunnerArgs>,
 ) -> Result<Exit> {
+    check_is_new(file.as_deref())?;
     let management = Management::new(&fleet)?;
     let pool = management.pool(&pool).await?;
     let made =

@@ -1,6 +1,6 @@
 //! `runners webhooks`: where events are posted to, and what could not be.
 
-use super::pools::{done, issued, shown};
+use super::pools::{check_is_new, done, issued, shown};
 use crate::{
     args::{Asked, CreateWebhookArgs, DeliveriesArgs, RotateSecretArgs, SecretArgs, WebhooksCommand},
     exit::Exit,
@@ -63,6 +63,7 @@ pub(super) async fn webhooks(command: WebhooksCommand) -> Result<Exit> {
 }
 
 async fn create(asked: Asked<CreateWebhookArgs>) -> Result<Exit> {
+    check_is_new(asked.secret.file.as_deref())?;
     let mut body = json!({ "url": asked.url, "events": asked.events });
     given(&asked.secret, &mut body)?;
     let made = Management::new(&asked.fleet)?.post("/webhooks", Some(body)).await?;

@@ -35,6 +35,15 @@ fn a_credential_is_made_does_what_its_scopes_say_and_is_revoked() {
     reads(2, "does not know this token");
     assert!(run(&stage, &url, &["credentials", "list"]).contains("revoked"));
     stage.run(&["credentials", "create", "none", "-s", &url]).expect(2, "--scope");
+    let kept = stage.read("audit-token");
+    for verb in [&["credentials", "create", "again", "--scope", "read"][..], &["tokens", "create", "default"]]
+    {
+        let again = [verb, &["--file", "audit-token", "-s", &url]].concat();
+        stage.run(&again).expect(2, "audit-token is there already");
+    }
+    assert_eq!(stage.read("audit-token"), kept, "what it holds is good still");
+    let two = ["pools", "list", "-t", "rapi_00", "--token-file", "audit-token", "-s", &url];
+    stage.run(&two).expect(2, "give one of them");
 }
 
 #[test]

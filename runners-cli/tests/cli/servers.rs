@@ -138,5 +138,11 @@ fn the_management_api_is_served_beside_the_runners_calls() {
     assert!(pools.starts_with("HTTP/1.1 200") && pools.contains(r#""name":"default""#), "{pools}");
     assert!(get(&url, "/api/self-hosted/pools", "nobody").starts_with("HTTP/1.1 401"));
     assert!(get(&url, "/api/docs", "").contains("text/html"));
-    assert!(get(&url, "/api/readyz", "").contains("ready"));
+    for probe in ["/readyz", "/api/readyz"] {
+        assert!(get(&url, probe, "").contains(r#""status":"ready""#), "{probe}");
+    }
+    for probe in ["/healthz", "/api/healthz"] {
+        assert!(get(&url, probe, "").contains(r#""status":"alive""#), "{probe}");
+    }
+    assert!(get(&url, "/readyz/more", "").starts_with("HTTP/1.1 404"));
 }
