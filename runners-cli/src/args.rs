@@ -49,6 +49,7 @@ pub(crate) use record::FlowRecordArgs;
 pub(crate) use runner::{
     CompletionArgs, DoctorArgs, HomeArgs, LogArgs, ManArgs, RunArgs, StartArgs, StatusArgs, StopArgs,
 };
+pub(crate) use schedule::ScheduleArgs;
 pub(crate) use submit::{QueueArgs, RetryArgs, SubmitArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -35,6 +35,7 @@ mod rollout;
 mod run;
 mod runners;
 mod runs;
+mod scheduled;
 mod server;
 mod service;
 mod shell;

@@ -1,6 +1,6 @@
 //! Arguments of container jobs: what a runner allows them, and what one is to be.
 
-use super::{ApiArgs, RetryArgs, groups, guard::SignArgs};
+use super::{ApiArgs, RetryArgs, ScheduleArgs, groups, guard::SignArgs};
 use crate::size::bytes as size;
 use clap::{Args, Subcommand, ValueEnum};
 use runners_exec_container::{
@@ -194,6 +194,8 @@ pub(crate) struct SubmitContainerArgs {
     /// How long one attempt may take, such as 90s, 5m or 1h.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = groups::time)]
     pub(crate) timeout: Duration,
+    #[command(flatten, next_help_heading = "Scheduling")]
+    pub(crate) schedule: ScheduleArgs,
     #[command(flatten)]
     pub(crate) retry: RetryArgs,
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! `runners container`: a program becomes a container job, and with `--wait` is seen through.
 
+use super::scheduled::scheduled;
 use crate::{
     args::SubmitContainerArgs, connection::Connection, exit::Exit, interrupts::Interrupts, terminal,
 };
@@ -32,6 +33,7 @@ pub(super) async fn submit(arguments: SubmitContainerArgs) -> Result<Exit> {
     }
     let retry = arguments.retry.policy()?;
     let connection = Connection::signing(&arguments.api, &arguments.sign)?;
+    let now = SystemClock::default().wall();
     let mut interrupts = Interrupts::listen()?;
     let words = job.command.iter().chain(&job.args).map(String::as_str).collect::<Vec<_>>().join(" ");
     let image = job.image.as_deref().unwrap_or("container");
@@ -43,11 +45,13 @@ pub(super) async fn submit(arguments: SubmitContainerArgs) -> Result<Exit> {
         retry,
         secrets: job.secret_names(),
         audience: arguments.sign.audience.iter().cloned().collect(),
-        not_after: arguments.sign.good_for.map(|span| SystemClock::default().wall() + span.0),
+        not_after: arguments.sign.good_for.map(|span| now + span.0),
         title: JobOptions::title_of(&format!("{image} {words}")),
         ..JobOptions::default()
     };
-    let submitted = (job, options);
+    let whom = (&connection, &arguments.api);
+    let (options, run) = scheduled(&arguments.schedule, whom, options, 1, now).await?;
+    let submitted = (job, JobOptions { run, ..options });
     let handle = tokio::select! {
         handle = connection.client.submit(&submitted) => handle.map_err(|error| connection.explain(error))?,
         () = interrupts.next() => return Ok(Exit::CouldNotRun),

@@ -3,6 +3,7 @@
 use super::{
     baselines, conclude,
     follow::{Submitted, follow},
+    scheduled::scheduled,
 };
 use crate::{
     args::{QueueArgs, SubmitArgs},
@@ -10,16 +11,15 @@ use crate::{
     documents::{self, Choices, Document, Findings},
     exit::Exit,
     interrupts::Interrupts,
-    management,
     output::OutputDirectory,
     progress::Progress,
     report::{FlowReport, Report},
     terminal,
 };
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
 use futures::{StreamExt as _, future::join_all, stream};
 use runners_core::{
-    Clock as _, JobHandle, JobId, JobOptions, RunId, RunnerId, SystemClock,
+    Clock as _, JobHandle, JobId, JobOptions, RunId, SystemClock,
     protocol::{Refused, RunSpec},
 };
 use runners_exec_webdriver::FlowResult;
@@ -62,12 +62,9 @@ async fn carry_out(arguments: &QueueArgs, documents: Vec<Document>) -> Result<Ex
         not_after: arguments.sign.good_for.map(|span| now + span.0),
         ..JobOptions::default()
     };
-    let options = arguments.schedule.give(options, documents.len(), now)?;
-    let options = JobOptions { runner: pinned(arguments).await?, ..options };
-    let run = match options.after.split_first() {
-        Some((first, others)) => run_of(&connection, *first, others).await?,
-        None => connection.client.new_run(),
-    };
+    let whom = (&connection, &arguments.api);
+    let (options, run) = scheduled(&arguments.schedule, whom, options, documents.len(), now).await?;
+    let run = run.unwrap_or_else(|| connection.client.new_run());
     let jobs: Vec<_> = documents
         .iter()
         .map(|document| {
@@ -88,29 +85,6 @@ async fn carry_out(arguments: &QueueArgs, documents: Vec<Document>) -> Result<Ex
         Some(output) => see_through(arguments, &connection, interrupts, run, submitted, &output).await,
         None => Ok(tell(arguments, run, &submitted)),
     }
-}
-
-/// The one runner that may take what is queued, if one is named. Its name is looked up.
-async fn pinned(arguments: &QueueArgs) -> Result<Option<RunnerId>> {
-    match &arguments.schedule.on {
-        Some(name) => management::runner_of(&arguments.api, name).await.map(Some),
-        None => Ok(None),
-    }
-}
-
-/// The run of jobs that are waited for: only jobs of one run can wait for each other.
-async fn run_of(connection: &Connection, first: JobId, others: &[JobId]) -> Result<RunId> {
-    let run = async |job| {
-        let view = connection.client.inspect(job).await.map_err(|error| connection.explain(error))?;
-        view.run.with_context(|| format!("--after {job}: it is of no run, so that no job can wait for it"))
-    };
-    let found = run(first).await?;
-    for job in others {
-        if run(*job).await? != found {
-            bail!("--after {job}: it is of another run than {first}: name jobs of one run");
-        }
-    }
-    Ok(found)
 }
 
 type Handled = (Document, Result<JobHandle<FlowResult>, Refused>);

@@ -192,7 +192,8 @@ fn a_flow_is_submitted_with_all_that_schedules_it() {
     let first = submit(&flow, &schedule);
     let shown = json(&stage, &url, &["jobs", "inspect", &first]);
     let options = &shown["options"];
-    assert_eq!((&shown["priority"], &options["runnerId"]), (&200.into(), &runner.into()), "{shown}");
+    let runner_id = serde_json::Value::from(runner);
+    assert_eq!((&shown["priority"], &options["runnerId"]), (&200.into(), &runner_id), "{shown}");
     assert_eq!(options["refused"], serde_json::json!(["slow"]));
     assert_eq!(options["startAtUtc"], "2099-01-01T00:00:00.000Z");
     assert_eq!(options["queueTtlMs"], 3_600_000);
@@ -211,6 +212,12 @@ fn a_flow_is_submitted_with_all_that_schedules_it() {
         .run(&["submit", &other, "--unique", "x", "-s", &url])
         .expect(2, "has this key and asks for something else");
     stage.run(&["submit", &other, "--on", "testor", "-s", &url]).expect(2, "did you mean tester?");
+    let container =
+        ["container", "submit", "debian:12", "--after", &first, "--priority", "7", "--on", "tester"];
+    let container = json(&stage, &url, &container)["job"].as_str().unwrap().to_owned();
+    let shown = json(&stage, &url, &["jobs", "inspect", &container]);
+    assert_eq!((&shown["runId"], &shown["state"]), (&waiting["runId"], &"blocked".into()), "{shown}");
+    assert_eq!((&shown["priority"], &shown["options"]["runnerId"]), (&7.into(), &runner_id), "{shown}");
 }
 
 #[test]
