@@ -63,6 +63,13 @@ impl Store for ListStore {
                 return Err(StoreError::Conflict(key.clone()));
             }
         }
+        for write in &writes {
+            let Write::Above { watermark, number } = write else { continue };
+            let at = lists.counters.iter().find(|(key, _)| key == watermark).map_or(0, |(_, value)| *value);
+            if at.cast_unsigned() >= *number {
+                return Err(StoreError::Below { watermark: watermark.clone(), at: at.cast_unsigned() });
+            }
+        }
         let mut committed = Committed::default();
         for write in writes {
             committed.counters.extend(next.apply(write)?);
@@ -81,7 +88,8 @@ impl Lists {
                 self.records.push((Stored { key, version: expected + 1, format, body }, indexes));
             }
             Write::Delete { key, .. } => self.records.retain(|(stored, _)| stored.key != key),
-            Write::Expect { .. } => {}
+            Write::Expect { .. } | Write::Above { .. } => {}
+            Write::Raise { watermark, to } => self.raise(watermark, to.cast_signed()),
             Write::Add { counter, delta, max } => return self.add(counter, delta, max).map(Some),
             Write::Append { stream, at, bytes } => {
                 // The first write of an offset wins, so a repeat changes nothing.
@@ -105,6 +113,14 @@ impl Lists {
             self.counters.push((counter, sum));
         }
         Ok(sum)
+    }
+
+    fn raise(&mut self, watermark: Key, to: i64) {
+        match self.counters.iter_mut().find(|(key, _)| *key == watermark) {
+            Some((_, value)) => *value = to.max(*value),
+            None if to > 0 => self.counters.push((watermark, to)),
+            None => {}
+        }
     }
 
     fn range(&self, index: Index, span: &Span, newest_first: bool, limit: u32) -> Page {

@@ -30,6 +30,8 @@ mod step {
     pub(super) const ADD: i32 = 256;
     pub(super) const DROP: i32 = 512;
     pub(super) const APPEND: i32 = 1024;
+    pub(super) const ABOVE: i32 = 2048;
+    pub(super) const RAISE: i32 = 4096;
 }
 
 /// How a batch touches a key that others of its group may touch too.
@@ -42,20 +44,28 @@ enum Touch {
 
 /// Which keys the batches of a group touch.
 #[derive(Debug, Default)]
-pub(crate) struct Touched(HashMap<Key, Touch>);
+pub(crate) struct Touched {
+    keys: HashMap<Key, Touch>,
+    batches: usize,
+    /// Whoever raises a watermark keeps everybody waiting, so it is alone and soon done.
+    raises: bool,
+}
 
 impl Touched {
     /// Takes note of a batch, unless it may not stand beside those that were noted.
     pub(crate) fn admit(&mut self, writes: &[Write]) -> bool {
         let touches = || writes.iter().filter_map(touch);
         let meets = |(key, touch): (&Key, Touch)| {
-            self.0.get(key).is_some_and(|other| touch == Touch::Alone || *other == Touch::Alone)
+            self.keys.get(key).is_some_and(|other| touch == Touch::Alone || *other == Touch::Alone)
         };
-        if touches().any(meets) {
+        let raises = writes.iter().any(|write| matches!(write, Write::Raise { .. }));
+        if self.raises || raises && self.batches > 0 || touches().any(meets) {
             return false;
         }
+        self.batches += 1;
+        self.raises = raises;
         for (key, touch) in touches() {
-            match self.0.entry(key.clone()) {
+            match self.keys.entry(key.clone()) {
                 Entry::Vacant(vacant) => drop(vacant.insert(touch)),
                 Entry::Occupied(mut held) if touch == Touch::Alone => drop(held.insert(touch)),
                 Entry::Occupied(_) => {}
@@ -73,7 +83,7 @@ fn touch(write: &Write) -> Option<(&Key, Touch)> {
         Write::Expect { key, .. } => Some((key, Touch::Shared)),
         Write::Append { stream, .. } => Some((stream, Touch::Shared)),
         Write::Drop { stream, .. } => Some((stream, Touch::Alone)),
-        Write::Add { .. } => None,
+        Write::Add { .. } | Write::Above { .. } | Write::Raise { .. } => None,
     }
 }
 
@@ -92,6 +102,7 @@ pub(crate) struct Group<'w> {
     added: Vec<&'w Key>,
     chunks: Chunks<'w>,
     drops: Chunks<'w>,
+    watermarks: Watermarks<'w>,
 }
 
 #[derive(Debug, Default)]
@@ -120,6 +131,15 @@ struct Chunks<'w> {
     offsets: Vec<i64>,
     batches: Vec<i32>,
     bytes: Vec<&'w [u8]>,
+}
+
+#[derive(Debug, Default)]
+struct Watermarks<'w> {
+    keys: Vec<Vec<u8>>,
+    numbers: Vec<i64>,
+    batches: Vec<i32>,
+    raises: Vec<bool>,
+    named: Vec<&'w Key>,
 }
 
 impl<'w> Group<'w> {
@@ -152,6 +172,14 @@ impl<'w> Group<'w> {
                     self.steps |= step::DROP;
                     self.chunks.drop_before(stream, *before, batch);
                     self.drops.push(stream, *before, batch, &[]);
+                }
+                Write::Above { watermark, number } => {
+                    self.steps |= step::ABOVE;
+                    self.watermarks.push(watermark, *number, batch, false);
+                }
+                Write::Raise { watermark, to } => {
+                    self.steps |= step::RAISE;
+                    self.watermarks.push(watermark, *to, batch, true);
                 }
             }
         }
@@ -200,11 +228,12 @@ impl<'w> Group<'w> {
         self.chunks.parameters(&mut all);
         all.push((&self.chunks.bytes, Type::BYTEA_ARRAY));
         self.drops.parameters(&mut all);
+        self.watermarks.parameters(&mut all);
         all
     }
 
     /// How many parameters there are.
-    pub(crate) const PARAMETERS: usize = 32;
+    pub(crate) const PARAMETERS: usize = 36;
 
     /// What each batch is told, in the order in which they were added.
     pub(crate) fn answers(
@@ -223,6 +252,14 @@ impl<'w> Group<'w> {
         for add in exhausted.into_iter().map(place_of) {
             let refused = StoreError::Exhausted(self.added[add].clone());
             answers[place_of(self.adds.batches[add])] = Err(refused);
+        }
+        let (below, stand): (Vec<i32>, Vec<i64>) = (row.try_get(4)?, row.try_get(5)?);
+        for (at, stands) in below.into_iter().map(place_of).zip(stand) {
+            let answer = &mut answers[place_of(self.watermarks.batches[at])];
+            if answer.is_ok() {
+                let watermark = self.watermarks.named[at].clone();
+                *answer = Err(StoreError::Below { watermark, at: stands.cast_unsigned() });
+            }
         }
         // Of several records that have changed the first of the batch is named.
         let mut first: HashMap<usize, (usize, &Key)> = HashMap::new();
@@ -307,6 +344,23 @@ impl<'w> Chunks<'w> {
     }
 }
 
+impl<'w> Watermarks<'w> {
+    fn push(&mut self, watermark: &'w Key, number: u64, batch: i32, raises: bool) {
+        self.keys.push(bytes_of(watermark));
+        self.numbers.push(offset(number));
+        self.batches.push(batch);
+        self.raises.push(raises);
+        self.named.push(watermark);
+    }
+
+    fn parameters<'p>(&'p self, all: &mut Vec<(&'p (dyn ToSql + Sync), Type)>) {
+        all.push((&self.keys, Type::BYTEA_ARRAY));
+        all.push((&self.numbers, Type::INT8_ARRAY));
+        all.push((&self.batches, Type::INT4_ARRAY));
+        all.push((&self.raises, Type::BOOL_ARRAY));
+    }
+}
+
 /// The place, from 0, of what the statement numbers from 1.
 fn place_of(number: i32) -> usize {
     usize::try_from(number).ok().and_then(|number| number.checked_sub(1)).expect("numbers begin at 1")
@@ -338,6 +392,16 @@ mod tests {
         assert!(!touched.admit(&[put("d"), put("b")]));
         assert!(!touched.admit(&[expect("b", 0)]), "what must be absent is put for a moment");
         assert!(touched.admit(&[put("d")]), "a batch that was not admitted left no trace");
+    }
+
+    #[test]
+    fn whoever_raises_a_watermark_is_alone_in_its_group() {
+        let append = |at| Write::Append { stream: job("feed"), at, bytes: Bytes::new() };
+        let raise = || Write::Raise { watermark: job("mark"), to: 7 };
+        let mut touched = Touched::default();
+        assert!(touched.admit(&[append(1)]) && !touched.admit(&[raise()]) && touched.admit(&[append(2)]));
+        let mut touched = Touched::default();
+        assert!(touched.admit(&[raise()]) && !touched.admit(&[append(1)]) && !touched.admit(&[raise()]));
     }
 
     #[test]

@@ -25,6 +25,9 @@ const SETTING_UP_MAX: &str = "30s";
 /// How long a row that others hold is waited for in a commit.
 const LOCK_WAIT_MAX: &str = "500ms";
 
+/// How long whoever raises a watermark waits for those who were let through: others wait behind it.
+const RAISE_WAIT_MAX: &str = "100ms";
+
 /// A schema in a database: whose name is checked, so that it can stand in a statement.
 #[derive(Clone, Debug)]
 pub(crate) struct Schema {
@@ -83,9 +86,10 @@ impl Schema {
             all.push("INSERT INTO runners_schema VALUES (0)".to_owned());
         }
         let steps = &STEPS[found as usize..];
-        all.extend(
-            steps.iter().map(|step| step.replace("{schema}", &name).replace("{lock_timeout}", LOCK_WAIT_MAX)),
-        );
+        all.extend(steps.iter().map(|step| {
+            let step = step.replace("{schema}", &name).replace("{lock_timeout}", LOCK_WAIT_MAX);
+            step.replace("{raise_timeout}", RAISE_WAIT_MAX)
+        }));
         all.push(format!("UPDATE runners_schema SET version = {KNOWN}"));
         all
     }

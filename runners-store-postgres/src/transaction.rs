@@ -69,7 +69,8 @@ impl PostgresStore {
     /// Applies a batch inside a transaction of the host's: it is committed with that, or gone with it.
     /// Every control plane hears of it once it is committed, the one of this store too.
     ///
-    /// The transaction holds the records of the batch until it ends, so it should end soon. One that
+    /// The transaction holds the records of the batch until it ends, so it should end soon; whoever raises a
+    /// watermark waits for one with a [`Write::Above`]. Watermarks need the isolation level READ COMMITTED. One that
     /// was told of a conflict or an exhausted counter goes on; nothing of the batch was written.
     ///
     /// # Errors

@@ -33,6 +33,9 @@ pub(crate) fn apply(
             Err(conflict) => return Ok(Err(conflict)),
         }
     }
+    if let Some(below) = below(connection, &writes)? {
+        return Ok(Err(below));
+    }
     let (committed, sums) = match sum(connection, &writes)? {
         Ok(summed) => summed,
         Err(exhausted) => return Ok(Err(exhausted)),
@@ -110,6 +113,25 @@ pub(crate) fn entry(indexes: &[(Index, Bytes)], index: Index) -> Option<&Bytes> 
     indexes.iter().find(|(other, _)| *other == index).map(|(_, entry)| entry)
 }
 
+/// The refusal of a batch that is to be above a watermark and is not.
+fn below(connection: &Connection, writes: &[Write]) -> rusqlite::Result<Option<StoreError>> {
+    for write in writes {
+        let Write::Above { watermark, number } = write else { continue };
+        let at = counter(connection, watermark)?.cast_unsigned();
+        if at >= *number {
+            return Ok(Some(StoreError::Below { watermark: watermark.clone(), at }));
+        }
+    }
+    Ok(None)
+}
+
+/// The value of a counter, or where a watermark stands.
+fn counter(connection: &Connection, key: &Key) -> rusqlite::Result<i64> {
+    let mut statement = connection.prepare_cached("SELECT value FROM counter WHERE key = ?1")?;
+    let value = statement.query_row([KeyBytes::checked(key)], |row| row.get(0)).optional()?;
+    Ok(value.unwrap_or(0))
+}
+
 type Sums<'a> = HashMap<&'a Key, i64>;
 
 /// Checks every add against the sum of those before it.
@@ -123,11 +145,7 @@ fn sum<'a>(
         let Write::Add { counter, delta, max } = write else { continue };
         let value = match sums.get(counter) {
             Some(sum) => *sum,
-            None => connection
-                .prepare_cached("SELECT value FROM counter WHERE key = ?1")?
-                .query_row([KeyBytes::checked(counter)], |row| row.get(0))
-                .optional()?
-                .unwrap_or(0),
+            None => self::counter(connection, counter)?,
         };
         let next = value.checked_add(*delta).filter(|next| *next >= 0 && max.is_none_or(|max| *next <= max));
         let Some(next) = next else { return Ok(Err(StoreError::Exhausted(counter.clone()))) };
@@ -185,7 +203,12 @@ fn carry_out(
             let sql = "DELETE FROM chunk WHERE stream = ?1 AND at < ?2";
             connection.prepare_cached(sql)?.execute(params![KeyBytes::checked(stream), offset(*before)])?;
         }
-        Write::Expect { .. } | Write::Add { .. } => {}
+        Write::Raise { watermark, to } if *to > 0 => {
+            let sql = "INSERT INTO counter (key, value) VALUES (?1, ?2)
+                ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value < excluded.value";
+            connection.prepare_cached(sql)?.execute(params![KeyBytes::checked(watermark), offset(*to)])?;
+        }
+        Write::Expect { .. } | Write::Add { .. } | Write::Above { .. } | Write::Raise { .. } => {}
     }
     Ok(None)
 }

@@ -27,6 +27,9 @@ use std::{error::Error, fmt::Debug, sync::Arc};
 ///   with up to one entry in each [`Index`], by which it is listed in order.
 /// * A **stream** is bytes that are appended at offsets, such as a log.
 /// * A **counter** is a number that is added to within bounds, such as how many jobs of a key run.
+/// * A **watermark** is a number that only rises. Once it was raised, nothing comes at or below it any more:
+///   whatever was let through there stands in the store, and whatever comes later is refused. It is read as a
+///   counter is; no [`Write::Add`] names it.
 ///
 /// A store knows nothing of jobs or runners: it must only get the order, the comparison and the
 /// durability right. [`store_suite!`](crate::store_suite) tests an implementation against this contract, and
@@ -51,12 +54,13 @@ pub trait Store: Debug + Send + Sync + 'static {
     ///
     /// All checks are made before any write. A key stands in at most one `Put`, `Delete` or `Expect`.
     /// Adds to one counter are carried out in order, and its bounds hold after each of them; an absent
-    /// counter is 0. A batch has at most [`Write::BATCH_MAX`] writes and [`Write::BATCH_BYTES_MAX`] bytes.
+    /// counter is 0, and so is an absent watermark. A watermark stands in at most one `Above` or `Raise`.
+    /// A batch has at most [`Write::BATCH_MAX`] writes and [`Write::BATCH_BYTES_MAX`] bytes.
     /// Call [`Write::check_batch`] first: it finds what makes a batch malformed. An empty batch succeeds.
     ///
     /// # Errors
-    /// As [`StoreError`] says. Where both apply, [`StoreError::Conflict`] is answered rather than
-    /// [`StoreError::Exhausted`]. A malformed or oversized batch is [`StoreError::Broken`].
+    /// As [`StoreError`] says. Where several apply, [`StoreError::Conflict`] is answered rather than
+    /// [`StoreError::Below`], and that rather than [`StoreError::Exhausted`]. A malformed or oversized batch is [`StoreError::Broken`].
     ///
     /// # Cancel safety
     /// Dropping the future leaves the batch applied as a whole or not at all.
@@ -240,6 +244,23 @@ pub enum Write {
         /// The offset.
         before: u64,
     },
+    /// Refuses the batch with [`StoreError::Below`] unless a watermark is below a number. Any number of
+    /// batches may be let through at once; none waits for another.
+    Above {
+        /// The watermark.
+        watermark: Key,
+        /// The least number of what the batch writes.
+        number: u64,
+    },
+    /// Raises a watermark to a number, unless it is there already or above. Once the commit has returned,
+    /// every read that begins sees what an [`Above`](Self::Above) at or below the number has let through,
+    /// and none is let through there any more.
+    Raise {
+        /// The watermark.
+        watermark: Key,
+        /// The number.
+        to: u64,
+    },
 }
 
 impl Write {
@@ -247,7 +268,7 @@ impl Write {
     pub const BATCH_MAX: usize = 1024;
     /// The largest number of bytes in the bodies, index keys and chunks of a batch: 4 MiB.
     pub const BATCH_BYTES_MAX: usize = 4 << 20;
-    /// The largest offset in a stream.
+    /// The largest offset in a stream, and the largest number at a watermark.
     pub const OFFSET_MAX: u64 = 1 << 62;
 }
 
@@ -290,6 +311,14 @@ pub enum StoreError {
     /// Give up, or wait until the counter sinks: it would leave its bounds.
     #[error("counter {0:?} would leave its bounds")]
     Exhausted(Key),
+    /// Take a number above the watermark and try again: nothing was applied.
+    #[error("watermark {watermark:?} stands at {at} already")]
+    Below {
+        /// The watermark.
+        watermark: Key,
+        /// Where it stood when the batch was refused.
+        at: u64,
+    },
     /// Read before trying again: the batch may have been applied.
     #[error("whether the batch was applied is not known")]
     Unknown(#[source] StoreSource),

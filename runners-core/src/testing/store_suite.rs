@@ -11,6 +11,7 @@ mod ranges;
 mod records;
 mod sample;
 mod streams;
+mod watermarks;
 
 use crate::store::Store;
 use std::{any::Any, fmt, future::Future, sync::Arc};
@@ -20,6 +21,7 @@ use std::{any::Any, fmt, future::Future, sync::Arc};
 pub mod rules {
     pub use super::{
         concurrency::*, counters::*, malformed::*, oracle::*, ranges::*, records::*, streams::*,
+        watermarks::*,
     };
 }
 
@@ -112,6 +114,8 @@ macro_rules! store_suite {
             a_body_kind_stands_in_no_index
             a_delete_of_nothing_is_broken
             an_offset_beyond_the_limit_is_broken
+            a_watermark_twice_is_broken
+            a_watermark_beyond_the_limit_is_broken
             adds_are_summed_in_order
             counters_answer_in_add_order
             a_counter_does_not_rise_above_its_maximum
@@ -121,6 +125,12 @@ macro_rules! store_suite {
             an_exhausted_batch_writes_nothing
             counters_are_listed_by_prefix
             a_counter_at_zero_is_as_good_as_absent
+            a_batch_below_a_watermark_is_refused
+            a_watermark_only_rises
+            a_refused_batch_raises_nothing
+            below_stands_between_conflict_and_exhausted
+            a_neighbour_below_a_watermark_fails_nobody_else
+            nothing_comes_below_what_was_raised
             first_append_wins
             a_stream_answers_the_chunk_that_contains_the_offset
             a_stream_stops_at_the_chunk_that_reaches_the_limit

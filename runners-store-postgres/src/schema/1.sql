@@ -91,7 +91,9 @@ CREATE FUNCTION commit_1(
     c_key bytea[], a_counter integer[], a_batch integer[], a_delta bigint[], a_max bigint[],
     s_key bytea[], s_at bigint[], s_batch integer[], s_bytes bytea[],
     d_key bytea[], d_before bigint[], d_batch integer[],
-    OUT stale_records integer[], OUT stale_bodies integer[], OUT exhausted integer[], OUT sums bigint[]
+    w_key bytea[], w_number bigint[], w_batch integer[], w_raises boolean[],
+    OUT stale_records integer[], OUT stale_bodies integer[], OUT exhausted integer[], OUT sums bigint[],
+    OUT below integer[], OUT stand bigint[]
 )
 LANGUAGE plpgsql
 SET search_path = {schema}, pg_temp
@@ -103,6 +105,7 @@ AS $function$
 DECLARE
     refused integer[] := '{}';
     stale integer[];
+    passed integer[] := '{}';
     old_lanes bytea[];
     old_owners bytea[];
     standing bigint[];
@@ -115,6 +118,42 @@ BEGIN
     stale_bodies := '{}';
     exhausted := '{}';
     sums := '{}';
+    below := '{}';
+    stand := '{}';
+
+    -- Watermarks of this schema have one lock. Those who are to be above one share it until what they wrote is
+    -- seen, and look where it stands once they have it, in a statement of its own that sees all that was
+    -- committed before. Who raises one has the lock alone: all who were let through are seen by then, and who
+    -- comes later finds it raised. It is the first lock that a group takes. What stands already was raised so.
+    IF steps & 6144 <> 0 THEN
+        IF current_setting('transaction_isolation') <> 'read committed' THEN
+            RAISE EXCEPTION 'watermarks need the isolation level READ COMMITTED'
+                USING ERRCODE = 'invalid_transaction_state';
+        END IF;
+        IF steps & 4096 <> 0 AND EXISTS (
+            SELECT FROM unnest(w_key, w_number, w_raises) AS w(key, number, raises)
+            WHERE w.raises AND w.number > coalesce((SELECT c.value FROM counter c WHERE c.key = w.key), 0)
+        ) THEN
+            PERFORM set_config('lock_timeout', '{raise_timeout}', true);
+            PERFORM pg_advisory_xact_lock(hashtextextended('runners watermarks: {schema}', 0));
+        ELSIF steps & 2048 <> 0 THEN
+            PERFORM pg_advisory_xact_lock_shared(hashtextextended('runners watermarks: {schema}', 0));
+        END IF;
+    END IF;
+    IF steps & 2048 <> 0 THEN
+        SELECT
+            coalesce(array_agg(w.place::integer ORDER BY w.place), '{}'),
+            coalesce(array_agg(w.batch ORDER BY w.place), '{}'),
+            coalesce(array_agg(w.value ORDER BY w.place), '{}')
+        INTO below, passed, stand
+        FROM (
+            SELECT w.place, w.batch, w.number, coalesce(c.value, 0) AS value
+            FROM unnest(w_key, w_number, w_batch, w_raises) WITH ORDINALITY AS w(key, number, batch, raises, place)
+            LEFT JOIN counter c ON c.key = w.key
+            WHERE NOT w.raises
+        ) AS w
+        WHERE w.value >= w.number;
+    END IF;
 
     -- Locked in the order of their keys, so that two groups wait for each other in one direction.
     IF cardinality(r_key) > 0 THEN
@@ -144,6 +183,8 @@ BEGIN
         LEFT JOIN locked l ON l.key = w.key;
         refused := refused || stale;
     END IF;
+
+    refused := refused || passed;
 
     IF steps & 256 <> 0 THEN
         WITH locked AS MATERIALIZED (
@@ -182,6 +223,13 @@ BEGIN
         WHERE w.stood IS NULL AND w.value <> 0 ORDER BY w.key;
         DELETE FROM counter c USING unnest(c_key, standing, totals) AS w(key, stood, value)
         WHERE c.key = w.key AND w.stood <> 0 AND w.value = 0;
+    END IF;
+
+    IF steps & 4096 <> 0 THEN
+        INSERT INTO counter AS c (key, value)
+        SELECT w.key, w.number FROM unnest(w_key, w_number, w_batch, w_raises) AS w(key, number, batch, raises)
+        WHERE w.raises AND w.number > 0 AND w.batch <> ALL (refused) ORDER BY w.key
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE c.value < excluded.value;
     END IF;
 
     IF steps & 1 <> 0 THEN

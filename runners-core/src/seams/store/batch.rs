@@ -63,6 +63,20 @@ pub enum BatchError {
         /// The offset.
         at: u64,
     },
+    /// Keep one: a watermark is named twice.
+    #[error("watermark {watermark:?} is named twice: keep one")]
+    WatermarkTwice {
+        /// The watermark.
+        watermark: Key,
+    },
+    /// Correct the number: it is beyond [`Write::OFFSET_MAX`].
+    #[error("number {number} at watermark {watermark:?} is beyond {}", Write::OFFSET_MAX)]
+    FarNumber {
+        /// The watermark.
+        watermark: Key,
+        /// The number.
+        number: u64,
+    },
 }
 
 impl From<BatchError> for StoreError {
@@ -93,7 +107,7 @@ impl Write {
                 return Err(BatchError::KeyTwice { key: key.clone() });
             }
         }
-        Ok(())
+        check_watermarks(batch)
     }
 
     /// The bytes in its body, index keys or chunk, as [`Write::BATCH_BYTES_MAX`] counts them.
@@ -104,7 +118,12 @@ impl Write {
                 body.len() + indexes.iter().map(|(_, entry)| entry.len()).sum::<usize>()
             }
             Self::Append { bytes, .. } => bytes.len(),
-            Self::Delete { .. } | Self::Expect { .. } | Self::Add { .. } | Self::Drop { .. } => 0,
+            Self::Delete { .. }
+            | Self::Expect { .. }
+            | Self::Add { .. }
+            | Self::Drop { .. }
+            | Self::Above { .. }
+            | Self::Raise { .. } => 0,
         }
     }
 
@@ -115,7 +134,22 @@ impl Write {
             Self::Put { key, expected, .. }
             | Self::Delete { key, expected }
             | Self::Expect { key, expected } => Some((key, *expected)),
-            Self::Add { .. } | Self::Append { .. } | Self::Drop { .. } => None,
+            Self::Add { .. }
+            | Self::Append { .. }
+            | Self::Drop { .. }
+            | Self::Above { .. }
+            | Self::Raise { .. } => None,
+        }
+    }
+
+    /// The watermark that it names, and the number at it.
+    #[must_use]
+    pub const fn at_watermark(&self) -> Option<(&Key, u64)> {
+        match self {
+            Self::Above { watermark, number } | Self::Raise { watermark, to: number } => {
+                Some((watermark, *number))
+            }
+            _ => None,
         }
     }
 
@@ -128,6 +162,7 @@ impl Write {
             Self::Put { key, .. } | Self::Delete { key, .. } | Self::Expect { key, .. } => key,
             Self::Add { counter, .. } => counter,
             Self::Append { stream, .. } | Self::Drop { stream, .. } => stream,
+            Self::Above { watermark, .. } | Self::Raise { watermark, .. } => watermark,
         };
         if key.id.len() > Key::ID_MAX {
             return Err(BatchError::LongId { key: key.clone() });
@@ -141,6 +176,20 @@ impl Write {
             _ => Ok(()),
         }
     }
+}
+
+fn check_watermarks(batch: &[Write]) -> Result<(), BatchError> {
+    let mut seen: Vec<&Key> = Vec::new();
+    for (watermark, number) in batch.iter().filter_map(Write::at_watermark) {
+        if number > Write::OFFSET_MAX {
+            return Err(BatchError::FarNumber { watermark: watermark.clone(), number });
+        }
+        if seen.contains(&watermark) {
+            return Err(BatchError::WatermarkTwice { watermark: watermark.clone() });
+        }
+        seen.push(watermark);
+    }
+    Ok(())
 }
 
 fn check_indexes(key: &Key, indexes: &[(Index, bytes::Bytes)]) -> Result<(), BatchError> {

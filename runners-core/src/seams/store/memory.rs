@@ -83,6 +83,7 @@ impl Store for MemoryStore {
         Write::check_batch(&writes)?;
         let mut tables = self.tables();
         tables.check_versions(&writes)?;
+        tables.check_watermarks(&writes)?;
         let committed = tables.check_adds(&writes)?;
         let mut hints = Vec::new();
         for write in writes {
@@ -188,6 +189,17 @@ impl Tables {
         Ok(())
     }
 
+    fn check_watermarks(&self, writes: &[Write]) -> Result<(), StoreError> {
+        for write in writes {
+            let Write::Above { watermark, number } = write else { continue };
+            let at = self.counters.get(watermark).map_or(0, |value| value.cast_unsigned());
+            if at >= *number {
+                return Err(StoreError::Below { watermark: watermark.clone(), at });
+            }
+        }
+        Ok(())
+    }
+
     fn check_adds(&self, writes: &[Write]) -> Result<Committed, StoreError> {
         let mut sums: BTreeMap<&Key, i64> = BTreeMap::new();
         let mut committed = Committed::default();
@@ -217,7 +229,11 @@ impl Tables {
                 let old = self.remove(&key);
                 hint(&key, &old, &[], hints);
             }
-            Write::Expect { .. } => {}
+            Write::Expect { .. } | Write::Above { .. } | Write::Raise { to: 0, .. } => {}
+            Write::Raise { watermark, to } => {
+                let stands = self.counters.entry(watermark).or_default();
+                *stands = (*stands).max(to.cast_signed());
+            }
             Write::Add { counter, delta, .. } => {
                 let sum = self.counters.get(&counter).copied().unwrap_or(0) + delta;
                 if sum == 0 {

@@ -63,6 +63,8 @@ pub async fn a_long_id_is_broken(store: Arc<dyn Store>) {
         add(counter(long()), 1, None),
         append(log(long()), 0, "1"),
         Write::Drop { stream: log(long()), before: 1 },
+        above(counter(long()), 1),
+        raise(counter(long()), 1),
     ];
     for write in writes {
         assert_broken(&store.commit(vec![write]).await);
@@ -93,4 +95,26 @@ pub async fn a_delete_of_nothing_is_broken(store: Arc<dyn Store>) {
 pub async fn an_offset_beyond_the_limit_is_broken(store: Arc<dyn Store>) {
     assert_broken(&store.commit(vec![append(log("a"), Write::OFFSET_MAX + 1, "1")]).await);
     assert_broken(&store.commit(vec![append(log("a"), u64::MAX, "1")]).await);
+}
+
+/// A watermark is named once in a batch, or it would matter in which order.
+pub async fn a_watermark_twice_is_broken(store: Arc<dyn Store>) {
+    let mark = || counter("mark");
+    for second in [above(mark(), 8), raise(mark(), 8)] {
+        assert_broken(&store.commit(vec![raise(mark(), 9), put(job("a"), 0, "1"), second]).await);
+    }
+    assert_eq!(counters(&store, mark(), 9).await, []);
+    assert_eq!(version(&store, job("a")).await, 0);
+}
+
+/// A number that no backend could compare is refused.
+pub async fn a_watermark_beyond_the_limit_is_broken(store: Arc<dyn Store>) {
+    assert_broken(&store.commit(vec![raise(counter("mark"), Write::OFFSET_MAX + 1)]).await);
+    assert_broken(&store.commit(vec![above(counter("mark"), u64::MAX)]).await);
+    commit(&store, vec![raise(counter("mark"), Write::OFFSET_MAX)]).await;
+    assert_below(
+        &store.commit(vec![above(counter("mark"), Write::OFFSET_MAX)]).await,
+        &counter("mark"),
+        Write::OFFSET_MAX,
+    );
 }

@@ -13,6 +13,7 @@ pub(super) enum Answer {
     Committed(Committed),
     Conflict(Key),
     Exhausted(Key),
+    Below(Key, u64),
 }
 
 #[derive(Clone, Debug, Default)]
@@ -40,6 +41,13 @@ impl Model {
                 return Answer::Conflict(key.clone());
             }
         }
+        for write in writes {
+            let Write::Above { watermark, number } = write else { continue };
+            let at = self.counters.iter().find(|(key, _)| key == watermark).map_or(0, |(_, value)| *value);
+            if at.cast_unsigned() >= *number {
+                return Answer::Below(watermark.clone(), at.cast_unsigned());
+            }
+        }
         let mut next = self.clone();
         let mut committed = Committed::default();
         for write in writes {
@@ -60,7 +68,12 @@ impl Model {
                 self.records.push((stored, indexes.clone()));
             }
             Write::Delete { key, .. } => self.records.retain(|(stored, _)| stored.key != *key),
-            Write::Expect { .. } => {}
+            Write::Expect { .. } | Write::Above { .. } => {}
+            Write::Raise { watermark, to } => {
+                let position = self.counters.iter().position(|(key, _)| key == watermark);
+                let value = position.map_or(0, |at| self.counters.remove(at).1);
+                self.counters.push((watermark.clone(), value.max(to.cast_signed())));
+            }
             Write::Add { counter, delta, max } => {
                 let position = self.counters.iter().position(|(key, _)| key == counter);
                 let value = position.map_or(0, |at| self.counters.remove(at).1) + delta;

@@ -27,6 +27,7 @@ pub async fn it_agrees_with_the_model(store: Arc<dyn Store>) {
                 Ok(committed) => Answer::Committed(committed),
                 Err(StoreError::Conflict(key)) => Answer::Conflict(key),
                 Err(StoreError::Exhausted(key)) => Answer::Exhausted(key),
+                Err(StoreError::Below { watermark, at }) => Answer::Below(watermark, at),
                 Err(trouble) => panic!("seed {seed}, round {round}: {trouble:?} at {batch:?}"),
             };
             assert_eq!(answer, expected, "seed {seed}, round {round}: {batch:?}");
@@ -70,6 +71,14 @@ impl World {
             let max = self.chance.one_in(2).then_some(4);
             batch.push(Write::Add { counter, delta, max });
         }
+        if self.chance.one_in(2) {
+            let watermark = self.id(Kind::Log, 2);
+            batch.push(if self.chance.one_in(4) {
+                Write::Raise { watermark, to: self.chance.below(40) }
+            } else {
+                Write::Above { watermark, number: self.chance.below(200) }
+            });
+        }
         for _ in 0..self.chance.below(3) {
             let stream = self.id(Kind::Log, 2);
             let at = self.chance.below(20);
@@ -100,7 +109,10 @@ impl World {
     fn query(&mut self) -> Query {
         let limit = u32::try_from(self.chance.below(8)).expect("small");
         match self.chance.below(6) {
-            0 => Query::Counters { prefix: Key::new(TenantId::DEFAULT, Kind::Limit, vec![self.tag]), limit },
+            0 => {
+                let kind = if self.chance.one_in(2) { Kind::Limit } else { Kind::Log };
+                Query::Counters { prefix: Key::new(TenantId::DEFAULT, kind, vec![self.tag]), limit }
+            }
             1 => {
                 let stream = self.id(Kind::Log, 2);
                 Query::Stream { stream, from: self.chance.below(24), bytes_max: limit * 2 }

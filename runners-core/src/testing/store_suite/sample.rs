@@ -46,6 +46,14 @@ pub(super) fn append(stream: Key, at: u64, bytes: impl Into<Bytes>) -> Write {
     Write::Append { stream, at, bytes: bytes.into() }
 }
 
+pub(super) fn above(watermark: Key, number: u64) -> Write {
+    Write::Above { watermark, number }
+}
+
+pub(super) fn raise(watermark: Key, to: u64) -> Write {
+    Write::Raise { watermark, to }
+}
+
 /// Commits what must succeed.
 pub(super) async fn commit(store: &dyn Store, writes: Vec<Write>) -> Committed {
     store.commit(writes).await.expect("the batch is applied")
@@ -105,6 +113,14 @@ pub(super) fn assert_exhausted(answer: &Result<Committed, StoreError>, of: &Key)
     assert!(
         matches!(answer, Err(StoreError::Exhausted(key)) if key == of),
         "expected {of:?} exhausted, got {answer:?}"
+    );
+}
+
+#[track_caller]
+pub(super) fn assert_below(answer: &Result<Committed, StoreError>, of: &Key, stands: u64) {
+    assert!(
+        matches!(answer, Err(StoreError::Below { watermark, at }) if watermark == of && *at == stands),
+        "expected below {of:?} at {stands}, got {answer:?}"
     );
 }
 

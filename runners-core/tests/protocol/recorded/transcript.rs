@@ -66,6 +66,8 @@ fn told(write: &Write) -> Value {
             json!({ "append": of_key(stream), "at": at, "bytes": text(bytes) })
         }
         Write::Drop { stream, before } => json!({ "drop": of_key(stream), "before": before }),
+        Write::Above { watermark, number } => json!({ "above": of_key(watermark), "number": number }),
+        Write::Raise { watermark, to } => json!({ "raise": of_key(watermark), "to": to }),
     }
 }
 
@@ -91,6 +93,10 @@ fn written(told: &Value) -> Write {
         Write::Add { counter, delta: told["delta"].as_i64().unwrap(), max: told["max"].as_i64() }
     } else if let Some(stream) = is("append") {
         Write::Append { stream, at: number("at"), bytes: bytes(&told["bytes"]) }
+    } else if let Some(watermark) = is("above") {
+        Write::Above { watermark, number: number("number") }
+    } else if let Some(watermark) = is("raise") {
+        Write::Raise { watermark, to: number("to") }
     } else {
         Write::Drop { stream: is("drop").unwrap(), before: number("before") }
     }
