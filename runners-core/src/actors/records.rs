@@ -74,7 +74,10 @@ impl Records {
             return Ok(Committed::default());
         }
         let committed = self.store.commit(batch.writes).await;
-        let is_well = matches!(committed, Ok(_) | Err(StoreError::Conflict(_) | StoreError::Exhausted(_)));
+        let is_well = matches!(
+            committed,
+            Ok(_) | Err(StoreError::Conflict(_) | StoreError::Exhausted(_) | StoreError::Below { .. })
+        );
         // Mostly it stays as it is, and need not be taken from other cores.
         if self.refuses_writes.load(Ordering::Relaxed) == is_well {
             self.refuses_writes.store(!is_well, Ordering::Relaxed);
@@ -231,6 +234,16 @@ impl Batch {
     /// What it writes, for somebody else to carry out.
     pub(crate) fn into_writes(self) -> Vec<Write> {
         self.writes
+    }
+
+    /// Lets it be refused once a watermark has reached a number.
+    pub(crate) fn above(&mut self, watermark: Key, number: u64) {
+        self.writes.push(Write::Above { watermark, number });
+    }
+
+    /// Raises a watermark to a number, unless it is there.
+    pub(crate) fn raise(&mut self, watermark: Key, to: u64) {
+        self.writes.push(Write::Raise { watermark, to });
     }
 
     /// Removes the chunks of a stream that begin before an offset.

@@ -219,6 +219,12 @@ pub(crate) fn feed_slots() -> Key {
     Key::new(TenantId::OPERATOR, Kind::Limit, Bytes::copy_from_slice(&text(&["feed slots"])))
 }
 
+/// The watermark of all feeds of a store that several control planes share: nothing is told at it or below
+/// any more.
+pub(crate) fn feed_watermark() -> Key {
+    Key::new(TenantId::OPERATOR, Kind::Limit, Bytes::copy_from_slice(&text(&["feed watermark"])))
+}
+
 /// The counter that is written to when it is asked whether the store takes anything.
 pub(crate) fn probes() -> Key {
     Key::new(TenantId::OPERATOR, Kind::Limit, Bytes::copy_from_slice(&text(&["probes"])))

@@ -41,7 +41,7 @@ impl Scripted {
         Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), ..Self::default() }
     }
 
-    fn calls(&self) -> Vec<WebhookCall> {
+    pub(crate) fn calls(&self) -> Vec<WebhookCall> {
         self.calls.lock().unwrap().clone()
     }
 }

@@ -6,6 +6,7 @@
 mod clock;
 mod failover;
 mod failures;
+mod followed;
 mod hints;
 mod opening;
 mod outages;

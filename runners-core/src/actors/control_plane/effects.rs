@@ -116,13 +116,13 @@ impl Plane {
     ) -> Result<Committed, StoreError> {
         self.wake_lanes(changes).await?;
         changes.iter().for_each(|change| change.write(&mut batch));
-        let telling = self.tell_of(changes, &mut batch, now);
+        let telling = Self::tell_of(changes, &mut batch, now);
         let readied = changes.iter().filter(|change| change.after.ready_key().is_some());
         let lanes = readied.map(|change| change.after.lane()).collect();
         let counters = batch.counters();
         let runs = changes.iter().filter_map(Change::run_concluded).collect();
         let mut unsure = Unsure { plane: self, lanes, counters: counters.clone(), runs };
-        let committed = self.records.commit(batch).await;
+        let committed = self.commit_telling(batch, telling).await.map(|(committed, _)| committed);
         match &committed {
             Err(StoreError::Unknown(_)) => {}
             Err(StoreError::Exhausted(full)) => {
@@ -132,11 +132,6 @@ impl Plane {
             _ => unsure.clear(),
         }
         drop(unsure);
-        if matches!(committed, Err(StoreError::Unknown(_))) {
-            drop(telling);
-        } else {
-            self.told(telling);
-        }
         let committed = committed?;
         self.look_at_runs(changes, &counters, &committed);
         self.heard_counters(counters, &committed);

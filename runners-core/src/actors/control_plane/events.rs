@@ -3,22 +3,24 @@
 use super::{
     Plane,
     effects::Change,
-    feed::{SETTLE, Ticket},
+    feed::{MARGIN, SETTLE},
 };
 use crate::{
     actors::records::Batch,
     rules::{history, job::JobRecord, keys, record::RunRecord},
-    seams::store::{StoreError, Write},
+    seams::store::{Committed, StoreError, Write},
     values::{
         event::{Event, EventCursor, EventPage, EventsOf, Happening},
         id::{JobId, RunId, TenantId},
         key::Key,
-        time::Timestamp,
+        time::{BootTime, Timestamp},
     },
 };
 use bytes::Bytes;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    error::Error,
+    mem,
     pin::pin,
     time::Duration,
 };
@@ -30,29 +32,25 @@ const EVENTS_PAGE_BYTES: u32 = 128 << 10;
 const BEYOND_A_CHUNK_BYTES: u32 = Write::BATCH_BYTES_MAX as u32 + 1;
 /// How soon it is looked again for events that stand behind a commit under way, if nothing is
 /// heard of it.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const _: () = assert!(MARGIN.as_millis() <= LOOK_AGAIN.as_millis());
 const _: () = assert!(LOOK_AGAIN.as_millis() <= SETTLE.as_millis());
+/// How often a commit is tried whose numbers a reader has passed.
+const TRIES_MAX: usize = 8;
 
-/// What a commit tells, until it is known what became of it.
-#[derive(Debug)]
-pub(super) struct Telling<'a> {
-    ticket: Option<Ticket<'a>>,
-    streams: Vec<Key>,
-}
-
-/// Lines, each on its way to where it stands.
-#[derive(Default)]
-struct Lines {
+/// What a commit tells: lines, each on its way to where it stands.
+#[derive(Debug, Default)]
+pub(super) struct Telling {
     feeds: BTreeMap<Key, Vec<Bytes>>,
-    /// Every stream that they stand in.
-    streams: Vec<Key>,
+    /// The histories that they stand in.
+    histories: Vec<Key>,
     /// How many there are.
     count: u64,
     /// The runs that were looked at.
     runs: BTreeSet<(TenantId, RunId)>,
 }
 
-impl Lines {
+impl Telling {
     /// Adds an event to the feeds of its tenant and of its run.
     fn add(&mut self, tenant: TenantId, event: &Event) -> Bytes {
         let line = history::line(event);
@@ -65,18 +63,11 @@ impl Lines {
     }
 }
 
-impl Telling<'_> {
-    /// The first number in the feeds of what it tells.
-    pub(super) fn first(&self) -> u64 {
-        self.ticket.as_ref().map_or(0, |ticket| ticket.first)
-    }
-}
-
 impl Plane {
-    /// Adds to a batch what its changes tell. One that makes a job and puts the record of its run
-    /// opens the run.
-    pub(super) fn tell_of(&self, changes: &[Change], batch: &mut Batch, now: Timestamp) -> Telling<'_> {
-        let mut lines = Lines::default();
+    /// What the changes of a batch tell, which is added to the histories of their jobs. One that makes a
+    /// job and puts the record of its run opens the run.
+    pub(super) fn tell_of(changes: &[Change], batch: &mut Batch, now: Timestamp) -> Telling {
+        let mut lines = Telling::default();
         for change in changes.iter().filter(|change| change.is_event()) {
             let job = &change.after;
             if let (None, Some(run)) = (&change.before, job.terms.run)
@@ -89,43 +80,58 @@ impl Plane {
             let version = change.version() + 1;
             let line = lines.add(job.tenant, &history::event(job, version, now));
             let own = keys::events(job.tenant, job.id);
-            lines.streams.push(own.clone());
+            lines.histories.push(own.clone());
             batch.append(own, version, line);
         }
-        self.tell_lines(lines, batch)
+        lines
     }
 
-    /// Adds to a batch that the run is closed whose record it puts in this version.
-    pub(super) fn tell_of_closing(
-        &self,
-        run: &RunRecord,
-        version: u64,
-        batch: &mut Batch,
-        now: Timestamp,
-    ) -> Telling<'_> {
-        let mut lines = Lines::default();
+    /// What is told of a run that is closed, whose record is put in this version.
+    pub(super) fn tell_of_closing(run: &RunRecord, version: u64, now: Timestamp) -> Telling {
+        let mut lines = Telling::default();
         lines.add(run.tenant, &history::event_of_run(run.id, Happening::Closed, version, now));
-        self.tell_lines(lines, batch)
+        lines
     }
 
-    fn tell_lines(&self, lines: Lines, batch: &mut Batch) -> Telling<'_> {
-        let Lines { feeds, mut streams, count, .. } = lines;
-        let ticket = (count > 0).then(|| self.feed.begin(count, self.now()));
-        for (stream, lines) in feeds {
-            let first = ticket.as_ref().map_or(0, |ticket| ticket.first);
-            batch.append(stream.clone(), first, history::chunk(lines.iter()));
-            streams.push(stream);
+    /// Commits a batch together with what it tells in the feeds, wakes those who wait for that, and answers
+    /// with its first number there. Where readers have passed its numbers meanwhile, which only happens on a
+    /// store that is shared, it takes new ones.
+    pub(super) async fn commit_telling(
+        &self,
+        mut batch: Batch,
+        telling: Telling,
+    ) -> Result<(Committed, u64), StoreError> {
+        let Telling { feeds, histories, count, .. } = telling;
+        if count == 0 {
+            return self.records.commit(batch).await.map(|committed| (committed, 0));
         }
-        Telling { ticket, streams }
-    }
-
-    /// Wakes those who wait for what was told.
-    pub(super) fn told(&self, telling: Telling<'_>) {
-        telling.ticket.into_iter().for_each(Ticket::settled);
-        if !telling.streams.is_empty() {
-            self.webhooks.told();
+        let chunks: Vec<(Key, Bytes)> =
+            feeds.into_iter().map(|(stream, lines)| (stream, history::chunk(lines.iter()))).collect();
+        for _ in 0..TRIES_MAX {
+            let ticket = self.feed.begin(count, self.now());
+            let first = ticket.first;
+            let mut told = if self.feed.is_shared { batch.clone() } else { mem::take(&mut batch) };
+            for (stream, chunk) in &chunks {
+                told.append(stream.clone(), first, chunk.clone());
+            }
+            if self.feed.is_shared {
+                told.above(keys::feed_watermark(), first);
+            }
+            let committed = self.records.commit(told).await;
+            match committed {
+                Err(StoreError::Below { at, .. }) => self.feed.refused(&ticket, at),
+                // It is under way until it must have arrived.
+                Err(StoreError::Unknown(_)) => return committed.map(|committed| (committed, first)),
+                committed => {
+                    ticket.settled();
+                    self.webhooks.told();
+                    let streams = histories.iter().chain(chunks.iter().map(|(stream, _)| stream));
+                    streams.for_each(|stream| self.subjects.changed(stream));
+                    return committed.map(|committed| (committed, first));
+                }
+            }
         }
-        telling.streams.iter().for_each(|stream| self.subjects.changed(stream));
+        Err(StoreError::Unavailable("what is told is read faster than it is committed".into()))
     }
 
     /// Looks for the end of every feed, so that whatever is told from now on goes after it, also if
@@ -168,7 +174,7 @@ impl Plane {
         loop {
             let mut changed = pin!(subject.notified());
             changed.as_mut().enable();
-            let (page, is_held_back) = match of {
+            let (page, look_again_at) = match of {
                 EventsOf::Tenant => self.feed_page(stream.clone(), after).await?,
                 EventsOf::Run(run) => {
                     let key = RunRecord::key_of(tenant, run);
@@ -178,7 +184,7 @@ impl Plane {
                     self.feed_page(stream.clone(), after).await?
                 }
                 EventsOf::Job(job) => match self.history_page(tenant, job, after).await? {
-                    Some(page) => (page, false),
+                    Some(page) => (page, None),
                     None => return Ok(None),
                 },
             };
@@ -186,7 +192,7 @@ impl Plane {
             if page.next > after || over {
                 return Ok(Some(page));
             }
-            let look_again = if is_held_back { until.min(self.clock.boot() + LOOK_AGAIN) } else { until };
+            let look_again = look_again_at.map_or(until, |at| until.min(at));
             tokio::select! {
                 biased;
                 () = changed => {}
@@ -196,27 +202,69 @@ impl Plane {
         }
     }
 
-    /// A page of a feed, and whether there is more behind a commit that is under way.
+    /// A page of a feed; and, if there is more behind a commit that is or may be under way, when to look
+    /// again.
     pub(super) async fn feed_page(
         &self,
         stream: Key,
         after: EventCursor,
-    ) -> Result<(EventPage, bool), StoreError> {
+    ) -> Result<(EventPage, Option<BootTime>), StoreError> {
+        // What was found by now is mostly found again.
+        self.raise_watermark().await;
+        let (page, is_all) = self.page_below(stream.clone(), after).await?;
+        if is_all {
+            return Ok((page, None));
+        }
+        if !self.feed.is_shared {
+            return Ok((page, Some(self.clock.boot() + LOOK_AGAIN)));
+        }
+        if page.next > after || !self.raise_watermark().await {
+            return Ok((page, Some(self.feed.look_again_at(self.now()))));
+        }
+        // What was raised over stands there only now.
+        let (page, is_all) = self.page_below(stream, after).await?;
+        Ok((page, (!is_all).then(|| self.feed.look_again_at(self.now()))))
+    }
+
+    /// A page of what can be read already, and whether that is all that was found.
+    async fn page_below(&self, stream: Key, after: EventCursor) -> Result<(EventPage, bool), StoreError> {
         // What is below the horizon stands in the store before it is read.
         let horizon = self.feed.horizon(self.now());
         let (chunks, _) = self.chunks_after(stream, after.number()).await?;
         let mut page = EventPage { events: Vec::new(), next: after };
+        let highest = chunks.last().map_or(0, |(first, _)| *first);
         for (first, chunk) in chunks {
             if first >= horizon {
-                self.feed.found(first);
-                return Ok((page, true));
+                self.feed.found_beyond(first, highest);
+                return Ok((page, false));
             }
             let events = history::events_in(first, &chunk);
             let new = events.map(|(number, event)| (EventCursor::new(number), event));
             page.events.extend(new.filter(|(cursor, _)| *cursor > after));
             page.next = page.next.max(EventCursor::new(history::last_of(first, &chunk)));
         }
-        Ok((page, false))
+        Ok((page, true))
+    }
+
+    /// Raises the watermark if that is due. Whether it may have been raised: by this, or by another reader
+    /// that was waited for. Where it was not, what is beyond is held back until it is.
+    async fn raise_watermark(&self) -> bool {
+        if self.feed.due(self.now()).is_none() {
+            return false;
+        }
+        let _alone = self.feed.raising.lock().await;
+        let Some(to) = self.feed.due(self.now()) else { return true };
+        let mut batch = Batch::new();
+        batch.raise(keys::feed_watermark(), to);
+        let raised = self.records.commit(batch).await;
+        self.feed.tried();
+        match raised {
+            Ok(_) => self.feed.raised(to),
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn Error, "what is to be read next was not raised over");
+            }
+        }
+        true
     }
 
     /// The next chunks of a feed or history with lines after a number, and whether there are more.

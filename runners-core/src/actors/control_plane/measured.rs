@@ -24,7 +24,7 @@ impl Measured {
     fn look_at<T>(&self, called: Result<T, StoreError>) -> Result<T, StoreError> {
         let reason = match &called {
             Ok(_) => return called,
-            Err(StoreError::Conflict(_) | StoreError::Exhausted(_)) => {
+            Err(StoreError::Conflict(_) | StoreError::Exhausted(_) | StoreError::Below { .. }) => {
                 self.metrics.record(&instruments::STORE_CONFLICTS, 1.0, &[]);
                 return called;
             }

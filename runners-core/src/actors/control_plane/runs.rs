@@ -170,16 +170,14 @@ impl Plane {
             batch.put(version, &record);
             // A job that was added meanwhile keeps it open.
             batch.add(keys::open_jobs(tenant, run), 0, Some(0));
-            let telling = self.tell_of_closing(&record, version + 1, &mut batch, self.now());
-            let told_at = telling.first();
-            let committed = self.records.commit(batch).await;
+            let telling = Self::tell_of_closing(&record, version + 1, self.now());
+            let committed = self.commit_telling(batch, telling).await;
             if matches!(committed, Err(StoreError::Unknown(_))) {
                 // It is looked at again: it may have been closed, or not.
                 return committed.map(drop);
             }
-            self.told(telling);
             match committed {
-                Ok(_) => {
+                Ok((_, told_at)) => {
                     // One that was added, and has ended, while this was under way.
                     let stream = keys::run_feed(tenant, run);
                     let (chunks, more) = self.records.chunks(stream, told_at, BEHIND_BYTES).await?;

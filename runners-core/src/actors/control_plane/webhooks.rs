@@ -5,7 +5,7 @@
 //! moves it on, so none is left out or made twice. A try is claimed before it is made: if this
 //! process dies under it, it is made again.
 
-use super::{Plane, events::LOOK_AGAIN, lock};
+use super::{Plane, lock};
 use crate::{
     actors::records::{Batch, PAGE_ROWS, Versioned, read},
     rules::{
@@ -21,7 +21,7 @@ use crate::{
         event::EventCursor,
         key::{Index, Key, Kind},
         secret::Secret,
-        time::Timestamp,
+        time::{BootTime, Timestamp},
         webhook::{DELIVERY_HEADER, EVENT_HEADER, SIGNATURE_HEADER, delivery_id, sign_webhook},
     },
 };
@@ -91,11 +91,11 @@ impl Plane {
             return;
         }
         loop {
-            let is_held_back = self.make_deliveries().await.unwrap_or_else(|error| {
+            let look_again_at = self.make_deliveries().await.unwrap_or_else(|error| {
                 tracing::warn!(error = &error as &dyn Error, "webhooks were not told of events");
-                false
+                None
             });
-            let deadline = self.clock.boot() + if is_held_back { LOOK_AGAIN } else { LOOK_EVERY };
+            let deadline = look_again_at.unwrap_or_else(|| self.clock.boot() + LOOK_EVERY);
             tokio::select! {
                 biased;
                 () = self.stopping.cancelled() => return,
@@ -105,10 +105,10 @@ impl Plane {
         }
     }
 
-    /// Makes deliveries of what is new. Whether there is more behind a commit that is under way.
-    async fn make_deliveries(&self) -> Result<bool, StoreError> {
+    /// Makes deliveries of what is new. When to look again, if there is more behind a commit that is under way.
+    async fn make_deliveries(&self) -> Result<Option<BootTime>, StoreError> {
         let prefix = keys::upkeep_of(Kind::Webhook);
-        let (mut after, mut any, mut is_held_back) = (None, false, false);
+        let (mut after, mut any, mut look_again_at) = (None, false, None::<BootTime>);
         self.webhooks.any.store(false, Ordering::Release);
         loop {
             let query = Query::Range {
@@ -126,22 +126,26 @@ impl Plane {
             }
             let (rows, more) = found?;
             for (_, row) in &rows {
-                is_held_back |= self.make_deliveries_of(read(row)?).await?;
+                let at = self.make_deliveries_of(read(row)?).await?;
+                look_again_at = look_again_at.into_iter().chain(at).min();
             }
             match rows.last() {
                 Some((last, _)) if more => after = Some(last.clone()),
-                _ => return Ok(is_held_back),
+                _ => return Ok(look_again_at),
             }
         }
     }
 
-    async fn make_deliveries_of(&self, mut webhook: Versioned<WebhookRecord>) -> Result<bool, StoreError> {
+    async fn make_deliveries_of(
+        &self,
+        mut webhook: Versioned<WebhookRecord>,
+    ) -> Result<Option<BootTime>, StoreError> {
         loop {
             let record = &mut webhook.record;
             let after = EventCursor::new(record.cursor);
-            let (page, is_held_back) = self.feed_page(keys::feed(record.tenant), after).await?;
+            let (page, look_again_at) = self.feed_page(keys::feed(record.tenant), after).await?;
             if page.next <= after {
-                return Ok(is_held_back);
+                return Ok(look_again_at);
             }
             let now = self.now();
             let (mut batch, mut made) = (Batch::new(), 0);
@@ -172,7 +176,7 @@ impl Plane {
             match self.records.commit(batch).await {
                 Ok(_) => webhook.version += 1,
                 // Another control plane was faster, or the webhook was deleted.
-                Err(StoreError::Conflict(_)) => return Ok(false),
+                Err(StoreError::Conflict(_)) => return Ok(None),
                 Err(error) => return Err(error),
             }
             if made > 0 {

@@ -16,12 +16,12 @@ impl Management {
     ///
     /// Every event is told at least once to whoever goes on from [`EventPage::next`], or from the
     /// place that stood beside the last event it has dealt with. The events of one job are in
-    /// order, but for what several control planes tell of it within a millisecond, which stands in
-    /// any order in the events of its run and tenant: `sequence` is in order. What a control plane
+    /// order, but for what several control planes tell of it within moments, which stands in any order in
+    /// the events of its run and tenant: `sequence` is in order. What a control plane
     /// tells that was started with its wall clock set back stands before what was told until
     /// then. On a store that several control planes may share, the events of a run and of a tenant, and the webhooks made
-    /// of them, come ten seconds after they happened, since what others have under way is waited for; those of a job
-    /// come at once. A job's events are kept as long as the job, a tenant's as long as its retention says.
+    /// of them, come up to half a second after they happened, since others may have something under way that goes
+    /// before; those of a job come at once. A job's events are kept as long as the job, a tenant's as long as its retention says.
     ///
     /// # Errors
     /// As [`Management`] says, and [`Error::Store`] where it would wait at a control plane that is

@@ -77,8 +77,10 @@ const AUDIT_EVERY: u32 = 20;
 const CALM_AFTER: Duration = Duration::from_secs(30);
 /// Within which time every job has ended after everything is well.
 const END_WITHIN: Duration = Duration::from_secs(1500);
-/// How long it takes at most until everything that was told can be read.
+/// How long it takes at most until everything that was told can be read: by the only control plane, which waits
+/// for commits that it gave up, and by one of several, which refuses them.
 const SETTLE: Duration = Duration::from_secs(12);
+const SETTLE_SHARED: Duration = Duration::from_secs(3);
 /// Within which time every runner has left.
 const LEAVE_WITHIN: Duration = Duration::from_secs(60);
 
@@ -167,8 +169,8 @@ impl World {
             self.end(chaos).await;
             self.leave().await;
             self.check_gone().await;
-            // What a control plane has told last is read only when no other can tell anything before it.
-            sleep(&self.clock, SETTLE).await;
+            let settle = if self.shared_wall.is_some() { SETTLE_SHARED } else { SETTLE };
+            sleep(&self.clock, settle).await;
         };
         tokio::select! {
             biased;

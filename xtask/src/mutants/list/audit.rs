@@ -30,6 +30,13 @@ const PROTOCOL: &[&str] = &["--package", "runners-core", "--features", "testing"
 const EVENTS: &[&str] =
     &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "events::"];
 
+/// Following events at one of several control planes, driven by hand in simulated time.
+const FOLLOWED: &[&str] =
+    &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "followed::"];
+
+/// The numbers of what is told.
+const FEED: &[&str] = &["--package", "runners-core", "--lib", "--", "actors::control_plane::feed::"];
+
 /// Control planes on one store, driven by hand in simulated time.
 const PLANES: &[&str] =
     &["--package", "runners-core", "--features", "testing", "--test", "protocol", "--", "planes::"];
@@ -94,6 +101,41 @@ pub(super) const MUTANTS: &[Mutant] = &[
         search: "map_or(numbers.last + 1, |(first, _)| *first)",
         replacement: "map_or(numbers.last + 1, |_| numbers.last + 1)",
         test: SEEDS,
+    },
+    Mutant {
+        name: "fleet: reader goes past what others have under way",
+        file: "runners-core/src/actors/control_plane/feed.rs",
+        search: "return numbers.watermark + 1;",
+        replacement: "return u64::MAX;",
+        test: SEEDS,
+    },
+    Mutant {
+        name: "fleet: event told at a number that readers have passed",
+        file: "runners-core/src/actors/control_plane/events.rs",
+        search: "told.above(keys::feed_watermark(), first);",
+        replacement: "let _ = keys::feed_watermark;",
+        test: SEEDS,
+    },
+    Mutant {
+        name: "event of another control plane passed by",
+        file: "runners-core/src/actors/control_plane/events.rs",
+        search: "told.above(keys::feed_watermark(), first);",
+        replacement: "let _ = keys::feed_watermark;",
+        test: FOLLOWED,
+    },
+    Mutant {
+        name: "events ahead of the wall read only once it is there",
+        file: "runners-core/src/actors/control_plane/feed.rs",
+        search: "if boot.since(since) >= MARGIN { highest_seen } else { 0 }",
+        replacement: "if boot.since(since) >= MARGIN { highest_seen.min(0) } else { 0 }",
+        test: FOLLOWED,
+    },
+    Mutant {
+        name: "watermark raised over what may be under way",
+        file: "runners-core/src/actors/control_plane/feed.rs",
+        search: "beyond.highest.min(last_of(wall - MARGIN))",
+        replacement: "beyond.highest.min(last_of(wall))",
+        test: FEED,
     },
     Mutant {
         name: "events told at numbers that were read before",
