@@ -119,7 +119,7 @@ impl Plane {
             }
             let committed = self.records.commit(told).await;
             match committed {
-                Err(StoreError::Below { at, .. }) => self.feed.refused(&ticket, at),
+                Err(StoreError::Below { at, .. }) if self.feed.is_shared => self.feed.refused(&ticket, at),
                 // It is under way until it must have arrived.
                 Err(StoreError::Unknown(_)) => return committed.map(|committed| (committed, first)),
                 committed => {
