@@ -17,6 +17,7 @@ mod store;
 #[cfg(all(feature = "testing", unix))]
 pub mod testing;
 mod tls;
+mod touched;
 mod transaction;
 mod writer;
 mod writer_id;

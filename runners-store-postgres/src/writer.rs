@@ -5,8 +5,9 @@ use crate::{
     clock::pause,
     connections::Connections,
     error::{Next, Trouble},
-    group::{Group, Touched},
+    group::Group,
     sql::Statements,
+    touched::Touched,
     writer_id::WriterId,
 };
 use runners_core::{
