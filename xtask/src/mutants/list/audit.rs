@@ -128,7 +128,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "runners-core/src/actors/control_plane/feed.rs",
         search: "if boot.since(since) >= MARGIN { highest_seen } else { 0 }",
         replacement: "if boot.since(since) >= MARGIN { highest_seen.min(0) } else { 0 }",
-        test: FOLLOWED,
+        test: FEED,
     },
     Mutant {
         name: "watermark raised over what may be under way",
