@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: everything that a change must pass, step by step, and a table at the end.
 
 use crate::{
-    axe, browser, contract, demo, engines, examples, extras, features, grid, kubernetes, mutants,
+    axe, browser, contract, demo, engines, examples, extras, features, grid, images, kubernetes, mutants,
     process::{self, Skipped, cargo, find},
     replayer,
     stopwatch::{Elapsed, Stopwatch},
@@ -19,7 +19,7 @@ const LONG_SIMULATION_SEEDS: &str = "1000";
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Also what takes longest: every mixture of features, each package built from its own files,
-    /// cargo-deny, long simulation, mutants.
+    /// images with a browser, cargo-deny, long simulation, mutants.
     #[arg(long)]
     long: bool,
     /// Stop at the first step that fails.
@@ -87,6 +87,7 @@ fn quick(workspace: &Workspace, progress: &mut Progress) -> Result<(), Stopped> 
     progress.counts = counts;
     tested?;
     progress.step("demo", || demo::command(workspace))?;
+    progress.step("images", || images::command(workspace, &images::Options::default()))?;
     progress.step("docs", || {
         let mut command = cargo(&workspace.root);
         command
@@ -105,6 +106,7 @@ fn quick(workspace: &Workspace, progress: &mut Progress) -> Result<(), Stopped> 
 fn long(workspace: &Workspace, progress: &mut Progress) -> Result<(), Stopped> {
     progress.step("feature mixtures", || features::powerset(workspace))?;
     progress.step("build packages", || package(workspace, &["--all-features"]))?;
+    progress.step("all images", || images::command(workspace, &images::Options::all()))?;
     progress.step("deny", || deny(workspace))?;
     progress.step("advisories", || advisories(workspace))?;
     progress.step("long simulation", || simulation(workspace))?;

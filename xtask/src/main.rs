@@ -12,6 +12,7 @@ mod extras;
 mod features;
 mod grid;
 mod image_tags;
+mod images;
 mod kubernetes;
 mod mutants;
 mod packages;
@@ -70,6 +71,10 @@ enum Verb {
     ///
     /// Example: cargo xtask kubernetes
     Kubernetes,
+    /// Build the images of ops/images on a container engine of our own, and use them.
+    ///
+    /// Example: cargo xtask images --all
+    Images(images::Options),
     /// Say under which tags an image is published; builds and publishes nothing.
     ///
     /// Example: cargo xtask image-tags --repository example/runner --commit 0123abc --image-tag 1.4.0
@@ -93,6 +98,7 @@ fn main() -> ExitCode {
         Verb::Features(options) => features::command(&workspace, &options),
         Verb::Contract => contract::run(&workspace),
         Verb::Kubernetes => kubernetes::run(&workspace),
+        Verb::Images(options) => images::command(&workspace, &options),
         Verb::ImageTags(options) => image_tags::command(&options),
         Verb::Demo => demo::command(&workspace),
         Verb::Tour => tour::command(&workspace),

@@ -23,6 +23,11 @@ impl Stopwatch {
     pub(crate) fn elapsed(self) -> Elapsed {
         Elapsed(self.0.elapsed())
     }
+
+    /// How much is left of a span that began with it.
+    pub(crate) fn left_of(self, bound: Duration) -> Duration {
+        bound.saturating_sub(self.0.elapsed())
+    }
 }
 
 /// A span as `2 min 05 s` or `3.4 s`.
