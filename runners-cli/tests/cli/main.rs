@@ -9,6 +9,7 @@ mod axe;
 mod background;
 mod canonical;
 mod checks;
+mod compose;
 #[cfg(target_os = "linux")]
 mod containers;
 mod dashboard;
