@@ -12,8 +12,7 @@ use std::{path::PathBuf, time::Duration};
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Containers")]
 pub(crate) struct ContainerArgs {
-    /// Run container jobs too, by Docker; the machine then needs no browser of its own. podman has the same
-    /// API, but no job has been run there yet.
+    /// Run container jobs too, by Docker or podman; the machine then needs no browser of its own.
     #[arg(long, env = "RUNNERS_CONTAINERS")]
     pub(crate) containers: bool,
     /// Replay flows in a browser that is started in a container of this image (Chromium and its driver). The
