@@ -103,7 +103,10 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        // It stops what it runs, and lets go of what it has mounted, but for the network of this machine.
+        // Bridges would outlive it, and stay while containers are at them.
+        let sweep = "docker ps --all --quiet | xargs -r docker rm --force; docker network prune --force";
+        let _ = self.command("sh").args(["-c", sweep]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        // It lets go of what it has mounted, but for the network of this machine.
         let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         let _ = self.child.wait();
         let mount = self.home.path().join("exec/netns/default");
