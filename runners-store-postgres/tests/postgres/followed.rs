@@ -29,7 +29,7 @@ async fn read(store: &dyn Store) -> Vec<u64> {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_one_control_plane_tells_is_read_at_another_soon() {
     let Some(server) = shared() else { return };
     let mut planes = Vec::new();
@@ -52,7 +52,7 @@ async fn what_one_control_plane_tells_is_read_at_another_soon() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_raises_a_watermark_waits_for_what_was_let_through() {
     let Some(server) = shared() else { return };
     let stores = stores(server, 2).await;
@@ -103,7 +103,7 @@ async fn no_batch_is_let_through_by_what_an_old_snapshot_shows() {
     assert!(read(&*store).await.is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread")]
 async fn many_who_tell_and_few_who_read_miss_nothing_between_two_stores() {
     const TOLD: u64 = 400;
     let Some(server) = shared() else { return };
