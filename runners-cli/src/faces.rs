@@ -16,8 +16,8 @@ use tower_service::Service;
 
 /// Where management is.
 pub(crate) const MANAGEMENT: &str = "/api";
-/// Where probes are, there and below it.
-const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+/// Where it tells whether it is ready, there and below it.
+const READY: &str = "/readyz";
 /// Where the orchestrator is.
 pub(crate) const ORCHESTRATOR: &str = "/api/orchestrator";
 /// Where the runner endpoint is.
@@ -35,10 +35,9 @@ pub(crate) struct Faces {
 }
 
 impl Faces {
-    /// Probes of management are also where supervisors look for them.
+    /// Whether it is ready is also told where supervisors ask for that, beside the protocol's own `/healthz`.
     pub(crate) fn new(protocol: HttpFace, management: Router) -> Self {
-        let faces = Self { protocol, mounted: Vec::new() };
-        let faces = PROBES.iter().fold(faces, |faces, probe| faces.lead(probe, management.clone()));
+        let faces = Self { protocol, mounted: Vec::new() }.lead(READY, management.clone());
         faces.mount(MANAGEMENT, management)
     }
 

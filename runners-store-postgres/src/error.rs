@@ -107,6 +107,18 @@ pub enum OpenError {
         /// The oldest version that will do.
         known: u32,
     },
+    /// Give the role or the database the isolation level that is PostgreSQL's own default. Commits rely on it: each of
+    /// their statements has to see what was committed before it.
+    #[error(
+        "transactions in {database} are {found} by default: set default_transaction_isolation to 'read committed' for \
+         the role or the database"
+    )]
+    Isolation {
+        /// Where.
+        database: String,
+        /// The default there, such as `serializable`.
+        found: String,
+    },
     /// Make room on the server's disk.
     #[error("no room to open {database}: free some space on the server, then try again")]
     Full {

@@ -18,6 +18,8 @@ const KNOWN: u32 = STEPS.len() as u32;
 /// The oldest server that will do, and how it numbers itself.
 const SERVER: u32 = 13;
 const SERVER_NUMBER: i32 = 130_000;
+/// How transactions have to be isolated, as the server says it.
+const ISOLATION: &str = "read committed";
 
 /// How long another process is waited for that is just setting up the schema.
 const SETTING_UP_MAX: &str = "30s";
@@ -99,13 +101,18 @@ impl Schema {
         let sql = "SELECT current_setting('server_version_num')::integer,
                 to_regclass(format('%I.runners_schema', $1)) IS NOT NULL,
                 EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                    WHERE n.nspname = $1)";
+                    WHERE n.nspname = $1),
+                current_setting('default_transaction_isolation')";
         let row = self.one(client, sql, &[(&self.name, Type::TEXT)]).await?;
         let (server, ours, taken): (i32, bool, bool) = (row.get(0), row.get(1), row.get(2));
+        let isolation: String = row.get(3);
         let database = || self.database.clone();
         if server < SERVER_NUMBER {
             let found = u32::try_from(server / 10_000).unwrap_or_default();
             return Err(OpenError::OldServer { database: database(), found, known: SERVER });
+        }
+        if isolation != ISOLATION {
+            return Err(OpenError::Isolation { database: database(), found: isolation });
         }
         if !ours && taken {
             return Err(OpenError::Foreign { database: database(), schema: self.name.clone() });

@@ -248,6 +248,21 @@ fn a_runner_that_is_told_to_end_stops_what_runs_when_its_time_is_over_and_nothin
 }
 
 #[test]
+fn a_runner_with_nothing_to_tell_does_not_wait_for_a_server_that_is_gone() {
+    let stage = Stage::new();
+    let (server, url) = stage.server();
+    let mut runner = stage.runner(&url);
+    let process = Pid::from_raw(i32::try_from(server.id()).unwrap()).unwrap();
+    kill_process(process, Signal::STOP).unwrap();
+    runner.terminate();
+    assert_eq!(runner.wait_for("draining")["running"], 0);
+    runner.wait_for("stopping");
+    // What runs would have ten minutes.
+    assert_eq!(runner.wait(), Some(0));
+    kill_process(process, Signal::CONT).unwrap();
+}
+
+#[test]
 fn what_a_runner_could_not_tell_is_told_when_it_is_logged_out_and_never_lost_silently() {
     if !has_browser() {
         return;

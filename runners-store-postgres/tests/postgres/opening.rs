@@ -79,6 +79,25 @@ async fn what_is_missing_is_said_to_be() {
 }
 
 #[tokio::test]
+async fn a_database_where_transactions_see_the_past_is_refused() {
+    let Some(server) = shared() else { return };
+    let stranger = stranger(server).await;
+    for sql in [
+        "CREATE DATABASE isolated",
+        "ALTER DATABASE isolated SET default_transaction_isolation = 'repeatable read'",
+    ] {
+        stranger.client.batch_execute(sql).await.unwrap();
+    }
+    let url = format!("{}isolated", server.url().trim_end_matches("postgres"));
+    let refused = PostgresStore::open(url).await.unwrap_err();
+    assert!(
+        matches!(&refused, OpenError::Isolation { found, .. } if found == "repeatable read"),
+        "{refused:?}"
+    );
+    assert!(refused.to_string().contains("set default_transaction_isolation"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_user_who_may_not_set_up_is_told_what_to_grant() {
     let Some(server) = shared() else { return };
     let stranger = stranger(server).await;

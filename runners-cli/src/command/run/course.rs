@@ -10,6 +10,9 @@ use runners_core::{Clock as _, ExitReason, Mode, Runner, SystemClock, Timestamp,
 use serde_json::json;
 use std::{future::pending, time::Duration};
 
+/// How long a server may take to hear that a runner ends which has nothing to tell.
+const HEARD_WITHIN: Duration = Duration::from_secs(5);
+
 /// What has ended.
 #[derive(Debug)]
 pub(super) enum Ended {
@@ -81,12 +84,16 @@ impl Course<'_> {
         self.watched.pause(paused);
     }
 
-    /// Ends it: what runs may finish, for as long as it may take; another interrupt stops it now.
+    /// Ends it: what runs may finish, for as long as it may take; another interrupt stops it now. Where there is
+    /// nothing to finish or to tell, it does not wait for a server that is not there.
     async fn end(&mut self, runner: &Runner) -> ExitReason {
         self.watched.drain();
         let narrator = &self.watched.narrator;
-        let running = runner.snapshot().held.len();
+        let snapshot = runner.snapshot();
+        let running = snapshot.held.len();
+        let is_idle = running == 0 && snapshot.unrecorded == 0;
         let within = self.background.and_then(Background::leaves_within).unwrap_or(self.drain_within);
+        let within = if is_idle { within.min(HEARD_WITHIN) } else { within };
         let span = terminal::span(within);
         let text = match running {
             0 => "draining: nothing runs".to_owned(),
@@ -105,7 +112,11 @@ impl Course<'_> {
             () = sleep(&clock, within) => {}
             () = self.interrupts.next() => {}
         }
-        narrator.say("stopping now: what ran is tried elsewhere", json!({ "event": "stopping" }));
+        let text = match is_idle {
+            true => "ending without a word to the server, which does not answer",
+            false => "stopping now: what ran is tried elsewhere",
+        };
+        narrator.say(text, json!({ "event": "stopping" }));
         tokio::select! {
             reason = runner.stop(STOP_GRACE) => reason,
             () = self.interrupts.next() => {
