@@ -15,10 +15,10 @@ use crate::{
     kept::{Kept, keep_failure},
     live::{LiveView, Shown},
     page::Page,
-    replay::{FlowObserver, heard},
+    replay::{FlowObserver, Popups, heard},
     within::beside,
 };
-use futures::future::{Either, select};
+use futures::future::{Either, join, select};
 use runners_core::{
     Attempt, CheckCatalogue, CheckListing, CheckRefusal, CheckResult, CheckState, Checks, Clock, Executor,
     Fault, RunCheck, SystemClock,
@@ -29,7 +29,8 @@ use std::{pin::pin, sync::Arc};
 ///
 /// What a check keeps with [`Page::screenshot`] is an artifact of its job, and so are its `console.json`
 /// and `network.har`, where the browser can be listened to; a check that does not pass also leaves
-/// `failed.png` and `failed.html`, and its log says what went wrong in the page.
+/// `failed.png` and `failed.html`, and its log says what went wrong in the page. Dialogs that keep a popup of
+/// Chromium from loading are dismissed, and told in the log.
 #[derive(Clone, Debug)]
 pub struct CheckExecutor {
     browser: Arc<dyn Browser>,
@@ -86,7 +87,8 @@ impl Executor<RunCheck> for CheckExecutor {
         let kept = Kept::by(&attempt);
         let page = Page::with_clock(Arc::clone(&session), Arc::clone(&self.clock))
             .with_observer(Arc::clone(&kept) as Arc<dyn FlowObserver>);
-        let watch = Watch::open(&*session, capture, attempt.redactor(), &*self.clock).await;
+        let watching = Watch::open(&*session, capture, attempt.redactor(), &*self.clock);
+        let (watch, popups) = join(watching, Popups::unanswered(&*session, &*self.clock)).await;
         let filming = shown.filming();
         filming.begin(capture, watch.began(), watch.journal());
         let ended = {
@@ -96,7 +98,7 @@ impl Executor<RunCheck> for CheckExecutor {
                 filming.rest(&*self.clock).await;
                 ended
             };
-            let filmed = beside(check, filming.run(&*kept, &*self.clock));
+            let filmed = beside(beside(check, popups.run()), filming.run(&*kept, &*self.clock));
             let check = shown.during(beside(filmed, watch.run(&*session, &*self.clock)));
             match select(cancelled, pin!(check)).await {
                 Either::Right((ended, _)) => ended,
@@ -105,6 +107,7 @@ impl Executor<RunCheck> for CheckExecutor {
         };
         let ended_at = self.clock.wall();
         let page_errors = heard(&*session, &watch, capture, &*kept, &*self.clock).await;
+        popups.told().iter().for_each(|line| attempt.log(format!("{line}\n")));
         filming.finish(&*kept, ended_at, &*self.clock).await;
         let ended = match ended {
             Ok(mut result) => {

@@ -26,6 +26,7 @@ mod viewport;
 #[cfg(feature = "checks")]
 pub(crate) use evidence::heard;
 pub use observer::{Evidence, FlowObserver};
+pub(crate) use popups::Popups;
 
 use crate::{
     browser::{Session, page::Page, script::KeptScripts},
@@ -41,7 +42,6 @@ use comparison::Visual;
 use evidence::Keeper;
 use futures::future::{Either, join, select};
 use place::Place;
-use popups::Popups;
 use progress::Progress;
 use run::Run;
 use runners_core::{Clock, Egress, Fault, SystemClock};

@@ -36,7 +36,7 @@ const TOLD_CHARACTERS_MAX: usize = 400;
 
 /// Listens to pages that open, where that helps.
 #[derive(Debug, Default)]
-pub(super) struct Popups {
+pub(crate) struct Popups {
     wire: Option<Wire>,
     /// Whether the flow answers dialogs of such pages.
     are_answered: bool,
@@ -69,13 +69,23 @@ pub(super) struct PopupDialog {
 }
 
 impl Popups {
-    /// Begins to listen, if the browser can be listened to. One that cannot leaves it to the driver.
+    /// Begins to listen for a flow, if the browser can be listened to. One that cannot leaves it to the driver.
     pub(super) async fn of(session: &dyn Session, flow: &Flow, clock: &dyn Clock) -> Self {
         let is_theirs = |action: &Action, target: Option<&str>| {
             matches!(action, Action::Extension(Extension::Dialog { .. }))
                 && target.is_some_and(|target| target != "main")
         };
         let are_answered = flow.steps.iter().any(|step| is_theirs(&step.action, step.target.as_deref()));
+        Self::listening(session, are_answered, clock).await
+    }
+
+    /// The same for what answers none of their dialogs.
+    #[cfg(feature = "checks")]
+    pub(crate) async fn unanswered(session: &dyn Session, clock: &dyn Clock) -> Self {
+        Self::listening(session, false, clock).await
+    }
+
+    async fn listening(session: &dyn Session, are_answered: bool, clock: &dyn Clock) -> Self {
         let mut popups = Self { are_answered, ..Self::default() };
         let Some(devtools) = session.devtools() else { return popups };
         match within(clock, OPEN_TIMEOUT, popups.listen(&devtools)).await {
@@ -100,7 +110,7 @@ impl Popups {
     }
 
     /// Hears what the browser says, as long as it does.
-    pub(super) async fn run(&self) -> Infallible {
+    pub(crate) async fn run(&self) -> Infallible {
         if let Some(wire) = &self.wire {
             while let Ok(said) = wire.next().await {
                 if let Err(error) = self.hear(wire, said).await {
@@ -184,9 +194,9 @@ impl Popups {
     }
 
     /// What was dismissed, a line each.
-    pub(super) fn told(&self) -> Vec<String> {
+    pub(crate) fn told(&self) -> Vec<String> {
         let line = |PopupDialog { url, says, .. }: &PopupDialog| {
-            let line = format!("{url}: its dialog was dismissed, since no step answers it: {says:?}");
+            let line = format!("{url}: its dialog was dismissed, since nothing answers it: {says:?}");
             one_line(&line, TOLD_CHARACTERS_MAX)
         };
         self.dismissed().iter().map(line).collect()

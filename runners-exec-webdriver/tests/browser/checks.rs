@@ -1,7 +1,8 @@
 //! Checks over pages: what a page does for them, how it fails, and how they travel as jobs.
 
 use crate::stage::{REPLAYS_MAX, SHORT_MILLIS, Site, Stage, driver_options};
-use runners_core::{CheckError, CheckResult, CheckState, Checks, Conclusion, RunCheck};
+use futures::StreamExt as _;
+use runners_core::{CheckError, CheckResult, CheckState, Checks, Conclusion, Followed, RunCheck};
 use runners_exec_webdriver::{CheckFleet, Driver, Page, PageError, UploadedFile, expect};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -240,6 +241,39 @@ async fn dies(page: Page, (): ()) -> Result<(), CheckError> {
     page.close().await;
     page.goto("about:blank").await?;
     Ok(())
+}
+
+async fn opens(page: Page, wanted: Greeting) -> Result<(), CheckError> {
+    page.goto(&wanted.url).await?;
+    page.locator("#one").click().await?;
+    expect(&page.locator("h1")).to_have_text(&wanted.heading).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_popup_that_asks_while_it_loads_is_not_in_the_way_of_a_check_and_told() {
+    let state = tempfile::tempdir().unwrap();
+    let Some(options) = driver_options(&state) else { return };
+    let checks = Checks::new().with("opens", opens);
+    let fleet = CheckFleet::builder(checks).driver(Driver::new(options)).start().await.unwrap();
+    let site = Site::open();
+    let popup = site.serve(
+        "/popup",
+        "<script>opener.document.querySelector('h1').textContent = confirm('Sure?')</script>",
+    );
+    let url = site.serve("/page", "<h1>Asks</h1><button id=one onclick=\"window.open('/popup')\">1</button>");
+    let asked = Greeting { url, heading: "false".to_owned() };
+    let job = fleet.submit(&RunCheck::new("opens", &asked).unwrap()).await.unwrap();
+    let result = job.result().await.unwrap();
+    assert_eq!(result.state, CheckState::Passed, "{result}");
+    let logged = |event| match event {
+        Ok(Followed::Log { bytes, .. }) => Some(String::from_utf8_lossy(bytes.as_bytes()).into_owned()),
+        _ => None,
+    };
+    let log: String = job.follow().filter_map(async |event| logged(event)).collect().await;
+    let told = format!("{popup}: its dialog was dismissed, since nothing answers it: \"Sure?\"");
+    assert!(log.contains(&told), "{log}");
+    fleet.stop().await.unwrap();
 }
 
 #[tokio::test]

@@ -347,7 +347,7 @@ async fn a_dialog_of_a_popup_that_no_step_answers_is_dismissed_and_told() {
             title("Test page"),
         ]))
         .await;
-    let told = |says| format!("{popup}: its dialog was dismissed, since no step answers it: {says:?}");
+    let told = |says| format!("{popup}: its dialog was dismissed, since nothing answers it: {says:?}");
     assert_eq!(result.page_errors, [told("Welcome"), told("Sure?")]);
     stage.close().await;
 }
