@@ -182,7 +182,7 @@ impl<'r> Scope<'r> {
     where
         F: Future<Output = Result<Look<T>, BrowserError>>,
     {
-        self.looking(None, look).await
+        self.looking(None, POLL_MAX, look).await
     }
 
     /// The same for what a browser may tell by itself: where pages are, which there are, and their dialogs. Where it
@@ -191,14 +191,26 @@ impl<'r> Scope<'r> {
     where
         F: Future<Output = Result<Look<T>, BrowserError>>,
     {
-        self.looking(self.teller(), look).await
+        let teller = self.teller();
+        let is_all_told = match teller {
+            Some(Teller::Session(_)) => true,
+            // Of a frame of another process nothing is told but where it goes.
+            Some(Teller::Beside(_)) => self.is_main_frame(),
+            None => false,
+        };
+        let most = if is_all_told { TOLD_POLL_MAX } else { POLL_MAX };
+        self.looking(teller, most, look).await
     }
 
-    async fn looking<T, F>(&self, teller: Option<Teller<'r>>, look: impl Fn() -> F) -> Result<T, Trouble>
+    async fn looking<T, F>(
+        &self,
+        teller: Option<Teller<'r>>,
+        most: Duration,
+        look: impl Fn() -> F,
+    ) -> Result<T, Trouble>
     where
         F: Future<Output = Result<Look<T>, BrowserError>>,
     {
-        let most = teller.map_or(POLL_MAX, |_| TOLD_POLL_MAX);
         let (mut poll, mut apart) = (POLL_MIN, POLL_MIN);
         loop {
             let began = self.clock.boot();
@@ -234,14 +246,12 @@ impl<'r> Scope<'r> {
         }
     }
 
-    /// Who tells what happens to the pages, if somebody does. Of a frame of another process nothing is told but where
-    /// it goes.
+    /// Who tells what happens to the pages, if somebody does.
     fn teller(&self) -> Option<Teller<'r>> {
         if self.page.abilities().bidi() {
             return Some(Teller::Session(self.page));
         }
-        let popups = self.popups.filter(|popups| popups.are_heard() && self.is_main_frame())?;
-        Some(Teller::Beside(popups))
+        self.popups.filter(|popups| popups.are_heard()).map(Teller::Beside)
     }
 
     fn is_main_frame(&self) -> bool {
