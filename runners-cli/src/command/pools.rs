@@ -144,7 +144,9 @@ pub(super) async fn tokens(command: TokensCommand) -> Result<Exit> {
 }
 
 async fn create_token(arguments: Asked<CreateTokenArgs>) -> Result<Exit> {
-    check_is_new(arguments.file.as_deref())?;
+    if !arguments.force {
+        check_is_new(arguments.file.as_deref())?;
+    }
     let management = Management::new(&arguments.fleet)?;
     let pool = management.pool(&arguments.pool).await?;
     let mut asked = json!({ "maxUses": arguments.uses.unwrap_or(1) });
@@ -246,7 +248,7 @@ pub(super) fn check_is_new(file: Option<&Path>) -> Result<()> {
     match file {
         Some(file) if file.symlink_metadata().is_ok() => {
             bail!(
-                "{} is there already, and what it holds may be good still: name another file",
+                "{} is there already, and what it holds may be good still: remove it, or name another file",
                 file.display()
             )
         }

@@ -42,6 +42,11 @@ fn a_credential_is_made_does_what_its_scopes_say_and_is_revoked() {
         stage.run(&again).expect(2, "audit-token is there already");
     }
     assert_eq!(stage.read("audit-token"), kept, "what it holds is good still");
+    let written = run(&stage, &url, &["tokens", "create", "default", "--file", "another", "--force"]);
+    assert!(written.contains("another is written"), "{written}");
+    let first = stage.read("another");
+    run(&stage, &url, &["tokens", "create", "default", "--file", "another", "--force"]);
+    assert_ne!(stage.read("another"), first);
     let two = ["pools", "list", "-t", "rapi_00", "--token-file", "audit-token", "-s", &url];
     stage.run(&two).expect(2, "give one of them");
 }

@@ -18,7 +18,7 @@ fn the_program_knows_each_variable_and_flag_of_the_compose_file() {
     let stage = Stage::new();
     let services: [(&str, &[&[&str]], usize); 3] = [
         ("server", &[&["server", "--help"], &["list", "--help"]], 2),
-        ("admission", &[&["tokens", "create", "--help"]], 4),
+        ("admission", &[&["tokens", "create", "--help"]], 5),
         ("agent", &[&["run", "--help"]], 5),
     ];
     for (name, verbs, expected) in services {

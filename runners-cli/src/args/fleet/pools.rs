@@ -97,6 +97,9 @@ pub(crate) struct CreateTokenArgs {
     /// Write its text to this file, which only you can read, instead of printing it.
     #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+    /// Write it there in place of what is there already.
+    #[arg(long, requires = "file")]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]
