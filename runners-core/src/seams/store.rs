@@ -60,7 +60,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// As [`StoreError`] says. Where several apply, [`StoreError::Conflict`] is answered rather than
-    /// [`StoreError::Below`], and that rather than [`StoreError::Exhausted`]. A malformed or oversized batch is [`StoreError::Broken`].
+    /// [`StoreError::Below`], and that rather than [`StoreError::Exhausted`]. A malformed or oversized batch is
+    /// [`StoreError::Broken`].
     ///
     /// # Cancel safety
     /// Dropping the future leaves the batch applied as a whole or not at all.

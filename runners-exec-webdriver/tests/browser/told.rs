@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use std::{future::pending, pin::pin, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
+/// The engines whose browsers tell what happens to their pages.
+const TELLING: [Engine; 2] = [Engine::Chromium, Engine::Firefox];
 /// The longest wait of who looks again and again.
 const LOOKING: Duration = Duration::from_millis(100);
 /// The longest wait of who is told. Time limits are longer.
@@ -68,14 +70,20 @@ async fn is_told(stage: &Stage, site: &Site, body: &str, step: Value) {
     assert_eq!(result.verdict, Verdict::Passed, "{:?}", result.failure());
 }
 
-/// A page that does something once its server lets it.
-fn once_held(what: &str) -> String {
-    format!("<script>fetch('/held').then(() => {what})</script>")
+/// The same in every engine that tells, with a page that does something once its server lets it.
+async fn is_told_once_held(what: &str, step: impl Fn(&Site) -> Value) {
+    for engine in TELLING {
+        let Some(stage) = Stage::open_in(engine).await else { continue };
+        let site = Site::open();
+        let body = format!("<script>fetch('/held').then(() => {what})</script>");
+        is_told(&stage, &site, &body, step(&site)).await;
+        stage.close().await;
+    }
 }
 
 #[tokio::test]
 async fn a_navigation_that_comes_late_is_waited_for_and_not_looked_for() {
-    for engine in [Engine::Chromium, Engine::Firefox] {
+    for engine in TELLING {
         let Some(stage) = Stage::open_in(engine).await else { continue };
         let site = Site::open();
         let asserted =
@@ -90,35 +98,20 @@ async fn a_navigation_that_comes_late_is_waited_for_and_not_looked_for() {
 
 #[tokio::test]
 async fn another_address_within_a_document_is_waited_for_and_not_looked_for() {
-    for engine in [Engine::Chromium, Engine::Firefox] {
-        let Some(stage) = Stage::open_in(engine).await else { continue };
-        let site = Site::open();
-        let step = json!({ "type": "customStep", "name": "runners.assertUrl", "parameters": { "url": "#there", "exact": false } });
-        is_told(&stage, &site, &once_held("history.pushState({}, '', '#there')"), step).await;
-        stage.close().await;
-    }
+    let parameters = json!({ "url": "#there", "exact": false });
+    let step = json!({ "type": "customStep", "name": "runners.assertUrl", "parameters": parameters });
+    is_told_once_held("history.pushState({}, '', '#there')", |_| step.clone()).await;
 }
 
 #[tokio::test]
 async fn a_page_that_opens_late_is_waited_for_and_not_looked_for() {
-    for engine in [Engine::Chromium, Engine::Firefox] {
-        let Some(stage) = Stage::open_in(engine).await else { continue };
-        let site = Site::open();
-        let popup = site.serve("/popup", "popup");
-        let close = json!({ "type": "close", "target": popup });
-        is_told(&stage, &site, &once_held("window.open('/popup')"), close).await;
-        stage.close().await;
-    }
+    let close = |site: &Site| json!({ "type": "close", "target": site.serve("/popup", "popup") });
+    is_told_once_held("window.open('/popup')", close).await;
 }
 
 #[tokio::test]
 async fn a_dialog_that_opens_late_is_waited_for_and_not_looked_for() {
-    for engine in [Engine::Chromium, Engine::Firefox] {
-        let Some(stage) = Stage::open_in(engine).await else { continue };
-        let site = Site::open();
-        let dialog =
-            json!({ "type": "customStep", "name": "runners.dialog", "parameters": { "message": "now" } });
-        is_told(&stage, &site, &once_held("alert('now')"), dialog).await;
-        stage.close().await;
-    }
+    let parameters = json!({ "message": "now" });
+    let step = json!({ "type": "customStep", "name": "runners.dialog", "parameters": parameters });
+    is_told_once_held("alert('now')", |_| step.clone()).await;
 }
