@@ -91,7 +91,7 @@ impl Lists {
             Write::Expect { .. } | Write::Above { .. } => {}
             Write::Raise { watermark, to } => self.raise(watermark, to.cast_signed()),
             Write::Add { counter, delta, max } => return self.add(counter, delta, max).map(Some),
-            Write::Append { stream, at, bytes } => {
+            Write::Append { stream, at, bytes } | Write::AppendLines { stream, first: at, bytes, .. } => {
                 // The first write of an offset wins, so a repeat changes nothing.
                 if !self.chunks.iter().any(|(key, offset, _)| *key == stream && *offset == at) {
                     self.chunks.push((stream, at, bytes));

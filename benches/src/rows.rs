@@ -205,7 +205,7 @@ fn carry_out(connection: &Connection, write: &Write) -> rusqlite::Result<()> {
             ("DELETE FROM body WHERE key = ?1", vec![bytes_of(key)])
         }
         Write::Delete { key, .. } => ("DELETE FROM record WHERE key = ?1", vec![bytes_of(key)]),
-        Write::Append { stream, at, bytes } => {
+        Write::Append { stream, at, bytes } | Write::AppendLines { stream, first: at, bytes, .. } => {
             let at = at.cast_signed().into();
             ("INSERT INTO chunk VALUES (?1, ?2, ?3)", vec![bytes_of(stream), at, bytes.to_vec().into()])
         }

@@ -1,6 +1,13 @@
 //! A group of batches as the arrays of one statement, and its answer taken apart again. Which batches may
 //! stand in one is left to [`Touched`](crate::touched::Touched); counters take their order.
 
+mod rows;
+mod streams;
+
+use self::{
+    rows::{Entries, Row as Written, Rows},
+    streams::{Chunks, Lines},
+};
 use crate::key::{Key, bytes_of};
 use bytes::Bytes;
 use runners_core::{
@@ -32,6 +39,7 @@ mod step {
     pub(super) const APPEND: i32 = 1024;
     pub(super) const ABOVE: i32 = 2048;
     pub(super) const RAISE: i32 = 4096;
+    pub(super) const LINES: i32 = 8192;
 }
 
 /// The arrays of one statement, which borrow what the batches hold.
@@ -39,8 +47,11 @@ mod step {
 pub(crate) struct Group<'w> {
     batches: usize,
     steps: i32,
+    /// Records that may be there, with their entries, and those that are made.
     records: Rows<'w>,
-    entries: [Vec<Option<&'w [u8]>>; Index::ALL.len()],
+    entries: Entries<'w>,
+    made: Rows<'w>,
+    made_entries: Entries<'w>,
     bodies: Rows<'w>,
     counters: Vec<Vec<u8>>,
     counter_places: HashMap<&'w Key, i32>,
@@ -48,20 +59,9 @@ pub(crate) struct Group<'w> {
     /// The counter of each add.
     added: Vec<&'w Key>,
     chunks: Chunks<'w>,
+    lines: Lines<'w>,
     drops: Chunks<'w>,
     watermarks: Watermarks<'w>,
-}
-
-#[derive(Debug, Default)]
-struct Rows<'w> {
-    keys: Vec<Vec<u8>>,
-    expected: Vec<i64>,
-    acts: Vec<i32>,
-    batches: Vec<i32>,
-    formats: Vec<i32>,
-    bodies: Vec<&'w [u8]>,
-    /// The key of each, and its place in its batch.
-    written: Vec<(&'w Key, usize)>,
 }
 
 #[derive(Debug, Default)]
@@ -70,14 +70,6 @@ struct Adds {
     batches: Vec<i32>,
     deltas: Vec<i64>,
     maxima: Vec<Option<i64>>,
-}
-
-#[derive(Debug, Default)]
-struct Chunks<'w> {
-    streams: Vec<Vec<u8>>,
-    offsets: Vec<i64>,
-    batches: Vec<i32>,
-    bytes: Vec<&'w [u8]>,
 }
 
 #[derive(Debug, Default)]
@@ -97,27 +89,30 @@ impl<'w> Group<'w> {
         for (place, write) in writes.iter().enumerate() {
             match write {
                 Write::Put { key, expected, format, body, indexes } => {
-                    let step = if *expected == 0 { step::MAKE } else { step::CHANGE };
-                    let rows = self.rows_for(key, indexes, step);
-                    rows.push(key, place, *expected, act::PUT, batch, i32::from(*format), body);
+                    let (expected, format) = (*expected, *format);
+                    let row = Written { key, place, batch, expected, act: act::PUT, format, body };
+                    self.put(row, indexes);
                 }
                 Write::Delete { key, expected } => {
-                    let rows = self.rows_for(key, &[], step::DELETE);
-                    rows.push(key, place, *expected, act::DELETE, batch, 0, &[]);
+                    self.look_at(key, place, batch, *expected, act::DELETE, step::DELETE);
                 }
                 Write::Expect { key, expected } => {
                     let step = if *expected == 0 { step::KEEP_ABSENT } else { 0 };
-                    let rows = self.rows_for(key, &[], step);
-                    rows.push(key, place, *expected, act::EXPECT, batch, 0, &[]);
+                    self.look_at(key, place, batch, *expected, act::EXPECT, step);
                 }
                 Write::Add { counter, delta, max } => self.add_to(counter, batch, *delta, *max),
                 Write::Append { stream, at, bytes } => {
                     self.steps |= step::APPEND;
                     self.chunks.push(stream, *at, batch, bytes);
                 }
+                Write::AppendLines { stream, first, count, bytes } => {
+                    self.steps |= step::LINES;
+                    self.lines.push(stream, *first, *count, batch, bytes);
+                }
                 Write::Drop { stream, before } => {
                     self.steps |= step::DROP;
-                    self.chunks.drop_before(stream, *before, batch);
+                    let _ = self.chunks.drop_before(stream, *before, batch);
+                    self.lines.drop_before(stream, *before, batch);
                     self.drops.push(stream, *before, batch, &[]);
                 }
                 Write::Above { watermark, number } => {
@@ -132,18 +127,31 @@ impl<'w> Group<'w> {
         }
     }
 
-    /// Where a record is written to: its entries are noted here.
-    fn rows_for(&mut self, key: &Key, indexes: &'w [(Index, Bytes)], step: i32) -> &mut Rows<'w> {
+    fn put(&mut self, row: Written<'w>, indexes: &'w [(Index, Bytes)]) {
+        let step = if row.expected == 0 { step::MAKE } else { step::CHANGE };
+        let (rows, entries) = match row.key.kind.is_body() {
+            true => {
+                self.steps |= step << step::BODY_SHIFT;
+                return self.bodies.push(row);
+            }
+            false if row.expected == 0 => (&mut self.made, &mut self.made_entries),
+            false => (&mut self.records, &mut self.entries),
+        };
+        self.steps |= step;
+        rows.push(row);
+        entries.push(indexes);
+    }
+
+    /// A row that is not put.
+    fn look_at(&mut self, key: &'w Key, place: usize, batch: i32, expected: u64, act: i32, step: i32) {
+        let row = Written { key, place, batch, expected, act, format: 0, body: &[] };
         if key.kind.is_body() {
             self.steps |= step << step::BODY_SHIFT;
-            return &mut self.bodies;
+            return self.bodies.push(row);
         }
         self.steps |= step;
-        for (index, column) in Index::ALL.into_iter().zip(&mut self.entries) {
-            let entry = indexes.iter().find(|(other, _)| *other == index);
-            column.push(entry.map(|(_, entry)| &entry[..]));
-        }
-        &mut self.records
+        self.records.push(row);
+        self.entries.push(&[]);
     }
 
     fn add_to(&mut self, counter: &'w Key, batch: i32, delta: i64, max: Option<i64>) {
@@ -165,7 +173,9 @@ impl<'w> Group<'w> {
         let mut all: Vec<(&(dyn ToSql + Sync), Type)> =
             vec![(writer, Type::BYTEA), (&self.steps, Type::INT4)];
         self.records.parameters(&mut all);
-        all.extend(self.entries.iter().map(|column| (column as &(dyn ToSql + Sync), Type::BYTEA_ARRAY)));
+        self.entries.parameters(&mut all);
+        self.made.parameters_of_made(&mut all);
+        self.made_entries.parameters(&mut all);
         self.bodies.parameters(&mut all);
         all.push((&self.counters, Type::BYTEA_ARRAY));
         all.push((&self.adds.places, Type::INT4_ARRAY));
@@ -173,22 +183,21 @@ impl<'w> Group<'w> {
         all.push((&self.adds.deltas, Type::INT8_ARRAY));
         all.push((&self.adds.maxima, Type::INT8_ARRAY));
         self.chunks.parameters(&mut all);
-        all.push((&self.chunks.bytes, Type::BYTEA_ARRAY));
-        self.drops.parameters(&mut all);
+        self.lines.parameters(&mut all);
+        self.drops.places(&mut all);
         self.watermarks.parameters(&mut all);
         all
     }
 
     /// How many parameters there are.
-    pub(crate) const PARAMETERS: usize = 36;
+    pub(crate) const PARAMETERS: usize = 52;
 
     /// What each batch is told, in the order in which they were added.
     pub(crate) fn answers(
         &self,
         row: &Row,
     ) -> Result<Vec<Result<Committed, StoreError>>, tokio_postgres::Error> {
-        let (stale_records, stale_bodies): (Vec<i32>, Vec<i32>) = (row.try_get(0)?, row.try_get(1)?);
-        let (exhausted, sums): (Vec<i32>, Vec<i64>) = (row.try_get(2)?, row.try_get(3)?);
+        let (exhausted, sums): (Vec<i32>, Vec<i64>) = (row.try_get(3)?, row.try_get(4)?);
         let mut answers: Vec<Result<Committed, StoreError>> = Vec::new();
         answers.resize_with(self.batches, || Ok(Committed::default()));
         for (batch, sum) in self.adds.batches.iter().zip(sums) {
@@ -200,7 +209,7 @@ impl<'w> Group<'w> {
             let refused = StoreError::Exhausted(self.added[add].clone());
             answers[place_of(self.adds.batches[add])] = Err(refused);
         }
-        let (below, stand): (Vec<i32>, Vec<i64>) = (row.try_get(4)?, row.try_get(5)?);
+        let (below, stand): (Vec<i32>, Vec<i64>) = (row.try_get(5)?, row.try_get(6)?);
         for (at, stands) in below.into_iter().map(place_of).zip(stand) {
             let answer = &mut answers[place_of(self.watermarks.batches[at])];
             if answer.is_ok() {
@@ -210,7 +219,8 @@ impl<'w> Group<'w> {
         }
         // Of several records that have changed the first of the batch is named.
         let mut first: HashMap<usize, (usize, &Key)> = HashMap::new();
-        for (rows, stale) in [(&self.records, stale_records), (&self.bodies, stale_bodies)] {
+        for (column, rows) in [&self.records, &self.made, &self.bodies].into_iter().enumerate() {
+            let stale: Vec<i32> = row.try_get(column)?;
             for at in stale.into_iter().map(place_of) {
                 let (key, place) = rows.written[at];
                 let named = first.entry(place_of(rows.batches[at])).or_insert((place, key));
@@ -223,71 +233,6 @@ impl<'w> Group<'w> {
             answers[batch] = Err(StoreError::Conflict(key.clone()));
         }
         Ok(answers)
-    }
-}
-
-impl<'w> Rows<'w> {
-    #[expect(clippy::too_many_arguments, reason = "each is one column of a row")]
-    fn push(
-        &mut self,
-        key: &'w Key,
-        place: usize,
-        expected: u64,
-        act: i32,
-        batch: i32,
-        format: i32,
-        body: &'w [u8],
-    ) {
-        self.keys.push(bytes_of(key));
-        // A version that is too large for the column becomes one that no record has.
-        self.expected.push(expected.cast_signed());
-        self.acts.push(act);
-        self.batches.push(batch);
-        self.formats.push(format);
-        self.bodies.push(body);
-        self.written.push((key, place));
-    }
-
-    fn parameters<'p>(&'p self, all: &mut Vec<(&'p (dyn ToSql + Sync), Type)>) {
-        all.push((&self.keys, Type::BYTEA_ARRAY));
-        all.push((&self.expected, Type::INT8_ARRAY));
-        all.push((&self.acts, Type::INT4_ARRAY));
-        all.push((&self.batches, Type::INT4_ARRAY));
-        all.push((&self.formats, Type::INT4_ARRAY));
-        all.push((&self.bodies, Type::BYTEA_ARRAY));
-    }
-}
-
-impl<'w> Chunks<'w> {
-    fn push(&mut self, stream: &Key, at: u64, batch: i32, bytes: &'w [u8]) {
-        self.streams.push(bytes_of(stream));
-        self.offsets.push(offset(at));
-        self.batches.push(batch);
-        self.bytes.push(bytes);
-    }
-
-    /// What the same batch has appended before it drops it is never written: drops go first.
-    fn drop_before(&mut self, stream: &Key, before: u64, batch: i32) {
-        let stream = bytes_of(stream);
-        let mut at = 0;
-        while at < self.streams.len() {
-            let dropped =
-                self.batches[at] == batch && self.offsets[at] < offset(before) && self.streams[at] == stream;
-            if dropped {
-                self.streams.remove(at);
-                self.offsets.remove(at);
-                self.batches.remove(at);
-                self.bytes.remove(at);
-            } else {
-                at += 1;
-            }
-        }
-    }
-
-    fn parameters<'p>(&'p self, all: &mut Vec<(&'p (dyn ToSql + Sync), Type)>) {
-        all.push((&self.streams, Type::BYTEA_ARRAY));
-        all.push((&self.offsets, Type::INT8_ARRAY));
-        all.push((&self.batches, Type::INT4_ARRAY));
     }
 }
 
@@ -321,20 +266,9 @@ pub(crate) fn offset(at: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use runners_core::{Kind, TenantId};
 
     #[test]
     fn there_are_as_many_parameters_as_the_statement_has() {
         assert_eq!(Group::default().parameters(&&b""[..]).len(), Group::PARAMETERS);
-    }
-
-    #[test]
-    fn what_is_appended_and_then_dropped_is_not_written() {
-        let stream = Key::new(TenantId::DEFAULT, Kind::Log, "a");
-        let append = |at| Write::Append { stream: stream.clone(), at, bytes: Bytes::from_static(b"x") };
-        let writes = [append(1), append(7), Write::Drop { stream: stream.clone(), before: 5 }, append(2)];
-        let mut group = Group::default();
-        group.add(&writes);
-        assert_eq!(group.chunks.offsets, [7, 2]);
     }
 }

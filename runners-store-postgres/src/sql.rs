@@ -36,7 +36,8 @@ impl Statements {
         };
         Self {
             commit: format!(
-                "SELECT stale_records, stale_bodies, exhausted, sums, below, stand FROM \"{schema}\".commit_1({})",
+                "SELECT stale_records, stale_made, stale_bodies, exhausted, sums, below, stand
+                FROM \"{schema}\".commit_1({})",
                 places.join(", ")
             ),
             load_records: load("record", 1),

@@ -52,7 +52,7 @@ fn touch(write: &Write) -> Option<(&Key, Touch)> {
         // What is expected to be absent is put for a moment.
         Write::Expect { key, expected: 0 } => Some((key, Touch::Alone)),
         Write::Expect { key, .. } => Some((key, Touch::Shared)),
-        Write::Append { stream, .. } => Some((stream, Touch::Shared)),
+        Write::Append { stream, .. } | Write::AppendLines { stream, .. } => Some((stream, Touch::Shared)),
         Write::Drop { stream, .. } => Some((stream, Touch::Alone)),
         Write::Add { .. } | Write::Above { .. } | Write::Raise { .. } => None,
     }

@@ -194,7 +194,7 @@ fn carry_out(
             };
             connection.prepare_cached(sql)?.execute([found.map(|found| found.row)])?;
         }
-        Write::Append { stream, at, bytes } => {
+        Write::Append { stream, at, bytes } | Write::AppendLines { stream, first: at, bytes, .. } => {
             let sql = "INSERT INTO chunk (stream, at, bytes) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
             let key = KeyBytes::checked(stream);
             connection.prepare_cached(sql)?.execute(params![key, offset(*at), &bytes[..]])?;

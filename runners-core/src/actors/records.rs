@@ -251,6 +251,11 @@ impl Batch {
         self.writes.push(Write::Drop { stream, before });
     }
 
+    /// Appends lines, of which the first has this number.
+    pub(crate) fn append_lines(&mut self, stream: Key, first: u64, count: u64, bytes: Bytes) {
+        self.writes.push(Write::AppendLines { stream, first, count, bytes });
+    }
+
     pub(crate) fn append(&mut self, stream: Key, at: u64, bytes: Bytes) {
         self.writes.push(Write::Append { stream, at, bytes });
     }

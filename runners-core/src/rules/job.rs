@@ -7,6 +7,7 @@ pub(crate) use terms::{Opening, Terms};
 
 use crate::{
     rules::{
+        history::Recent,
         keys,
         log::AttemptLog,
         record::{LaneRecord, Record, SessionRef, Unknown, id_bytes},
@@ -60,6 +61,9 @@ pub(crate) struct JobRecord {
     /// Why it ended, if none of its attempts tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) fault: Option<Fault>,
+    /// The newest lines of its history.
+    #[serde(default, skip_serializing_if = "Recent::is_empty")]
+    pub(crate) history: Recent,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
 }
@@ -195,6 +199,7 @@ impl JobRecord {
             logs: Vec::new(),
             awaited: false,
             fault: None,
+            history: Recent::default(),
             unknown: Unknown::new(),
         }
     }

@@ -238,6 +238,20 @@ pub enum Write {
         /// The bytes.
         bytes: Bytes,
     },
+    /// Appends lines to a stream in which lines are numbered, each with a line feed at its end. They are kept as
+    /// bytes that are appended at the number of the first are, but that no number is given twice. A store may keep those that follow each other
+    /// without a gap in one chunk, whichever batches they come from, while that is not longer than
+    /// [`JOINED_BYTES_MAX`](Self::JOINED_BYTES_MAX).
+    AppendLines {
+        /// The stream.
+        stream: Key,
+        /// The number of the first line.
+        first: u64,
+        /// How many lines there are.
+        count: u64,
+        /// The lines.
+        bytes: Bytes,
+    },
     /// Removes the chunks of a stream that begin before an offset.
     Drop {
         /// The stream.
@@ -269,6 +283,8 @@ impl Write {
     pub const BATCH_MAX: usize = 1024;
     /// The largest number of bytes in the bodies, index keys and chunks of a batch: 4 MiB.
     pub const BATCH_BYTES_MAX: usize = 4 << 20;
+    /// The largest chunk into which a store joins lines: 64 KiB.
+    pub const JOINED_BYTES_MAX: usize = 64 << 10;
     /// The largest offset in a stream, and the largest number at a watermark.
     pub const OFFSET_MAX: u64 = 1 << 62;
 }

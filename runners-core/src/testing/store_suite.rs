@@ -135,6 +135,7 @@ macro_rules! store_suite {
             a_stream_answers_the_chunk_that_contains_the_offset
             a_stream_stops_at_the_chunk_that_reaches_the_limit
             a_gap_in_a_stream_is_left_to_the_reader
+            lines_stand_at_their_numbers_however_they_are_joined
             drop_removes_the_chunks_before
             a_stream_survives_its_largest_offset
             streams_are_apart

@@ -2,11 +2,12 @@
 
 use super::{
     control,
-    hand::{Hand, submission, submit, user},
+    hand::{Hand, submission, submit, submit_with, user},
 };
 use runners_core::{
     Clock as _, Conclusion, ControlPlane, Error, Event, EventCursor, EventsOf, Happening, JobId, JobOptions,
-    Key, Kind, Management, MemoryStore, Outcome, Principal, RunId, Scope, TenantId, Transport as _,
+    Key, Kind, Management, MemoryStore, Outcome, Principal, RetryPolicy, RunId, Scope, TenantId,
+    Transport as _,
     protocol::{RefusalCode, Reply, Request, RunSpec, SubmitRequest},
     sleep,
     store::{Page, Query, Store as _, Write},
@@ -36,10 +37,14 @@ fn names(events: &[(EventCursor, Event)]) -> Vec<&'static str> {
 }
 
 async fn finished(hand: &mut Hand) {
+    ended(hand, Outcome::Passed).await;
+}
+
+async fn ended(hand: &mut Hand, outcome: Outcome) {
     let answer = hand.sync().await;
     for token in hand.hold(&answer) {
         hand.sync().await;
-        hand.finish(token, Outcome::Passed, None);
+        hand.finish(token, outcome.clone(), None);
     }
     hand.sync().await;
     hand.next.finishes.clear();
@@ -57,6 +62,31 @@ async fn a_job_tells_each_of_its_states_once_and_can_be_read_on_from_any() {
     for at in 0..events.len() {
         let rest = viewer(&control).events(EventsOf::Job(job), events[at].0, Duration::ZERO).await.unwrap();
         assert_eq!(rest.events, events[at + 1..]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_history_that_its_record_has_no_room_for_is_told_whole() {
+    let clock = SimClock::new();
+    let control = ControlPlane::builder(MemoryStore::default()).clock(clock.clone()).start().await.unwrap();
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    let retry = RetryPolicy { attempts_max: 9, failed: true, ..RetryPolicy::default() };
+    let job = JobId::from_bytes([7; 16]);
+    submit_with(&user, 7, JobOptions { retry, ..JobOptions::default() }).await;
+    for _ in 0..9 {
+        ended(&mut hand, Outcome::Failed).await;
+        sleep(&clock, RetryPolicy::default().backoff_max).await;
+    }
+    let own = all(&viewer(&control), EventsOf::Job(job)).await;
+    assert_eq!(names(&own).iter().filter(|name| **name == "running").count(), 9);
+    assert_eq!(own.last().unwrap().1.what, Happening::Concluded { conclusion: Conclusion::Failed });
+    let told = all(&viewer(&control), EventsOf::Tenant).await;
+    let events =
+        |told: &[(EventCursor, Event)]| told.iter().map(|(_, event)| event.clone()).collect::<Vec<_>>();
+    assert_eq!(events(&own), events(&told));
+    for at in 0..own.len() {
+        let rest = viewer(&control).events(EventsOf::Job(job), own[at].0, Duration::ZERO).await.unwrap();
+        assert_eq!(rest.events, own[at + 1..]);
     }
 }
 

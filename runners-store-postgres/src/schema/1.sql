@@ -87,12 +87,15 @@ CREATE FUNCTION commit_1(
     steps integer,
     r_key bytea[], r_expected bigint[], r_act integer[], r_batch integer[], r_format integer[], r_body bytea[],
     r_ready bytea[], r_due bytea[], r_owner bytea[], r_parent bytea[], r_listed bytea[], r_mark bytea[],
+    m_key bytea[], m_batch integer[], m_format integer[], m_body bytea[],
+    m_ready bytea[], m_due bytea[], m_owner bytea[], m_parent bytea[], m_listed bytea[], m_mark bytea[],
     b_key bytea[], b_expected bigint[], b_act integer[], b_batch integer[], b_format integer[], b_body bytea[],
     c_key bytea[], a_counter integer[], a_batch integer[], a_delta bigint[], a_max bigint[],
     s_key bytea[], s_at bigint[], s_batch integer[], s_bytes bytea[],
+    l_key bytea[], l_first bigint[], l_batch integer[], l_bytes bytea[], l_count bigint[], l_part integer[],
     d_key bytea[], d_before bigint[], d_batch integer[],
     w_key bytea[], w_number bigint[], w_batch integer[], w_raises boolean[],
-    OUT stale_records integer[], OUT stale_bodies integer[], OUT exhausted integer[], OUT sums bigint[],
+    OUT stale_records integer[], OUT stale_made integer[], OUT stale_bodies integer[], OUT exhausted integer[], OUT sums bigint[],
     OUT below integer[], OUT stand bigint[]
 )
 LANGUAGE plpgsql
@@ -115,6 +118,7 @@ DECLARE
     of_batch integer := 0;
 BEGIN
     stale_records := '{}';
+    stale_made := '{}';
     stale_bodies := '{}';
     exhausted := '{}';
     sums := '{}';
@@ -170,6 +174,12 @@ BEGIN
         INTO stale_records, refused, old_lanes, old_owners
         FROM unnest(r_key, r_expected, r_batch) WITH ORDINALITY AS w(key, expected, batch, place)
         LEFT JOIN locked l ON l.key = w.key;
+    END IF;
+    IF steps & 2 <> 0 THEN
+        SELECT coalesce(array_agg(w.place::integer), '{}'), coalesce(array_agg(w.batch), '{}')
+        INTO stale_made, stale
+        FROM unnest(m_key, m_batch) WITH ORDINALITY AS w(key, batch, place) JOIN record r ON r.key = w.key;
+        refused := refused || stale;
     END IF;
     IF cardinality(b_key) > 0 THEN
         WITH locked AS MATERIALIZED (
@@ -240,14 +250,18 @@ BEGIN
             AS w(key, expected, act, batch, format, body, ready, due, owner, parent, listed, mark)
         WHERE r.key = w.key AND w.act = 1 AND w.expected > 0 AND w.batch <> ALL (refused);
     END IF;
-    -- What must not be there is put and deleted again, so that nobody else can put it meanwhile.
-    IF steps & 10 <> 0 THEN
+    IF steps & 2 <> 0 THEN
         INSERT INTO record (key, version, format, body, ready, due, owner, parent, listed, mark)
         SELECT w.key, 1, w.format, w.body, w.ready, w.due, w.owner, w.parent, w.listed, w.mark
-        FROM unnest(r_key, r_expected, r_act, r_batch, r_format, r_body,
-                r_ready, r_due, r_owner, r_parent, r_listed, r_mark)
-            AS w(key, expected, act, batch, format, body, ready, due, owner, parent, listed, mark)
-        WHERE w.expected = 0 AND w.batch <> ALL (refused) ORDER BY w.key;
+        FROM unnest(m_key, m_batch, m_format, m_body, m_ready, m_due, m_owner, m_parent, m_listed, m_mark)
+            AS w(key, batch, format, body, ready, due, owner, parent, listed, mark)
+        WHERE w.batch <> ALL (refused) ORDER BY w.key;
+    END IF;
+    -- What must not be there is put and deleted again, so that nobody else can put it meanwhile.
+    IF steps & 8 <> 0 THEN
+        INSERT INTO record (key, version, format, body)
+        SELECT w.key, 1, 0, '' FROM unnest(r_key, r_expected, r_act, r_batch) AS w(key, expected, act, batch)
+        WHERE w.act = 0 AND w.expected = 0 AND w.batch <> ALL (refused) ORDER BY w.key;
     END IF;
     IF steps & 12 <> 0 THEN
         DELETE FROM record r USING unnest(r_key, r_expected, r_act, r_batch) AS w(key, expected, act, batch)
@@ -291,7 +305,23 @@ BEGIN
         END;
     END IF;
 
-    IF steps & 1031 <> 0 THEN
+    -- Lines that follow each other without a gap stand in one chunk: they have the same number behind their
+    -- last one, less what stands before.
+    IF steps & 8192 <> 0 THEN
+        INSERT INTO chunk (stream, at, bytes)
+        SELECT w.stream, min(w.first), string_agg(w.bytes, ''::bytea ORDER BY w.first)
+        FROM (
+            SELECT w.stream, w.first, w.bytes, w.part,
+                w.first + w.count - sum(w.count) OVER (PARTITION BY w.stream, w.part ORDER BY w.first) AS run
+            FROM unnest(l_key, l_first, l_batch, l_bytes, l_count, l_part)
+                AS w(stream, first, batch, bytes, count, part)
+            WHERE w.batch <> ALL (refused)
+        ) AS w
+        GROUP BY w.stream, w.part, w.run
+        ON CONFLICT DO NOTHING;
+    END IF;
+
+    IF steps & 9223 <> 0 THEN
         INSERT INTO hint (by, keys, lanes, left_lanes, owners, left_owners)
         SELECT writer, array_agg(w.key), array_agg(w.lane), array_agg(w.left_lane), array_agg(w.owner),
             array_agg(w.left_owner)
@@ -302,8 +332,15 @@ BEGIN
                 AS w(key, act, batch, ready, owner, left_lane, left_owner)
             WHERE w.act <> 0 AND w.batch <> ALL (refused)
             UNION ALL
+            SELECT w.key, substring(w.ready FROM 1 FOR 16), NULL::bytea, substring(w.owner FROM 1 FOR 16),
+                NULL::bytea
+            FROM unnest(m_key, m_batch, m_ready, m_owner) AS w(key, batch, ready, owner)
+            WHERE w.batch <> ALL (refused)
+            UNION ALL
             SELECT DISTINCT w.stream, NULL::bytea, NULL::bytea, NULL::bytea, NULL::bytea
-            FROM unnest(s_key, s_batch) AS w(stream, batch) WHERE w.batch <> ALL (refused)
+            FROM (SELECT * FROM unnest(s_key, s_batch) UNION ALL SELECT * FROM unnest(l_key, l_batch))
+                AS w(stream, batch)
+            WHERE w.batch <> ALL (refused)
         ) AS w
         HAVING count(*) > 0;
     END IF;

@@ -201,7 +201,7 @@ impl Plane {
         }
         if !again.is_empty() {
             live.loaded = false;
-            self.commit(Batch::new(), &again, now).await?;
+            self.commit(Batch::new(), &mut again, now).await?;
             live.loaded = true;
             self.keep(live, &again);
         }

@@ -195,11 +195,10 @@ impl Plane {
         let taken = self.take_along(live, along, &touched).await?;
         let granted = taken.offers(live, now);
         let renewed = if granted.is_empty() { None } else { self.hold_session(live, &mut batch, now) };
-        let told_of = changes.len();
         changes.extend(granted);
-        self.commit(batch, &changes, now).await?;
+        self.commit(batch, &mut changes, now).await?;
         taken.granted();
-        self.keep(live, &changes[told_of..]);
+        self.keep(live, &changes);
         live.session = renewed.or(live.session.take());
         live.loaded = true;
         for signal in answered {

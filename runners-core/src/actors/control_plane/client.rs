@@ -154,7 +154,7 @@ impl Plane {
                 None => {
                     let mut after = job.record.clone();
                     after.stop(reason, now, slack);
-                    self.commit(Batch::new(), &[Change::of(&job, after)], now).await.map(drop)
+                    self.commit(Batch::new(), &mut [Change::of(&job, after)], now).await.map(drop)
                 }
             };
             match done {

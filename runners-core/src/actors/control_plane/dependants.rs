@@ -53,7 +53,7 @@ impl Plane {
         }
         prepared.add_to(&mut batch, &mut Vec::new());
         changes.push(prepared.change.clone());
-        self.commit(batch, &changes, now).await?;
+        self.commit(batch, &mut changes, now).await?;
         Ok(Ok(()))
     }
 
@@ -75,7 +75,7 @@ impl Plane {
         }
         let mut released = ended.record.clone();
         released.awaited = false;
-        self.commit(Batch::new(), &[Change::of(&ended, released)], now).await.map(drop)
+        self.commit(Batch::new(), &mut [Change::of(&ended, released)], now).await.map(drop)
     }
 
     async fn release_one(
@@ -93,7 +93,7 @@ impl Plane {
         };
         let mut released = waiting.record.clone();
         released.release(passed, now);
-        self.commit(batch, &[Change::of(&waiting, released)], now).await.map(drop)
+        self.commit(batch, &mut [Change::of(&waiting, released)], now).await.map(drop)
     }
 }
 

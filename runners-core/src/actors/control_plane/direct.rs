@@ -39,9 +39,9 @@ impl Plane {
         let mut batch = Batch::new();
         prepared.add_to(&mut batch, &mut Vec::new());
         let held = self.hold_session(&live, &mut batch, now);
-        let change = Change { before: None, after, payload: prepared.change.payload.clone() };
+        let mut change = Change { before: None, after, payload: prepared.change.payload.clone() };
         let loaded = mem::replace(&mut live.loaded, false);
-        match self.commit(batch, std::slice::from_ref(&change), now).await {
+        match self.commit(batch, std::slice::from_mut(&mut change), now).await {
             Ok(_) => {
                 live.session = held;
                 live.loaded = loaded;

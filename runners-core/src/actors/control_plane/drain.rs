@@ -66,8 +66,8 @@ impl Plane {
             let mut job = mine.job.record.clone();
             job.stop(StopReason::Drained, now, slack).then(|| Change::of(&mine.job, job))
         };
-        let changes: Vec<Change> = live.mine.values().filter_map(|mine| stop(mine)).collect();
-        for page in changes.chunks(RELEASES_PER_BATCH) {
+        let mut changes: Vec<Change> = live.mine.values().filter_map(|mine| stop(mine)).collect();
+        for page in changes.chunks_mut(RELEASES_PER_BATCH) {
             live.loaded = false;
             self.commit(Batch::new(), page, now).await?;
             live.loaded = true;

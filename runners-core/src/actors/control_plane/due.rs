@@ -220,7 +220,7 @@ impl Plane {
                 Due::Nothing => Ok(()),
                 Due::Release => self.release_dependants(job, now).await,
                 Due::Changed | Due::Lapsed(_) => {
-                    self.commit(Batch::new(), &[Change::of(&job, after)], now).await.map(drop)
+                    self.commit(Batch::new(), &mut [Change::of(&job, after)], now).await.map(drop)
                 }
             };
         };
@@ -245,9 +245,9 @@ impl Plane {
         if due == Due::Nothing {
             return Ok(());
         }
-        let changes = vec![Change::of(&before, after)];
+        let mut changes = [Change::of(&before, after)];
         let loaded = std::mem::replace(&mut live.loaded, false);
-        self.commit(Batch::new(), &changes, self.now()).await?;
+        self.commit(Batch::new(), &mut changes, self.now()).await?;
         live.loaded = loaded;
         self.keep(&mut live, &changes);
         if let Due::Lapsed(_) = due {
@@ -298,8 +298,8 @@ impl Plane {
         let Versioned { version, mut record } = session;
         record.ended = true;
         record.synced_at = self.synced_at(live).unwrap_or_default().max(record.synced_at);
-        let held = self.losses(live, now);
-        let mut pages = held.chunks(RELEASES_PER_BATCH).peekable();
+        let mut held = self.losses(live, now);
+        let mut pages = held.chunks_mut(RELEASES_PER_BATCH).peekable();
         loop {
             let page = pages.next().unwrap_or_default();
             let is_last = pages.peek().is_none();
@@ -323,8 +323,8 @@ impl Plane {
     /// Ends every job of a session as lost.
     pub(super) async fn lose_all(self: &Arc<Self>, live: &mut Live) -> Result<(), StoreError> {
         let now = self.now();
-        let held = self.losses(live, now);
-        for page in held.chunks(RELEASES_PER_BATCH) {
+        let mut held = self.losses(live, now);
+        for page in held.chunks_mut(RELEASES_PER_BATCH) {
             live.loaded = false;
             self.commit(Batch::new(), page, now).await?;
             live.loaded = true;

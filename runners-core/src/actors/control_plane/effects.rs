@@ -9,7 +9,7 @@ use super::{
 use crate::{
     actors::records::{Batch, Versioned},
     rules::{
-        history,
+        history::{self, Recent},
         job::{JobRecord, State},
         keys,
         record::{PayloadRecord, UniqueRecord},
@@ -21,6 +21,7 @@ use crate::{
         store::{Committed, Query, StoreError},
     },
     values::{
+        event::Event,
         id::{JobId, LaneId, RunId, TenantId},
         key::{Index, Key, Kind},
         time::Timestamp,
@@ -91,6 +92,22 @@ impl Change {
         })
     }
 
+    /// Adds what it tells, if it does, to the history of its job, and answers with that. What the record has no
+    /// room for any more goes to the job's own stream. A change that is committed once more tells it anew.
+    pub(super) fn tell(&mut self, batch: &mut Batch, now: Timestamp) -> Option<Event> {
+        if !self.is_event() {
+            return None;
+        }
+        let event = history::event(&self.after, self.version() + 1, now);
+        let told = self.before.as_ref().map(|before| &before.record.history);
+        let (recent, out) = told.unwrap_or(&Recent::default()).with(&event);
+        self.after.history = recent;
+        for (sequence, line) in out {
+            batch.append(keys::events(self.after.tenant, self.after.id), sequence, line);
+        }
+        Some(event)
+    }
+
     /// Whose job it concludes, if it is one of a run.
     pub(super) fn run_concluded(&self) -> Option<(TenantId, RunId)> {
         let run = self.after.terms.run.filter(|_| self.concludes())?;
@@ -107,16 +124,18 @@ impl Change {
 const UNIQUE_VERSION: u64 = 1;
 
 impl Plane {
-    /// Commits changes of jobs, with whatever else is in `batch`, and does what follows.
+    /// Commits changes of jobs, with whatever else is in `batch`, and does what follows. Each has what it tells
+    /// in its history then.
     pub(crate) async fn commit(
         self: &Arc<Self>,
         mut batch: Batch,
-        changes: &[Change],
+        changes: &mut [Change],
         now: Timestamp,
     ) -> Result<Committed, StoreError> {
         self.wake_lanes(changes).await?;
-        changes.iter().for_each(|change| change.write(&mut batch));
         let telling = Self::tell_of(changes, &mut batch, now);
+        let changes = &*changes;
+        changes.iter().for_each(|change| change.write(&mut batch));
         let readied = changes.iter().filter(|change| change.after.ready_key().is_some());
         let lanes = readied.map(|change| change.after.lane()).collect();
         let counters = batch.counters();

@@ -42,8 +42,8 @@ const TRIES_MAX: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Telling {
     feeds: BTreeMap<Key, Vec<Bytes>>,
-    /// The histories that they stand in.
-    histories: Vec<Key>,
+    /// The jobs whose histories have grown.
+    jobs: Vec<(TenantId, JobId)>,
     /// How many there are.
     count: u64,
     /// The runs that were looked at.
@@ -52,23 +52,23 @@ pub(super) struct Telling {
 
 impl Telling {
     /// Adds an event to the feeds of its tenant and of its run.
-    fn add(&mut self, tenant: TenantId, event: &Event) -> Bytes {
+    fn add(&mut self, tenant: TenantId, event: &Event) {
         let line = history::line(event);
         if let Some(run) = event.run {
             self.feeds.entry(keys::run_feed(tenant, run)).or_default().push(line.clone());
         }
-        self.feeds.entry(keys::feed(tenant)).or_default().push(line.clone());
+        self.feeds.entry(keys::feed(tenant)).or_default().push(line);
         self.count += 1;
-        line
     }
 }
 
 impl Plane {
-    /// What the changes of a batch tell, which is added to the histories of their jobs. One that makes a
-    /// job and puts the record of its run opens the run.
-    pub(super) fn tell_of(changes: &[Change], batch: &mut Batch, now: Timestamp) -> Telling {
+    /// What the changes of a batch tell, which is added to the histories of their jobs before these are put. One
+    /// that makes a job and puts the record of its run opens the run.
+    pub(super) fn tell_of(changes: &mut [Change], batch: &mut Batch, now: Timestamp) -> Telling {
         let mut lines = Telling::default();
-        for change in changes.iter().filter(|change| change.is_event()) {
+        for change in changes {
+            let Some(event) = change.tell(batch, now) else { continue };
             let job = &change.after;
             if let (None, Some(run)) = (&change.before, job.terms.run)
                 && lines.runs.insert((job.tenant, run))
@@ -77,11 +77,8 @@ impl Plane {
                 let opened = history::event_of_run(run, Happening::Opened, version + 1, now);
                 lines.add(job.tenant, &opened);
             }
-            let version = change.version() + 1;
-            let line = lines.add(job.tenant, &history::event(job, version, now));
-            let own = keys::events(job.tenant, job.id);
-            lines.histories.push(own.clone());
-            batch.append(own, version, line);
+            lines.add(job.tenant, &event);
+            lines.jobs.push((job.tenant, job.id));
         }
         lines
     }
@@ -101,18 +98,19 @@ impl Plane {
         mut batch: Batch,
         telling: Telling,
     ) -> Result<(Committed, u64), StoreError> {
-        let Telling { feeds, histories, count, .. } = telling;
+        let Telling { feeds, jobs, count, .. } = telling;
         if count == 0 {
             return self.records.commit(batch).await.map(|committed| (committed, 0));
         }
-        let chunks: Vec<(Key, Bytes)> =
-            feeds.into_iter().map(|(stream, lines)| (stream, history::chunk(lines.iter()))).collect();
+        let chunk = |lines: Vec<Bytes>| (lines.len() as u64, history::chunk(lines.iter()));
+        let chunks: Vec<(Key, (u64, Bytes))> =
+            feeds.into_iter().map(|(stream, lines)| (stream, chunk(lines))).collect();
         for _ in 0..TRIES_MAX {
             let ticket = self.feed.begin(count, self.now());
             let first = ticket.first;
             let mut told = if self.feed.is_shared { batch.clone() } else { mem::take(&mut batch) };
-            for (stream, chunk) in &chunks {
-                told.append(stream.clone(), first, chunk.clone());
+            for (stream, (count, chunk)) in &chunks {
+                told.append_lines(stream.clone(), first, *count, chunk.clone());
             }
             if self.feed.is_shared {
                 told.above(keys::feed_watermark(), first);
@@ -125,8 +123,8 @@ impl Plane {
                 committed => {
                     ticket.settled();
                     self.webhooks.told();
-                    let streams = histories.iter().chain(chunks.iter().map(|(stream, _)| stream));
-                    streams.for_each(|stream| self.subjects.changed(stream));
+                    chunks.iter().for_each(|(stream, _)| self.subjects.changed(stream));
+                    jobs.iter().for_each(|(tenant, job)| self.subjects.changed(&keys::events(*tenant, *job)));
                     return committed.map(|committed| (committed, first));
                 }
             }
@@ -285,16 +283,14 @@ impl Plane {
         job: JobId,
         after: EventCursor,
     ) -> Result<Option<EventPage>, StoreError> {
-        let stream = keys::events(tenant, job);
-        let (chunks, _) = self.chunks_after(stream, after.number()).await?;
         let found = self.records.load::<JobRecord>(JobRecord::key_of(tenant, job)).await?;
         let Some(found) = found else { return Ok(None) };
-        let mut page = EventPage { events: Vec::new(), next: after };
-        for (sequence, line) in chunks.into_iter().filter(|(sequence, _)| *sequence > after.number()) {
-            page.next = EventCursor::new(sequence);
-            let event = history::read_line(job, found.record.terms.run, sequence, &line);
-            page.events.extend(event.map(|event| (page.next, event)));
-        }
-        Ok(Some(page))
+        let (chunks, more) = self.chunks_after(keys::events(tenant, job), after.number()).await?;
+        let told = history::events_of(&found.record, &chunks, !more);
+        let new = told.into_iter().map(|(sequence, event)| (EventCursor::new(sequence), event));
+        let events: Vec<_> = new.filter(|(cursor, _)| *cursor > after).collect();
+        let read = chunks.last().map_or(after, |(sequence, _)| EventCursor::new(*sequence));
+        let next = events.last().map_or(after, |(cursor, _)| *cursor).max(read);
+        Ok(Some(EventPage { events, next: next.max(after) }))
     }
 }

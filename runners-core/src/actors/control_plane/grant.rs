@@ -80,8 +80,8 @@ impl Plane {
             self.fetch_payloads(taken.jobs.iter_mut()).await?;
             taken.fit(WRITES_PER_BATCH);
             let now = self.now();
-            let changes = taken.offers(live, now);
-            match self.commit_grants(live, &changes, now).await {
+            let mut changes = taken.offers(live, now);
+            match self.commit_grants(live, &mut changes, now).await {
                 Ok(()) => {
                     taken.granted();
                     granted.extend(changes.iter().map(|change| change.after.id));
@@ -146,7 +146,7 @@ impl Plane {
     pub(super) async fn commit_grants(
         self: &Arc<Self>,
         live: &mut Live,
-        changes: &[Change],
+        changes: &mut [Change],
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut batch = Batch::new();

@@ -210,8 +210,8 @@ impl Plane {
         after: JobRecord,
         batch: Batch,
     ) -> Result<Versioned<JobRecord>, StoreError> {
-        let change = Change::of(before, after);
-        self.commit(batch, std::slice::from_ref(&change), self.now()).await?;
+        let mut change = Change::of(before, after);
+        self.commit(batch, std::slice::from_mut(&mut change), self.now()).await?;
         Ok(Versioned { version: before.version + 1, record: change.after })
     }
 }

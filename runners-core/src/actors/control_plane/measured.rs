@@ -74,7 +74,7 @@ impl Store for Measured {
 fn size_of(write: &Write) -> usize {
     match write {
         Write::Put { body, .. } => body.len(),
-        Write::Append { bytes, .. } => bytes.len(),
+        Write::Append { bytes, .. } | Write::AppendLines { bytes, .. } => bytes.len(),
         _ => 0,
     }
 }

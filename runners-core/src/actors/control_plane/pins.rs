@@ -117,7 +117,7 @@ impl Plane {
             let mut after = job.record.clone();
             after.give_up(fault.clone(), now).then(|| Change::of(job, after))
         };
-        let changes: Vec<Change> = jobs.iter().filter_map(ended).collect();
-        self.commit(Batch::new(), &changes, now).await.map(drop)
+        let mut changes: Vec<Change> = jobs.iter().filter_map(ended).collect();
+        self.commit(Batch::new(), &mut changes, now).await.map(drop)
     }
 }

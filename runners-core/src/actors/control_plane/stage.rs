@@ -4,7 +4,6 @@
 use super::{ControlPlane, Plane, lock, submit::together};
 use crate::{
     actors::{client::Client, error::Error},
-    rules::{history, keys},
     seams::{
         store::{StoreError, Write},
         transport::{Transport, TransportError},
@@ -98,13 +97,11 @@ impl Plane {
             let refused = Refused::new(RefusalCode::Invalid, problem);
             return Ok((Acceptance::Refused(refused), Vec::new()));
         }
-        let (mut batch, changes) = together([&prepared]);
+        let (mut batch, mut changes) = together([&prepared]);
         self.wake_lanes(&changes).await?;
-        for change in &changes {
+        for change in &mut changes {
+            change.tell(&mut batch, self.now());
             change.write(&mut batch);
-            let (job, version) = (&change.after, change.version() + 1);
-            let line = history::line(&history::event(job, version, self.now()));
-            batch.append(keys::events(job.tenant, job.id), version, line);
         }
         Ok((Acceptance::Accepted(prepared.change.after.id), batch.into_writes()))
     }

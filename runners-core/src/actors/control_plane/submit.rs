@@ -128,8 +128,8 @@ impl Plane {
         let plain = prepared.iter().all(|(_, prepared)| prepared.after.is_empty());
         if prepared.len() > 1 && plain && are_distinct(&prepared) {
             let now = self.now();
-            let (batch, changes) = together(prepared.iter().map(|(_, prepared)| prepared));
-            match self.commit(batch, &changes, now).await {
+            let (batch, mut changes) = together(prepared.iter().map(|(_, prepared)| prepared));
+            match self.commit(batch, &mut changes, now).await {
                 Ok(_) => {
                     for (at, prepared) in prepared {
                         acceptances[at] = Some(Acceptance::Accepted(prepared.change.after.id));
@@ -178,8 +178,8 @@ impl Plane {
         let committed = match self.submit_direct(prepared, now).await {
             Some(done) => done,
             None => {
-                let (batch, changes) = together([prepared]);
-                self.commit(batch, &changes, now).await.map(drop)
+                let (batch, mut changes) = together([prepared]);
+                self.commit(batch, &mut changes, now).await.map(drop)
             }
         };
         committed.map(Ok)

@@ -305,7 +305,7 @@ impl Plane {
     async fn release_strays(self: &Arc<Self>, live: &mut Live) -> Result<(), StoreError> {
         let Some(session) = live.reference() else { return Ok(()) };
         let now = self.now();
-        let strays: Vec<Change> = live
+        let mut strays: Vec<Change> = live
             .mine
             .values()
             .filter_map(|mine| {
@@ -315,7 +315,7 @@ impl Plane {
                 Some(Change::of(&mine.job, job))
             })
             .collect();
-        for page in strays.chunks(RELEASES_PER_BATCH) {
+        for page in strays.chunks_mut(RELEASES_PER_BATCH) {
             live.loaded = false;
             self.commit(Batch::new(), page, now).await?;
             live.loaded = true;

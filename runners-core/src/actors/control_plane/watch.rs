@@ -168,6 +168,7 @@ impl Plane {
         });
         self.subjects.changed(&key);
         self.subjects.changed(&log_subject(key.tenant, id));
+        self.subjects.changed(&keys::events(key.tenant, id));
         if let Some(span) = left_for {
             unread.add(key, self.clock.boot() + span);
         } else {
@@ -257,6 +258,7 @@ impl Plane {
         owners.into_iter().for_each(|runner| self.doubt_session(runner));
         job.due_at().into_iter().for_each(|at| self.due.hint(at));
         self.doubt_counters_of(&job);
+        self.subjects.changed(&keys::events(key.tenant, job.id));
         if job.holder().is_none() {
             self.subjects.changed(&log_subject(key.tenant, job.id));
         }

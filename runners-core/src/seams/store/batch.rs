@@ -117,7 +117,7 @@ impl Write {
             Self::Put { body, indexes, .. } => {
                 body.len() + indexes.iter().map(|(_, entry)| entry.len()).sum::<usize>()
             }
-            Self::Append { bytes, .. } => bytes.len(),
+            Self::Append { bytes, .. } | Self::AppendLines { bytes, .. } => bytes.len(),
             Self::Delete { .. }
             | Self::Expect { .. }
             | Self::Add { .. }
@@ -136,6 +136,7 @@ impl Write {
             | Self::Expect { key, expected } => Some((key, *expected)),
             Self::Add { .. }
             | Self::Append { .. }
+            | Self::AppendLines { .. }
             | Self::Drop { .. }
             | Self::Above { .. }
             | Self::Raise { .. } => None,
@@ -161,7 +162,9 @@ impl Write {
         let key = match self {
             Self::Put { key, .. } | Self::Delete { key, .. } | Self::Expect { key, .. } => key,
             Self::Add { counter, .. } => counter,
-            Self::Append { stream, .. } | Self::Drop { stream, .. } => stream,
+            Self::Append { stream, .. } | Self::AppendLines { stream, .. } | Self::Drop { stream, .. } => {
+                stream
+            }
             Self::Above { watermark, .. } | Self::Raise { watermark, .. } => watermark,
         };
         if key.id.len() > Key::ID_MAX {
@@ -170,7 +173,9 @@ impl Write {
         match self {
             Self::Put { key, indexes, .. } => check_indexes(key, indexes),
             Self::Delete { key, expected: 0 } => Err(BatchError::DeleteOfNothing { key: key.clone() }),
-            Self::Append { stream, at, .. } if *at > Self::OFFSET_MAX => {
+            Self::Append { stream, at, .. } | Self::AppendLines { stream, first: at, .. }
+                if *at > Self::OFFSET_MAX =>
+            {
                 Err(BatchError::FarOffset { stream: stream.clone(), at: *at })
             }
             _ => Ok(()),

@@ -242,7 +242,7 @@ impl Tables {
                     self.counters.insert(counter, sum);
                 }
             }
-            Write::Append { stream, at, bytes } => {
+            Write::Append { stream, at, bytes } | Write::AppendLines { stream, first: at, bytes, .. } => {
                 hints.push(Hint::Changed(stream.clone()));
                 self.streams.entry(stream).or_default().entry(at).or_insert(bytes);
             }

@@ -83,7 +83,7 @@ impl Model {
                 self.counters.push((counter.clone(), value));
                 committed.counters.push(value);
             }
-            Write::Append { stream, at, bytes } => {
+            Write::Append { stream, at, bytes } | Write::AppendLines { stream, first: at, bytes, .. } => {
                 if !self.chunks.iter().any(|(key, start, _)| key == stream && start == at) {
                     self.chunks.push((stream.clone(), *at, bytes.clone()));
                 }

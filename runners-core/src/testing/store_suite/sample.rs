@@ -46,6 +46,10 @@ pub(super) fn append(stream: Key, at: u64, bytes: impl Into<Bytes>) -> Write {
     Write::Append { stream, at, bytes: bytes.into() }
 }
 
+pub(super) fn append_lines(stream: Key, first: u64, count: u64, bytes: impl Into<Bytes>) -> Write {
+    Write::AppendLines { stream, first, count, bytes: bytes.into() }
+}
+
 pub(super) fn above(watermark: Key, number: u64) -> Write {
     Write::Above { watermark, number }
 }

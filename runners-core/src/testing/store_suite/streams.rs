@@ -3,6 +3,7 @@
 use super::sample::*;
 use crate::store::{Store, Write};
 use bytes::Bytes;
+use futures::future::join_all;
 use std::sync::Arc;
 
 fn text(chunks: &[(u64, Bytes)]) -> Vec<(u64, &str)> {
@@ -49,6 +50,45 @@ pub async fn a_gap_in_a_stream_is_left_to_the_reader(store: Arc<dyn Store>) {
     for from in [3, 9, 10, 14] {
         let (found, _) = chunks(&store, log("a"), from, 99).await;
         assert_eq!(text(&found), [(10, "later")], "from {from}");
+    }
+}
+
+/// Lines of many batches stand in order, each at its number counted from the start of its chunk, and those of a
+/// batch that is refused leave a gap. Who begins at any of them is given the chunk that it stands in.
+pub async fn lines_stand_at_their_numbers_however_they_are_joined(store: Arc<dyn Store>) {
+    const CALLERS: u64 = 60;
+    let is_refused = |caller: u64| caller % 7 == 3;
+    // Each tells two lines, the last of them as long as may be.
+    let long = "x".repeat(Write::JOINED_BYTES_MAX);
+    let last = 100 + 2 * CALLERS;
+    let race = (0..CALLERS).map(|caller| {
+        let first = 100 + 2 * caller;
+        let lines = append_lines(log("feed"), first, 2, format!("{first}\n{}\n", first + 1));
+        let other = append_lines(log("other"), first, 1, "other\n");
+        store.commit(vec![lines, other, expect(job("none"), u64::from(is_refused(caller)))])
+    });
+    for (caller, answer) in (0..).zip(join_all(race).await) {
+        assert_eq!(answer.is_err(), is_refused(caller), "{caller}: {answer:?}");
+    }
+    commit(&store, vec![append_lines(log("feed"), last, 1, format!("{last}{long}\n"))]).await;
+    let (found, _) = chunks(&store, log("feed"), 0, u32::MAX).await;
+    let numbers = |(at, bytes): &(u64, Bytes)| {
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count() as u64;
+        (*at..*at + lines).collect::<Vec<_>>()
+    };
+    let text = |number: u64| if number == last { format!("{number}{long}\n") } else { format!("{number}\n") };
+    for chunk in &found {
+        let told: String = numbers(chunk).into_iter().map(text).collect();
+        assert_eq!(chunk.1, told.as_bytes(), "the chunk at {}", chunk.0);
+        assert!(chunk.1.len() <= Write::JOINED_BYTES_MAX || chunk.0 == last);
+    }
+    let stand: Vec<u64> = found.iter().flat_map(numbers).collect();
+    let told = (0..CALLERS).filter(|caller| !is_refused(*caller));
+    let told: Vec<u64> = told.flat_map(|caller| [100 + 2 * caller, 101 + 2 * caller]).chain([last]).collect();
+    assert_eq!(stand, told);
+    for number in told {
+        let (found, _) = chunks(&store, log("feed"), number, 0).await;
+        assert!(numbers(&found[0]).contains(&number), "{number} is not in the chunk at {}", found[0].0);
     }
 }
 

@@ -65,6 +65,9 @@ fn told(write: &Write) -> Value {
         Write::Append { stream, at, bytes } => {
             json!({ "append": of_key(stream), "at": at, "bytes": text(bytes) })
         }
+        Write::AppendLines { stream, first, count, bytes } => {
+            json!({ "lines": of_key(stream), "first": first, "count": count, "bytes": text(bytes) })
+        }
         Write::Drop { stream, before } => json!({ "drop": of_key(stream), "before": before }),
         Write::Above { watermark, number } => json!({ "above": of_key(watermark), "number": number }),
         Write::Raise { watermark, to } => json!({ "raise": of_key(watermark), "to": to }),
@@ -93,6 +96,9 @@ fn written(told: &Value) -> Write {
         Write::Add { counter, delta: told["delta"].as_i64().unwrap(), max: told["max"].as_i64() }
     } else if let Some(stream) = is("append") {
         Write::Append { stream, at: number("at"), bytes: bytes(&told["bytes"]) }
+    } else if let Some(stream) = is("lines") {
+        let (first, count) = (number("first"), number("count"));
+        Write::AppendLines { stream, first, count, bytes: bytes(&told["bytes"]) }
     } else if let Some(watermark) = is("above") {
         Write::Above { watermark, number: number("number") }
     } else if let Some(watermark) = is("raise") {

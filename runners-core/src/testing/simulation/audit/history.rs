@@ -2,7 +2,7 @@
 
 use super::Audit;
 use crate::{
-    rules::{history::read_line, job::JobRecord, keys},
+    rules::{history::events_of, job::JobRecord, keys},
     testing::simulation::reader::Readers,
     values::{
         event::{Event, Happening},
@@ -10,7 +10,6 @@ use crate::{
         time::Timestamp,
     },
 };
-use bytes::Bytes;
 
 impl Audit {
     /// The history tells one conclusion, and nothing after it.
@@ -55,8 +54,7 @@ impl Audit {
     /// What a job has told, as its own history says.
     async fn events(&self, job: &JobRecord) -> Vec<Event> {
         let lines = self.stream(keys::events(job.tenant, job.id)).await;
-        let read = |(sequence, line): &(u64, Bytes)| read_line(job.id, job.terms.run, *sequence, line);
-        lines.iter().filter_map(read).collect()
+        events_of(job, &lines, true).into_values().collect()
     }
 
     /// Each offer went to a runner of a pool that was open to the job by then, and was not said to
