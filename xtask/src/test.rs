@@ -11,10 +11,17 @@ use anyhow::{Context, Result, bail};
 use std::{
     io::{BufRead, BufReader},
     process::{ExitStatus, Stdio},
+    thread,
 };
 
 /// How many tests that failed are run again. More than these are no accident.
 const AGAIN_MAX: usize = 5;
+
+/// At least this many tests run at once, also where there are fewer cores: those with browsers, containers and
+/// processes wait most of the time.
+const THREADS_MIN: usize = 4;
+/// How the tests of a program are told how many of them run at once.
+const THREADS: &str = "RUST_TEST_THREADS";
 
 /// Tests that draw something else each time: when they are run again they do not try what failed.
 const DRAWN: &[&str] = &[
@@ -92,6 +99,11 @@ fn read_tests(workspace: &Workspace, arguments: &[&str], tally: &mut Tally) -> R
     let mut command = cargo(&workspace.root);
     command.args(["test", "--workspace", "--all-features", "--no-fail-fast", "--", "--show-output"]);
     command.args(arguments);
+    if std::env::var_os(THREADS).is_none() {
+        // What says `--test-threads` has the last word.
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        command.env(THREADS, cores.max(THREADS_MIN).to_string());
+    }
     let needed = [
         (replayer::VARIABLE, replayer::directory(workspace)),
         (grid::VARIABLE, grid::program(workspace)),

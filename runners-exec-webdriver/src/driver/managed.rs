@@ -136,7 +136,7 @@ impl Managed {
         let state = record::directory(self.options.state.as_deref())?;
         sweep(&state);
         let process = DriverProcess::start(&|| process::chromedriver(&program), clock).await?;
-        let record = Arc::new(Record::new(&state, process.id(), process.log_path()));
+        let record = Arc::new(Record::new(&state, process.id(), process.directory()));
         let wire = Wire::local(process.port())?;
         let running = slot.insert(Running { process, record, wire });
         Ok((running.wire.clone(), Arc::clone(&running.record)))

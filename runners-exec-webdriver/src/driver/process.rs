@@ -1,7 +1,7 @@
 //! The process that serves sessions, a driver or a browser: started in a group of its own, asked until
 //! it is ready, killed with its group.
 
-use super::{identity::kill_group, record::LOG_PREFIX};
+use super::{identity::kill_group, record::DIRECTORY_PREFIX};
 use crate::{browser::OpenError, within::within};
 use runners_core::{Clock, sleep};
 use std::{
@@ -11,6 +11,7 @@ use std::{
     process::Stdio,
     time::Duration,
 };
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -29,6 +30,11 @@ const READY_TIMEOUT: Duration = Duration::from_secs(2);
 const ANSWER_BYTES_MAX: u64 = 4096;
 /// The most bytes of its log in an error.
 const LOG_BYTES_MAX: usize = 1000;
+/// Its log, in its directory.
+const LOG: &str = "log";
+/// The longest name of a directory in which browsers make their sockets: Linux knows none by more than 107 bytes,
+/// and Chromium adds 45 of its own.
+const TEMPORARY_BYTES_MAX: usize = 60;
 
 /// What is started, and how it is known to be ready.
 #[derive(Debug)]
@@ -56,7 +62,9 @@ pub(super) struct DriverProcess {
     listening: Listening,
     id: u32,
     port: u16,
-    log: tempfile::NamedTempFile,
+    /// Where its log is, and what it and its browsers put away for a moment. A browser that is killed leaves
+    /// that.
+    directory: TempDir,
 }
 
 impl DriverProcess {
@@ -100,8 +108,9 @@ impl DriverProcess {
         self.port
     }
 
-    pub(super) fn log_path(&self) -> &Path {
-        self.log.path()
+    /// What is to be removed when it is gone.
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     pub(super) const fn id(&self) -> u32 {
@@ -127,7 +136,7 @@ impl DriverProcess {
 
     /// The last of what it wrote, in one line.
     pub(super) fn log(&self) -> String {
-        let text = fs::read(self.log.path()).unwrap_or_default();
+        let text = self.written().unwrap_or_default();
         let text = String::from_utf8_lossy(&text[text.len().saturating_sub(LOG_BYTES_MAX)..]).into_owned();
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
         if line.is_empty() { "it wrote nothing".to_owned() } else { format!("it wrote: {line}") }
@@ -159,7 +168,11 @@ impl DriverProcess {
     }
 
     fn said(&self, port: fn(&str) -> Option<u16>) -> io::Result<Option<u16>> {
-        Ok(port(&String::from_utf8_lossy(&fs::read(self.log.path())?)))
+        Ok(port(&String::from_utf8_lossy(&self.written()?)))
+    }
+
+    fn written(&self) -> io::Result<Vec<u8>> {
+        fs::read(self.directory.path().join(LOG))
     }
 }
 
@@ -173,13 +186,18 @@ impl Drop for DriverProcess {
 
 fn spawn(launch: Launch) -> io::Result<DriverProcess> {
     let Launch { what, mut command, listening } = launch;
-    let log = tempfile::Builder::new().prefix(LOG_PREFIX).suffix(".log").tempfile()?;
-    command.stdin(Stdio::null()).stdout(log.reopen()?).stderr(log.reopen()?);
+    let directory = tempfile::Builder::new().prefix(DIRECTORY_PREFIX).tempdir()?;
+    let log = fs::File::create(directory.path().join(LOG))?;
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    let is_told = command.get_envs().any(|(name, _)| name == "TMPDIR");
+    if cfg!(target_os = "linux") && !is_told && directory.path().as_os_str().len() <= TEMPORARY_BYTES_MAX {
+        command.env("TMPDIR", directory.path());
+    }
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let child = Command::from(command).kill_on_drop(true).spawn()?;
     let id = child.id().ok_or_else(|| io::Error::other("it was gone at once"))?;
-    Ok(DriverProcess { child, what, listening, id, port: 0, log })
+    Ok(DriverProcess { child, what, listening, id, port: 0, directory })
 }
 
 /// The ChromeDriver of a machine, at a port that it chooses. Where there is no IPv6, as in many containers, it

@@ -13,8 +13,8 @@ use std::{
 
 /// The name of a note begins with this.
 pub(super) const NOTE_PREFIX: &str = "driver-";
-/// The name of a driver's log begins with this.
-pub(super) const LOG_PREFIX: &str = "runners-driver-";
+/// The name of a driver's directory begins with this.
+pub(super) const DIRECTORY_PREFIX: &str = "runners-driver-";
 /// The name of a profile directory begins with this.
 pub(super) const PROFILE_PREFIX: &str = "runners-profile-";
 
@@ -25,8 +25,8 @@ pub(super) struct Note {
     pub(super) owner: ProcessIdentity,
     /// The driver, which leads a process group.
     pub(super) driver: ProcessIdentity,
-    /// What the driver writes.
-    pub(super) log: PathBuf,
+    /// Where the driver writes.
+    pub(super) directory: PathBuf,
     /// The profile directories of browsers, one for each session that is open.
     pub(super) profiles: Vec<PathBuf>,
 }
@@ -39,13 +39,13 @@ pub(super) struct Record {
 
 impl Record {
     /// Starts a note. Where processes have no identity, none is kept.
-    pub(super) fn new(state: &Path, driver: u32, log: &Path) -> Self {
+    pub(super) fn new(state: &Path, driver: u32, directory: &Path) -> Self {
         let owner = ProcessIdentity::of(std::process::id());
         let Some((owner, driver)) = owner.zip(ProcessIdentity::of(driver)) else {
             return Self { kept: None };
         };
         let path = state.join(format!("{NOTE_PREFIX}{}.json", driver.id));
-        let note = Note { owner, driver, log: log.to_path_buf(), profiles: Vec::new() };
+        let note = Note { owner, driver, directory: directory.to_path_buf(), profiles: Vec::new() };
         write(&path, &note);
         Self { kept: Some((path, Mutex::new(note))) }
     }

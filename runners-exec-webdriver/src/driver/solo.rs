@@ -94,7 +94,7 @@ impl Solo {
             Ok(launch)
         };
         let process = DriverProcess::start(&prepare, clock).await?;
-        let record = Arc::new(Record::new(&state, process.id(), process.log_path()));
+        let record = Arc::new(Record::new(&state, process.id(), process.directory()));
         let profile = Profile::noted(directory.keep(), record);
         let mut started = self.started();
         started.retain(|process| process.is_alive());

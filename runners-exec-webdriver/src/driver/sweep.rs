@@ -2,7 +2,7 @@
 
 use super::{
     identity::{ProcessIdentity, with_argument, with_descendants, with_variable},
-    record::{LOG_PREFIX, NOTE_PREFIX, Note, PROFILE_PREFIX},
+    record::{DIRECTORY_PREFIX, NOTE_PREFIX, Note, PROFILE_PREFIX},
 };
 use std::{fs, path::Path};
 
@@ -27,10 +27,11 @@ pub(super) fn sweep(state: &Path) {
         }
         tracing::info!(driver = note.driver.id, "ending what an earlier process left running");
         note.driver.kill_group();
-        if named(&note.log, LOG_PREFIX) {
-            let _ = fs::remove_file(&note.log);
-        }
         let left = note.profiles.iter().filter(|profile| !end_profile(profile)).count();
+        // Last: until then browsers may write there.
+        if named(&note.directory, DIRECTORY_PREFIX) {
+            let _ = fs::remove_dir_all(&note.directory);
+        }
         if left == 0 {
             let _ = fs::remove_file(&path);
         }

@@ -7,10 +7,28 @@ use super::{
 use crate::browser::OpenError;
 use serde_json::{Map, Value, json};
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
     process::Command,
 };
+
+/// The session bus that machines have, except that its socket is in the run-time directory: it is killed with
+/// the driver, and in `/tmp` nobody would remove what it leaves.
+const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <keep_umask/>
+  <listen>unix:runtime=yes</listen>
+  <auth>EXTERNAL</auth>
+  <standard_session_servicedirs/>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"#;
 
 /// WPE WebKit on this machine.
 #[derive(Debug)]
@@ -37,7 +55,10 @@ impl Program {
     /// was free a moment ago.
     pub(super) fn launch(&self, directory: &Path) -> io::Result<Launch> {
         let port = free_port()?;
+        let configuration = directory.join("bus.conf");
+        fs::write(&configuration, BUS)?;
         let mut command = Command::new(&self.bus);
+        command.arg("--config-file").arg(&configuration);
         command.arg("--").arg(&self.driver).arg(format!("--port={port}")).arg("--host=127.0.0.1");
         command.env("XDG_RUNTIME_DIR", directory).env("HOME", directory);
         for name in ["XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"] {

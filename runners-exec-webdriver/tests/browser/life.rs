@@ -233,7 +233,7 @@ async fn what_a_killed_process_left_is_ended_by_the_next_start() {
     assert!(lines.map_while(Result::ok).any(|line| line.contains("a browser is open")));
     let note = notes(state.path()).remove(0);
     let noted: Value = serde_json::from_slice(&fs::read(&note).unwrap()).unwrap();
-    let log = PathBuf::from(noted["log"].as_str().unwrap());
+    let directory = PathBuf::from(noted["directory"].as_str().unwrap());
     let driver = u32::try_from(noted["driver"]["id"].as_u64().unwrap()).unwrap();
     let profile = profiles(state.path()).remove(0);
     let downloads = profile.join("downloads");
@@ -252,7 +252,7 @@ async fn what_a_killed_process_left_is_ended_by_the_next_start() {
     third.open().await.unwrap().close().await;
     assert!(!is_alive(driver));
     assert_eq!(browsers(&profile), [0; 0]);
-    assert!(!profile.exists() && !downloads.exists() && !note.exists() && !log.exists());
+    assert!(!profile.exists() && !downloads.exists() && !note.exists() && !directory.exists());
     third.stop().await;
 }
 

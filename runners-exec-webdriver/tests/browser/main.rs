@@ -34,6 +34,8 @@ mod grid;
 #[cfg(target_os = "linux")]
 mod hung;
 mod keys;
+#[cfg(target_os = "linux")]
+mod left;
 mod lent;
 #[cfg(target_os = "linux")]
 mod life;

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     counters: BTreeMap<Key, Counter>,
+    /// To be read now. None of them is being read.
     wanted: BTreeSet<Key>,
 }
 
@@ -24,6 +25,8 @@ struct Counter {
     /// What was heard last may be older than what was heard before.
     doubted: bool,
     reading: bool,
+    /// To be read once more when that was read which is asked for.
+    again: bool,
     /// Lanes that it limits, by their limit.
     limits: BTreeSet<(i64, LaneId)>,
     /// Those of them that have ready jobs.
@@ -133,13 +136,14 @@ impl Counters {
 
     /// The counter was read after it was asked for.
     pub(super) fn was_read(&mut self, key: &Key, value: Option<i64>) -> Changed {
-        if let Some(counter) = self.counters.get_mut(key) {
+        let again = self.counters.get_mut(key).is_some_and(|counter| {
             counter.reading = false;
+            std::mem::take(&mut counter.again)
+        });
+        if again || value.is_none() {
+            self.want(key);
         }
-        let Some(value) = value else {
-            self.wanted.insert(key.clone());
-            return Changed::default();
-        };
+        let Some(value) = value else { return Changed::default() };
         let changed = self.change(key, |counter| counter.stored = Some(value));
         self.want_if_full(key);
         changed
@@ -147,17 +151,13 @@ impl Counters {
 
     /// Counters that are to be read now. What is heard from here on makes them wanted again.
     pub(super) fn take_wanted(&mut self) -> Vec<Key> {
-        let Self { counters, wanted } = self;
         let mut now = Vec::new();
-        wanted.retain(|key| match counters.get_mut(key) {
-            Some(counter) if counter.reading => true,
-            Some(counter) => {
+        for key in std::mem::take(&mut self.wanted) {
+            if let Some(counter) = self.counters.get_mut(&key) {
                 (counter.reading, counter.doubted) = (true, false);
-                now.push(key.clone());
-                false
+                now.push(key);
             }
-            None => false,
-        });
+        }
         now
     }
 
@@ -180,8 +180,14 @@ impl Counters {
         }
     }
 
+    /// One that is being read is wanted after that, and does not lie among those that are looked through
+    /// each time until then.
     fn want(&mut self, key: &Key) {
-        self.wanted.insert(key.clone());
+        match self.counters.get_mut(key) {
+            Some(counter) if counter.reading => counter.again = true,
+            Some(_) => drop(self.wanted.insert(key.clone())),
+            None => {}
+        }
     }
 
     fn change(&mut self, key: &Key, change: impl FnOnce(&mut Counter)) -> Changed {

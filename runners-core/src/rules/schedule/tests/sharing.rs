@@ -130,6 +130,20 @@ fn a_grant_that_came_to_nothing_gives_its_place_back() {
 }
 
 #[test]
+fn a_counter_that_is_doubted_while_it_is_read_is_read_once_more_after_that() {
+    let tight = limited(1, "site", 1);
+    let mut schedule = schedule(std::slice::from_ref(&tight));
+    schedule.ready(job(&tight, 1, 100));
+    assert_eq!(schedule.counters_wanted(), [granted("site")]);
+    schedule.doubt_all_counters();
+    assert_eq!(schedule.counters_wanted(), [], "it is being read");
+    schedule.counter_read(&granted("site"), Some(0));
+    assert_eq!(schedule.counters_wanted(), [granted("site")]);
+    schedule.counter_read(&granted("site"), Some(0));
+    assert_eq!(schedule.counters_wanted(), [], "nothing was doubted since");
+}
+
+#[test]
 fn what_is_heard_late_holds_nothing_back_for_long() {
     let tight = limited(1, "site", 1);
     let mut schedule = schedule(std::slice::from_ref(&tight));
