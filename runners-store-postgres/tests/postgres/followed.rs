@@ -52,6 +52,22 @@ async fn what_one_control_plane_tells_is_read_at_another_soon() {
     }
 }
 
+#[tokio::test]
+async fn what_is_told_at_once_stands_in_few_rows() {
+    const TOLD: u64 = 60;
+    let Some(server) = shared() else { return };
+    let store = options(server).open().await.unwrap();
+    let tell = |first| {
+        let stream = Key::new(TenantId::DEFAULT, Kind::Events, "told");
+        store.commit(vec![Write::AppendLines { stream, first, count: 1, bytes: "x\n".into() }])
+    };
+    for told in futures::future::join_all((0..TOLD).map(tell)).await {
+        told.unwrap();
+    }
+    let rows = read(&store).await.len();
+    assert!(rows <= 8, "{TOLD} lines stand in {rows} rows");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_raises_a_watermark_waits_for_what_was_let_through() {
     let Some(server) = shared() else { return };
