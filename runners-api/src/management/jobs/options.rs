@@ -160,7 +160,8 @@ macro_rules! scheduled {
             /// Labels that a runner must not have.
             #[serde(default)]
             refused: std::collections::BTreeSet<String>,
-            /// The one runner that may take it.
+            /// The one runner that may take it. One that was removed is refused; one that nobody has heard of is waited
+            /// for, since it may yet come.
             #[schema(value_type = Option<crate::wire::text::Runner>)]
             runner_id: Option<runners_core::RunnerId>,
             /// How long one attempt may take: five minutes unless said otherwise.
