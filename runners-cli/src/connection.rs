@@ -4,7 +4,7 @@
 use crate::{
     args::{ApiArgs, SignArgs, TrustArgs},
     keys,
-    tokens::{self, DATA},
+    tokens::{self, DATA, DataDirectory},
 };
 use anyhow::{Context as _, Error, Result, bail};
 use runners_core::{Client, TenantId, Token, TokenKind, TransportError};
@@ -53,17 +53,18 @@ impl Connection {
     /// Prepares a connection by which jobs are signed.
     pub(crate) fn signing(arguments: &ApiArgs, sign: &SignArgs) -> Result<Self> {
         let signer = sign.sign_key.as_deref().map(keys::signing).transpose()?;
-        let tenant = sign.tenant.unwrap_or(TenantId::DEFAULT);
-        let source = TokenSource {
-            kinds: &[TokenKind::Api],
-            text: arguments.token.as_deref(),
-            file: arguments.token_file.as_deref(),
-            server: &arguments.server,
+        let within = arguments.as_tenant.as_deref();
+        let tenant = match (sign.tenant, within.map(str::parse)) {
+            (Some(tenant), _) | (None, Some(Ok(tenant))) => tenant,
+            (None, Some(Err(_))) if signer.is_some() => {
+                bail!("--sign-key signs for a tenant by its id: give it with --tenant")
+            }
+            (None, _) => TenantId::DEFAULT,
         };
-        let token = source.find()?.ok_or_else(|| source.missing("RUNNERS_API_TOKEN"))?;
-        let transport = transport(&arguments.server, token, &arguments.trust)?;
+        let token = credential(arguments, within.is_some())?;
+        let transport = transport_within(within, &arguments.server, token, &arguments.trust)?;
         let artifacts = HttpArtifacts::new(&transport);
-        // The token says whose artifacts they are; the tenant in a key is not looked at.
+        // The token says whose artifacts they are, or --as-tenant; the tenant in a key is not looked at.
         let builder = || {
             let builder = Client::builder(transport.clone()).artifacts(TenantId::DEFAULT, artifacts.clone());
             let builder = builder.traces(OtelTraces::default());
@@ -141,9 +142,37 @@ impl TokenSource<'_> {
     }
 }
 
+/// The credential of whoever asks. For the operator's server on this machine it is the operator's, if none is
+/// given.
+pub(crate) fn credential(api: &ApiArgs, as_operator: bool) -> Result<Token> {
+    let beside = (as_operator && is_here(&api.server))
+        .then(DataDirectory::operator_file_here)
+        .filter(|file| file.is_file());
+    let source = TokenSource {
+        kinds: &[TokenKind::Api],
+        text: api.token.as_deref(),
+        file: api.token_file.as_deref().or(beside.as_deref().filter(|_| api.token.is_none())),
+        server: &api.server,
+    };
+    source.find()?.ok_or_else(|| source.missing("RUNNERS_API_TOKEN"))
+}
+
 /// A transport that speaks with a token.
 pub(crate) fn transport(server: &str, token: Token, trust: &TrustArgs) -> Result<HttpTransport> {
+    transport_within(None, server, token, trust)
+}
+
+/// The same about a tenant, if one is named.
+fn transport_within(
+    tenant: Option<&str>,
+    server: &str,
+    token: Token,
+    trust: &TrustArgs,
+) -> Result<HttpTransport> {
     let mut builder = HttpTransport::builder(server).token(token).insecure_http(trust.insecure_http);
+    if let Some(tenant) = tenant {
+        builder = builder.tenant(tenant);
+    }
     if let Some(file) = &trust.ca_file {
         let pem = fs::read(file).with_context(|| format!("could not read --ca-file {}", file.display()))?;
         if pem.is_empty() {
@@ -161,7 +190,7 @@ pub(crate) fn transport(server: &str, token: Token, trust: &TrustArgs) -> Result
             let file = trust.ca_file.as_deref().unwrap_or(Path::new("")).display();
             Err(error).with_context(|| format!("cannot use --ca-file {file}"))
         }
-        Err(error @ BuildError::Token(_)) => Err(error.into()),
+        Err(error @ (BuildError::Token(_) | BuildError::Tenant(_))) => Err(error.into()),
         Err(error) => Err(error).with_context(|| format!("cannot use -s {server:?}")),
     }
 }

@@ -15,7 +15,7 @@ use runners_core::{
 use runners_transport_http::{EnrolError, HttpTransport, RotationError, RunnerCredential, enrol};
 use serde::{Deserialize, Serialize};
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -208,6 +208,43 @@ pub(crate) fn state_of(arguments: &RunArgs, name: &str) -> Result<PathBuf> {
     }
     let home = arguments.background.as_deref().or(arguments.home.as_deref());
     Ok(state_directory(Home::at(home)?.directory(), &arguments.server, name))
+}
+
+/// Says that this runner is one more, if others are registered at the same server from this place: they stay.
+pub(crate) fn tell_of_others(run: &RunArgs, name: &str) -> Result<()> {
+    let others = others(run, name)?.join(", ");
+    if !others.is_empty() {
+        terminal::note(format!(
+            "{name} is a new runner, beside what is registered at {} from here already: {others}. `runners rename` \
+             gives a runner another name instead, and `runners remove` removes one",
+            run.server
+        ));
+    }
+    Ok(())
+}
+
+/// The others that are registered at the same server, unless the state is where somebody has said.
+fn others(run: &RunArgs, name: &str) -> Result<Vec<String>> {
+    if run.state.is_some() {
+        return Ok(Vec::new());
+    }
+    let own = state_of(run, name)?;
+    let beside = own.parent().and_then(|states| fs::read_dir(states).ok());
+    let states = beside.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let others = states.filter(|state| *state != own && is_registered(state, &run.server));
+    let mut names: Vec<String> =
+        others.filter_map(|state| Some(state.file_name()?.to_string_lossy().into_owned())).collect();
+    names.sort();
+    Ok(names)
+}
+
+fn is_registered(state: &Path, server: &str) -> bool {
+    match state.is_dir().then(|| Spool::directory(state)) {
+        Some(Ok(spool)) => matches!(Identity::kept(&spool, server), Ok(Some(_))),
+        // It runs.
+        Some(Err(SpoolError::Locked { .. })) => true,
+        _ => false,
+    }
 }
 
 /// The user's own directory for what runners keep.

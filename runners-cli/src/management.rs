@@ -3,13 +3,12 @@
 
 use crate::{
     args::{ApiArgs, FleetArgs, TrustArgs},
-    connection::{self, TokenSource},
+    connection,
     faces::MANAGEMENT,
-    tokens::DataDirectory,
 };
 use anyhow::{Context as _, Result, anyhow, bail};
 use reqwest::{Certificate, Client, Method, StatusCode, redirect};
-use runners_core::{RunnerId, Token, TokenKind};
+use runners_core::{RunnerId, Token};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::{fs, time::Duration};
@@ -55,7 +54,7 @@ struct Page {
 impl Management {
     /// Speaks for whom the credential is of.
     pub(crate) fn new(arguments: &FleetArgs) -> Result<Self> {
-        Self::speaking(arguments, arguments.tenant.is_some())
+        Self::speaking(arguments, arguments.api.as_tenant.is_some())
     }
 
     /// Speaks for the operator, if there is nothing to say otherwise.
@@ -65,21 +64,12 @@ impl Management {
 
     fn speaking(arguments: &FleetArgs, as_operator: bool) -> Result<Self> {
         let api = &arguments.api;
-        let beside = (as_operator && connection::is_here(&api.server))
-            .then(DataDirectory::operator_file_here)
-            .filter(|file| file.is_file());
-        let source = TokenSource {
-            kinds: &[TokenKind::Api],
-            text: api.token.as_deref(),
-            file: api.token_file.as_deref().or(beside.as_deref().filter(|_| api.token.is_none())),
-            server: &api.server,
-        };
-        let token = source.find()?.ok_or_else(|| source.missing("RUNNERS_API_TOKEN"))?;
+        let token = connection::credential(api, as_operator)?;
         // It refuses what must not be sent, such as a token over plain http.
         connection::transport(&api.server, token.clone(), &api.trust)?;
         let client = client(&api.server, &api.trust)?;
         let server = api.server.trim_end_matches('/').to_owned();
-        Ok(Self { client, server, token, tenant: arguments.tenant.clone() })
+        Ok(Self { client, server, token, tenant: api.as_tenant.clone() })
     }
 
     /// The same, within a tenant.
@@ -213,7 +203,7 @@ pub(crate) async fn runner_of(api: &ApiArgs, name: &str) -> Result<RunnerId> {
     if let Ok(runner) = name.parse() {
         return Ok(runner);
     }
-    let fleet = FleetArgs { api: api.clone(), tenant: None, json: false };
+    let fleet = FleetArgs { api: api.clone(), json: false };
     let runner = Management::new(&fleet)?.runner(name).await?;
     runner.parse().with_context(|| format!("the server calls a runner {runner:?}"))
 }

@@ -42,7 +42,7 @@ pub use seams::{
     responder::{ErasedResponder, Responder, Responders},
     secrets::{SecretCause, SecretError, SecretSource, environment::EnvironmentSecrets},
     store::MemoryStore,
-    transport::{Transport, TransportError, TransportSource, retrying::Retrying},
+    transport::{Transport, TransportError, TransportSource, WithinError, retrying::Retrying},
     webhook::{WebhookCall, WebhookError, WebhookSender},
 };
 pub use values::{

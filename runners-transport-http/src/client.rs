@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use http::HeaderValue;
 use reqwest::Url;
 use runners_core::{
-    Clock, Random, Token, Transport, TransportError,
+    Clock, Random, Token, TokenKind, Transport, TransportError,
     protocol::{Reply, Request},
     sleep,
 };
@@ -49,6 +49,8 @@ struct Connection {
     certificates: Option<Vec<u8>>,
     base: Url,
     bearer: Mutex<HeaderValue>,
+    /// About whom is asked, where the token does not say so.
+    tenant: Option<HeaderValue>,
     answer_within: Duration,
     poll_interval: Duration,
     clock: Arc<dyn Clock>,
@@ -75,6 +77,7 @@ impl HttpTransport {
             certificates: shared.certificates.clone(),
             base: shared.base.clone(),
             bearer: Mutex::new(builder::bearer(token)?),
+            tenant: shared.tenant.clone(),
             answer_within: shared.answer_within,
             poll_interval: shared.poll_interval,
             clock: shared.clock.clone(),
@@ -127,6 +130,13 @@ impl Transport for HttpTransport {
 impl Connection {
     fn bearer(&self) -> HeaderValue {
         self.bearer.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the token says of itself that it is an API credential.
+    fn speaks_for_a_client(&self) -> bool {
+        let bearer = self.bearer();
+        let token = bearer.as_bytes().strip_prefix(b"Bearer ");
+        token.is_some_and(|token| token.starts_with(TokenKind::Api.prefix().as_bytes()))
     }
 
     fn parking(&self) -> MutexGuard<'_, Parking> {

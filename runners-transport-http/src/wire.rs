@@ -33,8 +33,8 @@ pub(crate) const PROTOCOL: HeaderName = HeaderName::from_static("runners-protoco
 /// Names a request in the logs of both ends. Made by the client, or else by the server.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// In requests about artifacts: whose they are. It means something only where a runner of the operator
-/// asks, that holds a job of this tenant.
+/// In requests of the operator: the tenant that they are about, by its id or its name. In requests about
+/// artifacts a runner of the operator names a tenant too, whose job it holds.
 pub(crate) const TENANT: HeaderName = HeaderName::from_static("runners-tenant");
 
 /// In answers about artifacts: the largest number of bytes in one.

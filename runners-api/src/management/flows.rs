@@ -2,7 +2,7 @@
 
 use super::{
     caller::Caller,
-    jobs::Job,
+    jobs::{Job, Place, RefusedJob, scheduled},
     page::{Page, paging},
     write::Write,
 };
@@ -15,11 +15,11 @@ use crate::wire::{
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderValue, StatusCode, header};
 use runners_core::{
-    Author, Digest, FlowFilter, FlowSpec, FlowVersion, FlowView, JobId, JobOptions, RunId, Timestamp, TokenId,
+    Author, Digest, Error, FlowFilter, FlowSpec, FlowVersion, FlowView, JobId, RunId, Timestamp, TokenId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 /// A flow of the library, without its document.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -146,33 +146,19 @@ impl Asked for NewFlow {
     const BYTES_MAX: usize = 2 * FlowSpec::DOCUMENT_BYTES_MAX + (64 << 10);
 }
 
-/// How a flow is run.
-#[derive(Clone, Debug, Default, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct FlowRun {
-    /// The version: the newest unless given.
-    version: Option<u32>,
-    /// The id of the job: a repeat with the same one is the same job. Drawn unless given.
-    #[schema(value_type = Option<text::Job>)]
-    id: Option<JobId>,
-    /// The run that it belongs to. It is opened if it is not.
-    #[schema(value_type = Option<text::Run>)]
-    run_id: Option<RunId>,
-    /// The name of the pool whose runners may take it: `default` unless given.
-    #[schema(value_type = Option<text::Name>)]
-    pool: Option<String>,
-    /// The name of the environment whose route tells where it goes. The pool is then not looked at.
-    #[schema(min_length = 1, max_length = 100)]
-    environment: Option<String>,
-    /// Higher goes first: 100 unless given.
-    #[schema(maximum = 255)]
-    priority: Option<u8>,
-    /// Labels that a runner must have, such as `engine=firefox`.
-    #[serde(default)]
-    wanted: BTreeSet<String>,
-    /// How long one attempt may take: five minutes unless given.
-    #[schema(minimum = 1, maximum = 604_800_000)]
-    timeout_ms: Option<u64>,
+scheduled! {
+    /// How a flow is run.
+    #[derive(Default)]
+    FlowRun {
+        /// The version: the newest unless given.
+        version: Option<u32>,
+        /// The id of the job: a repeat with the same one is the same job. Drawn unless given.
+        #[schema(value_type = Option<text::Job>)]
+        id: Option<JobId>,
+        /// The run that it belongs to. It is opened if it is not.
+        #[schema(value_type = Option<text::Run>)]
+        run_id: Option<RunId>,
+    }
 }
 
 impl Asked for FlowRun {
@@ -267,6 +253,9 @@ pub(super) async fn delete_flow(
 }
 
 /// Queues a flow of the library as a job.
+///
+/// It is called what the flow is called, unless it is given a title, and has the secrets that its document names
+/// beside those that are given.
 #[utoipa::path(post, path = "/flows/{name}/run", tag = "Flows", request_body = Option<FlowRun>,
     params(("name" = String, Path, description = "Its name.")),
     responses(
@@ -276,20 +265,14 @@ pub(super) async fn run_flow(
     Path(name): Path<String>,
     write: Write<FlowRun>,
 ) -> Result<(StatusCode, Json<Job>), Problem> {
-    let (caller, asked, mut ids) = write.into_parts();
+    let (caller, mut asked, mut ids) = write.into_parts();
     let job = asked.id.unwrap_or_else(|| ids.draw(JobId::from_bytes, JobId::new));
-    let usual = JobOptions::default();
-    let options = JobOptions {
-        pool: asked.pool.unwrap_or(usual.pool),
-        environment: asked.environment,
-        priority: asked.priority.unwrap_or(usual.priority),
-        wanted: asked.wanted,
-        timeout: asked.timeout_ms.map_or(usual.timeout, Duration::from_millis),
-        run: asked.run_id,
-        ..JobOptions::default()
-    };
-    let line = caller.management.run_flow(&name, asked.version, job, options).await?;
-    Ok((StatusCode::CREATED, Json(line.into())))
+    let options = asked.options(asked.run_id);
+    match caller.management.run_flow(&name, asked.version, job, options).await {
+        Ok(line) => Ok((StatusCode::CREATED, Json(line.into()))),
+        Err(Error::Refused(refused)) => Err(RefusedJob::new(Place::Flow, asked.id.is_none(), refused).into()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 impl From<FlowView> for Flow {

@@ -20,13 +20,15 @@ use serde::{Deserialize, Serialize};
 
 mod detail;
 mod explain;
-mod options;
+pub(super) mod options;
 mod refused;
 mod submit;
 
 pub(crate) use detail::JobDetail;
 pub(crate) use explain::{__path_explain_job, explain_job};
 use options::WireOptions;
+pub(super) use options::scheduled;
+pub(super) use refused::{Place, RefusedJob};
 pub(crate) use submit::{__path_submit_jobs, submit_jobs};
 
 /// A job, as it is listed.

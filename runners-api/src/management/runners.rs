@@ -175,7 +175,9 @@ pub(super) async fn get_runner(
 /// Renames a runner, or limits its slots.
 #[utoipa::path(patch, path = "/self-hosted/runners/{id}", tag = "Runners", request_body = RunnerChange,
     params(("id" = inline(text::Runner), Path, description = "The runner.")),
-    responses((status = 200, description = "The runner as it is now.", body = Runner)))]
+    responses(
+        (status = 200, description = "The runner as it is now.", body = Runner),
+        (status = 409, description = "There is a runner of that name.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn change_runner(
     caller: Caller,
     Path(runner): Path<RunnerId>,

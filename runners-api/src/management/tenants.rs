@@ -74,7 +74,9 @@ pub(super) async fn list_tenants(
 
 /// Makes a tenant. Only the operator may.
 #[utoipa::path(post, path = "/tenants", tag = "Tenants", request_body = NewTenant,
-    responses((status = 201, description = "The tenant.", body = Tenant)))]
+    responses(
+        (status = 201, description = "The tenant.", body = Tenant),
+        (status = 409, description = "There is a tenant of that name.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn create_tenant(
     Write { caller, asked, .. }: Write<NewTenant>,
 ) -> Result<(StatusCode, Json<Tenant>), Problem> {
@@ -91,7 +93,9 @@ pub(super) async fn get_own_tenant(caller: Caller) -> Result<Json<Tenant>, Probl
 /// Renames or suspends a tenant, lets it go on, or says how much it may keep. Only the operator may.
 #[utoipa::path(patch, path = "/tenants/{id}", tag = "Tenants", request_body = TenantChange,
     params(("id" = inline(text::Tenant), Path, description = "The tenant.")),
-    responses((status = 200, description = "The tenant as it is now.", body = Tenant)))]
+    responses(
+        (status = 200, description = "The tenant as it is now.", body = Tenant),
+        (status = 409, description = "There is a tenant of that name.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn change_tenant(
     caller: Caller,
     Path(tenant): Path<TenantId>,

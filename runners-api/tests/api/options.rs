@@ -133,3 +133,56 @@ async fn an_option_that_cannot_be_read_is_refused_by_its_place() {
         assert_eq!((code, &problem["path"]), (400, &json!(path)), "{problem}");
     }
 }
+
+#[tokio::test]
+async fn a_flow_is_run_with_whatever_a_job_is_asked_for() {
+    let stage = Stage::open().await;
+    for name in ["eu", "us"] {
+        stage.post("/self-hosted/pools", json!({ "name": name })).await;
+    }
+    stage.call(Method::PUT, "/flows/shop", b'a', json!({ "document": "a" })).await;
+    let mut asked = all();
+    asked["pool"] = json!("us");
+    asked["fallbacks"] = json!([]);
+    asked["priority"] = json!(7);
+    asked["title"] = json!("tonight");
+    let (code, job) = stage.call(Method::POST, "/flows/shop/run", b'a', asked).await;
+    assert_eq!((code, &job["title"], &job["pool"]), (201, &json!("tonight"), &json!("us")), "{job}");
+    assert_eq!(job["priority"], 7);
+    let shown = stage.get(&format!("/jobs/{}", job["id"].as_str().unwrap())).await;
+    let mut expected = all();
+    expected["fallbacks"] = json!([]);
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(shown["options"][name], *value, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_option_of_a_flow_that_cannot_be_is_refused_by_its_place() {
+    let stage = Stage::open().await;
+    stage.call(Method::PUT, "/flows/shop", b'a', json!({ "document": "a" })).await;
+    for (name, value, code, path) in [
+        ("colour", json!(1), 400, "colour"),
+        ("audience", json!(["eu"]), 400, "audience"),
+        ("fairness", json!({ "key": "a", "share": 1 }), 400, "fairness.share"),
+        ("concurrency", json!([{ "key": "a", "limit": -1 }]), 400, "concurrency[0].limit"),
+        ("concurrency", json!([{ "key": "a", "limit": 0 }]), 400, "concurrency[0].limit"),
+        ("startAtUtc", json!("soon"), 400, "startAtUtc"),
+        ("graceMs", json!(600_001), 400, "graceMs"),
+        ("timeoutMs", json!(0), 400, "timeoutMs"),
+        ("pool", json!("nowhere"), 404, "pool"),
+        ("fallbacks", json!([{ "pool": "nowhere", "waitMs": 0 }]), 404, "fallbacks[0].pool"),
+        ("after", json!(["job_019a00000000700080000000000000ab"]), 400, "after"),
+    ] {
+        let mut asked = json!({});
+        asked[name] = value;
+        let (told, problem) = stage.call(Method::POST, "/flows/shop/run", b'a', asked).await;
+        assert_eq!((told, &problem["path"]), (code, &json!(path)), "{problem}");
+        assert!(!problem["detail"].as_str().unwrap().contains("spec"), "{problem}");
+    }
+    let unique = json!({ "unique": "nightly" });
+    assert_eq!(stage.call(Method::POST, "/flows/shop/run", b'a', unique.clone()).await.0, 201);
+    stage.call(Method::PUT, "/flows/bank", b'a', json!({ "document": "b" })).await;
+    let (code, problem) = stage.call(Method::POST, "/flows/bank/run", b'a', unique).await;
+    assert_eq!((code, &problem["path"]), (409, &json!("unique")), "{problem}");
+}

@@ -83,8 +83,10 @@ async fn the_operator_works_within_a_tenant_by_its_id_or_its_name() {
     let cancelled = within(&stage, b'z', &id, Method::POST, &format!("{job}/cancel"), Value::Null).await;
     assert_eq!(cancelled, (202, json!({ "jobs": 1 })));
 
-    stage.call(Method::POST, "/tenants", b'z', json!({ "name": "Müller" })).await;
-    let (code, problem) = within(&stage, b'z', "Müller", Method::GET, "/tenant", Value::Null).await;
+    let (code, problem) = stage.call(Method::POST, "/tenants", b'z', json!({ "name": "Müller" })).await;
+    assert_eq!((code, &problem["code"]), (409, &json!("conflict")));
+    let path = format!("/tenants/{}", TenantId::DEFAULT);
+    let (code, problem) = stage.call(Method::PATCH, &path, b'z', json!({ "name": "Müller" })).await;
     assert_eq!((code, &problem["code"]), (409, &json!("conflict")));
 }
 

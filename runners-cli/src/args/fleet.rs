@@ -131,10 +131,6 @@ impl<A: Args> Deref for Asked<A> {
 pub(crate) struct FleetArgs {
     #[command(flatten)]
     pub(crate) api: ApiArgs,
-    /// Work within this tenant, by its id or name. Only the operator can: the credential is then
-    /// [default for a server on this machine: runners-data/operator-token, if it is there].
-    #[arg(long = "as-tenant", value_name = "TENANT")]
-    pub(crate) tenant: Option<String>,
     /// Print the answer as JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,

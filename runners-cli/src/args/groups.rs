@@ -185,6 +185,10 @@ pub(crate) struct ApiArgs {
     /// if it is there].
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// Work within this tenant, by its id or name. Only the operator can: the credential is then
+    /// [default for a server on this machine: runners-data/operator-token, if it is there].
+    #[arg(long, value_name = "TENANT")]
+    pub(crate) as_tenant: Option<String>,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
 }

@@ -44,7 +44,8 @@ pub(crate) struct SignArgs {
     /// Sign with this private key, made by `runners key generate`.
     #[arg(long, value_name = "FILE")]
     pub(crate) sign_key: Option<PathBuf>,
-    /// The tenant to sign for, which has to be that of the API token [default: the tenant `default`].
+    /// The tenant to sign for, which has to be that of the API token or --as-tenant [default: that of
+    /// --as-tenant, if it is an id, or else the tenant `default`].
     #[arg(long, value_name = "TENANT", requires = "sign_key")]
     pub(crate) tenant: Option<TenantId>,
     /// A pool or environment that the signature is for; may be repeated [default: the pool].

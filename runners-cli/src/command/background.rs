@@ -80,9 +80,6 @@ async fn start_in(home: &Home, arguments: StartArgs) -> Result<Exit> {
 /// The token that was given, that a server has left in this directory, or that somebody at the
 /// terminal says, where one is needed. A file that was named is read by the runner itself.
 async fn token(home: &Home, settings: &Saved, arguments: &StartArgs) -> Result<Option<Token>> {
-    if arguments.run.token.is_none() && settings.text("token-file").is_some() {
-        return Ok(None);
-    }
     let mut run = settings.run_arguments()?;
     run.token.clone_from(&arguments.run.token);
     run.home = Some(home.directory().to_owned());
@@ -90,6 +87,12 @@ async fn token(home: &Home, settings: &Saved, arguments: &StartArgs) -> Result<O
     let state = identity::state_of(&run, &name)?;
     let is_enrolled =
         state.is_dir() && Identity::kept(&identity::open_spool(&state)?, &run.server)?.is_some();
+    if !is_enrolled {
+        identity::tell_of_others(&run, &name)?;
+    }
+    if arguments.run.token.is_none() && settings.text("token-file").is_some() {
+        return Ok(None);
+    }
     run::token_of(&run, is_enrolled).await
 }
 

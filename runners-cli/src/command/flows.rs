@@ -150,7 +150,7 @@ async fn put(Asked { what: arguments, fleet }: Asked<PutFlowArgs>) -> Result<Exi
 }
 
 async fn run(RunFlowsArgs { names, queue }: RunFlowsArgs) -> Result<Exit> {
-    let fleet = FleetArgs { api: queue.api.clone(), tenant: None, json: queue.output.json };
+    let fleet = FleetArgs { api: queue.api.clone(), json: queue.output.json };
     let management = Management::new(&fleet)?;
     let choices = Choices { parameters: queue.parameters.by_name(), ..Choices::default() };
     let mut findings = Vec::new();

@@ -73,8 +73,8 @@ async fn token(arguments: &AddProfileArgs, server: &str) -> Result<Token> {
 /// Asks the server whether it knows the credential.
 async fn check(arguments: &AddProfileArgs, server: String, token: &Token) -> Result<()> {
     let (token, trust) = (Some(token.expose().to_owned()), arguments.trust.clone());
-    let api = ApiArgs { server, token, token_file: None, trust };
-    let fleet = FleetArgs { api, tenant: arguments.tenant.clone(), json: true };
+    let api = ApiArgs { server, token, token_file: None, as_tenant: arguments.tenant.clone(), trust };
+    let fleet = FleetArgs { api, json: true };
     match Management::new(&fleet)?.is_known().await {
         Ok(true) => Ok(()),
         Ok(false) => bail!("{} does not know this credential: is it another server's?", fleet.api.server),

@@ -28,7 +28,11 @@ pub(super) async fn execute(arguments: RegisterArgs) -> Result<Exit> {
     run.home = Some(home.directory().to_owned());
     let name = run.name.clone().unwrap_or_else(identity::machine_name);
     let spool = identity::open_spool(&identity::state_of(&run, &name)?)?;
-    let token = run::token_of(&run, Identity::kept(&spool, &run.server)?.is_some()).await?;
+    let is_enrolled = Identity::kept(&spool, &run.server)?.is_some();
+    if !is_enrolled {
+        identity::tell_of_others(&run, &name)?;
+    }
+    let token = run::token_of(&run, is_enrolled).await?;
     let (clock, metrics) = (SystemClock::default(), NoMetrics::default());
     let identity = tokio::select! {
         identity = run::identify(&run, token, &spool, &name, &metrics) => identity?,

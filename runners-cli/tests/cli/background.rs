@@ -159,3 +159,26 @@ fn the_doctor_names_what_is_missing_and_what_to_do() {
     let told = doctor(once.trim());
     assert!(told["good"] == false && told["text"].as_str().unwrap().contains("as often as it may"), "{told}");
 }
+
+#[test]
+fn a_second_runner_of_a_machine_is_told_of_before_it_is_registered() {
+    let stage = Stage::new();
+    let (_server, url) = stage.server();
+    let token = stage.read("runners-data/registration-token");
+    let given = |name| ["-t", token.trim(), "-s", &url, "--name", name].map(str::to_owned);
+    let told = |verb: &str, name| {
+        let arguments = given(name);
+        let mut all = vec![verb];
+        all.extend(arguments.iter().map(String::as_str));
+        let ended = stage.run(&all);
+        ended.expect(0, "");
+        ended.stderr()
+    };
+    assert!(!told("register", "one").contains("new runner"));
+    assert!(!told("register", "one").contains("new runner"), "it is the same");
+    let second = told("register", "two");
+    assert!(second.contains("two is a new runner") && second.contains("from here already: one."), "{second}");
+    let _runner = Runner(&stage);
+    let third = told("start", "three");
+    assert!(third.contains("three is a new runner") && third.contains(": one, two."), "{third}");
+}

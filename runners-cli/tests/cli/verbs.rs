@@ -96,12 +96,38 @@ fn a_tenant_is_made_with_a_credential_that_is_its_own() {
     let told = made.to_string();
     assert!(!told.contains("rapi_") && stage.read("acme-token").starts_with("rapi_"), "{told}");
     assert!(run(&stage, &url, &["tenants", "list"]).contains("acme"));
+    stage.run(&["tenants", "create", "acme", "-s", &url]).expect(2, "there is a tenant of that name");
     run(&stage, &url, &["pools", "create", "theirs", "--token-file", "acme-token"]);
     assert!(!run(&stage, &url, &["pools", "list"]).contains("theirs"));
     let theirs = run(&stage, &url, &["pools", "list", "--as-tenant", "acme"]);
     assert!(theirs.contains("theirs") && !theirs.contains("default"), "{theirs}");
     let refused = stage.run(&["tenants", "list", "--token-file", "acme-token", "-s", &url]);
     refused.expect(2, "operator");
+}
+
+#[test]
+fn the_operator_submits_looks_and_cancels_for_a_tenant() {
+    let stage = Stage::new();
+    let (_server, url) = stage.server();
+    run(&stage, &url, &["tenants", "create", "acme", "--credential-file", "acme-token"]);
+    run(&stage, &url, &["pools", "create", "default", "--as-tenant", "acme"]);
+    let flow = stage.flow("flow.json", "http://localhost/", "x");
+    let submitted = json(&stage, &url, &["submit", &flow, "--as-tenant", "acme"]);
+    let job = submitted["jobs"][0]["job"].as_str().unwrap();
+    assert_eq!(json(&stage, &url, &["job", job, "--token-file", "acme-token"])["job"], job);
+    for verb in [&["job", job][..], &["logs", job], &["artifacts", "list", job], &["cancel", job]] {
+        for (other, told) in [
+            (&[][..], "there is no job"),
+            (&["--as-tenant", "nobody"], "there is no tenant nobody"),
+            (&["--as-tenant", "default", "--token-file", "acme-token"], "there is no tenant default"),
+        ] {
+            stage.run(&[verb, other, &["-s", &url]].concat()).expect(2, told);
+        }
+        run(&stage, &url, &[verb, &["--as-tenant", "acme"]].concat());
+    }
+    assert!(run(&stage, &url, &["jobs", "inspect", job, "--as-tenant", "acme"]).contains("cancelled"));
+    let signed = ["submit", &flow, "--as-tenant", "acme", "--sign-key", "acme-token", "-s", &url];
+    stage.run(&signed).expect(2, "sign");
 }
 
 #[test]

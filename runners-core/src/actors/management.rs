@@ -70,23 +70,28 @@ impl ControlPlane {
     /// For the operator this is the operator's own tenant; [`Management::within`] gives the view of another.
     #[must_use]
     pub fn management(&self, principal: Principal) -> Management {
+        Management::of(&self.plane, principal)
+    }
+}
+
+impl Management {
+    /// What `principal` may see and change at a control plane.
+    pub(crate) fn of(plane: &Arc<Plane>, principal: Principal) -> Self {
         let tenant = match &principal {
             Principal::Runner { tenant, .. }
             | Principal::Api { tenant, .. }
             | Principal::Registrant { tenant, .. } => *tenant,
             Principal::Operator => TenantId::OPERATOR,
         };
-        Management {
-            plane: Arc::clone(&self.plane),
+        Self {
+            plane: Arc::clone(plane),
             principal,
             tenant,
             named: None,
             signature: audit::Signature::default(),
         }
     }
-}
 
-impl Management {
     /// The same view of another tenant, which only the operator may have.
     ///
     /// # Errors

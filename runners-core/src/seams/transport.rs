@@ -2,7 +2,11 @@
 
 pub(crate) mod retrying;
 
-use crate::values::{id::TenantId, reply::Reply, request::Request};
+use crate::values::{
+    id::TenantId,
+    reply::{RefusalCode, Refused, Reply},
+    request::Request,
+};
 use async_trait::async_trait;
 use std::{error::Error, fmt::Debug, sync::Arc, time::Duration};
 
@@ -48,6 +52,18 @@ pub trait Transport: Debug + Send + Sync + 'static {
     async fn hosts(&self, _tenant: TenantId) -> Result<bool, TransportError> {
         Ok(false)
     }
+
+    /// The same transport about the tenant that `named` names, by its id or its name, and that tenant's id.
+    /// Only the operator speaks about others than its own. Servers ask it of a
+    /// [caller](crate::ControlPlane::caller) of their control plane, which goes by the rules of
+    /// [`Management::within_named`](crate::Management::within_named). By default there is no such tenant.
+    ///
+    /// # Errors
+    /// As [`WithinError`] says.
+    async fn within(&self, named: &str) -> Result<(TenantId, Arc<dyn Transport>), WithinError> {
+        let detail = format!("tenant: there is no tenant {named}");
+        Err(WithinError::Refused(Refused::new(RefusalCode::NotFound, detail)))
+    }
 }
 
 #[async_trait]
@@ -67,6 +83,23 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
     async fn hosts(&self, tenant: TenantId) -> Result<bool, TransportError> {
         (**self).hosts(tenant).await
     }
+
+    async fn within(&self, named: &str) -> Result<(TenantId, Arc<dyn Transport>), WithinError> {
+        (**self).within(named).await
+    }
+}
+
+/// Why a transport does not speak about a tenant.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WithinError {
+    /// Name another: there is no such tenant for whom it speaks (`not_found`), or several have the name
+    /// (`conflict`).
+    #[error("{}", .0.detail)]
+    Refused(Refused),
+    /// Try again: which tenants there are is not known now.
+    #[error("tenants cannot be looked up")]
+    Unreachable(#[source] TransportSource),
 }
 
 /// The cause of a transport's trouble.

@@ -69,7 +69,8 @@ pub struct JobOptions {
     pub wanted: BTreeSet<String>,
     /// Labels that a runner must not have.
     pub refused: BTreeSet<String>,
-    /// The only runner that may take it. Any runner of the pool unless given.
+    /// The only runner that may take it. Any runner of the pool unless given. One that was removed is refused;
+    /// one that nobody has heard of, or that is another tenant's, is waited for: it may yet come.
     pub runner: Option<RunnerId>,
     /// How long one attempt may take, from its start. Five minutes unless said otherwise.
     pub timeout: Duration,

@@ -4,11 +4,13 @@ use super::{
     control,
     hand::{Hand, inspect, operator, submit, submit_with, user},
 };
+use async_trait::async_trait;
 use runners_core::{
-    ControlPlane, Drain, Error, Feature, JobId, JobOptions, Management, MemoryStore, Paging, PoolId,
-    PoolSpec, Principal, RegistrationSpec, Rollout, RolloutSpec, Route, RunnerFilter, RunnerId, RunnerState,
-    Scope, Sharing, TenantId, Transport as _,
+    ControlPlane, Drain, Error, Feature, JobId, JobOptions, Key, Kind, Management, MemoryStore, Paging,
+    PoolId, PoolSpec, Principal, RegistrationSpec, Rollout, RolloutSpec, Route, RunnerFilter, RunnerId,
+    RunnerState, Scope, Sharing, TenantId, Transport as _,
     protocol::{Acceptance, InspectRequest, RefusalCode, Refused, Reply, Request},
+    store::{Committed, Page, Query, Store, StoreError, Stored, Write},
 };
 use std::time::Duration;
 
@@ -179,6 +181,71 @@ async fn only_the_operator_makes_and_lists_tenants() {
     assert_eq!(refusal(admin.tenants(&Paging::default()).await).code, RefusalCode::Forbidden);
     let unknown = operator.suspend_tenant(TenantId::from_bytes([7; 16]), true).await;
     assert_eq!(refusal(unknown).code, RefusalCode::NotFound);
+}
+
+/// A store in which whoever writes a tenant lets others look first.
+#[derive(Clone, Debug, Default)]
+struct Polite(MemoryStore);
+
+#[async_trait]
+impl Store for Polite {
+    async fn load(&self, keys: Vec<Key>) -> Result<Vec<Option<Stored>>, StoreError> {
+        self.0.load(keys).await
+    }
+
+    async fn scan(&self, query: Query) -> Result<Page, StoreError> {
+        self.0.scan(query).await
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<Committed, StoreError> {
+        if writes.iter().any(|write| matches!(write, Write::Put { key, .. } if key.kind == Kind::Tenant)) {
+            tokio::task::yield_now().await;
+        }
+        self.0.commit(writes).await
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_one_tenants_at_a_time() {
+    let control = ControlPlane::builder(Polite::default()).start().await.unwrap();
+    let operator = operator(&control);
+    let taken = |refused: Refused| {
+        assert_eq!(refused.code, RefusalCode::Conflict);
+        assert_eq!(refused.detail, "name: there is a tenant of that name: choose another");
+    };
+    taken(refusal(operator.create_tenant("default").await));
+    // Both look before either has taken it.
+    let (one, other) = tokio::join!(operator.create_tenant("east"), operator.create_tenant("east"));
+    let (made, refused) = if one.is_ok() { (one, other) } else { (other, one) };
+    let made = made.unwrap().id;
+    taken(refusal(refused));
+    taken(refusal(operator.rename_tenant(made, "default").await));
+    taken(refusal(operator.rename_tenant(TenantId::DEFAULT, "east").await));
+    assert_eq!(operator.rename_tenant(made, "east").await.unwrap().name, "east");
+    assert_eq!(operator.within_named("east").await.unwrap().tenant(), made);
+    operator.rename_tenant(made, "west").await.unwrap();
+    let again = operator.create_tenant("east").await.unwrap().id;
+    taken(refusal(operator.rename_tenant(made, "east").await));
+    assert_eq!(operator.within_named("east").await.unwrap().tenant(), again);
+    operator.rename_tenant(again, "north").await.unwrap();
+    operator.rename_tenant(made, "east").await.unwrap();
+}
+
+#[tokio::test]
+async fn no_runner_is_given_the_name_of_another_of_its_tenant() {
+    let control = control().await;
+    let admin = admin(&control);
+    let pool = admin.create_pool(PoolSpec::new("lab")).await.unwrap().id;
+    let one = admin.register_runner(PoolId::DEFAULT, "one").await.unwrap().view.id;
+    let two = admin.register_runner(pool, "two").await.unwrap().view.id;
+    let refused = refusal(admin.rename_runner(two, "one").await);
+    assert_eq!(refused.code, RefusalCode::Conflict);
+    assert_eq!(refused.detail, "name: there is a runner of that name: choose another");
+    assert_eq!(admin.runner(two).await.unwrap().name, "two");
+    admin.rename_runner(one, "one").await.unwrap();
+    admin.remove_runner(one).await.unwrap();
+    admin.rename_runner(two, "one").await.unwrap();
+    assert_eq!(admin.runner(two).await.unwrap().name, "one");
 }
 
 #[tokio::test]

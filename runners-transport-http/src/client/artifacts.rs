@@ -51,9 +51,9 @@ impl HttpArtifacts {
         Self { connection: transport.0.clone(), tenant: None, bytes_max, uploads: Arc::default() }
     }
 
-    /// Answers for this tenant only. Without it, the token says whose artifacts they are, whatever
-    /// tenant is in a key; only a runner of the operator also reaches those of tenants whose jobs it
-    /// hosts, while it does.
+    /// Answers for this tenant only. Without it, the token says whose artifacts they are, or the operator
+    /// with the [tenant of the transport](crate::HttpTransportBuilder::tenant), whatever tenant is in a key;
+    /// only a runner of the operator also reaches those of tenants whose jobs it hosts, while it does.
     #[must_use]
     pub const fn tenant(mut self, tenant: TenantId) -> Self {
         self.tenant = Some(tenant);
@@ -74,6 +74,10 @@ impl HttpArtifacts {
     /// A request about an artifact, or about what stands below it.
     pub(super) fn request(&self, method: Method, key: &ArtifactKey, below: &str) -> (RequestBuilder, String) {
         let (request, id) = self.connection.request(method, &format!("artifacts/{}{below}", key.digest));
+        // Only runners have keys of several tenants. What else is said of one, the transport says.
+        if self.connection.tenant.is_some() || self.connection.speaks_for_a_client() {
+            return (request, id);
+        }
         (request.header(TENANT, key.tenant.to_string()), id)
     }
 

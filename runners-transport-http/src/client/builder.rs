@@ -29,6 +29,7 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 pub struct HttpTransportBuilder {
     url: String,
     token: Option<Token>,
+    tenant: Option<String>,
     client: Option<reqwest::Client>,
     certificates: Vec<u8>,
     insecure_http: bool,
@@ -43,6 +44,7 @@ impl HttpTransportBuilder {
         Self {
             url,
             token: None,
+            tenant: None,
             client: None,
             certificates: Vec::new(),
             insecure_http: false,
@@ -57,6 +59,16 @@ impl HttpTransportBuilder {
     #[must_use]
     pub fn token(mut self, token: Token) -> Self {
         self.token = Some(token);
+        self
+    }
+
+    /// Asks about this tenant, named by its id or its name, which only the operator may: it is whose jobs are
+    /// submitted, looked at and cancelled, and whose artifacts are read and put, whatever tenant is in a key.
+    /// To anybody else who names another tenant than their own it is one that does not exist. Without it the
+    /// token says for whom it speaks.
+    #[must_use]
+    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.tenant = Some(tenant.into());
         self
     }
 
@@ -120,6 +132,7 @@ impl HttpTransportBuilder {
     pub fn build(self) -> Result<HttpTransport, BuildError> {
         let base = parse(&self.url, self.insecure_http)?;
         let bearer = bearer(self.token.as_ref().ok_or(BuildError::NoToken)?)?;
+        let tenant = self.tenant.map(|tenant| named(&tenant)).transpose()?;
         let (client, certificates) = match self.client {
             Some(client) => (client, None),
             None => {
@@ -135,6 +148,7 @@ impl HttpTransportBuilder {
             certificates,
             base,
             bearer: Mutex::new(bearer),
+            tenant,
             answer_within: self.answer_within,
             poll_interval: self.poll_interval,
             clock: self.clock,
@@ -179,6 +193,9 @@ pub enum BuildError {
     /// with it.
     #[error("token {0}: give it as it was issued")]
     Token(String),
+    /// Name the tenant by its id or its name: this text is neither.
+    #[error("tenant {0:?} cannot be sent: name it by its id or its name, of which none is empty")]
+    Tenant(String),
     /// Give certificates as PEM, with at least one section `BEGIN CERTIFICATE`.
     #[error("certificates to trust are not well-formed PEM with a section BEGIN CERTIFICATE")]
     Certificates(#[source] Option<Box<dyn Error + Send + Sync>>),
@@ -236,6 +253,12 @@ pub(super) fn bearer(token: &Token) -> Result<HeaderValue, BuildError> {
     let mut value = value.expect("invariant: a header carries visible ASCII");
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// The tenant as it is sent.
+fn named(tenant: &str) -> Result<HeaderValue, BuildError> {
+    let value = HeaderValue::from_str(tenant).ok().filter(|value| !value.is_empty());
+    value.ok_or_else(|| BuildError::Tenant(tenant.to_owned()))
 }
 
 /// The certificates that are trusted beside those of the system.

@@ -3,7 +3,7 @@
 use crate::{
     client::{Connection, builder::BuildError},
     wire::{
-        JSON, PROBLEM_JSON, PROTOCOL, PROTOCOL_MAX, REPLY_BYTES_MAX, REQUEST_ID, deadline::within,
+        JSON, PROBLEM_JSON, PROTOCOL, PROTOCOL_MAX, REPLY_BYTES_MAX, REQUEST_ID, TENANT, deadline::within,
         is_media_type, problem::Problem, route::Route,
     },
 };
@@ -93,7 +93,10 @@ impl Connection {
             .header(header::AUTHORIZATION, self.bearer())
             .header(PROTOCOL, HeaderValue::from(PROTOCOL_MAX))
             .header(REQUEST_ID, &id);
-        (builder, id)
+        match &self.tenant {
+            Some(tenant) => (builder.header(TENANT, tenant), id),
+            None => (builder, id),
+        }
     }
 
     /// Sends one call and reads its reply.

@@ -56,13 +56,20 @@ pub(super) async fn admitted<'f>(
     Ok((store, tenant))
 }
 
-/// Whose artifacts a request reaches: the principal's own, or those of a tenant for which it hosts a
-/// job.
+/// Whose artifacts a request reaches: the principal's own, those of a tenant for which it hosts a job, or
+/// those of whom the operator names. Anybody else's own it stays, whoever is named: clients name the tenant
+/// that they take themselves to be of.
 async fn reached(face: &Inner, principal: Principal, head: &Parts) -> Result<TenantId, Refusal> {
     let own = tenant(&principal, &head.method)?;
     let Some(named) = head.headers.get(TENANT) else { return Ok(own) };
-    if !matches!(principal, Principal::Runner { tenant: TenantId::OPERATOR, .. }) {
-        return Ok(own);
+    match principal {
+        Principal::Operator => {
+            let Some(named) = authorise::tenant(&head.headers)? else { return Ok(own) };
+            let (tenant, _) = authorise::within(&*(face.callers)(principal), named).await?;
+            return Ok(tenant);
+        }
+        Principal::Runner { tenant: TenantId::OPERATOR, .. } => {}
+        _ => return Ok(own),
     }
     let named = named.to_str().ok().and_then(|named| named.parse().ok());
     let malformed =
@@ -82,6 +89,7 @@ fn tenant(principal: &Principal, method: &Method) -> Result<TenantId, Refusal> {
         _ => Scope::Read,
     };
     match principal {
+        Principal::Operator => Ok(TenantId::OPERATOR),
         Principal::Runner { tenant, .. } if wanted != Scope::Admin => Ok(*tenant),
         Principal::Api { tenant, scopes } if scopes.contains(&wanted) => Ok(*tenant),
         _ => {

@@ -2,10 +2,17 @@
 
 use crate::{
     server::{Inner, refusal::Refusal},
-    wire::{TOKEN_BYTES_MAX, problem::Code},
+    wire::{
+        TENANT, TOKEN_BYTES_MAX,
+        problem::{Code, Problem},
+    },
 };
 use http::{HeaderMap, header};
-use runners_core::{AuthenticateError, Peer, Principal, Token, TokenKind, protocol::Refused};
+use runners_core::{
+    AuthenticateError, Peer, Principal, TenantId, Token, TokenKind, Transport, WithinError,
+    protocol::{RefusalCode, Refused},
+};
+use std::sync::Arc;
 
 /// Reads the token of a request. There must be exactly one `Authorization` header, with the
 /// scheme `Bearer`, one space, and characters of RFC 6750, section 2.1.
@@ -41,11 +48,38 @@ pub(super) fn check_kind(token: &Token, wanted: &[TokenKind], what: &str) -> Res
     Err(Refusal::new(Code::WrongToken, detail))
 }
 
-/// Why a token does not speak for anybody.
+/// The id or the name of the tenant that a request is about, if it names one.
+pub(super) fn tenant(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let mut values = headers.get_all(TENANT).iter();
+    let text = match (values.next(), values.next()) {
+        (None, _) => return Ok(None),
+        // The name may have any letters.
+        (Some(value), None) => std::str::from_utf8(value.as_bytes()).ok().filter(|text| !text.is_empty()),
+        _ => None,
+    };
+    let detail = "Runners-Tenant: send it once, with the id of a tenant or its name";
+    text.map(Some).ok_or_else(|| Refusal::new(Code::Invalid, detail).path("Runners-Tenant"))
+}
+
+/// What speaks about the tenant that is named, if `caller` may.
+pub(super) async fn within(
+    caller: &dyn Transport,
+    named: &str,
+) -> Result<(TenantId, Arc<dyn Transport>), Denied> {
+    caller.within(named).await.map_err(|error| match error {
+        WithinError::Refused(refused) => Denied::Told(refused),
+        error => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "tenants cannot be looked up");
+            Refusal::unavailable("tenants cannot be looked up now: try again later").into()
+        }
+    })
+}
+
+/// Why a token does not speak for anybody, or not about whom is asked.
 #[derive(Debug)]
 pub(super) enum Denied {
-    /// Its runner was removed, which a call is answered as any other reply.
-    Removed,
+    /// Its runner was removed, or there is no such tenant, which a call is answered as any other reply.
+    Told(Refused),
     /// For this reason.
     Refused(Refusal),
 }
@@ -59,7 +93,8 @@ impl From<Refusal> for Denied {
 impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Self {
         match denied {
-            Denied::Removed => Self::unauthorized(Refused::removed().detail),
+            Denied::Told(Refused { code: RefusalCode::Removed, detail }) => Self::unauthorized(detail),
+            Denied::Told(Refused { code, detail }) => Problem::rejected(code.to_string(), detail).into(),
             Denied::Refused(refusal) => refusal,
         }
     }
@@ -69,7 +104,7 @@ impl From<Denied> for Refusal {
 pub(super) async fn principal(face: &Inner, token: &Token, peer: Option<Peer>) -> Result<Principal, Denied> {
     let authenticated = face.attempts.authenticate(&*face.authenticate, token, peer, &*face.clock).await;
     authenticated.map_err(|error| match error {
-        AuthenticateError::Removed => Denied::Removed,
+        AuthenticateError::Removed => Denied::Told(Refused::removed()),
         error => Denied::Refused(refusal(error)),
     })
 }

@@ -14,7 +14,7 @@ use futures::future::{BoxFuture, Either, FutureExt as _, select};
 use http::{HeaderMap, HeaderValue, Response, header};
 use runners_core::{
     Peer, Principal, Transport, TransportError,
-    protocol::{Refused, Reply, Request},
+    protocol::{Reply, Request},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -34,7 +34,7 @@ pub(super) fn answer(
     async move {
         let Asked { request, caller, ended, patience } = match asked.await {
             Ok(asked) => *asked,
-            Err(Denied::Removed) => return Ok(told(&Reply::Refused(Refused::removed()))),
+            Err(Denied::Told(refused)) => return Ok(told(&Reply::Refused(refused))),
             Err(Denied::Refused(refusal)) => return Err(refusal),
         };
         let answer = match ended {
@@ -75,14 +75,17 @@ fn asked(
         }
         let principal = authorise::principal(&face, &token, peer).await?;
         // A runner is told by its own session.
-        let is_api = matches!(principal, Principal::Api { .. });
+        let is_api = matches!(principal, Principal::Api { .. } | Principal::Operator);
+        let mut caller = (face.callers)(principal);
+        if let Some(named) = authorise::tenant(&headers)? {
+            (_, caller) = authorise::within(&*caller, named).await?;
+        }
         let ended = is_api.then(|| face.authenticate.ended(token.expose()));
         let bytes = body::whole(body, &headers, route.bytes_max(), &*face.clock).await?;
         let mut request = decode(route, &bytes)?;
         request.limit_park(face.park_max);
         let ended = ended.filter(|_| !request.park_for().is_zero());
         let patience = request.park_for() + ANSWER_WITHIN;
-        let mut caller = (face.callers)(principal);
         // What changes something is noted under the token; the others need not know of it.
         if matches!(request, Request::Cancel(_) | Request::Signal(_))
             && let Some(known) = caller.made_with(token.expose())

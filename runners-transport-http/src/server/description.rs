@@ -9,7 +9,7 @@ mod uploads;
 use self::schemas::{Components, Schemas};
 use crate::{
     server::reply::ReplyBody,
-    wire::{PROTOCOL, REQUEST_ID, problem::Code, route::Route},
+    wire::{PROTOCOL, REQUEST_ID, TENANT, problem::Code, route::Route},
 };
 use http::{HeaderValue, Response, header};
 use runners_core::openapi::{Documentation, DocumentationFile};
@@ -20,7 +20,8 @@ what it is at, and is told what to do; a client submits jobs, and waits for how 
 
 Every call names the version of the protocol in the header `Runners-Protocol`, and takes one token as \
 `Authorization: Bearer …`: a runner's credential, an API credential, or, to enrol, a registration token. What \
-belongs to another tenant is answered as what does not exist.
+belongs to another tenant is answered as what does not exist. The operator's credential works for one tenant with \
+the header `Runners-Tenant`, which has its id or its name.
 
 Bodies are JSON in snake case; spans are whole milliseconds, and count from when the request was sent. Members that \
 are not known are ignored, on both sides. What the control plane refuses is the reply `refused` with a stable \
@@ -176,6 +177,17 @@ fn named(name: &http::HeaderName) -> String {
 fn lowercase(text: &str) -> String {
     let (initial, rest) = text.split_at(1);
     initial.to_lowercase() + rest
+}
+
+/// The header that names the tenant, wherever clients call.
+fn tenant_parameter() -> Value {
+    json!({
+        "name": named(&TENANT),
+        "in": "header",
+        "description": "The tenant that the request is about, by its id or its name, where that is not the one of \
+                        the credential. Only the operator may name another: for anybody else there is none.",
+        "schema": { "type": "string", "minLength": 1 },
+    })
 }
 
 /// The header that names the version, in every call.

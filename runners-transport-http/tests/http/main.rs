@@ -20,9 +20,9 @@ mod rotation;
 mod stop;
 mod suite;
 mod support;
+mod tenants;
 #[cfg(feature = "tls")]
 mod tls;
-
 mod tokens;
 mod uploads;
 #[cfg(feature = "webhooks")]

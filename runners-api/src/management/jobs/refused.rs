@@ -1,33 +1,55 @@
 //! Jobs that are refused: where in the request it is that something is wrong.
 
+use crate::wire::problem::Problem;
 use runners_core::protocol::{RefusalCode, Refused};
 
 /// What is wrong with one job of a request.
 #[derive(Debug)]
-pub(super) struct RefusedJob {
-    pub(super) code: String,
-    pub(super) path: Option<String>,
-    pub(super) detail: String,
+pub(crate) struct RefusedJob {
+    pub(crate) code: RefusalCode,
+    pub(crate) path: Option<String>,
+    pub(crate) detail: String,
+}
+
+/// Where in its request a job stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    /// In the list `jobs`.
+    Job(usize),
+    /// The request is about one job, of a flow of the library.
+    Flow,
 }
 
 impl RefusedJob {
-    /// Names the place in the request in which the job stands `at`th. `is_drawn` says that its id was made of
-    /// an `Idempotency-Key`.
-    pub(super) fn new(at: usize, is_drawn: bool, Refused { code, detail, .. }: Refused) -> Self {
+    /// Names the place in the request. `is_drawn` says that the id of the job was made of an
+    /// `Idempotency-Key`.
+    pub(crate) fn new(at: Place, is_drawn: bool, Refused { code, detail, .. }: Refused) -> Self {
         let Some((field, problem)) = detail.split_once(": ").filter(|(field, _)| is_field(field)) else {
-            return Self { code: code.to_string(), path: None, detail };
+            return Self { code, path: None, detail };
         };
         // It is told of for a day, and its job is kept for longer.
         if is_drawn && code == RefusalCode::Conflict && field == "spec.job" {
             let problem = "another request was made under this key: choose a new one for each";
             return Self {
-                code: RefusalCode::KeyReused.to_string(),
+                code: RefusalCode::KeyReused,
                 path: Some("Idempotency-Key".to_owned()),
                 detail: format!("Idempotency-Key: {problem}"),
             };
         }
-        let path = path(at, field);
-        Self { code: code.to_string(), detail: format!("{path}: {problem}"), path: Some(path) }
+        match at.path(field) {
+            Some(path) => Self { code, detail: format!("{path}: {problem}"), path: Some(path) },
+            None => Self { code, detail: problem.to_owned(), path: None },
+        }
+    }
+}
+
+impl From<RefusedJob> for Problem {
+    fn from(RefusedJob { code, path, detail }: RefusedJob) -> Self {
+        let problem = Self::from(Refused::new(code, detail));
+        match path {
+            Some(path) => problem.at(path),
+            None => problem,
+        }
     }
 }
 
@@ -36,13 +58,25 @@ fn is_field(text: &str) -> bool {
     text == "spec" || text == "payload" || text.starts_with("spec.") && !text.contains(' ')
 }
 
-/// Where the field of a specification stands in the request.
-fn path(at: usize, field: &str) -> String {
-    let field = field.strip_prefix("spec").map_or(field, |field| field.trim_start_matches('.'));
+impl Place {
+    /// Where the field of a specification stands in the request, if it does.
+    fn path(self, field: &str) -> Option<String> {
+        let field = field.strip_prefix("spec").map_or(field, |field| field.trim_start_matches('.'));
+        match (self, field) {
+            (Self::Job(at), "") => Some(format!("jobs[{at}]")),
+            // All jobs of a request are of the same run.
+            (Self::Job(_), "run") => Some("run.id".to_owned()),
+            (Self::Job(at), _) => Some(format!("jobs[{at}].{}", on_the_wire(field))),
+            (Self::Flow, "" | "kind" | "payload") => None,
+            (Self::Flow, "run") => Some("runId".to_owned()),
+            (Self::Flow, _) => Some(on_the_wire(field)),
+        }
+    }
+}
+
+/// What a field of a specification is called here.
+fn on_the_wire(field: &str) -> String {
     let name = match field {
-        "" => return format!("jobs[{at}]"),
-        // All jobs of a request are of the same run.
-        "run" => return "run.id".to_owned(),
         "job" => "id",
         "runner" => "runnerId",
         "start_at" => "startAtUtc",
@@ -56,7 +90,7 @@ fn path(at: usize, field: &str) -> String {
         _ => in_camel_case(last),
     };
     let dot = if before.is_empty() { "" } else { "." };
-    format!("jobs[{at}].{before}{dot}{last}")
+    format!("{before}{dot}{last}")
 }
 
 fn in_camel_case(name: &str) -> String {
@@ -86,10 +120,17 @@ mod tests {
             ("spec.fairness.weight", "jobs[2].fairness.weight"),
         ] {
             let refused = Refused::new(RefusalCode::Invalid, format!("{field}: is wrong: mend it"));
-            let job = RefusedJob::new(2, true, refused);
+            let flow = RefusedJob::new(Place::Flow, true, refused.clone());
+            let place = told.strip_prefix("jobs[2].").filter(|place| *place != "payload");
+            assert_eq!(flow.path.as_deref(), if told == "run.id" { Some("runId") } else { place });
+            let job = RefusedJob::new(Place::Job(2), true, refused);
             assert_eq!((job.path.as_deref(), job.detail), (Some(told), format!("{told}: is wrong: mend it")));
         }
-        let other = RefusedJob::new(0, true, Refused::new(RefusalCode::NotFound, "there is nothing: look"));
+        let other = RefusedJob::new(
+            Place::Job(0),
+            true,
+            Refused::new(RefusalCode::NotFound, "there is nothing: look"),
+        );
         assert_eq!((other.path, &*other.detail), (None, "there is nothing: look"));
     }
 }

@@ -1,26 +1,24 @@
 //! Submitting jobs: what is asked of each, and what becomes of it.
 
 use super::{
-    options::{OnDisconnect, WireConcurrency, WireFairness, WireFallback},
-    refused::RefusedJob,
+    options::scheduled,
+    refused::{Place, RefusedJob},
 };
 use crate::{
     management::write::Write,
     wire::{
         json::{Asked, Json},
         problem::Problem,
-        text, time,
+        text,
     },
 };
-use runners_core::traces::TraceParent;
 use runners_core::{
-    Concurrency, DisconnectPolicy, Fairness, Fallback, JobId, JobOptions, JobSpec, RunId, RunnerId,
-    Timestamp,
+    JobId, JobSpec, RunId,
     protocol::{Acceptance, RunSpec, Submission, SubmitRequest},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 /// Jobs to queue.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -47,99 +45,19 @@ pub(crate) struct NewRun {
     timeout_ms: Option<u64>,
 }
 
-/// A job to queue. It is not signed: who signs jobs submits them over the protocol.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct NewJob {
-    /// Chosen by the submitter, so that a repeat is the same job. Drawn unless given.
-    #[schema(value_type = Option<text::Job>)]
-    id: Option<JobId>,
-    /// The kind of command, such as `browser_flow`.
-    #[schema(value_type = text::Name)]
-    kind: String,
-    /// The command. It reaches the runner as the very bytes that stand here.
-    #[schema(value_type = Value)]
-    payload: Box<RawValue>,
-    /// What it is called where jobs are listed, on one line.
-    #[schema(min_length = 1, max_length = 200)]
-    title: Option<String>,
-    /// The name of the pool whose runners may take it: `default` unless said otherwise.
-    #[schema(value_type = Option<text::Name>)]
-    pool: Option<String>,
-    /// The name of the environment whose route tells where it goes. The pool is then not looked at.
-    #[schema(min_length = 1, max_length = 100)]
-    environment: Option<String>,
-    /// Further pools whose runners may take it once it has waited, in that order.
-    #[serde(default)]
-    #[schema(max_items = 8)]
-    fallbacks: Vec<WireFallback>,
-    /// The key by which it shares runners fairly with jobs of other keys and of the same priority.
-    fairness: Option<WireFairness>,
-    /// Limits on how many jobs with the same key are granted at once; each key stands once.
-    #[serde(default)]
-    #[schema(max_items = 8)]
-    concurrency: Vec<WireConcurrency>,
-    /// What no other job of the tenant can have until it has ended: the same job is answered as a repeat, and
-    /// another one is refused.
-    #[schema(value_type = Option<text::Name>)]
-    unique: Option<String>,
-    /// Higher goes first: 100 unless said otherwise.
-    #[schema(maximum = 255)]
-    priority: Option<u8>,
-    /// Labels that a runner must have.
-    #[serde(default)]
-    wanted: BTreeSet<String>,
-    /// Labels that a runner must not have.
-    #[serde(default)]
-    refused: BTreeSet<String>,
-    /// The one runner that may take it.
-    #[schema(value_type = Option<text::Runner>)]
-    runner_id: Option<RunnerId>,
-    /// How long one attempt may take: five minutes unless said otherwise.
-    #[schema(minimum = 1, maximum = 604_800_000)]
-    timeout_ms: Option<u64>,
-    /// How long an attempt may still take after it was told to stop: ten seconds unless said otherwise.
-    #[schema(maximum = 600_000)]
-    grace_ms: Option<u64>,
-    /// How many attempts it may have whose trouble prevented a verdict: three unless said otherwise.
-    #[schema(minimum = 1, maximum = 100)]
-    attempts_max: Option<u32>,
-    /// How many attempts may be lost with their runner beside those: three unless said otherwise.
-    #[schema(maximum = 100)]
-    losses_max: Option<u32>,
-    /// Whether a failed verdict is tried again too.
-    #[serde(default)]
-    retry_failed: bool,
-    /// The wait before the second attempt, which doubles with each one after: a second unless said otherwise.
-    #[schema(maximum = 604_800_000)]
-    backoff_ms: Option<u64>,
-    /// The longest wait before another attempt: five minutes unless said otherwise.
-    #[schema(maximum = 604_800_000)]
-    backoff_max_ms: Option<u64>,
-    /// How long it may wait for its first start before it expires. For ever unless given.
-    queue_ttl_ms: Option<u64>,
-    /// Not before this time.
-    #[serde(default, rename = "startAtUtc", with = "time::optional")]
-    #[schema(value_type = Option<text::Time>)]
-    start_at: Option<Timestamp>,
-    /// What an attempt does when its lease is no longer trusted: it stops unless said otherwise.
-    on_disconnect: Option<OnDisconnect>,
-    /// Jobs of the same run that must have passed before.
-    #[serde(default)]
-    #[schema(value_type = Vec<text::Job>, max_items = 64)]
-    after: Vec<JobId>,
-    /// What is to be kept beside what is kept anyway. Runners with a browser know `frames` (what the screen showed),
-    /// `bodies` (of requests and responses) and `video`.
-    #[serde(default)]
-    #[schema(max_items = 8)]
-    capture: BTreeSet<String>,
-    /// The names of secrets that its runner gives to it.
-    #[serde(default)]
-    #[schema(max_items = 16)]
-    secrets: BTreeSet<String>,
-    /// The trace that it belongs to.
-    #[schema(value_type = Option<text::Trace>)]
-    traceparent: Option<TraceParent>,
+scheduled! {
+    /// A job to queue. It is not signed: who signs jobs submits them over the protocol.
+    NewJob {
+        /// Chosen by the submitter, so that a repeat is the same job. Drawn unless given.
+        #[schema(value_type = Option<text::Job>)]
+        id: Option<JobId>,
+        /// The kind of command, such as `browser_flow`.
+        #[schema(value_type = text::Name)]
+        kind: String,
+        /// The command. It reaches the runner as the very bytes that stand here.
+        #[schema(value_type = Value)]
+        payload: Box<RawValue>,
+    }
 }
 
 /// What became of each job, in the order in which they were given.
@@ -197,41 +115,8 @@ pub(crate) async fn submit_jobs(write: Write<NewJobs>) -> Result<Json<SubmittedJ
 }
 
 impl NewJob {
-    fn submission(self, id: JobId, run: Option<RunId>) -> Submission {
-        let usual = JobOptions::default();
-        let mut retry = usual.retry;
-        retry.attempts_max = self.attempts_max.unwrap_or(retry.attempts_max);
-        retry.losses_max = self.losses_max.unwrap_or(retry.losses_max);
-        retry.failed = self.retry_failed;
-        retry.backoff = self.backoff_ms.map_or(retry.backoff, Duration::from_millis);
-        retry.backoff_max = self.backoff_max_ms.map_or(retry.backoff_max, Duration::from_millis);
-        let options = JobOptions {
-            pool: self.pool.unwrap_or(usual.pool),
-            fallbacks: self.fallbacks.into_iter().map(Fallback::from).collect(),
-            fairness: self.fairness.map(Fairness::from),
-            concurrency: self.concurrency.into_iter().map(Concurrency::from).collect(),
-            environment: self.environment,
-            priority: self.priority.unwrap_or(usual.priority),
-            wanted: self.wanted,
-            refused: self.refused,
-            runner: self.runner_id,
-            timeout: self.timeout_ms.map_or(usual.timeout, Duration::from_millis),
-            grace: self.grace_ms.map_or(usual.grace, Duration::from_millis),
-            retry,
-            start_at: self.start_at,
-            queue_ttl: self.queue_ttl_ms.map(Duration::from_millis),
-            on_disconnect: self.on_disconnect.map_or(usual.on_disconnect, DisconnectPolicy::from),
-            after: self.after,
-            run,
-            trace: self.traceparent,
-            secrets: self.secrets,
-            unique: self.unique,
-            title: self.title,
-            capture: self.capture,
-            // What is not signed is for nobody in particular.
-            audience: usual.audience,
-            not_after: None,
-        };
+    fn submission(mut self, id: JobId, run: Option<RunId>) -> Submission {
+        let options = self.options(run);
         let payload = self.payload.get().as_bytes();
         let spec = JobSpec::new(id, self.kind, payload, options);
         let spec = serde_json::to_vec(&spec).expect("invariant: specifications are plain data").into();
@@ -246,8 +131,8 @@ impl SubmittedJob {
             Acceptance::Accepted(id) => Self::Accepted { id },
             Acceptance::Repeated(id) => Self::Repeated { id },
             Acceptance::Refused(refused) => {
-                let RefusedJob { code, path, detail } = RefusedJob::new(at, is_drawn, refused);
-                Self::Refused { code, path, detail }
+                let RefusedJob { code, path, detail } = RefusedJob::new(Place::Job(at), is_drawn, refused);
+                Self::Refused { code: code.to_string(), path, detail }
             }
             _ => {
                 let detail = "the server answers in newer words".into();

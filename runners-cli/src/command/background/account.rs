@@ -52,8 +52,8 @@ async fn ask_for(home: Option<&Path>, record: &Record, mut trust: TrustArgs) -> 
         trust.ca_file = trust.ca_file.or(profile.ca_file);
         trust.insecure_http |= profile.insecure_http;
     }
-    let api = ApiArgs { server: record.server.clone(), token, token_file: None, trust };
-    let management = Management::new(&FleetArgs { api, tenant, json: true }).ok()?;
+    let api = ApiArgs { server: record.server.clone(), token, token_file: None, as_tenant: tenant, trust };
+    let management = Management::new(&FleetArgs { api, json: true }).ok()?;
     management.get(&format!("/self-hosted/runners/{}", record.runner)).await.ok()
 }
 

@@ -6,10 +6,10 @@ use super::{
     session::Identity,
 };
 use crate::{
-    actors::records::Batch,
+    actors::{error::Error, management::Management, records::Batch},
     seams::{
         store::StoreError,
-        transport::{Transport, TransportError},
+        transport::{Transport, TransportError, WithinError},
     },
     values::{
         fleet::audit::Author,
@@ -198,6 +198,18 @@ impl Transport for Caller {
         };
         let hosts = self.plane.hosts_for(tenant, runner).await;
         hosts.map_err(unreachable)
+    }
+
+    async fn within(&self, named: &str) -> Result<(TenantId, Arc<dyn Transport>), WithinError> {
+        let own = Management::of(&self.plane, self.principal.clone());
+        match own.within_named(named).await {
+            Ok(within) => {
+                let caller = within.caller().signed(self.signature.clone());
+                Ok((within.tenant(), Arc::new(caller)))
+            }
+            Err(Error::Refused(refused)) => Err(WithinError::Refused(refused)),
+            Err(error) => Err(WithinError::Unreachable(error.into())),
+        }
     }
 }
 

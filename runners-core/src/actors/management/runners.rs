@@ -4,7 +4,7 @@ use super::{Management, ROUNDS_MAX, audit::Deed, not_found, refused};
 use crate::{
     actors::{
         error::Error,
-        records::{Batch, Versioned},
+        records::{Batch, Pages, Versioned, read},
     },
     rules::{
         keys,
@@ -110,12 +110,25 @@ impl Management {
         self.runner_record(tenant, runner).await.map(|found| view(found.record))
     }
 
-    /// Renames a runner.
+    /// Renames a runner. Those that enrol by themselves may come with names that others of the tenant have;
+    /// none is given one here.
     ///
     /// # Errors
-    /// As [`Management`] says.
+    /// [`Error::Refused`] (`conflict`) if another runner of the tenant has the name, or as [`Management`] says.
     pub async fn rename_runner(&self, runner: RunnerId, name: &str) -> Result<(), Error> {
         submission::name("name", name)?;
+        let tenant = self.with(Scope::Admin)?;
+        self.runner_record(tenant, runner).await?;
+        let mut pages = Pages::of(Index::Listed, keys::listed_prefix(tenant, Kind::Runner, None));
+        while let Some(rows) = pages.next(&self.plane.records).await.map_err(Error::Store)? {
+            for (_, row) in &rows {
+                let other = read::<RunnerRecord>(row).map_err(Error::Store)?.record;
+                if other.name == name && other.id != runner {
+                    let problem = "name: there is a runner of that name: choose another";
+                    return Err(refused(RefusalCode::Conflict, problem));
+                }
+            }
+        }
         let deed = Deed::new("renamed", "runner").called(name);
         self.change_runner(runner, deed, |record| name.clone_into(&mut record.name)).await
     }

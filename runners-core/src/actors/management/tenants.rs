@@ -11,7 +11,7 @@ use crate::{
     rules::{
         eligibility::{Allowance, Closed},
         keys,
-        record::{PoolRecord, TenantRecord},
+        record::{PoolRecord, TenantRecord, UniqueRecord},
         submission,
     },
     seams::{random, store::StoreError},
@@ -32,10 +32,11 @@ use std::{collections::BTreeSet, sync::Arc};
 const SUSPENDED: u8 = 1;
 
 impl Management {
-    /// Makes a tenant. Names need not be unique.
+    /// Makes a tenant.
     ///
     /// # Errors
-    /// [`Error::Refused`] (`forbidden`) for everybody but the operator, or as [`Management`] says.
+    /// [`Error::Refused`] (`conflict`) if there is one of that name, (`forbidden`) for everybody but the
+    /// operator, or as [`Management`] says.
     pub async fn create_tenant(&self, name: &str) -> Result<TenantView, Error> {
         self.operates()?;
         submission::name("name", name)?;
@@ -43,17 +44,22 @@ impl Management {
             Begun::Before(record) => return self.seen(record).await,
             Begun::Now(once) => once,
         };
+        self.check_name(TenantId::OPERATOR, name).await?;
         let plane = &self.plane;
         let now = plane.now();
         let record = TenantRecord::new(random::id(&*plane.random, now, TenantId::new), name, now);
         let mut batch = Batch::new();
         once.note(&mut batch, &record);
         batch.put(0, &record);
+        batch.put(0, &UniqueRecord::of_tenant(&record));
         let deed = Deed::new("created", "tenant").called(name);
         self.note(&mut batch, TenantId::OPERATOR, deed, record.id).await;
         match plane.records.commit(batch).await {
             Ok(_) => self.seen(record).await,
-            Err(error) => Err(once.refusal(&error).unwrap_or(Error::Store(error))),
+            Err(error) => Err(once.refusal(&error).unwrap_or_else(|| match error {
+                StoreError::Conflict(_) => name_taken(),
+                error => Error::Store(error),
+            })),
         }
     }
 
@@ -85,7 +91,8 @@ impl Management {
     /// Renames a tenant.
     ///
     /// # Errors
-    /// [`Error::Refused`] (`forbidden`) for everybody but the operator, or as [`Management`] says.
+    /// [`Error::Refused`] (`conflict`) if there is another one of that name, (`forbidden`) for everybody but
+    /// the operator, or as [`Management`] says.
     pub async fn rename_tenant(&self, tenant: TenantId, name: &str) -> Result<TenantView, Error> {
         submission::name("name", name)?;
         self.change_tenant(tenant, |record| name.clone_into(&mut record.name)).await
@@ -153,23 +160,49 @@ impl Management {
         if self.principal != Principal::Operator {
             return Err(nobody());
         }
-        let (mut named, mut paging) = (Vec::new(), Paging { after: None, limit: Paging::LIMIT_MAX });
-        loop {
-            let page = self.tenants(&paging).await?;
-            named.extend(page.items.into_iter().filter(|tenant| tenant.name == text));
-            paging.after = page.next;
-            if paging.after.is_none() || named.len() > 1 {
-                break;
-            }
-        }
-        match named.as_slice() {
+        match self.named(text).await?.as_slice() {
             [] => Err(nobody()),
-            [one] => self.within(one.id),
+            [one] => self.within(*one),
+            // They were made before names were unique.
             _ => {
                 let problem = format!("tenant: several are called {text:?}: name one by its id");
                 Err(refused(RefusalCode::Conflict, problem))
             }
         }
+    }
+
+    /// The tenants of a name: one at most, but for those that were made before names were unique. Two
+    /// are as good as more.
+    async fn named(&self, name: &str) -> Result<Vec<TenantId>, Error> {
+        let prefix = keys::listed_prefix(TenantId::OPERATOR, Kind::Tenant, None);
+        let (mut named, mut pages) = (Vec::new(), Pages::of(Index::Listed, prefix));
+        while named.len() < 2
+            && let Some(rows) = pages.next(&self.plane.records).await.map_err(Error::Store)?
+        {
+            for (_, row) in &rows {
+                let tenant = read::<TenantRecord>(row).map_err(Error::Store)?.record;
+                named.extend((tenant.name == name).then_some(tenant.id));
+            }
+        }
+        Ok(named)
+    }
+
+    /// Refuses a name that another tenant has. A tenant that was made before names were unique has not
+    /// taken its own.
+    async fn check_name(&self, tenant: TenantId, name: &str) -> Result<(), Error> {
+        let taken = self.named(name).await?.iter().any(|other| *other != tenant);
+        if taken { Err(name_taken()) } else { Ok(()) }
+    }
+
+    /// Has a tenant give its name up, and take the new one.
+    async fn rename_in(&self, batch: &mut Batch, old: &str, tenant: &TenantRecord) -> Result<(), Error> {
+        self.check_name(tenant.id, &tenant.name).await?;
+        let old = UniqueRecord::tenant_name(old);
+        let found = self.plane.records.load::<UniqueRecord>(old.clone()).await.map_err(Error::Store)?;
+        let its_own = found.filter(|found| found.record.taken_by == tenant.id.to_string());
+        its_own.iter().for_each(|found| batch.delete(old.clone(), found.version));
+        batch.put(0, &UniqueRecord::of_tenant(tenant));
+        Ok(())
     }
 
     async fn change_tenant(
@@ -180,9 +213,13 @@ impl Management {
         self.operates()?;
         for _ in 0..ROUNDS_MAX {
             let Versioned { version, mut record } = self.tenant_record(tenant).await?;
+            let old_name = record.name.clone();
             change(&mut record);
             let mut batch = Batch::new();
             batch.put(version, &record);
+            if record.name != old_name {
+                self.rename_in(&mut batch, &old_name, &record).await?;
+            }
             let deed = Deed::new("changed", "tenant").called(&record.name);
             self.note(&mut batch, TenantId::OPERATOR, deed, tenant).await;
             match self.plane.records.commit(batch).await {
@@ -190,6 +227,7 @@ impl Management {
                     self.plane.read_suspended().await.map_err(Error::Store)?;
                     return self.seen(record).await;
                 }
+                // Whoever else has the name by now is found in the next round.
                 Err(StoreError::Conflict(_)) => {}
                 Err(error) => return Err(Error::Store(error)),
             }
@@ -208,6 +246,10 @@ impl Management {
             _ => Err(refused(RefusalCode::Forbidden, "only the operator may do this")),
         }
     }
+}
+
+fn name_taken() -> Error {
+    refused(RefusalCode::Conflict, "name: there is a tenant of that name: choose another")
 }
 
 impl Plane {

@@ -151,6 +151,16 @@ impl UniqueRecord {
         Self { at, taken_by: pool.id.to_string(), body: None, unknown: Unknown::new() }
     }
 
+    /// Where the name of a tenant stands: they are the operator's, and of one name there is one.
+    pub(crate) fn tenant_name(name: &str) -> Key {
+        Key::new(TenantId::OPERATOR, Kind::Unique, Bytes::copy_from_slice(&keys::text(&["tenant", name])))
+    }
+
+    pub(crate) fn of_tenant(tenant: &TenantRecord) -> Self {
+        let at = Some(Self::tenant_name(&tenant.name));
+        Self { at, taken_by: tenant.id.to_string(), body: None, unknown: Unknown::new() }
+    }
+
     /// Where the unique key of a job stands.
     pub(crate) fn job_key(tenant: TenantId, unique: &str) -> Key {
         Key::new(tenant, Kind::Unique, Bytes::copy_from_slice(&keys::text(&["job", unique])))

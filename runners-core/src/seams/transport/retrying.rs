@@ -5,7 +5,7 @@ use crate::{
     seams::{
         clock::{Clock, SystemClock, sleep},
         random::{Random, SystemRandom, unit},
-        transport::{Transport, TransportError},
+        transport::{Transport, TransportError, WithinError},
     },
     values::{id::TenantId, reply::Reply, request::Request},
 };
@@ -105,6 +105,10 @@ impl<T: Transport> Transport for Retrying<T> {
 
     async fn hosts(&self, tenant: TenantId) -> Result<bool, TransportError> {
         self.inner.hosts(tenant).await
+    }
+
+    async fn within(&self, named: &str) -> Result<(TenantId, Arc<dyn Transport>), WithinError> {
+        self.inner.within(named).await
     }
 }
 

@@ -1,6 +1,8 @@
 //! Artifacts: bytes by their digest.
 
-use super::{calls::scheme, header_of, headers, schemas::Schemas, text_schema, version_parameter};
+use super::{
+    calls::scheme, header_of, headers, schemas::Schemas, tenant_parameter, text_schema, version_parameter,
+};
 use crate::wire::{OCTETS, PIECE, problem::Code};
 use runners_core::{Digest, TokenKind};
 use serde_json::{Value, json};
@@ -8,12 +10,14 @@ use serde_json::{Value, json};
 /// The problems that any request about an artifact may be answered with.
 pub(super) const PROBLEMS: &[Code] = &[
     Code::UnsupportedProtocol,
+    Code::Invalid,
     Code::Unauthorized,
     Code::WrongToken,
     Code::Forbidden,
     Code::NotFound,
     Code::NoArtifacts,
     Code::MethodNotAllowed,
+    Code::Conflict,
     Code::Limited,
     Code::HeadersTooLarge,
     Code::Internal,
@@ -21,8 +25,7 @@ pub(super) const PROBLEMS: &[Code] = &[
 ];
 
 /// What else may be answered to bytes.
-const STORING: &[Code] =
-    &[Code::Invalid, Code::TooSlow, Code::TooLarge, Code::Mismatch, Code::Full, Code::OverQuota];
+const STORING: &[Code] = &[Code::TooSlow, Code::TooLarge, Code::Mismatch, Code::Full, Code::OverQuota];
 
 /// What is at the path of an artifact.
 pub(super) fn item(schemas: &mut Schemas) -> Value {
@@ -37,13 +40,24 @@ pub(super) fn item(schemas: &mut Schemas) -> Value {
     let about = "It takes the scope `admin`. One that is not there is deleted already.";
     let deleted = schemas.responses([("204", deleted)], PROBLEMS);
     json!({
-        "parameters": [address, version_parameter()],
+        "parameters": [address, version_parameter(), tenant()],
         "get": reading(schemas),
         "head": describing(),
         "put": putting(schemas),
         "patch": appending(schemas),
         "delete": operation("deleteArtifact", "Deletes an artifact.", about, &deleted),
     })
+}
+
+/// Whose artifacts they are. A runner of the operator names whom it holds a job of, too.
+pub(super) fn tenant() -> Value {
+    let mut parameter = tenant_parameter();
+    parameter["description"] =
+        "The tenant whose artifacts they are: by its id or its name, where the operator \
+                                asks; by its id, where a runner of the operator does that holds a job of it. \
+                                What others name is not looked at."
+            .into();
+    parameter
 }
 
 fn reading(schemas: &mut Schemas) -> Value {
@@ -107,7 +121,7 @@ fn appending(schemas: &mut Schemas) -> Value {
         "description": "It is here. With the last piece it is an artifact.",
         "headers": about_pieces(),
     });
-    let more = [STORING, &[Code::Conflict, Code::UnsupportedMediaType]].concat();
+    let more = [STORING, &[Code::UnsupportedMediaType]].concat();
     let answers = schemas.responses([("204", stands)], &[PROBLEMS, &more].concat());
     let about = "Whoever was cut off asks for an upload again, is told how many bytes are here, and sends on \
                  from there. A piece that does not follow is a conflict, which says where to go on. With the last \

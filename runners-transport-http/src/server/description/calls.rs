@@ -1,6 +1,6 @@
 //! The calls: what each is for, what it takes, and what it may be answered.
 
-use super::{headers, schemas::Schemas, version_parameter};
+use super::{headers, schemas::Schemas, tenant_parameter, version_parameter};
 use crate::wire::{JSON, problem::Code, route::Route};
 use runners_core::{
     TokenKind,
@@ -48,6 +48,8 @@ pub(super) fn operation(route: Route, schemas: &mut Schemas) -> Value {
         "headers": headers([]),
         "content": { JSON: { "schema": schemas.reply(&replies) } },
     });
+    let mut parameters = vec![version_parameter()];
+    parameters.extend(route.token_kinds().contains(&TokenKind::Api).then(tenant_parameter));
     let security: Vec<Value> = route.token_kinds().iter().map(|kind| json!({ scheme(*kind): [] })).collect();
     json!({
         "operationId": operation_id(route),
@@ -55,7 +57,7 @@ pub(super) fn operation(route: Route, schemas: &mut Schemas) -> Value {
         "summary": about.summary,
         "description": about.description,
         "security": security,
-        "parameters": [version_parameter()],
+        "parameters": parameters,
         "requestBody": {
             "required": true,
             "description": format!("At most {} bytes.", route.bytes_max()),

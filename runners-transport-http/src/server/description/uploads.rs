@@ -12,8 +12,7 @@ use runners_core::{
 use serde_json::{Value, json};
 
 /// What an upload may be answered beside what any request about an artifact may be.
-const PROBLEMS: &[Code] =
-    &[Code::Invalid, Code::TooSlow, Code::TooLarge, Code::UnsupportedMediaType, Code::OverQuota];
+const PROBLEMS: &[Code] = &[Code::TooSlow, Code::TooLarge, Code::UnsupportedMediaType, Code::OverQuota];
 
 /// What is at the path of the uploads of an artifact.
 pub(super) fn all(schemas: &mut Schemas) -> Value {
@@ -40,7 +39,7 @@ pub(super) fn all(schemas: &mut Schemas) -> Value {
         &answers,
         schemas,
     );
-    json!({ "parameters": [address(schemas), version_parameter()], "post": post })
+    json!({ "parameters": [address(schemas), version_parameter(), artifacts::tenant()], "post": post })
 }
 
 /// What is at the path of one upload.
@@ -64,7 +63,7 @@ pub(super) fn one(schemas: &mut Schemas) -> Value {
         "description": "The upload, as its grant names it.",
         "schema": schemas.request::<UploadId>(),
     });
-    json!({ "parameters": [address(schemas), upload, version_parameter()], "post": post })
+    json!({ "parameters": [address(schemas), upload, version_parameter(), artifacts::tenant()], "post": post })
 }
 
 fn address(schemas: &mut Schemas) -> Value {
