@@ -2,7 +2,7 @@
 
 use super::{
     crashing::{PLENTY, STARTS, World},
-    hand::{Hand, inspect, submission, submit, user},
+    hand::{Hand, inspect, submission, submit, submit_with, user},
     troubled::Troubled,
 };
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use futures::{StreamExt as _, stream};
 use runners_core::{
     ArtifactKey, ArtifactStore as _, Caller, ControlPlane, Digest, Error, EventCursor, EventsOf,
     FencingToken, Index, JobId, JobOptions, Key, Kind, Management, MemoryStore, Outcome, Principal,
-    Retention, RunId, Scope, TenantId, Transport as _,
+    Retention, RetryPolicy, RunId, Scope, TenantId, Transport as _,
     protocol::{Attachment, InspectRequest, LogTail, RefusalCode, Reply, Request, RunSpec, SubmitRequest},
     sleep,
     store::{Page, Query, Store as _, Write},
@@ -125,6 +125,29 @@ async fn an_ended_job_goes_after_its_time_with_everything_it_left() {
     assert_eq!(world.artifacts.head(key).await.unwrap(), None, "what nothing names is collected");
     let log = ArtifactKey { digest: Digest::of(b"log"), ..key };
     assert_eq!(world.artifacts.head(log).await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_history_goes_with_its_job() {
+    let world = World::new();
+    let control = world.builder(PLENTY).retention(HOURLY).start().await.unwrap();
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    let retry = RetryPolicy { attempts_max: 5, failed: true, ..RetryPolicy::default() };
+    submit_with(&user, 7, JobOptions { retry, ..JobOptions::default() }).await;
+    let job = JobId::from_bytes([7; 16]);
+    while inspect(&user, job).await.conclusion().is_none() {
+        let answer = hand.sync().await;
+        for token in hand.hold(&answer) {
+            hand.sync().await;
+            hand.finish(token, Outcome::Failed, None);
+        }
+        hand.sync().await;
+        hand.next.finishes.clear();
+        sleep(&world.clock, RetryPolicy::default().backoff * 64).await;
+    }
+    assert!(left(&world, &[job]).await.contains(&Kind::Events), "its record has no room for all of it");
+    sleep(&world.clock, HOUR + Duration::from_secs(120)).await;
+    assert_eq!(left(&world, &[job]).await, []);
 }
 
 #[tokio::test(start_paused = true)]

@@ -244,6 +244,20 @@ pub(super) const MUTANTS: &[Mutant] = &[
         test: RULES,
     },
     Mutant {
+        name: "line that a record has no room for is lost",
+        file: "runners-core/src/rules/history/recent.rs",
+        search: "lines.into_iter().filter_map(numbered).collect()",
+        replacement: "Vec::new()",
+        test: RULES,
+    },
+    Mutant {
+        name: "history read past what its stream has not told yet",
+        file: "runners-core/src/rules/history.rs",
+        search: "if is_all { u64::MAX }",
+        replacement: "if is_all || !chunks.is_empty() { u64::MAX }",
+        test: RULES,
+    },
+    Mutant {
         name: "fault of any length recorded",
         file: LIFECYCLE,
         search: "finish.outcome.clone().bounded();",
