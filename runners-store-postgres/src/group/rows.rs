@@ -19,7 +19,7 @@ pub(super) struct Rows<'w> {
 }
 
 /// One of them.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Row<'w> {
     pub(super) key: &'w Key,
     /// Its place in its batch, and the batch.
