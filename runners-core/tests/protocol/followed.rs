@@ -2,7 +2,7 @@
 //! them tells is read everywhere within half a second, and nothing is missed.
 
 use super::{
-    hand::{submission, submit, user},
+    hand::{Hand, submission, submit, user},
     management::admin,
     webhooks::{Scripted, spec},
 };
@@ -13,7 +13,7 @@ use futures::{
     stream::{BoxStream, StreamExt as _},
 };
 use runners_core::{
-    Clock, ControlPlane, EventCursor, EventPage, EventsOf, JobId, JobOptions, Key, MemoryStore,
+    Clock, ControlPlane, EventCursor, EventPage, EventsOf, Happening, JobId, JobOptions, Key, MemoryStore,
     Transport as _, TransportError,
     protocol::{Request, SubmitRequest},
     sleep,
@@ -183,6 +183,20 @@ async fn an_event_of_any_control_plane_is_read_at_each_within_half_a_second() {
         let took = pair.clock.boot().since(began);
         assert!(took <= SOON, "{took:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_history_of_a_job_is_followed_where_nobody_changes_it() {
+    let pair = Pair::start().await;
+    let job = pair.submit(0, 1).await;
+    let viewer = admin(&pair.planes[1]);
+    let read = |after| viewer.events(EventsOf::Job(job), after, LONG);
+    let ready = read(EventCursor::START).await.unwrap();
+    let (mut hand, began) = (Hand::new(&pair.planes[0], 1), pair.clock.boot());
+    let (page, _) = tokio::join!(read(ready.next), hand.sync());
+    let events = page.unwrap().events;
+    assert!(matches!(events[0].1.what, Happening::Offered { .. }), "{events:?}");
+    assert!(pair.clock.boot().since(began) <= SOON, "{:?}", pair.clock.boot().since(began));
 }
 
 #[tokio::test(start_paused = true)]
