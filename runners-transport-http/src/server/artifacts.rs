@@ -58,23 +58,21 @@ pub(super) async fn admitted<'f>(
 
 /// Whose artifacts a request reaches: the principal's own, those of a tenant for which it hosts a job, or
 /// those of whom the operator names. Anybody else's own it stays, whoever is named: clients name the tenant
-/// that they take themselves to be of.
+/// that they take themselves to be of. A header that names nobody is malformed for everybody.
 async fn reached(face: &Inner, principal: Principal, head: &Parts) -> Result<TenantId, Refusal> {
     let own = tenant(&principal, &head.method)?;
-    let Some(named) = head.headers.get(TENANT) else { return Ok(own) };
+    let Some(named) = authorise::tenant(&head.headers)? else { return Ok(own) };
     match principal {
         Principal::Operator => {
-            let Some(named) = authorise::tenant(&head.headers)? else { return Ok(own) };
             let (tenant, _) = authorise::within(&*(face.callers)(principal), named).await?;
             return Ok(tenant);
         }
         Principal::Runner { tenant: TenantId::OPERATOR, .. } => {}
         _ => return Ok(own),
     }
-    let named = named.to_str().ok().and_then(|named| named.parse().ok());
     let malformed =
-        || Refusal::new(Code::Invalid, format!("the header `{TENANT}` is not the id of a tenant"));
-    let named: TenantId = named.ok_or_else(malformed)?;
+        |_| Refusal::new(Code::Invalid, format!("the header `{TENANT}` is not the id of a tenant"));
+    let named: TenantId = named.parse().map_err(malformed)?;
     if named == own || (face.callers)(principal).hosts(named).await? {
         return Ok(named);
     }

@@ -77,12 +77,14 @@ fn asked(
         // A runner is told by its own session.
         let is_api = matches!(principal, Principal::Api { .. } | Principal::Operator);
         let mut caller = (face.callers)(principal);
-        if let Some(named) = authorise::tenant(&headers)? {
-            (_, caller) = authorise::within(&*caller, named).await?;
-        }
+        let named = authorise::tenant(&headers)?;
         let ended = is_api.then(|| face.authenticate.ended(token.expose()));
         let bytes = body::whole(body, &headers, route.bytes_max(), &*face.clock).await?;
         let mut request = decode(route, &bytes)?;
+        // A body that is malformed is told to be, whomever it is about.
+        if let Some(named) = named {
+            (_, caller) = authorise::within(&*caller, named).await?;
+        }
         request.limit_park(face.park_max);
         let ended = ended.filter(|_| !request.park_for().is_zero());
         let patience = request.park_for() + ANSWER_WITHIN;

@@ -162,20 +162,40 @@ async fn for_anybody_else_another_tenant_does_not_exist() {
     assert!(stage.client(OF_DEFAULT, None).inspect(job).await.unwrap().conclusion().is_none());
 }
 
+/// What is answered to the operator who asks for a job in the name of these tenants.
+async fn told(stage: &Stage, tenants: &str, body: &str) -> String {
+    let sent = format!(
+        "POST /v1/inspect HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nrunners-protocol: 1\r\n{tenants}\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        token(OPERATOR).expose(),
+        body.len(),
+    );
+    raw(stage.running.address, sent.as_bytes(), "}").await
+}
+
+#[tokio::test]
+async fn a_body_that_is_malformed_is_told_to_be_whomever_it_is_about() {
+    let stage = Stage::open().await;
+    let told = told(&stage, "runners-tenant: nobody\r\n", "[null]").await;
+    assert!(told.starts_with("HTTP/1.1 400") && told.contains("the body is malformed"), "{told}");
+}
+
 #[tokio::test]
 async fn a_tenant_that_is_named_twice_or_not_at_all_is_malformed() {
     let stage = Stage::open().await;
     let body = "{\"job\":\"job_00000000000000000000000000000001\"}";
     for tenants in ["runners-tenant: \r\n", "runners-tenant: a\r\nrunners-tenant: b\r\n"] {
-        let sent = format!(
-            "POST /v1/inspect HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nrunners-protocol: 1\r\n{tenants}\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            token(OPERATOR).expose(),
-            body.len(),
-        );
-        let told = raw(stage.running.address, sent.as_bytes(), "}").await;
+        let told = told(&stage, tenants, body).await;
         assert!(told.starts_with("HTTP/1.1 400") && told.contains("\"path\":\"Runners-Tenant\""), "{told}");
     }
+    let sent = format!(
+        "GET /v1/artifacts/{} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nrunners-protocol: 1\r\n\
+         runners-tenant: \r\n\r\n",
+        Digest::of(b"abc"),
+        token(OF_ACME).expose(),
+    );
+    let told = raw(stage.running.address, sent.as_bytes(), "}").await;
+    assert!(told.starts_with("HTTP/1.1 400") && told.contains("\"path\":\"Runners-Tenant\""), "{told}");
     let url = stage.running.url();
     for odd in ["", "a\nb"] {
         let built = HttpTransport::builder(&url).token(token(OPERATOR)).tenant(odd).build();
