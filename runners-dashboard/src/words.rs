@@ -200,6 +200,9 @@ pub(crate) fn job_obstacle(obstacle: &JobObstacle) -> String {
         JobObstacle::Concluded => "It has ended.".into(),
         JobObstacle::Granted => "A runner has it.".into(),
         JobObstacle::RunnerRemoved { runner } => format!("It is pinned to {runner}, which was removed."),
+        JobObstacle::RunnerNotInPools { runner } => {
+            format!("It is pinned to {runner}, which is in none of its pools.")
+        }
         JobObstacle::Suspended => "Its tenant is suspended.".into(),
         JobObstacle::NotDue { ready_at } => format!("It is not due before {} UTC.", clock(*ready_at)),
         JobObstacle::Blocked { on } => format!("It waits for {}.", count(u64::from(*on), "other job")),

@@ -39,6 +39,11 @@ pub enum JobObstacle {
         /// Which one.
         runner: RunnerId,
     },
+    /// It is pinned to a runner that is registered in none of its pools, and was not removed either.
+    RunnerNotInPools {
+        /// Which one.
+        runner: RunnerId,
+    },
     /// Its tenant is suspended.
     Suspended,
     /// It is not due yet.
@@ -212,6 +217,9 @@ impl Explanation {
             Some(JobObstacle::RunnerRemoved { runner }) => {
                 format!("nothing: {runner}, to which it is pinned, was removed: submit it without the pin")
             }
+            Some(JobObstacle::RunnerNotInPools { runner }) => format!(
+                "no pool of it has {runner}, to which it is pinned: start that runner, or submit it without the pin"
+            ),
             Some(JobObstacle::Suspended) => "its tenant is suspended: the operator resumes it".into(),
             Some(JobObstacle::NotDue { ready_at }) => format!("it starts from {ready_at} on"),
             Some(JobObstacle::Blocked { on }) => format!("{on} jobs that it waits for must pass first"),

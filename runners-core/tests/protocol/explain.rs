@@ -7,7 +7,7 @@ use super::{
 use futures::poll;
 use runners_core::{
     Caller, Client, Clock as _, Conclusion, Concurrency, ControlPlane, Fallback, JobId, JobOptions,
-    MemoryStore, Outcome, PoolId, Principal, RunnerId, TenantId, Timestamp, Transport as _,
+    MemoryStore, Outcome, PoolId, PoolSpec, Principal, RunnerId, TenantId, Timestamp, Transport as _,
     protocol::{
         Acceptance, Explanation, JobObstacle, Obstacle, PoolObstacle, Position, RefusalCode, Reply, Request,
         WaitRequest,
@@ -162,6 +162,29 @@ async fn a_job_that_is_pinned_to_a_runner_ends_when_the_runner_is_removed_and_no
     }
     let other = JobOptions { runner: Some(runner(9)), ..JobOptions::default() };
     assert!(matches!(submit_with(&user, 5, other).await, Acceptance::Accepted(_)), "it may yet come");
+}
+
+#[tokio::test]
+async fn a_job_that_is_pinned_to_a_runner_of_no_pool_of_it_is_told_so() {
+    let control = control().await;
+    let (user, operator) = (user(&control), operator(&control));
+    let lab = operator.create_pool(PoolSpec::new("lab")).await.unwrap().id;
+    let elsewhere = operator.register_runner(lab, "elsewhere").await.unwrap().view.id;
+    let pinned = |runner| JobOptions { runner: Some(runner), ..JobOptions::default() };
+    let nowhere = |explanation: &Explanation| match &explanation.obstacle {
+        Some(JobObstacle::RunnerNotInPools { runner }) => Some(*runner),
+        _ => None,
+    };
+    for (number, runner) in [(1, runner(1)), (2, elsewhere)] {
+        submit_with(&user, number, pinned(runner)).await;
+        let explained = operator.explain(job(number), None).await.unwrap();
+        assert_eq!(nowhere(&explained), Some(runner), "{explained:?}");
+        let advice = explained.advice();
+        assert!(advice.contains(&runner.to_string()) && advice.contains("without the pin"), "{advice}");
+    }
+    Hand::new(&control, 1).sync().await;
+    let came = operator.explain(job(1), None).await.unwrap();
+    assert_eq!(nowhere(&came), None, "{came:?}");
 }
 
 #[tokio::test(start_paused = true)]

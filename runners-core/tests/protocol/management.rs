@@ -242,10 +242,12 @@ async fn no_runner_is_given_the_name_of_another_of_its_tenant() {
     assert_eq!(refused.code, RefusalCode::Conflict);
     assert_eq!(refused.detail, "name: there is a runner of that name: choose another");
     assert_eq!(admin.runner(two).await.unwrap().name, "two");
+    assert_eq!(refusal(admin.register_runner(pool, "one").await), refused);
     admin.rename_runner(one, "one").await.unwrap();
     admin.remove_runner(one).await.unwrap();
     admin.rename_runner(two, "one").await.unwrap();
     assert_eq!(admin.runner(two).await.unwrap().name, "one");
+    admin.register_runner(PoolId::DEFAULT, "two").await.unwrap();
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ pub(crate) struct JobExplanation {
 
 /// What keeps a job from every runner.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
-#[serde(tag = "code", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[serde(tag = "code", rename_all = "snake_case")]
 #[schema(as = JobObstacle)]
 pub(crate) enum WireJobObstacle {
     /// It has ended.
@@ -52,8 +52,15 @@ pub(crate) enum WireJobObstacle {
     Granted,
     /// It is pinned to a runner that was removed. It ends with that fault as soon as it is ready.
     RunnerRemoved {
+        #[serde(rename = "runnerId")]
         #[schema(value_type = text::Runner)]
-        runner_id: RunnerId,
+        runner: RunnerId,
+    },
+    /// It is pinned to a runner that is registered in none of its pools, and was not removed either.
+    RunnerNotInPools {
+        #[serde(rename = "runnerId")]
+        #[schema(value_type = text::Runner)]
+        runner: RunnerId,
     },
     /// Its tenant is suspended.
     Suspended,
@@ -72,7 +79,8 @@ pub(crate) enum WireJobObstacle {
     /// It waits for a runner of the operator. Which ones there are is not told.
     Hosted {
         /// Whether one is there that may take it, when it is its turn.
-        is_suited: bool,
+        #[serde(rename = "isSuited")]
+        suited: bool,
     },
     /// As many jobs of a concurrency key are granted as may be.
     Concurrency {
@@ -136,13 +144,14 @@ pub(crate) struct ExplainedRunner {
 
 /// What keeps a job from a runner.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
-#[serde(tag = "code", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[serde(tag = "code", rename_all = "snake_case")]
 #[schema(as = Obstacle)]
 pub(crate) enum WireObstacle {
     /// The job is pinned to another runner.
     Pinned {
+        #[serde(rename = "runnerId")]
         #[schema(value_type = text::Runner)]
-        runner_id: RunnerId,
+        to: RunnerId,
     },
     /// Nothing was heard of the runner for a term.
     Absent,
@@ -207,11 +216,12 @@ impl From<JobObstacle> for WireJobObstacle {
         match obstacle {
             JobObstacle::Concluded => Self::Concluded,
             JobObstacle::Granted => Self::Granted,
-            JobObstacle::RunnerRemoved { runner } => Self::RunnerRemoved { runner_id: runner },
+            JobObstacle::RunnerRemoved { runner } => Self::RunnerRemoved { runner },
+            JobObstacle::RunnerNotInPools { runner } => Self::RunnerNotInPools { runner },
             JobObstacle::Suspended => Self::Suspended,
             JobObstacle::NotDue { ready_at } => Self::NotDue { ready_at },
             JobObstacle::Blocked { on } => Self::Blocked { on },
-            JobObstacle::Hosted { suited } => Self::Hosted { is_suited: suited },
+            JobObstacle::Hosted { suited } => Self::Hosted { suited },
             JobObstacle::Concurrency { key, max } => Self::Concurrency { key, max },
             _ => Self::Other,
         }
@@ -253,7 +263,7 @@ impl From<RunnerExplanation> for ExplainedRunner {
 impl From<Obstacle> for WireObstacle {
     fn from(obstacle: Obstacle) -> Self {
         match obstacle {
-            Obstacle::Pinned { to } => Self::Pinned { runner_id: to },
+            Obstacle::Pinned { to } => Self::Pinned { to },
             Obstacle::Absent => Self::Absent,
             Obstacle::Elsewhere => Self::Elsewhere,
             Obstacle::Kind => Self::Kind,

@@ -75,17 +75,27 @@ impl Plane {
     /// goes before what time changes.
     async fn job_obstacle(&self, job: &JobRecord) -> Result<Option<JobObstacle>, StoreError> {
         if job.conclusion().is_none() && job.holder().is_none() {
-            let pinned = job.terms.runner;
-            if let Some(runner) = pinned
-                && self.is_removed(job.host(), runner).await?
-            {
-                return Ok(Some(JobObstacle::RunnerRemoved { runner }));
+            let pin = self.pin_obstacle(job).await?;
+            if pin.is_some() {
+                return Ok(pin);
             }
             if lock(&self.suspended).contains(&job.tenant) {
                 return Ok(Some(JobObstacle::Suspended));
             }
         }
         Ok(self.obstacle_of_state(job))
+    }
+
+    /// What is wrong with the runner to which a job is pinned.
+    async fn pin_obstacle(&self, job: &JobRecord) -> Result<Option<JobObstacle>, StoreError> {
+        let Some(runner) = job.terms.runner else { return Ok(None) };
+        let key = RunnerRecord::key_of(job.host(), runner);
+        let found = self.records.load::<RunnerRecord>(key).await?.map(|found| found.record);
+        Ok(match found {
+            Some(found) if found.removed => Some(JobObstacle::RunnerRemoved { runner }),
+            Some(found) if pools(job).contains(&found.pool) => None,
+            _ => Some(JobObstacle::RunnerNotInPools { runner }),
+        })
     }
 
     fn obstacle_of_state(&self, job: &JobRecord) -> Option<JobObstacle> {

@@ -124,8 +124,8 @@ impl Management {
     /// does by itself: start it with that token and no other.
     ///
     /// # Errors
-    /// [`Error::Refused`] (`exhausted`) if the pool has as many runners as it may, or as
-    /// [`Management`] says.
+    /// [`Error::Refused`] (`exhausted`) if the pool has as many runners as it may, (`conflict`) if another
+    /// runner of the tenant has the name, or as [`Management`] says.
     pub async fn register_runner(&self, pool: PoolId, name: &str) -> Result<Issued<RunnerView>, Error> {
         let tenant = self.with(Scope::Admin)?;
         self.may_host_itself()?;
@@ -135,6 +135,7 @@ impl Management {
             Begun::Now(once) => once,
         };
         let in_pool = self.pool_record(tenant, pool).await?;
+        self.no_other_runner_has(tenant, name, None).await?;
         let plane = &self.plane;
         let now = plane.now();
         let runner = random::id(&*plane.random, now, RunnerId::new);

@@ -119,18 +119,29 @@ impl Management {
         submission::name("name", name)?;
         let tenant = self.with(Scope::Admin)?;
         self.runner_record(tenant, runner).await?;
+        self.no_other_runner_has(tenant, name, Some(runner)).await?;
+        let deed = Deed::new("renamed", "runner").called(name);
+        self.change_runner(runner, deed, |record| name.clone_into(&mut record.name)).await
+    }
+
+    /// Refuses a name that a runner of the tenant has, other than the one that `may` have it.
+    pub(super) async fn no_other_runner_has(
+        &self,
+        tenant: TenantId,
+        name: &str,
+        may: Option<RunnerId>,
+    ) -> Result<(), Error> {
         let mut pages = Pages::of(Index::Listed, keys::listed_prefix(tenant, Kind::Runner, None));
         while let Some(rows) = pages.next(&self.plane.records).await.map_err(Error::Store)? {
             for (_, row) in &rows {
                 let other = read::<RunnerRecord>(row).map_err(Error::Store)?.record;
-                if other.name == name && other.id != runner {
+                if other.name == name && Some(other.id) != may {
                     let problem = "name: there is a runner of that name: choose another";
                     return Err(refused(RefusalCode::Conflict, problem));
                 }
             }
         }
-        let deed = Deed::new("renamed", "runner").called(name);
-        self.change_runner(runner, deed, |record| name.clone_into(&mut record.name)).await
+        Ok(())
     }
 
     /// Sets what a runner has to do, now and after any restart: serve, drain, or leave.

@@ -33,6 +33,10 @@ pub(super) fn replies() -> impl Iterator<Item = (&'static str, Reply)> {
             "explained-removed",
             Reply::Explained(Box::new(of_job(JobObstacle::RunnerRemoved { runner: RUNNER }))),
         ),
+        (
+            "explained-not-in-pools",
+            Reply::Explained(Box::new(of_job(JobObstacle::RunnerNotInPools { runner: RUNNER }))),
+        ),
         ("job-faulted", Reply::Job(Box::new(job()))),
     ]
     .into_iter()
