@@ -2,7 +2,9 @@
 //! Every wait for either has a bound. A statement is sent with its types and has no name, so nothing
 //! is kept on a connection from one transaction to the next.
 
-use crate::{OpenError, PostgresOptions, address::Address, clock::pause, error::Trouble, tls::Tls};
+use crate::{
+    OpenError, PostgresOptions, address::Address, clock::pause, error::Trouble, tls::Tls, ways::Ways,
+};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use futures::future::BoxFuture;
 use runners_core::{BootTime, Clock as _, SystemClock};
@@ -19,7 +21,7 @@ pub(crate) type Parameter<'p> = (&'p (dyn ToSql + Sync), Type);
 /// A bounded pool of connections to one database.
 pub(crate) struct Connections {
     pool: Pool,
-    patience: Duration,
+    pub(crate) patience: Duration,
 }
 
 impl fmt::Debug for Connections {
@@ -30,13 +32,9 @@ impl fmt::Debug for Connections {
 
 impl Connections {
     pub(crate) fn new(options: &PostgresOptions, address: &Address, tls: &Tls) -> Result<Self, OpenError> {
-        let config = address.config.clone();
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = match tls {
-            Tls::Without => Manager::from_config(config, NoTls, recycling),
-            #[cfg(feature = "tls")]
-            Tls::Rustls(connector) => Manager::from_config(config, connector.clone(), recycling),
-        };
+        let ways = Ways::new(address, tls.clone(), options.patience);
+        let manager = Manager::from_connect(address.config.clone(), ways, recycling);
         let pool = Pool::builder(manager)
             .max_size(options.connections)
             .runtime(Runtime::Tokio1)
@@ -134,19 +132,18 @@ impl Failure {
 /// Connects beside the pool. The future carries the connection until it ends, and tells `heard` of
 /// each notification but those that were sent under this name.
 pub(crate) async fn connect(
-    address: &Address,
-    tls: Tls,
+    ways: &Ways,
     heard: std::sync::Arc<Notify>,
     listener: std::sync::Arc<str>,
 ) -> Result<(Client, BoxFuture<'static, ()>), tokio_postgres::Error> {
-    match tls {
+    match &ways.tls {
         Tls::Without => {
-            let (client, connection) = address.config.connect(NoTls).await?;
+            let (client, connection) = ways.connect_with(&NoTls).await?;
             Ok((client, Box::pin(carry(connection, heard, listener))))
         }
         #[cfg(feature = "tls")]
         Tls::Rustls(connector) => {
-            let (client, connection) = address.config.connect(connector).await?;
+            let (client, connection) = ways.connect_with(connector).await?;
             Ok((client, Box::pin(carry(connection, heard, listener))))
         }
     }

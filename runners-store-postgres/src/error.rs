@@ -203,6 +203,11 @@ impl Trouble {
         Self { next: Next::Broken, is_held: false, cause: Cause { advice, source: None } }
     }
 
+    /// Too many batches wait for what others hold.
+    pub(crate) const fn held() -> Self {
+        Self { next: Next::Unavailable, is_held: true, cause: Cause { advice: HELD, source: None } }
+    }
+
     /// The server took longer than it is waited for.
     pub(crate) fn too_slow(commits: bool) -> Self {
         let next = if commits { Next::Unknown } else { Next::Unavailable };
@@ -242,6 +247,8 @@ impl Error for Cause {
     }
 }
 
+const HELD: &str = "others hold the same records: look for long transactions on the server";
+
 fn judge(code: &SqlState) -> (Next, &'static str) {
     const AGAIN: [SqlState; 4] = [
         SqlState::T_R_SERIALIZATION_FAILURE,
@@ -256,9 +263,7 @@ fn judge(code: &SqlState) -> (Next, &'static str) {
         SqlState::INVALID_SCHEMA_NAME,
     ];
     match code {
-        code if AGAIN.contains(code) => {
-            (Next::Again, "others hold the same records: look for long transactions on the server")
-        }
+        code if AGAIN.contains(code) => (Next::Again, HELD),
         code if ABSENT.contains(code) => {
             (Next::Broken, "schema is not as it was opened: restore it, or restart this program")
         }

@@ -4,13 +4,12 @@
 //! nobody else listens there is none.
 
 use crate::{
-    address::Address,
     clock::pause,
     connections::{Connections, Parameter, connect},
     key::key_of,
     listeners::{LISTEN, Listeners},
     sql::Statements,
-    tls::Tls,
+    ways::Ways,
     writer_id::WriterId,
 };
 use futures::{
@@ -73,7 +72,7 @@ pub(crate) struct Hints {
     /// Whose rows are no news.
     pub(crate) writer: Arc<WriterId>,
     /// None if nobody tells, and it is asked instead.
-    pub(crate) listen: Option<(Address, Tls)>,
+    pub(crate) listen: Option<Arc<Ways>>,
     /// Told when others may want to hear of something.
     pub(crate) written: Arc<Notify>,
     pub(crate) listeners: Arc<Listeners>,
@@ -175,14 +174,22 @@ impl Hints {
         }
     }
 
-    /// Listens, if that is wanted, and tells those who do already.
+    /// Listens, if that is wanted. Whoever accepts and then says nothing is not waited for.
     async fn listen(&self, heard: &Arc<Notify>) -> Result<Ear, StoreSource> {
-        let Some((address, tls)) = &self.listen else {
+        let Some(ways) = &self.listen else {
             return Ok(Ear { _client: None, carrying: Box::pin(std::future::pending()), process: None });
         };
+        tokio::select! {
+            biased;
+            listening = self.listen_on(ways, heard) => listening,
+            () = pause(2 * self.connections.patience) => Err("nobody answers who would tell of it".into()),
+        }
+    }
+
+    /// Listens, and tells those who do already.
+    async fn listen_on(&self, ways: &Ways, heard: &Arc<Notify>) -> Result<Ear, StoreSource> {
         let listener = &*self.listener;
-        let (client, mut carrying) =
-            connect(address, tls.clone(), Arc::clone(heard), Arc::clone(&self.listener)).await?;
+        let (client, mut carrying) = connect(ways, Arc::clone(heard), Arc::clone(&self.listener)).await?;
         let channel = &self.statements.channel;
         let listening = async {
             let said = client.query_typed(LISTEN, &[(channel, Type::TEXT)]).await?;
@@ -338,7 +345,7 @@ fn told(trouble: crate::error::Trouble) -> StoreSource {
 #[cfg(all(feature = "testing", unix))]
 mod tests {
     use super::*;
-    use crate::{PostgresOptions, testing::TestServer};
+    use crate::{PostgresOptions, address::Address, testing::TestServer, tls::Tls};
     use runners_core::{
         Kind, TenantId,
         store::{Store as _, Write},

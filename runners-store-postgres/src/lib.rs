@@ -19,6 +19,7 @@ pub mod testing;
 mod tls;
 mod touched;
 mod transaction;
+mod ways;
 mod writer;
 mod writer_id;
 

@@ -13,7 +13,8 @@ use crate::{
     schema::Schema,
     sql::Statements,
     tls::Tls,
-    writer::{Batch, Writer},
+    ways::Ways,
+    writer::{Alone, Batch, Writer},
     writer_id::{self, WriterId},
 };
 use async_trait::async_trait;
@@ -73,7 +74,7 @@ impl PostgresStore {
         let listen = match Address::to_listen(&options)? {
             Some(address) => {
                 let tls = Tls::of(&options, &address)?;
-                Some((address, tls))
+                Some(Arc::new(Ways::new(&address, tls, options.patience)))
             }
             None => None,
         };
@@ -104,23 +105,26 @@ impl PostgresStore {
         let spawned = TaskTracker::new();
         let store =
             Self { connections, statements, clock, hints, asks: Mutex::new(Some(asks)), spawned, stop, name };
-        store.start(options.writers, committed, loaded);
+        store.start(&options, committed, loaded);
         Ok(store)
     }
 
-    fn start(&self, writers: usize, asked: mpsc::Receiver<Batch>, loads: mpsc::Receiver<Load>) {
+    fn start(&self, options: &PostgresOptions, asked: mpsc::Receiver<Batch>, loads: mpsc::Receiver<Load>) {
         let loads = Arc::new(tokio::sync::Mutex::new(loads));
         for _ in 0..READERS {
             let (connections, statements) = (Arc::clone(&self.connections), Arc::clone(&self.statements));
             self.spawned.spawn(Reader { connections, statements }.read_all(Arc::clone(&loads)));
         }
         let asked = Arc::new(tokio::sync::Mutex::new(asked));
-        for _ in 0..writers {
+        let alone = Alone::beside(options.connections);
+        for _ in 0..options.writers {
             let writer = Writer {
                 connections: Arc::clone(&self.connections),
                 statements: Arc::clone(&self.statements),
                 id: Arc::clone(&self.hints.writer),
                 written: Arc::clone(&self.hints.written),
+                spawned: self.spawned.clone(),
+                alone: alone.clone(),
             };
             self.spawned.spawn(writer.write_all(Arc::clone(&asked)));
         }

@@ -15,7 +15,8 @@ use runners_core::{
     store::{Committed, StoreError, Write},
 };
 use std::{collections::VecDeque, sync::Arc, time::Duration};
-use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, Semaphore, SemaphorePermit, mpsc, oneshot};
+use tokio_util::task::TaskTracker;
 
 /// How many batches, writes and bytes one group takes, but for its last batch.
 const GROUP_BATCHES_MAX: usize = 256;
@@ -32,6 +33,9 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_millis(2);
 /// For how long.
 const TRYING_MAX: Duration = Duration::from_secs(3);
 
+/// How many batches go alone at most, of all who write.
+const ALONE_MAX: usize = 1024;
+
 /// What a caller is told of its batch.
 pub(crate) type Answer = Result<Committed, StoreError>;
 
@@ -44,7 +48,7 @@ pub(crate) struct Batch {
 }
 
 /// One of those who write.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Writer {
     pub(crate) connections: Arc<Connections>,
     pub(crate) statements: Arc<Statements>,
@@ -52,6 +56,27 @@ pub(crate) struct Writer {
     pub(crate) id: Arc<WriterId>,
     /// Told after each group that others may want to hear of.
     pub(crate) written: Arc<Notify>,
+    /// Where batches go alone.
+    pub(crate) spawned: TaskTracker,
+    pub(crate) alone: Alone,
+}
+
+/// What batches that go alone share, so that those that wait for a lock leave connections to everybody else.
+#[derive(Clone, Debug)]
+pub(crate) struct Alone {
+    /// How many of them are sent at once.
+    sending: Arc<Semaphore>,
+    /// How many there are.
+    places: Arc<Semaphore>,
+}
+
+impl Alone {
+    pub(crate) fn beside(connections: usize) -> Self {
+        Self {
+            sending: Arc::new(Semaphore::new((connections / 4).max(1))),
+            places: Arc::new(Semaphore::new(ALONE_MAX)),
+        }
+    }
 }
 
 impl Writer {
@@ -76,19 +101,27 @@ impl Writer {
     }
 
     /// Commits a group and tells every caller. Where others are in its way for long, each batch goes
-    /// alone, so that those that meet nobody are not held up by those that do.
+    /// alone and the next group is not kept waiting, so that those that meet nobody are not held up by those that do.
     async fn commit(&self, batches: Vec<Batch>) {
-        match self.send(&batches).await {
+        match self.send(&batches, None).await {
             Err(trouble) if trouble.next == Next::Again && batches.len() > 1 => {
-                let alone = batches.into_iter().map(|batch| async move {
-                    let batch = [batch];
-                    let answered = self.send(&batch).await;
-                    self.answer(batch, answered);
-                });
-                futures::future::join_all(alone).await;
+                for batch in batches {
+                    self.send_alone(batch).await;
+                }
             }
             answered => self.answer(batches, answered),
         }
+    }
+
+    async fn send_alone(&self, batch: Batch) {
+        let place = Arc::clone(&self.alone.places).acquire_owned().await;
+        let writer = self.clone();
+        self.spawned.spawn(async move {
+            let batch = [batch];
+            let answered = writer.send(&batch, Some(&writer.alone.sending)).await;
+            writer.answer(batch, answered);
+            drop(place);
+        });
     }
 
     /// Tells every caller. One that has gone away is no trouble.
@@ -116,8 +149,8 @@ impl Writer {
     }
 
     /// Sends a group until nobody is in its way: for long if it is one batch, else until a lock was
-    /// waited for in vain.
-    async fn send(&self, batches: &[Batch]) -> Result<Vec<Answer>, Trouble> {
+    /// waited for in vain. Each time it waits for its `turn`, if it is to take turns.
+    async fn send(&self, batches: &[Batch], turn: Option<&Semaphore>) -> Result<Vec<Answer>, Trouble> {
         let mut group = Group::default();
         batches.iter().for_each(|batch| group.add(&batch.writes));
         let id = self.id.now();
@@ -126,7 +159,13 @@ impl Writer {
         let began = SystemClock::default().boot();
         let mut tries = 1;
         loop {
-            match self.connections.commit(&self.statements.commit, &parameters).await {
+            let permit = match turn {
+                Some(turn) => Some(self.turn_of(turn).await?),
+                None => None,
+            };
+            let sent = self.connections.commit(&self.statements.commit, &parameters).await;
+            drop(permit);
+            match sent {
                 Ok(rows) => {
                     let answered = rows.first().map(|row| group.answers(row)).transpose();
                     let answered = answered.map_err(Trouble::of_commit)?;
@@ -145,6 +184,14 @@ impl Writer {
                 Err(trouble) => return Err(trouble),
             }
             tries += 1;
+        }
+    }
+
+    async fn turn_of<'t>(&self, turn: &'t Semaphore) -> Result<SemaphorePermit<'t>, Trouble> {
+        tokio::select! {
+            biased;
+            permit = turn.acquire() => permit.map_err(|_| Trouble::held()),
+            () = pause(self.connections.patience) => Err(Trouble::held()),
         }
     }
 }

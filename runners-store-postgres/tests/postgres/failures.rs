@@ -2,13 +2,15 @@
 //! written twice, and all goes on within ten seconds.
 
 use crate::stage::{chain, job, options, own, pause, put, shared, stranger, versions, within};
+use futures::StreamExt as _;
 use runners_core::{
     Clock as _, Index, Key, Kind, Random as _, SystemClock, SystemRandom, TenantId,
-    store::{Query, Store as _, StoreError, Write},
+    store::{Hint, Query, Store as _, StoreError, Write},
 };
 use runners_store_postgres::{PostgresOptions, PostgresStore, testing::TestServer};
 use std::{
     path::PathBuf,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,6 +19,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, UnixStream},
+    sync::mpsc,
     task::JoinSet,
 };
 
@@ -116,6 +119,8 @@ async fn backends_that_are_ended_lose_nothing() {
 pub(crate) struct Proxy {
     port: u16,
     silent: Arc<AtomicBool>,
+    /// Those who came while it was silent.
+    muted: mpsc::UnboundedReceiver<()>,
     carried: Arc<tokio::sync::Mutex<JoinSet<()>>>,
     _accepting: JoinSet<()>,
 }
@@ -128,19 +133,21 @@ impl Proxy {
             (Arc::new(AtomicBool::new(false)), Arc::<tokio::sync::Mutex<JoinSet<()>>>::default());
         let mut accepting = JoinSet::new();
         let (mute, connections) = (Arc::clone(&silent), Arc::clone(&carried));
+        let (tell, muted) = mpsc::unbounded_channel();
         accepting.spawn(async move {
             while let Ok((mut near, _)) = listener.accept().await {
-                let (socket, mute) = (socket.clone(), Arc::clone(&mute));
+                let (socket, mute, tell) = (socket.clone(), Arc::clone(&mute), tell.clone());
                 connections.lock().await.spawn(async move {
                     let Ok(mut far) = UnixStream::connect(socket).await else { return };
                     if mute.load(Ordering::Relaxed) {
+                        let _ = tell.send(());
                         std::future::pending::<()>().await;
                     }
                     let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
                 });
             }
         });
-        Self { port, silent, carried, _accepting: accepting }
+        Self { port, silent, muted, carried, _accepting: accepting }
     }
 
     pub(crate) async fn cut(&self) {
@@ -148,8 +155,11 @@ impl Proxy {
     }
 
     pub(crate) fn options(&self, server: &TestServer) -> PostgresOptions {
-        let url = format!("postgres://postgres@127.0.0.1:{}/postgres", self.port);
-        PostgresOptions::new(url).schema(server.fresh_schema())
+        PostgresOptions::new(self.url()).schema(server.fresh_schema())
+    }
+
+    fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 }
 
@@ -181,6 +191,42 @@ async fn a_way_that_goes_silent_is_given_up_in_time_and_taken_again() {
     proxy.silent.store(false, Ordering::Relaxed);
     let took = recovery(&store, 1).await;
     assert!(took < RECOVERY_MAX, "{took:?}");
+}
+
+#[tokio::test]
+async fn who_comes_back_to_listen_and_meets_silence_tries_again() {
+    let Some(server) = shared() else { return };
+    let mut proxy = Proxy::before(server.socket()).await;
+    let options = options(server).patience(Duration::from_millis(500)).direct_url(proxy.url());
+    let store = options.open().await.unwrap();
+    let mut watch = store.watch();
+    assert_eq!(within("the first hint", watch.next()).await, Some(Hint::All));
+    proxy.silent.store(true, Ordering::Relaxed);
+    proxy.cut().await;
+    within("it in the silence", proxy.muted.recv()).await.unwrap();
+    // Who is there already hears nothing for ever.
+    proxy.silent.store(false, Ordering::Relaxed);
+    assert_eq!(within("a hint", watch.next()).await, Some(Hint::All));
+}
+
+#[tokio::test]
+async fn a_host_that_is_silent_leaves_time_for_the_next() {
+    let Some(server) = shared() else { return };
+    let (first, second) = (Proxy::before(server.socket()).await, Proxy::before(server.socket()).await);
+    let options = |[one, other]: [&Proxy; 2]| {
+        let ports = format!("port={},{}", one.port, other.port);
+        let url = format!("host=127.0.0.1,127.0.0.1 {ports} user=postgres dbname=postgres");
+        PostgresOptions::new(url).schema(server.fresh_schema()).patience(Duration::from_secs(2))
+    };
+    let store = options([&first, &second]).open().await.unwrap();
+    first.silent.store(true, Ordering::Relaxed);
+    first.cut().await;
+    let took = within("an answer", recovery(&store, 1)).await;
+    assert!(took < RECOVERY_MAX, "{took:?}");
+    for hosts in [[&first, &second], [&second, &first]] {
+        let store = within("an answer", options(hosts).open()).await.unwrap();
+        store.commit(vec![put(1, 0, 1)]).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -224,6 +270,30 @@ async fn a_record_that_others_hold_is_waited_for_and_then_given_up() {
     transaction.commit().await.unwrap();
     let conflict = store.commit(vec![put(1, 1, 3)]).await;
     assert!(matches!(conflict, Err(StoreError::Conflict(_))), "{conflict:?}");
+}
+
+#[tokio::test]
+async fn who_meets_what_others_hold_holds_up_nobody_else() {
+    let Some(server) = shared() else { return };
+    let store = options(server).writers(1).open().await.unwrap();
+    store.commit(vec![put(1, 0, 1)]).await.unwrap();
+    let mut stranger = stranger(server).await;
+    let transaction = stranger.client.transaction().await.unwrap();
+    store.commit_in(&transaction, &[put(1, 1, 2)]).await.unwrap();
+    // Both are in one group, since nobody writes before both have asked.
+    let blocked = store.commit(vec![put(1, 1, 3)]);
+    let others = async {
+        store.commit(vec![put(2, 0, 1)]).await.unwrap();
+        store.commit(vec![put(3, 0, 1)]).await.unwrap();
+    };
+    let (mut blocked, mut others) = (pin!(blocked), pin!(others));
+    tokio::select! {
+        biased;
+        told = &mut blocked => panic!("the others come after the one that is held up: {told:?}"),
+        () = within("the others", &mut others) => {}
+    }
+    transaction.rollback().await.unwrap();
+    within("an answer", blocked).await.unwrap();
 }
 
 #[tokio::test]
