@@ -4,7 +4,7 @@
 use crate::{
     dashboard::Site,
     failure::Failure,
-    form::{FORM_TOKEN, Form},
+    form::{self, FORM_TOKEN, Form},
     layout,
     origin::{self, Origin},
     pages,
@@ -49,7 +49,7 @@ pub(crate) async fn admit(State(site): State<Site>, request: Request, next: Next
         Err(Stranger::Unknown) => return to_sign_in(&place),
     };
     let body = if is_form {
-        match checked_form(&visitor, &parts.headers, body).await {
+        match checked_form(&site, &visitor, &parts, body).await {
             Ok(form) => drop(parts.extensions.insert(form)),
             Err(failure) => return layout::failed(&visitor, &failure),
         }
@@ -80,14 +80,15 @@ pub(crate) async fn show_sign_in(State(site): State<Site>, form: Form) -> Respon
 pub(crate) async fn sign_in(State(site): State<Site>, request: Request) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
     let headers = request.headers().clone();
-    let form = match Form::read(request.into_body()).await {
+    if origin::of(&headers) == Origin::Others {
+        return pages::sign_in::page("", Some("This form was sent from another site. Sign in here."));
+    }
+    // Nobody knows yet who sends it.
+    let form = match Form::read(request.into_body(), form::STRANGER_BYTES_MAX, &*site.clock).await {
         Ok(form) => form,
         Err(failure) => return pages::sign_in::page("", Some(&failure.detail)),
     };
     let next = form.text("next");
-    if origin::of(&headers) == Origin::Others {
-        return pages::sign_in::page(next, Some("This form was sent from another site. Sign in here."));
-    }
     let credential = Token::from_text(form.text("credential"));
     if let Err(problem) = check(&site, &credential, peer).await {
         return pages::sign_in::page(next, Some(&problem));
@@ -211,17 +212,19 @@ async fn welcome(
 }
 
 /// Reads a form that was sent by a page of ours.
-async fn checked_form(visitor: &Visitor, headers: &HeaderMap, body: Body) -> Result<Form, Failure> {
+async fn checked_form(site: &Site, visitor: &Visitor, parts: &Parts, body: Body) -> Result<Form, Failure> {
     let refused = || {
         let detail = "This form was not sent by a page of this dashboard, or an old one. Open the page again, and send it from there.";
         Failure::forbidden(detail)
     };
-    let origin = origin::of(headers);
+    let origin = origin::of(&parts.headers);
     // Without a text of ours in it, a form must say that it comes from here.
     if origin == Origin::Others || (!visitor.has_session && origin == Origin::Unsaid) {
         return Err(refused());
     }
-    let form = Form::read(body).await?;
+    let has_document = parts.uri.path() == "/flows";
+    let bytes_max = if has_document { form::DOCUMENT_BYTES_MAX } else { form::BYTES_MAX };
+    let form = Form::read(body, bytes_max, &*site.clock).await?;
     if visitor.has_session {
         let held: bool = form.text(FORM_TOKEN).as_bytes().ct_eq(visitor.form_token.as_bytes()).into();
         return if held { Ok(form) } else { Err(refused()) };

@@ -1,9 +1,12 @@
 //! What pages load, all of it from here: one style, three scripts, one picture. And what every answer
 //! says to the browser: that nothing else may be loaded, run or framed.
 
+use crate::{failure::Failure, layout, visitor::Place};
 use axum::{Router, body::Body, extract::Request, middleware::Next, response::Response, routing::get};
+use futures::FutureExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use runners_core::Digest;
+use std::panic::AssertUnwindSafe;
 
 const STYLE: &str = include_str!("../assets/dashboard.css");
 const SCRIPT: &str = include_str!("../assets/dashboard.js");
@@ -32,7 +35,13 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
 
 /// Says to the browser what holds for every answer.
 pub(crate) async fn guard(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    let path = request.uri().path().to_owned();
+    let mut response = AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!(path, "a page panicked");
+        let detail = "The dashboard has a defect: the log of the server says where. Everything else goes on.";
+        let failure = Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "This page failed", detail);
+        layout::bare(&Place::new(&path, None, false), &failure)
+    });
     let headers = response.headers_mut();
     let always = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

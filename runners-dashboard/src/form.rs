@@ -2,13 +2,20 @@
 
 use crate::failure::Failure;
 use axum::{body::Body, extract::FromRequestParts};
-use http::request::Parts;
+use futures::future::{Either, select};
+use http::{StatusCode, request::Parts};
 use http_body_util::{BodyExt as _, Limited};
-use runners_core::{Digest, FlowSpec};
-use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+use runners_core::{Clock, Digest, FlowSpec, sleep};
+use std::{fmt, pin::pin, str::FromStr, sync::Arc, time::Duration};
 
-/// The largest number of bytes in a form: a document of a flow of the largest size, as forms write it.
-const FORM_BYTES_MAX: usize = 3 * FlowSpec::DOCUMENT_BYTES_MAX + (64 << 10);
+/// The largest number of bytes in a form, in one that has a document of a flow, as forms write it, and in one that
+/// anybody may send.
+pub(crate) const BYTES_MAX: usize = 64 << 10;
+pub(crate) const DOCUMENT_BYTES_MAX: usize = 3 * FlowSpec::DOCUMENT_BYTES_MAX + BYTES_MAX;
+pub(crate) const STRANGER_BYTES_MAX: usize = 8 << 10;
+
+/// How long a form may take to arrive.
+const READ_WITHIN: Duration = Duration::from_secs(15);
 
 /// The field that every form of ours has.
 pub(crate) const FORM_TOKEN: &str = "form_token";
@@ -21,12 +28,16 @@ pub(crate) const FORM_KEY: &str = "form_key";
 pub(crate) struct Form(Arc<Vec<(String, String)>>);
 
 impl Form {
-    /// Reads the body of a request.
-    pub(crate) async fn read(body: Body) -> Result<Self, Failure> {
-        let bytes = Limited::new(body, FORM_BYTES_MAX).collect().await.map_err(|_| {
-            Failure::invalid(format!(
-                "the form could not be read: it may have {FORM_BYTES_MAX} bytes at most"
-            ))
+    /// Reads the body of a request, of so many bytes at most.
+    pub(crate) async fn read(body: Body, bytes_max: usize, clock: &dyn Clock) -> Result<Self, Failure> {
+        let reading = pin!(Limited::new(body, bytes_max).collect());
+        let Either::Left((read, _)) = select(reading, pin!(sleep(clock, READ_WITHIN))).await else {
+            let span = READ_WITHIN.as_secs();
+            let detail = format!("The form did not arrive within {span} seconds. Send it again.");
+            return Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "Too slow", detail));
+        };
+        let bytes = read.map_err(|_| {
+            Failure::invalid(format!("The form could not be read: it may have {bytes_max} bytes at most."))
         })?;
         let pairs = form_urlencoded::parse(&bytes.to_bytes()).into_owned().collect();
         Ok(Self(Arc::new(pairs)))

@@ -156,7 +156,7 @@ async fn moments(visitor: &Visitor, heard: Heard, steps: &[Step], view: &JobView
 
 impl Moment {
     fn of_step(step: &Step) -> Self {
-        let pill = ("running", format!("step {}", step.index + 1));
+        let pill = ("running", format!("step {}", step.index.saturating_add(1)));
         Self { at_ms: step.at_ms, kind: "step", pill, text: cut(&step.description), more: String::new() }
     }
 

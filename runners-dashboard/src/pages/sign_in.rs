@@ -38,6 +38,7 @@ pub(crate) fn safe_next(next: &str) -> String {
     let is_safe = next.len() <= NEXT_BYTES_MAX
         && next.bytes().all(plain)
         && !next.contains("..")
+        && !next.to_ascii_lowercase().contains("%2e")
         && !next.contains("//");
     let next = next.trim_start_matches('/');
     if is_safe && !next.is_empty() { format!("./{next}") } else { "./queue".to_owned() }
@@ -56,6 +57,7 @@ mod tests {
             "//evil.example",
             "/\\evil",
             "../../x",
+            "%2e%2e/%2E%2E/x",
             "javascript:alert(1)",
             "a\r\nb",
         ] {

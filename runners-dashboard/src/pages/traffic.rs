@@ -157,7 +157,7 @@ pub(crate) async fn requests(
     let body = html! {
         (head(&visitor, &view, &artifact, "Requests").await)
         p.lead {
-            (words::count(all as u64, "request")) " within " (words::span(Duration::from_secs_f64(whole / 1000.0))) "."
+            (words::count(all as u64, "request")) " within " (words::span(span_of(whole))) "."
             @if !log.comment.is_empty() { " " (cut(&log.comment)) "." }
         }
         @if all == 0 { (empty("The page asked for nothing.")) }

@@ -4,6 +4,7 @@ use crate::stage::{PREFIX, Stage, client, encoded, serve, token};
 use axum::Extension;
 use runners_core::{
     ApiCredentialSpec, ControlPlane, JobOptions, MemoryStore, PoolSpec, Principal, Scope, TenantId,
+    testing::clock::SimClock,
 };
 use runners_dashboard::{Dashboard, SignedIn};
 use std::time::Duration;
@@ -37,6 +38,26 @@ async fn a_cookie_over_https_is_never_sent_without() {
     let post = post.header("host", "runners.example").body(encoded(&[("credential", token(b'a').expose())]));
     let answer = post.send().await.unwrap();
     assert!(answer.headers()["set-cookie"].to_str().unwrap().ends_with("; Secure"));
+}
+
+#[tokio::test]
+async fn a_stranger_sends_a_small_form() {
+    let stage = Stage::open().await;
+    let fields = encoded(&[("credential", &"x".repeat(9 << 10))]);
+    let answer = client().post(stage.url("sign-in")).body(fields).send().await.unwrap();
+    assert_eq!(answer.status(), 403);
+    assert!(answer.text().await.unwrap().contains("8192 bytes at most"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_form_that_does_not_arrive_is_not_waited_for() {
+    let clock = SimClock::new();
+    let control = ControlPlane::builder(MemoryStore::default()).clock(clock.clone()).start().await.unwrap();
+    let dashboard = Dashboard::builder(&control, control.authenticator()).build();
+    let (origin, _server) = serve(dashboard.into_router()).await;
+    let never = reqwest::Body::wrap_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+    let late = client().post(format!("{origin}/sign-in")).body(never).send().await.unwrap();
+    assert!(late.text().await.unwrap().contains("did not arrive within 15 seconds"));
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ const HAR: &str = r#"{"log":{"version":"1.2","entries":[
     {"time":12.5,"_at_ms":40,"_step":2,"_resourceType":"document",
      "request":{"method":"GET","url":"https://example.com/<script>alert(1)</script>"},
      "response":{"status":200,"content":{"size":2048,"mimeType":"text/html; charset=utf-8"},"bodySize":2000}},
+    {"time":1e300,"request":{"method":"GET","url":"https://example.com/slow"},"response":{"status":200}},
     {"time":-1,"request":{"method":"POST","url":"https://example.com/gone"},
      "response":{"status":0,"content":{},"bodySize":-1,"_error":"net::ERR_<b>FAILED</b>"}}]}}"#;
 
