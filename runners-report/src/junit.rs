@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 /// `system-err`.
 #[must_use]
 pub fn junit(run: &RunReport) -> String {
-    let mut suite = TestSuite::new(run.title.as_str());
+    let mut suite = TestSuite::new(foreign(&run.title));
     suite.timestamp = run.started_at.to_string().parse().ok();
     suite.set_time(run.duration).add_test_cases(run.jobs.iter().map(case));
     let mut report = Report::new("runners");
@@ -26,24 +26,24 @@ pub fn junit(run: &RunReport) -> String {
 }
 
 fn case(job: &JobReport) -> TestCase {
-    let mut case = TestCase::new(job.title.as_str(), state(job));
-    case.set_classname(job.file.as_deref().unwrap_or(&job.name)).set_time(job.duration);
+    let mut case = TestCase::new(foreign(&job.title), state(job));
+    case.set_classname(foreign(job.file.as_deref().unwrap_or(&job.name))).set_time(job.duration);
     if let Some(id) = job.job {
         case.add_property(("job", id.to_string().as_str()));
     }
     case.add_property(("conclusion", job.conclusion.words()));
     if let Some(region) = &job.region {
-        case.add_property(("region", region.as_str()));
+        case.add_property(("region", &*foreign(region)));
     }
     if let Some(excused) = &job.excused {
-        case.add_property(("excused", excused.as_str()));
+        case.add_property(("excused", &*foreign(excused)));
     }
     let said = said(job);
     if !said.is_empty() {
         case.set_system_out(said);
     }
     if !job.page_errors.is_empty() {
-        case.set_system_err(job.page_errors.join("\n"));
+        case.set_system_err(foreign(&job.page_errors.join("\n")));
     }
     case
 }
@@ -58,9 +58,8 @@ fn state(job: &JobReport) -> TestCaseStatus {
         _ => TestCaseStatus::non_success(NonSuccessKind::Error),
     };
     if !job.conclusion.is_passed() {
-        state.set_message(
-            job.failure.as_deref().or(excused.map(|why| &**why)).unwrap_or_else(|| job.conclusion.words()),
-        );
+        let why = job.failure.as_deref().or(excused.map(|why| &**why));
+        state.set_message(foreign(why.unwrap_or_else(|| job.conclusion.words())));
         state.set_type(job.conclusion.words());
     }
     let earlier = job.attempts.len().saturating_sub(1);
@@ -90,10 +89,17 @@ fn said(job: &JobReport) -> String {
         let tried =
             if step.retries > 0 { format!(" (tried {} times more)", step.retries) } else { String::new() };
         let what = step.reason.as_ref().filter(|_| step.state != StepState::NotRun).unwrap_or(&step.title);
+        let what = foreign(what).replace(['\r', '\n'], " ");
         let _ = writeln!(text, "{:>3}  {state:<7} {ms:>6} ms  {what}{tried}", index + 1);
     }
     for artifact in job.artifacts.iter().filter_map(|artifact| artifact.path.as_ref()) {
         let _ = writeln!(text, "[[ATTACHMENT|{artifact}]]");
     }
     text
+}
+
+/// What somebody else has written: it attaches no file of the CI server's, and has no character that XML 1.0 (section
+/// 2.2) has no room for and its writer lets through.
+fn foreign(text: &str) -> String {
+    text.replace("[[ATTACHMENT", "[[\u{200b}ATTACHMENT").replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }

@@ -291,6 +291,21 @@ fn junit_tells_failures_errors_skips_and_flakes_apart() {
 }
 
 #[test]
+fn what_a_page_under_test_says_attaches_nothing_and_stays_one_line() {
+    let mut job = failed();
+    let evil = "[[ATTACHMENT|/etc/passwd]]\n  3  passed   \u{fffe}";
+    job.title = evil.to_owned();
+    job.failure = Some(evil.to_owned());
+    job.steps[1].reason = Some(evil.to_owned());
+    job.page_errors = vec![evil.to_owned()];
+    let xml = junit(&run_of(vec![job]));
+    assert!(!xml.contains("[[ATTACHMENT|/etc/passwd]]") && !xml.contains('\u{fffe}'), "{xml}");
+    assert_eq!(xml.matches("[[ATTACHMENT|shop/").count(), 2, "{xml}");
+    let said = xml.split_once("<system-out>").unwrap().1.split_once("</system-out>").unwrap().0;
+    assert_eq!(said.trim().lines().count(), 4, "two steps and two artifacts: {said}");
+}
+
+#[test]
 fn ctrf_has_what_its_schema_requires_and_counts_what_it_lists() {
     let run = run_of(vec![
         failed(),
