@@ -58,18 +58,13 @@ pub(super) async fn execute(
     content: Body,
 ) -> Response {
     let inner = &*face.0;
-    let Ok(place) = Arc::clone(&inner.places).try_acquire_owned() else {
-        let message =
-            format!("{} calls are being carried out, which is the limit: come again", inner.calls_max);
-        return busy(message, BUSY_FOR).into_response();
-    };
     let envelope = match body::read(content, &headers, BYTES_MAX, &*inner.clock).await {
         Ok(envelope) => envelope,
         Err(refusal) => return refusal.into_response(),
     };
     let answered = async {
         let keyed = Keyed::of(&headers, &envelope.content.to_string())?;
-        let begin = |asked| carried(face.clone(), whose, asked, place, keyed).boxed();
+        let begin = |asked| carried(face.clone(), whose, asked, keyed).boxed();
         match keyed {
             None => begin(request::read(inner, &envelope.content)?).await,
             Some(keyed) => {
@@ -92,13 +87,12 @@ fn told(answer: &Bytes, wrapped: bool) -> Response {
 }
 
 /// Carries a call out, and remembers its answer under its key.
-async fn carried(
-    face: Face,
-    whose: Whose,
-    asked: Asked,
-    place: OwnedSemaphorePermit,
-    keyed: Option<Keyed>,
-) -> Result<Bytes, Refusal> {
+async fn carried(face: Face, whose: Whose, asked: Asked, keyed: Option<Keyed>) -> Result<Bytes, Refusal> {
+    let Ok(place) = Arc::clone(&face.0.places).try_acquire_owned() else {
+        let message =
+            format!("{} calls are being carried out, which is the limit: come again", face.0.calls_max);
+        return Err(busy(message, BUSY_FOR));
+    };
     let answer = carry_out(&face, whose, asked, place).await?;
     let answer = Bytes::from(serde_json::to_vec(&answer).expect("invariant: an answer is plain data"));
     if let Some(keyed) = keyed {

@@ -13,7 +13,7 @@ use crate::wire::{
 };
 use axum::{extract::State, response::Response};
 use http::HeaderMap;
-use runners_core::{EventCursor, EventsOf, JobId, RunId};
+use runners_core::{EventCursor, EventPage, EventsOf, JobId, Management, RunId, protocol::StateView};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -88,7 +88,10 @@ async fn follow_all(
     Ok(follow::answer(&face, &caller, after, move |after| {
         let management = management.clone();
         async move {
-            let page = management.events(of, after, PARK_FOR).await.ok()?;
+            let page = match of {
+                EventsOf::Job(job) => next_of(&management, job, after).await?,
+                _ => management.events(of, after, PARK_FOR).await.ok()?,
+            };
             let ends = |name: &str| matches!(of, EventsOf::Job(_)) && name == "concluded";
             let over = page.events.iter().any(|(_, event)| ends(event.what.name()));
             let told = page.events.iter();
@@ -96,4 +99,18 @@ async fn follow_all(
             Some((told.collect(), (!over).then_some(page.next)))
         }
     }))
+}
+
+/// The next events of a job, once there are some; nothing if it has ended and all were told.
+async fn next_of(management: &Management, job: JobId, after: EventCursor) -> Option<EventPage> {
+    let next = |park_for| management.events(EventsOf::Job(job), after, park_for);
+    let page = next(Duration::ZERO).await.ok()?;
+    if !page.events.is_empty() {
+        return Some(page);
+    }
+    if matches!(management.job(job).await.ok()?.state, StateView::Concluded { .. }) {
+        // It may have ended since.
+        return next(Duration::ZERO).await.ok().filter(|page| !page.events.is_empty());
+    }
+    next(PARK_FOR).await.ok()
 }

@@ -8,7 +8,7 @@ use crate::wire::{
 };
 use axum::extract::{FromRequest, FromRequestParts as _, Request};
 use http::{HeaderMap, HeaderName};
-use runners_core::{Digest, IdempotencyKey, Timestamp};
+use runners_core::{Digest, IdempotencyKey, TenantId, Timestamp};
 
 /// The header that names a request, so that a repeat of it makes nothing.
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -26,6 +26,7 @@ pub(crate) struct Write<T> {
 #[derive(Debug)]
 pub(crate) struct Ids {
     face: Face,
+    tenant: TenantId,
     key: Option<IdempotencyKey>,
     drawn: u32,
 }
@@ -37,15 +38,16 @@ impl<T> Write<T> {
 }
 
 impl Ids {
-    /// An id that nothing has yet. Under a key it is the same in every repeat: `known` makes it of
-    /// bytes, `new` of the time and chance.
+    /// An id that nothing has yet. Under a key it is the same in every repeat, and another in every tenant: a runner
+    /// that works for two takes no job while it holds one of the same id. `known` makes it of bytes, `new` of the
+    /// time and chance.
     pub(crate) fn draw<I>(
         &mut self,
         known: impl FnOnce([u8; 16]) -> I,
         new: impl FnOnce(Timestamp, [u8; 10]) -> I,
     ) -> I {
         let Some(key) = &self.key else { return self.face.draw(new) };
-        let name = format!("{} {}", self.drawn, key.as_str());
+        let name = format!("{} {} {}", self.tenant, self.drawn, key.as_str());
         self.drawn += 1;
         let digest = *Digest::of(name.as_bytes()).as_bytes();
         let (id, _) = digest.split_first_chunk().expect("invariant: a digest has 32 bytes");
@@ -66,7 +68,8 @@ impl<T: Asked> FromRequest<Face> for Write<T> {
             let request = [head.method.as_str().as_bytes(), b" ", uri.as_bytes(), b"\n", &bytes].concat();
             caller.management = caller.management.repeatable(key, Digest::of(&request));
         }
-        Ok(Self { caller, asked, ids: Ids { face: face.clone(), key, drawn: 0 } })
+        let tenant = caller.management.tenant();
+        Ok(Self { caller, asked, ids: Ids { face: face.clone(), tenant, key, drawn: 0 } })
     }
 }
 

@@ -22,6 +22,11 @@ async fn done(stage: &Stage, text: &str) -> (String, Runner) {
     for name in ["ready", "offered", "running", "concluded"] {
         assert!(told.contains(&format!("event: {name}\n")) || name == "ready", "{name} is missing in {told}");
     }
+    // Whoever lost the connection then has nothing left to wait for.
+    let last = told.lines().rev().find_map(|line| line.strip_prefix("id: ")).unwrap();
+    let rest = stage.request(Method::GET, &format!("/jobs/{job}/events"), b'a').header("last-event-id", last);
+    let rest = rest.send().await.unwrap().text().await.unwrap();
+    assert!(!rest.contains("event: "), "{rest}");
     (job, runner)
 }
 

@@ -68,6 +68,20 @@ async fn jobs_and_signals_have_the_same_ids_again() {
 }
 
 #[tokio::test]
+async fn tenants_that_chose_the_same_key_have_ids_of_their_own() {
+    let stage = Stage::open().await;
+    let asked = json!({ "jobs": [{ "kind": "shout", "payload": "a" }] });
+    let (_, ours) = post(&stage, "/jobs", "nightly", asked.clone()).await;
+    let pool = Some(json!({ "name": "default" }));
+    assert_eq!(stage.call(Method::POST, "/self-hosted/pools", b'o', pool).await.0, 201);
+    let request = stage.request(Method::POST, "/jobs", b'o').header("idempotency-key", "nightly");
+    let request = request.header("content-type", "application/json").body(asked.to_string());
+    let (code, theirs) = read(request.send().await.unwrap()).await;
+    assert_eq!((code, &theirs["jobs"][0]["outcome"]), (200, &json!("accepted")));
+    assert_ne!(ours["jobs"][0]["id"], theirs["jobs"][0]["id"]);
+}
+
+#[tokio::test]
 async fn another_submit_under_the_key_is_refused_and_queues_nothing() {
     let stage = Stage::open().await;
     let asked = |texts: &[&str]| {

@@ -49,12 +49,12 @@ async fn checks_whose_caller_hangs_up_are_stopped() {
 async fn beyond_the_limit_a_call_is_asked_to_come_again() {
     let mut stage = Stage::open(|builder| builder.calls_max(1)).await;
     let first = stage.post(&json!({ "runners": ["hangs"] })).send();
-    let url = stage.url.clone();
+    let second = stage.post(&json!({ "runners": ["fails"] }));
     tokio::select! {
         ended = first => panic!("{ended:?}"),
         () = async {
             stage.told.recv().await;
-            let second = reqwest::Client::new().post(format!("{url}/execute")).body("{}").send().await.unwrap();
+            let second = second.send().await.unwrap();
             assert_eq!((second.status().as_u16(), &second.headers()["retry-after"]), (503, &"5".parse().unwrap()));
             assert!(second.text().await.unwrap().contains("1 calls are being carried out, which is the limit"));
         } => {}

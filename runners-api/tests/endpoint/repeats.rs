@@ -32,7 +32,8 @@ async fn a_repeat_is_answered_as_the_first_was_and_nothing_is_carried_out_again(
 
 #[tokio::test]
 async fn a_repeat_joins_the_first_while_that_is_under_way() {
-    let mut stage = Stage::plain().await;
+    // It takes no room of its own.
+    let mut stage = Stage::open(|builder| builder.calls_max(1)).await;
     let asked = json!({ "runners": ["hangs"], "checkTimeout": 2000 });
     let mut first = JoinSet::from_iter([read(keyed(&stage, &asked, "job"))]);
     assert_eq!(stage.told.recv().await, Some("began"));
