@@ -221,6 +221,11 @@ impl Trouble {
         Self::new(What::Broken).because(source.without_url())
     }
 
+    /// Whether what was asked may be carried out yet: nobody has said that it will not be.
+    pub(crate) const fn may_still_come(&self) -> bool {
+        matches!(self.what, What::Failing | What::Late | What::Broken)
+    }
+
     /// How long to wait before it is tried again; nothing if that would not help.
     pub(crate) fn wait(&self, usual: Duration) -> Option<Duration> {
         let may_pass = matches!(self.what, What::Busy | What::Failing | What::Late | What::Broken);

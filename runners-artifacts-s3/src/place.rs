@@ -1,6 +1,6 @@
 //! Where things lie in a bucket: the names of objects, and what can be read from them.
 //!
-//! `prefix/tenant/aa/sha256` is an artifact, `…/sha256.removing` says that somebody is about to remove
+//! `prefix/tenant/aa/sha256` is an artifact, `…/sha256.removing.…` says that somebody is about to remove
 //! it, and `prefix/incoming/tenant/upload` is what was uploaded and not taken over yet.
 
 use runners_core::{ArtifactKey, Digest, TenantId, UploadId};
@@ -53,8 +53,9 @@ impl Place {
         format!("{}{}/{}/{digest}", self.prefix, key.tenant, &digest[..2])
     }
 
-    pub(crate) fn removing(&self, key: ArtifactKey) -> String {
-        self.artifact(key) + REMOVING
+    /// The mark of one who removes, by what it has drawn: what another has marked is not its own.
+    pub(crate) fn removing(&self, key: ArtifactKey, drawn: [u8; 8]) -> String {
+        format!("{}{REMOVING}.{:016x}", self.artifact(key), u64::from_be_bytes(drawn))
     }
 
     /// How the names of a tenant's uploads begin.
@@ -65,6 +66,11 @@ impl Place {
     pub(crate) fn upload(&self, tenant: TenantId, upload: UploadId) -> String {
         format!("{}{upload}", self.incoming(tenant))
     }
+}
+
+/// Whether an object is a mark of the artifact of this name.
+pub(crate) fn is_mark(object: &str, artifact: &str) -> bool {
+    object.strip_prefix(artifact).is_some_and(|rest| rest.starts_with(REMOVING))
 }
 
 /// The digest in the name of an artifact, if it is one.
@@ -87,8 +93,8 @@ mod tests {
              ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         assert_eq!(digest_of(&name), Some(key.digest));
-        assert_eq!(digest_of(&place.removing(key)), None);
-        assert!(place.removing(key).starts_with(&name));
+        assert_eq!(digest_of(&place.removing(key, [7; 8])), None);
+        assert!(is_mark(&place.removing(key, [7; 8]), &name) && !is_mark(&name, &name));
         assert!(Place::new("").unwrap().artifact(key).starts_with("tenant_"));
     }
 

@@ -17,7 +17,7 @@ use std::{
 };
 use tokio::{net::TcpListener, task::JoinSet};
 
-fn answer(number: u16, code: &str, retry_after: Option<u32>) -> HttpResponse {
+pub(crate) fn answer(number: u16, code: &str, retry_after: Option<u32>) -> HttpResponse {
     let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>m</Message></Error>");
     let mut builder = Response::builder().status(number);
     if let Some(seconds) = retry_after {

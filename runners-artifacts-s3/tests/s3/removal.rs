@@ -1,6 +1,9 @@
 //! What is removed while somebody puts it again, and what was left behind.
 
-use crate::support::{key, opened, put, read};
+use crate::{
+    faults::answer,
+    support::{key, opened, put, read},
+};
 use futures::FutureExt as _;
 use http::Method;
 use runners_artifacts_s3::testing::TestStorage;
@@ -8,7 +11,10 @@ use runners_core::{ArtifactError, ArtifactStore as _, TenantId};
 use std::{
     fs::{self, File},
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -28,7 +34,7 @@ async fn whoever_puts_what_is_just_being_removed_is_told_to_put_it_again() {
     let meanwhile = Arc::new(Mutex::new(None));
     let noted = meanwhile.clone();
     storage.intercept(move |request| {
-        let is_it = request.method == Method::DELETE && !request.uri.path().ends_with(".removing");
+        let is_it = request.method == Method::DELETE && !request.uri.path().contains(".removing");
         let (there, noted) = (there.clone(), noted.clone());
         async move {
             if is_it {
@@ -47,6 +53,55 @@ async fn whoever_puts_what_is_just_being_removed_is_told_to_put_it_again() {
     put(&here, b"abc").await.unwrap();
     assert_eq!(read(&here, key(b"abc")).await, b"abc");
     assert_eq!(storage.names().len(), 1, "no mark stays: {:?}", storage.names());
+}
+
+#[tokio::test]
+async fn what_one_has_removed_another_does_not_remove_again_once_it_was_put() {
+    let storage = TestStorage::start().await.unwrap();
+    let (here, there) = (opened(&storage).await, opened(&storage).await);
+    put(&here, b"abc").await.unwrap();
+    let stamp = here.list(TenantId::DEFAULT, None, 10).await.unwrap()[0].stamp;
+    // Two have looked. One removes it, and it is put again, before the other removes it.
+    let (looked, told) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(None)));
+    let noted = told.clone();
+    storage.intercept(move |request| {
+        let is_it = request.method == Method::DELETE && !request.uri.path().contains(".removing");
+        let is_first = is_it && !looked.swap(true, Ordering::SeqCst);
+        let (there, noted) = (there.clone(), noted.clone());
+        async move {
+            if is_first {
+                assert!(there.delete_unless_put(key(b"abc"), stamp).await.unwrap());
+                let put = put(&there, b"abc").await;
+                *noted.lock().unwrap() = Some(put);
+            }
+            None
+        }
+        .boxed()
+    });
+    assert!(here.delete_unless_put(key(b"abc"), stamp).await.unwrap());
+    storage.let_through();
+    let told = told.lock().unwrap().take().expect("it was put meanwhile");
+    assert!(matches!(told, Err(ArtifactError::Unavailable(_))), "it is gone now: {told:?}");
+    put(&here, b"abc").await.unwrap();
+    assert_eq!(storage.names().len(), 1, "no mark stays: {:?}", storage.names());
+}
+
+#[tokio::test]
+async fn a_removal_that_was_not_sent_or_was_refused_leaves_no_mark() {
+    let storage = TestStorage::start().await.unwrap();
+    let here = opened(&storage).await;
+    put(&here, b"abc").await.unwrap();
+    for refused in [Method::GET, Method::DELETE] {
+        let stamp = here.list(TenantId::DEFAULT, None, 10).await.unwrap()[0].stamp;
+        storage.intercept(move |request| {
+            let is_it = request.method == refused && !request.uri.path().contains(".removing");
+            async move { is_it.then(|| answer(403, "AccessDenied", None)) }.boxed()
+        });
+        here.delete_unless_put(key(b"abc"), stamp).await.unwrap_err();
+        storage.let_through();
+        put(&here, b"abc").await.unwrap();
+        assert_eq!(storage.names().len(), 1, "{:?}", storage.names());
+    }
 }
 
 #[tokio::test]
