@@ -25,6 +25,11 @@ pub(crate) fn key_of(bytes: &[u8]) -> Option<Key> {
     Some(Key::new(TenantId::from_bytes(*tenant), kind, id.to_vec()))
 }
 
+/// Whether bytes stand for a key of a kind that this version does not know.
+pub(crate) fn is_of_later_kind(bytes: &[u8]) -> bool {
+    bytes.len() >= HEAD && key_of(bytes).is_none()
+}
+
 /// Every key that begins as this one does.
 pub(crate) fn span_of(prefix: &Key) -> Span {
     Span::below_prefix(bytes_of(prefix).into())
@@ -37,8 +42,11 @@ mod tests {
     #[test]
     fn bytes_lead_back_to_their_key() {
         let key = Key::new(TenantId::DEFAULT, Kind::Job, vec![0, 255, 7]);
-        assert_eq!(key_of(&bytes_of(&key)), Some(key));
+        assert_eq!(key_of(&bytes_of(&key)), Some(key.clone()));
         assert_eq!(key_of(&[0; 17]), None);
         assert_eq!(key_of(&[0; 18]), None, "there is no kind 0");
+        assert!(
+            is_of_later_kind(&[0; 18]) && !is_of_later_kind(&[0; 17]) && !is_of_later_kind(&bytes_of(&key))
+        );
     }
 }

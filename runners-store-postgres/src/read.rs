@@ -4,7 +4,7 @@ use crate::{
     connections::{Connections, Parameter},
     error::Trouble,
     group::offset,
-    key::{Key, bytes_of, key_of, span_of},
+    key::{Key, bytes_of, is_of_later_kind, key_of, span_of},
     sql::Statements,
 };
 use bytes::Bytes;
@@ -23,15 +23,34 @@ pub(crate) async fn scan(
     query: Query,
 ) -> Result<Page, StoreError> {
     match query {
-        Query::Range { index, prefix, after, until, newest_first, limit } => {
-            let span = Span::of_range(prefix, after, until, newest_first);
-            range(connections, statements, index, newest_first, &span, limit).await
+        Query::Range { index, prefix, mut after, until, newest_first, limit } => {
+            let mut rows = Vec::new();
+            loop {
+                let span = Span::of_range(prefix.clone(), after, until.clone(), newest_first);
+                let left = limit - rows.len() as u32;
+                let found = range(connections, statements, index, newest_first, &span, left).await?;
+                rows.extend(found.rows);
+                if !found.more || rows.len() >= limit as usize {
+                    return Ok(Page::Rows { rows, more: found.more });
+                }
+                after = found.last;
+            }
         }
         Query::Stream { stream, from, bytes_max } => {
             chunks(connections, statements, &stream, from, bytes_max).await
         }
         Query::Counters { prefix, limit } => counters(connections, statements, &prefix, limit).await,
     }
+}
+
+/// A part of an index as it was read.
+#[derive(Default)]
+struct Found {
+    /// But for records of a kind that a later version has added, which concern nobody here.
+    rows: Vec<(Bytes, Stored)>,
+    /// The last entry that was read.
+    last: Option<Bytes>,
+    more: bool,
 }
 
 async fn range(
@@ -41,9 +60,9 @@ async fn range(
     newest_first: bool,
     span: &Span,
     limit: u32,
-) -> Result<Page, StoreError> {
+) -> Result<Found, StoreError> {
     if span.is_empty() {
-        return Ok(Page::Rows { rows: Vec::new(), more: false });
+        return Ok(Found::default());
     }
     let sql = statements.range(index, newest_first, span.below.is_some());
     let from = &span.from[..];
@@ -54,13 +73,16 @@ async fn range(
     if below.is_some() {
         parameters.push((&below, Type::BYTEA));
     }
-    let found = connections.ask(sql, &parameters).await?;
-    let more = found.len() > limit as usize;
-    let mut rows = Vec::with_capacity(found.len());
-    for row in found.iter().take(limit as usize) {
-        rows.push((bytes(row, 0)?, stored(row, 1)?));
+    let read = connections.ask(sql, &parameters).await?;
+    let mut found = Found { more: read.len() > limit as usize, ..Found::default() };
+    for row in read.iter().take(limit as usize) {
+        let entry = bytes(row, 0)?;
+        found.last = Some(entry.clone());
+        if !is_of_later_kind(key_bytes(row, 1)?) {
+            found.rows.push((entry, stored(row, 1)?));
+        }
     }
-    Ok(Page::Rows { rows, more })
+    Ok(found)
 }
 
 /// Page by page, until the limit is reached: how large chunks are is not known before.

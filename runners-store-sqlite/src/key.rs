@@ -46,20 +46,20 @@ impl rusqlite::ToSql for KeyBytes {
     }
 }
 
-/// A key as it is read back.
-pub(crate) struct StoredKey(pub(crate) Key);
+/// A key as it is read back: none of a kind that a later version has added.
+pub(crate) struct StoredKey(pub(crate) Option<Key>);
 
 impl rusqlite::types::FromSql for StoredKey {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let bytes = value.as_blob()?;
         let (tenant, rest) = bytes.split_first_chunk::<TENANT>().ok_or_else(|| malformed(bytes))?;
         let (kind, id) = rest.split_first_chunk::<2>().ok_or_else(|| malformed(bytes))?;
-        let kind = Kind::from_number(u16::from_be_bytes(*kind)).ok_or_else(|| malformed(bytes))?;
-        Ok(Self(Key::new(TenantId::from_bytes(*tenant), kind, id.to_vec())))
+        let kind = Kind::from_number(u16::from_be_bytes(*kind));
+        Ok(Self(kind.map(|kind| Key::new(TenantId::from_bytes(*tenant), kind, id.to_vec()))))
     }
 }
 
 fn malformed(bytes: &[u8]) -> FromSqlError {
-    let cause = format!("key {bytes:02x?} is of no kind that this version knows");
+    let cause = format!("{bytes:02x?} is no key");
     FromSqlError::Other(StoreSource::from(cause))
 }

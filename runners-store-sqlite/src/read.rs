@@ -83,33 +83,54 @@ fn blob(row: &Row<'_>, column: usize) -> rusqlite::Result<Bytes> {
 
 fn scan(connection: &Connection, ranges: &Ranges, query: Query) -> rusqlite::Result<Page> {
     match query {
-        Query::Range { index, prefix, after, until, newest_first, limit } => {
-            let span = Span::of_range(prefix, after, until, newest_first);
-            range(connection, ranges.sql(index, newest_first, &span), &span, limit)
+        Query::Range { index, prefix, mut after, until, newest_first, limit } => {
+            let mut rows = Vec::new();
+            loop {
+                let span = Span::of_range(prefix.clone(), after, until.clone(), newest_first);
+                let left = limit - rows.len() as u32;
+                let found = range(connection, ranges.sql(index, newest_first, &span), &span, left)?;
+                rows.extend(found.rows);
+                if !found.more || rows.len() >= limit as usize {
+                    return Ok(Page::Rows { rows, more: found.more });
+                }
+                after = found.last;
+            }
         }
         Query::Stream { stream, from, bytes_max } => chunks(connection, &stream, from, bytes_max),
         Query::Counters { prefix, limit } => counters(connection, &prefix, limit),
     }
 }
 
-fn range(connection: &Connection, sql: &str, span: &Span, limit: u32) -> rusqlite::Result<Page> {
+/// A part of an index as it was read.
+#[derive(Default)]
+struct Found {
+    /// But for records of a kind that a later version has added, which concern nobody here.
+    rows: Vec<(Bytes, Stored)>,
+    /// The last entry that was read.
+    last: Option<Bytes>,
+    more: bool,
+}
+
+fn range(connection: &Connection, sql: &str, span: &Span, limit: u32) -> rusqlite::Result<Found> {
     let mut statement = connection.prepare_cached(sql)?;
     // One more than asked for tells whether there is more.
     let from = &span.from[..];
     let count = i64::from(limit) + 1;
-    let mut found = match &span.below {
+    let mut read = match &span.below {
         Some(below) => statement.query(params![from, count, &below[..]])?,
         None => statement.query(params![from, count])?,
     };
-    let mut rows = Vec::new();
-    while let Some(row) = found.next()? {
-        if rows.len() == limit as usize {
-            return Ok(Page::Rows { rows, more: true });
+    let mut found = Found::default();
+    for _ in 0..limit {
+        let Some(row) = read.next()? else { return Ok(found) };
+        let entry = blob(row, 0)?;
+        found.last = Some(entry.clone());
+        if let StoredKey(Some(key)) = row.get(1)? {
+            found.rows.push((entry, stored(key, row, 2)?));
         }
-        let StoredKey(key) = row.get(1)?;
-        rows.push((blob(row, 0)?, stored(key, row, 2)?));
     }
-    Ok(Page::Rows { rows, more: false })
+    found.more = read.next()?.is_some();
+    Ok(found)
 }
 
 fn chunks(connection: &Connection, stream: &Key, from: u64, bytes_max: u32) -> rusqlite::Result<Page> {
@@ -154,7 +175,8 @@ fn counters(connection: &Connection, prefix: &Key, limit: u32) -> rusqlite::Resu
         let StoredKey(key) = row.get(0)?;
         Ok((key, row.get(1)?))
     })?;
-    Ok(Page::Counters(found.collect::<rusqlite::Result<_>>()?))
+    let found: Vec<(Option<Key>, i64)> = found.collect::<rusqlite::Result<_>>()?;
+    Ok(Page::Counters(found.into_iter().filter_map(|(key, value)| Some((key?, value))).collect()))
 }
 
 /// One statement for each index, direction, and whether there is an upper bound.
@@ -207,6 +229,36 @@ mod tests {
                     "{plan}"
                 );
                 assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+            }
+        }
+    }
+
+    /// A later release that runs beside this one may have added a kind.
+    #[test]
+    fn records_of_a_kind_that_is_not_known_are_left_out_and_hide_nothing() {
+        let connection = open_in_memory().unwrap().writer;
+        for (number, kind) in [0x7ff0_u16, 0x7ff0, 0x7ff0, 1, 0x7ff0, 2, 0x7ff0].into_iter().enumerate() {
+            let key = [&[1; 16][..], &kind.to_be_bytes(), &[number as u8]].concat();
+            connection
+                .execute(
+                    "INSERT INTO record (key, version, format, body, due) VALUES (?1, 1, 1, x'', ?2)",
+                    params![key, [number as u8]],
+                )
+                .unwrap();
+        }
+        for newest_first in [false, true] {
+            let query = |limit| Query::Range {
+                index: Index::Due,
+                prefix: Bytes::new(),
+                after: None,
+                until: None,
+                newest_first,
+                limit,
+            };
+            for (limit, expected) in [(1, 1), (2, 2), (3, 2), (100, 2)] {
+                let page = scan(&connection, &Ranges::new(), query(limit)).unwrap();
+                let Page::Rows { rows, .. } = page else { panic!("rows") };
+                assert_eq!(rows.len(), expected, "{limit}, {newest_first}");
             }
         }
     }

@@ -1,6 +1,10 @@
 //! What is said when a database cannot be opened, and that it says what to do.
 
 use crate::stage::{chain, options, own, put, shared, stranger, versions, within};
+use runners_core::{
+    Index,
+    store::{Page, Query, Store as _},
+};
 use runners_store_postgres::{OpenError, PostgresOptions, PostgresStore};
 use std::sync::Arc;
 
@@ -11,7 +15,7 @@ async fn a_schema_is_set_up_once_however_many_come_first() {
     let all = (0..8).map(|_| options.clone().open());
     let stores = within("the schema", futures::future::join_all(all)).await;
     let stores: Vec<PostgresStore> = stores.into_iter().map(Result::unwrap).collect();
-    runners_core::store::Store::commit(&stores[0], vec![put(0, 0, 10)]).await.unwrap();
+    stores[0].commit(vec![put(0, 0, 10)]).await.unwrap();
     assert_eq!(versions(&stores[7], 0..2).await, [1, 0]);
     for store in &stores {
         store.close().await;
@@ -22,8 +26,31 @@ async fn a_schema_is_set_up_once_however_many_come_first() {
 async fn two_deployments_in_one_database_are_apart() {
     let Some(server) = shared() else { return };
     let (one, two) = (options(server).open().await.unwrap(), options(server).open().await.unwrap());
-    runners_core::store::Store::commit(&one, vec![put(0, 0, 10)]).await.unwrap();
+    one.commit(vec![put(0, 0, 10)]).await.unwrap();
     assert_eq!(versions(&two, 0..1).await, [0]);
+}
+
+/// A later release that runs beside this one may have added a kind.
+#[tokio::test]
+async fn records_of_a_kind_that_is_not_known_are_left_out_and_hide_nothing() {
+    let Some(server) = shared() else { return };
+    let schema = server.fresh_schema();
+    let store = PostgresOptions::new(server.url()).schema(&schema).open().await.unwrap();
+    for (number, kind) in ["7ff0", "7ff0", "7ff0", "0001", "7ff0", "0002", "7ff0"].into_iter().enumerate() {
+        let key = format!("{}{kind}{number:02x}", "01".repeat(16));
+        let sql = format!(
+            "INSERT INTO {schema}.record (key, version, format, body, due)
+            VALUES ('\\x{key}', 1, 1, '', '\\x{number:02x}')"
+        );
+        stranger(server).await.client.simple_query(&sql).await.unwrap();
+    }
+    for (limit, expected) in [(1, 1), (2, 2), (3, 2), (100, 2)] {
+        let Page::Rows { rows, .. } = store.scan(Query::range(Index::Due, &b""[..], limit)).await.unwrap()
+        else {
+            panic!("rows")
+        };
+        assert_eq!(rows.len(), expected, "{limit}");
+    }
 }
 
 #[tokio::test]
