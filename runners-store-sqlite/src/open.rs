@@ -131,6 +131,19 @@ mod tests {
         assert_eq!(read("PRAGMA wal_autocheckpoint").unwrap(), i64::from(CHECKPOINT_PAGES).into());
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_reads_what_is_queued() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let _opened = open_file(&SqliteOptions::default(), &directory.path().join("queue.db")).unwrap();
+        let files = fs::read_dir(directory.path()).unwrap().map(Result::unwrap);
+        let modes: Vec<_> = files
+            .map(|file| (file.file_name(), file.metadata().unwrap().permissions().mode() & 0o777))
+            .collect();
+        assert!(modes.len() >= 3 && modes.iter().all(|(_, mode)| *mode == 0o600), "{modes:?}");
+    }
+
     #[test]
     fn every_connection_keeps_its_query_plans() {
         let directory = tempfile::tempdir().unwrap();

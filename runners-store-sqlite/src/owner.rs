@@ -24,9 +24,7 @@ impl Owner {
         let mut lock_path = path.clone().into_os_string();
         lock_path.push(".lock");
         let io_error = |error| OpenError::from_io(path.clone(), error);
-        let mut options = File::options();
-        let mut file =
-            options.read(true).write(true).create(true).truncate(false).open(lock_path).map_err(io_error)?;
+        let mut file = private(Path::new(&lock_path)).map_err(io_error)?;
         match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -40,8 +38,20 @@ impl Owner {
         }
         let written = file.set_len(0).and_then(|()| file.rewind());
         written.and_then(|()| writeln!(file, "{}", std::process::id())).map_err(io_error)?;
+        // Made here, so that nobody else can read it: SQLite takes an empty file for a new database, and gives the
+        // files that it makes beside it the same mode.
+        drop(private(&path).map_err(io_error)?);
         Ok(Self { _locked: file, path })
     }
+}
+
+/// Opens a file, and makes it if it is not there: for its owner alone, since jobs stand in it.
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// How often a lock that is held is tried again, and after how long.

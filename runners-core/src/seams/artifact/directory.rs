@@ -336,8 +336,11 @@ mod tests {
         let digest = Digest::of(b"abc").to_string();
         let tenant = crate::TenantId::DEFAULT.to_string();
         let path = directory.path().join(tenant).join(&digest[..2]).join(&digest);
-        assert_eq!(fs::read(path).unwrap(), b"abc");
+        assert_eq!(fs::read(&path).unwrap(), b"abc");
         assert_eq!(incoming(directory.path()), 0);
+        // What somebody has left beside it is not ours.
+        fs::write(path.parent().unwrap().with_file_name("notes.txt"), "x").unwrap();
+        assert_eq!(artifacts.list(crate::TenantId::DEFAULT, None, 10).await.unwrap().len(), 1);
     }
 
     #[tokio::test]

@@ -115,7 +115,12 @@ impl DirectoryArtifacts {
 fn open(path: &Path) -> io::Result<(fs::File, u64)> {
     let parent = path.parent().expect("invariant: a path below the root has a parent");
     fs::create_dir_all(parent)?;
-    let file = fs::File::options().create(true).truncate(false).read(true).write(true).open(path)?;
+    let mut options = fs::File::options();
+    options.create(true).truncate(false).read(true).write(true);
+    // As what is put at once.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(fs::TryLockError::WouldBlock) => return Err(io::ErrorKind::ResourceBusy.into()),

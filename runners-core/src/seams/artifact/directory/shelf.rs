@@ -79,10 +79,11 @@ fn look(path: &Path) -> io::Result<Option<(u64, u64)>> {
     }
 }
 
-/// The names in a directory, in order; none if it is not there.
+/// The names in a directory, in order; none if it is not there, or is somebody else's file.
 fn names_in(directory: &Path) -> io::Result<Vec<String>> {
+    use io::ErrorKind::{NotADirectory, NotFound};
     let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(Vec::new()),
         entries => entries?,
     };
     let mut names = Vec::new();
