@@ -5,6 +5,7 @@ use super::{
     BrowserFlow, Flow,
     problem::{Problem, Problems},
     reader::{Reader, how_to_write},
+    secret::places,
 };
 use runners_core::Fault;
 use serde_json::{Map, Value, value::RawValue};
@@ -199,34 +200,69 @@ fn fill(value: &Value, parameters: &[Parameter], pointer: &str, problems: &mut V
     }
 }
 
+/// A text with its parameters filled in. What they are stays text: whoever gives them names no secret.
 fn fill_text(text: &str, parameters: &[Parameter], pointer: &str, problems: &mut Vec<Problem>) -> String {
-    let (mut filled, mut rest) = (String::with_capacity(text.len()), text);
+    let mut filled = Filled::default();
+    let mut rest = text;
     while let Some((before, inside)) = rest.split_once(OPEN) {
-        filled.push_str(before);
+        filled.written(before);
         let Some((name, after)) = inside.split_once(CLOSE).filter(|(name, _)| is_name(name)) else {
-            filled.push_str(OPEN);
+            filled.written(OPEN);
             rest = inside;
             continue;
         };
         rest = after;
         match parameters.iter().find(|parameter| parameter.name == name) {
             Some(Parameter { secret: true, .. }) if pointer.ends_with(&format!("/{SECRET_MEMBER}")) => {
-                filled.push_str(&format!("${{secret:{name}}}"));
+                filled.written(&format!("${{secret:{name}}}"));
             }
             Some(Parameter { secret: true, .. }) => {
                 let message = format!("the parameter {name:?} is a secret, and this would tell it");
                 problems.push(Problem::new(pointer, message, "secrets may stand in a `value` only"));
             }
             // One without a value is refused before the first step.
-            Some(parameter) => filled.push_str(parameter.default.as_deref().unwrap_or_default()),
+            Some(parameter) => filled.given(parameter.default.as_deref().unwrap_or_default()),
             None => {
                 let message = format!("the flow declares no parameter {name:?}");
                 problems.push(Problem::new(pointer, message, "declare it under /runners/params"));
             }
         }
     }
-    filled.push_str(rest);
-    filled
+    filled.written(rest);
+    if filled.asks_for_more() {
+        let message = "with its parameters filled in, this text asks for another secret";
+        let hint = "the value of a parameter is text: let the step itself ask for the secret";
+        problems.push(Problem::new(pointer, message, hint));
+    }
+    filled.text
+}
+
+/// A text that is being filled in.
+#[derive(Default)]
+struct Filled {
+    text: String,
+    /// The same, with what is in no name of a secret in place of each value.
+    without_values: String,
+}
+
+impl Filled {
+    /// Adds what stands in the step.
+    fn written(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.without_values.push_str(text);
+    }
+
+    /// Adds the value of a parameter.
+    fn given(&mut self, value: &str) {
+        self.text.push_str(value);
+        self.without_values.push('\0');
+    }
+
+    /// Whether it has places of secrets that nobody wrote. None that was written is lost: no name of a
+    /// secret goes on over the beginning of another place.
+    fn asks_for_more(&self) -> bool {
+        places(&self.text).ne(places(&self.without_values))
+    }
 }
 
 fn is_name(name: &str) -> bool {

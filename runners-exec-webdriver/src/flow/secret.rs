@@ -21,8 +21,7 @@ impl BrowserFlow {
         for step in &self.flow.steps {
             let mut action = step.action.clone();
             let values = action.values_mut();
-            let asked = values.iter().flat_map(|value| pieces(value)).filter_map(|(_, name)| name);
-            names.extend(asked.map(str::to_owned));
+            names.extend(values.iter().flat_map(|value| places(value)).map(str::to_owned));
         }
         names
     }
@@ -70,6 +69,11 @@ fn filled(value: &str, secret: &impl Fn(&str) -> Option<Secret>) -> Result<Strin
 
 fn unknown(name: &str) -> Fault {
     Fault::permanent("secret", format!("the flow asks for the secret {name:?}, which its job does not name"))
+}
+
+/// The names of the secrets of which a value has places, in their order.
+pub(super) fn places(value: &str) -> impl Iterator<Item = &str> {
+    pieces(value).into_iter().filter_map(|(_, name)| name)
 }
 
 /// A value in pieces: text, and the name of the secret that follows it. What only looks like the

@@ -210,3 +210,41 @@ fn a_secret_parameter_stands_only_where_it_is_not_told() {
     }
     assert_eq!(found(&runners, &json!([{ "type": "navigate", "url": "${params.other}" }])), ["/steps/0/url"]);
 }
+
+#[test]
+fn no_value_of_a_parameter_is_the_place_of_a_secret() {
+    let runners = json!({ "params": {
+        "word": { "secret": true }, "a": { "default": "" }, "b": { "default": "" },
+    } });
+    let given = |a: &str, b: &str| {
+        let given = [("a", a), ("b", b)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        BTreeMap::from(given)
+    };
+    let flow = |value: &str| {
+        let change = json!({ "type": "change", "selectors": [["#a"]], "value": value });
+        parsed(&runners, &json!([change])).unwrap()
+    };
+    for (written, a, b) in [
+        ("${params.a}", "${secret:token}", ""),
+        ("${params.a}${params.b}", "${sec", "ret:token}"),
+        ("${params.a}{secret:token}", "$", ""),
+        ("${secret:${params.a}}", "token", ""),
+        ("${secret:${params.a}${params.word}", "token}", ""),
+        ("${params.word}${params.a}", "${secret:word}", ""),
+    ] {
+        let problems = flow(written).with_parameters(&given(a, b)).unwrap_err();
+        assert_eq!(problems.iter().next().unwrap().pointer, "/steps/0/value", "{written}");
+        assert!(problems.to_string().contains("asks for another secret"), "{problems}");
+    }
+    for (written, a, b, typed) in [
+        ("${params.a}", "${", "", "${"),
+        ("${params.a}${params.b}", "${secret:", "a b}", "${secret:a b}"),
+        ("${params.a}", "${params.word}", "", "${params.word}"),
+        ("${params.a}${params.word}", "${secret:", "", "${secret:${secret:word}"),
+    ] {
+        let flow = flow(written).with_parameters(&given(a, b)).unwrap();
+        let Action::Change { value, .. } = &flow.flow().steps[0].action else { panic!("{written}") };
+        assert_eq!(value, typed);
+        assert!(flow.secrets().iter().all(|name| name == "word"), "{written}");
+    }
+}
