@@ -228,7 +228,7 @@ impl Replay {
             keeper.cut_short(&self.flow.flow().title, fault, &progress, &watch).await;
         }
         let (names, mut page_errors) = keeper.heard(&watch, capture, session.capabilities()).await;
-        page_errors.extend(popups.told().iter().map(|line| redactor.redact(line)));
+        page_errors.extend(popups.told(&redactor));
         let film = filming.finish(observer, ended_at, &*self.clock).await;
         ended.map(|mut result| {
             result.artifacts.extend(names);
