@@ -71,6 +71,18 @@ fn unknown(name: &str) -> Fault {
     Fault::permanent("secret", format!("the flow asks for the secret {name:?}, which its job does not name"))
 }
 
+/// Whether a secret may stand in this place in the parameters of an added step: its values are there.
+pub(super) fn is_place(step: &str, path: &[&str]) -> bool {
+    match step {
+        "runners.dialog" => matches!(path, ["value"]),
+        "runners.cookies" => matches!(path, ["set", _, "value"]),
+        "runners.storageState" => {
+            matches!(path, ["cookies", _, "value"] | ["origins", _, "localStorage", _, "value"])
+        }
+        _ => false,
+    }
+}
+
 /// The names of the secrets of which a value has places, in their order.
 pub(super) fn places(value: &str) -> impl Iterator<Item = &str> {
     pieces(value).into_iter().filter_map(|(_, name)| name)

@@ -198,6 +198,30 @@ fn a_secret_parameter_stands_only_where_it_is_not_told() {
     flow.check_parameters().unwrap();
     let told = json!([{ "type": "navigate", "url": "https://a/?${params.word}" }]);
     assert_eq!(found(&runners, &told), ["/steps/0/url"]);
+    let wait = |member: &str| json!({ "type": "waitForElement", "selectors": ["#a"], member: { "value": "${params.word}" } });
+    for (step, pointer) in [
+        (wait("properties"), "/steps/0/properties/value"),
+        (wait("attributes"), "/steps/0/attributes/value"),
+        (custom("of.others", json!({ "value": "${params.word}" })), "/steps/0/parameters/value"),
+    ] {
+        let problems = refused(&runners, &json!([step]));
+        assert_eq!(problems.iter().next().unwrap().pointer, pointer);
+        assert!(problems.to_string().contains("is a secret, and this would tell it"), "{problems}");
+    }
+    let item = json!([{ "name": "a", "value": "${params.word}", "domain": "a.example", "path": "/" }]);
+    let origin = json!([{ "origin": "https://a.example", "localStorage": [{ "name": "a", "value": "${params.word}" }] }]);
+    for step in [
+        custom("runners.dialog", json!({ "value": "${params.word}" })),
+        custom("runners.cookies", json!({ "set": item })),
+        custom("runners.storageState", json!({ "cookies": item })),
+        custom("runners.storageState", json!({ "origins": origin })),
+    ] {
+        let flow = parsed(&runners, &json!([step])).unwrap();
+        assert_eq!(flow.secrets().into_iter().collect::<Vec<_>>(), ["word"], "{step}");
+        let inner =
+            json!({ "params": { "word": { "secret": true } }, "flows": { "in/ner": { "steps": [step] } } });
+        parsed(&inner, &json!([custom("runners.use", json!({ "flow": "in/ner" }))])).unwrap();
+    }
     let given = BTreeMap::from([("word".to_owned(), "x".to_owned())]);
     assert!(flow.with_parameters(&given).unwrap_err().to_string().contains("is a secret"));
     for (declared, pointer) in [
