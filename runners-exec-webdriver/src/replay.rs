@@ -102,7 +102,13 @@ impl Replay {
     /// Takes a flow.
     #[must_use]
     pub fn new(flow: BrowserFlow, options: ReplayOptions) -> Self {
-        Self { flow, options, clock: Arc::new(SystemClock::default()), baselines: None, filming: None }
+        Self {
+            flow: flow.with_texts(),
+            options,
+            clock: Arc::new(SystemClock::default()),
+            baselines: None,
+            filming: None,
+        }
     }
 
     /// Takes the time from another clock.

@@ -11,7 +11,8 @@ use runners_core::Fault;
 use serde_json::{Map, Value, value::RawValue};
 use std::{borrow::Cow, collections::BTreeMap};
 
-const OPEN: &str = "${params.";
+/// How the place of a parameter begins.
+pub(crate) const OPEN: &str = "${params.";
 const CLOSE: char = '}';
 pub(super) const KINDS: &[&str] = &["string", "number", "boolean"];
 
