@@ -6,7 +6,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::StreamExt as _;
-use runners_core::Attempt;
+use runners_core::{Attempt, Redactor};
 use std::io::{self, Read};
 use tokio::sync::mpsc;
 use tokio_util::io::{StreamReader, SyncIoBridge};
@@ -24,6 +24,8 @@ pub(crate) struct Collected {
     pub(crate) artifacts: usize,
     pub(crate) tests: Option<TestSummary>,
     pub(crate) notes: Vec<String>,
+    /// Whether the JUnit file that the job names was found, whatever it is.
+    has_junit: bool,
 }
 
 /// Takes the files of the output folder.
@@ -43,13 +45,20 @@ pub(crate) async fn collect(
     let (found, mut files) = mpsc::channel(WAITING_MAX);
     let reading = tokio::task::spawn_blocking(move || unpack(reader, bounds, &found));
     let mut collected = Collected::default();
+    // A suite may write down what it was given.
+    let redactor = (!job.secrets.is_empty()).then(|| attempt.redactor());
     let mut left_out = 0;
     while let Some(found) = files.recv().await {
         match found {
-            Found::File(name, bytes) => collected.take(name, bytes, job, attempt).await,
+            Found::File(name, bytes) => {
+                let bytes = collected.read(&name, bytes, job.junit.as_deref(), redactor.as_ref());
+                collected.attach(without_secrets(&name, redactor.as_ref()), bytes, attempt).await;
+            }
             Found::LeftOut(name, why) => {
                 left_out += 1;
-                if left_out <= LEFT_OUT_MAX {
+                let is_junit = job.junit.as_ref() == Some(&name);
+                collected.has_junit |= is_junit;
+                if left_out <= LEFT_OUT_MAX || is_junit {
                     collected.notes.push(format!("{name} is no artifact: {why}"));
                 }
             }
@@ -63,27 +72,55 @@ pub(crate) async fn collect(
         Ok(Err(error)) => collected.notes.push(format!("the output could not be read to its end: {error}")),
         Err(_) => collected.notes.push("the output could not be read".to_owned()),
     }
-    if let Some(junit) = job.junit.as_ref().filter(|_| collected.tests.is_none()) {
+    if let Some(junit) = job.junit.as_ref().filter(|_| !collected.has_junit) {
         collected.notes.push(format!("there is no JUnit file at {junit} in the output folder"));
     }
     collected
 }
 
 impl Collected {
-    async fn take(&mut self, name: String, bytes: Bytes, job: &ContainerJob, attempt: &Attempt) {
-        let bytes = match str::from_utf8(&bytes) {
-            // A suite may write down what it was given.
-            Ok(text) if !job.secrets.is_empty() => Bytes::from(attempt.redact(text)),
-            _ => bytes,
-        };
-        if job.junit.as_ref() == Some(&name) {
-            self.tests = str::from_utf8(&bytes).ok().and_then(junit::read);
+    /// What a file has without secrets; learns from it what its tests tell, if it is the JUnit file.
+    fn read(&mut self, name: &str, bytes: Bytes, junit: Option<&str>, redactor: Option<&Redactor>) -> Bytes {
+        let bytes = redactor.map_or(bytes.clone(), |redactor| redacted(bytes, redactor));
+        if junit == Some(name) {
+            self.has_junit = true;
+            let text = str::from_utf8(&bytes);
+            let tests = text.map_err(|_| "it is no UTF-8").and_then(|text| {
+                let hide = |text: &str| without_secrets(text, redactor);
+                junit::read(text, &hide).ok_or("it is no XML to its end, or has no suite")
+            });
+            match tests {
+                Ok(tests) => self.tests = Some(tests),
+                Err(why) => self.notes.push(format!("the JUnit file {name} cannot be read: {why}")),
+            }
         }
+        bytes
+    }
+
+    async fn attach(&mut self, name: String, bytes: Bytes, attempt: &Attempt) {
         match attempt.attach(name.clone(), media_type(&name), bytes).await {
             Ok(_) => self.artifacts += 1,
             Err(error) => self.notes.push(format!("{name} could not be kept: {error}")),
         }
     }
+}
+
+fn without_secrets(text: &str, redactor: Option<&Redactor>) -> String {
+    redactor.map_or_else(|| text.to_owned(), |redactor| redactor.redact(text))
+}
+
+/// A file without secrets, if it is a text. A byte that is of none is kept, and no secret goes over it; what has a
+/// zero in it and is no text as a whole is left as it is, since it would be broken.
+fn redacted(bytes: Bytes, redactor: &Redactor) -> Bytes {
+    if bytes.contains(&0) && str::from_utf8(&bytes).is_err() {
+        return bytes;
+    }
+    let mut free = Vec::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        free.extend_from_slice(redactor.redact(chunk.valid()).as_bytes());
+        free.extend_from_slice(chunk.invalid());
+    }
+    free.into()
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -214,6 +251,48 @@ mod tests {
             told("link", None),
         ];
         assert_eq!(all, expected);
+    }
+
+    fn read(bytes: &[u8], redactor: &Redactor) -> (Collected, Bytes) {
+        let mut collected = Collected::default();
+        let bytes = Bytes::copy_from_slice(bytes);
+        let bytes = collected.read("j.xml", bytes, Some("j.xml"), Some(redactor));
+        (collected, bytes)
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_of_a_text_whatever_else_is_in_it() {
+        let redactor = Redactor::new(["hunter2ä"]);
+        let of = |bytes: &[u8]| redacted(Bytes::copy_from_slice(bytes), &redactor).to_vec();
+        assert_eq!(of("it is hunter2ä\0".as_bytes()), b"it is ***\0");
+        assert_eq!(of(b"\xff hunter2\xc3\xa4\xc3 \xe2\x82hunter2\xc3\xa4"), b"\xff ***\xc3 \xe2\x82***");
+        let binary = b"\0\xffhunter2\xc3\xa4";
+        assert_eq!(of(binary), binary, "no text");
+    }
+
+    #[test]
+    fn what_a_junit_file_spells_out_is_taken_out_as_well() {
+        let redactor = Redactor::new(["päss\nword"]);
+        let text = r#"<testsuite><testcase classname="p&#228;ss&#10;word" name="a p&#xe4;ss&#10;word">
+            <failure message="p&#228;ss&#10;word"/></testcase></testsuite>"#;
+        let (collected, _) = read(text.as_bytes(), &redactor);
+        let case = &collected.tests.unwrap().cases[0];
+        assert_eq!((&*case.class, &*case.name, &*case.message), ("***", "a ***", "***"));
+        let at = crate::result::TestCase::MESSAGE_BYTES_MAX - 3;
+        let long =
+            format!(r#"<testsuite><testcase name="{}p&#228;ss&#10;word"/></testsuite>"#, "x".repeat(at));
+        let (collected, _) = read(long.as_bytes(), &redactor);
+        assert!(collected.tests.unwrap().cases[0].name.ends_with("x***"), "it is cut afterwards");
+    }
+
+    #[test]
+    fn a_junit_file_that_cannot_be_read_is_told_as_that() {
+        for (bytes, why) in [(&b"<testsuite name=\"\xe4\"/>"[..], "no UTF-8"), (b"<html/>", "no suite")] {
+            let (collected, _) = read(bytes, &Redactor::default());
+            assert!(collected.has_junit && collected.tests.is_none());
+            assert!(collected.notes[0].contains("j.xml cannot be read: it is"), "{:?}", collected.notes);
+            assert!(collected.notes[0].contains(why), "{:?}", collected.notes);
+        }
     }
 
     #[test]

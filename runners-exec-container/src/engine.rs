@@ -16,6 +16,8 @@ const CLIENT_SECONDS: u64 = 8 * 24 * 3600;
 
 /// What Docker is called.
 const DOCKER: &str = "docker";
+/// The first version of its interface in which a mount is read-only with all that is mounted below it.
+const READ_ONLY_BELOW_FROM: (usize, usize) = (1, 44);
 
 /// Where an engine is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,12 +67,20 @@ pub struct EngineVersion {
     pub name: String,
     /// Its version.
     pub version: String,
+    /// The version of its interface that is spoken with it.
+    pub(crate) interface: (usize, usize),
 }
 
 impl EngineVersion {
     /// Whether it is Docker itself.
     pub(crate) fn is_docker(&self) -> bool {
         self.name == DOCKER
+    }
+
+    /// Whether it can mount a folder to be read, with all that is mounted below it. podman passes over what
+    /// asks for that.
+    pub(crate) fn reads_below(&self) -> bool {
+        self.is_docker() && self.interface >= READ_ONLY_BELOW_FROM
     }
 }
 
@@ -104,7 +114,9 @@ impl Engine {
             Some(asked) => asked.map_err(|error| unreachable(error.into()))?,
             None => return Err(unreachable(TooLong(CALL_WITHIN).into())),
         };
-        Ok(Self { docker, address, version: version_of(version), clock })
+        let spoken = docker.client_version();
+        let version = version_of(version, (spoken.major_version, spoken.minor_version));
+        Ok(Self { docker, address, version, clock })
     }
 
     /// Has it do something within a bounded time.
@@ -133,11 +145,11 @@ impl Engine {
     }
 }
 
-fn version_of(version: SystemVersion) -> EngineVersion {
+fn version_of(version: SystemVersion, interface: (usize, usize)) -> EngineVersion {
     let parts = version.components.unwrap_or_default();
     let is_podman = parts.iter().any(|part| part.name.to_lowercase().contains("podman"));
     let name = if is_podman { "podman" } else { DOCKER }.to_owned();
-    EngineVersion { name, version: version.version.unwrap_or_default() }
+    EngineVersion { name, version: version.version.unwrap_or_default(), interface }
 }
 
 #[cfg(test)]

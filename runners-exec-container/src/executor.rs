@@ -90,7 +90,7 @@ impl ContainerExecutor {
     /// `container-browser=chromium`, if jobs may ask for one.
     #[must_use]
     pub fn labels(&self) -> Vec<String> {
-        let EngineVersion { name, version } = self.engine();
+        let EngineVersion { name, version, .. } = self.engine();
         let line = version.split('.').next().unwrap_or_default();
         let mut labels = vec!["container".to_owned(), format!("container={name}")];
         labels.push(format!("container={name}-{line}"));

@@ -65,7 +65,8 @@ impl FakeEngine {
         });
         let docker = Docker::connect_with_unix(&path.to_string_lossy(), 1 << 20, API_DEFAULT_VERSION)
             .expect("it is a socket");
-        let version = EngineVersion { name: "docker".to_owned(), version: "0".to_owned() };
+        let version =
+            EngineVersion { name: "docker".to_owned(), version: "0".to_owned(), interface: (1, 41) };
         let clock = Arc::new(SimClock::new());
         let engine = Engine { docker, address: EngineAddress::Socket(path), version, clock };
         Self { engine, asked, release, _home: home, _connections: connections }

@@ -11,8 +11,11 @@ use std::time::Duration;
 /// The most events of a file that are looked at.
 const EVENTS_MAX: usize = 2_000_000;
 
+/// Takes out of a text what is not to be told. What escapes stood for is known here only.
+type Hide<'a> = &'a dyn Fn(&str) -> String;
+
 /// Reads a file. `None` if it is no XML, or has no suite.
-pub(crate) fn read(text: &str) -> Option<TestSummary> {
+pub(crate) fn read(text: &str, hide: Hide<'_>) -> Option<TestSummary> {
     let mut reader = Reader::from_str(text);
     let mut summary = TestSummary::default();
     let (mut case, mut is_suite): (Option<TestCase>, bool) = (None, false);
@@ -20,13 +23,13 @@ pub(crate) fn read(text: &str) -> Option<TestSummary> {
         match reader.read_event().ok()? {
             Event::Start(tag) => match tag.local_name().as_ref() {
                 b"testsuite" | b"testsuites" => is_suite = true,
-                b"testcase" => case = Some(read_case(&tag)),
-                name => case.iter_mut().for_each(|case| end(case, name, &tag)),
+                b"testcase" => case = Some(read_case(&tag, hide)),
+                name => case.iter_mut().for_each(|case| end(case, name, &tag, hide)),
             },
             Event::Empty(tag) => match tag.local_name().as_ref() {
                 b"testsuite" | b"testsuites" => is_suite = true,
-                b"testcase" => count(&mut summary, read_case(&tag)),
-                name => case.iter_mut().for_each(|case| end(case, name, &tag)),
+                b"testcase" => count(&mut summary, read_case(&tag, hide)),
+                name => case.iter_mut().for_each(|case| end(case, name, &tag, hide)),
             },
             Event::End(tag) if tag.local_name().as_ref() == b"testcase" => {
                 case.take().into_iter().for_each(|case| count(&mut summary, case));
@@ -38,20 +41,20 @@ pub(crate) fn read(text: &str) -> Option<TestSummary> {
     None
 }
 
-fn read_case(tag: &BytesStart<'_>) -> TestCase {
+fn read_case(tag: &BytesStart<'_>, hide: Hide<'_>) -> TestCase {
     // Seconds, with a comma for the thousands as some write them.
-    let seconds = attribute(tag, "time").replace(',', "").parse::<f64>().ok();
+    let seconds = attribute(tag, "time", hide).replace(',', "").parse::<f64>().ok();
     let seconds = seconds.filter(|seconds| (0.0..1e9).contains(seconds));
     TestCase {
-        class: attribute(tag, "classname"),
-        name: attribute(tag, "name"),
+        class: attribute(tag, "classname", hide),
+        name: attribute(tag, "name", hide),
         duration_ms: seconds.map(|seconds| Duration::from_secs_f64(seconds).as_millis() as u64),
         ..TestCase::default()
     }
 }
 
 /// Takes what an element in a test says of its end; the worst counts.
-fn end(case: &mut TestCase, name: &[u8], tag: &BytesStart<'_>) {
+fn end(case: &mut TestCase, name: &[u8], tag: &BytesStart<'_>, hide: Hide<'_>) {
     let state = match name {
         b"skipped" => TestState::Skipped,
         b"failure" => TestState::Failed,
@@ -60,7 +63,7 @@ fn end(case: &mut TestCase, name: &[u8], tag: &BytesStart<'_>) {
     };
     if state > case.state {
         case.state = state;
-        case.message = attribute(tag, "message");
+        case.message = attribute(tag, "message", hide);
     }
 }
 
@@ -80,11 +83,11 @@ fn count(summary: &mut TestSummary, case: TestCase) {
 }
 
 /// The value of an attribute, cut; empty if there is none.
-fn attribute(tag: &BytesStart<'_>, name: &str) -> String {
+fn attribute(tag: &BytesStart<'_>, name: &str, hide: Hide<'_>) -> String {
     let found = tag.try_get_attribute(name).ok().flatten();
     let value =
         found.and_then(|found| Some(found.normalized_value(XmlVersion::Implicit1_0).ok()?.into_owned()));
-    let mut value = value.unwrap_or_default();
+    let mut value = hide(&value.unwrap_or_default());
     let mut end = value.len().min(TestCase::MESSAGE_BYTES_MAX);
     while !value.is_char_boundary(end) {
         end -= 1;
@@ -96,6 +99,10 @@ fn attribute(tag: &BytesStart<'_>, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(text: &str) -> Option<TestSummary> {
+        super::read(text, &|text| text.to_owned())
+    }
 
     #[test]
     fn cases_are_counted_and_failures_told() {

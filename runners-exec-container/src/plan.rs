@@ -115,7 +115,7 @@ pub(crate) fn container(
     // With a program of its own, the arguments of the image mean nothing.
     let args = words(&job.args).or_else(|| (!job.command.is_empty()).then(Vec::new));
     let mut volumes = vec![paths::HOME.to_owned()];
-    let mut mounts: Vec<Mount> = admitted.mounts.iter().map(bind).collect();
+    let mut mounts: Vec<Mount> = admitted.mounts.iter().map(|mount| bind(mount, engine)).collect();
     if policy.output_in_memory.is_some() {
         mounts.push(in_memory(output(job), room::most(policy)));
     } else {
@@ -286,15 +286,20 @@ fn host(confines: Confines<'_>) -> HostConfig {
     }
 }
 
-fn bind(mount: &crate::command::Mount) -> Mount {
+/// A folder of the machine. Where what is mounted below it could be written to although it is to be read, that is
+/// left out.
+fn bind(mount: &crate::command::Mount, engine: &EngineVersion) -> Mount {
+    let (reads, reads_below) = (!mount.writable, engine.reads_below());
     Mount {
         typ: Some(MountType::BIND),
         source: Some(mount.source.clone()),
         target: Some(mount.target.clone()),
-        read_only: Some(!mount.writable),
+        read_only: Some(reads),
         bind_options: Some(MountBindOptions {
             // What is mounted there later, on the machine, is not the job's.
             propagation: Some(MountBindOptionsPropagationEnum::RPRIVATE),
+            read_only_force_recursive: (reads && reads_below).then_some(true),
+            non_recursive: (reads && !reads_below).then_some(true),
             ..MountBindOptions::default()
         }),
         ..Mount::default()

@@ -107,7 +107,7 @@ impl Executor<RunCheck> for CheckExecutor {
         };
         let ended_at = self.clock.wall();
         let page_errors = heard(&*session, &watch, capture, &*kept, &*self.clock).await;
-        popups.told().iter().for_each(|line| attempt.log(format!("{line}\n")));
+        popups.told(&attempt.redactor()).iter().for_each(|line| attempt.log(format!("{line}\n")));
         filming.finish(&*kept, ended_at, &*self.clock).await;
         let ended = match ended {
             Ok(mut result) => {

@@ -102,7 +102,13 @@ impl Replay {
     /// Takes a flow.
     #[must_use]
     pub fn new(flow: BrowserFlow, options: ReplayOptions) -> Self {
-        Self { flow, options, clock: Arc::new(SystemClock::default()), baselines: None, filming: None }
+        Self {
+            flow: flow.with_texts(),
+            options,
+            clock: Arc::new(SystemClock::default()),
+            baselines: None,
+            filming: None,
+        }
     }
 
     /// Takes the time from another clock.
@@ -228,7 +234,7 @@ impl Replay {
             keeper.cut_short(&self.flow.flow().title, fault, &progress, &watch).await;
         }
         let (names, mut page_errors) = keeper.heard(&watch, capture, session.capabilities()).await;
-        page_errors.extend(popups.told().iter().map(|line| redactor.redact(line)));
+        page_errors.extend(popups.told(&redactor));
         let film = filming.finish(observer, ended_at, &*self.clock).await;
         ended.map(|mut result| {
             result.artifacts.extend(names);

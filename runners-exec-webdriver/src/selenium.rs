@@ -4,18 +4,25 @@
 
 mod command;
 mod dialog;
+mod lines;
 mod locator;
 mod setting;
 mod text;
 
 use crate::flow::Flow;
 use command::Translator;
+use lines::Lines;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::collections::{BTreeSet, HashMap};
 use url::Url;
 
 /// How deep tests may run each other.
 const NESTED_MAX: usize = 10;
+/// How many commands the tests of a project may take from each other.
+const TAKEN_MAX: usize = 100_000;
+/// The most commands of a test that are told as left out.
+const LEFT_OUT_MAX: usize = 1_000;
 
 /// The tests of a project, as flows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -136,20 +143,26 @@ impl SeleniumImport {
             return Err(ImportError::Version { found: version.to_owned() });
         }
         let base = Url::parse(&project.url).ok();
-        let flows = project.tests.iter().map(|test| import(test, &project, base.as_ref(), text));
-        let left_out = project.left_out(text);
-        Ok(Self { flows: flows.collect(), project: project.name.clone(), left_out })
+        let mut tests = HashMap::new();
+        for test in &project.tests {
+            tests.entry(&*test.name).or_insert(test);
+        }
+        let reading = Reading { project: &project, tests, lines: Lines::of(text), base };
+        let mut left = TAKEN_MAX;
+        let flows = project.tests.iter().map(|test| import(test, Steps::new(&reading, &mut left)));
+        let flows = flows.collect();
+        let left_out = project.left_out(&reading.lines);
+        Ok(Self { flows, project: project.name.clone(), left_out })
     }
 }
 
-fn import(test: &Test, project: &Project, base: Option<&Url>, text: &str) -> ImportedFlow {
-    let mut steps = Steps::new(project, text, base);
+fn import(test: &Test, mut steps: Steps<'_>) -> ImportedFlow {
     steps.take(test, 0);
     let parameters = steps.steps.iter().flat_map(text::parameters);
     let parameters: Map<String, Value> = parameters.map(|name| (name, json!({}))).collect();
     let mut document = json!({
         "title": test.name,
-        "timeout": project.step_millis(),
+        "timeout": steps.reading.project.step_millis(),
         "steps": steps.steps,
     });
     if !parameters.is_empty() {
@@ -164,32 +177,62 @@ fn import(test: &Test, project: &Project, base: Option<&Url>, text: &str) -> Imp
     }
 }
 
+/// A project that is being read.
+struct Reading<'p> {
+    project: &'p Project,
+    /// By their names; of several, the first.
+    tests: HashMap<&'p str, &'p Test>,
+    lines: Lines<'p>,
+    base: Option<Url>,
+}
+
+impl<'p> Reading<'p> {
+    /// The test that a command runs.
+    fn test(&self, command: &Command) -> Option<&'p Test> {
+        self.tests.get(command.target.trim()).copied()
+    }
+}
+
 /// The steps of a flow that is being made.
 struct Steps<'p> {
-    project: &'p Project,
-    text: &'p str,
+    reading: &'p Reading<'p>,
     translator: Translator,
     steps: Vec<Value>,
     carried: usize,
     left_out: Vec<LeftOut>,
+    /// How many more commands the tests may take from each other.
+    left: &'p mut usize,
+    /// Whether nothing more is looked at.
+    is_full: bool,
 }
 
 impl<'p> Steps<'p> {
-    fn new(project: &'p Project, text: &'p str, base: Option<&Url>) -> Self {
-        let translator = Translator::new(base);
-        Self { project, text, translator, steps: Vec::new(), carried: 0, left_out: Vec::new() }
+    fn new(reading: &'p Reading<'p>, left: &'p mut usize) -> Self {
+        Self {
+            reading,
+            translator: Translator::new(reading.base.as_ref()),
+            steps: Vec::new(),
+            carried: 0,
+            left_out: Vec::new(),
+            left,
+            is_full: false,
+        }
     }
 
     fn take(&mut self, test: &Test, depth: usize) {
         let mut block: Vec<String> = Vec::new();
         for (index, command) in test.commands.iter().enumerate() {
+            if self.is_full {
+                return;
+            }
             let name = command.command.trim();
-            if name.is_empty() || name.starts_with("//") || command.skip {
+            if !command.is_run() {
                 continue;
             }
             // What is inside of a block happens if, or as often as, an expression says.
             if let Some(opened) = opens(name) {
                 self.leave_out(command, index, &format!("flows have no `{opened}`"), false);
+                self.skip(command, index);
                 block.push(opened.to_owned());
             } else if name == "end" {
                 block.pop();
@@ -200,6 +243,7 @@ impl<'p> Steps<'p> {
                 }
             } else if let Some(around) = block.last() {
                 self.leave_out(command, index, &format!("it is inside of `{around}`"), false);
+                self.skip(command, index);
             } else if name == "run" {
                 self.run(command, index, depth);
             } else {
@@ -210,14 +254,46 @@ impl<'p> Steps<'p> {
 
     /// Puts the commands of another test in place of this one.
     fn run(&mut self, command: &Command, index: usize, depth: usize) {
-        let project = self.project;
-        match project.tests.iter().find(|test| test.name == command.target.trim()) {
-            Some(test) if depth < NESTED_MAX => self.take(test, depth + 1),
+        match self.reading.test(command) {
+            Some(test) if depth < NESTED_MAX => {
+                if self.may_take(test, command, index) {
+                    self.take(test, depth + 1);
+                }
+            }
             Some(_) => {
                 let reason = format!("tests run each other more than {NESTED_MAX} deep");
                 self.leave_out(command, index, &reason, false);
             }
             None => self.leave_out(command, index, "there is no such test", false),
+        }
+    }
+
+    /// Whether the commands of another test may be looked at in place of this one.
+    fn may_take(&mut self, test: &Test, command: &Command, index: usize) -> bool {
+        let left = self.left.checked_sub(test.commands.len().max(1));
+        *self.left = left.unwrap_or_default();
+        if left.is_none() {
+            let reason =
+                format!("tests take more than {TAKEN_MAX} commands from each other: nothing more is read");
+            self.leave_out(command, index, &reason, false);
+            self.is_full = true;
+        }
+        left.is_some()
+    }
+
+    /// Passes over a command of which nobody knows whether it is carried out, with all that it runs: what it would
+    /// change is not known from here on.
+    fn skip(&mut self, command: &Command, index: usize) {
+        let (mut seen, mut passed) = (BTreeSet::new(), vec![command]);
+        while let Some(one) = passed.pop() {
+            self.translator.skip(one);
+            let test = self.reading.test(one).filter(|_| one.command.trim() == "run");
+            if let Some(test) = test.filter(|test| seen.insert(&*test.name)) {
+                if !self.may_take(test, command, index) {
+                    return;
+                }
+                passed.extend(test.commands.iter().filter(|inner| inner.is_run()));
+            }
         }
     }
 
@@ -229,7 +305,9 @@ impl<'p> Steps<'p> {
                     parameters.into_iter().for_each(|last| last.extend(more.clone()));
                 }
                 if self.steps.len() + translated.steps.len() > Flow::STEPS_MAX {
-                    let reason = format!("a flow has at most {} steps", Flow::STEPS_MAX);
+                    let reason =
+                        format!("a flow has at most {} steps: nothing more is carried over", Flow::STEPS_MAX);
+                    self.is_full = true;
                     return self.leave_out(command, index, &reason, false);
                 }
                 self.carried += 1;
@@ -243,11 +321,15 @@ impl<'p> Steps<'p> {
     }
 
     fn leave_out(&mut self, command: &Command, index: usize, reason: &str, carried: bool) {
+        let last = format!("{LEFT_OUT_MAX} commands are told as left out: nothing more is carried over");
+        let is_last = self.left_out.len() + 1 >= LEFT_OUT_MAX;
+        self.is_full |= is_last;
+        let reason = if is_last { &*last } else { reason };
         let parts = [&command.command, &command.target, &command.value];
         let said: Vec<_> =
             parts.into_iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect();
         self.left_out.push(LeftOut {
-            line: line_of(&command.id, self.text),
+            line: self.reading.lines.line(&command.id),
             number: index + 1,
             command: crate::flow::one_line(&said.join(" | "), 200),
             reason: reason.to_owned(),
@@ -256,18 +338,17 @@ impl<'p> Steps<'p> {
     }
 }
 
+impl Command {
+    /// Whether it is one that is carried out, and no remark.
+    fn is_run(&self) -> bool {
+        let name = self.command.trim();
+        !name.is_empty() && !name.starts_with("//") && !self.skip
+    }
+}
+
 /// The block that a command opens.
 fn opens(name: &str) -> Option<&str> {
     matches!(name, "if" | "while" | "times" | "do" | "forEach").then_some(name)
-}
-
-/// Where a command or a suite stands, by its id, which no other has.
-fn line_of(id: &str, text: &str) -> usize {
-    let written = serde_json::to_string(id).expect("invariant: a text is JSON");
-    match text.find(&written) {
-        Some(at) if !id.is_empty() => text[..at].matches('\n').count() + 1,
-        _ => 0,
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::policy::{AllowedMount, OfferedNetwork};
 use runners_core::JobId;
 
 fn engine(name: &str) -> EngineVersion {
-    EngineVersion { name: name.into(), version: "20.10.24".into() }
+    EngineVersion { name: name.into(), version: "20.10.24".into(), interface: (1, 41) }
 }
 
 fn planned(job: &ContainerJob, policy: &Policy) -> ContainerCreateBody {
@@ -35,6 +35,22 @@ fn a_job_that_says_nothing_is_kept_apart_from_everything() {
     let labels = plan.labels.unwrap();
     assert!(labels[LEASE_LABEL].starts_with("job_") && labels[LEASE_LABEL].ends_with("/3"));
     assert_eq!((&*labels[OWNER_LABEL], &*labels[START_LABEL]), ("rack-7", "s1"));
+}
+
+#[test]
+fn nothing_below_a_mount_that_is_to_be_read_can_be_written_to() {
+    let mount = |writable| crate::command::Mount { source: "/a".into(), target: "/b".into(), writable };
+    let of = |name, interface, writable| {
+        let options =
+            bind(&mount(writable), &EngineVersion { interface, ..engine(name) }).bind_options.unwrap();
+        (options.read_only_force_recursive, options.non_recursive)
+    };
+    assert_eq!(of("docker", (1, 44), false), (Some(true), None));
+    assert_eq!(of("docker", (1, 43), false), (None, Some(true)), "it would leave them writable");
+    assert_eq!(of("podman", (1, 44), false), (None, Some(true)), "it knows no other way");
+    for interface in [(1, 43), (1, 44)] {
+        assert_eq!(of("docker", interface, true), (None, None));
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::bench::{Bench, shell};
 use runners_core::Conclusion;
 use runners_exec_container::{AllowedMount, ContainerJob, Mount, OfferedNetwork};
+use std::{os::unix::fs::PermissionsExt as _, path::PathBuf, process::Command};
 
 #[tokio::test]
 async fn nobody_without_capabilities_writes_nowhere_but_where_it_may() {
@@ -71,6 +72,46 @@ const CONNECT: &str = r#"
         echo "metadata is not reached: $(cat /tmp/why)"
     fi
 "#;
+
+/// A folder in memory, mounted below another for as long as this lives.
+struct Below(PathBuf);
+
+impl Below {
+    fn mount(at: PathBuf) -> Option<Self> {
+        std::fs::create_dir(&at).unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(&at).output().unwrap();
+        mounted.status.success().then_some(Self(at))
+    }
+}
+
+impl Drop for Below {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).output();
+    }
+}
+
+#[tokio::test]
+async fn what_is_mounted_below_a_mount_is_not_written_to() {
+    let home = tempfile::tempdir().unwrap();
+    let Some(below) = Below::mount(home.path().join("below")) else {
+        println!("skipped: nothing can be mounted here");
+        return;
+    };
+    // Whoever is nobody in the container could write there.
+    std::fs::set_permissions(&below.0, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let mounts = vec![AllowedMount { path: "/".into(), writable: false }];
+    let Some(bench) = Bench::with_policy("below", |policy| policy.mounts = mounts).await else { return };
+    let source = home.path().to_str().unwrap().to_owned();
+    let job = ContainerJob {
+        mounts: vec![Mount { source, target: "/data".into(), writable: false }],
+        ..shell("ls /data; echo x > /data/below/b.txt && echo wrote; true")
+    };
+    let ended = bench.run(job).await;
+    assert_eq!(ended.conclusion(), Conclusion::Passed, "{ended:?}");
+    assert!(ended.log.contains("below\n") && !ended.log.contains("wrote"), "{}", ended.log);
+    assert!(!below.0.join("b.txt").exists());
+    bench.close().await;
+}
 
 #[tokio::test]
 async fn a_mount_is_what_is_allowed_and_never_the_engine() {

@@ -67,12 +67,14 @@ async fn a_secret_is_given_as_it_was_asked_for_and_told_nowhere() {
             [ ${#secret} -gt 10 ] || exit 9
             echo "it is $secret"
             echo "it is $secret" > "$RUNNERS_OUTPUT/a.txt"
+            echo "it is named" > "$RUNNERS_OUTPUT/of-$secret.txt"
         "#;
         let job = ContainerJob { secrets: [(name.clone(), given)].into(), ..shell(script) };
         let ended = bench.run(job).await;
         assert_eq!(ended.conclusion(), Conclusion::Passed, "{ended:?}");
         assert!(ended.log.contains("it is ") && !ended.log.contains(value), "{}", ended.log);
         assert!(!bench.artifact(&ended, "a.txt").await.contains(value));
+        assert_eq!(bench.artifact(&ended, "of-***.txt").await, "it is named\n");
     }
     bench.close().await;
 }

@@ -94,9 +94,11 @@ impl FlowChecks {
         }
         let told = |problems: crate::Problems, at: Option<&str>| {
             let problem = problems.into_vec().swap_remove(0);
-            let name = problem.pointer.rsplit('/').next().unwrap_or_default();
+            // What the values do together is no member's fault.
+            let of_value = problem.pointer.strip_prefix("/runners/params/");
+            let at = at.or(of_value).map_or_else(|| "/".to_owned(), place);
             let hint = if problem.hint.is_empty() { String::new() } else { format!(": {}", problem.hint) };
-            refuse(place(at.unwrap_or(name)), format!("{}{hint}", problem.message))
+            refuse(at, format!("{}{hint}", problem.message))
         };
         let flow = flow.with_parameters(&values).map_err(|problems| told(problems, None))?;
         let open = |one: &&crate::Parameter| one.default.is_none() && !one.secret;

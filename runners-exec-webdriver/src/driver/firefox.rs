@@ -73,7 +73,7 @@ impl Program {
         command.env("MOZ_CRASHREPORTER_DISABLE", "1").env("MOZ_DISABLE_AUTO_SAFE_MODE", "1");
         // What it downloads or unpacks goes when the profile goes.
         command.env("TMPDIR", directory);
-        Ok(Launch { what: "Firefox", command, listening: Listening::Said(port) })
+        Ok(Launch { what: "Firefox", command, listening: Listening::Said(port), profile: None })
     }
 }
 

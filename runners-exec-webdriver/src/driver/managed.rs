@@ -2,7 +2,7 @@
 
 use super::{
     DriverOptions, Opening, locate,
-    process::{self, DriverProcess},
+    process::{self, DriverProcess, Started},
     profile::Profile,
     record,
     record::Record,
@@ -135,8 +135,8 @@ impl Managed {
         let program = locate::driver(self.options.driver.as_deref())?;
         let state = record::directory(self.options.state.as_deref())?;
         sweep(&state);
-        let process = DriverProcess::start(&|| process::chromedriver(&program), clock).await?;
-        let record = Arc::new(Record::new(&state, process.id(), process.directory()));
+        let prepare = || process::chromedriver(&program);
+        let Started { process, record, .. } = DriverProcess::start(&prepare, &state, clock).await?;
         let wire = Wire::local(process.port())?;
         let running = slot.insert(Running { process, record, wire });
         Ok((running.wire.clone(), Arc::clone(&running.record)))

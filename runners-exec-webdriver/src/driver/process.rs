@@ -1,7 +1,11 @@
 //! The process that serves sessions, a driver or a browser: started in a group of its own, asked until
 //! it is ready, killed with its group.
 
-use super::{identity::kill_group, record::DIRECTORY_PREFIX};
+use super::{
+    identity::kill_group,
+    profile::Profile,
+    record::{DIRECTORY_PREFIX, Record},
+};
 use crate::{browser::OpenError, within::within};
 use runners_core::{Clock, sleep};
 use std::{
@@ -9,6 +13,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, TcpListener},
     path::Path,
     process::Stdio,
+    sync::Arc,
     time::Duration,
 };
 use tempfile::TempDir;
@@ -43,6 +48,8 @@ pub(super) struct Launch {
     pub(super) what: &'static str,
     pub(super) command: std::process::Command,
     pub(super) listening: Listening,
+    /// The profile that it is itself on, if it is a browser.
+    pub(super) profile: Option<TempDir>,
 }
 
 /// Where a process listens.
@@ -67,35 +74,52 @@ pub(super) struct DriverProcess {
     directory: TempDir,
 }
 
+/// A process that was started, and what was noted of it. Dropping it ends it.
+#[derive(Debug)]
+pub(super) struct Started {
+    // The process goes first: a directory is removed once nobody writes to it.
+    pub(super) process: DriverProcess,
+    pub(super) profile: Option<Profile>,
+    pub(super) record: Arc<Record>,
+}
+
 impl DriverProcess {
     /// Starts what is prepared and waits until it takes sessions. One that finds its port taken ends,
     /// and is prepared and started again: ChromeDriver chooses a port for IPv6 and then needs the same
     /// for IPv4, and a port that was chosen for others may be gone.
+    ///
+    /// It is noted in `state` before it is ready, so that it is ended if this process is killed meanwhile.
     pub(super) async fn start(
         prepare: &(dyn Fn() -> io::Result<Launch> + Sync),
+        state: &Path,
         clock: &dyn Clock,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Started, OpenError> {
         for _ in 1..STARTS_MAX {
-            match Self::start_once(prepare, clock).await {
+            match Self::start_once(prepare, state, clock).await {
                 Err(OpenError::NotStarted { message }) if message.contains(PORT_TAKEN) => {
                     tracing::debug!(message, "a driver is started again");
                 }
                 started => return started,
             }
         }
-        Self::start_once(prepare, clock).await
+        Self::start_once(prepare, state, clock).await
     }
 
     async fn start_once(
         prepare: &(dyn Fn() -> io::Result<Launch> + Sync),
+        state: &Path,
         clock: &dyn Clock,
-    ) -> Result<Self, OpenError> {
-        let launch = prepare().map_err(|error| not_started(&format!("nothing was started: {error}")))?;
-        let what = launch.what;
-        let mut process =
+    ) -> Result<Started, OpenError> {
+        let mut launch = prepare().map_err(|error| not_started(&format!("nothing was started: {error}")))?;
+        let (what, profile) = (launch.what, launch.profile.take());
+        let process =
             spawn(launch).map_err(|error| not_started(&format!("{what} cannot be started: {error}")))?;
+        let record = Arc::new(Record::new(state, process.id(), process.directory.path()));
+        let profile = profile.map(|directory| Profile::noted(directory.keep(), Arc::clone(&record)));
+        let mut started = Started { process, profile, record };
+        let process = &mut started.process;
         match within(clock, START_TIMEOUT, process.ready(clock)).await {
-            Some(Ok(())) => Ok(process),
+            Some(Ok(())) => Ok(started),
             Some(Err(error)) => Err(not_started(&format!("{what} ended: {error}; {}", process.log()))),
             None => {
                 let limit = START_TIMEOUT.as_secs();
@@ -106,11 +130,6 @@ impl DriverProcess {
 
     pub(super) const fn port(&self) -> u16 {
         self.port
-    }
-
-    /// What is to be removed when it is gone.
-    pub(super) fn directory(&self) -> &Path {
-        self.directory.path()
     }
 
     pub(super) const fn id(&self) -> u32 {
@@ -185,7 +204,7 @@ impl Drop for DriverProcess {
 }
 
 fn spawn(launch: Launch) -> io::Result<DriverProcess> {
-    let Launch { what, mut command, listening } = launch;
+    let Launch { what, mut command, listening, .. } = launch;
     let directory = tempfile::Builder::new().prefix(DIRECTORY_PREFIX).tempdir()?;
     let log = fs::File::create(directory.path().join(LOG))?;
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -212,7 +231,7 @@ fn chromedriver_at(program: &Path, listening: Listening) -> Launch {
     let mut command = std::process::Command::new(program);
     let port = if let Listening::At(port) = listening { port } else { 0 };
     command.arg(format!("--port={port}"));
-    Launch { what: "ChromeDriver", command, listening }
+    Launch { what: "ChromeDriver", command, listening, profile: None }
 }
 
 /// One that was free a moment ago, for a driver that does not say which it took.
@@ -261,11 +280,51 @@ mod tests {
         assert_eq!(port("Starting ChromeDriver 156 on port 0\n"), None);
     }
 
+    // Processes have an identity there.
+    #[cfg(target_os = "linux")]
+    mod noted {
+        use super::{
+            super::super::{profile, record::PROFILE_PREFIX},
+            *,
+        };
+        use std::{cell::RefCell, path::PathBuf};
+
+        thread_local! {
+            static STATE: RefCell<PathBuf> = RefCell::default();
+        }
+
+        /// Is ready once there is a note that names a profile.
+        fn once_noted(_: &str) -> Option<u16> {
+            let notes = STATE.with_borrow(|state| fs::read_dir(state)).unwrap();
+            let mut notes = notes.map(|note| fs::read_to_string(note.unwrap().path()).unwrap());
+            let is_noted = |note: String| note.contains(PROFILE_PREFIX) && note.contains(DIRECTORY_PREFIX);
+            notes.any(is_noted).then_some(1)
+        }
+
+        #[tokio::test]
+        async fn a_process_is_noted_before_it_is_ready() {
+            let state = tempfile::tempdir().unwrap();
+            STATE.set(state.path().to_path_buf());
+            let prepare = || {
+                let mut command = std::process::Command::new("sleep");
+                command.arg("600");
+                let profile = Some(profile::directory()?);
+                Ok(Launch { what: "it", command, listening: Listening::Said(once_noted), profile })
+            };
+            let started =
+                DriverProcess::start(&prepare, state.path(), &SystemClock::default()).await.unwrap();
+            drop(started);
+            assert_eq!(fs::read_dir(state.path()).unwrap().count(), 0, "it goes with the process");
+        }
+    }
+
     #[tokio::test]
     async fn a_chromedriver_that_is_given_a_port_is_found_there() {
         let driver = super::super::locate::driver(None).unwrap();
         let prepare = || Ok(chromedriver_at(&driver, Listening::At(free_port()?)));
-        let mut process = DriverProcess::start(&prepare, &SystemClock::default()).await.unwrap();
+        let state = tempfile::tempdir().unwrap();
+        let started = DriverProcess::start(&prepare, state.path(), &SystemClock::default()).await.unwrap();
+        let mut process = started.process;
         assert!(process.port() != 0 && process.is_running());
         process.stop().await;
     }

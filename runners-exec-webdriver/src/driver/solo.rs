@@ -4,10 +4,9 @@
 use super::{
     DriverOptions, Opening, firefox,
     identity::ProcessIdentity,
-    process::{DriverProcess, Launch},
+    process::{DriverProcess, Launch, Started},
     profile::{self, Profile},
     record,
-    record::Record,
     sweep::{profile_variable, sweep},
     webkit,
 };
@@ -84,35 +83,25 @@ impl Solo {
     ) -> Result<Started, OpenError> {
         let state = record::directory(self.options.state.as_deref())?;
         sweep(&state);
-        let no_directory =
-            |error| OpenError::NotStarted { message: format!("no profile directory: {error}") };
-        let directory = profile::directory().map_err(no_directory)?;
+        let no_directory = |error| io::Error::other(format!("no profile directory: {error}"));
         let prepare = || {
+            let directory = profile::directory().map_err(no_directory)?;
             let mut launch = launch(directory.path())?;
             let (name, value) = profile_variable(directory.path());
             launch.command.env(name, value);
+            launch.profile = Some(directory);
             Ok(launch)
         };
-        let process = DriverProcess::start(&prepare, clock).await?;
-        let record = Arc::new(Record::new(&state, process.id(), process.directory()));
-        let profile = Profile::noted(directory.keep(), record);
+        let new = DriverProcess::start(&prepare, &state, clock).await?;
         let mut started = self.started();
         started.retain(|process| process.is_alive());
-        started.extend(ProcessIdentity::of(process.id()));
-        Ok(Started { process, profile })
+        started.extend(ProcessIdentity::of(new.process.id()));
+        Ok(new)
     }
 
     fn started(&self) -> MutexGuard<'_, Vec<ProcessIdentity>> {
         self.started.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A process that has no session yet. Dropping it ends it.
-#[derive(Debug)]
-struct Started {
-    // The process goes first: a directory is removed once nobody writes to it.
-    process: DriverProcess,
-    profile: Profile,
 }
 
 impl Started {
@@ -128,7 +117,7 @@ impl Started {
             }
             other => other,
         })?;
-        let Self { process, profile } = self;
+        let Self { process, profile, record: _record } = self;
         let process = Mutex::new(Some(process));
         Ok(SoloSession { session, process, profile, clock: Arc::clone(clock) })
     }
@@ -139,7 +128,7 @@ impl Started {
 struct SoloSession<S> {
     session: S,
     process: Mutex<Option<DriverProcess>>,
-    profile: Profile,
+    profile: Option<Profile>,
     clock: Arc<dyn Clock>,
 }
 
@@ -162,7 +151,9 @@ impl<S: Session> Session for SoloSession<S> {
         if let Some(process) = process {
             self.session.close().await;
             process.stop().await;
-            self.profile.end(true, &*self.clock).await;
+            if let Some(profile) = &self.profile {
+                profile.end(true, &*self.clock).await;
+            }
         }
     }
 

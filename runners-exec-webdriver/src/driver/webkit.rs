@@ -64,7 +64,7 @@ impl Program {
         for name in ["XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"] {
             command.env(name, directory);
         }
-        Ok(Launch { what: "WPEWebDriver", command, listening: Listening::At(port) })
+        Ok(Launch { what: "WPEWebDriver", command, listening: Listening::At(port), profile: None })
     }
 
     /// What makes the driver start this browser, with its gate.

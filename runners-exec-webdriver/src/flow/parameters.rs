@@ -5,16 +5,16 @@ use super::{
     BrowserFlow, Flow,
     problem::{Problem, Problems},
     reader::{Reader, how_to_write},
+    secret::{is_place, places},
 };
 use runners_core::Fault;
 use serde_json::{Map, Value, value::RawValue};
 use std::{borrow::Cow, collections::BTreeMap};
 
-const OPEN: &str = "${params.";
+/// How the place of a parameter begins.
+pub(crate) const OPEN: &str = "${params.";
 const CLOSE: char = '}';
 pub(super) const KINDS: &[&str] = &["string", "number", "boolean"];
-/// The only member in which a secret may stand: what it has is typed or stored, and never told.
-const SECRET_MEMBER: &str = "value";
 
 /// A parameter that a flow declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,55 +178,112 @@ pub(super) fn filled<'v>(
     if parameters.is_empty() {
         return Cow::Borrowed(step);
     }
-    Cow::Owned(fill(step, parameters, pointer, problems))
+    let mut filling = Filling { step, parameters, pointer, problems };
+    Cow::Owned(filling.value(step, pointer))
 }
 
-fn fill(value: &Value, parameters: &[Parameter], pointer: &str, problems: &mut Vec<Problem>) -> Value {
-    match value {
-        Value::String(text) => Value::String(fill_text(text, parameters, pointer, problems)),
-        Value::Array(values) => {
-            let one = |(index, value)| fill(value, parameters, &format!("{pointer}/{index}"), problems);
-            Value::Array(values.iter().enumerate().map(one).collect())
+/// A step that is being filled in.
+struct Filling<'a> {
+    step: &'a Value,
+    parameters: &'a [Parameter],
+    /// Where the step is.
+    pointer: &'a str,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Filling<'_> {
+    fn value(&mut self, value: &Value, pointer: &str) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(text, pointer)),
+            Value::Array(values) => {
+                let one = |(index, value)| self.value(value, &format!("{pointer}/{index}"));
+                Value::Array(values.iter().enumerate().map(one).collect())
+            }
+            Value::Object(members) => {
+                let all = Reader::new(members, pointer);
+                let one = |(name, value): (&String, &Value)| (name.clone(), self.value(value, &all.at(name)));
+                Value::Object(members.iter().map(one).collect::<Map<_, _>>())
+            }
+            other => other.clone(),
         }
-        Value::Object(members) => {
-            let all = Reader::new(members, pointer);
-            let one = |(name, value): (&String, &Value)| {
-                (name.clone(), fill(value, parameters, &all.at(name), problems))
+    }
+
+    /// Whether the text there is typed or stored, and never told: that is where a secret may stand.
+    fn takes_secret(&self, pointer: &str) -> bool {
+        let path = pointer.strip_prefix(self.pointer).unwrap_or_default();
+        let path: Vec<_> = path.split('/').skip(1).collect();
+        match (self.step["type"].as_str(), self.step["name"].as_str(), &*path) {
+            (Some("change"), _, ["value"]) => true,
+            (Some("customStep"), Some(name), ["parameters", rest @ ..]) => is_place(name, rest),
+            _ => false,
+        }
+    }
+
+    /// A text with its parameters filled in. What they are stays text: whoever gives them names no secret.
+    fn text(&mut self, text: &str, pointer: &str) -> String {
+        let mut filled = Filled::default();
+        let mut rest = text;
+        while let Some((before, inside)) = rest.split_once(OPEN) {
+            filled.written(before);
+            let Some((name, after)) = inside.split_once(CLOSE).filter(|(name, _)| is_name(name)) else {
+                filled.written(OPEN);
+                rest = inside;
+                continue;
             };
-            Value::Object(members.iter().map(one).collect::<Map<_, _>>())
+            rest = after;
+            match self.parameters.iter().find(|parameter| parameter.name == name) {
+                Some(Parameter { secret: true, .. }) if self.takes_secret(pointer) => {
+                    filled.written(&format!("${{secret:{name}}}"));
+                }
+                Some(Parameter { secret: true, .. }) => {
+                    let message = format!("the parameter {name:?} is a secret, and this would tell it");
+                    let hint = "secrets may stand in a `value` that is typed or stored only";
+                    self.problems.push(Problem::new(pointer, message, hint));
+                }
+                // One without a value is refused before the first step.
+                Some(parameter) => filled.given(parameter.default.as_deref().unwrap_or_default()),
+                None => {
+                    let message = format!("the flow declares no parameter {name:?}");
+                    self.problems.push(Problem::new(pointer, message, "declare it under /runners/params"));
+                }
+            }
         }
-        other => other.clone(),
+        filled.written(rest);
+        if filled.asks_for_more() {
+            let message = "with its parameters filled in, this text asks for another secret";
+            let hint = "the value of a parameter is text: let the step itself ask for the secret";
+            self.problems.push(Problem::new(pointer, message, hint));
+        }
+        filled.text
     }
 }
 
-fn fill_text(text: &str, parameters: &[Parameter], pointer: &str, problems: &mut Vec<Problem>) -> String {
-    let (mut filled, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some((before, inside)) = rest.split_once(OPEN) {
-        filled.push_str(before);
-        let Some((name, after)) = inside.split_once(CLOSE).filter(|(name, _)| is_name(name)) else {
-            filled.push_str(OPEN);
-            rest = inside;
-            continue;
-        };
-        rest = after;
-        match parameters.iter().find(|parameter| parameter.name == name) {
-            Some(Parameter { secret: true, .. }) if pointer.ends_with(&format!("/{SECRET_MEMBER}")) => {
-                filled.push_str(&format!("${{secret:{name}}}"));
-            }
-            Some(Parameter { secret: true, .. }) => {
-                let message = format!("the parameter {name:?} is a secret, and this would tell it");
-                problems.push(Problem::new(pointer, message, "secrets may stand in a `value` only"));
-            }
-            // One without a value is refused before the first step.
-            Some(parameter) => filled.push_str(parameter.default.as_deref().unwrap_or_default()),
-            None => {
-                let message = format!("the flow declares no parameter {name:?}");
-                problems.push(Problem::new(pointer, message, "declare it under /runners/params"));
-            }
-        }
+/// A text that is being filled in.
+#[derive(Default)]
+struct Filled {
+    text: String,
+    /// The same, with what is in no name of a secret in place of each value.
+    without_values: String,
+}
+
+impl Filled {
+    /// Adds what stands in the step.
+    fn written(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.without_values.push_str(text);
     }
-    filled.push_str(rest);
-    filled
+
+    /// Adds the value of a parameter.
+    fn given(&mut self, value: &str) {
+        self.text.push_str(value);
+        self.without_values.push('\0');
+    }
+
+    /// Whether it has places of secrets that nobody wrote. None that was written is lost: no name of a
+    /// secret goes on over the beginning of another place.
+    fn asks_for_more(&self) -> bool {
+        places(&self.text).ne(places(&self.without_values))
+    }
 }
 
 fn is_name(name: &str) -> bool {

@@ -1,5 +1,5 @@
 //! Secrets in flows: `${secret:NAME}` in a value that is typed or stored stands for one that the runner
-//! knows, so that no password is in a recording.
+//! knows, so that no password is in a recording. `${secret:=}` stands for how such a place begins, where a text has that.
 
 use super::BrowserFlow;
 use runners_core::{Fault, Redactor, Secret};
@@ -11,6 +11,8 @@ use std::{
 /// How the place of a secret begins and ends.
 const OPEN: &str = "${secret:";
 const CLOSE: char = '}';
+/// What stands there in place of a name if the beginning itself is meant.
+const ITSELF: &str = "=";
 
 impl BrowserFlow {
     /// The names of the secrets that it asks for, to be named in
@@ -21,8 +23,7 @@ impl BrowserFlow {
         for step in &self.flow.steps {
             let mut action = step.action.clone();
             let values = action.values_mut();
-            let asked = values.iter().flat_map(|value| pieces(value)).filter_map(|(_, name)| name);
-            names.extend(asked.map(str::to_owned));
+            names.extend(values.iter().flat_map(|value| places(value)).map(str::to_owned));
         }
         names
     }
@@ -46,6 +47,14 @@ impl BrowserFlow {
         self.redactor = Some(Redactor::new(secrets.values().map(Secret::expose)));
         self.flow = Arc::new(flow);
         Ok(self)
+    }
+
+    /// The flow with its texts as they are typed, if it asks for no secret.
+    pub(crate) fn with_texts(self) -> Self {
+        if self.redactor.is_some() || !self.secrets().is_empty() {
+            return self;
+        }
+        self.with_secrets(|_| None).expect("invariant: it asks for none")
     }
 
     /// Refuses a flow whose secrets are not filled in: their names would be typed.
@@ -72,6 +81,28 @@ fn unknown(name: &str) -> Fault {
     Fault::permanent("secret", format!("the flow asks for the secret {name:?}, which its job does not name"))
 }
 
+/// A text that is typed as it stands, whatever it looks like.
+pub(crate) fn literal(text: &str) -> String {
+    text.replace(OPEN, &format!("{OPEN}{ITSELF}{CLOSE}"))
+}
+
+/// Whether a secret may stand in this place in the parameters of an added step: its values are there.
+pub(super) fn is_place(step: &str, path: &[&str]) -> bool {
+    match step {
+        "runners.dialog" => matches!(path, ["value"]),
+        "runners.cookies" => matches!(path, ["set", _, "value"]),
+        "runners.storageState" => {
+            matches!(path, ["cookies", _, "value"] | ["origins", _, "localStorage", _, "value"])
+        }
+        _ => false,
+    }
+}
+
+/// The names of the secrets of which a value has places, in their order.
+pub(super) fn places(value: &str) -> impl Iterator<Item = &str> {
+    pieces(value).into_iter().filter_map(|(_, name)| name)
+}
+
 /// A value in pieces: text, and the name of the secret that follows it. What only looks like the
 /// place of a secret is text.
 fn pieces(value: &str) -> Vec<(&str, Option<&str>)> {
@@ -79,6 +110,10 @@ fn pieces(value: &str) -> Vec<(&str, Option<&str>)> {
     while let Some(at) = rest[from..].find(OPEN).map(|at| from + at) {
         let inside = &rest[at + OPEN.len()..];
         match inside.split_once(CLOSE) {
+            Some((ITSELF, after)) => {
+                pieces.push((&rest[..at + OPEN.len()], None));
+                (rest, from) = (after, 0);
+            }
             Some((name, after)) if Secret::is_name(name) => {
                 pieces.push((&rest[..at], Some(name)));
                 (rest, from) = (after, 0);
@@ -120,9 +155,11 @@ mod tests {
             ("plain", &[], "plain"),
             ("${secret:}${secret:a b}${secret:${secret:a}", &["a"], "${secret:}${secret:a b}${secret:<a>"),
             ("${secret:a", &[], "${secret:a"),
+            ("x${secret:=}a}${secret:a}${secret:=}=}", &["a"], "x${secret:a}<a>${secret:=}"),
         ] {
             let flow = flow(given);
             assert_eq!(flow.secrets().iter().map(String::as_str).collect::<Vec<_>>(), names, "{given}");
+            assert_eq!(flow.clone().with_texts().secrets(), flow.secrets(), "{given}");
             let filled_in = flow.clone().with_secrets(known).unwrap();
             assert_eq!(value(&filled_in), filled);
             assert_eq!(filled_in.document(), flow.document());

@@ -139,7 +139,9 @@ impl Draft {
 
     /// Refuses a step that is none.
     pub(super) fn check(&self, step: &Value) -> Result<(), Fault> {
-        shape::description(step, &self.declared).map(drop).map_err(|problem| wrong(&problem))
+        shape::description(&shape::literal(step.clone()), &self.declared)
+            .map(drop)
+            .map_err(|problem| wrong(&problem))
     }
 
     /// Something could not be recorded as it was.
@@ -229,11 +231,11 @@ impl Draft {
         }
         let target = self.pages.target(page);
         for (at, step) in deed.steps.into_iter().enumerate() {
-            let mut step = shape::placed(step, target.as_deref(), &told.frame);
-            if let Some(name) = &deed.secret {
-                step["value"] = json!(shape::place_of_secret(name));
-            }
+            let step = shape::placed(step, target.as_deref(), &told.frame);
             self.push(page, step, now, |entry| {
+                if let Some(name) = &deed.secret {
+                    entry.step["value"] = json!(shape::place_of_secret(name));
+                }
                 entry.element = Some(deed.element.clone());
                 entry.secret.clone_from(&deed.secret);
                 entry.causes = deed.causes && at == deed.cause;
@@ -250,7 +252,7 @@ impl Draft {
         if !continues {
             return false;
         }
-        let last = Arc::make_mut(last);
+        let (last, step) = (Arc::make_mut(last), shape::literal(step.clone()));
         for member in ["value", "x", "y", "parameters"] {
             if let Some(value) = step.get(member) {
                 last.step[member] = value.clone();
@@ -262,10 +264,11 @@ impl Draft {
     }
 
     fn amend(&mut self, element: &str, step: &Value) {
+        let step = shape::literal(step.clone());
         let is_it = |entry: &&mut Arc<Entry>| {
             entry.element.as_deref() == Some(element) && entry.step["type"] == step["type"]
         };
-        if shape::description(step, &self.declared).is_err() {
+        if shape::description(&step, &self.declared).is_err() {
             return;
         }
         if let Some(entry) = self.entries.iter_mut().rev().find(is_it) {
@@ -274,10 +277,11 @@ impl Draft {
         }
     }
 
+    /// Adds a step whose texts are what they say.
     fn push(&mut self, page: &str, step: Value, now: Duration, with: impl FnOnce(&mut Entry)) {
         let mut entry = Entry {
             id: self.made + 1,
-            step,
+            step: shape::literal(step),
             page: page.to_owned(),
             element: None,
             secret: None,

@@ -1,9 +1,13 @@
 //! How recorded steps are written: as the document of a flow, checked as every flow is.
 
 use super::told::{Dialog, Size};
-use crate::flow::BrowserFlow;
+use crate::flow::{BrowserFlow, PARAMETER_OPEN, literal_value};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
+
+/// The parameter whose value is a dollar sign: where a text looks like the place of a parameter, it stands for its
+/// first character. No secret that a page names is called so.
+const DOLLAR: &str = "text.dollar";
 
 /// The document of a flow. It is `strict`: what was recorded is to be so.
 pub(super) fn document<'s>(
@@ -12,11 +16,16 @@ pub(super) fn document<'s>(
     steps: impl Iterator<Item = &'s Value>,
 ) -> Value {
     let mut runners = json!({ "mode": "strict" });
-    if !secrets.is_empty() {
-        let declared = secrets.iter().map(|name| (name.clone(), json!({ "secret": true })));
-        runners["params"] = Value::Object(declared.collect::<Map<_, _>>());
+    let steps: Vec<_> = steps.collect();
+    let declared = secrets.iter().map(|name| (name.clone(), json!({ "secret": true })));
+    let mut declared: Map<_, _> = declared.collect();
+    if steps.iter().any(|step| step.to_string().contains(&place_of(DOLLAR))) {
+        declared.insert(DOLLAR.to_owned(), json!({ "default": "$" }));
     }
-    json!({ "title": title, "runners": runners, "steps": steps.collect::<Vec<_>>() })
+    if !declared.is_empty() {
+        runners["params"] = Value::Object(declared);
+    }
+    json!({ "title": title, "runners": runners, "steps": steps })
 }
 
 /// What a step does in one line, or what is wrong with it.
@@ -28,7 +37,48 @@ pub(super) fn description(step: &Value, secrets: &BTreeSet<String>) -> Result<St
 
 /// The place of a secret in a value.
 pub(super) fn place_of_secret(name: &str) -> String {
-    format!("${{params.{name}}}")
+    place_of(name)
+}
+
+fn place_of(parameter: &str) -> String {
+    format!("{PARAMETER_OPEN}{parameter}}}")
+}
+
+/// A step whose texts are what they say, as a page tells them: none is the place of anything.
+pub(super) fn literal(mut step: Value) -> Value {
+    let is_typed = match step["type"].as_str() {
+        Some("change") => step.get_mut("value"),
+        Some("customStep") if step["name"] == "runners.dialog" => step["parameters"].get_mut("value"),
+        _ => None,
+    };
+    if let Some(Value::String(value)) = is_typed {
+        *value = literal_value(value);
+    }
+    texts(&mut step, &|text| *text = literal_text(text));
+    step
+}
+
+fn literal_text(text: &str) -> String {
+    text.replace(PARAMETER_OPEN, &format!("{}{}", place_of(DOLLAR), &PARAMETER_OPEN[1..]))
+}
+
+/// A step in which there are no places of parameters but those that were written here.
+pub(super) fn without_parameters(mut step: Value) -> Value {
+    let ours = place_of(DOLLAR);
+    texts(&mut step, &|text| {
+        *text = text.split(&ours).map(literal_text).collect::<Vec<_>>().join(&ours);
+    });
+    step
+}
+
+/// Changes every text in a value.
+fn texts(value: &mut Value, change: &impl Fn(&mut String)) {
+    match value {
+        Value::String(text) => change(text),
+        Value::Array(all) => all.iter_mut().for_each(|one| texts(one, change)),
+        Value::Object(members) => members.values_mut().for_each(|one| texts(one, change)),
+        _ => {}
+    }
 }
 
 /// The place of a step: its page, unless that is the main one, and its frame.
@@ -70,10 +120,15 @@ pub(super) fn custom(name: &str, parameters: &Value) -> Value {
 }
 
 /// Says where the navigation ends that a step causes.
-pub(super) fn assert_navigation(step: &mut Value, url: &str, title: Option<&str>) {
-    let mut event = json!({ "type": "navigation", "url": url });
-    if let Some(title) = title.filter(|title| !title.is_empty()) {
-        event["title"] = json!(title);
+pub(super) fn assert_navigation(step: &mut Value, url: &str) {
+    step["assertedEvents"] = json!([{ "type": "navigation", "url": literal_text(url) }]);
+}
+
+/// Says what the page is called where it ends.
+pub(super) fn assert_title(step: &mut Value, title: &str) {
+    let Some(event) = step["assertedEvents"][0].as_object_mut() else { return };
+    event.remove("title");
+    if !title.is_empty() {
+        event.insert("title".to_owned(), json!(literal_text(title)));
     }
-    step["assertedEvents"] = json!([event]);
 }

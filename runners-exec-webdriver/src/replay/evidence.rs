@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     browser::{BrowserError, page::Page},
-    evidence::{Capture, Watch, told},
+    evidence::{Capture, Watch, told, told_line},
     flow::{Action, Extension, Flow, Step, one_line},
     result::{CutShort, StepResult},
     within::within,
@@ -118,7 +118,7 @@ impl<'r> Keeper<'r> {
             Some(Err(BrowserError::Gone { source })) => return Err(Trouble::Lost(source)),
             Some(Err(_)) | None => return presence::ask(self.page, self.clock).await.map(|()| left),
         };
-        left.seen = Some(self.redactor.redact(&describe(&sight)));
+        left.seen = Some(describe(&sight, self.redactor));
         left.url = Some(one_line(&self.redactor.redact(sight.url()), URL_CHARACTERS_MAX));
         left.artifacts.extend(self.picture(&format!("steps/{number:02}-failed.png")).await);
         if let Some(Ok(source)) =
@@ -255,8 +255,9 @@ pub(crate) async fn heard(
     keeper.heard(watch, capture, session.capabilities()).await.1
 }
 
-pub(super) fn describe(sight: &Sight) -> String {
+pub(super) fn describe(sight: &Sight, redactor: &Redactor) -> String {
     let labels: Vec<_> = sight.labels.iter().map(|label| format!("{label:?}")).collect();
     let shows = if labels.is_empty() { String::new() } else { format!(" and has {}", labels.join(", ")) };
-    one_line(&format!("the page is {:?} at {}{shows}", sight.title, sight.url()), SEEN_CHARACTERS_MAX)
+    let line = format!("the page is {:?} at {}{shows}", sight.title, sight.url());
+    told_line(redactor, &line, SEEN_CHARACTERS_MAX)
 }

@@ -23,7 +23,7 @@ use crate::{
     page::PageError,
     within::within,
 };
-use runners_core::Clock;
+use runners_core::{Clock, Redactor};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -242,7 +242,7 @@ impl Hand {
     /// What the page shows, in words, if it says so.
     pub(crate) async fn sight(&self) -> Option<String> {
         let sight = within(&*self.clock, SIGHT_TIMEOUT, Sight::of(self.page(), true)).await?;
-        sight.ok().map(|sight| describe(&sight))
+        sight.ok().map(|sight| describe(&sight, &Redactor::default()))
     }
 
     async fn observe(

@@ -7,11 +7,14 @@
 use super::trouble::Trouble;
 use crate::{
     browser::{Session, SideChannel},
-    evidence::wire::{Said, Wire, WireError, hold_new, is_page_or_frame},
-    flow::{Action, Extension, Flow, one_line},
+    evidence::{
+        told_line,
+        wire::{Said, Wire, WireError, hold_new, is_page_or_frame},
+    },
+    flow::{Action, Extension, Flow},
     within::within,
 };
-use runners_core::Clock;
+use runners_core::{Clock, Redactor};
 use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -194,10 +197,10 @@ impl Popups {
     }
 
     /// What was dismissed, a line each.
-    pub(crate) fn told(&self) -> Vec<String> {
+    pub(crate) fn told(&self, redactor: &Redactor) -> Vec<String> {
         let line = |PopupDialog { url, says, .. }: &PopupDialog| {
             let line = format!("{url}: its dialog was dismissed, since nothing answers it: {says:?}");
-            one_line(&line, TOLD_CHARACTERS_MAX)
+            told_line(redactor, &line, TOLD_CHARACTERS_MAX)
         };
         self.dismissed().iter().map(line).collect()
     }

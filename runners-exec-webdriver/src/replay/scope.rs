@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     browser::{BrowserError, page::Page},
+    evidence::told_line,
     flow::{Mode, Selectors, one_line},
 };
 use futures::future::{Either, select};
@@ -222,7 +223,7 @@ impl<'r> Scope<'r> {
             match looked {
                 Ok(Look::Done(value)) => return Ok(value),
                 Ok(Look::Hopeless(why)) => {
-                    return Err(Trouble::Failed(one_line(&why, REASON_CHARACTERS_MAX)));
+                    return Err(Trouble::Failed(self.told(&why)));
                 }
                 Ok(Look::Again(why)) => self.see(&why),
                 Err(BrowserError::Refused { message, .. }) => self.see(&message),
@@ -283,8 +284,16 @@ impl<'r> Scope<'r> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
+    /// What is told of what was seen.
+    fn told(&self, what: &str) -> String {
+        match self.redactor {
+            Some(redactor) => told_line(redactor, what, REASON_CHARACTERS_MAX),
+            None => one_line(what, REASON_CHARACTERS_MAX),
+        }
+    }
+
     pub(super) fn see(&self, what: &str) {
-        let line = one_line(what, REASON_CHARACTERS_MAX);
+        let line = self.told(what);
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
     }
 }

@@ -52,5 +52,5 @@ function isWithin(part, whole) {
 }
 
 function shown(value) {
-  return value instanceof Object ? 'another object' : String(JSON.stringify(value)).slice(0, 100);
+  return value instanceof Object ? 'another object' : shortened(String(JSON.stringify(value)), 100);
 }

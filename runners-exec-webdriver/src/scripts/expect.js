@@ -19,7 +19,7 @@ replyInTime(() => {
   const is = said(node);
   const wants = fold(request.text);
   const holds = request.exact ? is === wants : is.includes(wants);
-  return holds ? { done: true } : { again: node.type === 'password' ? 'it has another' : `it says ${JSON.stringify(is.slice(0, 200))}` };
+  return holds ? { done: true } : { again: node.type === 'password' ? 'it has another' : `it says ${JSON.stringify(shortened(is, 200))}` };
 });
 
 function said(node) {

@@ -195,7 +195,7 @@ function differing(element, value, name) {
   const now = element.isContentEditable ? element.innerText : element.value;
   if (isTaken(element, value, now)) return null;
   if (request.secret || element.type === 'password') return `${name} has another value than it was given`;
-  return `${name} has the value ${JSON.stringify(now.slice(0, 200))} and not ${JSON.stringify(value.slice(0, 200))}`;
+  return `${name} has the value ${JSON.stringify(shortened(now, 200))} and not ${JSON.stringify(shortened(value, 200))}`;
 }
 
 /** Whether a value was taken, though it may be written otherwise. */

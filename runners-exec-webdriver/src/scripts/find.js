@@ -198,10 +198,15 @@ function obstacle(element, { x, y }, name) {
   return { why: `${name} is covered by ${tag(hit)}`, isOver: true };
 }
 
+/** The beginning of a text. Where it is cut is to be seen: what is left there of a secret is taken out later. */
+function shortened(text, most) {
+  return text.length > most ? `${text.slice(0, most).replace(/[\uD800-\uDBFF]$/, '')}…` : text;
+}
+
 /** An element as its start tag, in short. */
 function tag(element) {
   const attributes = ['id', 'class', 'role', 'name'].filter(name => element.getAttribute(name));
-  const written = attributes.map(name => ` ${name}="${element.getAttribute(name).slice(0, 40)}"`);
+  const written = attributes.map(name => ` ${name}="${shortened(element.getAttribute(name), 40)}"`);
   return `<${element.localName}${written.join('')}>`;
 }
 

@@ -35,7 +35,7 @@ function labels() {
     if (named.length === 5) break;
     const secret = element instanceof HTMLInputElement && !['button', 'submit', 'reset'].includes(element.type);
     const text = element.getAttribute('aria-label') || (secret ? element.labels?.[0]?.innerText || element.placeholder : element.innerText || element.value) || '';
-    const name = text.trim().replace(/\s+/g, ' ').slice(0, 40);
+    const name = shortened(text.trim().replace(/\s+/g, ' '), 40);
     if (name && element.getClientRects().length > 0 && !named.includes(name)) named.push(name);
   }
   return named;

@@ -2,6 +2,7 @@
 //! something or wait for it are in `assertion`.
 
 mod assertion;
+mod passed;
 
 use super::{
     Command,
@@ -9,6 +10,7 @@ use super::{
     locator::{Locator, quoted},
     text::{Environment, Press, Variables, parameters},
 };
+use passed::stored;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, mem};
 use url::Url;
@@ -335,19 +337,6 @@ impl Translator {
 }
 
 const OF_LOST_WINDOW: &str = "it is in a window that was not carried over";
-
-/// The variable that a command sets, if it sets one by what the page is.
-fn stored(command: &Command) -> Option<&str> {
-    let name = command.command.trim();
-    let stores = name.starts_with("store");
-    let executes = matches!(name, "executeScript" | "executeAsyncScript");
-    let variable = if matches!(name, "storeTitle" | "storeWindowHandle") && command.value.trim().is_empty() {
-        &command.target
-    } else {
-        &command.value
-    };
-    (stores || (executes && !variable.trim().is_empty())).then_some(variable)
-}
 
 fn click(kind: &str, selectors: &Value) -> Value {
     json!({ "type": kind, "selectors": selectors, "offsetX": OFFSET, "offsetY": OFFSET })

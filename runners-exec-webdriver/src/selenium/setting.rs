@@ -1,7 +1,7 @@
 //! What a project of Selenium IDE says of all its tests, and what becomes of it. It is read as it comes:
 //! a setting that is written otherwise keeps no test from being imported.
 
-use super::{LeftOut, Project, line_of};
+use super::{LeftOut, Lines, Project};
 use crate::flow::one_line;
 use serde_json::Value;
 
@@ -20,9 +20,9 @@ impl Project {
     }
 
     /// What no flow says, each with its line where it can be told.
-    pub(super) fn left_out(&self, text: &str) -> Vec<LeftOut> {
+    pub(super) fn left_out(&self, lines: &Lines<'_>) -> Vec<LeftOut> {
         let told = |of: &Value, setting: String, reason: &str, carried| LeftOut {
-            line: line_of(of["id"].as_str().unwrap_or_default(), text),
+            line: lines.line(of["id"].as_str().unwrap_or_default()),
             number: 0,
             command: one_line(&setting, 200),
             reason: reason.to_owned(),

@@ -1,5 +1,7 @@
 //! Projects of Selenium IDE, and what is left of them.
 
+mod blocks;
+
 use super::*;
 use crate::flow::BrowserFlow;
 

@@ -51,6 +51,13 @@ async fn taken(stage: &Stage, html: &str, value: &str) -> Value {
     stage.js("return it.type === 'checkbox' ? it.checked : it.value ?? it.innerText").await
 }
 
+#[tokio::test]
+async fn what_only_looks_like_the_place_of_a_secret_is_typed() {
+    let Some(stage) = Stage::open().await else { return };
+    assert_eq!(taken(&stage, "<input id=it>", "${secret:=}a} ${secret:").await, "${secret:a} ${secret:");
+    stage.close().await;
+}
+
 async fn never_to_another_control(engine: Engine) {
     let Some(stage) = Stage::open_in(engine).await else { return };
     let modal = "<input id=it><dialog id=d>Cookies? <input id=o></dialog><script>d.showModal()</script>";

@@ -32,6 +32,7 @@ mod frames;
 #[cfg(unix)]
 mod grid;
 #[cfg(target_os = "linux")]
+mod hiding;
 mod hung;
 mod keys;
 #[cfg(target_os = "linux")]

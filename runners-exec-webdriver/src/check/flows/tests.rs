@@ -49,6 +49,16 @@ fn an_input_that_does_not_fit_is_told_with_its_place() {
         };
         assert!(place == at && problem.contains(part), "{place}: {problem}");
     }
+    let types = json!({
+        "title": "Types",
+        "runners": { "params": { "word": { "default": "" } } },
+        "steps": [{ "type": "change", "selectors": [["#a"]], "value": "${params.word}" }],
+    });
+    let flow = BrowserFlow::parse(&types.to_string()).unwrap();
+    let input = json!({ "word": "${secret:deploy-token}" });
+    let refused = FlowChecks::new([("types".to_owned(), flow)]).flow(&asked("types", &input)).unwrap_err();
+    let CheckRefusal::Input { place, problem, .. } = refused else { panic!("{refused:?}") };
+    assert!(place == "/" && problem.contains("another secret"), "{place}: {problem}");
     let unknown = checks().flow(&asked("nobody", &json!({}))).unwrap_err();
     assert_eq!(unknown, CheckRefusal::Unknown { name: "nobody".to_owned() });
 }

@@ -198,6 +198,30 @@ fn a_secret_parameter_stands_only_where_it_is_not_told() {
     flow.check_parameters().unwrap();
     let told = json!([{ "type": "navigate", "url": "https://a/?${params.word}" }]);
     assert_eq!(found(&runners, &told), ["/steps/0/url"]);
+    let wait = |member: &str| json!({ "type": "waitForElement", "selectors": ["#a"], member: { "value": "${params.word}" } });
+    for (step, pointer) in [
+        (wait("properties"), "/steps/0/properties/value"),
+        (wait("attributes"), "/steps/0/attributes/value"),
+        (custom("of.others", json!({ "value": "${params.word}" })), "/steps/0/parameters/value"),
+    ] {
+        let problems = refused(&runners, &json!([step]));
+        assert_eq!(problems.iter().next().unwrap().pointer, pointer);
+        assert!(problems.to_string().contains("is a secret, and this would tell it"), "{problems}");
+    }
+    let item = json!([{ "name": "a", "value": "${params.word}", "domain": "a.example", "path": "/" }]);
+    let origin = json!([{ "origin": "https://a.example", "localStorage": [{ "name": "a", "value": "${params.word}" }] }]);
+    for step in [
+        custom("runners.dialog", json!({ "value": "${params.word}" })),
+        custom("runners.cookies", json!({ "set": item })),
+        custom("runners.storageState", json!({ "cookies": item })),
+        custom("runners.storageState", json!({ "origins": origin })),
+    ] {
+        let flow = parsed(&runners, &json!([step])).unwrap();
+        assert_eq!(flow.secrets().into_iter().collect::<Vec<_>>(), ["word"], "{step}");
+        let inner =
+            json!({ "params": { "word": { "secret": true } }, "flows": { "in/ner": { "steps": [step] } } });
+        parsed(&inner, &json!([custom("runners.use", json!({ "flow": "in/ner" }))])).unwrap();
+    }
     let given = BTreeMap::from([("word".to_owned(), "x".to_owned())]);
     assert!(flow.with_parameters(&given).unwrap_err().to_string().contains("is a secret"));
     for (declared, pointer) in [
@@ -209,4 +233,42 @@ fn a_secret_parameter_stands_only_where_it_is_not_told() {
         assert_eq!(found(&json!({ "params": declared }), &json!([])), [pointer]);
     }
     assert_eq!(found(&runners, &json!([{ "type": "navigate", "url": "${params.other}" }])), ["/steps/0/url"]);
+}
+
+#[test]
+fn no_value_of_a_parameter_is_the_place_of_a_secret() {
+    let runners = json!({ "params": {
+        "word": { "secret": true }, "a": { "default": "" }, "b": { "default": "" },
+    } });
+    let given = |a: &str, b: &str| {
+        let given = [("a", a), ("b", b)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        BTreeMap::from(given)
+    };
+    let flow = |value: &str| {
+        let change = json!({ "type": "change", "selectors": [["#a"]], "value": value });
+        parsed(&runners, &json!([change])).unwrap()
+    };
+    for (written, a, b) in [
+        ("${params.a}", "${secret:token}", ""),
+        ("${params.a}${params.b}", "${sec", "ret:token}"),
+        ("${params.a}{secret:token}", "$", ""),
+        ("${secret:${params.a}}", "token", ""),
+        ("${secret:${params.a}${params.word}", "token}", ""),
+        ("${params.word}${params.a}", "${secret:word}", ""),
+    ] {
+        let problems = flow(written).with_parameters(&given(a, b)).unwrap_err();
+        assert_eq!(problems.iter().next().unwrap().pointer, "/steps/0/value", "{written}");
+        assert!(problems.to_string().contains("asks for another secret"), "{problems}");
+    }
+    for (written, a, b, typed) in [
+        ("${params.a}", "${", "", "${"),
+        ("${params.a}${params.b}", "${secret:", "a b}", "${secret:a b}"),
+        ("${params.a}", "${params.word}", "", "${params.word}"),
+        ("${params.a}${params.word}", "${secret:", "", "${secret:${secret:word}"),
+    ] {
+        let flow = flow(written).with_parameters(&given(a, b)).unwrap();
+        let Action::Change { value, .. } = &flow.flow().steps[0].action else { panic!("{written}") };
+        assert_eq!(value, typed);
+        assert!(flow.secrets().iter().all(|name| name == "word"), "{written}");
+    }
 }

@@ -47,6 +47,10 @@ impl Draft {
             members.remove("id");
             members.remove("description");
         }
+        if self.declared.is_empty() {
+            // So far it stands in the place of nothing.
+            with = shape::without_parameters(with);
+        }
         shape::description(&with, &self.declared).map_err(|problem| wrong(&format!("with: {problem}")))?;
         self.keep();
         let entry = Arc::make_mut(&mut self.entries[at]);

@@ -68,17 +68,17 @@ impl Draft {
         let within = if how == "navigate" { CAUSES_WITHIN } else { CAUSES_HISTORY_WITHIN };
         if let Some(entry) = self.cause(page, now, within) {
             if !entry.step["frame"].is_array() {
-                shape::assert_navigation(&mut entry.step, &told.url, None);
+                shape::assert_navigation(&mut entry.step, &told.url);
             }
             entry.led_to = Some((told.document.clone(), now));
             self.revision += 1;
             return;
         }
-        let mut step = json!({ "type": "navigate", "url": told.url });
-        shape::assert_navigation(&mut step, &told.url, None);
+        let step = json!({ "type": "navigate", "url": told.url });
         let step = shape::placed(step, from.as_deref(), &[]);
         self.keep();
         self.push(page, step, now, |entry| {
+            shape::assert_navigation(&mut entry.step, &told.url);
             entry.causes = true;
             entry.led_to = Some((told.document.clone(), now));
         });
@@ -90,9 +90,8 @@ impl Draft {
             entry.led_to.as_ref().is_some_and(|(document, _)| *document == told.document)
         };
         let Some(entry) = self.entries.iter_mut().rev().find(is_it) else { return };
-        let url = entry.step["assertedEvents"][0]["url"].as_str().map(str::to_owned);
-        if let Some(url) = url {
-            shape::assert_navigation(&mut Arc::make_mut(entry).step, &url, Some(title));
+        if entry.step["assertedEvents"][0]["url"].is_string() {
+            shape::assert_title(&mut Arc::make_mut(entry).step, title);
             self.revision += 1;
         }
     }
@@ -107,7 +106,7 @@ impl Draft {
         if let Some(entry) = self.cause(page, now, LEADS_ON_WITHIN)
             && !entry.step["frame"].is_array()
         {
-            shape::assert_navigation(&mut entry.step, &told.url, None);
+            shape::assert_navigation(&mut entry.step, &told.url);
             entry.led_to.get_or_insert_with(|| (String::new(), now));
             self.revision += 1;
         }

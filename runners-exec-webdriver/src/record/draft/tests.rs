@@ -1,7 +1,11 @@
 //! What continues what, what causes what, and what a person changes.
 
 use super::*;
-use crate::record::told::Size;
+use crate::{
+    flow::{Action, Extension},
+    record::told::Size,
+};
+use runners_core::Secret;
 
 const SIZE: Size = Size { width: 800.0, height: 600.0, scale: 1.0 };
 
@@ -70,6 +74,64 @@ fn what_is_typed_where_a_secret_belongs_is_a_parameter() {
     assert_eq!(flow.flow().steps.len(), 3);
     assert_eq!(flow.secrets().into_iter().collect::<Vec<_>>(), ["password"]);
     assert_eq!(flow.flow().parameters.len(), 1);
+}
+
+#[test]
+fn what_looks_like_a_place_of_something_is_typed_as_it_stands() {
+    let texts =
+        ["${params.price}", "${secret:deploy}", "a ${secret:=} $${params.text.dollar}${params.", "${sec"];
+    let mut draft = draft();
+    draft.take("main", &typed(texts[0]), at(1));
+    let alone = draft.flow().unwrap();
+    let flow = |draft: &Draft| {
+        draft.flow().unwrap().with_secrets(|name| Some(Secret::from_text(format!("<{name}>"))))
+    };
+    let values = |flow: &BrowserFlow| {
+        let steps = flow.flow().steps.iter();
+        let values = steps.filter_map(|step| match &step.action {
+            Action::Change { value, .. } => Some(value.clone()),
+            Action::Extension(Extension::Dialog { value, .. }) => value.clone(),
+            _ => None,
+        });
+        values.collect::<Vec<_>>()
+    };
+    assert_eq!(values(&alone), texts[..1]);
+    let mut odd = arrived("d2", "https://shop.example/?${params.a}", "navigate");
+    odd.url = "https://shop.example/?${params.a}".to_owned();
+    for (index, text) in texts.iter().enumerate().skip(1) {
+        draft.take("main", &clicked("${params.buy}"), at(10 * index as u64));
+        draft.take("main", &typed("what it continues"), at(10 * index as u64 + 1));
+        draft.take("main", &typed(text), at(10 * index as u64 + 2));
+    }
+    draft.take("main", &odd, at(100));
+    let titled = json!({ "is": "titled", "document": "d2", "title": "${params.t}", "width": 800, "height": 600, "scale": 1 });
+    draft.take("main", &told(titled), at(101));
+    let says = Dialog { accept: true, message: texts[0].to_owned(), value: Some(texts[1].to_owned()) };
+    draft.answered("main", &says, at(102));
+    let change = json!({ "type": "change", "selectors": [["#pass"]] });
+    let deed = json!({ "is": "did", "element": "e2", "steps": [change], "secret": "password" });
+    draft.take("main", &told(deed), at(103));
+    assert!(draft.notes().is_empty(), "{:?}", draft.notes());
+    let recorded = draft.flow().unwrap();
+    assert_eq!(recorded.secrets().into_iter().collect::<Vec<_>>(), ["password"]);
+    let all = [&texts[..], &texts[1..2], &["<password>"]].concat();
+    assert_eq!(values(&flow(&draft).unwrap()), all);
+    let asserted = recorded.flow().steps.iter().find_map(|step| step.asserted_navigations.first()).unwrap();
+    assert_eq!((asserted.url.as_deref(), asserted.title.as_deref()), (Some(&*odd.url), Some("${params.t}")));
+}
+
+#[test]
+fn a_step_that_is_put_back_as_it_was_listed_says_the_same() {
+    let mut draft = draft();
+    draft.take("main", &typed("${secret:a} ${params.b}"), at(1));
+    let listed = draft.list().steps.pop().unwrap();
+    draft.edit(&listed.id, listed.step.clone().unwrap()).unwrap();
+    assert_eq!(last(&draft), &listed.step.unwrap());
+    // A parameter that nobody has declared is text, as in every flow that declares none.
+    let step = json!({ "type": "change", "selectors": [["#a"]], "value": "${params.c}" });
+    draft.edit(&listed.id, step).unwrap();
+    draft.declared.insert("password".to_owned());
+    draft.flow().unwrap();
 }
 
 #[test]
