@@ -8,6 +8,7 @@ mod audit;
 #[cfg(feature = "testing")]
 mod conflicts;
 mod crashing;
+mod cut;
 mod deregister;
 mod drains;
 mod events;
