@@ -4,7 +4,6 @@
 use super::{
     Plane,
     effects::Change,
-    lock,
     session::{Identity, Live, Mine},
     sync::RELEASES_PER_BATCH,
 };
@@ -139,10 +138,9 @@ impl Plane {
         self.load(who, &mut live).await?;
         self.lose_all(&mut live).await?;
         self.give_up_signals(&mut live, runner).await?;
-        (live.loaded, live.last) = (false, None);
+        self.dismiss(who, &mut live);
         drop(live);
         session.wake();
-        lock(&self.schedule).forget(who.pool, runner);
         self.give_up_pinned(tenant, who.pool, runner).await?;
         Ok(true)
     }
