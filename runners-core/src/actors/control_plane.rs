@@ -37,6 +37,7 @@ mod measured;
 mod measures;
 mod parked;
 mod pins;
+mod pools;
 mod readiness;
 mod reaping;
 mod retention;
