@@ -51,6 +51,7 @@ mod stage;
 mod subjects;
 mod submit;
 mod sync;
+mod unheeded;
 mod upkeep;
 mod watch;
 mod webhooks;
@@ -103,6 +104,7 @@ use std::{
 pub(crate) use subjects::Subjects;
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+pub(crate) use unheeded::Unheeded;
 use watch::Written;
 use webhooks::Webhooks;
 

@@ -2,7 +2,7 @@
 //! they are removed.
 
 use super::{
-    Plane,
+    Plane, Unheeded,
     effects::Change,
     session::{Identity, Live, Mine},
     sync::RELEASES_PER_BATCH,
@@ -130,7 +130,12 @@ impl Plane {
         tenant: TenantId,
         runner: RunnerId,
     ) -> Result<bool, StoreError> {
-        let Some(record) = self.mark_removed(tenant, runner).await? else { return Ok(false) };
+        // If this is cut short, its next or parked call is told all the same.
+        let removing = Unheeded::new(self, RunnerRecord::key_of(tenant, runner));
+        let Some(record) = self.mark_removed(tenant, runner).await? else {
+            removing.heeded();
+            return Ok(false);
+        };
         self.remove_credentials(tenant, runner).await?;
         let who = Identity { tenant, pool: record.pool, runner };
         let session = self.session(who);
@@ -141,6 +146,7 @@ impl Plane {
         self.dismiss(who, &mut live);
         drop(live);
         session.wake();
+        removing.heeded();
         self.give_up_pinned(tenant, who.pool, runner).await?;
         Ok(true)
     }

@@ -40,7 +40,7 @@ type Jobs = BTreeMap<Key, Versioned<JobRecord>>;
 const HINTS_AT_ONCE_MAX: usize = 256;
 
 /// How long after a read that failed everything is read again.
-const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
+pub(super) const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What was heard and is not heeded yet.
 #[derive(Debug, Default)]
@@ -228,21 +228,14 @@ impl Plane {
             (Kind::Log, Some(id)) => {
                 self.subjects.changed(&log_subject(key.tenant, JobId::from_bytes(id)));
             }
-            (Kind::Session | Kind::Runner, Some(id)) => self.doubt_session(RunnerId::from_bytes(id)),
+            (Kind::Session, Some(id)) => self.doubt_session(RunnerId::from_bytes(id)),
             (Kind::Signal, Some(_)) => {
                 self.subjects.changed(key);
                 owners.into_iter().for_each(|runner| self.doubt_session(runner));
             }
             (Kind::Lane, _) => self.heed_lane(key).await?,
-            (Kind::Tenant, _) => self.read_suspended().await?,
             (Kind::Member, id) => self.heard_of_member(id),
-            (Kind::Rollout, _) => self.read_rollout().await?,
-            (Kind::Pool, Some(id)) => {
-                self.forget_pools();
-                self.read_pool(key.tenant, PoolId::from_bytes(id)).await?;
-                self.doubt_sessions(|_, pool| pool == PoolId::from_bytes(id));
-            }
-            _ => {}
+            _ => self.heed_setting(key).await?,
         }
         Ok(())
     }

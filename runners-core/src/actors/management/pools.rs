@@ -3,7 +3,7 @@
 use super::{Management, ROUNDS_MAX, audit::Deed, not_found, refused, repeat::Begun};
 use crate::{
     actors::{
-        control_plane::{Plane, lock},
+        control_plane::{Plane, Unheeded, lock},
         error::Error,
         records::{Batch, Versioned},
     },
@@ -26,6 +26,7 @@ use crate::{
         reply::RefusalCode,
     },
 };
+use std::sync::Arc;
 
 impl Management {
     /// Makes a pool.
@@ -37,7 +38,11 @@ impl Management {
         self.may_host_itself()?;
         ownership::check_pool(&spec, tenant)?;
         let mut once = match self.begin::<PoolRecord>(tenant).await? {
-            Begun::Before(pool) => return Ok(pool.view()),
+            Begun::Before(pool) => {
+                // Whoever made it may not have come to this.
+                self.plane.hosting.doubt();
+                return Ok(pool.view());
+            }
             Begun::Now(once) => once,
         };
         let mut batch = Batch::new();
@@ -45,9 +50,11 @@ impl Management {
         once.note(&mut batch, &pool);
         add_pool(&mut batch, &pool);
         self.note(&mut batch, tenant, Deed::new("created", "pool").called(&pool.spec.name), pool.id).await;
-        match self.plane.records.commit(batch).await {
+        let mut made = Unheeded::new(&self.plane, pool.key());
+        match made.commit(batch).await {
             Ok(_) => {
                 self.plane.hosting.doubt();
+                made.heeded();
                 Ok(pool.view())
             }
             Err(error) => Err(once.refusal(&error).unwrap_or_else(|| match error {
@@ -104,12 +111,14 @@ impl Management {
             }
             let deed = Deed::new("changed", "pool").called(&record.spec.name);
             self.note(&mut batch, tenant, deed, pool).await;
-            match self.plane.records.commit(batch).await {
+            let mut changed = Unheeded::new(&self.plane, record.key());
+            match changed.commit(batch).await {
                 Ok(_) => {
                     self.plane.forget_pools();
                     let placement = record.spec.placement;
                     lock(&self.plane.schedule).place(tenant, pool, version + 1, placement);
                     self.plane.doubt_sessions(|_, of| of == pool);
+                    changed.heeded();
                     return Ok(record.view());
                 }
                 Err(StoreError::Conflict(key)) if key == new_name.key() => return Err(name_taken()),
@@ -146,9 +155,11 @@ impl Management {
         found.iter().for_each(|found| batch.delete(name.clone(), found.version));
         let deed = Deed::new("deleted", "pool").called(&record.spec.name);
         self.note(&mut batch, tenant, deed, pool).await;
-        match self.plane.records.commit(batch).await {
+        let mut deleted = Unheeded::new(&self.plane, record.key());
+        match deleted.commit(batch).await {
             Ok(_) => {
                 self.plane.forget_pools();
+                deleted.heeded();
                 Ok(())
             }
             Err(StoreError::Conflict(_)) => {
@@ -172,15 +183,17 @@ impl Management {
 impl Plane {
     /// Makes a pool whose specification was checked.
     pub(crate) async fn create_pool(
-        &self,
+        self: &Arc<Self>,
         tenant: TenantId,
         spec: PoolSpec,
     ) -> Result<PoolRecord, StoreError> {
         let pool = self.new_pool(tenant, spec);
         let mut batch = Batch::new();
         add_pool(&mut batch, &pool);
-        self.records.commit(batch).await?;
+        let mut made = Unheeded::new(self, pool.key());
+        made.commit(batch).await?;
         self.hosting.doubt();
+        made.heeded();
         Ok(pool)
     }
 
