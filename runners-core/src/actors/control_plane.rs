@@ -28,6 +28,7 @@ mod facts;
 mod feed;
 mod fleet;
 mod gauges;
+mod gone;
 mod grant;
 mod hosting;
 mod lanes;
@@ -75,7 +76,7 @@ use crate::{
     },
     values::{
         fleet::{retention::Retention, tenant::Rollout},
-        id::{MemberId, PoolId, RunnerId, TenantId},
+        id::{MemberId, RunnerId, TenantId},
         time::Timestamp,
     },
 };
@@ -89,11 +90,12 @@ use live::Streams;
 use measures::Measures;
 #[cfg(feature = "orchestrator")]
 pub(crate) use measures::name_of;
+use pools::Pools;
 use runs::Runs;
 pub(crate) use session::Session;
 use sessions::Sessions;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -170,7 +172,7 @@ pub(crate) struct Plane {
     pub(crate) spans: Spans,
     pub(crate) schedule: Mutex<Schedule>,
     pub(crate) sessions: Sessions,
-    pub(crate) pools: Mutex<BTreeMap<(TenantId, String), PoolId>>,
+    pub(crate) pools: Pools,
     /// Suspended tenants: their calls are refused, and their jobs not granted.
     pub(crate) suspended: Mutex<BTreeSet<TenantId>>,
     /// Held by whoever reads what the operator has said, of tenants or of the roll-out, until it is taken over:

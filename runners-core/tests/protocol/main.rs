@@ -34,6 +34,7 @@ mod measures;
 mod moves;
 mod parked;
 mod planes;
+mod pools;
 mod quota;
 #[cfg(feature = "testing")]
 mod readiness;

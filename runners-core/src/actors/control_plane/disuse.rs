@@ -43,6 +43,10 @@ impl Plane {
         }
         let (id, pool, key) = (record.id, record.pool, record.key());
         let has_ready_jobs = self.first_ready_job(id).await?.is_some();
+        if has_ready_jobs && !self.is_there(key.tenant, pool).await? {
+            // It was deleted by a control plane that could not see to them.
+            self.give_up_homeless(id).await?;
+        }
         let unused = record.look(now, has_ready_jobs, self.chance());
         // Who has not heard that it is idle may be making a job ready in it.
         let mut batch = Batch::new();

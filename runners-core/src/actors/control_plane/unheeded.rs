@@ -86,12 +86,7 @@ impl Plane {
             (Kind::Tenant, _) => self.read_suspended().await?,
             (Kind::Rollout, _) => self.read_rollout().await?,
             (Kind::Runner, Some(id)) => self.doubt_session(RunnerId::from_bytes(id)),
-            (Kind::Pool, Some(id)) => {
-                let id = PoolId::from_bytes(id);
-                self.forget_pools();
-                self.read_pool(key.tenant, id).await?;
-                self.doubt_sessions(|_, pool| pool == id);
-            }
+            (Kind::Pool, Some(id)) => self.heed_pool(key.tenant, PoolId::from_bytes(id)).await.map(drop)?,
             _ => {}
         }
         Ok(())

@@ -7,13 +7,13 @@ mod written;
 
 pub(crate) use written::Written;
 
-use super::{Plane, effects::log_subject, lock};
+use super::{Plane, Unheeded, effects::log_subject, lock};
 use crate::{
     actors::records::Versioned,
     rules::{
         job::{JobRecord, State},
         keys,
-        record::{LaneRecord, Record as _},
+        record::{LaneRecord, PoolRecord, Record as _},
         schedule::{ReadyJob, Schedule},
     },
     seams::store::{Hint, StoreError},
@@ -235,6 +235,12 @@ impl Plane {
             }
             (Kind::Lane, _) => self.heed_lane(key).await?,
             (Kind::Member, id) => self.heard_of_member(id),
+            (Kind::Pool, Some(id)) => {
+                if !self.heed_pool(key.tenant, PoolId::from_bytes(id)).await? {
+                    // What is being submitted to it here is looked for again.
+                    drop(Unheeded::new(self, key.clone()));
+                }
+            }
             _ => self.heed_setting(key).await?,
         }
         Ok(())
@@ -320,7 +326,9 @@ impl Plane {
         self.read_suspended().await?;
         let placed = lock(&self.schedule).placed_pools();
         for (tenant, pool) in placed {
-            self.read_pool(tenant, pool).await?;
+            if !self.read_pool(tenant, pool).await? {
+                drop(Unheeded::new(self, PoolRecord::key_of(tenant, pool)));
+            }
         }
         Ok(())
     }

@@ -130,7 +130,8 @@ impl Management {
     }
 
     /// Deletes a pool that has no runner and no job that is ready. A job that is scheduled for
-    /// later, or waits for another, stays: cancel it, or let it expire.
+    /// later, or waits for another, stays: cancel it, or let it expire. One that is being submitted at that moment
+    /// ends with the fault `pool_deleted`.
     ///
     /// # Errors
     /// [`Error::Refused`] (`conflict`) if it is not empty, or as [`Management`] says.
@@ -159,7 +160,8 @@ impl Management {
         match deleted.commit(batch).await {
             Ok(_) => {
                 self.plane.forget_pools();
-                deleted.heeded();
+                // What was being submitted to it is ended: at once, and when the last of it must have arrived.
+                drop(deleted);
                 Ok(())
             }
             Err(StoreError::Conflict(_)) => {
@@ -204,7 +206,7 @@ impl Plane {
 
     /// Has the names of pools read again: one may lead elsewhere now.
     pub(crate) fn forget_pools(&self) {
-        lock(&self.pools).clear();
+        self.pools.forget_names();
         self.hosting.doubt();
     }
 
