@@ -32,6 +32,7 @@ mod gone;
 mod grant;
 mod hosting;
 mod lanes;
+mod listings;
 mod live;
 mod logs;
 mod measured;
@@ -86,6 +87,7 @@ pub(crate) use counted::CountedArtifacts;
 use due::DueSignal;
 use feed::Feed;
 use hosting::Hosting;
+use listings::Listings;
 use live::Streams;
 use measures::Measures;
 #[cfg(feature = "orchestrator")]
@@ -173,6 +175,7 @@ pub(crate) struct Plane {
     pub(crate) schedule: Mutex<Schedule>,
     pub(crate) sessions: Sessions,
     pub(crate) pools: Pools,
+    pub(crate) listings: Listings,
     /// Suspended tenants: their calls are refused, and their jobs not granted.
     pub(crate) suspended: Mutex<BTreeSet<TenantId>>,
     /// Held by whoever reads what the operator has said, of tenants or of the roll-out, until it is taken over:

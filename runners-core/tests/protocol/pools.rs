@@ -1,15 +1,16 @@
 //! Pools that change while something else of them is read or written: no job waits where nobody looks.
 
 use super::{
-    hand::{Hand, inspect, submit_with, user},
+    hand::{Hand, inspect, submit, submit_with, user},
     late::Late,
     management::admin,
 };
 use async_trait::async_trait;
-use futures::{poll, stream::BoxStream};
+use futures::{future::join_all, poll, stream::BoxStream};
 use runners_core::{
     Conclusion, ControlPlane, Fallback, Index, JobId, JobOptions, Key, Kind, MemoryStore, PoolSpec,
-    protocol::{Acceptance, StateView},
+    Transport as _,
+    protocol::{Acceptance, Request, StateView},
     sleep,
     store::{Committed, Hint, Page, Query, Store, StoreError, Stored, Write},
     testing::clock::SimClock,
@@ -35,8 +36,9 @@ struct Reads {
     inner: MemoryStore,
     name: Arc<Mutex<Option<Arc<Notify>>>>,
     lanes: Arc<Mutex<Option<Arc<Notify>>>>,
-    /// How often lanes were listed.
+    /// How often lanes were listed, and how often from now on that fails.
     listed: Arc<AtomicUsize>,
+    failing: Arc<AtomicUsize>,
     is_silent: bool,
 }
 
@@ -67,6 +69,10 @@ impl Store for Reads {
         self.listed.fetch_add(usize::from(lists_lanes), Ordering::SeqCst);
         if let Some(until) = held {
             until.notified().await;
+        }
+        let fail = |left: usize| left.checked_sub(1);
+        if lists_lanes && self.failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fail).is_ok() {
+            return Err(StoreError::Unavailable("simulated".into()));
         }
         answer
     }
@@ -168,4 +174,59 @@ async fn a_job_that_another_control_plane_is_submitting_as_its_pool_is_deleted_e
     assert!(matches!(submitting.await, Acceptance::Accepted(_)), "it was read before");
     sleep(&clock, SETTLED).await;
     assert_eq!(inspect(&user, job(1)).await.conclusion(), Some(Conclusion::Errored));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_is_made_elsewhere_while_its_pool_is_listed_is_granted_from() {
+    let (clock, store) = (SimClock::new(), Reads::default());
+    let one = ControlPlane::builder(store.inner.clone()).clock(clock.clone()).start().await.unwrap();
+    let two = ControlPlane::builder(store.clone()).clock(clock.clone()).start().await.unwrap();
+    let until = Reads::hold(&store.lanes);
+    let mut hand = Hand::new(&two, 1);
+    hand.next.park_for = Duration::from_secs(20);
+    let mut parked = pin!(hand.sync());
+    assert!(poll!(&mut parked).is_pending());
+    submit(&user(&one), 1).await;
+    sleep(&clock, Duration::from_secs(1)).await;
+    until.notify_one();
+    tokio::select! {
+        answer = parked => assert_eq!(answer.offers.len(), 1),
+        () = sleep(&clock, Duration::from_secs(2)) => panic!("nobody looks at its lane"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lanes_of_a_pool_are_listed_once_for_all_who_come_and_again_after_a_failure() {
+    let store = Reads::default();
+    let control = ControlPlane::builder(store.clone()).clock(SimClock::new()).start().await.unwrap();
+    let mut hands: Vec<Hand> = (1..=9).map(|number| Hand::new(&control, number)).collect();
+    let sync = |hand: &mut Hand| {
+        let (caller, request) = (hand.caller.clone(), Request::Sync(Box::new(hand.next.clone())));
+        hand.next.seq += 1;
+        async move { caller.call(request).await }
+    };
+    store.failing.store(1, Ordering::SeqCst);
+    for (listed, is_ok) in [(1, false), (2, true)] {
+        let until = Reads::hold(&store.lanes);
+        let mut all = pin!(join_all(hands.iter_mut().map(sync)));
+        assert!(poll!(&mut all).is_pending());
+        until.notify_one();
+        let answers = all.await;
+        assert!(answers.iter().all(|answer| answer.is_ok() == is_ok), "{answers:?}");
+        assert_eq!(store.listed.load(Ordering::SeqCst), listed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_the_lanes_of_a_pool_lists_them_once_the_call_that_did_is_cut() {
+    let store = Reads::default();
+    let control = ControlPlane::builder(store.clone()).clock(SimClock::new()).start().await.unwrap();
+    let (mut one, mut two) = (Hand::new(&control, 1), Hand::new(&control, 2));
+    let _never = Reads::hold(&store.lanes);
+    let mut waits = pin!(two.sync());
+    {
+        let mut lists = pin!(one.sync());
+        assert!(poll!(&mut lists).is_pending() && poll!(&mut waits).is_pending());
+    }
+    waits.await;
 }

@@ -131,6 +131,7 @@ impl Plane {
     fn know(self: &Arc<Self>, found: Versioned<LaneRecord>) {
         let Versioned { version, record } = found;
         let (id, pool, idle) = (record.id, record.pool, record.idle);
+        self.listings.heard(pool);
         let pages = self.scheduled(|schedule| {
             let is_new = schedule.knows_pool(pool) && !schedule.knows_lane(id, pool);
             let pages = if is_new { schedule.add_pool(pool, vec![record]) } else { Vec::new() };

@@ -1,17 +1,11 @@
-//! What is known of pools here: their names, and which lanes each lists. A pool is read when it is first
-//! needed; lanes that come and go after that are heard of.
+//! What is known of pools here: their names, and what is asked of them. Which lanes each has is read by
+//! `listings`.
 
 use super::{Plane, lock};
 use crate::{
-    rules::{
-        keys,
-        record::{LaneRecord, PoolRecord, UniqueRecord},
-    },
+    rules::record::{PoolRecord, UniqueRecord},
     seams::store::StoreError,
-    values::{
-        id::{PoolId, TenantId},
-        key::Index,
-    },
+    values::id::{PoolId, TenantId},
 };
 use std::{
     collections::BTreeMap,
@@ -75,30 +69,6 @@ impl Plane {
         Ok(pool)
     }
 
-    /// Reads the lanes of a pool, if that was not done yet.
-    pub(crate) async fn ensure_pool(
-        self: &Arc<Self>,
-        tenant: TenantId,
-        pool: PoolId,
-    ) -> Result<(), StoreError> {
-        if lock(&self.schedule).knows_pool(pool) {
-            return Ok(());
-        }
-        let lanes = self.lanes_of(tenant, pool).await?;
-        if lanes.iter().any(|lane| lane.look_at.is_none()) {
-            let plane = Arc::clone(self);
-            self.duties.spawn(async move {
-                if let Err(error) = plane.date_lanes(tenant, pool).await {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(%pool, error, "lanes of an earlier release are not looked at yet");
-                }
-            });
-        }
-        let pages = self.scheduled(|schedule| schedule.add_pool(pool, lanes));
-        self.read_pages(pages);
-        self.read_pool(tenant, pool).await.map(drop)
-    }
-
     /// Reads what is asked of a pool. Whether it is there.
     pub(crate) async fn read_pool(
         self: &Arc<Self>,
@@ -107,10 +77,15 @@ impl Plane {
     ) -> Result<bool, StoreError> {
         let found = self.records.load::<PoolRecord>(PoolRecord::key_of(tenant, pool)).await?;
         if let Some(found) = &found {
-            let placement = found.record.spec.placement;
-            lock(&self.schedule).place(tenant, pool, found.version, placement);
+            self.take_pool(found.version, &found.record);
         }
         Ok(found.is_some())
+    }
+
+    /// Goes by what is asked of a pool, as of this version of it.
+    pub(crate) fn take_pool(&self, version: u64, pool: &PoolRecord) {
+        self.listings.heard(pool.id);
+        lock(&self.schedule).place(pool.tenant, pool.id, version, pool.spec.placement);
     }
 
     /// Goes by a pool as it is stored now. Whether it is there.
@@ -126,16 +101,5 @@ impl Plane {
             self.give_up_pool(tenant, pool).await?;
         }
         Ok(is_there)
-    }
-
-    /// Every lane that a pool lists.
-    pub(crate) async fn lanes_of(
-        &self,
-        tenant: TenantId,
-        pool: PoolId,
-    ) -> Result<Vec<LaneRecord>, StoreError> {
-        let prefix = keys::parent_prefix(tenant, &keys::lanes_of(pool));
-        let lanes = self.records.tenant(tenant).all(Index::Parent, prefix).await?;
-        Ok(lanes.into_iter().map(|lane| lane.record).collect())
     }
 }

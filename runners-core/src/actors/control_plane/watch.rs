@@ -298,6 +298,7 @@ impl Plane {
         lane: LaneId,
         pool: PoolId,
     ) -> Result<(), StoreError> {
+        self.listings.heard(pool);
         {
             let schedule = lock(&self.schedule);
             if !schedule.knows_pool(pool) || schedule.knows_lane(lane, pool) {
@@ -343,25 +344,6 @@ impl Plane {
         self.forget_pools();
         self.due.hint(self.now());
         self.subjects.all_changed();
-    }
-
-    /// Lists the lanes again of every pool that a runner here belongs to, if any may be missing.
-    pub(super) async fn list_doubted_lanes(self: &Arc<Self>) -> Result<(), StoreError> {
-        if !self.lanes_doubted.swap(false, Ordering::AcqRel) {
-            return Ok(());
-        }
-        let pools: BTreeSet<(TenantId, PoolId)> =
-            self.sessions.all().iter().map(|session| (session.who.tenant, session.who.pool)).collect();
-        for (tenant, pool) in pools {
-            let listed = self.lanes_of(tenant, pool).await;
-            let mut lanes = listed.inspect_err(|_| self.lanes_doubted.store(true, Ordering::Release))?;
-            let pages = self.scheduled(|schedule| {
-                lanes.retain(|lane| !schedule.knows_lane(lane.id, pool));
-                schedule.add_pool(pool, lanes)
-            });
-            self.read_pages(pages);
-        }
-        Ok(())
     }
 }
 

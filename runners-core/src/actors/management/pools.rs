@@ -3,7 +3,7 @@
 use super::{Management, ROUNDS_MAX, audit::Deed, not_found, refused, repeat::Begun};
 use crate::{
     actors::{
-        control_plane::{Plane, Unheeded, lock},
+        control_plane::{Plane, Unheeded},
         error::Error,
         records::{Batch, Versioned},
     },
@@ -115,8 +115,7 @@ impl Management {
             match changed.commit(batch).await {
                 Ok(_) => {
                     self.plane.forget_pools();
-                    let placement = record.spec.placement;
-                    lock(&self.plane.schedule).place(tenant, pool, version + 1, placement);
+                    self.plane.take_pool(version + 1, &record);
                     self.plane.doubt_sessions(|_, of| of == pool);
                     changed.heeded();
                     return Ok(record.view());
