@@ -28,15 +28,18 @@ mod facts;
 mod feed;
 mod fleet;
 mod gauges;
+mod gone;
 mod grant;
 mod hosting;
 mod lanes;
+mod listings;
 mod live;
 mod logs;
 mod measured;
 mod measures;
 mod parked;
 mod pins;
+mod pools;
 mod readiness;
 mod reaping;
 mod retention;
@@ -50,6 +53,7 @@ mod stage;
 mod subjects;
 mod submit;
 mod sync;
+mod unheeded;
 mod upkeep;
 mod watch;
 mod webhooks;
@@ -73,7 +77,7 @@ use crate::{
     },
     values::{
         fleet::{retention::Retention, tenant::Rollout},
-        id::{MemberId, PoolId, RunnerId, TenantId},
+        id::{MemberId, RunnerId, TenantId},
         time::Timestamp,
     },
 };
@@ -83,15 +87,17 @@ pub(crate) use counted::CountedArtifacts;
 use due::DueSignal;
 use feed::Feed;
 use hosting::Hosting;
+use listings::Listings;
 use live::Streams;
 use measures::Measures;
 #[cfg(feature = "orchestrator")]
 pub(crate) use measures::name_of;
+use pools::Pools;
 use runs::Runs;
 pub(crate) use session::Session;
 use sessions::Sessions;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -102,6 +108,7 @@ use std::{
 pub(crate) use subjects::Subjects;
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+pub(crate) use unheeded::Unheeded;
 use watch::Written;
 use webhooks::Webhooks;
 
@@ -167,7 +174,8 @@ pub(crate) struct Plane {
     pub(crate) spans: Spans,
     pub(crate) schedule: Mutex<Schedule>,
     pub(crate) sessions: Sessions,
-    pub(crate) pools: Mutex<BTreeMap<(TenantId, String), PoolId>>,
+    pub(crate) pools: Pools,
+    pub(crate) listings: Listings,
     /// Suspended tenants: their calls are refused, and their jobs not granted.
     pub(crate) suspended: Mutex<BTreeSet<TenantId>>,
     /// Held by whoever reads what the operator has said, of tenants or of the roll-out, until it is taken over:

@@ -10,7 +10,8 @@ use runners_core::{
     testing::{clock::SimClock, random::SeededRandom},
 };
 use std::{
-    pin::pin,
+    fmt::Debug,
+    pin::{Pin, pin},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -21,7 +22,7 @@ const LONG: Duration = Duration::from_secs(20);
 
 /// A store that holds back one commit, and says nothing of what is written.
 #[derive(Clone, Debug, Default)]
-struct Late {
+pub(crate) struct Late {
     inner: MemoryStore,
     next: Arc<Mutex<Option<Held>>>,
     under_way: TaskTracker,
@@ -37,13 +38,21 @@ struct Held {
 }
 
 impl Late {
-    fn hold(&self, kind: Kind, before: bool) -> Arc<Notify> {
+    pub(crate) fn hold(&self, kind: Kind, before: bool) -> Arc<Notify> {
         let until = Arc::new(Notify::new());
         *self.next.lock().unwrap() = Some(Held { kind, before, until: until.clone() });
         until
     }
 
-    async fn control(&self) -> ControlPlane {
+    /// Lets `asked` go on until the commit that is to be held back is.
+    pub(crate) async fn until_held(&self, mut asked: Pin<&mut impl Future<Output: Debug>>) {
+        while self.next.lock().unwrap().is_some() {
+            assert!(poll!(&mut asked).is_pending());
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub(crate) async fn control(&self) -> ControlPlane {
         let builder = ControlPlane::builder(self.clone()).clock(SimClock::new());
         builder.random(SeededRandom::new(7)).start().await.unwrap()
     }

@@ -8,6 +8,7 @@ mod audit;
 #[cfg(feature = "testing")]
 mod conflicts;
 mod crashing;
+mod cut;
 mod deregister;
 mod drains;
 mod events;
@@ -33,6 +34,7 @@ mod measures;
 mod moves;
 mod parked;
 mod planes;
+mod pools;
 mod quota;
 #[cfg(feature = "testing")]
 mod readiness;

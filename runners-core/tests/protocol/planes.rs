@@ -1,10 +1,10 @@
 //! Two control planes on one store: what one writes, the other hears of.
 
-use super::hand::{Hand, inspect, submit, submit_with, user};
+use super::hand::{Hand, inspect, operator, submit, submit_with, user};
 use async_trait::async_trait;
 use futures::poll;
 use runners_core::{
-    Conclusion, ControlPlane, JobOptions, Key, Kind, MemoryStore, Outcome, Transport as _,
+    Conclusion, ControlPlane, JobOptions, Key, Kind, MemoryStore, Outcome, RunnerId, Transport as _,
     protocol::{CancelRequest, CancelTarget, ExplainRequest, Obstacle, Reply, Request, WaitRequest},
     store::{Committed, Page, Query, Store, StoreError, Stored, Write},
 };
@@ -128,6 +128,28 @@ async fn a_runner_that_has_moved_is_not_explained_as_free_where_it_was() {
         obstacles.push(explanation.pools[0].runners[0].obstacle.clone());
     }
     assert_eq!(obstacles, [Some(Obstacle::Elsewhere), Some(Obstacle::Full)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_is_removed_elsewhere_while_its_call_is_held_back_is_told_so_and_granted_nothing() {
+    let (one, two) = two().await;
+    let mut hand = Hand::new(&two, 1);
+    hand.next.park_for = LONG;
+    let mut parked = pin!(hand.send());
+    assert!(poll!(&mut parked).is_pending());
+    operator(&one).remove_runner(RunnerId::from_bytes([1; 16])).await.unwrap();
+    let mut reply = poll!(&mut parked);
+    for _ in 0..100 {
+        if reply.is_ready() {
+            break;
+        }
+        tokio::task::yield_now().await;
+        reply = poll!(&mut parked);
+    }
+    assert!(matches!(&reply, Poll::Ready(Reply::Refused(_))), "{reply:?}");
+    let job = submit(&user(&two), 7).await;
+    let state = inspect(&user(&two), job).await.state;
+    assert!(matches!(state, runners_core::protocol::StateView::Ready { .. }), "{state:?}");
 }
 
 /// A store in which somebody else writes a session again just before it is written here, so many times.

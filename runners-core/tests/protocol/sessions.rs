@@ -1,9 +1,9 @@
 //! What a control plane remembers of runners, and for how long.
 
-use crate::hand::{Hand, operator, submit, user};
+use crate::hand::{Hand, operator, submit, submit_with, user};
 use futures::poll;
 use runners_core::{
-    ControlPlane, MemoryStore, PoolId, Principal, RunnerId, TenantId, Timestamp,
+    Clock as _, ControlPlane, JobOptions, MemoryStore, PoolId, Principal, RunnerId, TenantId, Timestamp,
     metrics::control_plane as at,
     protocol::Reply,
     sleep,
@@ -139,4 +139,46 @@ async fn a_runner_whose_call_was_cut_is_soon_offline_and_is_let_go_of() {
     assert_eq!(operator(&world.control).fleet_summary().await.unwrap().pools[0].online, 0);
     sleep(&world.clock, TERM + A_WHILE).await;
     assert_eq!(world.kept().await, 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_is_removed_or_revoked_while_its_call_is_held_back_is_let_go_of() {
+    let world = World::new().await;
+    let operator = operator(&world.control);
+    let mut hands = [Hand::new(&world.control, 1), Hand::new(&world.control, 2)];
+    hands.iter_mut().for_each(|hand| hand.next.park_for = TERM / 3);
+    {
+        let [removed, revoked] = &mut hands;
+        let (mut removed, mut revoked) = (pin!(removed.send()), pin!(revoked.send()));
+        assert!(poll!(&mut removed).is_pending() && poll!(&mut revoked).is_pending());
+        operator.remove_runner(RunnerId::from_bytes([1; 16])).await.unwrap();
+        operator.revoke_runner_credentials(RunnerId::from_bytes([2; 16])).await.unwrap();
+        assert!(matches!(removed.await, Reply::Refused(_)));
+        assert!(matches!(revoked.await, Reply::Superseded(_)));
+    }
+    assert_eq!(operator.fleet_summary().await.unwrap().pools[0].online, 0);
+    sleep(&world.clock, TERM + A_WHILE).await;
+    assert_eq!(world.kept().await, 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_wakes_nobody_whose_credentials_were_revoked() {
+    let world = World::new().await;
+    let user = user(&world.control);
+    let (mut revoked, mut other) = (Hand::new(&world.control, 1), Hand::new(&world.control, 2));
+    (revoked.next.park_for, other.next.park_for) = (TERM / 3, TERM / 3);
+    let mut waits = pin!(other.sync());
+    {
+        let mut parked = pin!(revoked.send());
+        assert!(poll!(&mut parked).is_pending() && poll!(&mut waits).is_pending());
+        let operator = operator(&world.control);
+        operator.revoke_runner_credentials(RunnerId::from_bytes([1; 16])).await.unwrap();
+        assert!(matches!(parked.await, Reply::Superseded(_)));
+    }
+    let start_at = Some(world.clock.wall() + Duration::from_secs(2));
+    submit_with(&user, 1, JobOptions { start_at, ..JobOptions::default() }).await;
+    tokio::select! {
+        answer = waits => assert_eq!(answer.offers.len(), 1),
+        () = sleep(&world.clock, Duration::from_secs(4)) => panic!("nobody was woken for it"),
+    }
 }

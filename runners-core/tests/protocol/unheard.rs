@@ -55,7 +55,7 @@ impl World {
     }
 }
 
-async fn is_suspended(control: &ControlPlane) -> bool {
+pub(crate) async fn is_suspended(control: &ControlPlane) -> bool {
     let request = Request::Inspect(InspectRequest { job: JobId::from_bytes([1; 16]) });
     let reply = user(control).call(request).await.unwrap();
     matches!(reply, Reply::Refused(refused) if refused.detail.contains("is suspended"))

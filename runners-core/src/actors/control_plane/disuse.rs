@@ -43,6 +43,10 @@ impl Plane {
         }
         let (id, pool, key) = (record.id, record.pool, record.key());
         let has_ready_jobs = self.first_ready_job(id).await?.is_some();
+        if has_ready_jobs && !self.is_there(key.tenant, pool).await? {
+            // It was deleted by a control plane that could not see to them.
+            self.give_up_homeless(id).await?;
+        }
         let unused = record.look(now, has_ready_jobs, self.chance());
         // Who has not heard that it is idle may be making a job ready in it.
         let mut batch = Batch::new();
@@ -127,6 +131,7 @@ impl Plane {
     fn know(self: &Arc<Self>, found: Versioned<LaneRecord>) {
         let Versioned { version, record } = found;
         let (id, pool, idle) = (record.id, record.pool, record.idle);
+        self.listings.heard(pool);
         let pages = self.scheduled(|schedule| {
             let is_new = schedule.knows_pool(pool) && !schedule.knows_lane(id, pool);
             let pages = if is_new { schedule.add_pool(pool, vec![record]) } else { Vec::new() };

@@ -2,9 +2,8 @@
 //! they are removed.
 
 use super::{
-    Plane,
+    Plane, Unheeded,
     effects::Change,
-    lock,
     session::{Identity, Live, Mine},
     sync::RELEASES_PER_BATCH,
 };
@@ -131,7 +130,12 @@ impl Plane {
         tenant: TenantId,
         runner: RunnerId,
     ) -> Result<bool, StoreError> {
-        let Some(record) = self.mark_removed(tenant, runner).await? else { return Ok(false) };
+        // If this is cut short, its next or parked call is told all the same.
+        let removing = Unheeded::new(self, RunnerRecord::key_of(tenant, runner));
+        let Some(record) = self.mark_removed(tenant, runner).await? else {
+            removing.heeded();
+            return Ok(false);
+        };
         self.remove_credentials(tenant, runner).await?;
         let who = Identity { tenant, pool: record.pool, runner };
         let session = self.session(who);
@@ -139,10 +143,10 @@ impl Plane {
         self.load(who, &mut live).await?;
         self.lose_all(&mut live).await?;
         self.give_up_signals(&mut live, runner).await?;
-        (live.loaded, live.last) = (false, None);
+        self.dismiss(who, &mut live);
         drop(live);
         session.wake();
-        lock(&self.schedule).forget(who.pool, runner);
+        removing.heeded();
         self.give_up_pinned(tenant, who.pool, runner).await?;
         Ok(true)
     }

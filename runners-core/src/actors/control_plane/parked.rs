@@ -2,10 +2,10 @@
 
 use super::{
     Plane, lock,
-    session::{Live, Session},
+    session::{Identity, Live, Session},
 };
 use crate::values::runner::Incarnation;
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 use tokio::runtime::Handle;
 
 /// A call that is parked, or about to be. If its future is dropped meanwhile, nobody is there any more who could
@@ -15,6 +15,25 @@ pub(super) struct Parked<'a> {
     pub(super) session: &'a Arc<Session>,
     pub(super) newest: (Incarnation, u64),
     pub(super) done: bool,
+}
+
+impl Plane {
+    /// Ends the park, and takes the runner off the list of waiters. If it had been woken for a job (so was off
+    /// the list already) and did not take it, another waiter is woken.
+    pub(super) fn wait_no_more(&self, who: Identity, live: &mut Live, took: bool) {
+        live.parked = false;
+        if mem::take(&mut live.waiting) && !lock(&self.schedule).forget(who.pool, who.runner) && !took {
+            let woken = lock(&self.schedule).kick(who.pool);
+            self.wake_all(woken);
+        }
+    }
+
+    /// Has a runner that nobody speaks for any more wait for nothing. Its call, if one is parked, is told so
+    /// once it is woken, and finds everything done: from here on, no job is kept for it.
+    pub(crate) fn dismiss(&self, who: Identity, live: &mut Live) {
+        (live.loaded, live.last) = (false, None);
+        self.wait_no_more(who, live, false);
+    }
 }
 
 impl Parked<'_> {

@@ -48,7 +48,7 @@ impl Plane {
         let plane = Arc::clone(self);
         self.duties.spawn(async move {
             let done = match plane.is_removed(job.record.host(), runner).await {
-                Ok(true) => plane.give_up_one(&job, runner).await,
+                Ok(true) => plane.give_up_one(&job, &runner_removed(runner)).await,
                 Ok(false) => Ok(()),
                 Err(error) => Err(error),
             };
@@ -69,37 +69,40 @@ impl Plane {
     ) -> Result<(), StoreError> {
         let lanes = self.lanes_of(tenant, pool).await?;
         for lane in lanes.iter().filter(|lane| lane.runner == Some(runner)) {
-            self.give_up_lane(lane.id, runner).await?;
+            let mut pages = ready_jobs(lane.id);
+            while let Some(rows) = pages.next(&self.records).await? {
+                let jobs = rows.iter().map(|(_, row)| read(row)).collect::<Result<Vec<_>, _>>()?;
+                self.give_up_each(&jobs, &runner_removed(runner)).await?;
+            }
         }
         Ok(())
     }
 
-    async fn give_up_lane(self: &Arc<Self>, lane: LaneId, runner: RunnerId) -> Result<(), StoreError> {
-        let prefix = Bytes::copy_from_slice(lane.as_bytes());
-        let mut pages = Pages::of(Index::Ready, prefix).rows(JOBS_PER_BATCH);
-        while let Some(rows) = pages.next(&self.records).await? {
-            let jobs: Vec<Versioned<JobRecord>> =
-                rows.iter().map(|(_, row)| read(row)).collect::<Result<_, _>>()?;
-            match self.give_up(&jobs, runner).await {
-                // Somebody was faster with one of them.
-                Err(StoreError::Conflict(_)) => {
-                    for job in &jobs {
-                        self.give_up_one(job, runner).await?;
-                    }
+    /// Ends jobs that are ready and that nobody may take. Those that have changed meanwhile are left alone.
+    pub(super) async fn give_up_each(
+        self: &Arc<Self>,
+        jobs: &[Versioned<JobRecord>],
+        fault: &Fault,
+    ) -> Result<(), StoreError> {
+        match self.give_up(jobs, fault).await {
+            // Somebody was faster with one of them.
+            Err(StoreError::Conflict(_)) => {
+                for job in jobs {
+                    self.give_up_one(job, fault).await?;
                 }
-                done => done?,
+                Ok(())
             }
+            done => done,
         }
-        Ok(())
     }
 
     /// What has changed meanwhile is not ready any more, or is looked at when it becomes so.
     async fn give_up_one(
         self: &Arc<Self>,
         job: &Versioned<JobRecord>,
-        runner: RunnerId,
+        fault: &Fault,
     ) -> Result<(), StoreError> {
-        match self.give_up(std::slice::from_ref(job), runner).await {
+        match self.give_up(std::slice::from_ref(job), fault).await {
             Err(StoreError::Conflict(_)) => Ok(()),
             done => done,
         }
@@ -108,11 +111,9 @@ impl Plane {
     async fn give_up(
         self: &Arc<Self>,
         jobs: &[Versioned<JobRecord>],
-        runner: RunnerId,
+        fault: &Fault,
     ) -> Result<(), StoreError> {
         let now = self.now();
-        let problem = format!("the job is pinned to {runner}, which was removed: submit it without the pin");
-        let fault = Fault::permanent("runner_removed", problem);
         let ended = |job: &Versioned<JobRecord>| {
             let mut after = job.record.clone();
             after.give_up(fault.clone(), now).then(|| Change::of(job, after))
@@ -120,4 +121,14 @@ impl Plane {
         let mut changes: Vec<Change> = jobs.iter().filter_map(ended).collect();
         self.commit(Batch::new(), &mut changes, now).await.map(drop)
     }
+}
+
+/// The jobs that are ready in a lane, in pages that are ended in one batch each.
+pub(super) fn ready_jobs(lane: LaneId) -> Pages {
+    Pages::of(Index::Ready, Bytes::copy_from_slice(lane.as_bytes())).rows(JOBS_PER_BATCH)
+}
+
+fn runner_removed(runner: RunnerId) -> Fault {
+    let problem = format!("the job is pinned to {runner}, which was removed: submit it without the pin");
+    Fault::permanent("runner_removed", problem)
 }

@@ -23,7 +23,7 @@ use crate::{
         signal::SignalTarget,
     },
 };
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{mem, pin::pin, sync::Arc, time::Duration};
 
 /// How often a signal to an attempt that others change meanwhile is tried.
 const ROUNDS_MAX: usize = 16;
@@ -138,14 +138,22 @@ impl Plane {
             let deed = Deed::new("signalled", subject).called(&request.kind);
             batch.put(0, &self.audit_record(tenant, author, deed, of));
         }
+        // If this future is dropped in the commit, or nobody knows what came of it, the session is read again.
+        let loaded = mem::replace(&mut live.loaded, false);
         match self.records.commit(batch).await {
-            Ok(_) => {}
+            Ok(_) => live.loaded = loaded,
             Err(StoreError::Conflict(key)) if key == record.key() => {
+                // Nobody may have heard here that it was sent, so `loaded` stays as it is.
+                drop(live);
+                session.wake();
                 let before = self.sent_before(tenant, request).await?;
                 let problem = "id: another signal has this id: draw a new one";
                 return Ok(before.unwrap_or_else(|| refused(RefusalCode::Conflict, problem)));
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                live.loaded = loaded && matches!(error, StoreError::Conflict(_));
+                return Err(error);
+            }
         }
         self.due.hint(record.expires_at);
         let id = record.id;
@@ -189,7 +197,7 @@ impl Plane {
             record.end(SignalRecord::attempt_ended(), self.now());
             batch.put(*version, record);
         }
-        let loaded = std::mem::replace(&mut live.loaded, false);
+        let loaded = mem::replace(&mut live.loaded, false);
         self.records.commit(batch).await?;
         live.loaded = loaded;
         for Versioned { record, .. } in ended {

@@ -34,7 +34,7 @@ pub(super) struct Prepared {
 
 /// How many jobs are made in one batch: each is up to seven writes.
 const JOBS_PER_BATCH: usize = 128;
-/// How often a job is tried to be made whose run others change meanwhile.
+/// How often a job is tried to be made whose run, or what it waits for, others change meanwhile.
 const ROUNDS_MAX: usize = 16;
 /// The largest number of payload bytes of one batch.
 const BYTES_PER_BATCH: usize = 2 << 20;
@@ -162,11 +162,16 @@ impl Plane {
                 Err(StoreError::Conflict(key)) if key.kind == Kind::Unique => {
                     return self.taken(tenant, job, &prepared.payload, prepared.unique).await;
                 }
+                // What it waits for has changed meanwhile, and is read again.
+                Err(StoreError::Conflict(key))
+                    if key.kind == Kind::Job && key != prepared.change.after.key() => {}
                 Err(StoreError::Conflict(_)) => return self.repeated(tenant, job, &prepared.payload).await,
                 Err(error) => return Err(error),
             }
         }
-        Err(StoreError::Unavailable("the run changes faster than a job can be added".into()))
+        Err(StoreError::Unavailable(
+            "its run, or what it waits for, changes faster than a job can be added".into(),
+        ))
     }
 
     /// Makes one job, offered if a runner waits for it.
@@ -225,8 +230,8 @@ impl Plane {
                 let problem = "spec.job: another job has this id: draw a new one";
                 Ok(Acceptance::Refused(Refused::new(RefusalCode::Conflict, problem)))
             }
-            // What it waits for has changed meanwhile: the submitter tries again.
-            None => Err(StoreError::Unavailable("a job that it waits for has changed meanwhile".into())),
+            // It was removed meanwhile: the submitter tries again.
+            None => Err(StoreError::Unavailable("what it met is there no more".into())),
         }
     }
 }

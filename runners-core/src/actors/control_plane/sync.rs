@@ -4,7 +4,6 @@ use super::{
     Plane,
     answer::{Answered, Said, Told},
     effects::Change,
-    lock,
     measures::SyncMeasure,
     parked::Parked,
     session::{Identity, Live, Session},
@@ -97,13 +96,15 @@ impl Plane {
                 }
                 told = Told::default();
                 live = session.live.lock().await;
-                if let Some(refused) = removed(&live) {
-                    break Ok(refused);
-                }
                 if live.last != Some(newest) {
-                    break Ok(self.superseded(said.seq));
+                    break Ok(removed(&live).unwrap_or_else(|| self.superseded(said.seq)));
                 }
                 let elsewhere = Box::pin(self.is_elsewhere(session, &mut live)).await;
+                // Only now: another control plane may have removed it.
+                if let Some(refused) = removed(&live) {
+                    self.wait_no_more(session.who, &mut live, false);
+                    break Ok(refused);
+                }
                 if !matches!(elsewhere, Ok(false)) {
                     self.wait_no_more(session.who, &mut live, false);
                     break elsewhere.map(|_| self.superseded(said.seq));
@@ -121,16 +122,6 @@ impl Plane {
             self.load(session.who, live).await?;
         }
         Ok(live.session.as_ref().is_none_or(|session| session.record.home != self.me))
-    }
-
-    /// Ends the park, and takes the runner off the list of waiters. If it had been woken for a job (so was off
-    /// the list already) and did not take it, another waiter is woken.
-    fn wait_no_more(&self, who: Identity, live: &mut Live, took: bool) {
-        live.parked = false;
-        if std::mem::take(&mut live.waiting) && !lock(&self.schedule).forget(who.pool, who.runner) && !took {
-            let woken = lock(&self.schedule).kick(who.pool);
-            self.wake_all(woken);
-        }
     }
 
     pub(super) fn superseded(&self, seq: u64) -> Reply {

@@ -7,13 +7,13 @@ mod written;
 
 pub(crate) use written::Written;
 
-use super::{Plane, effects::log_subject, lock};
+use super::{Plane, Unheeded, effects::log_subject, lock};
 use crate::{
     actors::records::Versioned,
     rules::{
         job::{JobRecord, State},
         keys,
-        record::{LaneRecord, Record as _},
+        record::{LaneRecord, PoolRecord, Record as _},
         schedule::{ReadyJob, Schedule},
     },
     seams::store::{Hint, StoreError},
@@ -40,7 +40,7 @@ type Jobs = BTreeMap<Key, Versioned<JobRecord>>;
 const HINTS_AT_ONCE_MAX: usize = 256;
 
 /// How long after a read that failed everything is read again.
-const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
+pub(super) const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What was heard and is not heeded yet.
 #[derive(Debug, Default)]
@@ -228,21 +228,20 @@ impl Plane {
             (Kind::Log, Some(id)) => {
                 self.subjects.changed(&log_subject(key.tenant, JobId::from_bytes(id)));
             }
-            (Kind::Session | Kind::Runner, Some(id)) => self.doubt_session(RunnerId::from_bytes(id)),
+            (Kind::Session, Some(id)) => self.doubt_session(RunnerId::from_bytes(id)),
             (Kind::Signal, Some(_)) => {
                 self.subjects.changed(key);
                 owners.into_iter().for_each(|runner| self.doubt_session(runner));
             }
             (Kind::Lane, _) => self.heed_lane(key).await?,
-            (Kind::Tenant, _) => self.read_suspended().await?,
             (Kind::Member, id) => self.heard_of_member(id),
-            (Kind::Rollout, _) => self.read_rollout().await?,
             (Kind::Pool, Some(id)) => {
-                self.forget_pools();
-                self.read_pool(key.tenant, PoolId::from_bytes(id)).await?;
-                self.doubt_sessions(|_, pool| pool == PoolId::from_bytes(id));
+                if !self.heed_pool(key.tenant, PoolId::from_bytes(id)).await? {
+                    // What is being submitted to it here is looked for again.
+                    drop(Unheeded::new(self, key.clone()));
+                }
             }
-            _ => {}
+            _ => self.heed_setting(key).await?,
         }
         Ok(())
     }
@@ -299,6 +298,7 @@ impl Plane {
         lane: LaneId,
         pool: PoolId,
     ) -> Result<(), StoreError> {
+        self.listings.heard(pool);
         {
             let schedule = lock(&self.schedule);
             if !schedule.knows_pool(pool) || schedule.knows_lane(lane, pool) {
@@ -327,7 +327,9 @@ impl Plane {
         self.read_suspended().await?;
         let placed = lock(&self.schedule).placed_pools();
         for (tenant, pool) in placed {
-            self.read_pool(tenant, pool).await?;
+            if !self.read_pool(tenant, pool).await? {
+                drop(Unheeded::new(self, PoolRecord::key_of(tenant, pool)));
+            }
         }
         Ok(())
     }
@@ -342,25 +344,6 @@ impl Plane {
         self.forget_pools();
         self.due.hint(self.now());
         self.subjects.all_changed();
-    }
-
-    /// Lists the lanes again of every pool that a runner here belongs to, if any may be missing.
-    pub(super) async fn list_doubted_lanes(self: &Arc<Self>) -> Result<(), StoreError> {
-        if !self.lanes_doubted.swap(false, Ordering::AcqRel) {
-            return Ok(());
-        }
-        let pools: BTreeSet<(TenantId, PoolId)> =
-            self.sessions.all().iter().map(|session| (session.who.tenant, session.who.pool)).collect();
-        for (tenant, pool) in pools {
-            let listed = self.lanes_of(tenant, pool).await;
-            let mut lanes = listed.inspect_err(|_| self.lanes_doubted.store(true, Ordering::Release))?;
-            let pages = self.scheduled(|schedule| {
-                lanes.retain(|lane| !schedule.knows_lane(lane.id, pool));
-                schedule.add_pool(pool, lanes)
-            });
-            self.read_pages(pages);
-        }
-        Ok(())
     }
 }
 

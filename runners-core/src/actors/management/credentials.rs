@@ -106,8 +106,7 @@ impl Management {
         let session = self.plane.sessions.find(tenant, runner);
         if let Some(session) = session {
             let mut live = session.live.lock().await;
-            live.loaded = false;
-            live.last = None;
+            self.plane.dismiss(session.who, &mut live);
             drop(live);
             session.wake();
         }

@@ -3,7 +3,7 @@
 use super::{Management, ROUNDS_MAX, audit::Deed, not_found, refused, repeat::Begun};
 use crate::{
     actors::{
-        control_plane::{Plane, lock},
+        control_plane::{Plane, Unheeded},
         error::Error,
         records::{Batch, Versioned},
     },
@@ -26,6 +26,7 @@ use crate::{
         reply::RefusalCode,
     },
 };
+use std::sync::Arc;
 
 impl Management {
     /// Makes a pool.
@@ -37,7 +38,11 @@ impl Management {
         self.may_host_itself()?;
         ownership::check_pool(&spec, tenant)?;
         let mut once = match self.begin::<PoolRecord>(tenant).await? {
-            Begun::Before(pool) => return Ok(pool.view()),
+            Begun::Before(pool) => {
+                // Whoever made it may not have come to this.
+                self.plane.hosting.doubt();
+                return Ok(pool.view());
+            }
             Begun::Now(once) => once,
         };
         let mut batch = Batch::new();
@@ -45,9 +50,11 @@ impl Management {
         once.note(&mut batch, &pool);
         add_pool(&mut batch, &pool);
         self.note(&mut batch, tenant, Deed::new("created", "pool").called(&pool.spec.name), pool.id).await;
-        match self.plane.records.commit(batch).await {
+        let mut made = Unheeded::new(&self.plane, pool.key());
+        match made.commit(batch).await {
             Ok(_) => {
                 self.plane.hosting.doubt();
+                made.heeded();
                 Ok(pool.view())
             }
             Err(error) => Err(once.refusal(&error).unwrap_or_else(|| match error {
@@ -104,12 +111,13 @@ impl Management {
             }
             let deed = Deed::new("changed", "pool").called(&record.spec.name);
             self.note(&mut batch, tenant, deed, pool).await;
-            match self.plane.records.commit(batch).await {
+            let mut changed = Unheeded::new(&self.plane, record.key());
+            match changed.commit(batch).await {
                 Ok(_) => {
                     self.plane.forget_pools();
-                    let placement = record.spec.placement;
-                    lock(&self.plane.schedule).place(tenant, pool, version + 1, placement);
+                    self.plane.take_pool(version + 1, &record);
                     self.plane.doubt_sessions(|_, of| of == pool);
+                    changed.heeded();
                     return Ok(record.view());
                 }
                 Err(StoreError::Conflict(key)) if key == new_name.key() => return Err(name_taken()),
@@ -121,7 +129,8 @@ impl Management {
     }
 
     /// Deletes a pool that has no runner and no job that is ready. A job that is scheduled for
-    /// later, or waits for another, stays: cancel it, or let it expire.
+    /// later, or waits for another, stays: cancel it, or let it expire. One that is being submitted at that moment
+    /// ends with the fault `pool_deleted`.
     ///
     /// # Errors
     /// [`Error::Refused`] (`conflict`) if it is not empty, or as [`Management`] says.
@@ -146,9 +155,12 @@ impl Management {
         found.iter().for_each(|found| batch.delete(name.clone(), found.version));
         let deed = Deed::new("deleted", "pool").called(&record.spec.name);
         self.note(&mut batch, tenant, deed, pool).await;
-        match self.plane.records.commit(batch).await {
+        let mut deleted = Unheeded::new(&self.plane, record.key());
+        match deleted.commit(batch).await {
             Ok(_) => {
                 self.plane.forget_pools();
+                // What was being submitted to it is ended: at once, and when the last of it must have arrived.
+                drop(deleted);
                 Ok(())
             }
             Err(StoreError::Conflict(_)) => {
@@ -172,15 +184,17 @@ impl Management {
 impl Plane {
     /// Makes a pool whose specification was checked.
     pub(crate) async fn create_pool(
-        &self,
+        self: &Arc<Self>,
         tenant: TenantId,
         spec: PoolSpec,
     ) -> Result<PoolRecord, StoreError> {
         let pool = self.new_pool(tenant, spec);
         let mut batch = Batch::new();
         add_pool(&mut batch, &pool);
-        self.records.commit(batch).await?;
+        let mut made = Unheeded::new(self, pool.key());
+        made.commit(batch).await?;
         self.hosting.doubt();
+        made.heeded();
         Ok(pool)
     }
 
@@ -191,7 +205,7 @@ impl Plane {
 
     /// Has the names of pools read again: one may lead elsewhere now.
     pub(crate) fn forget_pools(&self) {
-        lock(&self.pools).clear();
+        self.pools.forget_names();
         self.hosting.doubt();
     }
 

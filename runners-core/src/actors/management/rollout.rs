@@ -4,7 +4,7 @@
 use super::{Management, ROUNDS_MAX, audit::Deed, refused};
 use crate::{
     actors::{
-        control_plane::{Plane, lock},
+        control_plane::{Plane, Unheeded, lock},
         error::Error,
         records::Batch,
     },
@@ -68,8 +68,13 @@ impl Management {
             let mut batch = Batch::new();
             batch.put(version, &record);
             self.note(&mut batch, TenantId::OPERATOR, Deed::new("changed", "rollout"), "").await;
-            match plane.records.commit(batch).await {
-                Ok(_) => return plane.read_rollout().await.map_err(Error::Store),
+            let mut changed = Unheeded::new(plane, RolloutRecord::KEY);
+            match changed.commit(batch).await {
+                Ok(_) => {
+                    plane.read_rollout().await.map_err(Error::Store)?;
+                    changed.heeded();
+                    return Ok(());
+                }
                 Err(StoreError::Conflict(_)) => {}
                 Err(error) => return Err(Error::Store(error)),
             }

@@ -3,6 +3,7 @@
 use super::{Management, ROUNDS_MAX, audit::Deed, not_found, refused};
 use crate::{
     actors::{
+        control_plane::Unheeded,
         error::Error,
         records::{Batch, Pages, Versioned, read},
     },
@@ -257,24 +258,21 @@ impl Management {
         change: impl Fn(&mut RunnerRecord),
     ) -> Result<(), Error> {
         let tenant = self.with(Scope::Admin)?;
-        let plane = &self.plane;
         for _ in 0..ROUNDS_MAX {
             let Versioned { version, mut record } = self.runner_record(tenant, runner).await?;
             change(&mut record);
             let mut batch = Batch::new();
             batch.put(version, &record);
             self.note(&mut batch, tenant, deed, runner).await;
-            match plane.records.commit(batch).await {
+            let mut changed = Unheeded::new(&self.plane, record.key());
+            match changed.commit(batch).await {
                 Ok(_) => {
                     self.tell(runner, Versioned { version: version + 1, record }).await;
+                    changed.heeded();
                     return Ok(());
                 }
                 Err(StoreError::Conflict(_)) => {}
-                Err(error) => {
-                    // It may have been changed all the same.
-                    plane.doubt_session(runner);
-                    return Err(Error::Store(error));
-                }
+                Err(error) => return Err(Error::Store(error)),
             }
         }
         Err(Error::Store(StoreError::Unavailable("the runner changes faster than it can be told".into())))

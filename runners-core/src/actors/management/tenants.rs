@@ -4,14 +4,14 @@
 use super::{Management, ROUNDS_MAX, audit::Deed, not_found, refused, repeat::Begun};
 use crate::{
     actors::{
-        control_plane::{Plane, lock},
+        control_plane::{Plane, Unheeded, lock},
         error::Error,
         records::{Batch, Pages, Versioned, read},
     },
     rules::{
         eligibility::{Allowance, Closed},
         keys,
-        record::{PoolRecord, TenantRecord, UniqueRecord},
+        record::{PoolRecord, Record as _, TenantRecord, UniqueRecord},
         submission,
     },
     seams::{random, store::StoreError},
@@ -222,9 +222,11 @@ impl Management {
             }
             let deed = Deed::new("changed", "tenant").called(&record.name);
             self.note(&mut batch, TenantId::OPERATOR, deed, tenant).await;
-            match self.plane.records.commit(batch).await {
+            let mut changed = Unheeded::new(&self.plane, record.key());
+            match changed.commit(batch).await {
                 Ok(_) => {
                     self.plane.read_suspended().await.map_err(Error::Store)?;
+                    changed.heeded();
                     return self.seen(record).await;
                 }
                 // Whoever else has the name by now is found in the next round.
