@@ -6,6 +6,7 @@ mod answer;
 mod apply;
 mod authenticate;
 mod author;
+mod beside;
 mod builder;
 mod caller;
 mod client;
@@ -50,6 +51,7 @@ mod stage;
 mod subjects;
 mod submit;
 mod sync;
+mod timeouts;
 mod upkeep;
 mod watch;
 mod webhooks;
@@ -77,6 +79,7 @@ use crate::{
         time::Timestamp,
     },
 };
+use beside::Beside;
 use collect::Unnamed;
 use company::Company;
 pub(crate) use counted::CountedArtifacts;
@@ -182,6 +185,8 @@ pub(crate) struct Plane {
     pub(crate) flows: Option<Arc<dyn FlowReader>>,
     pub(crate) subjects: Subjects,
     pub(crate) due: DueSignal,
+    /// Long work that is due.
+    pub(crate) beside: Beside,
     pub(crate) feed: Feed,
     pub(crate) webhooks: Webhooks,
     /// Wakes the upkeep: there is something to do for it.

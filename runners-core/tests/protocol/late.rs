@@ -21,8 +21,8 @@ const LONG: Duration = Duration::from_secs(20);
 
 /// A store that holds back one commit, and says nothing of what is written.
 #[derive(Clone, Debug, Default)]
-struct Late {
-    inner: MemoryStore,
+pub(crate) struct Late {
+    pub(crate) inner: MemoryStore,
     next: Arc<Mutex<Option<Held>>>,
     under_way: TaskTracker,
 }
@@ -37,7 +37,7 @@ struct Held {
 }
 
 impl Late {
-    fn hold(&self, kind: Kind, before: bool) -> Arc<Notify> {
+    pub(crate) fn hold(&self, kind: Kind, before: bool) -> Arc<Notify> {
         let until = Arc::new(Notify::new());
         *self.next.lock().unwrap() = Some(Held { kind, before, until: until.clone() });
         until

@@ -53,6 +53,7 @@ mod spans;
 mod starts;
 mod tenants;
 mod time;
+mod timeouts;
 mod tokens;
 mod troubled;
 mod unheard;

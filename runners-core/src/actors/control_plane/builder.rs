@@ -2,6 +2,7 @@
 
 use super::{
     ControlPlane, CountedArtifacts, Plane, Spans,
+    beside::Beside,
     collect::Unnamed,
     company::Company,
     due::DueSignal,
@@ -300,6 +301,7 @@ impl ControlPlaneBuilder {
             flows: self.flows,
             subjects: Subjects::default(),
             due: DueSignal::default(),
+            beside: Beside::default(),
             webhooks: Webhooks::new(self.webhooks),
             retention: self.retention,
             unnamed: Unnamed::new(self.artifact_grace),
