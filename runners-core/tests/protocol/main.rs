@@ -58,6 +58,7 @@ mod tokens;
 mod troubled;
 mod unheard;
 mod unique;
+mod webhook_lines;
 mod webhooks;
 mod wishes;
 

@@ -144,6 +144,14 @@ impl Plane {
                 limit: PAGE_ROWS,
             };
             let (rows, more) = self.records.page(query).await?;
+            let deliveries: Vec<&Stored> =
+                rows.iter().map(|(_, row)| row).filter(|row| row.key.kind == Kind::Delivery).collect();
+            if !deliveries.is_empty() {
+                match self.due_deliveries(&deliveries, now).await {
+                    Err(error @ StoreError::Broken(_)) => drop(failed.get_or_insert(error)),
+                    done => done?,
+                }
+            }
             for (at, row) in &rows {
                 if let Some(from) = self.turn_of_another(at, row, now) {
                     turn = Some(turn.map_or(from, |turn| turn.min(from)));
@@ -199,7 +207,6 @@ impl Plane {
             Kind::Job => self.due_job(read(row)?, now).await,
             Kind::Session if reap => self.reap(read(row)?).await,
             Kind::Signal => self.due_signal(read(row)?).await,
-            Kind::Delivery => self.due_delivery(read(row)?, now).await,
             Kind::Runner => self.due_runner(read(row)?).await,
             Kind::Credential => self.forget_credential(&read(row)?, now).await,
             Kind::Lane => self.due_lane(read(row)?, now).await,
