@@ -57,6 +57,7 @@ mod timeouts;
 mod tokens;
 mod troubled;
 mod unheard;
+mod unreadable;
 mod unique;
 mod webhook_lines;
 mod webhooks;

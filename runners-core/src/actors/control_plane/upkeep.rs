@@ -82,7 +82,11 @@ impl Plane {
         let mut pages = Pages::of(Index::Owner, keys::upkeep_of(JobRecord::KIND)).rows(ROWS_PER_BATCH);
         while let Some(rows) = pages.next(&self.records).await? {
             for (_, row) in &rows {
-                match self.seal(read(row)?).await {
+                let done = match read(row) {
+                    Ok(job) => self.seal(job).await,
+                    Err(error) => Err(error),
+                };
+                match done {
                     // Another control plane was faster, or the next round sees it as it is then.
                     Err(StoreError::Conflict(_)) => {}
                     done => sealed = sealed.and(done),
