@@ -103,8 +103,8 @@ use std::{
     time::Duration,
 };
 pub(crate) use subjects::Subjects;
-use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use upkeep::Upkeep;
 use watch::Written;
 use webhooks::Webhooks;
 
@@ -190,7 +190,7 @@ pub(crate) struct Plane {
     pub(crate) feed: Feed,
     pub(crate) webhooks: Webhooks,
     /// Wakes the upkeep: there is something to do for it.
-    pub(crate) upkeep: Notify,
+    pub(crate) upkeep: Upkeep,
     /// Whether logs of ended attempts move into the artifact store, which has to outlive this process then.
     pub(crate) seals: bool,
     /// How long things are kept for tenants that have not set it themselves.

@@ -14,6 +14,7 @@ use super::{
     runs::Runs,
     sessions::Sessions,
     subjects::Subjects,
+    upkeep::Upkeep,
     watch::Written,
     webhooks::Webhooks,
 };
@@ -306,7 +307,7 @@ impl ControlPlaneBuilder {
             retention: self.retention,
             unnamed: Unnamed::new(self.artifact_grace),
             default_image: self.default_image,
-            upkeep: tokio::sync::Notify::new(),
+            upkeep: Upkeep::default(),
             seals,
             lanes_doubted: AtomicBool::new(false),
             written: Written::default(),

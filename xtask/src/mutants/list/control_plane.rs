@@ -189,8 +189,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "full artifact store never emptied",
         file: "runners-core/src/actors/control_plane/upkeep.rs",
-        search: "let mut done = if self.seals { self.seal_all().await } else { Ok(()) };",
-        replacement: "if self.seals {\n            self.seal_all().await?;\n        }\n        let mut done = Ok(());",
+        search: "tokio::join!(seal, self.repeat(&self.upkeep.retention, || self.removal_round()));",
+        replacement: "seal.await;\n        self.repeat(&self.upkeep.retention, || self.removal_round()).await;",
         test: PROTOCOL,
     },
     Mutant {
