@@ -5,6 +5,7 @@ mod access;
 mod along;
 mod apart;
 mod audit;
+mod bulk;
 #[cfg(feature = "testing")]
 mod conflicts;
 mod crashing;

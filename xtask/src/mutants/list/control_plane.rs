@@ -55,7 +55,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "running job that is not listed ignored",
-        file: "runners-core/src/actors/control_plane/apply.rs",
+        file: "runners-core/src/actors/control_plane/apply/item.rs",
         search: "    if live.follows {",
         replacement: "    if live.follows && live.mine.is_empty() {",
         test: PROTOCOL,
