@@ -6,6 +6,7 @@ mod answer;
 mod apply;
 mod authenticate;
 mod author;
+mod beside;
 mod builder;
 mod caller;
 mod client;
@@ -54,6 +55,7 @@ mod subjects;
 mod submit;
 mod sync;
 mod unheeded;
+mod timeouts;
 mod upkeep;
 mod watch;
 mod webhooks;
@@ -81,6 +83,7 @@ use crate::{
         time::Timestamp,
     },
 };
+use beside::Beside;
 use collect::Unnamed;
 use company::Company;
 pub(crate) use counted::CountedArtifacts;
@@ -106,9 +109,9 @@ use std::{
     time::Duration,
 };
 pub(crate) use subjects::Subjects;
-use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(crate) use unheeded::Unheeded;
+use upkeep::Upkeep;
 use watch::Written;
 use webhooks::Webhooks;
 
@@ -190,10 +193,12 @@ pub(crate) struct Plane {
     pub(crate) flows: Option<Arc<dyn FlowReader>>,
     pub(crate) subjects: Subjects,
     pub(crate) due: DueSignal,
+    /// Long work that is due.
+    pub(crate) beside: Beside,
     pub(crate) feed: Feed,
     pub(crate) webhooks: Webhooks,
     /// Wakes the upkeep: there is something to do for it.
-    pub(crate) upkeep: Notify,
+    pub(crate) upkeep: Upkeep,
     /// Whether logs of ended attempts move into the artifact store, which has to outlive this process then.
     pub(crate) seals: bool,
     /// How long things are kept for tenants that have not set it themselves.

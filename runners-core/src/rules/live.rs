@@ -33,6 +33,9 @@ pub(crate) const UNWATCHED_MAX: Duration = Duration::from_secs(30);
 /// How many inputs may wait for the runner, and as many for its answer.
 pub(crate) const INPUTS_MAX: usize = 128;
 
+/// What is told of an input whose answer was lost.
+const LOST: &str = "the runner's connection was cut: it may have been done or not";
+
 /// An input on its way, and whose it is.
 #[derive(Debug)]
 struct Asked {
@@ -98,12 +101,7 @@ impl LiveStream {
     }
 
     pub(crate) const fn public_phase(&self) -> LivePhase {
-        match self.phase {
-            Phase::Opening { .. } => LivePhase::Connecting,
-            Phase::Connected => LivePhase::Live,
-            Phase::Cut { .. } => LivePhase::Reconnecting,
-            Phase::Over(_) => LivePhase::Over,
-        }
+        self.phase.public()
     }
 
     pub(crate) fn last_error(&self) -> Option<&str> {
@@ -270,20 +268,26 @@ impl LiveStream {
         self.phase = Phase::Connected;
         self.takes_input = takes_input;
         self.owed.clear();
+        self.lose_carried();
         self.version += 1;
     }
 
-    /// The runner's connection is gone. What it did not answer may have been carried out, and is not sent again.
+    /// What the runner has not answered may have been carried out, and is not sent again.
+    fn lose_carried(&mut self) {
+        for (viewer, number) in std::mem::take(&mut self.carried).into_values() {
+            self.answer(viewer, number, Some(LOST.to_owned()));
+        }
+    }
+
+    /// The runner's connection is gone.
     pub(crate) fn cut(&mut self, now: BootTime) {
         if self.phase != Phase::Connected {
             return;
         }
         self.phase = Phase::Cut { until: now + REOPEN_WITHIN };
-        let lost = "the runner's connection was cut: it may have been done or not";
-        let carried = std::mem::take(&mut self.carried).into_values();
-        let waiting = std::mem::take(&mut self.waiting).into_iter().map(|asked| (asked.viewer, asked.number));
-        for (viewer, number) in carried.chain(waiting).collect::<Vec<_>>() {
-            self.answer(viewer, number, Some(lost.to_owned()));
+        self.lose_carried();
+        for asked in std::mem::take(&mut self.waiting) {
+            self.answer(asked.viewer, asked.number, Some(LOST.to_owned()));
         }
         self.last_error = Some("the runner's connection was cut".to_owned());
         self.version += 1;

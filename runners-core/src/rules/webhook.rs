@@ -12,6 +12,8 @@ use std::time::Duration;
 pub(crate) const TRIES_MAX: u32 = 12;
 /// How long after its event a delivery is still tried.
 pub(crate) const AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long after its event a delivery that waits still is given up without a try: longer than the last wait.
+pub(crate) const TURN_WITHIN: Duration = Duration::from_secs(26 * 60 * 60);
 /// The wait after the first try; it doubles with each one after.
 const WAIT_FIRST: Duration = Duration::from_secs(5);
 /// The longest wait.
@@ -25,6 +27,25 @@ pub(crate) fn wait(tries: u32, made_at: Timestamp, now: Timestamp, chance: f64) 
     }
     let doubled = WAIT_FIRST.saturating_mul(1 << tries.saturating_sub(1).min(20)).min(WAIT_MAX);
     Some(doubled.mul_f64(0.5 + chance / 2.0))
+}
+
+/// How many deliveries of a webhook wait at most, but for those that other control planes make at the same time.
+pub(crate) const WAITING_MAX: usize = 1000;
+/// How many calls of one webhook are under way at once.
+const CALLERS_MAX: usize = 4;
+/// How long a webhook is left alone after a call that failed; it doubles with each one after that.
+const ALONE_FIRST: Duration = Duration::from_millis(2500);
+/// The longest that it is left alone.
+const ALONE_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// How many calls of a webhook may be under way, of which so many have failed one after another.
+pub(crate) const fn callers_max(failures: u32) -> usize {
+    if failures == 0 { CALLERS_MAX } else { 1 }
+}
+
+/// How long a webhook is left alone, of which so many calls have failed one after another.
+pub(crate) fn alone_for(failures: u32) -> Duration {
+    ALONE_FIRST.saturating_mul(1 << failures.saturating_sub(1).min(20)).min(ALONE_MAX)
 }
 
 /// Checks what somebody asks for.

@@ -180,7 +180,8 @@ pub struct Submission {
 pub struct RunSpec {
     /// Chosen by the submitter.
     pub run: RunId,
-    /// How long all its jobs together may take, from the submit. For ever unless said otherwise.
+    /// How long all its jobs together may take, from the submit. For ever unless said otherwise. What has not
+    /// ended by then is stopped, and a job that is added later has timed out at once.
     #[serde(
         rename = "timeout_ms",
         default,

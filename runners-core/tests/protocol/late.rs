@@ -23,7 +23,7 @@ const LONG: Duration = Duration::from_secs(20);
 /// A store that holds back one commit, and says nothing of what is written.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Late {
-    inner: MemoryStore,
+    pub(crate) inner: MemoryStore,
     next: Arc<Mutex<Option<Held>>>,
     under_way: TaskTracker,
 }

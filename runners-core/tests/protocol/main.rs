@@ -5,6 +5,7 @@ mod access;
 mod along;
 mod apart;
 mod audit;
+mod bulk;
 #[cfg(feature = "testing")]
 mod conflicts;
 mod crashing;
@@ -55,10 +56,14 @@ mod spans;
 mod starts;
 mod tenants;
 mod time;
+mod timeouts;
 mod tokens;
 mod troubled;
 mod unheard;
 mod unique;
+mod unreadable;
+mod upkeep;
+mod webhook_lines;
 mod webhooks;
 mod wishes;
 

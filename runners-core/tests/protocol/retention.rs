@@ -5,6 +5,7 @@ use super::{
     hand::{Hand, inspect, submission, submit, submit_with, user},
     troubled::Troubled,
 };
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use runners_core::{
@@ -13,9 +14,15 @@ use runners_core::{
     Retention, RetryPolicy, RunId, Scope, TenantId, Transport as _,
     protocol::{Attachment, InspectRequest, LogTail, RefusalCode, Reply, Request, RunSpec, SubmitRequest},
     sleep,
-    store::{Page, Query, Store as _, Write},
+    store::{Committed, Page, Query, Store, StoreError, Stored, Write},
 };
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const HOURLY: Retention = Retention { concluded_for: Some(HOUR), ..Retention::FOREVER };
@@ -265,6 +272,45 @@ async fn a_removal_that_was_cut_short_is_taken_up_again() {
             return;
         }
     }
+}
+
+/// A store in which somebody is faster with the first artifact that is removed.
+#[derive(Clone, Debug)]
+struct Contended(MemoryStore, Arc<AtomicBool>);
+
+#[async_trait]
+impl Store for Contended {
+    async fn load(&self, keys: Vec<Key>) -> Result<Vec<Option<Stored>>, StoreError> {
+        self.0.load(keys).await
+    }
+    async fn scan(&self, query: Query) -> Result<Page, StoreError> {
+        self.0.scan(query).await
+    }
+    async fn commit(&self, writes: Vec<Write>) -> Result<Committed, StoreError> {
+        let removes =
+            |write: &Write| matches!(write, Write::Delete { key, .. } if key.kind == Kind::Artifact);
+        match writes.iter().find(|write| removes(write)) {
+            Some(Write::Delete { key, .. }) if !self.1.swap(true, Ordering::SeqCst) => {
+                Err(StoreError::Conflict(key.clone()))
+            }
+            _ => self.0.commit(writes).await,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_stays_until_everything_that_it_left_is_removed() {
+    let world = World::new();
+    let contended = Contended(world.store.clone(), Arc::default());
+    let builder = ControlPlane::builder(contended.clone()).clock(world.clock.clone());
+    let control = builder.artifacts(world.artifacts.clone()).retention(HOURLY).start().await.unwrap();
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    let job = submit(&user, 1).await;
+    execute(&mut hand, &[put(&world, b"abc").await; 80]).await;
+    sleep(&world.clock, HOUR + Duration::from_secs(300)).await;
+    assert!(contended.1.load(Ordering::SeqCst), "somebody was faster");
+    assert_eq!(left(&world, &[job]).await, []);
+    control.stop().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -50,7 +50,7 @@ fn header<'a>(call: &'a WebhookCall, name: &str) -> &'a str {
     &call.headers.iter().find(|(header, _)| *header == name).unwrap().1
 }
 
-fn admin(control: &ControlPlane) -> Management {
+pub(crate) fn admin(control: &ControlPlane) -> Management {
     control.management(Principal::Api { tenant: TenantId::DEFAULT, scopes: Scope::ALL.into() })
 }
 

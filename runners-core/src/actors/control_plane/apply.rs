@@ -2,8 +2,7 @@
 //! All of it is one batch, if it fits; if that conflicts with somebody else's write, each item is a batch of
 //! its own.
 
-#[cfg(test)]
-mod tests;
+mod item;
 
 use super::{
     Plane,
@@ -14,7 +13,7 @@ use super::{
 use crate::{
     actors::records::{Batch, Versioned},
     rules::{
-        job::{JobRecord, State},
+        job::JobRecord,
         keys,
         lifecycle::Finished,
         record::{
@@ -25,41 +24,15 @@ use crate::{
     values::{
         id::{JobId, PoolId, TenantId},
         lease::FencingToken,
-        sync::{Attached, Attachment, Declined, Finish, LogTail, Logged, SignalAnswer, SyncRequest},
+        sync::{Attached, Attachment, Finish, LogTail, Logged, SignalAnswer, SyncRequest},
         time::Timestamp,
     },
 };
+use item::{Item, items, portions};
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     sync::Arc,
 };
-
-/// One thing that a sync tells.
-#[derive(Clone, Copy, Debug)]
-enum Item<'a> {
-    Tail(&'a LogTail),
-    Attach(&'a Attachment),
-    Confirm(FencingToken),
-    Finish(&'a Finish),
-    Decline(&'a Declined),
-    Answer(&'a SignalAnswer),
-    /// A running job that the runner no longer lists, though it has heard every reply.
-    Missing(FencingToken),
-}
-
-impl Item<'_> {
-    /// The job that it concerns.
-    const fn job(&self) -> Option<JobId> {
-        match self {
-            Self::Tail(tail) => Some(tail.token.job),
-            Self::Attach(attachment) => Some(attachment.token.job),
-            Self::Confirm(token) | Self::Missing(token) => Some(token.job),
-            Self::Finish(finish) => Some(finish.token.job),
-            Self::Decline(declined) => Some(declined.token.job),
-            Self::Answer(_) => None,
-        }
-    }
-}
 
 /// The batch that applies some items, as it is being put together.
 struct Work {
@@ -74,12 +47,6 @@ struct Work {
     /// Logs that it appends to, by tenant and grant.
     grown: Vec<(TenantId, FencingToken)>,
 }
-
-/// How many writes a batch of items has at most, beside what is granted along with it.
-const WRITES_PER_BATCH: usize = 900;
-
-/// How many writes an item is at most, beside the counters that its job counts in.
-const ITEM_WRITES: usize = 7;
 
 impl Plane {
     /// Applies what `request` tells.
@@ -351,48 +318,4 @@ impl Work {
         }
         self.told.heard.push(answer.signal);
     }
-}
-
-/// Items in portions that fit into one batch each.
-fn portions<'i, 'a>(live: &Live, items: &'i [Item<'a>]) -> Vec<&'i [Item<'a>]> {
-    let writes_of = |item: &Item<'_>| {
-        let mine = item.job().and_then(|job| live.mine.get(&job));
-        ITEM_WRITES + mine.map_or(0, |mine| mine.job.record.counters_count())
-    };
-    let mut writes = items.first().map_or(0, writes_of);
-    let fits = |_: &Item<'_>, next: &Item<'_>| {
-        let fits = writes + writes_of(next) <= WRITES_PER_BATCH;
-        writes = writes_of(next) + if fits { writes } else { 0 };
-        fits
-    };
-    items.chunk_by(fits).collect()
-}
-
-/// What a request tells, in the order in which it is applied: a finish comes after the log and
-/// the artifacts of its attempt.
-fn items<'a>(live: &Live, request: &'a SyncRequest) -> Vec<Item<'a>> {
-    let mut items: Vec<Item<'a>> = Vec::new();
-    items.extend(request.log_tails.iter().map(Item::Tail));
-    items.extend(request.artifacts.iter().map(Item::Attach));
-    let offered = |token: FencingToken| live.job(token).is_some_and(super::session::Mine::is_offered);
-    items.extend(
-        request.held.iter().map(|held| held.token).filter(|token| offered(*token)).map(Item::Confirm),
-    );
-    items.extend(request.finishes.iter().map(Item::Finish));
-    items.extend(request.declined.iter().map(Item::Decline));
-    items.extend(request.answers.iter().map(Item::Answer));
-    if live.follows {
-        items.extend(live.mine.values().filter_map(|mine| missing(mine, request)));
-    }
-    items
-}
-
-/// A running job that the runner neither works on nor has finished. A request that did not fit
-/// into one body may leave something out, but never what is held.
-fn missing<'a>(mine: &super::session::Mine, request: &SyncRequest) -> Option<Item<'a>> {
-    let job = &mine.job.record;
-    let token = job.token();
-    let listed = request.held.iter().any(|held| held.token == token)
-        || request.finishes.iter().any(|finish| finish.token == token);
-    (matches!(job.state, State::Running { .. }) && !listed).then_some(Item::Missing(token))
 }

@@ -2,6 +2,7 @@
 
 use super::{
     ControlPlane, CountedArtifacts, Plane, Spans,
+    beside::Beside,
     collect::Unnamed,
     company::Company,
     due::DueSignal,
@@ -15,6 +16,7 @@ use super::{
     runs::Runs,
     sessions::Sessions,
     subjects::Subjects,
+    upkeep::Upkeep,
     watch::Written,
     webhooks::Webhooks,
 };
@@ -303,11 +305,12 @@ impl ControlPlaneBuilder {
             flows: self.flows,
             subjects: Subjects::default(),
             due: DueSignal::default(),
+            beside: Beside::default(),
             webhooks: Webhooks::new(self.webhooks),
             retention: self.retention,
             unnamed: Unnamed::new(self.artifact_grace),
             default_image: self.default_image,
-            upkeep: tokio::sync::Notify::new(),
+            upkeep: Upkeep::default(),
             seals,
             lanes_doubted: AtomicBool::new(false),
             written: Written::default(),

@@ -13,10 +13,10 @@ use super::{
 use crate::{
     actors::records::{Batch, PAGE_ROWS, Versioned, read},
     rules::{
-        job::{JobRecord, StopReason},
+        job::JobRecord,
         keys,
         lifecycle::Due,
-        record::{Record as _, RunRecord, SessionRecord},
+        record::{Record as _, SessionRecord},
     },
     seams::{
         clock::Clock,
@@ -24,7 +24,7 @@ use crate::{
         store::{Query, StoreError, Stored},
     },
     values::{
-        id::{RunnerId, TenantId},
+        id::RunnerId,
         key::{Index, Kind},
         time::Timestamp,
     },
@@ -144,6 +144,14 @@ impl Plane {
                 limit: PAGE_ROWS,
             };
             let (rows, more) = self.records.page(query).await?;
+            let deliveries: Vec<&Stored> =
+                rows.iter().map(|(_, row)| row).filter(|row| row.key.kind == Kind::Delivery).collect();
+            if !deliveries.is_empty() {
+                match self.due_deliveries(&deliveries, now).await {
+                    Err(error @ StoreError::Broken(_)) => drop(failed.get_or_insert(error)),
+                    done => done?,
+                }
+            }
             for (at, row) in &rows {
                 if let Some(from) = self.turn_of_another(at, row, now) {
                     turn = Some(turn.map_or(from, |turn| turn.min(from)));
@@ -199,7 +207,6 @@ impl Plane {
             Kind::Job => self.due_job(read(row)?, now).await,
             Kind::Session if reap => self.reap(read(row)?).await,
             Kind::Signal => self.due_signal(read(row)?).await,
-            Kind::Delivery => self.due_delivery(read(row)?, now).await,
             Kind::Runner => self.due_runner(read(row)?).await,
             Kind::Credential => self.forget_credential(&read(row)?, now).await,
             Kind::Lane => self.due_lane(read(row)?, now).await,
@@ -341,34 +348,5 @@ impl Plane {
             Some(Change::of(&mine.job, job))
         };
         live.mine.values().filter_map(|mine| loss(mine)).collect()
-    }
-
-    async fn time_out_run(
-        self: &Arc<Self>,
-        run: Versioned<RunRecord>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.stop_run(run.record.tenant, run.record.id, StopReason::RunDeadline).await?;
-        let mut record = run.record.clone();
-        record.timed_out_at = Some(now);
-        let mut batch = Batch::new();
-        batch.put(run.version, &record);
-        self.records.commit(batch).await.map(drop)
-    }
-
-    /// Has every job of a run stopped. How many had not ended.
-    pub(super) async fn stop_run(
-        self: &Arc<Self>,
-        tenant: TenantId,
-        run: crate::values::id::RunId,
-        reason: StopReason,
-    ) -> Result<u32, StoreError> {
-        let prefix = keys::parent_prefix(tenant, &keys::jobs_of(run));
-        let jobs = self.records.tenant(tenant).all::<JobRecord>(Index::Parent, prefix).await?;
-        let mut stopped = 0;
-        for job in jobs {
-            stopped += u32::from(self.stop_job(job, reason).await?);
-        }
-        Ok(stopped)
     }
 }

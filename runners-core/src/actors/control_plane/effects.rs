@@ -191,7 +191,7 @@ impl Plane {
             self.live.attempt_over(before.record.token());
         }
         if job.awaits_sealing() {
-            self.upkeep.notify_one();
+            self.upkeep.logs.notify_one();
         }
         if job.conclusion().is_some() {
             self.subjects.changed(&job_subject(job));

@@ -197,7 +197,10 @@ impl Plane {
             let mut before = Batch::new();
             let rest = pieces.split_off(pieces.len().saturating_sub(REMOVALS_PER_BATCH as usize));
             rest.into_iter().for_each(|(key, version)| before.delete(key, version));
-            self.carry_out(before).await?;
+            if !self.carry_out(before).await? {
+                // Without its job, nobody would find what is left.
+                return Ok(());
+            }
         }
         let payload = PayloadRecord::key_of(tenant, record.id);
         let payload = self.records.load::<PayloadRecord>(payload).await?;
@@ -227,7 +230,7 @@ impl Plane {
         batch.delete(found.record.key(), found.version);
         // A job that was submitted meanwhile keeps it.
         batch.add(keys::open_jobs(tenant, run), 0, Some(0));
-        self.carry_out(batch).await
+        self.carry_out(batch).await.map(drop)
     }
 
     /// Removes runs that a removal which was cut short has left without jobs.
@@ -301,11 +304,11 @@ impl Plane {
         }
     }
 
-    /// Commits a removal. What has changed meanwhile is looked at again in the next round.
-    async fn carry_out(&self, batch: Batch) -> Result<(), StoreError> {
+    /// Commits a removal. What has changed meanwhile is looked at again in the next round. Whether nothing has.
+    async fn carry_out(&self, batch: Batch) -> Result<bool, StoreError> {
         match self.records.commit(batch).await {
-            Err(StoreError::Conflict(_) | StoreError::Exhausted(_)) => Ok(()),
-            done => done.map(drop),
+            Err(StoreError::Conflict(_) | StoreError::Exhausted(_)) => Ok(false),
+            done => done.map(|_| true),
         }
     }
 }

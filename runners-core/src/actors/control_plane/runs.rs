@@ -12,7 +12,7 @@ use crate::{
         keys,
         record::{Record as _, RunRecord},
     },
-    seams::store::{Committed, StoreError},
+    seams::store::{Committed, StoreError, Stored},
     values::{
         id::{RunId, TenantId},
         key::{Index, Key},
@@ -112,6 +112,12 @@ impl Plane {
                     look_at = if all { Some(now + LOOK_EVERY) } else { look_at };
                     (look_at.map_or(LOOK_EVERY, |at| at.since(now)), true)
                 }
+                // A record that nobody can read, say: it is not looked at again and again.
+                Err(error @ StoreError::Broken(_)) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "a run was not closed");
+                    look_at = if all { Some(now + LOOK_EVERY) } else { look_at };
+                    (look_at.map_or(LOOK_EVERY, |at| at.since(now)), true)
+                }
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "runs were not closed");
                     let mut ended = lock(&self.runs.ended);
@@ -130,27 +136,34 @@ impl Plane {
         }
     }
 
+    /// Closes runs, whatever of that fails.
     async fn close_runs(&self, runs: &BTreeSet<(TenantId, RunId)>, all: bool) -> Result<(), StoreError> {
+        let mut closed = Ok(());
         for (tenant, run) in runs {
-            self.close_run(*tenant, *run).await?;
+            closed = both(closed, self.close_run(*tenant, *run).await);
         }
-        if all { self.close_every_run().await } else { Ok(()) }
+        if all { both(closed, self.close_every_run().await) } else { closed }
     }
 
     /// Closes every open run that no job is open of.
     async fn close_every_run(&self) -> Result<(), StoreError> {
+        let mut closed = Ok(());
         let mut pages = Pages::of(Index::Owner, keys::upkeep_of(RunRecord::KIND));
         while let Some(rows) = pages.next(&self.records).await? {
             for (_, row) in &rows {
-                let Versioned { record, .. } = read::<RunRecord>(row)?;
-                let open = self.read_counter(&keys::open_jobs(record.tenant, record.id)).await?;
-                if open == 0 {
-                    self.close_run(record.tenant, record.id).await?;
-                }
+                closed = both(closed, self.close_if_ended(row).await);
             }
             self.pause().await;
         }
-        Ok(())
+        closed
+    }
+
+    async fn close_if_ended(&self, row: &Stored) -> Result<(), StoreError> {
+        let Versioned { record, .. } = read::<RunRecord>(row)?;
+        match self.read_counter(&keys::open_jobs(record.tenant, record.id)).await? {
+            0 => self.close_run(record.tenant, record.id).await,
+            _ => Ok(()),
+        }
     }
 
     /// Closes a run that no job is open of, and tells so.
@@ -192,5 +205,14 @@ impl Plane {
             }
         }
         Err(StoreError::Unavailable("the run changes faster than it can be closed".into()))
+    }
+}
+
+/// What came of two things, of which the second is done whatever comes of the first. An error that may pass is told
+/// before one that stays.
+fn both(first: Result<(), StoreError>, second: Result<(), StoreError>) -> Result<(), StoreError> {
+    match (first, second) {
+        (Err(StoreError::Broken(_)), Err(second)) => Err(second),
+        (first, second) => first.and(second),
     }
 }

@@ -4,7 +4,7 @@ use super::{Plane, effects::Change};
 use crate::{
     actors::records::{Batch, Versioned},
     rules::{
-        job::JobRecord,
+        job::{JobRecord, StopReason},
         keys,
         record::{ArtifactRecord, PayloadRecord, Record as _, Role, RunRecord, UniqueRecord},
         submission,
@@ -16,9 +16,10 @@ use crate::{
         lease::FencingToken,
         reply::{Acceptance, RefusalCode, Refused, Reply, Submitted},
         request::{Submission, SubmitRequest},
+        time::Timestamp,
     },
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// A submission that was checked, ready to be committed.
 #[derive(Clone)]
@@ -116,7 +117,9 @@ impl Plane {
             payload_artifact: job.payload_artifact,
         });
         let change = Change { before: None, after: record, payload: Some(Arc::clone(&payload)) };
-        Ok(Ok(Prepared { change, payload, after: spec.after, run, unique }))
+        let mut prepared = Prepared { change, payload, after: spec.after, run, unique };
+        prepared.end_with_run(self.now());
+        Ok(Ok(prepared))
     }
 
     /// Commits what was prepared: together if it can be, else one by one.
@@ -155,7 +158,10 @@ impl Plane {
                 Ok(Err(refused)) => return Ok(Acceptance::Refused(refused)),
                 Err(StoreError::Conflict(key)) if key.kind == Kind::Run => {
                     match self.records.load::<RunRecord>(key).await? {
-                        Some(found) => prepared.run = Some(found),
+                        Some(found) => {
+                            prepared.run = Some(found);
+                            prepared.end_with_run(self.now());
+                        }
                         None => return Ok(Acceptance::Refused(no_run())),
                     }
                 }
@@ -263,6 +269,13 @@ fn no_run() -> Refused {
 }
 
 impl Prepared {
+    /// A job that is added to a run whose time is over ends with it.
+    fn end_with_run(&mut self, now: Timestamp) {
+        if self.run.as_ref().is_some_and(|run| run.record.is_over(now)) {
+            self.change.after.stop(StopReason::RunDeadline, now, Duration::ZERO);
+        }
+    }
+
     /// Adds what making this job takes beside the job itself. `runs` are those that are seen to.
     pub(super) fn add_to(&self, batch: &mut Batch, runs: &mut Vec<RunId>) {
         batch.put(0, &*self.payload);

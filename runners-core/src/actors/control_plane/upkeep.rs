@@ -13,6 +13,7 @@ use crate::{
     values::key::Index,
 };
 use std::{sync::Arc, time::Duration};
+use tokio::sync::Notify;
 
 /// How long the upkeep sleeps at most.
 const ROUND_EVERY: Duration = Duration::from_secs(60);
@@ -23,15 +24,38 @@ const ROWS_PER_BATCH: u32 = 64;
 /// How long it leaves the store to others after each batch.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// Wakes the upkeep.
+#[derive(Debug, Default)]
+pub(crate) struct Upkeep {
+    /// There is a log to be sealed.
+    pub(crate) logs: Notify,
+    /// Somebody has changed what is to be kept.
+    pub(crate) retention: Notify,
+}
+
 impl Plane {
-    /// Sees to what waits for the upkeep, until the control plane stops.
+    /// Sees to what waits for the upkeep, until the control plane stops. Logs do not wait for what is removed, and
+    /// nothing is looked for that might be removed because a log has come.
     pub(super) async fn serve_upkeep(self: Arc<Self>) {
+        let seal = async {
+            if self.seals {
+                self.repeat(&self.upkeep.logs, || self.seal_all()).await;
+            }
+        };
+        tokio::join!(seal, self.repeat(&self.upkeep.retention, || self.removal_round()));
+    }
+
+    /// Does something now and then, and at once when there is news.
+    async fn repeat<F>(&self, news: &Notify, round: impl Fn() -> F)
+    where
+        F: Future<Output = Result<(), StoreError>>,
+    {
         let mut error_wait = ERROR_WAIT;
         while !self.stopping.is_cancelled() {
             let round = tokio::select! {
                 biased;
                 () = self.stopping.cancelled() => return,
-                round = self.upkeep_round() => round,
+                round = round() => round,
             };
             let wait = match round {
                 Ok(()) => {
@@ -49,17 +73,15 @@ impl Plane {
             tokio::select! {
                 biased;
                 () = self.stopping.cancelled() => {}
-                () = self.upkeep.notified(), if round.is_ok() => {}
+                () = news.notified(), if round.is_ok() => {}
                 () = self.clock.sleep_until(deadline) => {}
             }
         }
     }
 
-    /// Does everything there is to do, whatever of it fails: an artifact store that is full takes no log until
-    /// something was removed. The first error is answered.
-    async fn upkeep_round(self: &Arc<Self>) -> Result<(), StoreError> {
-        let mut done = if self.seals { self.seal_all().await } else { Ok(()) };
-        let now = self.now();
+    /// Removes everything that need not be kept, whatever of it fails. The first error is answered.
+    async fn removal_round(self: &Arc<Self>) -> Result<(), StoreError> {
+        let (mut done, now) = (Ok(()), self.now());
         // Two would remove the same; artifacts are each one's own.
         let prunes = self.holds(Duty::Retention).await?;
         let collects = self.seals && self.unnamed.is_time(self.clock.boot());
@@ -82,7 +104,11 @@ impl Plane {
         let mut pages = Pages::of(Index::Owner, keys::upkeep_of(JobRecord::KIND)).rows(ROWS_PER_BATCH);
         while let Some(rows) = pages.next(&self.records).await? {
             for (_, row) in &rows {
-                match self.seal(read(row)?).await {
+                let done = match read(row) {
+                    Ok(job) => self.seal(job).await,
+                    Err(error) => Err(error),
+                };
+                match done {
                     // Another control plane was faster, or the next round sees it as it is then.
                     Err(StoreError::Conflict(_)) => {}
                     done => sealed = sealed.and(done),

@@ -43,7 +43,7 @@ impl Management {
             self.note(&mut batch, tenant, Deed::new("changed", "retention"), "").await;
             match self.plane.records.commit(batch).await {
                 Ok(_) => {
-                    self.plane.upkeep.notify_one();
+                    self.plane.upkeep.retention.notify_one();
                     return Ok(());
                 }
                 Err(StoreError::Conflict(_)) => {}

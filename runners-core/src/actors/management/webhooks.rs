@@ -34,6 +34,10 @@ impl Management {
     /// most a day. Deliveries may come more than once and in any order;
     /// [`verify_webhook`](crate::verify_webhook) tells that one is ours.
     ///
+    /// At most four calls are under way at once, and one while calls fail. About a thousand deliveries wait at most:
+    /// of what happens beyond that it is told later, as long as the feed of the tenant
+    /// [is kept](crate::Retention::events_for).
+    ///
     /// Without a secret one is made, and shown in the answer this once.
     ///
     /// # Errors
@@ -200,7 +204,7 @@ impl Management {
         batch.put(found.version, &found.record);
         self.note(&mut batch, tenant, Deed::new("tried again", "delivery"), delivery).await;
         match self.plane.records.commit(batch).await {
-            Ok(_) => self.plane.due.hint(now),
+            Ok(_) => self.plane.webhooks.due(tenant, found.record.webhook, now),
             // It is being tried this moment.
             Err(StoreError::Conflict(_)) => {}
             Err(error) => return Err(Error::Store(error)),

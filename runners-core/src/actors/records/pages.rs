@@ -29,6 +29,11 @@ impl Pages {
         Self { rows, ..self }
     }
 
+    /// Whether the last page was read.
+    pub(crate) const fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
     /// The next page, each row with its index key. `None` once there is no other.
     ///
     /// A page that could not be read, or whose future was dropped, is read by the next call.

@@ -34,6 +34,11 @@ impl Recent {
         self.0.is_none()
     }
 
+    /// How many lines there are.
+    pub(crate) fn count(&self) -> usize {
+        self.raw().len()
+    }
+
     /// These lines and the one for `event`; and the oldest, each with its sequence, for which there is no room.
     pub(crate) fn with(&self, event: &Event) -> (Self, Vec<(u64, Bytes)>) {
         let line = Line { sequence: event.sequence, at: event.at, what: &event.what };

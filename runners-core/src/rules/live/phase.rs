@@ -1,6 +1,6 @@
 //! Where a live view is in its life, and why one is over.
 
-use crate::values::time::BootTime;
+use crate::values::{time::BootTime, view::LivePhase};
 
 /// Why a live view is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,4 +37,16 @@ pub(crate) enum Phase {
     Cut { until: BootTime },
     /// It is over.
     Over(Ending),
+}
+
+impl Phase {
+    /// As people are told of it.
+    pub(super) const fn public(&self) -> LivePhase {
+        match self {
+            Self::Opening { .. } => LivePhase::Connecting,
+            Self::Connected => LivePhase::Live,
+            Self::Cut { .. } => LivePhase::Reconnecting,
+            Self::Over(_) => LivePhase::Over,
+        }
+    }
 }

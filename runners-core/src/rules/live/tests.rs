@@ -176,6 +176,24 @@ fn an_input_is_carried_out_at_most_once_and_its_queue_is_bounded() {
 }
 
 #[test]
+fn what_a_runner_that_comes_again_has_not_answered_is_told_and_takes_no_place() {
+    let mut stream = live();
+    let viewer = stream.join(LiveAccess::Control);
+    stream.take_control(viewer);
+    for number in 0..INPUTS_MAX as u64 {
+        stream.ask(viewer, number, Input::Back);
+        assert!(stream.next_input().is_some());
+    }
+    // Its new connection is there before anybody has noticed that the old one is gone.
+    stream.connected(true);
+    let told =
+        std::iter::from_fn(|| stream.answer_for(viewer)).filter(|(_, problem)| problem.is_some()).count();
+    assert_eq!(told, INPUTS_MAX);
+    stream.ask(viewer, 999, Input::Back);
+    assert!(stream.next_input().is_some(), "there is room again");
+}
+
+#[test]
 fn only_the_first_end_counts() {
     let mut stream = live();
     stream.end(Ending::attempt_over());

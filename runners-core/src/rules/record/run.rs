@@ -24,9 +24,13 @@ pub(crate) struct RunRecord {
     /// When whatever has not ended is stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) deadline: Option<Timestamp>,
-    /// When it was stopped for its deadline.
+    /// When its time was found to be over. Jobs that are added from then on end at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) timed_out_at: Option<Timestamp>,
+    /// The jobs that were open then were stopped. An earlier release has stopped them before it wrote that its
+    /// time was over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_stopped: bool,
     /// A job of it was open, as its feed has told: nothing, and then either one again and again. The
     /// jobs of an earlier release have opened it without a word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -52,9 +56,15 @@ impl RunRecord {
             submitted_at: now,
             deadline: run.timeout.map(|timeout| now + timeout),
             timed_out_at: None,
+            is_stopped: false,
             open: false,
             unknown: Unknown::new(),
         }
+    }
+
+    /// Whether no job may begin in it any more.
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        self.timed_out_at.is_some() || self.deadline.is_some_and(|deadline| deadline <= now)
     }
 
     pub(crate) fn key_of(tenant: TenantId, run: RunId) -> Key {
@@ -74,7 +84,7 @@ impl Record for RunRecord {
     }
     fn indexes(&self) -> Vec<(Index, Bytes)> {
         let key = self.key();
-        let due = self.deadline.filter(|_| self.timed_out_at.is_none());
+        let due = self.deadline.filter(|_| !self.is_stopped);
         let due = due.map(|deadline| (Index::Due, keys::due(deadline, &key)));
         // What was cut short before it was closed is found there.
         let owner = self.open.then(|| (Index::Owner, keys::owner(keys::UPKEEP, &key)));

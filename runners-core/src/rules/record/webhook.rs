@@ -2,7 +2,7 @@
 
 use super::{Record, Unknown, id_bytes};
 use crate::{
-    rules::keys,
+    rules::{keys, webhook::TURN_WITHIN},
     values::{
         id::{DeliveryId, TenantId, WebhookId},
         key::{Index, Key, Kind},
@@ -126,6 +126,11 @@ impl DeliveryRecord {
     pub(crate) const WAITING: u8 = 1;
     pub(crate) const DEAD: u8 = 2;
 
+    /// Where the deliveries of a webhook stand that wait, the one that is tried next first.
+    pub(crate) fn line_of(tenant: TenantId, webhook: WebhookId) -> Bytes {
+        keys::parent_prefix(tenant, webhook.as_bytes())
+    }
+
     pub(crate) fn key_of(tenant: TenantId, id: DeliveryId) -> Key {
         Key::new(tenant, Kind::Delivery, Bytes::copy_from_slice(id.as_bytes()))
     }
@@ -143,10 +148,17 @@ impl Record for DeliveryRecord {
     }
     fn indexes(&self) -> Vec<(Index, Bytes)> {
         let key = self.key();
-        let (number, due_at) = match self.state {
-            DeliveryState::Waiting { next_at } => (Self::WAITING, next_at),
-            DeliveryState::Dead { at } => (Self::DEAD, at + DEAD_KEPT_FOR),
+        // While it waits, it stands in the line of its webhook, and is due by itself only if its turn does not come.
+        let (number, due_at, next_at) = match self.state {
+            DeliveryState::Waiting { next_at } => (Self::WAITING, self.made_at + TURN_WITHIN, Some(next_at)),
+            DeliveryState::Dead { at } => (Self::DEAD, at + DEAD_KEPT_FOR, None),
         };
-        vec![(Index::Due, keys::due(due_at, &key)), (Index::Listed, keys::listed(&key, number, self.made_at))]
+        let line = next_at.map(|next_at| {
+            let id = self.webhook.as_bytes();
+            (Index::Parent, keys::parent(self.tenant, id, next_at.as_millis(), &key.id))
+        });
+        let due = (Index::Due, keys::due(due_at, &key));
+        let listed = (Index::Listed, keys::listed(&key, number, self.made_at));
+        line.into_iter().chain([due, listed]).collect()
     }
 }

@@ -55,7 +55,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "running job that is not listed ignored",
-        file: "runners-core/src/actors/control_plane/apply.rs",
+        file: "runners-core/src/actors/control_plane/apply/item.rs",
         search: "    if live.follows {",
         replacement: "    if live.follows && live.mine.is_empty() {",
         test: PROTOCOL,
@@ -189,8 +189,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "full artifact store never emptied",
         file: "runners-core/src/actors/control_plane/upkeep.rs",
-        search: "let mut done = if self.seals { self.seal_all().await } else { Ok(()) };",
-        replacement: "if self.seals {\n            self.seal_all().await?;\n        }\n        let mut done = Ok(());",
+        search: "tokio::join!(seal, self.repeat(&self.upkeep.retention, || self.removal_round()));",
+        replacement: "seal.await;\n        self.repeat(&self.upkeep.retention, || self.removal_round()).await;",
         test: PROTOCOL,
     },
     Mutant {
