@@ -12,6 +12,7 @@ mod deregister;
 mod drains;
 mod events;
 mod explain;
+mod fleet;
 mod followed;
 #[cfg(feature = "testing")]
 mod free;

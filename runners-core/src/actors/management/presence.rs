@@ -9,6 +9,7 @@ use crate::{
         fleet::presence::Presence,
         id::{RunnerId, TenantId},
         principal::Scope,
+        runner::Facts,
         time::Timestamp,
     },
 };
@@ -60,7 +61,7 @@ impl Plane {
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let busy = live.mine.len();
         let running = live.mine.values().filter(|mine| !mine.is_offered()).count();
-        let slots = (running as u64 + u64::from(live.free)).try_into().unwrap_or(u32::MAX);
+        let slots = count(running).saturating_add(live.free).min(Facts::SLOTS_MAX);
         Presence {
             online: (live.parked || recent) && live.last.is_some() && !removed,
             synced_at: silent

@@ -91,16 +91,16 @@ impl Management {
             queued: u32::try_from(queued).unwrap_or(u32::MAX),
             oldest_queued_at,
         };
-        let mut slots = 0;
+        let mut slots: u32 = 0;
         for presence in self.presence(&runners).await? {
-            summary.slots_busy += presence.busy;
+            summary.slots_busy = summary.slots_busy.saturating_add(presence.busy);
             if !presence.online {
                 continue;
             }
-            slots += presence.slots;
+            slots = presence.slots.saturating_add(slots);
             summary.online += 1;
             summary.busy += u32::from(presence.busy > 0);
-            summary.slots_free += presence.free;
+            summary.slots_free = summary.slots_free.saturating_add(presence.free);
             if presence.mode == Mode::Serve {
                 summary.idle += u32::from(presence.busy == 0);
             } else {
