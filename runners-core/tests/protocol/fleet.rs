@@ -2,7 +2,8 @@
 
 use super::hand::{Hand, operator, submit, user};
 use runners_core::{
-    Caller, ControlPlane, Facts, MemoryStore, PoolSummary, Presence, RunnerId, testing::clock::SimClock,
+    Caller, ControlPlane, Facts, MemoryStore, Mode, PoolSummary, Presence, RunnerId, sleep,
+    testing::clock::SimClock,
 };
 use std::time::Duration;
 
@@ -61,4 +62,41 @@ async fn what_a_runner_states_of_its_slots_is_bounded() {
     assert_eq!((pool.online, pool.slots_busy, pool.desired), (3, 3, 1));
     assert_eq!(pool.slots_free, 3 * Facts::SLOTS_MAX);
     assert_eq!(world.presence(1).await.slots, Facts::SLOTS_MAX);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_is_sized_by_the_runners_that_serve() {
+    let world = World::new().await;
+    let (mut serves, mut drains) = (world.hand(1, 4), world.hand(2, 4));
+    (drains.next.intent, drains.next.free) = (Mode::Drain, 0);
+    serves.sync().await;
+    drains.sync().await;
+    let limited = runner(3);
+    world.hand(3, 4).sync().await;
+    operator(&world.control).set_slots(limited, Some(0)).await.unwrap();
+    for number in 1..=8 {
+        submit(&world.user, number).await;
+    }
+    let pool = world.pool().await;
+    assert_eq!((pool.queued, pool.online, pool.desired), (8, 3, 2));
+    assert_eq!((pool.idle, pool.draining), (1, 1), "one that may hold nothing would take nothing");
+    assert_eq!((world.presence(2).await.slots, world.presence(3).await.slots), (4, 0));
+
+    serves.next.intent = Mode::Drain;
+    serves.next.free = 0;
+    serves.sync().await;
+    assert_eq!(world.pool().await.desired, 2, "that all drain makes them no smaller");
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_large_a_runner_is_is_told_while_it_is_away() {
+    let world = World::new().await;
+    world.hand(1, 4).sync().await;
+    world.hand(2, 4).sync().await;
+    operator(&world.control).set_slots(runner(2), Some(3)).await.unwrap();
+    sleep(&world.clock, 2 * TERM).await;
+    for (number, slots) in [(1, 4), (2, 3)] {
+        let presence = world.presence(number).await;
+        assert_eq!((presence.online, presence.slots, presence.free), (false, slots, 0));
+    }
 }
