@@ -2,7 +2,7 @@
 
 use super::hand::{Hand, operator, submit, user};
 use runners_core::{
-    Caller, ControlPlane, Facts, MemoryStore, Mode, PoolSummary, Presence, RunnerId, sleep,
+    Caller, ControlPlane, Drain, Facts, MemoryStore, Mode, PoolSummary, Presence, RunnerId, sleep,
     testing::clock::SimClock,
 };
 use std::time::Duration;
@@ -99,4 +99,22 @@ async fn how_large_a_runner_is_is_told_while_it_is_away() {
         let presence = world.presence(number).await;
         assert_eq!((presence.online, presence.slots, presence.free), (false, slots, 0));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_is_resumed_has_not_drained() {
+    let world = World::new().await;
+    let mut hand = world.hand(1, 2);
+    hand.sync().await;
+    let operator = operator(&world.control);
+    operator.drain_runner(runner(1), &Drain::default()).await.unwrap();
+    hand.next.intent = Mode::Drain;
+    hand.sync().await;
+    assert!(world.presence(1).await.drained);
+    operator.resume_runner(runner(1)).await.unwrap();
+    hand.next.intent = Mode::Serve;
+    hand.sync().await;
+    assert!(!world.presence(1).await.drained);
+    sleep(&world.clock, 2 * TERM).await;
+    assert!(!world.presence(1).await.drained, "nor once it is away");
 }

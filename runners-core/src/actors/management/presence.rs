@@ -9,7 +9,7 @@ use crate::{
         fleet::presence::Presence,
         id::{RunnerId, TenantId},
         principal::Scope,
-        runner::Facts,
+        runner::{Facts, Mode},
         time::Timestamp,
     },
 };
@@ -44,16 +44,18 @@ impl Plane {
         let Some(Versioned { record, .. }) = found else { return Ok(Presence::default()) };
         let found = self.records.load::<RunnerRecord>(RunnerRecord::key_of(tenant, runner)).await?;
         let mut slots = 0;
+        let mut desired = Mode::Serve;
         if let Some(Versioned { record: runner, .. }) = found {
             let allowed = self.allowance(tenant, runner.pool).await?.slots;
             slots = size(stated(&runner), runner.desired.slots.into_iter().chain(allowed));
+            desired = runner.desired.mode;
         }
         Ok(Presence {
             synced_at: Some(record.synced_at).filter(|at| *at > Timestamp::default()),
             slots,
             held_back_until: record.starts.held_back(self.now()),
             incarnation: Some(record.incarnation),
-            drained: record.drained,
+            drained: record.drained && desired != Mode::Serve,
             ..Presence::default()
         })
     }
@@ -84,7 +86,7 @@ impl Plane {
             held_back_until: live.held_back(now),
             incarnation: stored.map(|session| session.incarnation),
             seen_generation: live.seen_generation,
-            drained: stored.is_some_and(|session| session.drained),
+            drained: stored.is_some_and(|session| session.drained) && live.mode() != Mode::Serve,
         }
     }
 }
