@@ -1,8 +1,11 @@
 //! Who is there and how many there should be, as autoscalers and people are told.
 
-use super::hand::{Hand, operator, submit, user};
+use super::hand::{Hand, inspect, operator, submit, user};
 use runners_core::{
-    Caller, ControlPlane, Drain, Facts, MemoryStore, Mode, PoolSummary, Presence, RunnerId, sleep,
+    Caller, Client, ControlPlane, Drain, Facts, JobId, MemoryStore, Mode, Outcome, PoolSummary, Presence,
+    RunnerId, RunnerState,
+    protocol::{Obstacle, PoolObstacle},
+    sleep,
     testing::clock::SimClock,
 };
 use std::time::Duration;
@@ -40,6 +43,10 @@ impl World {
         operator(&self.control).presence(&[runner(number)]).await.unwrap()[0]
     }
 
+    async fn state(&self, number: u8) -> RunnerState {
+        let desired = operator(&self.control).runner(runner(number)).await.unwrap().desired.mode;
+        self.presence(number).await.state(desired)
+    }
 }
 
 const fn runner(number: u8) -> RunnerId {
@@ -117,4 +124,34 @@ async fn a_runner_that_is_resumed_has_not_drained() {
     assert!(!world.presence(1).await.drained);
     sleep(&world.clock, 2 * TERM).await;
     assert!(!world.presence(1).await.drained, "nor once it is away");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_has_left_is_offline_at_once() {
+    let world = World::new().await;
+    let mut hand = world.hand(1, 1);
+    submit(&world.user, 1).await;
+    let answer = hand.sync().await;
+    let token = hand.hold(&answer)[0];
+    hand.next.intent = Mode::Leave;
+    assert!(hand.sync().await.no_more);
+    assert_eq!(world.state(1).await, RunnerState::Draining, "it holds a job");
+    submit(&world.user, 2).await;
+
+    // What it told last is recorded, and it was told that no more comes: it exits.
+    hand.finish(token, Outcome::Passed, None);
+    hand.next.free = 0;
+    assert!(hand.sync().await.no_more);
+    assert!(inspect(&world.user, token.job).await.conclusion().is_some());
+    assert_eq!(world.state(1).await, RunnerState::Offline);
+    let explained = Client::new(world.user.clone()).explain(JobId::from_bytes([2; 16]), None).await.unwrap();
+    let pool = &explained.pools[0];
+    assert_eq!((&pool.obstacle, &pool.runners[0].obstacle), (&None::<PoolObstacle>, &Some(Obstacle::Absent)));
+    assert_eq!(explained.advice(), "a runner that is not here may take it: start it");
+
+    hand.next.finishes.clear();
+    hand.sync().await;
+    (hand.next.intent, hand.next.free) = (Mode::Serve, 1);
+    assert_eq!(hand.sync().await.offers.len(), 1);
+    assert_eq!(world.state(1).await, RunnerState::Online, "it is there after all");
 }

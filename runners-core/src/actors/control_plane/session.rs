@@ -182,6 +182,11 @@ impl Live {
         self.intent.max(desired.unwrap_or_default())
     }
 
+    /// Whether it was let go: it means to leave, holds nothing, and was told that it is granted nothing more.
+    pub(crate) fn has_left(&self) -> bool {
+        self.intent == Mode::Leave && self.told_no_more && self.mine.is_empty() && !self.parked
+    }
+
     /// The limits on its slots, by the operator's wish and that of its pool.
     pub(crate) fn limits(&self) -> impl Iterator<Item = u32> {
         let desired = self.runner.as_ref().and_then(|runner| runner.record.desired.slots);

@@ -74,7 +74,7 @@ impl Plane {
         let stated = live.runner.as_ref().map_or(0, |runner| stated(&runner.record));
         let stated = if stated > 0 { stated } else { count(running).saturating_add(live.free) };
         Presence {
-            online: (live.parked || recent) && live.last.is_some() && !removed,
+            online: (live.parked || recent) && live.last.is_some() && !live.has_left() && !removed,
             synced_at: silent
                 .map(|silent| now - silent)
                 .or(stored.map(|session| session.synced_at))
