@@ -56,6 +56,7 @@ mod tenants;
 mod time;
 mod tokens;
 mod troubled;
+mod twice;
 mod unheard;
 mod unique;
 mod webhooks;
