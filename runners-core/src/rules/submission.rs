@@ -116,11 +116,17 @@ fn check_times(spec: &JobSpec) -> Result<(), Refused> {
     span("spec.retry.backoff_max_ms", spec.retry.backoff_max, Duration::ZERO, JobOptions::TIMEOUT_MAX)
 }
 
-/// The digest of everything that is asked for but the id: two jobs that ask for the same have the
-/// same.
+/// The digest of everything that is asked for but the id, and of which job it is a retry: two jobs that
+/// ask for the same have the same.
 pub(crate) fn body_digest(spec: &JobSpec) -> Digest {
-    let body =
-        JobSpec { job: JobId::from_bytes([0; 16]), tenant: None, trace: None, title: None, ..spec.clone() };
+    let body = JobSpec {
+        job: JobId::from_bytes([0; 16]),
+        tenant: None,
+        trace: None,
+        title: None,
+        retry_of: None,
+        ..spec.clone()
+    };
     Digest::of(&serde_json::to_vec(&body).expect("a specification is plain data"))
 }
 
