@@ -6,8 +6,9 @@ use super::{
     management::refusal,
 };
 use runners_core::{
-    Conclusion, ControlPlane, Fallback, JobFilter, JobId, JobOptions, JobState, Management, Outcome, Paging,
-    PoolSpec, Principal, RunId, Scope, TenantId, protocol::RefusalCode,
+    Conclusion, ControlPlane, Digest, Fallback, JobFilter, JobId, JobOptions, JobState, Management, Outcome,
+    Paging, PoolSpec, Principal, RunId, Scope, TenantId,
+    protocol::{Attachment, RefusalCode},
 };
 use std::time::Duration;
 
@@ -144,6 +145,22 @@ async fn the_jobs_of_a_pool_that_is_renamed_are_listed_and_tried_again_in_it() {
     management.create_pool(PoolSpec::new("lab")).await.unwrap();
     assert_eq!(listed(&management, &of("lab"), 2).await, [], "another pool is called so now");
     assert_eq!(listed(&management, &of("attic"), 2).await, [again, token.job]);
+}
+
+#[tokio::test]
+async fn an_artifact_whose_name_leads_elsewhere_is_not_attached() {
+    let control = control().await;
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    submit(&user, 1).await;
+    let answer = hand.sync().await;
+    let token = hand.hold(&answer)[0];
+    for name in ["../../a.txt", "a/../b", "/etc/a", "a//b", "./a", "a\\b", "a\nb", "", "shots/a.png"] {
+        let (name, media_type, length) = (name.to_owned(), "text/plain".to_owned(), 1);
+        hand.next.artifacts.push(Attachment { token, name, digest: Digest::of(b"1"), length, media_type });
+    }
+    hand.sync().await;
+    let kept = inspect(&user, token.job).await.artifacts;
+    assert_eq!(kept.iter().map(|artifact| &*artifact.name).collect::<Vec<_>>(), ["shots/a.png"]);
 }
 
 #[tokio::test]
