@@ -28,7 +28,8 @@ pub(crate) struct WireFairness {
     /// Such as the customer whom the job is for.
     #[schema(value_type = text::Name)]
     key: String,
-    /// How large its share is, as a multiple of that of a key of weight 1: 1 unless said otherwise.
+    /// How large its share of the slots is, as a multiple of that of a key of weight 1: 1 unless said otherwise.
+    /// Where there are too few slots to share so, keys take turns.
     #[serde(default = "one")]
     #[schema(minimum = 1, maximum = 100)]
     weight: u32,
