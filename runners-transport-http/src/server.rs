@@ -162,8 +162,7 @@ impl HttpFaceBuilder {
     }
 
     /// How many attempts with bad tokens one source may make within a minute: 60 unless said
-    /// otherwise. It then waits until the minute is over, unless it has a token that was good here
-    /// before. Sources are told apart by their [`Peer`](crate::Peer); behind a proxy they are all
+    /// otherwise. It then waits until the minute is over, unless it has a token that is good. Sources are told apart by their [`Peer`](crate::Peer); behind a proxy they are all
     /// one, unless the proxy's host puts that right.
     #[must_use]
     pub fn failed_attempts_max(mut self, failed_max: u32) -> Self {

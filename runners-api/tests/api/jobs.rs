@@ -47,6 +47,23 @@ async fn a_job_is_submitted_followed_shown_and_tried_again() {
 }
 
 #[tokio::test]
+async fn why_a_job_ended_is_told_where_no_attempt_tells() {
+    let stage = Stage::open().await;
+    let pool = "/self-hosted/pools/pool_00000000000000000000000000000001/runners";
+    let made = stage.post(pool, json!({ "name": "one" })).await;
+    let runner = made["runner"]["id"].as_str().unwrap();
+    let asked = json!({ "jobs": [{ "kind": "shout", "payload": "hello", "runnerId": runner }] });
+    let submitted = stage.post("/jobs", asked).await;
+    let path = format!("/jobs/{}", submitted["jobs"][0]["id"].as_str().unwrap());
+    assert_eq!(stage.get(&path).await["fault"], json!(null));
+    let removed = format!("/self-hosted/runners/{runner}?force=true");
+    assert_eq!(stage.call(Method::DELETE, &removed, b'a', None).await.0, 204);
+    let shown = stage.get(&path).await;
+    assert_eq!((&shown["conclusion"], &shown["attempts"]), (&json!("errored"), &json!([])));
+    assert_eq!(shown["fault"]["code"], "runner_removed", "{shown}");
+}
+
+#[tokio::test]
 async fn a_log_is_read_from_an_offset_and_followed_to_its_end() {
     let stage = Stage::open().await;
     let (job, runner) = done(&stage, "hello").await;

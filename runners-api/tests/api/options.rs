@@ -22,7 +22,7 @@ fn all() -> Value {
         "retryFailed": true,
         "backoffMs": 10,
         "backoffMaxMs": 20_000,
-        "queueTtlMs": 3_600_000,
+        "queueTtlMs": 9_000_000_000_000_u64,
         "startAtUtc": "2099-01-01T00:00:00.000Z",
         "onDisconnect": { "goOnForMs": 30_000 },
         "secrets": ["password"],

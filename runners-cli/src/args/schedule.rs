@@ -31,7 +31,8 @@ pub(crate) struct ScheduleArgs {
     #[arg(long = "fallback", value_name = "POOL=WAIT", value_parser = fallback)]
     pub(crate) fallbacks: Vec<Fallback>,
     /// Share runners fairly between such keys, such as the customer whom it is for; a key of weight 3 has
-    /// thrice the share of one of weight 1, which is usual.
+    /// thrice as many slots as one of weight 1, which is usual. Where there are too few slots to share so, keys
+    /// take turns, whatever their weights.
     #[arg(long, value_name = "KEY[=WEIGHT]", value_parser = fairness)]
     pub(crate) fair: Option<Fairness>,
     /// How many jobs with this key are executed at once at most, in all pools; may be repeated.

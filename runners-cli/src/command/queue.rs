@@ -38,6 +38,8 @@ struct JobDetail {
     #[serde(flatten)]
     job: Job,
     progress: Option<String>,
+    #[serde(default)]
+    fault: Option<Fault>,
     attempts: Vec<Attempt>,
     artifacts: Vec<Artifact>,
 }
@@ -129,12 +131,12 @@ async fn list(arguments: Asked<ListJobsArgs>) -> Result<Exit> {
 async fn inspect(Asked { what: OneJobArgs { job }, fleet }: Asked<OneJobArgs>) -> Result<Exit> {
     let answer = Management::new(&fleet)?.get(&format!("/jobs/{job}")).await?;
     shown(&fleet, answer, |answer| {
-        let JobDetail { job, progress, attempts, artifacts } = read(answer)?;
+        let JobDetail { job, progress, fault, attempts, artifacts } = read(answer)?;
         let state = job.conclusion.unwrap_or(job.state);
         let title = job.title.map(|title| format!(" {title:?}")).unwrap_or_default();
         terminal::print(format!("{} is {state}: {}{title} in {}", job.id, job.kind, job.pool));
         terminal::print(format!("submitted {}", job.submitted_at_utc));
-        progress.into_iter().for_each(terminal::print);
+        progress.into_iter().chain(fault.map(|fault| fault.message)).for_each(terminal::print);
         let rows = attempts.into_iter().map(|attempt| {
             let fault = attempt.fault.map(|fault| fault.message).unwrap_or_default();
             let took = terminal::between(&attempt.started_at_utc, &attempt.ended_at_utc);

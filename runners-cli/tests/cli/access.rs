@@ -177,7 +177,7 @@ fn a_flow_is_submitted_with_all_that_schedules_it() {
         "--start-at",
         "2099-01-01T00:00:00Z",
         "--queue-ttl",
-        "1h",
+        "36500d",
         "--fallback",
         "spare=5m",
         "--fair",
@@ -201,7 +201,7 @@ fn a_flow_is_submitted_with_all_that_schedules_it() {
     assert_eq!((&shown["priority"], &options["runnerId"]), (&200.into(), &runner_id), "{shown}");
     assert_eq!(options["refused"], serde_json::json!(["slow"]));
     assert_eq!(options["startAtUtc"], "2099-01-01T00:00:00.000Z");
-    assert_eq!(options["queueTtlMs"], 3_600_000);
+    assert_eq!(options["queueTtlMs"], 3_153_600_000_000_u64);
     assert_eq!(options["fallbacks"], serde_json::json!([{ "pool": "spare", "waitMs": 300_000 }]));
     assert_eq!(options["fairness"], serde_json::json!({ "key": "acme", "weight": 3 }));
     assert_eq!(options["concurrency"], serde_json::json!([{ "key": "shop", "limit": 2 }]));

@@ -44,7 +44,7 @@ pub(crate) fn check_pool(spec: &PoolSpec, tenant: TenantId) -> Result<(), Refuse
         }
     }
     if spec.runners_max.is_some_and(|most| most < spec.runners_min) {
-        let problem = "runners_max: must not be below runners_min";
+        let problem = "runners_max: must not be below the fewest that it is to have";
         return Err(Refused::new(RefusalCode::Invalid, problem));
     }
     Ok(())
@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(long, "region: has 1001 bytes, and the limit is 1000");
         assert_eq!(problem(of, |spec| spec.runners_max = Some(0)), "runners_max: must be from 1 to 1000000");
         let crossed = |spec: &mut PoolSpec| (spec.runners_min, spec.runners_max) = (3, Some(2));
-        assert_eq!(problem(of, crossed), "runners_max: must not be below runners_min");
+        assert_eq!(problem(of, crossed), "runners_max: must not be below the fewest that it is to have");
     }
 
     #[test]

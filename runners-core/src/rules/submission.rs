@@ -10,14 +10,15 @@ use crate::values::{
     request::{Submission, SubmitRequest},
     retry::RetryPolicy,
     secret::Secret,
+    time::Timestamp,
 };
 use std::time::Duration;
 
 /// The largest number of bytes in a name.
 pub(crate) const NAME_BYTES_MAX: usize = JobOptions::NAME_BYTES_MAX;
 
-/// Reads the specification of a submission and checks every field against its limit.
-pub(crate) fn check(submission: &Submission, tenant: TenantId) -> Result<JobSpec, Refused> {
+/// Reads the specification of a submission that is made `now`, and checks every field against its limit.
+pub(crate) fn check(submission: &Submission, tenant: TenantId, now: Timestamp) -> Result<JobSpec, Refused> {
     if submission.spec.len() > SubmitRequest::SPEC_BYTES_MAX {
         return Err(over_limit("spec", submission.spec.len(), SubmitRequest::SPEC_BYTES_MAX, "bytes"));
     }
@@ -30,6 +31,7 @@ pub(crate) fn check(submission: &Submission, tenant: TenantId) -> Result<JobSpec
     check_names(&spec)?;
     check_trust(submission, &spec)?;
     check_times(&spec)?;
+    check_start(&spec, now)?;
     Ok(spec)
 }
 
@@ -116,11 +118,28 @@ fn check_times(spec: &JobSpec) -> Result<(), Refused> {
     span("spec.retry.backoff_max_ms", spec.retry.backoff_max, Duration::ZERO, JobOptions::TIMEOUT_MAX)
 }
 
-/// The digest of everything that is asked for but the id: two jobs that ask for the same have the
-/// same.
+/// Whether it may start before it expires.
+fn check_start(spec: &JobSpec, now: Timestamp) -> Result<(), Refused> {
+    match (spec.start_at, spec.queue_ttl) {
+        (Some(start_at), Some(ttl)) if start_at >= now + ttl => Err(invalid(
+            "spec.start_at",
+            "is later than spec.queue_ttl_ms allows, which counts from now: it would expire before it may start",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The digest of everything that is asked for but the id, and of which job it is a retry: two jobs that
+/// ask for the same have the same.
 pub(crate) fn body_digest(spec: &JobSpec) -> Digest {
-    let body =
-        JobSpec { job: JobId::from_bytes([0; 16]), tenant: None, trace: None, title: None, ..spec.clone() };
+    let body = JobSpec {
+        job: JobId::from_bytes([0; 16]),
+        tenant: None,
+        trace: None,
+        title: None,
+        retry_of: None,
+        ..spec.clone()
+    };
     Digest::of(&serde_json::to_vec(&body).expect("a specification is plain data"))
 }
 
@@ -180,6 +199,8 @@ mod tests {
     use super::*;
     use crate::values::opaque::Opaque;
 
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
     fn submission(change: impl FnOnce(&mut JobSpec)) -> Submission {
         let payload = Opaque::new(&b"{}"[..]);
         let mut spec =
@@ -190,12 +211,25 @@ mod tests {
     }
 
     fn problem(submission: &Submission) -> String {
-        check(submission, TenantId::DEFAULT).unwrap_err().detail
+        check(submission, TenantId::DEFAULT, NOW).unwrap_err().detail
     }
 
     #[test]
     fn a_plain_submission_is_accepted() {
-        assert!(check(&submission(|_| {}), TenantId::DEFAULT).is_ok());
+        assert!(check(&submission(|_| {}), TenantId::DEFAULT, NOW).is_ok());
+    }
+
+    #[test]
+    fn a_job_that_would_expire_before_it_may_start_is_refused() {
+        let starting = |millis: u64| {
+            submission(move |spec| {
+                spec.start_at = Some(NOW + Duration::from_millis(millis));
+                spec.queue_ttl = Some(Duration::from_secs(1));
+            })
+        };
+        assert!(check(&starting(999), TenantId::DEFAULT, NOW).is_ok());
+        let told = problem(&starting(1000));
+        assert!(told.starts_with("spec.start_at: is later than spec.queue_ttl_ms allows"), "{told}");
     }
 
     #[test]
@@ -233,6 +267,6 @@ mod tests {
     #[test]
     fn another_tenant_than_the_callers_is_forbidden() {
         let foreign = submission(|spec| spec.tenant = Some(TenantId::OPERATOR));
-        assert_eq!(check(&foreign, TenantId::DEFAULT).unwrap_err().code, RefusalCode::Forbidden);
+        assert_eq!(check(&foreign, TenantId::DEFAULT, NOW).unwrap_err().code, RefusalCode::Forbidden);
     }
 }

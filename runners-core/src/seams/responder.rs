@@ -101,10 +101,17 @@ impl<C: Command, R: Responder<C>> ErasedResponder for Typed<C, R> {
     }
 }
 
-/// Reads the payload of a signal.
+/// Reads the payload of a signal. `null` stands for a command that says nothing, as of those that need no
+/// member, such as a ping.
 pub(crate) fn decode<C: Command>(payload: &[u8]) -> Result<C, Fault> {
-    serde_json::from_slice(payload)
-        .map_err(|error| Fault::permanent("malformed_payload", format!("payload of {}: {error}", C::KIND)))
+    let read = serde_json::from_slice(payload);
+    let read = if payload == b"null" { read.or_else(|error| empty().ok_or(error)) } else { read };
+    read.map_err(|error| Fault::permanent("malformed_payload", format!("payload of {}: {error}", C::KIND)))
+}
+
+/// A command without any member, if there is one.
+fn empty<C: Command>() -> Option<C> {
+    serde_json::from_slice(b"{}").ok()
 }
 
 /// Writes the answer to a signal.
@@ -117,7 +124,7 @@ pub(crate) fn encode<C: Command>(result: &C::Result) -> Result<Opaque, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::signal::{Ping, Pong};
+    use crate::values::signal::{CollectDiagnostics, Ping, Pong};
 
     #[tokio::test]
     async fn a_closure_is_a_responder_and_its_payload_is_checked() {
@@ -127,5 +134,23 @@ mod tests {
         assert_eq!(answer.as_bytes().as_ref(), br#"{"text":"here?"}"#);
         let fault = responder.respond(Bytes::from_static(b"7")).await.unwrap_err();
         assert_eq!(fault.code, "malformed_payload");
+    }
+
+    #[test]
+    fn null_stands_for_a_command_that_says_nothing() {
+        assert_eq!(decode::<Ping>(b"null"), Ok(Ping::default()));
+        assert_eq!(decode::<CollectDiagnostics>(b"null"), Ok(CollectDiagnostics {}));
+        let fault = decode::<Visit>(b"null").unwrap_err();
+        assert!(fault.message.contains("invalid type: null"), "{}", fault.message);
+    }
+
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Visit {
+        url: String,
+    }
+
+    impl Command for Visit {
+        const KIND: &'static str = "visit";
+        type Result = Pong;
     }
 }

@@ -81,8 +81,9 @@ pub struct JobOptions {
     pub retry: RetryPolicy,
     /// The earliest time at which it may start. At once unless given.
     pub start_at: Option<Timestamp>,
-    /// How long it may wait for its first start before it expires. For ever unless said
-    /// otherwise.
+    /// How long it may wait for its first start before it expires, counted from its submit: a wait for
+    /// [`start_at`](Self::start_at), which must not be longer, or for other jobs is part of it. For ever unless
+    /// said otherwise.
     pub queue_ttl: Option<Duration>,
     /// What an attempt does when its lease is no longer trusted.
     pub on_disconnect: DisconnectPolicy,

@@ -11,6 +11,9 @@ use std::time::Duration;
 /// in proportion to its weight; then the key that was granted a job longest ago; then the job that has
 /// waited longest. A key that was passed over [`PASSED_OVER_MAX`](Self::PASSED_OVER_MAX) times in a row goes
 /// before all others, so that none starves. Jobs without a key take part by their age.
+///
+/// So weights share slots, not turns: a pool with fewer slots than its keys have weight together cannot share
+/// them so, and with a single slot keys of any weight take turns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "users write it as it stands")]
 pub struct Fairness {

@@ -137,6 +137,8 @@ const fn is_zero_u32(number: &u32) -> bool {
 impl Facts {
     /// The largest number of kinds, and of labels.
     pub const NAMES_MAX: usize = 256;
+    /// The largest number of slots, and of free ones: one million. Whoever states more counts as having as many.
+    pub const SLOTS_MAX: u32 = 1_000_000;
     /// The newest version of the protocol that this library speaks.
     pub const PROTOCOL: u32 = 1;
 

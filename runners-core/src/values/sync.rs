@@ -203,6 +203,13 @@ impl Attachment {
     pub const NAME_BYTES_MAX: usize = 200;
     /// The largest number of artifacts of one attempt.
     pub const PER_ATTEMPT_MAX: usize = 1000;
+
+    /// Whether a text is a name: a relative path that leads nowhere but down.
+    pub(crate) fn is_name(name: &str) -> bool {
+        let part = |part: &str| !matches!(part, "" | "." | "..");
+        let plain = name.chars().all(|char| !char.is_control() && char != '\\');
+        name.len() <= Self::NAME_BYTES_MAX && plain && name.split('/').all(part)
+    }
 }
 
 /// How far an attempt is.

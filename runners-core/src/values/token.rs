@@ -40,6 +40,14 @@ impl Token {
         TokenKind::of(&self.0)
     }
 
+    /// Whether it is laid out as the tokens of this crate are, which are drawn and cannot be guessed.
+    pub(crate) fn is_drawn(&self) -> bool {
+        let digits = self.kind().and_then(|kind| self.0.strip_prefix(kind.prefix()));
+        digits.is_some_and(|digits| {
+            digits.len() == 2 * Self::RANDOM_BYTES && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+    }
+
     /// The SHA-256 of the whole text: all that the other side may know.
     #[must_use]
     pub fn digest(&self) -> Digest {

@@ -6,9 +6,11 @@ use super::{
     management::refusal,
 };
 use runners_core::{
-    Conclusion, ControlPlane, JobFilter, JobId, JobOptions, JobState, Management, Outcome, Paging, Principal,
-    RunId, Scope, TenantId, protocol::RefusalCode,
+    Conclusion, ControlPlane, Digest, Fallback, JobFilter, JobId, JobOptions, JobState, Management, Outcome,
+    Paging, PoolSpec, Principal, RunId, Scope, TenantId,
+    protocol::{Attachment, RefusalCode},
 };
+use std::time::Duration;
 
 fn everybody(control: &ControlPlane) -> Management {
     control.management(Principal::Api { tenant: TenantId::DEFAULT, scopes: Scope::ALL.into() })
@@ -110,6 +112,55 @@ async fn a_job_that_has_ended_is_tried_again_as_a_new_one_that_names_it() {
     let theirs = refusal(other.retry_job(token.job, JobId::from_bytes([78; 16])).await);
     let nothing = refusal(other.retry_job(JobId::from_bytes([79; 16]), JobId::from_bytes([78; 16])).await);
     assert_eq!((theirs.code, nothing.code), (RefusalCode::NotFound, RefusalCode::NotFound));
+}
+
+#[tokio::test]
+async fn the_jobs_of_a_pool_that_is_renamed_are_listed_and_tried_again_in_it() {
+    let control = control().await;
+    let user = user(&control);
+    let management = everybody(&control);
+    let (pool, spare) = (PoolSpec::new("lab"), PoolSpec::new("spare"));
+    let pool = management.create_pool(pool).await.unwrap().id;
+    let spare = management.create_pool(spare).await.unwrap().id;
+    let fallbacks = vec![Fallback { pool: "spare".into(), after: Duration::ZERO }];
+    let options = JobOptions { pool: "lab".into(), fallbacks, ..JobOptions::default() };
+    submit_with(&user, 1, options).await;
+    let mut hand = Hand::in_pool(&control, 1, pool);
+    let answer = hand.sync().await;
+    let token = hand.hold(&answer)[0];
+    hand.sync().await;
+    hand.finish(token, Outcome::Failed, None);
+    hand.sync().await;
+    management.update_pool(pool, |spec| spec.name = "attic".into()).await.unwrap();
+    management.update_pool(spare, |spec| spec.name = "cellar".into()).await.unwrap();
+    let of = |pool: &str| JobFilter { pool: Some(pool.to_owned()), ..JobFilter::default() };
+    assert_eq!(listed(&management, &of("attic"), 2).await, [token.job]);
+    assert_eq!(listed(&management, &of("lab"), 2).await, [token.job], "nothing else is called so");
+
+    let again = JobId::from_bytes([77; 16]);
+    let retried = management.retry_job(token.job, again).await.unwrap();
+    assert_eq!((retried.job, retried.pool.as_str()), (again, "attic"));
+    let fallbacks = management.job_spec(again).await.unwrap().unwrap().fallbacks;
+    assert_eq!(fallbacks[0].pool, "cellar");
+    management.create_pool(PoolSpec::new("lab")).await.unwrap();
+    assert_eq!(listed(&management, &of("lab"), 2).await, [], "another pool is called so now");
+    assert_eq!(listed(&management, &of("attic"), 2).await, [again, token.job]);
+}
+
+#[tokio::test]
+async fn an_artifact_whose_name_leads_elsewhere_is_not_attached() {
+    let control = control().await;
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    submit(&user, 1).await;
+    let answer = hand.sync().await;
+    let token = hand.hold(&answer)[0];
+    for name in ["../../a.txt", "a/../b", "/etc/a", "a//b", "./a", "a\\b", "a\nb", "", "shots/a.png"] {
+        let (name, media_type, length) = (name.to_owned(), "text/plain".to_owned(), 1);
+        hand.next.artifacts.push(Attachment { token, name, digest: Digest::of(b"1"), length, media_type });
+    }
+    hand.sync().await;
+    let kept = inspect(&user, token.job).await.artifacts;
+    assert_eq!(kept.iter().map(|artifact| &*artifact.name).collect::<Vec<_>>(), ["shots/a.png"]);
 }
 
 #[tokio::test]

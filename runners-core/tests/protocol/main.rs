@@ -14,6 +14,7 @@ mod deregister;
 mod drains;
 mod events;
 mod explain;
+mod fleet;
 mod followed;
 #[cfg(feature = "testing")]
 mod free;
@@ -59,6 +60,7 @@ mod time;
 mod timeouts;
 mod tokens;
 mod troubled;
+mod twice;
 mod unheard;
 mod unique;
 mod unreadable;

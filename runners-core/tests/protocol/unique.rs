@@ -2,7 +2,7 @@
 
 use super::{
     control,
-    hand::{Hand, inspect, submission, submit_with, user},
+    hand::{Hand, inspect, operator, submission, submit_with, user},
 };
 use runners_core::{
     Conclusion, JobId, JobOptions, Outcome, Transport as _,
@@ -49,6 +49,21 @@ async fn a_unique_key_is_freed_when_its_job_concludes() {
     user.call(Request::Cancel(cancel)).await.unwrap();
     assert_eq!(submit_with(&user, 4, unique(100)).await, Acceptance::Accepted(job(4)));
     assert_eq!(submit_with(&user, 1, unique(100)).await, Acceptance::Repeated(job(1)), "as it was then");
+}
+
+#[tokio::test]
+async fn what_is_asked_for_again_is_the_same_while_a_retry_has_its_unique_key() {
+    let control = control().await;
+    let (user, mut hand) = (user(&control), Hand::new(&control, 1));
+    submit_with(&user, 1, unique(100)).await;
+    let answer = hand.sync().await;
+    let token = hand.hold(&answer)[0];
+    hand.sync().await;
+    hand.finish(token, Outcome::Failed, None);
+    hand.sync().await;
+    operator(&control).retry_job(job(1), job(2)).await.unwrap();
+    assert_eq!(submit_with(&user, 3, unique(100)).await, Acceptance::Repeated(job(2)));
+    assert!(matches!(submit_with(&user, 4, unique(7)).await, Acceptance::Refused(_)));
 }
 
 #[tokio::test]

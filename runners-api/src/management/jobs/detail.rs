@@ -27,6 +27,8 @@ pub(crate) struct JobDetail {
     /// The artifact that its result is, if it is too large.
     #[schema(value_type = Option<text::Sha256>)]
     result_artifact: Option<Digest>,
+    /// Why it ended, if none of its attempts tells: nobody could take it any more.
+    fault: Option<Fault>,
     /// What the attempt that runs last said of how far it is.
     progress: Option<String>,
     /// The live view of the attempt that runs, while somebody looks at it.
@@ -97,6 +99,7 @@ impl JobDetail {
             artifacts: view.artifacts.into_iter().map(Artifact::from).collect(),
             result: view.result.map(|result| shown(result.as_bytes())),
             result_artifact: view.result_artifact,
+            fault: view.fault.map(Fault::from),
             progress: view.progress,
             stream,
         }
@@ -115,7 +118,7 @@ impl From<AttemptView> for Attempt {
             _ => "errored",
         };
         let fault = match attempt.outcome {
-            Outcome::Errored(fault) => Some(Fault { code: fault.code.to_string(), message: fault.message }),
+            Outcome::Errored(fault) => Some(fault.into()),
             _ => None,
         };
         Self {
@@ -128,6 +131,12 @@ impl From<AttemptView> for Attempt {
             ended_at: attempt.ended_at,
             missing_artifacts: attempt.missing,
         }
+    }
+}
+
+impl From<runners_core::Fault> for Fault {
+    fn from(fault: runners_core::Fault) -> Self {
+        Self { code: fault.code.to_string(), message: fault.message }
     }
 }
 

@@ -28,7 +28,8 @@ pub(crate) struct WireFairness {
     /// Such as the customer whom the job is for.
     #[schema(value_type = text::Name)]
     key: String,
-    /// How large its share is, as a multiple of that of a key of weight 1: 1 unless said otherwise.
+    /// How large its share of the slots is, as a multiple of that of a key of weight 1: 1 unless said otherwise.
+    /// Where there are too few slots to share so, keys take turns.
     #[serde(default = "one")]
     #[schema(minimum = 1, maximum = 100)]
     weight: u32,
@@ -93,7 +94,8 @@ pub(crate) struct WireOptions {
     backoff_ms: u64,
     /// The longest wait before another attempt.
     backoff_max_ms: u64,
-    /// How long it may wait for its first start before it expires.
+    /// How long it may wait for its first start before it expires, counted from its submit: a wait for
+    /// `startAtUtc`, which must not be longer, or for other jobs is part of it.
     queue_ttl_ms: Option<u64>,
     /// Not before this time.
     #[serde(rename = "startAtUtc", with = "time::optional")]
@@ -185,7 +187,8 @@ macro_rules! scheduled {
             /// The longest wait before another attempt: five minutes unless said otherwise.
             #[schema(maximum = 604_800_000)]
             backoff_max_ms: Option<u64>,
-            /// How long it may wait for its first start before it expires. For ever unless given.
+            /// How long it may wait for its first start before it expires, counted from its submit: a wait for
+            /// `startAtUtc`, which must not be longer, or for other jobs is part of it. For ever unless given.
             queue_ttl_ms: Option<u64>,
             /// Not before this time.
             #[serde(default, rename = "startAtUtc", with = "crate::wire::time::optional")]

@@ -36,9 +36,10 @@ impl RefusedJob {
                 detail: format!("Idempotency-Key: {problem}"),
             };
         }
+        let problem = at.told(problem);
         match at.path(field) {
             Some(path) => Self { code, detail: format!("{path}: {problem}"), path: Some(path) },
-            None => Self { code, detail: problem.to_owned(), path: None },
+            None => Self { code, detail: problem, path: None },
         }
     }
 }
@@ -59,6 +60,13 @@ fn is_field(text: &str) -> bool {
 }
 
 impl Place {
+    /// What is wrong, with further fields that it names as they are called here.
+    fn told(self, problem: &str) -> String {
+        let word = |word: &str| word.starts_with("spec.").then(|| self.path(word)).flatten();
+        let words = problem.split(' ').map(|text| word(text).unwrap_or_else(|| text.to_owned()));
+        words.collect::<Vec<_>>().join(" ")
+    }
+
     /// Where the field of a specification stands in the request, if it does.
     fn path(self, field: &str) -> Option<String> {
         let field = field.strip_prefix("spec").map_or(field, |field| field.trim_start_matches('.'));
@@ -126,6 +134,10 @@ mod tests {
             let job = RefusedJob::new(Place::Job(2), true, refused);
             assert_eq!((job.path.as_deref(), job.detail), (Some(told), format!("{told}: is wrong: mend it")));
         }
+        let both =
+            Refused::new(RefusalCode::Invalid, "spec.start_at: is later than spec.queue_ttl_ms allows");
+        let both = RefusedJob::new(Place::Job(1), true, both);
+        assert_eq!(both.detail, "jobs[1].startAtUtc: is later than jobs[1].queueTtlMs allows");
         let other = RefusedJob::new(
             Place::Job(0),
             true,

@@ -291,8 +291,8 @@ impl Work {
 
     fn attach(&mut self, live: &Live, attachment: &Attachment) {
         let Attachment { token, name, digest, length, media_type } = attachment.clone();
-        let longest = name.len().max(media_type.len());
-        let job = self.job(live, token).filter(|_| longest <= Attachment::NAME_BYTES_MAX);
+        let good = Attachment::is_name(&name) && media_type.len() <= Attachment::NAME_BYTES_MAX;
+        let job = self.job(live, token).filter(|_| good);
         let Some(tenant) = job.map(|job| job.tenant) else { return };
         self.told.attached.push(Attached { token, name: name.clone() });
         let (attached_at, role, unknown) = (self.now, None, Unknown::new());

@@ -19,6 +19,9 @@ use crate::{
 };
 use std::sync::Arc;
 
+/// How often a change that others are faster with is tried.
+const ROUNDS_MAX: usize = 16;
+
 /// In this order: whose credential is gone cannot ask again for what was left undone.
 async fn remove(management: &Management, runner: RunnerId) -> Result<(), Error> {
     management.remove_runner(runner).await?;
@@ -33,6 +36,17 @@ impl Plane {
         tenant: TenantId,
         runner: RunnerId,
     ) -> Result<(), StoreError> {
+        for _ in 0..ROUNDS_MAX {
+            match self.remove_credentials_once(tenant, runner).await {
+                // Somebody else removes the runner, or the runner replaces its credential.
+                Err(StoreError::Conflict(_)) => {}
+                done => return done,
+            }
+        }
+        Err(StoreError::Unavailable("the credentials change faster than they can be removed".into()))
+    }
+
+    async fn remove_credentials_once(&self, tenant: TenantId, runner: RunnerId) -> Result<(), StoreError> {
         for Versioned { version, mut record } in self.credentials_of(tenant, runner).await? {
             if record.removed_at.is_some() {
                 continue;

@@ -165,7 +165,8 @@ impl Plane {
         if live.session.as_ref().is_some_and(|session| session.record.home != self.me) {
             return Ok(Some(Obstacle::Elsewhere));
         }
-        let heard = live.heard_at.is_some_and(|at| self.clock.boot().since(at) <= self.spans.term);
+        let heard = !live.has_left()
+            && live.heard_at.is_some_and(|at| self.clock.boot().since(at) <= self.spans.term);
         let Some(seeker) = live.seeker.as_ref().filter(|_| heard) else {
             return Ok(Some(Obstacle::Absent));
         };

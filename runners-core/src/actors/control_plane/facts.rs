@@ -8,7 +8,7 @@ use crate::{
     actors::records::{Batch, Versioned},
     rules::schedule::Seeker,
     seams::store::StoreError,
-    values::sync::SyncRequest,
+    values::{runner::Facts, sync::SyncRequest},
 };
 use std::sync::Arc;
 
@@ -21,7 +21,10 @@ impl Plane {
         }
         let stored = live.runner.as_ref().and_then(|runner| runner.record.facts.as_ref());
         let stored = stored.filter(|(told, _)| *told == request.facts_digest).map(|(_, facts)| facts);
-        let told = request.facts.as_ref().map(|facts| Arc::new(facts.clone()));
+        let told = request.facts.clone().map(|facts| {
+            let slots = facts.slots.min(Facts::SLOTS_MAX);
+            Arc::new(Facts { slots, ..facts })
+        });
         live.seeker = told.or_else(|| stored.cloned()).map(|facts| Seeker::new(who.runner, facts));
         live.facts_told = live.seeker.is_some().then_some(request.facts_digest);
     }

@@ -131,7 +131,7 @@ impl Plane {
             () = self.clock.sleep_until(until) => return None,
         };
         let silent = live.heard_at.is_none_or(|at| self.clock.boot().since(at) > self.spans.term);
-        let online = live.parked || !silent;
+        let online = (live.parked || !silent) && !live.has_left();
         let free = if online { live.room(live.mine.len(), self.now()) } else { 0 };
         let waits = live.parked && free > 0;
         let seeker = live.seeker.as_ref().filter(|_| waits);

@@ -178,11 +178,20 @@ impl Live {
         self.intent.max(desired.unwrap_or_default())
     }
 
-    /// The limit on its slots, by the operator's wish or that of its pool.
-    pub(crate) fn slots_limit(&self) -> Option<u32> {
+    /// Whether it was let go: it means to leave, holds nothing, and was told that it is granted nothing more.
+    pub(crate) fn has_left(&self) -> bool {
+        self.intent == Mode::Leave && self.told_no_more && self.mine.is_empty() && !self.parked
+    }
+
+    /// The limits on its slots, by the operator's wish and that of its pool.
+    pub(crate) fn limits(&self) -> impl Iterator<Item = u32> {
         let desired = self.runner.as_ref().and_then(|runner| runner.record.desired.slots);
-        let closed = self.allowance.closed.map(|_| 0);
-        desired.into_iter().chain(self.allowance.slots).chain(closed).min()
+        desired.into_iter().chain(self.allowance.slots)
+    }
+
+    /// How many slots it may use.
+    fn slots_limit(&self) -> Option<u32> {
+        self.limits().chain(self.allowance.closed.map(|_| 0)).min()
     }
 
     /// Until when it is offered nothing because it was started again and again.

@@ -79,7 +79,7 @@ impl Plane {
         tenant: TenantId,
         job: Submission,
     ) -> Result<Result<Prepared, Refused>, StoreError> {
-        let mut spec = match submission::check(&job, tenant) {
+        let mut spec = match submission::check(&job, tenant, self.now()) {
             Ok(spec) => spec,
             Err(refused) => return Ok(Err(refused)),
         };

@@ -19,7 +19,7 @@ use crate::{
     values::{
         id::{JobId, TenantId},
         reply::{Refused, Reply, Superseded},
-        runner::Mode,
+        runner::{Facts, Mode},
         sync::SyncRequest,
         time::{BootTime, Timestamp},
     },
@@ -155,7 +155,7 @@ impl Plane {
         live.heard_at = Some(self.clock.boot());
         live.suspect = false;
         live.intent = request.intent;
-        live.free = request.free;
+        live.free = request.free.min(Facts::SLOTS_MAX);
         live.seen_generation = request.seen_generation;
         live.named = (who.tenant == TenantId::OPERATOR).then(|| Arc::new(named(request)));
         if request.intent == Mode::Serve {

@@ -26,6 +26,9 @@ use crate::{
     },
 };
 
+/// How often a change that others are faster with is tried.
+const ROUNDS_MAX: usize = 16;
+
 impl Management {
     /// Makes an API credential of the tenant. Whoever makes one may give no scope that they do not
     /// have.
@@ -113,7 +116,24 @@ impl Management {
         Ok(())
     }
 
+    /// Revokes a credential. One that somebody else has revoked or removed meanwhile is revoked.
     async fn revoke(&self, found: Versioned<CredentialRecord>) -> Result<(), Error> {
+        let key = found.record.key();
+        let mut found = Some(found);
+        for _ in 0..ROUNDS_MAX {
+            let Some(good) = found else { return Ok(()) };
+            match self.revoke_once(good).await {
+                Err(Error::Store(StoreError::Conflict(_))) => {}
+                done => return done,
+            }
+            let again = self.plane.records.load::<CredentialRecord>(key.clone()).await;
+            found = again.map_err(Error::Store)?.filter(|found| !found.record.revoked);
+        }
+        let problem = "the credential changes faster than it can be revoked";
+        Err(Error::Store(StoreError::Unavailable(problem.into())))
+    }
+
+    async fn revoke_once(&self, found: Versioned<CredentialRecord>) -> Result<(), Error> {
         let Versioned { version, mut record } = found;
         record.revoked = true;
         let mut batch = Batch::new();
@@ -124,16 +144,9 @@ impl Management {
             Subject::Api { .. } => record.name.clone(),
         };
         self.note(&mut batch, record.tenant, Deed::new("revoked", "credential").called(&of), id).await;
-        match self.plane.records.commit(batch).await {
-            Ok(_) => {
-                self.plane.subjects.changed(&record.key());
-                Ok(())
-            }
-            Err(StoreError::Conflict(_)) => {
-                Err(refused(RefusalCode::Conflict, "credential: was changed meanwhile: revoke it again"))
-            }
-            Err(error) => Err(Error::Store(error)),
-        }
+        self.plane.records.commit(batch).await.map_err(Error::Store)?;
+        self.plane.subjects.changed(&record.key());
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     rules::{
         job::{JobRecord, State},
         keys,
-        record::{PayloadRecord, RunRecord},
+        record::{PayloadRecord, PoolRecord, RunRecord},
     },
     seams::store::{Query, Stored},
     values::{
@@ -19,7 +19,7 @@ use crate::{
             job::{JobFilter, JobLine, JobState},
             listing::{Cursor, Listing, Paging},
         },
-        id::{JobId, RunnerId, TenantId},
+        id::{JobId, PoolId, RunnerId, TenantId},
         job::JobSpec,
         key::{Index, Kind},
         principal::Scope,
@@ -74,6 +74,10 @@ impl Management {
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let mut below = paging.place(&parts)?;
         let (index, prefixes) = prefixes(filter, tenant);
+        let pool = match &filter.pool {
+            Some(name) => self.plane.pool_by_name(tenant, name).await.map_err(Error::Store)?,
+            None => None,
+        };
         let (mut items, mut scanned) = (Vec::new(), 0);
         loop {
             let Newest { rows, read_to } =
@@ -81,7 +85,7 @@ impl Management {
             for (place, row) in rows {
                 scanned += 1;
                 let job: Versioned<JobRecord> = read(&row).map_err(Error::Store)?;
-                items.extend(matches(filter, &job.record).then(|| line(&job.record)));
+                items.extend(matches(filter, pool, &job.record).then(|| line(&job.record)));
                 if items.len() == limit {
                     return Ok(Listing { items, next: Some(Cursor::new(&parts, place)) });
                 }
@@ -156,6 +160,7 @@ impl Management {
             let found = records.load::<RunRecord>(RunRecord::key_of(tenant, run)).await;
             spec.run = found.map_err(Error::Store)?.map(|_| run);
         }
+        self.name_pools(tenant, &record, &mut spec).await?;
         spec.job = again;
         spec.retry_of = Some(job);
         spec.after.clear();
@@ -178,6 +183,24 @@ impl Management {
             Some(Acceptance::Refused(refused)) => Err(Error::Refused(refused)),
             None => Err(Error::Unexpected("submit")),
         }
+    }
+
+    /// Calls the pools of a job as they are called now; those that are no more keep their names.
+    async fn name_pools(&self, tenant: TenantId, job: &JobRecord, spec: &mut JobSpec) -> Result<(), Error> {
+        // The route of an environment decides anew.
+        if spec.environment.is_some() {
+            return Ok(());
+        }
+        let fallbacks = spec.fallbacks.iter_mut().map(|fallback| &mut fallback.pool);
+        let opened = job.terms.fallbacks.iter().map(|opening| opening.pool);
+        let ids = std::iter::once(job.terms.pool).chain(opened);
+        for (id, name) in ids.zip(std::iter::once(&mut spec.pool).chain(fallbacks)) {
+            let found = self.plane.records.load::<PoolRecord>(PoolRecord::key_of(tenant, id)).await;
+            if let Some(found) = found.map_err(Error::Store)? {
+                *name = found.record.spec.name;
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn job_record(&self, tenant: TenantId, job: JobId) -> Result<JobRecord, Error> {
@@ -253,13 +276,23 @@ const fn number(state: JobState) -> u8 {
     }
 }
 
-fn matches(filter: &JobFilter, job: &JobRecord) -> bool {
+/// Whether a job is among those that are listed; `called` is the pool that has the name of the filter now.
+fn matches(filter: &JobFilter, called: Option<PoolId>, job: &JobRecord) -> bool {
     let JobFilter { state, conclusion, pool, kind, run } = filter;
     state.is_none_or(|state| job.listed_as().0 == number(state))
         && conclusion.is_none_or(|conclusion| job.conclusion() == Some(conclusion))
-        && pool.as_ref().is_none_or(|pool| *pool == job.terms.pool_name)
+        && pool.as_ref().is_none_or(|name| is_in(name, called, job))
         && kind.as_ref().is_none_or(|kind| *kind == job.terms.kind)
         && run.is_none_or(|run| job.terms.run == Some(run))
+}
+
+/// Whether a job is in the pool that has the name now. Where none has it, or whose pool is the operator's
+/// business, by the name that it was submitted to.
+fn is_in(name: &str, called: Option<PoolId>, job: &JobRecord) -> bool {
+    match called.filter(|_| !job.terms.hosted) {
+        Some(pool) => job.terms.pool == pool,
+        None => job.terms.pool_name == name,
+    }
 }
 
 fn line(job: &JobRecord) -> JobLine {

@@ -32,6 +32,9 @@ use crate::{
 };
 use bytes::{BufMut as _, Bytes, BytesMut};
 
+/// How often a change that others are faster with is tried.
+const ROUNDS_MAX: usize = 16;
+
 impl Management {
     /// Makes a registration token of a pool.
     ///
@@ -110,14 +113,24 @@ impl Management {
     pub async fn revoke_registration(&self, pool: PoolId, token: TokenId) -> Result<(), Error> {
         let tenant = self.with(Scope::Admin)?;
         let prefix = keys::parent_kind_prefix(tenant, pool.as_bytes(), RegistrationRecord::KIND);
-        let found = self.plane.secret::<RegistrationRecord>(prefix, token).await.map_err(Error::Store)?;
-        let Some(Versioned { version, mut record }) = found else { return Err(not_found("token", token)) };
-        record.revoked = true;
-        let mut batch = Batch::new();
-        batch.put(version, &record);
-        let deed = Deed::new("revoked", "registration token").called(&record.name);
-        self.note(&mut batch, tenant, deed, token).await;
-        self.plane.records.commit(batch).await.map(drop).map_err(Error::Store)
+        for _ in 0..ROUNDS_MAX {
+            let found = self.plane.secret::<RegistrationRecord>(prefix.clone(), token).await;
+            let found = found.map_err(Error::Store)?.ok_or_else(|| not_found("token", token))?;
+            let Versioned { version, mut record } = found;
+            if std::mem::replace(&mut record.revoked, true) {
+                return Ok(());
+            }
+            let mut batch = Batch::new();
+            batch.put(version, &record);
+            let deed = Deed::new("revoked", "registration token").called(&record.name);
+            self.note(&mut batch, tenant, deed, token).await;
+            match self.plane.records.commit(batch).await {
+                Err(StoreError::Conflict(_)) => {}
+                done => return done.map(drop).map_err(Error::Store),
+            }
+        }
+        let problem = "the token changes faster than it can be revoked";
+        Err(Error::Store(StoreError::Unavailable(problem.into())))
     }
 
     /// Registers a runner in advance. Its token is its credential until it replaces it, which it

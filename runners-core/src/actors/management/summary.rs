@@ -14,7 +14,10 @@ use crate::{
     },
     seams::store::Stored,
     values::{
-        fleet::summary::{FleetSummary, PoolSummary},
+        fleet::{
+            presence::Presence,
+            summary::{FleetSummary, PoolSummary},
+        },
         id::{PoolId, RunnerId, TenantId},
         key::{Index, Kind},
         principal::Scope,
@@ -91,23 +94,20 @@ impl Management {
             queued: u32::try_from(queued).unwrap_or(u32::MAX),
             oldest_queued_at,
         };
-        let mut slots = 0;
+        let mut sizes = Sizes::default();
         for presence in self.presence(&runners).await? {
-            summary.slots_busy += presence.busy;
+            summary.slots_busy = summary.slots_busy.saturating_add(presence.busy);
             if !presence.online {
                 continue;
             }
-            slots += presence.slots;
+            sizes.add(&presence);
             summary.online += 1;
             summary.busy += u32::from(presence.busy > 0);
-            summary.slots_free += presence.free;
-            if presence.mode == Mode::Serve {
-                summary.idle += u32::from(presence.busy == 0);
-            } else {
-                summary.draining += 1;
-            }
+            summary.slots_free = summary.slots_free.saturating_add(presence.free);
+            summary.idle += u32::from(presence.busy == 0 && presence.free > 0);
+            summary.draining += u32::from(presence.mode != Mode::Serve);
         }
-        let usual = (summary.online > 0).then(|| slots / summary.online);
+        let usual = sizes.usual();
         summary.desired = runners_desired(&pool.spec, summary.slots_busy, summary.queued, usual);
         Ok(summary)
     }
@@ -123,5 +123,27 @@ impl Management {
             }
         }
         Ok(found)
+    }
+}
+
+/// How many jobs the runners of a pool execute at once.
+#[derive(Debug, Default)]
+struct Sizes {
+    serving: Vec<u32>,
+    draining: Vec<u32>,
+}
+
+impl Sizes {
+    /// One that may execute nothing tells nothing of what another one would.
+    fn add(&mut self, presence: &Presence) {
+        let like = if presence.mode == Mode::Serve { &mut self.serving } else { &mut self.draining };
+        like.extend(Some(presence.slots).filter(|slots| *slots > 0));
+    }
+
+    /// What is usual: of those that serve, or else of those that drain.
+    fn usual(&self) -> Option<u32> {
+        let known = if self.serving.is_empty() { &self.draining } else { &self.serving };
+        let slots: u64 = known.iter().copied().map(u64::from).sum();
+        u32::try_from(slots.checked_div(known.len() as u64)?).ok()
     }
 }

@@ -181,9 +181,7 @@ impl AttemptLink for SessionLink {
 }
 
 fn check_name(name: &str) -> Result<(), ArtifactError> {
-    let part = |part: &str| !matches!(part, "" | "." | "..");
-    let plain = name.chars().all(|char| !char.is_control() && char != '\\');
-    if name.len() <= Attachment::NAME_BYTES_MAX && plain && name.split('/').all(part) {
+    if Attachment::is_name(name) {
         return Ok(());
     }
     let problem = format!("is not a relative path of 1 to {} bytes", Attachment::NAME_BYTES_MAX);

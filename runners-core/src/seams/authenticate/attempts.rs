@@ -1,7 +1,7 @@
 //! Looking tokens up for a face, and no more bad ones of one source than it may present.
 
 use crate::{
-    rules::attempts::Attempts,
+    rules::attempts::{Attempts, Turn},
     seams::{
         authenticate::{Authenticate, AuthenticateError},
         clock::Clock,
@@ -11,7 +11,10 @@ use crate::{
 use std::sync::{Mutex, PoisonError};
 
 /// The failed attempts at one face. A source with too many within a minute has to wait for the rest
-/// of it, unless it presents a token that was good here before.
+/// of it, unless it presents a token that is good.
+///
+/// Of a source that has to wait, no more than a hundred [`Token`]s of this crate are looked up within a second.
+/// Those of a host's own form, which might be guessed, are not, unless they were good here before.
 #[derive(Debug)]
 pub struct FailedAttempts(Mutex<Attempts>);
 
@@ -38,7 +41,8 @@ impl FailedAttempts {
         clock: &dyn Clock,
     ) -> Result<Principal, AuthenticateError> {
         let digest = token.digest();
-        if let Some(retry_after) = self.attempts().wait(peer, digest, clock.boot()) {
+        let turn = self.attempts().turn(peer, token, clock.boot());
+        if let Turn::Wait(retry_after) = turn {
             return Err(AuthenticateError::Limited { retry_after });
         }
         let authenticated = authenticate.authenticate(token.expose()).await;
@@ -47,7 +51,12 @@ impl FailedAttempts {
             Err(AuthenticateError::Unknown) => self.attempts().failed(peer, digest, clock.boot()),
             Err(_) => {}
         }
-        authenticated
+        match (authenticated, turn) {
+            (Err(AuthenticateError::Unknown), Turn::IfGood(retry_after)) => {
+                Err(AuthenticateError::Limited { retry_after })
+            }
+            (authenticated, _) => authenticated,
+        }
     }
 
     fn attempts(&self) -> std::sync::MutexGuard<'_, Attempts> {
