@@ -168,7 +168,7 @@ impl Management {
         }
         let response = request.send().await.map_err(|error| {
             let error = anyhow!(error.without_url());
-            let advice = connection::certificate_advice(&crate::terminal::chain(&error)).map_or_else(
+            let advice = connection::tls_advice(&crate::terminal::chain(&error)).map_or_else(
                 || {
                     format!(
                         "could not reach {server}: is it the right URL (-s), and is `runners server` running?"
