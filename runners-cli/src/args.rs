@@ -336,7 +336,7 @@ pub(crate) enum FlowMode {
 
 #[derive(Debug, Args)]
 pub(crate) struct FlowValidateArgs {
-    /// Flows, as the browser's Recorder panel exports them.
+    /// Flows, as the browser's Recorder panel exports them; `-` reads one from standard input.
     #[arg(required = true, value_name = "FLOW.json")]
     pub(crate) flows: Vec<PathBuf>,
     #[command(flatten)]

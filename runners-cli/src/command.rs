@@ -40,6 +40,7 @@ mod server;
 mod service;
 mod shell;
 mod submit;
+mod waiting;
 mod webhooks;
 
 use crate::{

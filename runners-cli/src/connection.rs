@@ -89,7 +89,7 @@ impl Connection {
             runners_core::Error::Unreachable(_) if cannot_serve(&error) => {
                 format!("{server} was reached, and cannot serve now")
             }
-            runners_core::Error::Unreachable(_) => match certificate_advice(&error.with_causes()) {
+            runners_core::Error::Unreachable(_) => match tls_advice(&error.with_causes()) {
                 Some(advice) => format!("could not speak with {server}: {advice}"),
                 None => format!(
                     "could not reach {server}: is it the right URL (-s), and is `runners server` running?"
@@ -134,6 +134,11 @@ impl TokenSource<'_> {
             self.kinds[0],
             tokens::file_name(self.kinds[0])
         )
+    }
+
+    /// The file that the token is taken from without anybody having said so.
+    pub(crate) fn taken_from(&self) -> Option<PathBuf> {
+        self.beside().filter(|_| self.file.is_none() && self.text.is_none())
     }
 
     fn beside(&self) -> Option<PathBuf> {
@@ -208,9 +213,12 @@ pub(crate) fn client(trust: &TrustArgs) -> Result<reqwest::Client> {
     client.build().context("the client cannot be set up")
 }
 
-/// What to do when a server is not believed. The error of the TLS library is deep in the chain, and
+/// What to do when a server is not believed, or does not speak TLS at all. The error of the TLS library is deep in the chain, and
 /// of a type that is not ours to name.
-pub(crate) fn certificate_advice(chain: &str) -> Option<&'static str> {
+pub(crate) fn tls_advice(chain: &str) -> Option<&'static str> {
+    if chain.contains("InvalidContentType") {
+        return Some("it speaks plain http: write http:// in its URL");
+    }
     chain.contains("invalid peer certificate").then_some(
         "its certificate is not trusted: is the name in the URL the one it is for? \
          If an authority of your own has signed it, give that one's certificate with --ca-file",

@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
-    io::Read as _,
+    io::{Read, stdin},
     path::{Path, PathBuf},
 };
 
@@ -139,7 +139,11 @@ fn read(path: &Path) -> Result<String, String> {
     }
     let mut bytes = Vec::new();
     let limit = Flow::BYTES_MAX as u64;
-    File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)).map_err(told)?;
+    let source: Box<dyn Read> = match path.as_os_str() == "-" {
+        true => Box::new(stdin().lock()),
+        false => Box::new(File::open(path).map_err(told)?),
+    };
+    source.take(limit + 1).read_to_end(&mut bytes).map_err(told)?;
     String::from_utf8(bytes).map_err(|_| "is not text in UTF-8: export the recording as JSON".to_owned())
 }
 

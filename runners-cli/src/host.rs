@@ -103,6 +103,7 @@ impl Host {
         let registration = admit(&control, &data).await?;
         let accounts = Accounts::new(&control, &data.operator()?);
         let metrics = MetricsPort::open(telemetry, settings.metrics_listen()).await?;
+        warn_of_artifacts(kept.is_shared() && shelf.is_usual());
         Ok(Self {
             control,
             artifacts,
@@ -300,4 +301,14 @@ async fn admit(control: &ControlPlane, data: &DataDirectory) -> Result<Token> {
     let scopes = [Scope::Submit, Scope::Read, Scope::Admin];
     control.admit_api_credential(api.digest(), TenantId::DEFAULT, scopes).await?;
     Ok(registration)
+}
+
+/// Says that what is left here is not found elsewhere, where there may be an elsewhere.
+fn warn_of_artifacts(are_apart: bool) {
+    if are_apart {
+        terminal::note(
+            "artifacts are in the data directory of this server: another one on the same database does not find \
+             them, unless both are given the same --artifacts",
+        );
+    }
 }

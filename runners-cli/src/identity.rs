@@ -117,7 +117,7 @@ impl Identity {
                     if !std::mem::replace(&mut told, true) {
                         let why = terminal::chain(&anyhow!(error));
                         terminal::note(format!("waiting for {server}: {why}"));
-                        connection::certificate_advice(&why).into_iter().for_each(terminal::note);
+                        connection::tls_advice(&why).into_iter().for_each(terminal::note);
                     }
                     sleep(&SystemClock::default(), TRY_EVERY).await;
                 }

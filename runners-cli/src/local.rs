@@ -1,6 +1,9 @@
 //! The browser of this machine, as the arguments describe it.
 
-use crate::args::{BrowserArgs, Captured};
+use crate::{
+    args::{BrowserArgs, Captured},
+    display,
+};
 use anyhow::{Context as _, Result, bail};
 use runners_core::{Egress, SystemClock};
 use runners_exec_container::ContainerBrowser;
@@ -55,6 +58,9 @@ impl LocalBrowser {
                 options.gpu = arguments.gpu;
                 if arguments.warm > 0 && arguments.engine == Engine::Webkit {
                     bail!("--warm is for chromium and firefox: a session of webkit has a browser of its own");
+                }
+                if arguments.headed {
+                    display::check(true, "leave it out, and look on from the dashboard")?;
                 }
                 options.check().context("this machine cannot replay flows")?;
                 (Driver::new(options.clone()), Some(options))

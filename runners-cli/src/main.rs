@@ -10,6 +10,7 @@ mod chaos;
 mod command;
 mod connection;
 mod daemon;
+mod display;
 mod documents;
 mod exit;
 mod faces;

@@ -129,6 +129,15 @@ impl Management {
         one_of("tenant", &read::<Vec<Named>>(self.all("/tenants").await?.into())?, name)
     }
 
+    /// Whether this speaks for the operator about what is the operator's own, and there are tenants beside.
+    pub(crate) async fn is_beside_tenants(&self) -> bool {
+        let tenants = match self.tenant {
+            Some(_) => return false,
+            None => self.get("/tenants?limit=1").await,
+        };
+        tenants.is_ok_and(|page| page["items"].as_array().is_some_and(|items| !items.is_empty()))
+    }
+
     /// Whether the server knows the credential, whatever that may do.
     pub(crate) async fn is_known(&self) -> Result<bool> {
         let url = format!("{}{MANAGEMENT}/tenant", self.server);
@@ -168,7 +177,7 @@ impl Management {
         }
         let response = request.send().await.map_err(|error| {
             let error = anyhow!(error.without_url());
-            let advice = connection::certificate_advice(&crate::terminal::chain(&error)).map_or_else(
+            let advice = connection::tls_advice(&crate::terminal::chain(&error)).map_or_else(
                 || {
                     format!(
                         "could not reach {server}: is it the right URL (-s), and is `runners server` running?"

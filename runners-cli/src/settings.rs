@@ -30,6 +30,7 @@ use std::{
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// The settings of a server, each as it counts.
@@ -45,6 +46,9 @@ pub(crate) struct Settings {
 /// What each source says, a later one before those in front of it.
 type Layers = Vec<(Origin, Layer)>;
 type Regions = Vec<(Origin, RegionSettings)>;
+
+/// The shortest term that a control plane takes.
+const TERM_MIN: Duration = Duration::from_secs(1);
 
 /// The file of settings where none is named, if it is there.
 const FILE: &str = "runners.toml";
@@ -123,6 +127,13 @@ impl Settings {
     fn check(&self) -> Result<()> {
         if self.layer.tls_cert.is_some() != self.layer.tls_key.is_some() {
             bail!("--tls-cert and --tls-key belong together: give both, or neither");
+        }
+        if let Some(Span(term)) = self.layer.term.filter(|Span(term)| *term < TERM_MIN) {
+            bail!(
+                "term is {}ms, and must be at least 1s: a runner speaks several times within it, and whoever it \
+                 does not hear from in time loses its work",
+                term.as_millis()
+            );
         }
         self.store()?;
         self.check_browsers()?;

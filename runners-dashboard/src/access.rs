@@ -61,6 +61,10 @@ pub(crate) async fn admit(State(site): State<Site>, request: Request, next: Next
     let response = next.run(Request::from_parts(parts, body)).await;
     match response.extensions().get::<Failure>() {
         Some(failure) => layout::failed(&visitor, failure),
+        // Pages say what is wrong with a form: this is an address with a malformed id in it.
+        None if response.status() == StatusCode::BAD_REQUEST => {
+            layout::failed(&visitor, &Failure::not_found("There is nothing of that id."))
+        }
         None => response,
     }
 }

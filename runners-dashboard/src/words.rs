@@ -42,13 +42,20 @@ pub(crate) fn rough(span: Duration) -> String {
     }
 }
 
-/// A number of bytes as people say it: `20 kB`.
+/// A number of bytes as people say it: `20 KiB`. The units are those of the command line, where `50g` is `50 GiB`.
 pub(crate) fn size(bytes: u64) -> String {
+    let in_tenths = |shift: u32| {
+        let tenths = (u128::from(bytes) * 10) >> shift;
+        match tenths % 10 {
+            0 => format!("{}", tenths / 10),
+            rest => format!("{}.{rest}", tenths / 10),
+        }
+    };
     match bytes {
-        0..1_000 => format!("{bytes} bytes"),
-        1_000..1_000_000 => format!("{} kB", bytes / 1_000),
-        1_000_000..1_000_000_000 => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
-        _ => format!("{}.{} GB", bytes / 1_000_000_000, bytes % 1_000_000_000 / 100_000_000),
+        0..1_024 => format!("{bytes} bytes"),
+        1_024..1_048_576 => format!("{} KiB", bytes >> 10),
+        1_048_576..1_073_741_824 => format!("{} MiB", in_tenths(20)),
+        _ => format!("{} GiB", in_tenths(30)),
     }
 }
 
@@ -264,7 +271,8 @@ mod tests {
         );
         assert_eq!([number(7), number(1_234_567)], ["7", "1\u{202f}234\u{202f}567"]);
         assert_eq!([count(1, "job"), count(0, "job")], ["1 job", "0 jobs"]);
-        assert_eq!([size(12), size(20_480), size(3_250_000_000)], ["12 bytes", "20 kB", "3.2 GB"]);
+        assert_eq!([size(12), size(20_480), size(3_500_000_000)], ["12 bytes", "20 KiB", "3.2 GiB"]);
+        assert_eq!([size(50 << 30), size(u64::MAX)], ["50 GiB", "17179869183.9 GiB"]);
         assert_eq!(clock(Timestamp::from_millis(1_700_000_000_123)), "22:13:20");
         assert_eq!(day(Timestamp::from_millis(1_700_000_000_123)), "14 Nov");
     }

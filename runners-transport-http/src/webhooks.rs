@@ -40,17 +40,22 @@ impl HttpWebhooks {
             .map_err(|error| BuildError::Client(error.into()))?;
         Ok(Self { client, policy })
     }
+
+    /// A URL that may be called, as far as it can be told: an address that stands in it is never looked up.
+    fn permitted(&self, url: &str) -> Result<Url, WebhookError> {
+        let url: Url = url.parse().map_err(|error| WebhookError::Forbidden(format!("{error}")))?;
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        match host.parse::<IpAddr>().ok().filter(|address| !self.policy.permits(*address)) {
+            Some(address) => Err(WebhookError::Forbidden(NotPermitted(address).to_string())),
+            None => Ok(url),
+        }
+    }
 }
 
 #[async_trait]
 impl WebhookSender for HttpWebhooks {
     async fn send(&self, call: WebhookCall) -> Result<u16, WebhookError> {
-        let url: Url = call.url.parse().map_err(|error| WebhookError::Forbidden(format!("{error}")))?;
-        // An address that stands in the URL itself is never looked up.
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        if let Some(address) = host.parse::<IpAddr>().ok().filter(|address| !self.policy.permits(*address)) {
-            return Err(WebhookError::Forbidden(NotPermitted(address).to_string()));
-        }
+        let url = self.permitted(&call.url)?;
         let mut request = self.client.post(url).body(call.body);
         for (name, value) in call.headers {
             request = request.header(name, value);
@@ -59,6 +64,10 @@ impl WebhookSender for HttpWebhooks {
             Ok(response) => Ok(response.status().as_u16()),
             Err(error) => Err(refused_or_failed(error)),
         }
+    }
+
+    fn check(&self, url: &str) -> Result<(), WebhookError> {
+        self.permitted(url).map(drop)
     }
 }
 

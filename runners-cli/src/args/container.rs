@@ -185,7 +185,7 @@ pub(crate) struct SubmitContainerArgs {
     #[arg(long, default_value = "default")]
     pub(crate) pool: String,
     /// An environment of the server, which names the pool that it goes to, instead of --pool.
-    #[arg(long, value_name = "NAME", conflicts_with = "pool")]
+    #[arg(long, alias = "environment", value_name = "NAME", conflicts_with = "pool")]
     pub(crate) environment_name: Option<String>,
     /// A label that the runner must have; may be repeated.
     #[arg(long = "label", value_name = "LABEL")]

@@ -39,7 +39,7 @@ pub(crate) struct QueueArgs {
     #[arg(long, default_value = "default")]
     pub(crate) pool: String,
     /// An environment of the server, which names the pool that they go to, instead of --pool.
-    #[arg(long, value_name = "NAME", conflicts_with = "pool")]
+    #[arg(long, alias = "environment-name", value_name = "NAME", conflicts_with = "pool")]
     pub(crate) environment: Option<String>,
     /// A label that the runner must have; may be repeated.
     #[arg(long = "label", value_name = "LABEL")]

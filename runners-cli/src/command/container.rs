@@ -1,14 +1,12 @@
 //! `runners container`: a program becomes a container job, and with `--wait` is seen through.
 
-use super::scheduled::scheduled;
+use super::{scheduled::scheduled, waiting::Waiting};
 use crate::{
     args::SubmitContainerArgs, connection::Connection, exit::Exit, interrupts::Interrupts, terminal,
 };
 use anyhow::{Context as _, Result, bail};
 use futures::TryStreamExt as _;
-use runners_core::{
-    Clock as _, Conclusion, Followed, JobHandle, JobOptions, SystemClock, protocol::StateView, sleep,
-};
+use runners_core::{Clock as _, Conclusion, Followed, JobHandle, JobOptions, SystemClock};
 use runners_exec_container::{
     ContainerJob, ContainerResult, Limits, Mount, SecretAs, TestCase, WantedBrowser,
 };
@@ -17,9 +15,6 @@ use std::{collections::BTreeMap, fs, io::Write as _, path::Path, time::Duration}
 
 /// What the value of a secret begins with that is to be a file.
 const AS_FILE: &str = "file:";
-
-/// How long a job waits until it is said how to find out why.
-const WAITS_FOR: Duration = Duration::from_secs(3);
 
 pub(super) async fn submit(arguments: SubmitContainerArgs) -> Result<Exit> {
     let job = job(&arguments)?;
@@ -168,22 +163,21 @@ async fn see_through(
     conclude(arguments, connection, &handle).await
 }
 
-/// Prints what it says, until it has ended; once it waits for a while, also what would tell why.
+/// Prints what it says, until it has ended; once it waits for a while, also why.
 async fn follow(connection: &Connection, handle: &JobHandle<ContainerResult>, is_quiet: bool) -> Result<()> {
     let mut events = std::pin::pin!(handle.follow());
-    let (mut waits, clock) = (false, SystemClock::default());
+    let mut waiting = Waiting::new(connection, handle.id());
     loop {
         let event = tokio::select! {
             event = events.try_next() => event.map_err(|error| connection.explain(error))?,
-            () = sleep(&clock, WAITS_FOR), if waits && !is_quiet => {
-                terminal::note(format!("waiting for a runner: `runners explain {}` says why", handle.id()));
-                waits = false;
+            advice = waiting.advised(), if !is_quiet => {
+                terminal::note(format!("waiting for a runner: {advice}"));
                 continue;
             }
         };
         match event {
             None => return Ok(()),
-            Some(Followed::State(state)) => waits = matches!(state, StateView::Ready { .. }),
+            Some(Followed::State(state)) => waiting.take(&state),
             Some(Followed::Log { bytes, .. }) if !is_quiet => {
                 let mut stdout = std::io::stdout().lock();
                 // Nobody may read it any more; how it ends still counts.

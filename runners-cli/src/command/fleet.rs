@@ -3,7 +3,7 @@
 
 use super::{
     changes,
-    pools::{check_is_new, done, keep, shown},
+    pools::{check_is_new, done, keep, listed, shown},
 };
 use crate::{
     args::{
@@ -60,7 +60,7 @@ pub(super) async fn list(arguments: Asked<ListRunnersArgs>) -> Result<Exit> {
     }
     filters.extend(arguments.state.map(|state| format!("status={}", state.name())));
     let answer = management.get(&format!("/self-hosted/runners?{}", filters.join("&"))).await?;
-    shown(&arguments.fleet, answer, |answer| {
+    let table = |answer| {
         let runners: Vec<Runner> = read(answer)?;
         let rows = runners.into_iter().map(|runner| {
             let free = format!("{} of {}", runner.available_slots, runner.max_concurrency);
@@ -70,7 +70,8 @@ pub(super) async fn list(arguments: Asked<ListRunnersArgs>) -> Result<Exit> {
         });
         table::list(["runner", "state", "free", "spoke", "", "id"], rows);
         Ok(())
-    })
+    };
+    listed(&management, &arguments.fleet, answer, table).await
 }
 
 pub(super) async fn drain(arguments: Asked<DrainArgs>) -> Result<Exit> {

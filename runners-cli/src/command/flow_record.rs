@@ -4,7 +4,7 @@
 mod elsewhere;
 mod steering;
 
-use crate::{args::FlowRecordArgs, exit::Exit, interrupts::Interrupts, terminal};
+use crate::{args::FlowRecordArgs, display, exit::Exit, interrupts::Interrupts, terminal, tokens};
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
 use futures::stream;
@@ -14,25 +14,28 @@ use runners_exec_webdriver::{
 };
 use serde_json::json;
 use std::{
-    env, fs,
+    env,
+    ffi::OsStr,
+    fs,
     path::{Path, PathBuf},
     sync::Mutex,
 };
 use tokio_util::sync::CancellationToken;
 
-/// The variables that name a display.
-const DISPLAYS: [&str; 2] = ["DISPLAY", "WAYLAND_DISPLAY"];
+/// What else there is where no window can be.
+const OTHERWISE: &str = "record on a machine that has one, or on any runner, with --pool NAME or from the dashboard; --headless records what a program does in a browser without a window";
 
 pub(super) async fn execute(arguments: FlowRecordArgs) -> Result<Exit> {
     let output = &arguments.output;
     if output.exists() && !arguments.force {
         bail!("{} is there already: choose another --output, or replace it with --force", output.display());
     }
+    try_out(output)?;
     if let Some(pool) = &arguments.pool {
         return elsewhere::record(&arguments, pool).await;
     }
     if !arguments.headless {
-        check_display(arguments.headed)?;
+        display::check(arguments.headed, OTHERWISE)?;
     }
     let engine = arguments.engine.unwrap_or(Engine::Chromium);
     let mut options = DriverOptions::of(engine);
@@ -79,7 +82,7 @@ pub(super) async fn execute(arguments: FlowRecordArgs) -> Result<Exit> {
 fn finish(arguments: &FlowRecordArgs, recorded: &RecordedFlow) -> Result<Exit> {
     let output = &arguments.output;
     let flow: serde_json::Value = serde_json::from_str(recorded.flow.document())?;
-    write(output, &format!("{flow:#}\n"))?;
+    let output = &keep(output, &format!("{flow:#}\n"))?;
     if arguments.json {
         terminal::print_json(&json!({
             "event": "recorded", "file": output, "steps": recorded.recorded.len(), "secrets": recorded.secrets,
@@ -107,21 +110,6 @@ fn finish(arguments: &FlowRecordArgs, recorded: &RecordedFlow) -> Result<Exit> {
     }
     terminal::print(format!("replay now? runners flow run {}", output.display()));
     Ok(Exit::Passed)
-}
-
-/// A window needs a place to be.
-fn check_display(is_asked: bool) -> Result<()> {
-    let is_missing = cfg!(all(unix, not(target_os = "macos")))
-        && DISPLAYS.iter().all(|name| env::var_os(name).is_none_or(|display| display.is_empty()));
-    if is_missing {
-        let asked = if is_asked { "--headed needs a display" } else { "a person needs to see the browser" };
-        bail!(
-            "{asked}, and there is none here (neither {} nor {} is set): record on a machine that has one, or on any runner, with --pool NAME or from the dashboard; --headless records what a program does in a browser without a window",
-            DISPLAYS[0],
-            DISPLAYS[1]
-        );
-    }
-    Ok(())
 }
 
 /// Shows the steps as they are made, and keeps them.
@@ -163,10 +151,58 @@ impl RecordObserver for Watcher {
     }
 }
 
+/// Makes sure that the flow can be written before anything is recorded.
+fn try_out(path: &Path) -> Result<()> {
+    let beside = beside(path);
+    let told = || format!("the flow could not be written to {}: choose another --output", path.display());
+    if path.is_dir() {
+        bail!("{} is a directory: name a file in it with --output", path.display());
+    }
+    fs::write(&beside, "").and_then(|()| fs::remove_file(&beside)).with_context(told)
+}
+
+/// Writes what was recorded; where else it is, if its place cannot be written any more. Nothing is lost.
+fn keep(path: &Path, text: &str) -> Result<PathBuf> {
+    let Err(error) = write(path, text) else { return Ok(path.to_owned()) };
+    terminal::note(terminal::chain(&error));
+    let name = path.file_name().unwrap_or(OsStr::new("flow.json")).to_string_lossy();
+    let elsewhere = env::temp_dir().join(format!("runners-recording-{}-{name}", std::process::id()));
+    match tokens::write_private(&elsewhere, text) {
+        Ok(()) => {
+            terminal::note(format!("the flow is kept in {}", elsewhere.display()));
+            Ok(elsewhere)
+        }
+        Err(other) => {
+            terminal::print(text);
+            Err(other).context("the flow could be kept in no file: it is on standard output")
+        }
+    }
+}
+
 /// Writes the flow beside its place, and puts it there in one go.
 fn write(path: &Path, text: &str) -> Result<()> {
     let told = || format!("{} could not be written", path.display());
-    let beside = path.with_extension("json.part");
+    let beside = beside(path);
     fs::write(&beside, text).with_context(told)?;
     fs::rename(&beside, path).with_context(told)
+}
+
+fn beside(path: &Path) -> PathBuf {
+    path.with_extension("json.part")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flow_whose_place_is_gone_is_kept_elsewhere() {
+        let directory = tempfile::tempdir().unwrap();
+        let there = directory.path().join("flow.json");
+        assert_eq!(keep(&there, "{}").unwrap(), there);
+        let gone = directory.path().join("gone/flow.json");
+        let kept = keep(&gone, "{}").unwrap();
+        assert_eq!(fs::read_to_string(&kept).unwrap(), "{}");
+        fs::remove_file(kept).unwrap();
+    }
 }

@@ -1,5 +1,6 @@
 //! Sees one submitted flow through: shows how far it is, and fetches what it left.
 
+use super::waiting::Waiting;
 use crate::{
     connection::Connection,
     documents::Document,
@@ -11,7 +12,7 @@ use crate::{
 use anyhow::{Context as _, Result};
 use futures::TryStreamExt as _;
 use runners_core::{
-    ArtifactKey, ArtifactStore as _, Conclusion, Followed, JobHandle, TenantId,
+    ArtifactError, ArtifactKey, ArtifactStore as _, Conclusion, Followed, JobHandle, TenantId,
     protocol::{ArtifactView, AttemptView, JobView, Refused, StateView},
     report::AttemptReport,
 };
@@ -67,9 +68,19 @@ async fn follow_job(
 ) -> Result<()> {
     let handle: JobHandle<FlowResult> = connection.patient.job(handle.id());
     let mut events = std::pin::pin!(handle.follow());
-    while let Some(event) = events.try_next().await.map_err(|error| connection.explain(error))? {
+    let mut waiting = Waiting::new(connection, handle.id());
+    loop {
+        let event = tokio::select! {
+            event = events.try_next() => event.map_err(|error| connection.explain(error))?,
+            advice = waiting.advised() => {
+                line.say(format!("waiting for a runner: {advice}"));
+                continue;
+            }
+        };
+        let Some(event) = event else { break };
         match event {
             Followed::State(state) => {
+                waiting.take(&state);
                 if let Some(text) = words(&state) {
                     line.say(text);
                 }
@@ -98,9 +109,11 @@ async fn follow_job(
                 report.take_cut_short(&bytes);
             }
             let fault = view.fault().map(|fault| fault.message.clone());
-            let stopped = || match report.cut_short() {
-                Some(step) => format!("{}; {step}", why(conclusion)),
-                None => why(conclusion).to_owned(),
+            let advice = waiting.advice().filter(|_| conclusion == Conclusion::Expired);
+            let stopped = || match (report.cut_short(), advice) {
+                (Some(step), _) => format!("{}; {step}", why(conclusion)),
+                (None, Some(advice)) => format!("{}: {advice}", why(conclusion)),
+                (None, None) => why(conclusion).to_owned(),
             };
             report.failure = Some(fault.unwrap_or_else(stopped));
         }
@@ -152,7 +165,14 @@ async fn fetch_one(
 ) -> Result<crate::report::ArtifactReport> {
     // The token says whose artifacts they are; the tenant in the key is not looked at.
     let key = ArtifactKey { tenant: TenantId::DEFAULT, digest: artifact.digest };
-    let bytes = connection.artifacts.get(key, None).await.context("could not be fetched")?;
+    let fetched = connection.artifacts.get(key, None).await;
+    let told = match &fetched {
+        Err(ArtifactError::Missing(_)) => {
+            "could not be fetched: it may be at another server on the same database, see --artifacts of `runners server`"
+        }
+        _ => "could not be fetched",
+    };
+    let bytes = fetched.context(told)?;
     output.write(flow, part, &artifact.name, &artifact.media_type, bytes).await
 }
 

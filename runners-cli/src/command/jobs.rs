@@ -8,7 +8,7 @@ use crate::{
 };
 use anyhow::Result;
 use runners_core::{
-    Clock as _, Outcome, SystemClock,
+    Clock as _, Error, Outcome, SystemClock,
     protocol::{AttemptView, JobView, StateView},
 };
 use serde_json::json;
@@ -18,7 +18,11 @@ pub(super) async fn ping(arguments: PingArgs) -> Result<Exit> {
     let runner = management::runner_of(&arguments.api, &arguments.runner).await?;
     let clock = SystemClock::default();
     let asked = clock.boot();
-    connection.client.ping(runner).await.map_err(|error| connection.explain(error))?;
+    connection
+        .client
+        .ping(runner)
+        .await
+        .map_err(|error| unanswered(&arguments.runner, &connection, error))?;
     let taken = clock.boot().since(asked);
     if arguments.json {
         let taken = taken.as_secs_f64() * 1000.0;
@@ -27,6 +31,18 @@ pub(super) async fn ping(arguments: PingArgs) -> Result<Exit> {
         terminal::print(format!("{} answered in {}", arguments.runner, terminal::span(taken)));
     }
     Ok(Exit::Passed)
+}
+
+/// Which runner has not answered, and where to look.
+fn unanswered(name: &str, connection: &Connection, error: Error) -> anyhow::Error {
+    let is_silence = matches!(&error, Error::Unanswered { .. });
+    let error = connection.explain(error);
+    if !is_silence {
+        return error;
+    }
+    error.context(format!(
+        "{name} has not answered: `runners list` tells when it was last heard of, `runners log` on its machine why"
+    ))
 }
 
 pub(super) async fn show(arguments: JobArgs) -> Result<Exit> {

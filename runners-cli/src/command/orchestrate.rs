@@ -112,6 +112,10 @@ async fn conclude(place: &Place, summary: &RunSummary, results: &ResultArgs) -> 
     } else {
         matrix::print(summary);
     }
+    let is_unknown = |error: &String| error.contains("there is no region");
+    if place.is_here() && summary.jobs.iter().any(|job| job.error.as_ref().is_some_and(is_unknown)) {
+        terminal::note("no server was asked: its pools and regions are known with -s URL");
+    }
     annotations::print(summary, results.json);
     let conclusion = summary.conclusion;
     Ok(conclusion.map_or(Exit::CouldNotRun, |conclusion| Exit::of([conclusion])))

@@ -64,22 +64,24 @@ impl Registration {
 pub(super) async fn pools(command: PoolsCommand) -> Result<Exit> {
     match command {
         PoolsCommand::List(arguments) => {
-            let answer = Management::new(&arguments)?.get("/self-hosted/pools").await?;
-            shown(&arguments, answer, |answer| {
+            let management = Management::new(&arguments)?;
+            let answer = management.get("/self-hosted/pools").await?;
+            let table = |answer| {
                 let pools: Vec<Pool> = read(answer)?;
                 let text = |number: Option<u32>| number.map(|number| number.to_string()).unwrap_or_default();
                 let rows = pools.into_iter().map(|pool| {
                     let state = if pool.is_active { "active" } else { "inactive" };
-                    let runners = match pool.max_runners {
+                    let limits = match pool.max_runners {
                         Some(most) => format!("{} to {most}", pool.min_runners),
                         None => format!("{} or more", pool.min_runners),
                     };
                     let region = pool.cloud_region.unwrap_or_default();
-                    [pool.name, state.to_owned(), runners, text(pool.slots_per_runner), region, pool.id]
+                    [pool.name, state.to_owned(), limits, text(pool.slots_per_runner), region, pool.id]
                 });
-                table::list(["pool", "state", "runners", "slots each", "region", "id"], rows);
+                table::list(["pool", "state", "limits", "slots each", "region", "id"], rows);
                 Ok(())
-            })
+            };
+            listed(&management, &arguments, answer, table).await
         }
         PoolsCommand::Create(arguments) => create_pool(arguments).await,
         PoolsCommand::Show(arguments) => changes::show_pool(arguments).await,
@@ -88,9 +90,24 @@ pub(super) async fn pools(command: PoolsCommand) -> Result<Exit> {
             let management = Management::new(&arguments.fleet)?;
             let pool = management.pool(&arguments.name).await?;
             management.delete(&format!("/self-hosted/pools/{pool}")).await?;
+            let leading = leading_to(&management, &pool).await.unwrap_or_default();
+            if !leading.is_empty() {
+                terminal::note(format!(
+                    "these environments led to it, and what is submitted to them is refused until they lead \
+                     elsewhere: {}",
+                    leading.join(", ")
+                ));
+            }
             done(&arguments.fleet, &json!({ "deleted": pool }), &format!("{} is deleted", arguments.name))
         }
     }
+}
+
+/// The environments that lead to a pool.
+async fn leading_to(management: &Management, pool: &str) -> Result<Vec<String>> {
+    let all: Vec<Environment> = read(management.all("/environments").await?.into())?;
+    let leading = all.into_iter().filter(|one| one.runner_pool_id.as_deref() == Some(pool));
+    Ok(leading.map(|one| one.name).collect())
 }
 
 async fn create_pool(Asked { what: arguments, fleet }: Asked<CreatePoolArgs>) -> Result<Exit> {
@@ -158,9 +175,23 @@ async fn create_token(arguments: Asked<CreateTokenArgs>) -> Result<Exit> {
     }
     let made =
         management.post(&format!("/self-hosted/pools/{pool}/registration-tokens"), Some(asked)).await?;
+    if !arguments.fleet.json {
+        terminal::note(good_for(&read(made.clone())?));
+    }
     issued(&arguments.fleet, made, "token", arguments.file.as_deref(), |file| {
         format!("{} is written: runners run --token-file {0}", file.display())
     })
+}
+
+/// For how many runners a token is, and until when.
+fn good_for(token: &Registration) -> String {
+    let most = token
+        .max_uses
+        .map_or("any number of runners".to_owned(), |most| terminal::count(most as usize, "runner"));
+    match &token.expires_at_utc {
+        Some(until) => format!("good for {most}, until {until}"),
+        None => format!("good for {most}"),
+    }
 }
 
 pub(super) async fn environments(command: EnvironmentsCommand) -> Result<Exit> {
@@ -211,6 +242,22 @@ pub(super) fn shown(
         table(answer)?;
     }
     Ok(Exit::Passed)
+}
+
+/// Shows a list, or what it is the list of in a page. The operator is told of an empty one how to see that of a
+/// tenant.
+pub(super) async fn listed(
+    management: &Management,
+    arguments: &FleetArgs,
+    answer: Value,
+    table: impl FnOnce(Value) -> Result<()>,
+) -> Result<Exit> {
+    let items = answer.as_array().or_else(|| answer["items"].as_array());
+    if !arguments.json && items.is_some_and(Vec::is_empty) && management.is_beside_tenants().await {
+        terminal::print("none of the operator's own; --as-tenant NAME looks into a tenant");
+        return Ok(Exit::Passed);
+    }
+    shown(arguments, answer, table)
 }
 
 /// Says what was done.

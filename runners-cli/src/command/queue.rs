@@ -2,7 +2,7 @@
 
 use super::{
     explain,
-    pools::{done, shown},
+    pools::{done, listed, shown},
 };
 use crate::{
     args::{Asked, JobsCommand, ListJobsArgs, OneJobArgs, SignalArgs},
@@ -107,7 +107,7 @@ async fn list(arguments: Asked<ListJobsArgs>) -> Result<Exit> {
         true => json!({ "items": management.all(&path).await?, "next": null }),
         false => management.get(&path).await?,
     };
-    shown(&arguments.fleet, page, |mut page| {
+    let table = |mut page: Value| {
         let jobs: Vec<Job> = read(page["items"].take())?;
         let rows = jobs.into_iter().map(|job| {
             let state = job.conclusion.unwrap_or(job.state);
@@ -125,7 +125,8 @@ async fn list(arguments: Asked<ListJobsArgs>) -> Result<Exit> {
             terminal::note(format!("there may be more: go on with --after {next}, or list them with --all"));
         }
         Ok(())
-    })
+    };
+    listed(&management, &arguments.fleet, page, table).await
 }
 
 async fn inspect(Asked { what: OneJobArgs { job }, fleet }: Asked<OneJobArgs>) -> Result<Exit> {

@@ -7,7 +7,7 @@ use crate::{
     management::{Management, read},
     table,
 };
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -41,6 +41,12 @@ pub(super) async fn rollout(command: RolloutCommand) -> Result<Exit> {
 }
 
 async fn set(asked: SetRolloutArgs, fleet: &FleetArgs) -> Result<Exit> {
+    if asked.switch == Switch::Off && !asked.tenants.is_empty() {
+        bail!(
+            "--to goes with on: off switches it off for everybody; to take it from some, name those that keep it, \
+             with on and --to"
+        );
+    }
     let management = Management::of_operator(fleet)?;
     let mut tenants = Vec::new();
     for tenant in &asked.tenants {
@@ -59,6 +65,7 @@ async fn change(
 ) -> Result<Exit> {
     let rules = management.get("/rollout/rules").await?;
     let said = |member: &str| match rules[member]["isSet"].as_bool() {
+        Some(true) if rules[member]["isEnabled"] == false => json!({ "isEnabled": false }),
         Some(true) => {
             json!({ "isEnabled": rules[member]["isEnabled"], "tenants": rules[member]["tenants"] })
         }

@@ -315,6 +315,10 @@ pub(super) async fn token_of(arguments: &RunArgs, is_enrolled: bool) -> Result<O
         server: &arguments.server,
     };
     if let Some(found) = source.find()? {
+        if let Some(file) = source.taken_from().filter(|_| !is_enrolled) {
+            let kind = source.kinds[0];
+            terminal::note(format!("registering with the {kind} of the server here, in {}", file.display()));
+        }
         return Ok(Some(found));
     }
     if is_enrolled {

@@ -1,6 +1,6 @@
 //! `runners runs`: the jobs that were submitted together.
 
-use super::pools::{done, shown};
+use super::pools::{done, listed, shown};
 use crate::{
     args::{Asked, OneRunArgs, PageArgs, RunsCommand},
     exit::Exit,
@@ -9,6 +9,7 @@ use crate::{
 };
 use anyhow::{Result, bail};
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 #[derive(Debug, Deserialize)]
@@ -56,8 +57,9 @@ pub(super) async fn runs(command: RunsCommand) -> Result<Exit> {
 }
 
 async fn list(Asked { what: PageArgs { limit }, fleet }: Asked<PageArgs>) -> Result<Exit> {
-    let page = Management::new(&fleet)?.get(&format!("/runs?limit={limit}")).await?;
-    shown(&fleet, page, |mut page| {
+    let management = Management::new(&fleet)?;
+    let page = management.get(&format!("/runs?limit={limit}")).await?;
+    let table = |mut page: Value| {
         let runs: Vec<Run> = read(page["items"].take())?;
         let rows = runs.into_iter().map(|run| {
             let more = if run.has_more { " or more" } else { "" };
@@ -77,7 +79,8 @@ async fn list(Asked { what: PageArgs { limit }, fleet }: Asked<PageArgs>) -> Res
             terminal::note("there are more: raise --limit");
         }
         Ok(())
-    })
+    };
+    listed(&management, &fleet, page, table).await
 }
 
 async fn show(Asked { what: OneRunArgs { run }, fleet }: Asked<OneRunArgs>) -> Result<Exit> {

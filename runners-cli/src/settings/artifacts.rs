@@ -89,6 +89,11 @@ impl ArtifactSettings<'_> {
         Ok(Arc::new(opened.with_context(|| format!("could not open {}", directory.display()))?))
     }
 
+    /// Whether it is in the data directory of one server.
+    pub(crate) const fn is_usual(&self) -> bool {
+        matches!(self, Self::Usual)
+    }
+
     /// Where it is, for people.
     pub(crate) fn name(&self, usual: &Path) -> String {
         match self {

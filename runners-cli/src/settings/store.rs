@@ -91,6 +91,11 @@ impl StoreSettings<'_> {
         Ok(Arc::new(options.open().await?))
     }
 
+    /// Whether several servers can be on it.
+    pub(crate) const fn is_shared(&self) -> bool {
+        self.database.is_some()
+    }
+
     /// Where it is, for people.
     pub(crate) fn name(&self, file: &Path) -> String {
         match &self.database {

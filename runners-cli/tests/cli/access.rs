@@ -126,6 +126,9 @@ fn the_operator_says_what_is_rolled_out_to_whom() {
     assert_eq!(rules["selfHostedRelay"]["isEnabled"], false, "the other stays as it was said");
     stage.run(&["pools", "create", "x", "-s", &url]).expect(2, "not switched on for this tenant");
     run(&stage, &url, &["pools", "create", "x", "--token-file", "acme-token"]);
+    let off = ["rollout", "set", "self-hosted", "off", "--to", "acme", "-s", &url];
+    stage.run(&off).expect(2, "--to goes with on");
+    run(&stage, &url, &["pools", "create", "y", "--token-file", "acme-token"]);
     run(&stage, &url, &["rollout", "reset", "self-hosted"]);
     run(&stage, &url, &["pools", "create", "x"]);
     stage.run(&["rollout", "set", "relay", "on", "--to", "acne", "-s", &url]).expect(2, "did you mean acme?");

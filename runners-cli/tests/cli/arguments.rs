@@ -162,3 +162,30 @@ fn a_server_that_is_not_there_is_told_with_its_cause_and_the_way_out() {
     assert!(ended.stderr().contains("Connection refused"), "{}", ended.stderr());
     assert_eq!(ended.stderr().matches("Connection refused").count(), 1, "{}", ended.stderr());
 }
+
+#[test]
+fn a_server_that_speaks_plain_http_is_told_as_such() {
+    let stage = Stage::new();
+    let (_server, url) = stage.server();
+    let url = url.replace("http://", "https://");
+    for verb in [&["list"][..], &["job", &format!("job_{}", "0".repeat(32))]] {
+        stage.run(&[verb, &["-s", &url]].concat()).expect(2, "it speaks plain http: write http://");
+    }
+    let told = stage.run(&["doctor", "--json", "-s", &url]).stdout();
+    assert!(told.contains(&url) && told.contains("plain http"), "{told}");
+}
+
+#[test]
+fn an_environment_is_named_the_same_to_flows_and_containers() {
+    let stage = Stage::new();
+    let flow = stage.flow("flow.json", "http://localhost/", "x");
+    let (_server, url) = stage.server();
+    for verb in [&["submit", &flow][..], &["container", "submit", "alpine:3"]] {
+        for option in ["--environment", "--environment-name"] {
+            stage.run(&[verb, &[option, "nowhere", "-s", &url]].concat()).expect(2, "nowhere");
+        }
+    }
+    let listed = stage.run(&["runs", "list", "-s", &url]);
+    assert_eq!(listed.stdout(), "none\n", "what is refused leaves no run");
+    stage.run(&["server", "--term", "1ms"]).expect(2, "at least 1s");
+}

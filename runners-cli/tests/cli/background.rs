@@ -1,6 +1,9 @@
 //! A runner in the background: started, asked about, killed, started again, and stopped.
 
-use crate::stage::{Ended, Stage, find_browser, mode, page};
+use crate::{
+    processes::Process,
+    stage::{Ended, Stage, find_browser, mode, page},
+};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{fs, path::PathBuf};
@@ -158,6 +161,17 @@ fn the_doctor_names_what_is_missing_and_what_to_do() {
     stage.run(&line).expect(0, "");
     let told = doctor(once.trim());
     assert!(told["good"] == false && told["text"].as_str().unwrap().contains("as often as it may"), "{told}");
+}
+
+#[test]
+fn the_doctor_finds_a_runner_in_the_foreground_well() {
+    let stage = Stage::new();
+    let (_server, url) = stage.server();
+    let runner = Process::start(stage.command(&["run", "--json", "-s", &url]));
+    runner.wait_for("connected");
+    let told = stage.run(&["doctor", "--json", "-s", &url]).stdout();
+    let well = format!("runs in the foreground, process {}", runner.id());
+    assert!(told.contains(&well) && !told.contains("repair"), "{told}");
 }
 
 #[test]

@@ -42,6 +42,29 @@ fn every_problem_of_every_flow_is_told_by_its_place() {
 }
 
 #[test]
+fn a_flow_is_validated_from_standard_input() {
+    let stage = Stage::new();
+    let flow = stage.flow("flow.json", "http://localhost/", "x");
+    let mut command = stage.command(&["flow", "validate", "-"]);
+    let read = command.stdin(std::fs::File::open(stage.path(&flow)).unwrap()).output().unwrap();
+    let told = String::from_utf8_lossy(&read.stdout);
+    assert!(read.status.success() && told.contains("2 steps"), "{told}");
+}
+
+#[test]
+fn a_flow_that_does_nothing_is_told_as_such_and_is_none_in_strict_mode() {
+    let stage = Stage::new();
+    stage.write("empty.json", r#"{ "title": "x", "steps": [] }"#);
+    stage.run(&["flow", "validate", "empty.json"]).expect(0, "there are none, so nothing is looked at");
+    let submit = ["submit", "empty.json", "-s", "http://127.0.0.1:1", "-t"];
+    let token = format!("rapi_{}", "7".repeat(64));
+    stage.run(&[&submit[..], &[&token]].concat()).expect(2, "warning: empty.json: /steps");
+    stage.run(&["flow", "run", "empty.json", "--mode", "strict"]).expect(2, "error: empty.json: /steps");
+    stage.write("strict.json", r#"{ "title": "x", "runners": { "mode": "strict" }, "steps": [] }"#);
+    stage.run(&["flow", "validate", "strict.json"]).expect(2, "there are none");
+}
+
+#[test]
 fn validation_speaks_json_too() {
     let stage = Stage::new();
     stage.write("bad.json", r#"{"title": "t", "steps": [{"type": "navigate"}]}"#);

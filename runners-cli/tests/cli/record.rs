@@ -16,6 +16,17 @@ fn a_recording_that_cannot_be_says_why_before_a_browser_starts() {
     stage.write("flow.json", "mine");
     stage.run(&["flow", "record", "https://shop.example/", "--headless"]).expect(2, "--force");
     assert_eq!(stage.read("flow.json"), "mine");
+    let lost = ["flow", "record", "https://a.example/", "-o", "nowhere/b.json", "--headless"];
+    stage.run(&lost).expect(2, "nowhere/b.json: choose another --output");
+    for verb in [&["flow", "run", "none.json"][..], &["run", "-t", "x"], &["dev"]] {
+        stage.flow("none.json", "http://localhost/", "x");
+        let mut command = stage.command(&[verb, &["--headed"]].concat());
+        let ended = command.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").output().unwrap();
+        if cfg!(all(unix, not(target_os = "macos"))) {
+            let told = String::from_utf8_lossy(&ended.stderr);
+            assert!(told.contains("--headed needs a display"), "{verb:?}: {told}");
+        }
+    }
     let webkit = ["flow", "record", "https://a.example/", "-o", "b.json", "--headless", "--engine", "webkit"];
     assert_eq!(stage.run(&webkit).code(), Some(2));
     stage.run(&["flow", "record", "https://a.example/", "--viewport", "wide"]).expect(2, "1280x800");

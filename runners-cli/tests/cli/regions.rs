@@ -199,6 +199,17 @@ fn without_a_server_flows_are_carried_out_here() {
 }
 
 #[test]
+fn a_credential_without_its_server_is_refused_and_nobody_who_was_not_asked_is_blamed() {
+    let stage = Stage::new();
+    let asked = ["run-checks", "opens", "--url", "http://b/", "--region", "default"];
+    let token = format!("rapi_{}", "7".repeat(64));
+    for credential in [["-t", &token], ["--token-file", "token"]] {
+        stage.run(&[&asked[..], &credential].concat()).expect(2, "name the server by -s");
+    }
+    stage.run(&asked).expect(2, "no server was asked");
+}
+
+#[test]
 fn the_faces_of_the_orchestrator_can_be_switched_off() {
     let stage = Stage::new();
     stage.write("runners.toml", "no-orchestrator = true\n[regions]\neu = \"https://eu.example\"\n");

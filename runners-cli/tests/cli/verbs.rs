@@ -34,7 +34,9 @@ fn a_pool_is_made_admits_runners_and_is_deleted() {
     assert!(stage.read("lab-token").starts_with("rreg_"));
     #[cfg(unix)]
     assert_eq!(crate::stage::mode(&stage.path("lab-token")), 0o600);
-    assert!(run(&stage, &url, &["tokens", "create", "lab"]).starts_with("rreg_"));
+    let more = stage.run(&["tokens", "create", "lab", "-s", &url]);
+    more.expect(0, "good for 1 runner, until ");
+    assert!(more.stdout().starts_with("rreg_"));
     let tokens = json(&stage, &url, &["tokens", "list", "lab"]);
     assert_eq!(tokens.as_array().unwrap().len(), 2, "{tokens}");
     let token = tokens[0]["id"].as_str().unwrap();
@@ -44,8 +46,11 @@ fn a_pool_is_made_admits_runners_and_is_deleted() {
     run(&stage, &url, &["environments", "set", "staging", "--pool", "lab"]);
     let listed = json(&stage, &url, &["environments", "list"]);
     assert_eq!(listed[0]["runnerPoolId"], made["id"], "{listed}");
+    stage.run(&["environments", "set", "staging", "-s", &url]).expect(2, "<--pool <POOL>|--hosted>");
+    let both = ["environments", "set", "staging", "--hosted", "--pool", "lab", "-s", &url];
+    stage.run(&both).expect(2, "cannot be used with");
+    stage.run(&["pools", "delete", "lab", "-s", &url]).expect(0, "until they lead elsewhere: staging");
     run(&stage, &url, &["environments", "delete", "staging"]);
-    run(&stage, &url, &["pools", "delete", "lab"]);
     assert!(!run(&stage, &url, &["pools", "list"]).contains("lab"));
 }
 
@@ -101,6 +106,10 @@ fn a_tenant_is_made_with_a_credential_that_is_its_own() {
     assert!(!run(&stage, &url, &["pools", "list"]).contains("theirs"));
     let theirs = run(&stage, &url, &["pools", "list", "--as-tenant", "acme"]);
     assert!(theirs.contains("theirs") && !theirs.contains("default"), "{theirs}");
+    for verb in [&["list"][..], &["jobs", "list"], &["runs", "list"], &["pools", "list"]] {
+        let theirs = run(&stage, &url, &[verb, &["--token-file", "runners-data/operator-token"]].concat());
+        assert!(theirs.contains("none of the operator's own; --as-tenant NAME"), "{theirs}");
+    }
     let refused = stage.run(&["tenants", "list", "--token-file", "acme-token", "-s", &url]);
     refused.expect(2, "operator");
 }

@@ -18,12 +18,25 @@ pub trait WebhookSender: Debug + Send + Sync + 'static {
     /// # Cancel safety
     /// Dropping the future gives the call up, which may have arrived.
     async fn send(&self, call: WebhookCall) -> Result<u16, WebhookError>;
+
+    /// Says of an address what can be said before it is called, so that one that never can be is not taken. A
+    /// name is looked up when it is called.
+    ///
+    /// # Errors
+    /// [`WebhookError::Forbidden`].
+    fn check(&self, _url: &str) -> Result<(), WebhookError> {
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl<S: WebhookSender + ?Sized> WebhookSender for Arc<S> {
     async fn send(&self, call: WebhookCall) -> Result<u16, WebhookError> {
         (**self).send(call).await
+    }
+
+    fn check(&self, url: &str) -> Result<(), WebhookError> {
+        (**self).check(url)
     }
 }
 

@@ -212,6 +212,7 @@ impl Explanation {
     #[must_use]
     pub fn advice(&self) -> String {
         match &self.obstacle {
+            Some(JobObstacle::Concluded) if self.has_passed() => "it has ended".into(),
             Some(JobObstacle::Concluded) => "it has ended: submit it again".into(),
             Some(JobObstacle::Granted) => "a runner has it".into(),
             Some(JobObstacle::RunnerRemoved { runner }) => {
@@ -235,6 +236,10 @@ impl Explanation {
             }
             None => self.advice_on_runners(),
         }
+    }
+
+    const fn has_passed(&self) -> bool {
+        matches!(self.state, StateView::Concluded { conclusion, .. } if conclusion.is_passed())
     }
 
     fn advice_on_runners(&self) -> String {

@@ -337,4 +337,7 @@ async fn what_the_operator_says_of_the_roll_out_counts_over_how_it_was_built_and
     let many = Feature { tenants: tenants.collect(), ..Feature::default() };
     let spec = RolloutSpec { relay: Some(many), ..RolloutSpec::default() };
     assert!(refusal(of_operator(&control).set_rollout(spec).await).detail.contains("limit is 10000"));
+    let off_for_one = Feature { tenants: [TenantId::DEFAULT].into(), ..Feature::OFF };
+    let spec = RolloutSpec { relay: Some(off_for_one), ..RolloutSpec::default() };
+    assert!(refusal(of_operator(&control).set_rollout(spec).await).detail.contains("off for everybody"));
 }

@@ -5,8 +5,8 @@ use super::{
     hand::{Hand, inspect, submission, submit_with, user},
 };
 use runners_core::{
-    Caller, Conclusion, ControlPlane, JobId, JobOptions, Key, Kind, MemoryStore, Outcome, RunId, TenantId,
-    Transport as _,
+    Caller, Conclusion, ControlPlane, JobId, JobOptions, Key, Kind, MemoryStore, Outcome, Paging, Principal,
+    RunId, Scope, TenantId, Transport as _,
     protocol::{
         Acceptance, CancelRequest, CancelTarget, RefusalCode, Reply, Request, RunSpec, StateView,
         SubmitRequest, Submitted,
@@ -118,4 +118,32 @@ async fn a_job_of_a_run_that_was_not_opened_is_refused() {
     };
     let Acceptance::Refused(refused) = &submitted.jobs[0] else { panic!("expected it to be refused") };
     assert_eq!(refused.code, RefusalCode::NotFound);
+}
+
+#[tokio::test]
+async fn a_run_whose_jobs_are_all_refused_is_none_and_the_first_accepted_makes_it() {
+    let control = control().await;
+    let user = user(&control);
+    let runs = async || {
+        let admin =
+            control.management(Principal::Api { tenant: TenantId::DEFAULT, scopes: Scope::ALL.into() });
+        admin.runs(&Paging::default()).await.unwrap().items.len()
+    };
+    let own = JobOptions { run: Some(RUN), ..JobOptions::default() };
+    let lost = JobOptions { pool: "nope".to_owned(), ..own.clone() };
+    let unknown = JobOptions { after: vec![job(9)], ..own.clone() };
+    let run = Some(RunSpec { run: RUN, timeout: None });
+    let submit = async |jobs| {
+        let request = SubmitRequest { jobs, run: run.clone() };
+        match user.call(Request::Submit(request)).await.unwrap() {
+            Reply::Submitted(submitted) => submitted.jobs,
+            other => panic!("expected acceptances, got {other:?}"),
+        }
+    };
+    let refused = submit(vec![submission(1, lost.clone()), submission(2, unknown)]).await;
+    assert!(refused.iter().all(|one| matches!(one, Acceptance::Refused(_))), "{refused:?}");
+    assert_eq!(runs().await, 0);
+    let some = submit(vec![submission(3, lost), submission(4, own)]).await;
+    assert!(matches!(&some[..], [Acceptance::Refused(_), Acceptance::Accepted(_)]), "{some:?}");
+    assert_eq!(runs().await, 1);
 }

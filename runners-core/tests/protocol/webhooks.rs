@@ -34,6 +34,13 @@ impl WebhookSender for Scripted {
             Some(Err(problem)) => Err(WebhookError::Failed(problem.into())),
         }
     }
+
+    fn check(&self, url: &str) -> Result<(), WebhookError> {
+        match url.contains("127.0.0.1") {
+            true => Err(WebhookError::Forbidden("127.0.0.1".to_owned())),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Scripted {
@@ -153,6 +160,8 @@ async fn a_webhook_is_made_listed_and_deleted_within_its_tenant() {
     };
     let local = WebhookSpec { url: "file:///etc/passwd".to_owned(), ..spec(&[]) };
     assert_eq!(code(admin.create_webhook(local, None).await), RefusalCode::Invalid);
+    let never = WebhookSpec { url: "https://127.0.0.1:9/x".to_owned(), ..spec(&[]) };
+    assert_eq!(code(admin.create_webhook(never, None).await), RefusalCode::Invalid);
     let short = Some(Secret::from_text("short"));
     assert_eq!(code(admin.create_webhook(spec(&[]), short).await), RefusalCode::Invalid);
     let made = admin.create_webhook(spec(&["concluded"]), None).await.unwrap();

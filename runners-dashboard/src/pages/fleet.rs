@@ -43,7 +43,8 @@ pub(crate) async fn list(
         (filters(&visitor, &summary, pool, shown))
         div #list data-part {
             @if page.items.is_empty() && page.next.is_none() {
-                (empty("No runner is like this. A pool makes the token that one registers with."))
+                @let none = if state.is_none() && pool.is_none() { "There is no runner yet." } else { "No runner is like this." };
+                (empty(&format!("{none} A pool makes the token that one registers with.")))
                 p { a.button href=(visitor.place.to("pools")) { "To the pools" } }
             } @else {
                 (table("Runners", &HEADS, &rows(&visitor.place, now, &page.items, &names(&summary))))

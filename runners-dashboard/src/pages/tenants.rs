@@ -20,7 +20,7 @@ use maud::{Markup, html};
 use runners_core::{TenantId, TenantView, Timestamp};
 
 /// In what quotas are given here.
-const MB: u64 = 1_000_000;
+const MEBIBYTE: u64 = 1 << 20;
 
 pub(crate) async fn list(
     State(site): State<Site>,
@@ -75,8 +75,8 @@ pub(crate) async fn change(
     match verb.as_str() {
         "rename" => drop(visitor.management.rename_tenant(tenant, form.text("name")).await?),
         "quota" => {
-            let megabytes: Option<u64> = form.parsed("megabytes", "whole number")?;
-            let bytes = megabytes.map(|megabytes| megabytes.saturating_mul(MB));
+            let mebibytes: Option<u64> = form.parsed("mebibytes", "whole number")?;
+            let bytes = mebibytes.map(|mebibytes| mebibytes.saturating_mul(MEBIBYTE));
             drop(visitor.management.set_artifact_quota(tenant, bytes).await?);
         }
         "suspend" => drop(visitor.management.suspend_tenant(tenant, true).await?),
@@ -135,13 +135,14 @@ fn row(visitor: &Visitor, now: Timestamp, tenant: &TenantView) -> Markup {
 }
 
 fn quota(visitor: &Visitor, tenant: &TenantView, to: &str) -> Markup {
-    let own = tenant.artifacts.quota.filter(|_| tenant.artifacts.is_own).map(|bytes| bytes.div_ceil(MB));
+    let own =
+        tenant.artifacts.quota.filter(|_| tenant.artifacts.is_own).map(|bytes| bytes.div_ceil(MEBIBYTE));
     html! {
         details.confirm {
             summary.button.quiet { "Quota…" }
             form.card method="post" action=(visitor.place.to(to)) {
                 (form_token(visitor))
-                label { "Artifacts, in MB" input name="megabytes" type="number" min="1" max="1000000000" value=[own] placeholder="as for all tenants"; }
+                label { "Artifacts, in MiB" input name="mebibytes" type="number" min="1" max="1000000000" value=[own] placeholder="as for all tenants"; }
                 p.faint { "What is kept already stays. What does not fit is refused, and its job ends without it." }
                 button type="submit" { "Save" }
             }

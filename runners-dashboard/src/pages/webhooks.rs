@@ -85,12 +85,15 @@ async fn page(site: &Site, visitor: &Visitor, form: &Form, shown: &Markup) -> Re
             @else { (table("Webhooks", &["Address", "Told of", "Made", ""], &rows(site, visitor, now, &page.items))) }
             (pager(&visitor.place, "webhooks", &paging, page.next.as_ref()))
         }
-        @for (id, title, found) in [("dead", "Given up", &dead), ("waiting", "Tried again by themselves", &waiting)] {
+        @for (id, title, option, found) in [
+            ("dead", "Given up", " --given-up", &dead),
+            ("waiting", "Tried again by themselves", "", &waiting),
+        ] {
             @if !found.items.is_empty() {
                 section aria-labelledby={ (id) "-title" } {
                     h2 id={ (id) "-title" } { (title) }
                     (table(title, &["What", "Tries", "Problem", "Next", ""], &delivery_rows(visitor, now, &found.items)))
-                    @if found.next.is_some() { p.faint { "There are more: " code { "runners webhooks deliveries" } " lists them all." } }
+                    @if found.next.is_some() { p.faint { "There are more: " code { "runners webhooks deliveries" (option) } " lists them all." } }
                 }
             }
         }

@@ -181,3 +181,17 @@ async fn an_artifact_of_somebody_is_a_file_unless_it_is_a_picture() {
     assert_eq!(browser.open(&format!("jobs/{job}/artifacts/1/other")).await.0, 404);
     runner.drain().await.unwrap();
 }
+
+#[tokio::test]
+async fn an_address_with_a_malformed_id_is_a_page_like_any_other_that_is_not_there() {
+    let stage = Stage::open().await;
+    let browser = stage.sign_in(b'a').await;
+    for path in ["jobs/xyz", "runs/1", "pools/x"] {
+        let (code, page) = browser.open(path).await;
+        assert!(page.contains("<nav") && page.contains("Not found"), "{path}: {code} {page}");
+        assert_eq!(code, 404, "{path}");
+    }
+    let fleet = browser.page("fleet").await;
+    assert!(fleet.contains("There is no runner yet."), "{fleet}");
+    assert!(browser.page("fleet?state=online").await.contains("No runner is like this."));
+}

@@ -21,7 +21,8 @@ impl Flow {
     /// can be replayed in a browser of the Chromium family.
     #[must_use]
     pub fn unsupported(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
+        let mut problems: Vec<_> =
+            self.emptiness().filter(|_| self.mode == Mode::Strict).into_iter().collect();
         for step in &self.steps {
             unsupported_step(step, self.mode, &mut problems);
         }
@@ -58,7 +59,16 @@ impl Flow {
     pub fn warnings(&self) -> Vec<Problem> {
         let of_step =
             |step: &Step| [step.doubts.clone(), warning(step, self.mode).into_iter().collect()].concat();
-        self.doubts.iter().cloned().chain(self.steps.iter().flat_map(of_step)).collect()
+        let empty = self.emptiness().filter(|_| self.mode != Mode::Strict);
+        self.doubts.iter().cloned().chain(empty).chain(self.steps.iter().flat_map(of_step)).collect()
+    }
+
+    /// What is wrong with a flow that does nothing.
+    fn emptiness(&self) -> Option<Problem> {
+        let hint = "record it again, or correct the member";
+        let problem =
+            || Problem::new("/steps", "there are none, so nothing is looked at and it always passes", hint);
+        self.steps.is_empty().then(problem)
     }
 }
 

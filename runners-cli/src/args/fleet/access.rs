@@ -47,8 +47,9 @@ pub(crate) enum RolloutCommand {
     /// Show what is rolled out, and to whom. Only the operator can.
     #[command(after_help = "Example:\n  runners rollout show")]
     Show(FleetArgs),
-    /// Say whom something is rolled out to, from now on and after any restart of the server. Pools and
-    /// runners that are there stay. Only the operator can.
+    /// Say whom something is rolled out to, from now on and after any restart of the server. What is said
+    /// replaces what was said before: name with --to every tenant that has it. Pools and runners that are
+    /// there stay. Only the operator can.
     #[command(after_help = "Examples:
   runners rollout set self-hosted on --to acme --to globex
   runners rollout set relay off")]
@@ -66,7 +67,8 @@ pub(crate) struct SetRolloutArgs {
     /// Whether anybody has it.
     #[arg(value_enum)]
     pub(crate) switch: Switch,
-    /// A tenant that has it, by its id or name; may be repeated [default: everybody].
+    /// With on, a tenant that has it, by its id or name; may be repeated, and replaces those named before
+    /// [default: everybody].
     #[arg(long = "to", value_name = "TENANT")]
     pub(crate) tenants: Vec<String>,
 }

@@ -2,7 +2,7 @@
 
 use super::{Asked, FleetArgs, NamedArgs, SetPoolArgs};
 use crate::span::Span;
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use runners_core::TokenId;
 use std::path::PathBuf;
 
@@ -128,13 +128,14 @@ pub(crate) enum EnvironmentsCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("target").required(true))]
 pub(crate) struct SetEnvironmentArgs {
     /// Its name, by which jobs ask for it.
     pub(crate) name: String,
     /// The pool that it leads to, by its id or name.
-    #[arg(long, required_unless_present = "hosted", conflicts_with = "hosted")]
+    #[arg(long, group = "target")]
     pub(crate) pool: Option<String>,
     /// It leads to the operator's runners.
-    #[arg(long)]
+    #[arg(long, group = "target")]
     pub(crate) hosted: bool,
 }

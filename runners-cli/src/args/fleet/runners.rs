@@ -60,7 +60,8 @@ pub(crate) struct DrainArgs {
     pub(crate) runner: Option<String>,
     #[command(flatten)]
     pub(crate) home: HomeArgs,
-    /// Why, for people.
+    /// Why, for people: who lists the runners sees it, of one that is named; of the one of this machine it
+    /// is told here alone.
     #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,
     /// After how long jobs that it still runs are stopped and tried again elsewhere [default: never].

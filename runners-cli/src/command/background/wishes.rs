@@ -34,6 +34,12 @@ pub(in crate::command) async fn drain(arguments: &DrainArgs, as_json: bool) -> R
         "{} takes nothing new: {left}. `runners resume` has it serve again",
         record.name
     ));
+    if arguments.note.is_some() {
+        let name = &record.name;
+        terminal::note(format!(
+            "the note stays here: `runners drain {name} --note …` tells it to others too"
+        ));
+    }
     Ok(Exit::Passed)
 }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 use anyhow::{Error, Result};
 use runners_core::{
-    Clock as _, Digest, SystemClock, Token, TokenKind, Transport as _, TransportError,
+    Clock as _, Digest, Spool, SpoolError, SystemClock, Token, TokenKind, Transport as _, TransportError,
     protocol::{EnrolRequest, RefusalCode, Refused, Reply, Request},
 };
 use std::{env, path::Path, time::Duration};
@@ -29,7 +29,8 @@ pub(super) async fn look(
 ) -> Finding {
     let looked = look_closer(home, saved, server, trust, reached).await;
     looked.unwrap_or_else(|error: Error| {
-        Finding::bad("token", terminal::chain(&error), "repair it, or give another with --token-file")
+        let fix = "mend what is named there, or give another token with --token-file or state with --home";
+        Finding::bad("token", terminal::chain(&error), fix)
     })
 }
 
@@ -51,7 +52,11 @@ async fn look_closer(
         None => identity::state_directory(home.directory(), server, &name),
     };
     if state.is_dir() {
-        let kept = Identity::kept(&identity::open_spool(&state)?, server)?;
+        let spool = match Spool::directory(&state) {
+            Err(SpoolError::Locked { holder, .. }) => return Ok(foreground(&name, holder.as_deref())),
+            spool => spool.map_err(Error::from)?,
+        };
+        let kept = Identity::kept(&spool, server)?;
         if let Some(kept) = kept {
             let (runner, pool) = (kept.enrolled.runner, kept.enrolled.pool_name);
             if reached && matches!(ask(server, kept.credential, trust).await?, Answer::Unknown) {
@@ -90,6 +95,11 @@ fn running(record: &Record) -> Finding {
         (None, Some(error)) => Finding::bad("runner", &error.text, "`runners log` tells more"),
         (None, None) => Finding::bad("runner", "it is not connected yet", "`runners log` tells more"),
     }
+}
+
+/// Whoever has the state is the runner, and keeps what it does to itself.
+fn foreground(name: &str, holder: Option<&str>) -> Finding {
+    Finding::good("runner", format!("{name} runs in the foreground, {}", holder.unwrap_or("another process")))
 }
 
 /// What a server says of a token.

@@ -83,9 +83,9 @@ async fn answer(url: &Url, trust: &TrustArgs) -> Vec<Finding> {
             vec![Finding::bad("server", format!("what answers at {url} is no control plane"), fix)]
         }
         Err(error) => {
-            let text = terminal::chain(&error);
+            let text = format!("{url}: {}", terminal::chain(&error));
             let usual = "does the server run, and do this machine's firewall and proxy let it out?";
-            match connection::certificate_advice(&text) {
+            match connection::tls_advice(&text) {
                 Some(fix) => vec![Finding::bad("tls", text, fix)],
                 None => vec![Finding::bad("server", text, usual)],
             }

@@ -2,9 +2,8 @@
 //! the steps and steers, and the flow comes here at the end.
 
 use super::{
-    finish,
+    finish, keep,
     steering::{self, HELP, Wish},
-    write,
 };
 use crate::{args::FlowRecordArgs, connection::Connection, exit::Exit, interrupts::Interrupts, terminal};
 use anyhow::{Context as _, Result, bail};
@@ -229,8 +228,8 @@ impl Recording<'_> {
         let mut flow: Value = serde_json::from_slice(&bytes).context("what was kept is no flow")?;
         let steps = flow["steps"].as_array_mut().into_iter().flatten();
         let count = steps.filter_map(Value::as_object_mut).map(plain).count();
-        write(&self.arguments.output, &format!("{flow:#}\n"))?;
-        let (file, steps) = (self.arguments.output.display(), terminal::count(count, "step"));
+        let file = keep(&self.arguments.output, &format!("{flow:#}\n"))?;
+        let (file, steps) = (file.display(), terminal::count(count, "step"));
         self.note(&format!("{file}: {steps}, until the recording ended otherwise than it should: {why}"));
         Ok(Exit::CouldNotRun)
     }

@@ -7,7 +7,7 @@ use crate::{
     orchestration::Checks,
     settings::Settings,
 };
-use anyhow::{Context as _, Error, Result};
+use anyhow::{Context as _, Error, Result, bail};
 use runners_api::HttpOrchestrator;
 use runners_core::{
     ArtifactStore, Egress, MemoryArtifacts, MemoryStore, TokenKind,
@@ -15,6 +15,9 @@ use runners_core::{
 };
 use runners_transport_http::HttpArtifacts;
 use std::{env, sync::Arc};
+
+/// The variable of a credential.
+const VARIABLE: &str = "RUNNERS_API_TOKEN";
 
 /// Who is asked.
 #[derive(Debug)]
@@ -36,7 +39,10 @@ impl Place {
     pub(super) async fn open(arguments: &AskArgs) -> Result<Self> {
         match &arguments.server {
             Some(server) => Self::at(server, arguments),
-            None => Self::here(arguments).await,
+            None => {
+                check_credential(arguments)?;
+                Self::here(arguments).await
+            }
         }
     }
 
@@ -70,7 +76,7 @@ impl Place {
             file: arguments.token_file.as_deref(),
             server,
         };
-        let token = source.find()?.ok_or_else(|| source.missing("RUNNERS_API_TOKEN"))?;
+        let token = source.find()?.ok_or_else(|| source.missing(VARIABLE))?;
         // It says what is wrong with the URL, the token and the certificates.
         let transport = connection::transport(server, token.clone(), &arguments.trust)?;
         let url = format!("{}{ORCHESTRATOR}", server.trim_end_matches('/'));
@@ -93,6 +99,11 @@ impl Place {
             Kind::Here { checks, .. } => checks.idle(),
             Kind::Server(_) => None,
         }
+    }
+
+    /// Whether no server is asked.
+    pub(super) const fn is_here(&self) -> bool {
+        matches!(self.kind, Kind::Here { .. })
     }
 
     /// Adds what to do to an error.
@@ -122,4 +133,14 @@ impl Place {
             checks.stop().await;
         }
     }
+}
+
+/// Refuses a credential that was given for this command and would be used nowhere. The variable may stand there
+/// for others.
+fn check_credential(arguments: &AskArgs) -> Result<()> {
+    let is_of_variable = arguments.token.is_some() && arguments.token == env::var(VARIABLE).ok();
+    if arguments.token_file.is_some() || (arguments.token.is_some() && !is_of_variable) {
+        bail!("a credential is given, and no server that it is for: name the server by -s");
+    }
+    Ok(())
 }

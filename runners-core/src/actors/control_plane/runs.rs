@@ -1,5 +1,5 @@
-//! Runs: made by the first submit that names them, opened by a job, and closed when the last of
-//! their open jobs has ended.
+//! Runs: made and opened by the first job of them that is accepted, and closed when the last of their
+//! open jobs has ended.
 //!
 //! Which job is the last, only the commit that ends it tells. So a run is closed by a commit of its
 //! own, right after: what was cut short between the two is found in the owner index, where open
@@ -16,7 +16,6 @@ use crate::{
     values::{
         id::{RunId, TenantId},
         key::{Index, Key},
-        request::RunSpec,
         time::BootTime,
     },
 };
@@ -74,21 +73,6 @@ impl Runs {
 }
 
 impl Plane {
-    /// Makes a run, unless it is there.
-    pub(super) async fn ensure_run(&self, tenant: TenantId, run: &RunSpec) -> Result<(), StoreError> {
-        let record = RunRecord::new(tenant, run, self.now());
-        let mut batch = Batch::new();
-        batch.put(0, &record);
-        match self.records.commit(batch).await {
-            Ok(_) => {
-                record.deadline.into_iter().for_each(|at| self.due.hint(at));
-                Ok(())
-            }
-            Err(StoreError::Conflict(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Takes note of the runs whose last open job a commit has ended.
     pub(super) fn look_at_runs(&self, changes: &[Change], counters: &[Key], committed: &Committed) {
         let has_ended = |(tenant, run): &(TenantId, RunId)| {

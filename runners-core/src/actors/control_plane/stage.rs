@@ -87,7 +87,7 @@ impl Plane {
         let Ok([job]) = <[_; 1]>::try_from(request.jobs) else {
             unreachable!("invariant: one job is staged at a time")
         };
-        let prepared = match self.prepare(tenant, job).await? {
+        let prepared = match self.prepare(tenant, job, None).await? {
             Ok(prepared) => prepared,
             Err(refused) => return Ok((Acceptance::Refused(refused), Vec::new())),
         };

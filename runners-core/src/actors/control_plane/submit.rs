@@ -27,7 +27,7 @@ pub(super) struct Prepared {
     pub(super) change: Change,
     pub(super) payload: Arc<PayloadRecord>,
     pub(super) after: Vec<JobId>,
-    /// The run it belongs to, as it was read.
+    /// The run it belongs to, as it was read; or as it is made with it.
     run: Option<Versioned<RunRecord>>,
     /// What keeps others from its unique key.
     unique: Option<UniqueRecord>,
@@ -52,15 +52,26 @@ impl Plane {
                 format!("jobs: must be from 1 to {}, and there are {count}", SubmitRequest::JOBS_MAX);
             return Ok(Reply::Refused(Refused::new(RefusalCode::Invalid, problem)));
         }
-        if let Some(run) = &request.run {
-            self.ensure_run(tenant, run).await?;
-        }
-        let mut acceptances: Vec<Option<Acceptance>> = vec![None; count];
+        let opened = request.run.as_ref().map(|run| RunRecord::new(tenant, run, self.now()));
+        let jobs = self.accept_all(tenant, request.jobs, opened.as_ref()).await;
+        opened.and_then(|run| run.deadline).into_iter().for_each(|at| self.due.hint(at));
+        Ok(Reply::Submitted(Submitted { jobs: jobs? }))
+    }
+
+    /// Decides on each job. The first that is accepted makes the run that they `open`, if it is not there: a
+    /// run whose jobs are all refused is none.
+    async fn accept_all(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        jobs: Vec<Submission>,
+        open: Option<&RunRecord>,
+    ) -> Result<Vec<Acceptance>, StoreError> {
+        let mut acceptances: Vec<Option<Acceptance>> = vec![None; jobs.len()];
         let mut batch: Vec<(usize, Prepared)> = Vec::new();
         let mut bytes = 0;
-        for (at, job) in request.jobs.into_iter().enumerate() {
+        for (at, job) in jobs.into_iter().enumerate() {
             bytes += job.payload.as_ref().map_or(0, crate::values::opaque::Opaque::len);
-            match self.prepare(tenant, job).await? {
+            match self.prepare(tenant, job, open).await? {
                 Ok(prepared) => batch.push((at, prepared)),
                 Err(refused) => acceptances[at] = Some(Acceptance::Refused(refused)),
             }
@@ -71,13 +82,15 @@ impl Plane {
         }
         self.accept(batch, &mut acceptances).await?;
         let jobs = acceptances.into_iter().map(|acceptance| acceptance.expect("each job was decided on"));
-        Ok(Reply::Submitted(Submitted { jobs: jobs.collect() }))
+        Ok(jobs.collect())
     }
 
+    /// Checks a job, whose run is there or is the one that it may `open`.
     pub(super) async fn prepare(
         self: &Arc<Self>,
         tenant: TenantId,
         job: Submission,
+        open: Option<&RunRecord>,
     ) -> Result<Result<Prepared, Refused>, StoreError> {
         let mut spec = match submission::check(&job, tenant, self.now()) {
             Ok(spec) => spec,
@@ -97,10 +110,14 @@ impl Plane {
         };
         let run = match spec.run {
             None => None,
-            Some(run) => match self.records.load::<RunRecord>(RunRecord::key_of(tenant, run)).await? {
-                Some(found) => Some(found),
-                None => return Ok(Err(no_run())),
-            },
+            Some(run) => {
+                let found = self.records.load::<RunRecord>(RunRecord::key_of(tenant, run)).await?;
+                let new = || open.filter(|new| new.id == run).cloned();
+                match found.or_else(|| new().map(|record| Versioned { version: 0, record })) {
+                    Some(run) => Some(run),
+                    None => return Ok(Err(no_run())),
+                }
+            }
         };
         let unique = spec
             .unique

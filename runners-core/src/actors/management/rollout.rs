@@ -47,11 +47,15 @@ impl Management {
     ///
     /// # Errors
     /// [`Error::Refused`] (`forbidden`) for everybody but the operator, (`invalid`) if more than
-    /// [`Feature::TENANTS_MAX`] tenants are named, or as [`Management`] says.
+    /// [`Feature::TENANTS_MAX`] tenants are named, or any of what is off, or as [`Management`] says.
     pub async fn set_rollout(&self, spec: RolloutSpec) -> Result<(), Error> {
         self.operates()?;
         for (field, feature) in [("self_hosted", &spec.self_hosted), ("relay", &spec.relay)] {
             let named = feature.as_ref().map_or(0, |feature| feature.tenants.len());
+            if named > 0 && feature.as_ref().is_some_and(|feature| !feature.enabled) {
+                let problem = "is off, and names tenants: switch it on for some, or off for everybody";
+                return Err(refused(RefusalCode::Invalid, format!("{field}: {problem}")));
+            }
             if named > Feature::TENANTS_MAX {
                 let limit = Feature::TENANTS_MAX;
                 let problem = format!("{field}: names {named} tenants, and the limit is {limit}: name fewer");

@@ -41,8 +41,8 @@ impl Management {
     /// Without a secret one is made, and shown in the answer this once.
     ///
     /// # Errors
-    /// [`Error::Refused`] (`invalid`) for a malformed address, a secret that is too short or too
-    /// long, and where the operator calls no webhooks; (`exhausted`) if the tenant has
+    /// [`Error::Refused`] (`invalid`) for an address that is malformed or that the operator does not permit,
+    /// a secret that is too short or too long, and where the operator calls no webhooks; (`exhausted`) if the tenant has
     /// [`WebhookSpec::COUNT_MAX`] of them; or as [`Management`] says.
     pub async fn create_webhook(
         &self,
@@ -51,11 +51,14 @@ impl Management {
     ) -> Result<NewWebhook, Error> {
         let tenant = self.with(Scope::Admin)?;
         let plane = &self.plane;
-        if plane.webhooks.sender.is_none() {
+        let Some(sender) = &plane.webhooks.sender else {
             let problem = "webhooks: this control plane calls none: its operator has to switch them on";
             return Err(refused(RefusalCode::Invalid, problem));
-        }
+        };
         webhook::check(&spec)?;
+        if let Err(error) = sender.check(&spec.url) {
+            return Err(refused(RefusalCode::Invalid, format!("url: {error}")));
+        }
         let secret = self.plane.webhook_secret(secret)?;
         let mut once = match self.begin(tenant).await? {
             Begun::Before(record) => return Ok(NewWebhook { webhook: view(record), secret: None }),
