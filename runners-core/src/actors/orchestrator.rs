@@ -7,6 +7,7 @@ mod builder;
 mod call;
 mod client;
 mod drive;
+mod driving;
 mod finder;
 mod follow;
 mod history;
@@ -141,7 +142,7 @@ struct Shared {
     measures: measures::Measures,
     open_runs_max: u32,
     retention: Option<Duration>,
-    /// Runs that are under way here, each with what cancels it.
+    /// Runs that are seen to here, by their journal, each with what cancels it.
     live: Mutex<HashMap<Key, CancellationToken>>,
     /// Who waits for what a run tells, by its journal.
     subjects: Subjects,

@@ -6,17 +6,18 @@ mod journal;
 use super::{
     Shared,
     call::{Answer, ended},
+    driving::Driving,
     ledger::line,
 };
 use crate::{
-    actors::{control_plane::lock, records::Versioned},
+    actors::records::Versioned,
     rules::{
         orchestration::{
             course::{Course, EndedTry, job_id},
             fan_out::PlannedJob,
             reply::{MESSAGE_BYTES_MAX, cut},
         },
-        record::{OrchestrationRecord, Record as _},
+        record::OrchestrationRecord,
     },
     seams::{
         clock::Clock as _,
@@ -73,17 +74,19 @@ struct Drive {
 
 impl Shared {
     /// Begins to drive a run.
-    pub(super) fn launch(self: &Arc<Self>, found: Versioned<OrchestrationRecord>, course: Course) {
-        let cancelled = CancellationToken::new();
-        let key = found.record.key();
+    pub(super) fn launch(
+        self: &Arc<Self>,
+        driving: Driving,
+        found: Versioned<OrchestrationRecord>,
+        course: Course,
+    ) {
         let (told, waits) = mpsc::channel(WAITS_MAX);
-        lock(&self.live).insert(key.clone(), cancelled.clone());
         let drive = Drive {
             shared: Arc::clone(self),
             record: found.record,
             version: found.version,
             course,
-            cancelled,
+            cancelled: driving.cancelled.clone(),
             calls_cancelled: CancellationToken::new(),
             calls: JoinSet::new(),
             waits,
@@ -94,12 +97,11 @@ impl Shared {
         };
         let shared = Arc::clone(self);
         self.duties.spawn(async move {
-            let journal = drive.record.journal();
+            let (run, journal) = (drive.record.run.clone(), drive.record.journal());
             if let Err(error) = drive.serve().await {
-                let run = hex::encode(&key.id);
                 tracing::error!(run, error = &error as &dyn std::error::Error, "a run cannot go on");
             }
-            lock(&shared.live).remove(&key);
+            drop(driving);
             shared.subjects.changed(&journal);
         });
     }
