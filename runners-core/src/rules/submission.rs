@@ -117,10 +117,10 @@ fn check_times(spec: &JobSpec) -> Result<(), Refused> {
 }
 
 /// The digest of everything that is asked for but the id: two jobs that ask for the same have the
-/// same.
+/// same. Until when a signature is good is no part of what is asked for: it follows from when that is.
 pub(crate) fn body_digest(spec: &JobSpec) -> Digest {
-    let body =
-        JobSpec { job: JobId::from_bytes([0; 16]), tenant: None, trace: None, title: None, ..spec.clone() };
+    let job = JobId::from_bytes([0; 16]);
+    let body = JobSpec { job, tenant: None, trace: None, title: None, not_after: None, ..spec.clone() };
     Digest::of(&serde_json::to_vec(&body).expect("a specification is plain data"))
 }
 

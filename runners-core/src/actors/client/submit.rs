@@ -5,11 +5,12 @@ use crate::{
     actors::error::Error,
     values::{
         command::Command,
-        id::JobId,
+        id::{JobId, made_at},
         job::{Job, JobSpec},
         opaque::Opaque,
         reply::{Acceptance, Refused, Reply},
         request::{Request, RunSpec, Submission, SubmitRequest},
+        time::Timestamp,
     },
 };
 use bytes::Bytes;
@@ -131,12 +132,21 @@ impl Client {
         let Some(signer) = &self.signer else { return (serialised(spec), None) };
         let mut spec = spec.clone();
         spec.tenant.get_or_insert(signer.tenant);
-        let now = self.clock.wall();
-        let begins = spec.start_at.map_or(now, |start_at| start_at.max(now));
+        let made = self.made(spec.job);
+        let begins = spec.start_at.map_or(made, |start_at| start_at.max(made));
         spec.not_after.get_or_insert(begins + Self::SIGNED_FOR);
         let bytes = serialised(&spec);
         let signature = signer.key.sign(&bytes);
         (bytes, Some(signature))
+    }
+
+    /// When a job was made, by its id: so a repeat is the same to the byte, whenever it comes. An id that says
+    /// another time than this week's counts as made now, or its signature would be good for nothing, or for
+    /// ever.
+    fn made(&self, job: JobId) -> Timestamp {
+        let (now, made) = (self.clock.wall(), made_at(job.as_bytes()));
+        let apart = now.since(made).max(made.since(now));
+        if apart < Self::SIGNED_FOR { made } else { now }
     }
 
     /// A payload that is too large to travel is put as an artifact first.

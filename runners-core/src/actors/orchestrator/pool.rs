@@ -14,13 +14,12 @@ use crate::{
         check::{CheckResult, CheckState, RunCheck},
         command::Command as _,
         digest::Digest,
-        id::{JobId, RunId},
+        id::{JobId, RunId, made_at},
         job::{JobOptions, JobSpec},
         orchestration::{RegionResult, ResultArtifact, ResultState},
         outcome::Conclusion,
         reply::{Acceptance, JobView, RefusalCode},
         request::RunSpec,
-        time::Timestamp,
     },
 };
 use async_trait::async_trait;
@@ -198,8 +197,7 @@ fn job_of(call: &RegionCall, at: usize) -> JobId {
     let mut chance = [0; 10];
     chance.copy_from_slice(&Digest::of(&place.concat()).as_bytes()[..10]);
     // Ids begin with six bytes of time, which puts the job where its call is.
-    let millis = call_id[..6].iter().fold(0, |millis, byte| (millis << 8) | u64::from(*byte));
-    JobId::new(Timestamp::from_millis(millis), chance)
+    JobId::new(made_at(call_id), chance)
 }
 
 fn told(found: CheckResult, view: &JobView) -> RegionResult {
