@@ -76,18 +76,22 @@ impl Client {
         }
     }
 
-    /// Queues jobs under ids that were chosen before, so that a repeat is the same jobs.
+    /// Queues jobs under ids that were chosen before, so that a repeat is the same jobs. One that cannot be
+    /// sent has its own error, in its place.
     #[cfg(feature = "orchestrator")]
     pub(crate) async fn submit_specs(
         &self,
         run: RunSpec,
         jobs: Vec<(JobSpec, Bytes)>,
-    ) -> Result<Vec<Acceptance>, Error> {
-        let mut submissions = Vec::with_capacity(jobs.len());
+    ) -> Result<Vec<Result<Acceptance, Error>>, Error> {
+        let (mut submissions, mut places) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
         for (spec, payload) in jobs {
-            submissions.push(self.submission(&spec, payload).await?);
+            let made = self.submission(&spec, payload).await;
+            places.push(made.map(|submission| submissions.push(submission)));
         }
-        self.send(submissions, Some(run)).await
+        let mut accepted = self.send(submissions, Some(run)).await?.into_iter();
+        let mut answered = |()| accepted.next().ok_or(Error::Unexpected("submit"));
+        Ok(places.into_iter().map(|place| place.and_then(&mut answered)).collect())
     }
 
     async fn submit_jobs<J: Job>(&self, jobs: &[J], run: Option<RunSpec>) -> Result<Vec<Handled<J>>, Error> {
