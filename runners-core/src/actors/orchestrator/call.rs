@@ -101,10 +101,12 @@ impl Shared {
     /// How long to wait before a call is made again, if that may help.
     fn wait_after(&self, error: &RegionError, tries: u32) -> Option<Duration> {
         let span = BACKOFF.saturating_mul(1 << tries.min(16)).min(BACKOFF_MAX);
-        let chosen = span.mul_f64(0.5 + unit(&*self.random) / 2.0);
+        let part = span.mul_f64(unit(&*self.random) / 2.0);
+        let chosen = span / 2 + part;
         match error {
+            // Those that were told the same time do not come back together.
             RegionError::RetryLater { after: Some(after), .. } => {
-                (*after <= RETRY_AFTER_MAX).then(|| chosen.max(*after))
+                (*after <= RETRY_AFTER_MAX).then(|| chosen.max(*after + part))
             }
             RegionError::RetryLater { after: None, .. } | RegionError::Unreachable { .. } => Some(chosen),
             _ => None,
