@@ -5,6 +5,7 @@ mod builder;
 mod camera;
 mod deregister;
 mod diagnostics;
+mod discretion;
 mod drive;
 mod execution;
 mod hooks;

@@ -1,6 +1,6 @@
 //! What an attempt leaves behind, on its way to the session: log, progress, artifacts.
 
-use super::{execution::Outfit, serve::Shared};
+use super::{discretion::Discretion, execution::Outfit, respond::Mailbox, serve::Shared};
 use crate::{
     rules::redaction::Redactor,
     seams::{
@@ -9,9 +9,7 @@ use crate::{
         frames::FrameSource,
         observer::{Notice, Observer},
     },
-    values::{
-        digest::Digest, id::TenantId, lease::FencingToken, outcome::Outcome, result::Fault, sync::Attachment,
-    },
+    values::{digest::Digest, id::TenantId, lease::FencingToken, outcome::Outcome, sync::Attachment},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -36,7 +34,7 @@ pub(super) struct SessionLink {
     outfit: Arc<Outfit>,
     observer: Arc<dyn Observer>,
     names: Mutex<Names>,
-    redactor: Mutex<Redactor>,
+    discretion: Discretion,
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +51,8 @@ impl SessionLink {
         outfit: Arc<Outfit>,
         observer: Arc<dyn Observer>,
     ) -> Self {
-        Self { shared, token, tenant, outfit, observer, names: Mutex::default(), redactor: Mutex::default() }
+        let (names, discretion) = (Mutex::default(), Discretion::default());
+        Self { shared, token, tenant, outfit, observer, names, discretion }
     }
 
     /// From now on, nothing that is told holds what `redactor` takes out.
@@ -63,14 +62,8 @@ impl SessionLink {
 
     /// An outcome as it may be told.
     pub(super) fn redacted(&self, outcome: Outcome) -> Outcome {
-        let Outcome::Errored(mut fault) = outcome else { return outcome };
-        let redactor = self.redactor();
-        fault.code = redactor.redact(&fault.code);
-        // A message of the largest length may end within a secret.
-        let cut = fault.message.len() + char::MAX.len_utf8() > Fault::MESSAGE_MAX;
-        fault.message =
-            if cut { redactor.redact_cut(&fault.message) } else { redactor.redact(&fault.message) };
-        Outcome::Errored(fault)
+        let Outcome::Errored(fault) = outcome else { return outcome };
+        Outcome::Errored(self.discretion.fault(fault))
     }
 
     /// The log has ended: logs what was held back of it.
@@ -116,7 +109,7 @@ impl SessionLink {
     }
 
     fn redactor(&self) -> MutexGuard<'_, Redactor> {
-        self.redactor.lock().unwrap_or_else(PoisonError::into_inner)
+        self.discretion.redactor()
     }
 
     fn reserve(&self, name: &str) -> Result<(), ArtifactError> {
@@ -146,7 +139,7 @@ impl AttemptLink for SessionLink {
     }
 
     fn show(&self, source: Arc<dyn FrameSource>) {
-        self.shared.shows.show(self.token, source);
+        self.shared.shows.show(self.token, self.discretion.source(source));
     }
 
     fn progress(&self, text: String) {
@@ -160,7 +153,8 @@ impl AttemptLink for SessionLink {
     }
 
     fn receive(&self, kind: &str, into: mpsc::Sender<RawSignal>) {
-        self.shared.mailboxes.open(self.token, kind, into);
+        let mailbox = Mailbox { into, discretion: self.discretion.clone() };
+        self.shared.mailboxes.open(self.token, kind, mailbox);
     }
 
     async fn attach(&self, name: String, media_type: String, bytes: Bytes) -> Result<Digest, ArtifactError> {
