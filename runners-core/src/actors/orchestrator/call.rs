@@ -65,14 +65,17 @@ impl Shared {
                 let _permit = tokio::select! {
                     biased;
                     () = call.cancelled() => return None,
+                    () = call.given_up() => return None,
                     permit = self.calls.acquire() => permit.expect("nobody closes the semaphore"),
                 };
                 let began_at = self.clock.boot();
                 let execution = AssertUnwindSafe(async { region.execute(call.clone()).await });
-                let panicked = |panic: Box<dyn Any + Send>| Err(RegionError::broken(panicked(&*panic)));
+                let panicked =
+                    |panic: Box<dyn Any + Send>| Err(RegionError::broken(panicked(&*panic)));
                 let answer = execution.catch_unwind().await.unwrap_or_else(panicked);
                 let span = self.clock.boot().since(began_at);
-                self.measures.called(planned, &answer, call.is_cancelled(), span);
+                let cut_short = call.is_cancelled() || call.is_given_up();
+                self.measures.called(planned, &answer, cut_short, span);
                 answer
             };
             let answer = match (answer, &planned.region) {
@@ -93,6 +96,7 @@ impl Shared {
             tokio::select! {
                 biased;
                 () = call.cancelled() => return Some(answer),
+                () = call.given_up() => return None,
                 () = sleep(&*self.clock, wait) => {}
             }
         }

@@ -20,7 +20,7 @@ use crate::{
         record::OrchestrationRecord,
     },
     seams::{
-        clock::Clock as _,
+        clock::{Clock as _, sleep},
         region::{RegionCall, Waits},
         store::StoreError,
     },
@@ -33,7 +33,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// How long calls have to answer after they were cancelled.
+/// How long calls have to answer after they were cancelled, or to end after they were given up.
 const CANCEL_GRACE: Duration = Duration::from_secs(1);
 /// How long it may take until it is written that a job has begun, if nothing else is to be written.
 const BEGIN_LINGER: Duration = Duration::from_millis(20);
@@ -60,6 +60,8 @@ struct Drive {
     cancelled: CancellationToken,
     /// Cancels every call of the run.
     calls_cancelled: CancellationToken,
+    /// Has every call end that only this process carries on.
+    calls_given_up: CancellationToken,
     calls: JoinSet<Over>,
     /// What jobs wait for, and who tells.
     waits: mpsc::Receiver<Waits>,
@@ -88,6 +90,7 @@ impl Shared {
             course,
             cancelled: driving.cancelled.clone(),
             calls_cancelled: CancellationToken::new(),
+            calls_given_up: CancellationToken::new(),
             calls: JoinSet::new(),
             waits,
             told,
@@ -119,7 +122,7 @@ impl Drive {
             tokio::select! {
                 biased;
                 () = shared.stopping.cancelled() => {
-                    self.calls.shutdown().await;
+                    self.give_up().await;
                     return Ok(());
                 }
                 () = self.cancelled.cancelled() => {
@@ -192,7 +195,8 @@ impl Drive {
         if let Some(artifacts) = &self.shared.artifacts {
             call = call.kept_in(Arc::clone(artifacts));
         }
-        call.cancelled_by(self.calls_cancelled.clone()).told_to(at, self.told.clone())
+        let call = call.cancelled_by(self.calls_cancelled.clone()).given_up_by(self.calls_given_up.clone());
+        call.told_to(at, self.told.clone())
     }
 
     fn tell(&mut self, at: Timestamp, what: RunHappening) {
@@ -236,6 +240,18 @@ impl Drive {
         };
         self.tell(ended.ended_at, what);
         self.course.end(at, ended);
+    }
+
+    /// Gives every call up: they are made again at the next start.
+    async fn give_up(&mut self) {
+        self.calls_given_up.cancel();
+        let ended = async { while self.calls.join_next().await.is_some() {} };
+        tokio::select! {
+            biased;
+            () = ended => {}
+            () = sleep(&*self.shared.clock, CANCEL_GRACE) => {}
+        }
+        self.calls.shutdown().await;
     }
 
     /// Has every call stopped, keeps what they answer soon, and ends the run.

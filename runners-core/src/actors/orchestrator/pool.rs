@@ -186,6 +186,8 @@ impl Region for PoolRegion {
                     drop(self.client.cancel_run(run).await);
                     break;
                 }
+                // Whoever asks again finds the jobs.
+                () = call.given_up() => return Err(RegionError::unreachable("it was given up")),
                 ended = waiting.next() => match ended {
                     Some((at, Ok(result))) => results[at] = Some(watch.ended(at, result)),
                     Some((_, Err(error))) => return Err(trouble(&error)),

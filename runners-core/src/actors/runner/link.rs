@@ -2,6 +2,7 @@
 
 use super::{discretion::Discretion, execution::Outfit, respond::Mailbox, serve::Shared};
 use crate::{
+    actors::artifacts::check_names,
     rules::redaction::Redactor,
     seams::{
         artifact::ArtifactError,
@@ -158,8 +159,7 @@ impl AttemptLink for SessionLink {
     }
 
     async fn attach(&self, name: String, media_type: String, bytes: Bytes) -> Result<Digest, ArtifactError> {
-        check_name(&name)?;
-        check_media_type(&media_type)?;
+        check_names(&name, &media_type)?;
         self.reserve(&name)?;
         let put = self.put(&bytes).await.inspect_err(|error| {
             self.missing(&name);
@@ -172,22 +172,4 @@ impl AttemptLink for SessionLink {
         self.shared.with(|session, now| session.attach(attachment, now));
         Ok(digest)
     }
-}
-
-fn check_name(name: &str) -> Result<(), ArtifactError> {
-    let part = |part: &str| !matches!(part, "" | "." | "..");
-    let plain = name.chars().all(|char| !char.is_control() && char != '\\');
-    if name.len() <= Attachment::NAME_BYTES_MAX && plain && name.split('/').all(part) {
-        return Ok(());
-    }
-    let problem = format!("is not a relative path of 1 to {} bytes", Attachment::NAME_BYTES_MAX);
-    Err(ArtifactError::Invalid { field: "name", problem })
-}
-
-fn check_media_type(media_type: &str) -> Result<(), ArtifactError> {
-    let good = media_type.len() <= Attachment::NAME_BYTES_MAX
-        && media_type.is_ascii()
-        && media_type.split_once('/').is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty());
-    let problem = "is not of the form `type/subtype`".to_owned();
-    if good { Ok(()) } else { Err(ArtifactError::Invalid { field: "media type", problem }) }
 }
