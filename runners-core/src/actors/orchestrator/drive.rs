@@ -177,7 +177,7 @@ impl Drive {
             let (shared, retries) = (Arc::clone(&self.shared), self.course.options().retries);
             let tenant = self.record.tenant;
             self.calls.spawn(async move {
-                let answer = shared.carry_out(tenant, &planned, call, retries).await;
+                let answer = shared.carry_out_whole(tenant, &planned, call, retries).await;
                 Over { at, number, started_at: now, ended_at: shared.now(), answer }
             });
         }

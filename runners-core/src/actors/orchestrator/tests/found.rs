@@ -203,3 +203,22 @@ async fn what_is_wrong_with_one_check_of_a_pool_spoils_no_other() {
     runner.drain().await.unwrap();
     control.stop().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_panics_while_a_region_is_looked_for_is_told_of_its_job_and_the_run_ends() {
+    let clock = SimClock::new();
+    let good = Scripted::answering(ResultState::Pass);
+    let orchestrator = builder(MemoryStore::default(), &clock)
+        .region("good", good.clone())
+        .find_regions(|_, name| panic!("no map of {name}"))
+        .start()
+        .await
+        .unwrap();
+    let mut request = everywhere(&["good", "far"]);
+    request.options.second_try = false;
+    let summary = ended(&orchestrator.local_client(), &request).await;
+    assert_eq!(summary.summary.passed, 1);
+    let told = summary.jobs[1].error.as_deref().unwrap();
+    assert!(told.ends_with("the call panicked: no map of far"), "{told}");
+    orchestrator.stop().await;
+}
