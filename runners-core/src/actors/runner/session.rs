@@ -212,9 +212,17 @@ impl Session {
             self.finishes.insert(token, Ended { finish, answers: 0, spooled: false });
         } else {
             self.declined.insert(token, "released".to_owned());
+            self.sweep(token);
         }
         self.news.get_or_insert(now);
         Settled::Open
+    }
+
+    /// Lets go of what an attempt has logged and attached, once nothing is held or to be told of it.
+    fn sweep(&mut self, token: FencingToken) {
+        if !self.held.contains_key(&token) && !self.finishes.contains_key(&token) {
+            self.trails.remove(&token);
+        }
     }
 
     /// Whether a finish or decline is still to be recorded.
@@ -239,8 +247,8 @@ impl Session {
                 trail.log.close();
             }
             self.finishes.insert(token, Ended { finish, answers: 0, spooled: false });
-        } else if self.settled(token) == Settled::Closed {
-            self.trails.remove(&token);
+        } else {
+            self.sweep(token);
         }
         self.news.get_or_insert(now);
         self.settle();
