@@ -165,9 +165,7 @@ impl Session {
     }
 
     /// Changes what the runner says of itself, but for what it was started with.
-    pub(super) fn change_facts(&mut self, change: impl FnOnce(&mut Facts), now: BootTime) {
-        let mut facts = self.facts.clone();
-        change(&mut facts);
+    pub(super) fn change_facts(&mut self, mut facts: Facts, now: BootTime) {
         facts.slots = self.facts.slots;
         facts.kinds.clone_from(&self.facts.kinds);
         if facts != self.facts {
