@@ -107,7 +107,8 @@ impl Orchestrator {
         self.shared.stopping.cancelled().await;
     }
 
-    /// Stops. Calls that are under way are given up; their runs go on at the next start.
+    /// Stops. Calls that are under way are [given up](crate::orchestration::RegionCall::given_up), which takes
+    /// up to a second; their runs go on at the next start.
     pub async fn stop(&self) {
         self.shared.stopping.cancel();
         self.shared.duties.close();

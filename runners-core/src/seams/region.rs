@@ -185,7 +185,6 @@ impl RegionCall {
         self.given_up.cancelled().await;
     }
 
-    #[cfg(feature = "orchestrator")]
     pub(crate) fn is_given_up(&self) -> bool {
         self.given_up.is_cancelled()
     }
