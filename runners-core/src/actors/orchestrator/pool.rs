@@ -98,7 +98,7 @@ impl PoolRegion {
         if kind != RunCheck::KIND {
             return format!("{online}: start one that can");
         }
-        let names = self.commands.as_ref().map(|commands| commands.names()).unwrap_or_default();
+        let names = self.commands.as_ref().map(CheckCommands::names).unwrap_or_default();
         let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         format!("there is no check {name:?} here; there is {known}; and {online}")
     }
@@ -143,14 +143,14 @@ impl PoolRegion {
         let mut accepted = accepted.into_iter();
         let mut told = Vec::with_capacity(jobs.len());
         for (job, asked) in jobs.into_iter().zip(&call.checks) {
-            let errored = |why: String| Err(RegionResult::errored(asked.name.clone(), why));
+            let errored = |why: String| RegionResult::errored(asked.name.clone(), why);
             told.push(match job.map(|(spec, _)| (spec.kind, accepted.next())) {
-                Err(misfit) => errored(misfit),
+                Err(misfit) => Err(errored(misfit)),
                 Ok((kind, Some(Ok(Acceptance::Accepted(job) | Acceptance::Repeated(job))))) => {
                     Ok((job, kind))
                 }
                 Ok((_, Some(Ok(Acceptance::Refused(refused))))) => {
-                    errored(format!("the pool refused it: {refused}"))
+                    Err(errored(format!("the pool refused it: {refused}")))
                 }
                 Ok((_, Some(Err(error)))) => Err(alone(&asked.name, error).map_err(|e| trouble(&e))?),
                 Ok((_, None)) => return Err(trouble(&Error::Unexpected("submit"))),
