@@ -135,7 +135,9 @@ impl HttpRegion {
 #[async_trait]
 impl Region for HttpRegion {
     async fn execute(&self, call: RegionCall) -> Result<RegionReply, RegionError> {
-        let over = async { select(pin!(call.cancelled()), pin!(call.given_up())).await };
+        let over = async {
+            select(pin!(call.cancelled()), pin!(call.given_up())).await;
+        };
         let mut results = match select(pin!(self.0.in_time(&call)), pin!(over)).await {
             Either::Left((answered, _)) => answered?,
             // What is dropped closes its connection, by which the region sees that nobody waits.
