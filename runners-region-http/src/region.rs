@@ -223,9 +223,9 @@ impl Inner {
         let now = self.clock.boot();
         let left = probe.ended(|circuit| {
             if answered.is_ok() {
-                circuit.succeeded()
+                circuit.succeeded();
             } else {
-                circuit.failed(now)
+                circuit.failed(now);
             }
             circuit.left(now)
         });
