@@ -16,7 +16,7 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 /// The longest that connecting may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -153,6 +153,7 @@ impl HttpRegionBuilder {
             answer_within: self.answer_within,
             reply_bytes_max: self.reply_bytes_max,
             circuit: Mutex::new(Circuit::default()),
+            probe_ended: Notify::new(),
             clock: self.clock,
             tenants: self.tenants,
             fetches: Semaphore::new(fetch::SIDE_BY_SIDE),

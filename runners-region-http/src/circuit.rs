@@ -10,8 +10,6 @@ const FAILURES_MAX: u32 = 5;
 const OPEN_FOR: Duration = Duration::from_secs(5);
 /// How long it is open at most, as it doubles with every probe that fails.
 const OPEN_FOR_MAX: Duration = Duration::from_secs(5 * 60);
-/// How long others wait while a probe is on its way.
-const PROBE_FOR: Duration = Duration::from_secs(1);
 
 /// Whether a region is called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +32,8 @@ pub(crate) enum Admission {
     Call,
     /// Find out first whether the region is back, and tell.
     Probe,
+    /// Another call finds out: wait until it has, and ask again.
+    Await,
     /// Do not call for so long.
     Wait(Duration),
 }
@@ -43,7 +43,7 @@ impl Circuit {
         match &mut self.opened {
             None => Admission::Call,
             Some(opened) if now < opened.until => Admission::Wait(opened.until.since(now)),
-            Some(opened) if opened.probing => Admission::Wait(PROBE_FOR),
+            Some(opened) if opened.probing => Admission::Await,
             Some(opened) => {
                 opened.probing = true;
                 Admission::Probe
@@ -74,6 +74,11 @@ impl Circuit {
         if let Some(opened) = &mut self.opened {
             opened.probing = false;
         }
+    }
+
+    /// How long it is open yet.
+    pub(crate) fn left(&self, now: BootTime) -> Duration {
+        self.opened.map_or(Duration::ZERO, |opened| opened.until.since(now))
     }
 
     /// Whether it is open.
@@ -115,7 +120,7 @@ mod tests {
     fn one_probe_finds_out_and_the_others_wait() {
         let mut circuit = open();
         assert_eq!(circuit.admit(at(5)), Admission::Probe);
-        assert_eq!(circuit.admit(at(5)), Admission::Wait(PROBE_FOR));
+        assert_eq!(circuit.admit(at(5)), Admission::Await);
         circuit.gave_up_probe();
         assert_eq!(circuit.admit(at(5)), Admission::Probe);
         circuit.succeeded();

@@ -27,6 +27,11 @@ pub(crate) async fn exchange(
     Ok((code, headers, body))
 }
 
+/// Sends a request and reads how it was answered, and nothing more.
+pub(crate) async fn code(request: RequestBuilder) -> Result<StatusCode, RegionError> {
+    request.send().await.map(|response| response.status()).map_err(not_sent)
+}
+
 pub(crate) async fn read_body(mut response: Response, bytes_max: usize) -> Result<Bytes, RegionError> {
     let too_large = || {
         let problem = format!("the reply is over the limit of {bytes_max} bytes");

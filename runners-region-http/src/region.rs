@@ -9,7 +9,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use futures::future::{Either, select};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use reqwest::Url;
 use runners_core::{
     Clock, Egress,
@@ -24,12 +24,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 /// The header that names a call: one that comes again has the same.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// What calls and their answers are.
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// How long a call is put off where it cannot be found out in time whether the region is back.
+const PROBE_FOR: Duration = Duration::from_secs(1);
 /// The longest that a region may take to tell about itself, and the most that is read of it.
 const HEALTH_WITHIN: Duration = Duration::from_secs(5);
 const HEALTH_BYTES_MAX: usize = 1 << 20;
@@ -38,7 +40,7 @@ const HEALTH_BYTES_MAX: usize = 1 << 20;
 ///
 /// Every call carries an `Idempotency-Key`, which a repeat of it has again. After five calls in a row
 /// that the region did not answer, or put off, it is left alone for a while: calls are put off without
-/// being made. It is called again once it answers `GET <url>/info`.
+/// being made. It is called again once it answers `GET <url>/info`, with whatever is no error of a server.
 ///
 /// No redirect of a call is followed and no proxy is used, and only addresses that the
 /// [`Egress`] allows are connected to, whatever a name leads to.
@@ -63,6 +65,8 @@ pub(crate) struct Inner {
     pub(crate) answer_within: Duration,
     pub(crate) reply_bytes_max: usize,
     pub(crate) circuit: Mutex<Circuit>,
+    /// It was found out whether the region is back, or nobody tries any more.
+    pub(crate) probe_ended: Notify,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tenants: Option<RegionTenants>,
     /// One for each artifact that may be fetched at once.
@@ -116,6 +120,7 @@ impl HttpRegion {
         let mut circuit = self.0.circuit();
         if asked.is_ok() {
             circuit.succeeded();
+            self.0.probe_ended.notify_waiters();
         }
         let problem = asked.as_ref().err().map(ToString::to_string);
         RegionHealth {
@@ -130,7 +135,10 @@ impl HttpRegion {
 #[async_trait]
 impl Region for HttpRegion {
     async fn execute(&self, call: RegionCall) -> Result<RegionReply, RegionError> {
-        let mut results = match select(pin!(self.0.in_time(&call)), pin!(call.cancelled())).await {
+        let over = async {
+            select(pin!(call.cancelled()), pin!(call.given_up())).await;
+        };
+        let mut results = match select(pin!(self.0.in_time(&call)), pin!(over)).await {
             Either::Left((answered, _)) => answered?,
             // What is dropped closes its connection, by which the region sees that nobody waits.
             Either::Right(_) => return Err(RegionError::refused("the call was cancelled")),
@@ -185,33 +193,65 @@ impl Inner {
 
     /// Finds out whether the region is to be called.
     async fn admit(&self) -> Result<(), RegionError> {
-        let admission = self.circuit().admit(self.clock.boot());
-        match admission {
-            Admission::Call => Ok(()),
-            Admission::Wait(left) => {
-                let problem = "it failed again and again, and is left alone for a while";
-                Err(RegionError::retry_later(Some(left), problem))
-            }
-            Admission::Probe => {
-                let probe = Probe(Some(self));
-                let asked = self.ask().await;
-                let now = self.clock.boot();
-                probe.ended(|circuit| if asked.is_ok() { circuit.succeeded() } else { circuit.failed(now) });
-                asked.map(drop)
+        let until = self.clock.boot() + HEALTH_WITHIN;
+        loop {
+            let mut ended = pin!(self.probe_ended.notified());
+            ended.as_mut().enable();
+            let admission = self.circuit().admit(self.clock.boot());
+            match admission {
+                Admission::Call => return Ok(()),
+                Admission::Probe => return self.probe().await,
+                Admission::Wait(left) => return Err(left_alone(left)),
+                Admission::Await => {
+                    if let Either::Right(_) = select(ended, pin!(self.clock.sleep_until(until))).await {
+                        return Err(left_alone(PROBE_FOR));
+                    }
+                }
             }
         }
+    }
+
+    /// Finds out whether the region is back. What it answers is its own affair, as long as it is up to it.
+    async fn probe(&self) -> Result<(), RegionError> {
+        let probe = Probe(Some(self));
+        let request = self.client.get(self.about.clone()).headers(self.headers_of_call());
+        let answered = match select(pin!(exchange::code(request)), pin!(self.health_within())).await {
+            Either::Left((Ok(code), _)) if code.is_server_error() => Err(out_of_order(code)),
+            Either::Left((answered, _)) => answered.map(drop),
+            Either::Right((late, _)) => Err(late),
+        };
+        let now = self.clock.boot();
+        let left = probe.ended(|circuit| {
+            if answered.is_ok() {
+                circuit.succeeded();
+            } else {
+                circuit.failed(now);
+            }
+            circuit.left(now)
+        });
+        answered.map_err(|error| match error {
+            // It is not the region that is to be put in order.
+            RegionError::Refused { .. } => error,
+            error => RegionError::retry_later(Some(left), format!("it was asked how it is: {error}")),
+        })
+    }
+
+    /// What there is to say once the region has taken too long to tell about itself.
+    async fn health_within(&self) -> RegionError {
+        sleep(&*self.clock, HEALTH_WITHIN).await;
+        RegionError::TimedOut { after: HEALTH_WITHIN }
     }
 
     /// Asks for the names of the checks. An answer that does not tell them is an answer.
     async fn ask(&self) -> Result<Option<Vec<String>>, RegionError> {
         let request = self.client.get(self.about.clone()).headers(self.headers_of_call());
         let asked = exchange::exchange(request, HEALTH_BYTES_MAX);
-        let (code, _, body) = match select(pin!(asked), pin!(sleep(&*self.clock, HEALTH_WITHIN))).await {
+        let (code, _, body) = match select(pin!(asked), pin!(self.health_within())).await {
             Either::Left((answered, _)) => answered?,
-            Either::Right(_) => return Err(RegionError::TimedOut { after: HEALTH_WITHIN }),
+            Either::Right((late, _)) => return Err(late),
         };
         if code.is_server_error() {
-            return Err(RegionError::retry_later(None, code.to_string()));
+            return Err(out_of_order(code));
         }
         let told: Option<Value> = serde_json::from_slice(&body).ok();
         let names = told.as_ref().and_then(|told| told.get("runners")?.as_array());
@@ -254,10 +294,13 @@ struct Asked<'a> {
 struct Probe<'a>(Option<&'a Inner>);
 
 impl Probe<'_> {
-    fn ended(mut self, end: impl FnOnce(&mut Circuit)) {
-        if let Some(inner) = self.0.take() {
-            end(&mut inner.circuit());
-        }
+    fn ended(mut self, end: impl FnOnce(&mut Circuit) -> Duration) -> Duration {
+        let left = self.0.take().map(|inner| {
+            let left = end(&mut inner.circuit());
+            inner.probe_ended.notify_waiters();
+            left
+        });
+        left.unwrap_or_default()
     }
 }
 
@@ -265,8 +308,18 @@ impl Drop for Probe<'_> {
     fn drop(&mut self) {
         if let Some(inner) = self.0 {
             inner.circuit().gave_up_probe();
+            inner.probe_ended.notify_waiters();
         }
     }
+}
+
+/// That a call is put off without being made.
+fn left_alone(left: Duration) -> RegionError {
+    RegionError::retry_later(Some(left), "it failed again and again, and is left alone for a while")
+}
+
+fn out_of_order(code: StatusCode) -> RegionError {
+    RegionError::retry_later(None, code.to_string())
 }
 
 impl fmt::Debug for HttpRegion {

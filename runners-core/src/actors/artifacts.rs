@@ -6,7 +6,7 @@ use crate::{
         artifact::{ArtifactError, ArtifactKey, ArtifactStore},
         clock::{Clock, sleep},
     },
-    values::{digest::Digest, id::TenantId},
+    values::{digest::Digest, id::TenantId, sync::Attachment},
 };
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -93,6 +93,28 @@ impl TenantArtifacts {
 async fn pause(clock: &dyn Clock, tries: &mut u32) {
     sleep(clock, BACKOFF * (1 << (*tries - 1))).await;
     *tries += 1;
+}
+
+/// Checks what an attempt calls an artifact that it leaves, and of which kind it says that is.
+pub(super) fn check_names(name: &str, media_type: &str) -> Result<(), ArtifactError> {
+    check_name(name)?;
+    check_media_type(media_type)
+}
+
+fn check_name(name: &str) -> Result<(), ArtifactError> {
+    if Attachment::is_name(name) {
+        return Ok(());
+    }
+    let problem = format!("is not a relative path of 1 to {} bytes", Attachment::NAME_BYTES_MAX);
+    Err(ArtifactError::Invalid { field: "name", problem })
+}
+
+fn check_media_type(media_type: &str) -> Result<(), ArtifactError> {
+    let good = media_type.len() <= Attachment::NAME_BYTES_MAX
+        && media_type.is_ascii()
+        && media_type.split_once('/').is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty());
+    let problem = "is not of the form `type/subtype`".to_owned();
+    if good { Ok(()) } else { Err(ArtifactError::Invalid { field: "media type", problem }) }
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ pub struct ClientBuilder {
 impl Client {
     /// How long trouble of the transport is met by trying again, unless said otherwise.
     pub const PATIENCE: Duration = Duration::from_secs(120);
-    /// How long a signature is good for, from the submit or the time a job starts at, unless its
+    /// How long a signature is good for, from when the job's id was made or the time it starts at, unless its
     /// options say otherwise: one week.
     pub const SIGNED_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 

@@ -7,6 +7,7 @@ mod builder;
 mod call;
 mod client;
 mod drive;
+mod driving;
 mod finder;
 mod follow;
 mod history;
@@ -106,7 +107,8 @@ impl Orchestrator {
         self.shared.stopping.cancelled().await;
     }
 
-    /// Stops. Calls that are under way are given up; their runs go on at the next start.
+    /// Stops. Calls that are under way are [given up](crate::orchestration::RegionCall::given_up), which takes
+    /// up to a second; their runs go on at the next start.
     pub async fn stop(&self) {
         self.shared.stopping.cancel();
         self.shared.duties.close();
@@ -141,7 +143,7 @@ struct Shared {
     measures: measures::Measures,
     open_runs_max: u32,
     retention: Option<Duration>,
-    /// Runs that are under way here, each with what cancels it.
+    /// Runs that are seen to here, by their journal, each with what cancels it.
     live: Mutex<HashMap<Key, CancellationToken>>,
     /// Who waits for what a run tells, by its journal.
     subjects: Subjects,

@@ -5,6 +5,7 @@ mod builder;
 mod camera;
 mod deregister;
 mod diagnostics;
+mod discretion;
 mod drive;
 mod execution;
 mod hooks;
@@ -179,9 +180,10 @@ impl Runner {
     }
 
     /// Changes what the runner tells the control plane of itself, such as its labels or browsers. Its kinds and
-    /// slots stay as they are. A change is sent at once.
+    /// slots stay as they are. A change is sent at once. One change is made after the other, so `change` makes none
+    /// itself; the runner goes on meanwhile.
     pub fn change_facts(&self, change: impl FnOnce(&mut Facts)) {
-        self.shared.with(|session, now| session.change_facts(change, now));
+        self.shared.change_facts(change);
     }
 
     /// How the runner is now.

@@ -18,6 +18,15 @@ const MARKER: &[u8] = b"***";
 /// and in base64, standard and URL-safe,
 /// wherever they begin in what was encoded. What comes out does not depend on how the text was cut:
 /// the end of a piece that could be the beginning of a secret is held back until that is known.
+///
+/// ```
+/// let mut redactor = runners_core::Redactor::new(["hunter2"]);
+/// let mut told = redactor.push(b"signs in with hun");
+/// assert_eq!(told, b"signs in with ");
+/// told.extend(redactor.push(b"ter2, and goes to the h"));
+/// told.extend(redactor.finish());
+/// assert_eq!(told, b"signs in with ***, and goes to the h");
+/// ```
 #[derive(Clone, Default)]
 pub struct Redactor {
     needles: Option<Arc<Needles>>,
@@ -38,16 +47,19 @@ impl Redactor {
         Self { needles, ..Self::default() }
     }
 
-    /// Takes the next piece, and answers what is known to be free of secrets.
-    pub(crate) fn push(&mut self, piece: &[u8]) -> Vec<u8> {
+    /// Takes the next piece of the text, and answers what is known to be free of secrets: the end of the piece
+    /// before, and this one but for an end that is held back. It may be empty, and may end within a character.
+    #[must_use = "it is not given again"]
+    pub fn push(&mut self, piece: &[u8]) -> Vec<u8> {
         let Some(needles) = self.needles.clone() else { return piece.to_vec() };
         self.pending.extend_from_slice(piece);
         let end = needles.undecided(&self.pending);
         self.release(&needles, end, false)
     }
 
-    /// Nothing more comes: answers what was held back.
-    pub(crate) fn finish(&mut self) -> Vec<u8> {
+    /// Ends the text, and answers what was held back of it. What is pushed afterwards is another text.
+    #[must_use = "it is not given again"]
+    pub fn finish(&mut self) -> Vec<u8> {
         let Some(needles) = self.needles.clone() else { return Vec::new() };
         let rest = self.release(&needles, self.pending.len(), true);
         self.marked = false;

@@ -130,13 +130,15 @@ fn check_start(spec: &JobSpec, now: Timestamp) -> Result<(), Refused> {
 }
 
 /// The digest of everything that is asked for but the id, and of which job it is a retry: two jobs that
-/// ask for the same have the same.
+/// ask for the same have the same. Until when a signature is good is no part of what is asked for: it follows
+/// from when that is.
 pub(crate) fn body_digest(spec: &JobSpec) -> Digest {
     let body = JobSpec {
         job: JobId::from_bytes([0; 16]),
         tenant: None,
         trace: None,
         title: None,
+        not_after: None,
         retry_of: None,
         ..spec.clone()
     };

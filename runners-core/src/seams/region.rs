@@ -71,6 +71,7 @@ pub struct RegionCall {
     /// elsewhere should stop by itself soon after.
     pub time_left: Option<Duration>,
     cancelled: CancellationToken,
+    given_up: CancellationToken,
     told: Option<Told>,
     kept_in: Option<Arc<dyn ArtifactStore>>,
 }
@@ -101,6 +102,7 @@ impl RegionCall {
             check_timeout: None,
             time_left: None,
             cancelled: CancellationToken::new(),
+            given_up: CancellationToken::new(),
             told: None,
             kept_in: None,
         }
@@ -110,6 +112,13 @@ impl RegionCall {
     #[must_use]
     pub fn cancelled_by(mut self, cancelled: CancellationToken) -> Self {
         self.cancelled = cancelled;
+        self
+    }
+
+    /// Has the call given up once `given_up` is cancelled.
+    #[must_use]
+    pub(crate) fn given_up_by(mut self, given_up: CancellationToken) -> Self {
+        self.given_up = given_up;
         self
     }
 
@@ -164,6 +173,20 @@ impl RegionCall {
     /// Dropping the future has no effect.
     pub async fn cancelled(&self) {
         self.cancelled.cancelled().await;
+    }
+
+    /// Completes when the orchestrator stops: the call is dropped a second later, and made again under its
+    /// [key](Self::idempotency_key) by the next one. What works elsewhere is to go on, and what works in this
+    /// process is to end.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    pub async fn given_up(&self) {
+        self.given_up.cancelled().await;
+    }
+
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up.is_cancelled()
     }
 
     /// Whether nobody waits for the answer any more.

@@ -47,6 +47,13 @@ pub trait ErasedResponder: Send + Sync + 'static {
     async fn respond(&self, payload: Bytes) -> Result<Opaque, Fault>;
 }
 
+#[async_trait]
+impl<R: ErasedResponder + ?Sized> ErasedResponder for Arc<R> {
+    async fn respond(&self, payload: Bytes) -> Result<Opaque, Fault> {
+        (**self).respond(payload).await
+    }
+}
+
 /// Responders by the kind of command they answer.
 #[derive(Clone, Default)]
 pub struct Responders {

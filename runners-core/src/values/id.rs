@@ -25,6 +25,11 @@ pub(crate) fn uuid_v7(at: Timestamp, random: [u8; 10]) -> [u8; 16] {
     id
 }
 
+/// The time that an id says it was made at. Of one that is not laid out so, it is any time.
+pub(crate) fn made_at(id: &[u8; 16]) -> Timestamp {
+    Timestamp::from_millis(id[..6].iter().fold(0, |millis, byte| (millis << 8) | u64::from(*byte)))
+}
+
 pub(crate) fn parse_hex(text: &str) -> Option<[u8; 16]> {
     let mut id = [0; 16];
     let lowercase = text.len() == 32 && !text.bytes().any(|byte| byte.is_ascii_uppercase());

@@ -105,7 +105,7 @@ pub struct JobOptions {
     pub not_after: Option<Timestamp>,
     /// A text that only one job of the tenant can have until it has concluded. Meanwhile, submitting the same
     /// command and options again answers that job, and submitting others with this text is refused with its
-    /// id.
+    /// id. Title, trace and `not_after` may differ.
     pub unique: Option<String>,
     /// What it is called where jobs are listed, for people. At most [`JobOptions::TITLE_BYTES_MAX`];
     /// [`JobOptions::title_of`] makes one of any text.

@@ -5,11 +5,14 @@ use super::{
     hand::{Hand, inspect, operator, submission, submit_with, user},
 };
 use runners_core::{
-    Conclusion, JobId, JobOptions, Outcome, Transport as _,
+    Client, Conclusion, JobId, JobOptions, JobSpec, Outcome, SigningKey, TenantId, Transport as _,
     protocol::{
         Acceptance, CancelRequest, CancelTarget, RefusalCode, Reply, Request, Submission, SubmitRequest,
     },
+    sleep,
+    testing::clock::SimClock,
 };
+use std::time::Duration;
 
 fn job(number: u8) -> JobId {
     JobId::from_bytes([number; 16])
@@ -81,11 +84,23 @@ async fn a_unique_key_is_taken_once_within_one_request() {
 async fn a_unique_job_that_is_granted_in_its_submit_has_its_key() {
     let control = control().await;
     let (user, mut hand) = (user(&control), Hand::new(&control, 1));
-    hand.next.park_for = std::time::Duration::from_secs(20);
+    hand.next.park_for = Duration::from_secs(20);
     let mut parked = std::pin::pin!(hand.sync());
     assert!(futures::poll!(&mut parked).is_pending());
     submit_with(&user, 1, unique(100)).await;
     assert_eq!(submit_with(&user, 2, unique(100)).await, Acceptance::Repeated(job(1)));
     assert_eq!(parked.await.offers.len(), 1);
     assert_eq!(inspect(&user, job(1)).await.conclusion(), None::<Conclusion>);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unique_job_that_is_signed_again_later_is_the_same_job() {
+    let control = control().await;
+    let (clock, key) = (SimClock::new(), SigningKey::from_seed([7; 32]));
+    let client =
+        Client::builder(user(&control)).clock(clock.clone()).sign_with(TenantId::DEFAULT, key).build();
+    let spec = || JobSpec::new(client.new_job(), "visit", b"{}", unique(100));
+    let first = client.submit_spec(&spec(), &b"{}"[..]).await.unwrap();
+    sleep(&clock, Duration::from_secs(3600)).await;
+    assert_eq!(client.submit_spec(&spec(), &b"{}"[..]).await.unwrap(), first);
 }

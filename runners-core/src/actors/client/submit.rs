@@ -5,11 +5,12 @@ use crate::{
     actors::error::Error,
     values::{
         command::Command,
-        id::JobId,
+        id::{JobId, made_at},
         job::{Job, JobSpec},
         opaque::Opaque,
         reply::{Acceptance, Refused, Reply},
         request::{Request, RunSpec, Submission, SubmitRequest},
+        time::Timestamp,
     },
 };
 use bytes::Bytes;
@@ -75,18 +76,22 @@ impl Client {
         }
     }
 
-    /// Queues jobs under ids that were chosen before, so that a repeat is the same jobs.
+    /// Queues jobs under ids that were chosen before, so that a repeat is the same jobs. One that cannot be
+    /// sent has its own error, in its place.
     #[cfg(feature = "orchestrator")]
     pub(crate) async fn submit_specs(
         &self,
         run: RunSpec,
         jobs: Vec<(JobSpec, Bytes)>,
-    ) -> Result<Vec<Acceptance>, Error> {
-        let mut submissions = Vec::with_capacity(jobs.len());
+    ) -> Result<Vec<Result<Acceptance, Error>>, Error> {
+        let (mut submissions, mut places) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
         for (spec, payload) in jobs {
-            submissions.push(self.submission(&spec, payload).await?);
+            let made = self.submission(&spec, payload).await;
+            places.push(made.map(|submission| submissions.push(submission)));
         }
-        self.send(submissions, Some(run)).await
+        let mut accepted = self.send(submissions, Some(run)).await?.into_iter();
+        let mut answered = |()| accepted.next().ok_or(Error::Unexpected("submit"));
+        Ok(places.into_iter().map(|place| place.and_then(&mut answered)).collect())
     }
 
     async fn submit_jobs<J: Job>(&self, jobs: &[J], run: Option<RunSpec>) -> Result<Vec<Handled<J>>, Error> {
@@ -131,12 +136,21 @@ impl Client {
         let Some(signer) = &self.signer else { return (serialised(spec), None) };
         let mut spec = spec.clone();
         spec.tenant.get_or_insert(signer.tenant);
-        let now = self.clock.wall();
-        let begins = spec.start_at.map_or(now, |start_at| start_at.max(now));
+        let made = self.made(spec.job);
+        let begins = spec.start_at.map_or(made, |start_at| start_at.max(made));
         spec.not_after.get_or_insert(begins + Self::SIGNED_FOR);
         let bytes = serialised(&spec);
         let signature = signer.key.sign(&bytes);
         (bytes, Some(signature))
+    }
+
+    /// When a job was made, by its id: so a repeat is the same to the byte, whenever it comes. An id that says
+    /// another time than this week's counts as made now, or its signature would be good for nothing, or for
+    /// ever.
+    fn made(&self, job: JobId) -> Timestamp {
+        let (now, made) = (self.clock.wall(), made_at(job.as_bytes()));
+        let apart = now.since(made).max(made.since(now));
+        if apart < Self::SIGNED_FOR { made } else { now }
     }
 
     /// A payload that is too large to travel is put as an artifact first.

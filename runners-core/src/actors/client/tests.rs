@@ -7,7 +7,7 @@ use crate::{
     values::{
         command::Command,
         digest::Digest,
-        id::RunnerId,
+        id::{RunnerId, TenantId},
         job::{JobOptions, JobSpec},
         lease::FencingToken,
         outcome::{Conclusion, Outcome},
@@ -17,6 +17,7 @@ use crate::{
         },
         request::{RunSpec, SubmitRequest},
         result::{Fault, JobResult, Verdict},
+        signature::SigningKey,
         sync::SignalOutcome,
         time::Timestamp,
     },
@@ -346,4 +347,43 @@ async fn following_tells_states_progress_and_the_log_of_every_attempt_in_order()
         Followed::State(then.state),
     ];
     assert_eq!(followed, expected);
+}
+
+fn signing(tenant: TenantId) -> (Client, Arc<Replay>, SimClock) {
+    let (clock, replay) = (SimClock::new(), Arc::new(Replay::default()));
+    let builder = Client::builder(replay.clone()).clock(clock.clone()).random(SeededRandom::new(1));
+    (builder.sign_with(tenant, SigningKey::from_seed([7; 32])).build(), replay, clock)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signed_job_that_is_submitted_again_is_the_same_to_the_byte() {
+    let (client, replay, clock) = signing(TenantId::DEFAULT);
+    let made = clock.wall();
+    let later = JobOptions { start_at: Some(made + 9 * Client::SIGNED_FOR), ..JobOptions::default() };
+    for options in [JobOptions::default(), later] {
+        let spec = JobSpec::new(client.new_job(), "visit", b"{}", options);
+        client.submit_spec(&spec, &b"{}"[..]).await.unwrap();
+        sleep(&clock, Duration::from_secs(3600)).await;
+        client.submit_spec(&spec, &b"{}"[..]).await.unwrap();
+    }
+    let asked = replay.requests.lock().unwrap().clone();
+    assert_eq!((&asked[0], &asked[2]), (&asked[1], &asked[3]));
+    assert_eq!(good_until(&asked[0]), made + Client::SIGNED_FOR);
+    assert_eq!(good_until(&asked[2]), made + 10 * Client::SIGNED_FOR);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signature_is_good_for_a_week_from_now_where_the_id_says_nothing_of_it() {
+    for id in [[0; 16], [0xff; 16]] {
+        let (client, replay, clock) = signing(TenantId::DEFAULT);
+        let spec = JobSpec::new(JobId::from_bytes(id), "visit", b"{}", JobOptions::default());
+        client.submit_spec(&spec, &b"{}"[..]).await.unwrap();
+        assert_eq!(good_until(&replay.requests.lock().unwrap()[0]), clock.wall() + Client::SIGNED_FOR);
+    }
+}
+
+/// Until when the signature of the one job that is submitted is good.
+fn good_until(request: &Request) -> Timestamp {
+    let Request::Submit(submit) = request else { panic!("expected a submit") };
+    serde_json::from_slice::<JobSpec>(submit.jobs[0].spec.as_bytes()).unwrap().not_after.unwrap()
 }

@@ -48,7 +48,7 @@ impl Shared {
 
     /// Calls the region of a job of `tenant`, up to `retries` times more if no answer comes. `None` once
     /// the call is cancelled and nothing is under way.
-    pub(super) async fn carry_out(
+    async fn carry_out(
         &self,
         tenant: TenantId,
         planned: &PlannedJob,
@@ -65,14 +65,17 @@ impl Shared {
                 let _permit = tokio::select! {
                     biased;
                     () = call.cancelled() => return None,
+                    () = call.given_up() => return None,
                     permit = self.calls.acquire() => permit.expect("nobody closes the semaphore"),
                 };
                 let began_at = self.clock.boot();
                 let execution = AssertUnwindSafe(async { region.execute(call.clone()).await });
-                let panicked = |panic: Box<dyn Any + Send>| Err(RegionError::broken(panicked(&*panic)));
+                let panicked =
+                    |panic: Box<dyn Any + Send>| Err(RegionError::broken(panicked("the region", &*panic)));
                 let answer = execution.catch_unwind().await.unwrap_or_else(panicked);
                 let span = self.clock.boot().since(began_at);
-                self.measures.called(planned, &answer, call.is_cancelled(), span);
+                let cut_short = call.is_cancelled() || call.is_given_up();
+                self.measures.called(planned, &answer, cut_short, span);
                 answer
             };
             let answer = match (answer, &planned.region) {
@@ -93,18 +96,33 @@ impl Shared {
             tokio::select! {
                 biased;
                 () = call.cancelled() => return Some(answer),
+                () = call.given_up() => return None,
                 () = sleep(&*self.clock, wait) => {}
             }
         }
     }
 
+    /// As [`carry_out`](Self::carry_out), whatever panics on the way: a region, what finds it, or what measures.
+    pub(super) async fn carry_out_whole(
+        &self,
+        tenant: TenantId,
+        planned: &PlannedJob,
+        call: RegionCall,
+        retries: u32,
+    ) -> Option<Answer> {
+        let carried = AssertUnwindSafe(self.carry_out(tenant, planned, call, retries)).catch_unwind().await;
+        carried.unwrap_or_else(|panic| Some(Err(RegionError::broken(panicked("the call", &*panic)))))
+    }
+
     /// How long to wait before a call is made again, if that may help.
     fn wait_after(&self, error: &RegionError, tries: u32) -> Option<Duration> {
         let span = BACKOFF.saturating_mul(1 << tries.min(16)).min(BACKOFF_MAX);
-        let chosen = span.mul_f64(0.5 + unit(&*self.random) / 2.0);
+        let part = span.mul_f64(unit(&*self.random) / 2.0);
+        let chosen = span / 2 + part;
         match error {
+            // Those that were told the same time do not come back together.
             RegionError::RetryLater { after: Some(after), .. } => {
-                (*after <= RETRY_AFTER_MAX).then(|| chosen.max(*after))
+                (*after <= RETRY_AFTER_MAX).then(|| chosen.max(*after + part))
             }
             RegionError::RetryLater { after: None, .. } | RegionError::Unreachable { .. } => Some(chosen),
             _ => None,
@@ -112,10 +130,10 @@ impl Shared {
     }
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> String {
+fn panicked(what: &str, panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("the region panicked: {}", text.unwrap_or("without a text"))
+    format!("{what} panicked: {}", text.unwrap_or("without a text"))
 }
 
 /// How a try ended by its answer. One that was stopped has `stopped` for what it does not answer.

@@ -6,20 +6,21 @@ mod journal;
 use super::{
     Shared,
     call::{Answer, ended},
+    driving::Driving,
     ledger::line,
 };
 use crate::{
-    actors::{control_plane::lock, records::Versioned},
+    actors::records::Versioned,
     rules::{
         orchestration::{
             course::{Course, EndedTry, job_id},
             fan_out::PlannedJob,
             reply::{MESSAGE_BYTES_MAX, cut},
         },
-        record::{OrchestrationRecord, Record as _},
+        record::OrchestrationRecord,
     },
     seams::{
-        clock::Clock as _,
+        clock::{Clock as _, sleep},
         region::{RegionCall, Waits},
         store::StoreError,
     },
@@ -32,7 +33,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// How long calls have to answer after they were cancelled.
+/// How long calls have to answer after they were cancelled, or to end after they were given up.
 const CANCEL_GRACE: Duration = Duration::from_secs(1);
 /// How long it may take until it is written that a job has begun, if nothing else is to be written.
 const BEGIN_LINGER: Duration = Duration::from_millis(20);
@@ -59,6 +60,8 @@ struct Drive {
     cancelled: CancellationToken,
     /// Cancels every call of the run.
     calls_cancelled: CancellationToken,
+    /// Has every call end that only this process carries on.
+    calls_given_up: CancellationToken,
     calls: JoinSet<Over>,
     /// What jobs wait for, and who tells.
     waits: mpsc::Receiver<Waits>,
@@ -73,18 +76,21 @@ struct Drive {
 
 impl Shared {
     /// Begins to drive a run.
-    pub(super) fn launch(self: &Arc<Self>, found: Versioned<OrchestrationRecord>, course: Course) {
-        let cancelled = CancellationToken::new();
-        let key = found.record.key();
+    pub(super) fn launch(
+        self: &Arc<Self>,
+        driving: Driving,
+        found: Versioned<OrchestrationRecord>,
+        course: Course,
+    ) {
         let (told, waits) = mpsc::channel(WAITS_MAX);
-        lock(&self.live).insert(key.clone(), cancelled.clone());
         let drive = Drive {
             shared: Arc::clone(self),
             record: found.record,
             version: found.version,
             course,
-            cancelled,
+            cancelled: driving.cancelled.clone(),
             calls_cancelled: CancellationToken::new(),
+            calls_given_up: CancellationToken::new(),
             calls: JoinSet::new(),
             waits,
             told,
@@ -94,12 +100,11 @@ impl Shared {
         };
         let shared = Arc::clone(self);
         self.duties.spawn(async move {
-            let journal = drive.record.journal();
+            let (run, journal) = (drive.record.run.clone(), drive.record.journal());
             if let Err(error) = drive.serve().await {
-                let run = hex::encode(&key.id);
                 tracing::error!(run, error = &error as &dyn std::error::Error, "a run cannot go on");
             }
-            lock(&shared.live).remove(&key);
+            drop(driving);
             shared.subjects.changed(&journal);
         });
     }
@@ -117,7 +122,7 @@ impl Drive {
             tokio::select! {
                 biased;
                 () = shared.stopping.cancelled() => {
-                    self.calls.shutdown().await;
+                    self.give_up().await;
                     return Ok(());
                 }
                 () = self.cancelled.cancelled() => {
@@ -172,7 +177,7 @@ impl Drive {
             let (shared, retries) = (Arc::clone(&self.shared), self.course.options().retries);
             let tenant = self.record.tenant;
             self.calls.spawn(async move {
-                let answer = shared.carry_out(tenant, &planned, call, retries).await;
+                let answer = shared.carry_out_whole(tenant, &planned, call, retries).await;
                 Over { at, number, started_at: now, ended_at: shared.now(), answer }
             });
         }
@@ -190,7 +195,8 @@ impl Drive {
         if let Some(artifacts) = &self.shared.artifacts {
             call = call.kept_in(Arc::clone(artifacts));
         }
-        call.cancelled_by(self.calls_cancelled.clone()).told_to(at, self.told.clone())
+        let call = call.cancelled_by(self.calls_cancelled.clone()).given_up_by(self.calls_given_up.clone());
+        call.told_to(at, self.told.clone())
     }
 
     fn tell(&mut self, at: Timestamp, what: RunHappening) {
@@ -234,6 +240,18 @@ impl Drive {
         };
         self.tell(ended.ended_at, what);
         self.course.end(at, ended);
+    }
+
+    /// Gives every call up: they are made again at the next start.
+    async fn give_up(&mut self) {
+        self.calls_given_up.cancel();
+        let ended = async { while self.calls.join_next().await.is_some() {} };
+        tokio::select! {
+            biased;
+            () = ended => {}
+            () = sleep(&*self.shared.clock, CANCEL_GRACE) => {}
+        }
+        self.calls.shutdown().await;
     }
 
     /// Has every call stopped, keeps what they answer soon, and ends the run.

@@ -101,9 +101,10 @@ impl Shared {
         loop {
             let (open, next) = self.marked(false, after.take(), None).await?;
             for found in open {
+                let Some(driving) = self.claim(found.record.journal()) else { continue };
                 let mut course = self.course(&found.record).await?;
                 course.forget_what_is_under_way();
-                self.launch(found, course);
+                self.launch(driving, found, course);
             }
             match next {
                 Some(next) => after = Some(next),

@@ -4,7 +4,10 @@ use super::Shared;
 use crate::{
     actors::{control_plane::lock, records::Versioned},
     rules::{
-        orchestration::{course::Course, fan_out::fan_out},
+        orchestration::{
+            course::Course,
+            fan_out::{PlannedJob, fan_out},
+        },
         record::{OrchestratedJobsRecord, OrchestrationRecord, Unknown},
     },
     seams::{
@@ -106,21 +109,28 @@ impl LocalTransport {
         if let Some(run) = &request.run_id
             && let Some(found) = shared.find(self.tenant, run).await.map_err(OrchestratorError::Store)?
         {
-            return repeated(&found.record, digest);
+            return self.repeated(&found.record, digest);
         }
-        self.begin(request, digest).await
+        let (record, plan) = self.drawn_up(request, digest);
+        // Whoever asked may hang up at any moment: what is written is driven all the same.
+        let this = self.clone();
+        let begun = shared.duties.spawn(async move { this.begin(record, plan).await });
+        begun.await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(OrchestratorError::Stopping),
+        })
     }
 
-    async fn begin(
+    /// A run as it is to be written, and its jobs.
+    fn drawn_up(
         &self,
         request: &OrchestrationRequest,
         digest: Digest,
-    ) -> Result<String, OrchestratorError> {
+    ) -> (OrchestrationRecord, Arc<[PlannedJob]>) {
         let shared = &self.shared;
         let now = shared.now();
         let seed = id(&*shared.random, now, RunId::new);
         let plan: Arc<[_]> = fan_out(request).into();
-        let pieces = OrchestratedJobsRecord::pieces(self.tenant, seed, &plan);
         let record = OrchestrationRecord {
             tenant: self.tenant,
             run: request.run_id.clone().unwrap_or_else(|| seed.to_string()),
@@ -138,25 +148,59 @@ impl LocalTransport {
             completed: 0,
             failed: 0,
             conclusion: None,
-            pieces: u32::try_from(pieces.len()).expect("the number of checks is limited"),
+            pieces: 0,
             journal_bytes: 0,
             unknown: Unknown::new(),
         };
-        if let Some(other) = self.create(&record, &pieces).await? {
-            return repeated(&other, digest);
-        }
-        shared.measures.submitted();
-        let run = record.run.clone();
-        let course = Course::new(plan, record.options.clone());
-        shared.launch(Versioned { version: 1, record }, course);
-        Ok(run)
+        (record, plan)
     }
 
-    /// Writes a run. Answers the one that stands there already, if it is another one.
+    /// Writes a run and drives it.
+    async fn begin(
+        &self,
+        mut record: OrchestrationRecord,
+        plan: Arc<[PlannedJob]>,
+    ) -> Result<String, OrchestratorError> {
+        let shared = &self.shared;
+        let pieces = OrchestratedJobsRecord::pieces(self.tenant, record.seed, &plan);
+        record.pieces = u32::try_from(pieces.len()).expect("the number of checks is limited");
+        let driving = shared.claim(record.journal()).expect("a seed is drawn once");
+        let run = record.run.clone();
+        let mut in_doubt = false;
+        match self.create(&record, &pieces, &mut in_doubt).await {
+            Ok(None) => {
+                shared.measures.submitted();
+                let course = Course::new(plan, record.options.clone());
+                shared.launch(driving, Versioned { version: 1, record }, course);
+                Ok(run)
+            }
+            Ok(Some(other)) => self.repeated(&other, record.request),
+            Err(error) => {
+                // It may stand there, and then it was not for nothing.
+                if in_doubt {
+                    shared.seek(driving, self.tenant, run);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// What whoever asks for a run again is told. That it is driven is seen to.
+    fn repeated(&self, found: &OrchestrationRecord, request: Digest) -> Result<String, OrchestratorError> {
+        if found.request != request {
+            return Err(OrchestratorError::Taken { run: found.run.clone() });
+        }
+        self.shared.adopt(found);
+        Ok(found.run.clone())
+    }
+
+    /// Writes a run. Answers the one that stands there already, if it is another one. Says whether it is
+    /// `in_doubt` that it was written, if it could not be.
     async fn create(
         &self,
         record: &OrchestrationRecord,
         pieces: &[OrchestratedJobsRecord],
+        in_doubt: &mut bool,
     ) -> Result<Option<OrchestrationRecord>, OrchestratorError> {
         let mut tries = 1;
         loop {
@@ -169,6 +213,7 @@ impl LocalTransport {
                 Err(error @ (StoreError::Conflict(_) | StoreError::Unknown(_))) => error,
                 Err(error) => return Err(OrchestratorError::Store(error)),
             };
+            *in_doubt |= matches!(error, StoreError::Unknown(_));
             // Nobody knows, or somebody was quicker: what stands there tells. Where nothing stands, it
             // is written again, so that nothing comes to stand there later that nobody drives.
             let found = self.shared.find(self.tenant, &record.run).await.map_err(OrchestratorError::Store)?;
@@ -214,10 +259,12 @@ impl LocalTransport {
     }
 
     async fn cancel(&self, run: &str) -> Result<(), OrchestratorError> {
-        if self.record(run).await?.record.completed_at.is_some() {
+        let found = self.record(run).await?.record;
+        if found.completed_at.is_some() {
             return Ok(());
         }
-        let cancelled = lock(&self.shared.live).get(&OrchestrationRecord::key_of(self.tenant, run)).cloned();
+        self.shared.adopt(&found);
+        let cancelled = lock(&self.shared.live).get(&found.journal()).cloned();
         cancelled.iter().for_each(tokio_util::sync::CancellationToken::cancel);
         self.wait(run, END_WITHIN).await.map(drop)
     }
@@ -241,12 +288,4 @@ impl LocalTransport {
 
 fn invalid(issue: RequestIssue) -> OrchestratorError {
     OrchestratorError::Invalid(InvalidRequest { issues: vec![issue] })
-}
-
-fn repeated(found: &OrchestrationRecord, request: Digest) -> Result<String, OrchestratorError> {
-    if found.request == request {
-        Ok(found.run.clone())
-    } else {
-        Err(OrchestratorError::Taken { run: found.run.clone() })
-    }
 }

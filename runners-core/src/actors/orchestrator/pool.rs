@@ -14,13 +14,12 @@ use crate::{
         check::{CheckResult, CheckState, RunCheck},
         command::Command as _,
         digest::Digest,
-        id::{JobId, RunId},
+        id::{JobId, RunId, made_at},
         job::{JobOptions, JobSpec},
         orchestration::{RegionResult, ResultArtifact, ResultState},
         outcome::Conclusion,
         reply::{Acceptance, JobView, RefusalCode},
         request::RunSpec,
-        time::Timestamp,
     },
 };
 use async_trait::async_trait;
@@ -67,10 +66,10 @@ impl PoolRegion {
         self
     }
 
-    fn spec(&self, call: &RegionCall, at: usize, run: RunId) -> Result<(JobSpec, bytes::Bytes), RegionError> {
+    /// The job of a check, or what is wrong with the input of that.
+    fn spec(&self, call: &RegionCall, at: usize, run: RunId) -> Result<(JobSpec, bytes::Bytes), String> {
         let asked = &call.checks[at];
-        let misfit =
-            |problem: String| RegionError::refused(format!("the input of {:?}: {problem}", asked.name));
+        let misfit = |problem: String| format!("the input of {:?}: {problem}", asked.name);
         let mut command =
             RunCheck::new(asked.name.clone(), &asked.input).map_err(|error| misfit(error.to_string()))?;
         let title = JobOptions::title_of(&asked.name);
@@ -99,7 +98,7 @@ impl PoolRegion {
         if kind != RunCheck::KIND {
             return format!("{online}: start one that can");
         }
-        let names = self.commands.as_ref().map(|commands| commands.names()).unwrap_or_default();
+        let names = self.commands.as_ref().map(CheckCommands::names).unwrap_or_default();
         let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         format!("there is no check {name:?} here; there is {known}; and {online}")
     }
@@ -126,7 +125,38 @@ impl PoolRegion {
                 }
             }
         };
-        (at, found.await)
+        let found: Result<RegionResult, Error> = found.await;
+        (at, found.or_else(|error| alone(name, error)))
+    }
+
+    /// Submits the checks of a call. One that is not queued has its result at once.
+    async fn submit(&self, call: &RegionCall, run: RunId) -> Result<Vec<Submitted>, RegionError> {
+        let jobs: Vec<_> = (0..call.checks.len()).map(|at| self.spec(call, at, run)).collect();
+        // Should nobody be there to cancel them, the queue stops them itself.
+        let timeout = call.time_left.map(|left| left + STOP_MARGIN);
+        let specs = jobs.iter().filter_map(|job| job.as_ref().ok()).cloned().collect();
+        let accepted = self.client.submit_specs(RunSpec { run, timeout }, specs).await;
+        let accepted = accepted.map_err(|error| trouble(&error))?;
+        if let Some(problem) = nowhere(&accepted) {
+            return Err(RegionError::Unknown { problem });
+        }
+        let mut accepted = accepted.into_iter();
+        let mut told = Vec::with_capacity(jobs.len());
+        for (job, asked) in jobs.into_iter().zip(&call.checks) {
+            let errored = |why: String| RegionResult::errored(asked.name.clone(), why);
+            told.push(match job.map(|(spec, _)| (spec.kind, accepted.next())) {
+                Err(misfit) => Err(errored(misfit)),
+                Ok((kind, Some(Ok(Acceptance::Accepted(job) | Acceptance::Repeated(job))))) => {
+                    Ok((job, kind))
+                }
+                Ok((_, Some(Ok(Acceptance::Refused(refused))))) => {
+                    Err(errored(format!("the pool refused it: {refused}")))
+                }
+                Ok((_, Some(Err(error)))) => Err(alone(&asked.name, error).map_err(|e| trouble(&e))?),
+                Ok((_, None)) => return Err(trouble(&Error::Unexpected("submit"))),
+            });
+        }
+        Ok(told)
     }
 }
 
@@ -134,30 +164,17 @@ impl PoolRegion {
 impl Region for PoolRegion {
     async fn execute(&self, call: RegionCall) -> Result<RegionReply, RegionError> {
         let run = RunId::from_bytes(*call.job.as_bytes());
-        let specs = (0..call.checks.len()).map(|at| self.spec(&call, at, run));
-        let specs: Vec<_> = specs.collect::<Result<_, _>>()?;
-        // Should nobody be there to cancel them, the queue stops them itself.
-        let timeout = call.time_left.map(|left| left + STOP_MARGIN);
-        let kinds: Vec<String> = specs.iter().map(|(spec, _)| spec.kind.clone()).collect();
-        let accepted = self.client.submit_specs(RunSpec { run, timeout }, specs).await;
-        let accepted = accepted.map_err(|error| trouble(&error))?;
-        if let Some(problem) = nowhere(&accepted) {
-            return Err(RegionError::Unknown { problem });
-        }
+        let submitted = self.submit(&call, run).await?;
         let mut results: Vec<Option<RegionResult>> = vec![None; call.checks.len()];
         let mut waiting = FuturesUnordered::new();
         let mut open = BTreeMap::new();
-        for (at, acceptance) in accepted.into_iter().enumerate() {
-            let name = call.checks[at].name.as_str();
-            match acceptance {
-                Acceptance::Accepted(job) | Acceptance::Repeated(job) => {
-                    open.insert(at, (job, kinds[at].as_str()));
-                    waiting.push(self.result(job, name, at));
+        for (at, submitted) in submitted.iter().enumerate() {
+            match submitted {
+                Ok((job, kind)) => {
+                    open.insert(at, (*job, kind.as_str()));
+                    waiting.push(self.result(*job, &call.checks[at].name, at));
                 }
-                Acceptance::Refused(refused) => {
-                    results[at] =
-                        Some(RegionResult::errored(name, format!("the pool refused it: {refused}")));
-                }
+                Err(result) => results[at] = Some(result.clone()),
             }
         }
         let mut watch = Watch::new(self, &call, open);
@@ -169,6 +186,8 @@ impl Region for PoolRegion {
                     drop(self.client.cancel_run(run).await);
                     break;
                 }
+                // Whoever asks again finds the jobs.
+                () = call.given_up() => return Err(RegionError::unreachable("it was given up")),
                 ended = waiting.next() => match ended {
                     Some((at, Ok(result))) => results[at] = Some(watch.ended(at, result)),
                     Some((_, Err(error))) => return Err(trouble(&error)),
@@ -181,10 +200,24 @@ impl Region for PoolRegion {
     }
 }
 
+/// A check's job, with the kind of that, or the result of one that has none.
+type Submitted = Result<(JobId, String), RegionResult>;
+
+/// What is wrong with one check alone is its result. What is wrong with the control plane, or with who asks
+/// it, is so for all of them.
+fn alone(name: &str, error: Error) -> Result<RegionResult, Error> {
+    match error {
+        Error::Unreachable(_) | Error::Store(_) | Error::Rejected(_) | Error::Refused(_) => Err(error),
+        error => Ok(RegionResult::errored(name, error.with_causes())),
+    }
+}
+
 /// What is not there, if all checks are refused for that: they all name the same pool.
-fn nowhere(accepted: &[Acceptance]) -> Option<String> {
-    let missing = |acceptance: &Acceptance| match acceptance {
-        Acceptance::Refused(refused) if refused.code == RefusalCode::NotFound => Some(refused.detail.clone()),
+fn nowhere(accepted: &[Result<Acceptance, Error>]) -> Option<String> {
+    let missing = |acceptance: &Result<Acceptance, Error>| match acceptance {
+        Ok(Acceptance::Refused(refused)) if refused.code == RefusalCode::NotFound => {
+            Some(refused.detail.clone())
+        }
         _ => None,
     };
     let problems: Option<Vec<String>> = accepted.iter().map(missing).collect();
@@ -198,8 +231,7 @@ fn job_of(call: &RegionCall, at: usize) -> JobId {
     let mut chance = [0; 10];
     chance.copy_from_slice(&Digest::of(&place.concat()).as_bytes()[..10]);
     // Ids begin with six bytes of time, which puts the job where its call is.
-    let millis = call_id[..6].iter().fold(0, |millis, byte| (millis << 8) | u64::from(*byte));
-    JobId::new(Timestamp::from_millis(millis), chance)
+    JobId::new(made_at(call_id), chance)
 }
 
 fn told(found: CheckResult, view: &JobView) -> RegionResult {

@@ -3,7 +3,7 @@
 mod safe;
 
 use crate::{
-    actors::artifacts::TenantArtifacts,
+    actors::artifacts::{TenantArtifacts, check_names},
     rules::redaction::Redactor,
     seams::{
         artifact::{ArtifactError, ArtifactStore},
@@ -28,12 +28,12 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{FutureExt as _, StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, future::select, stream};
 use safe::Safe;
 use std::{
     fmt,
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::sync::{Semaphore, mpsc};
@@ -41,6 +41,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How much longer than its check an executor may take: a browser has to be opened and closed.
 const TIMEOUT_MARGIN: Duration = Duration::from_secs(60);
+/// How long an executor whose time is over has to end by itself.
+const GRACE: Duration = Duration::from_secs(1);
 /// How many artifacts one check may leave.
 const ARTIFACTS_MAX: usize = 100;
 
@@ -136,7 +138,7 @@ impl ProcessRegion {
         };
         let payload = serde_json::to_vec(&command).expect("a command is plain data");
         let link = Arc::new(Link {
-            redactor: Redactor::new(secrets.values().map(Secret::expose)),
+            redactor: Mutex::new(Redactor::new(secrets.values().map(Secret::expose))),
             artifacts: self.artifacts.as_ref().map(|artifacts| artifacts.of(call.tenant)),
             clock: Arc::clone(&self.clock),
             kept: Mutex::default(),
@@ -149,23 +151,33 @@ impl ProcessRegion {
         let attempt = attempt.with_secrets(secrets);
         let execution = AssertUnwindSafe(async { self.executor.execute(payload.into(), attempt).await });
         let mut execution = std::pin::pin!(execution.catch_unwind());
-        let product = tokio::select! {
+        let stopped = tokio::select! {
             biased;
-            product = &mut execution => product,
+            product = &mut execution => Ok(product),
             () = call.cancelled() => {
                 // Whoever called drops it in the end, should it not stop.
                 cancelled.cancel();
-                execution.await
+                Ok((&mut execution).await)
             }
+            () = call.given_up() => Err("it was given up".to_owned()),
             () = sleep(&*self.clock, limit + TIMEOUT_MARGIN) => {
-                let message = format!("it took longer than {} ms, and was given up", limit.as_millis());
-                return RegionResult::errored(asked.name.clone(), message);
+                Err(format!("it took longer than {} ms, and was given up", limit.as_millis()))
             }
+        };
+        if stopped.is_err() {
+            // What it has opened can only be closed by itself.
+            cancelled.cancel();
+            select(&mut execution, std::pin::pin!(sleep(&*self.clock, GRACE))).await;
+        }
+        link.finish_log();
+        let product = match stopped {
+            Ok(product) => product,
+            Err(message) => return errored(message),
         };
         match product {
             Err(_) => errored("the executor panicked".to_owned()),
             Ok(Err(fault)) => {
-                errored(link.redactor.redact_cut(&format!("{}: {}", fault.code, fault.message)))
+                errored(link.redactor().redact_cut(&format!("{}: {}", fault.code, fault.message)))
             }
             Ok(Ok(product)) => match serde_json::from_slice(product.result.as_bytes()) {
                 Ok(found) => told(found, link.kept()),
@@ -196,6 +208,7 @@ impl Region for ProcessRegion {
                 biased;
                 // What has not begun when nobody waits any more does not begin.
                 () = call.cancelled() => return None,
+                () = call.given_up() => return None,
                 place = turn => place,
             };
             Some(self.check(call, at, &call.checks[at]).await)
@@ -246,7 +259,7 @@ impl Lease for Held {
 /// What an attempt leaves behind, where there is no runner that would take it.
 #[derive(Debug)]
 struct Link {
-    redactor: Redactor,
+    redactor: Mutex<Redactor>,
     artifacts: Option<TenantArtifacts>,
     clock: Arc<dyn Clock>,
     kept: Mutex<Vec<ResultArtifact>>,
@@ -256,22 +269,39 @@ impl Link {
     fn kept(&self) -> Vec<ResultArtifact> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    fn redactor(&self) -> MutexGuard<'_, Redactor> {
+        self.redactor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The log has ended: tells what was held back of it.
+    fn finish_log(&self) {
+        tell(&self.redactor().finish());
+    }
+}
+
+fn tell(logged: &[u8]) {
+    let text = String::from_utf8_lossy(logged);
+    if !text.is_empty() {
+        tracing::debug!(text = text.trim_end(), "a check has logged");
+    }
 }
 
 #[async_trait]
 impl AttemptLink for Link {
     fn log(&self, bytes: Bytes) {
-        let text = self.redactor.redact(&String::from_utf8_lossy(&bytes));
-        tracing::debug!(text = text.trim_end(), "a check has logged");
+        // A secret may be logged in pieces.
+        tell(&self.redactor().push(&bytes));
     }
     fn progress(&self, _: String) {}
     fn redact(&self, text: &str) -> String {
-        self.redactor.redact(text)
+        self.redactor().redact(text)
     }
     fn show(&self, _: Arc<dyn FrameSource>) {}
     fn receive(&self, _: &str, _: mpsc::Sender<RawSignal>) {}
 
     async fn attach(&self, name: String, media_type: String, bytes: Bytes) -> Result<Digest, ArtifactError> {
+        check_names(&name, &media_type)?;
         let none = || ArtifactError::Unavailable("this region was given no artifact store".into());
         if self.kept().len() >= ARTIFACTS_MAX {
             let problem = format!("is one more than the limit of {ARTIFACTS_MAX}");

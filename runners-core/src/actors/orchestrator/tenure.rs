@@ -62,16 +62,20 @@ impl Shared {
                 () = sleep(&*self.clock, LOOK_EVERY) => {}
             }
             // A store that cannot be read is met by whoever writes.
-            let found = self.records.load::<OrchestratorRecord>(OrchestratorRecord::the_key()).await;
-            let version = found.ok().flatten().map(|found| found.version);
-            if version.is_some_and(|version| version != self.tenure.load(Ordering::SeqCst)) {
+            if matches!(self.has_tenure().await, Ok(false)) {
                 self.end_tenure();
                 return;
             }
         }
     }
 
-    fn end_tenure(&self) {
+    /// Whether no other one has begun.
+    pub(super) async fn has_tenure(&self) -> Result<bool, StoreError> {
+        let found = self.records.load::<OrchestratorRecord>(OrchestratorRecord::the_key()).await?;
+        Ok(found.is_none_or(|found| found.version == self.tenure.load(Ordering::SeqCst)))
+    }
+
+    pub(super) fn end_tenure(&self) {
         if !self.displaced.swap(true, Ordering::SeqCst) {
             tracing::error!("another orchestrator has begun on this store, and this one stops");
         }

@@ -9,6 +9,7 @@ mod restart;
 mod runs;
 mod secrets;
 mod stopping;
+mod undriven;
 mod waiting;
 
 use super::*;

@@ -1,7 +1,8 @@
 //! What an attempt leaves behind, on its way to the session: log, progress, artifacts.
 
-use super::{execution::Outfit, serve::Shared};
+use super::{discretion::Discretion, execution::Outfit, respond::Mailbox, serve::Shared};
 use crate::{
+    actors::artifacts::check_names,
     rules::redaction::Redactor,
     seams::{
         artifact::ArtifactError,
@@ -9,9 +10,7 @@ use crate::{
         frames::FrameSource,
         observer::{Notice, Observer},
     },
-    values::{
-        digest::Digest, id::TenantId, lease::FencingToken, outcome::Outcome, result::Fault, sync::Attachment,
-    },
+    values::{digest::Digest, id::TenantId, lease::FencingToken, outcome::Outcome, sync::Attachment},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -36,7 +35,7 @@ pub(super) struct SessionLink {
     outfit: Arc<Outfit>,
     observer: Arc<dyn Observer>,
     names: Mutex<Names>,
-    redactor: Mutex<Redactor>,
+    discretion: Discretion,
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +52,8 @@ impl SessionLink {
         outfit: Arc<Outfit>,
         observer: Arc<dyn Observer>,
     ) -> Self {
-        Self { shared, token, tenant, outfit, observer, names: Mutex::default(), redactor: Mutex::default() }
+        let (names, discretion) = (Mutex::default(), Discretion::default());
+        Self { shared, token, tenant, outfit, observer, names, discretion }
     }
 
     /// From now on, nothing that is told holds what `redactor` takes out.
@@ -63,14 +63,8 @@ impl SessionLink {
 
     /// An outcome as it may be told.
     pub(super) fn redacted(&self, outcome: Outcome) -> Outcome {
-        let Outcome::Errored(mut fault) = outcome else { return outcome };
-        let redactor = self.redactor();
-        fault.code = redactor.redact(&fault.code);
-        // A message of the largest length may end within a secret.
-        let cut = fault.message.len() + char::MAX.len_utf8() > Fault::MESSAGE_MAX;
-        fault.message =
-            if cut { redactor.redact_cut(&fault.message) } else { redactor.redact(&fault.message) };
-        Outcome::Errored(fault)
+        let Outcome::Errored(fault) = outcome else { return outcome };
+        Outcome::Errored(self.discretion.fault(fault))
     }
 
     /// The log has ended: logs what was held back of it.
@@ -116,7 +110,7 @@ impl SessionLink {
     }
 
     fn redactor(&self) -> MutexGuard<'_, Redactor> {
-        self.redactor.lock().unwrap_or_else(PoisonError::into_inner)
+        self.discretion.redactor()
     }
 
     fn reserve(&self, name: &str) -> Result<(), ArtifactError> {
@@ -146,7 +140,7 @@ impl AttemptLink for SessionLink {
     }
 
     fn show(&self, source: Arc<dyn FrameSource>) {
-        self.shared.shows.show(self.token, source);
+        self.shared.shows.show(self.token, self.discretion.source(source));
     }
 
     fn progress(&self, text: String) {
@@ -160,12 +154,12 @@ impl AttemptLink for SessionLink {
     }
 
     fn receive(&self, kind: &str, into: mpsc::Sender<RawSignal>) {
-        self.shared.mailboxes.open(self.token, kind, into);
+        let mailbox = Mailbox { into, discretion: self.discretion.clone() };
+        self.shared.mailboxes.open(self.token, kind, mailbox);
     }
 
     async fn attach(&self, name: String, media_type: String, bytes: Bytes) -> Result<Digest, ArtifactError> {
-        check_name(&name)?;
-        check_media_type(&media_type)?;
+        check_names(&name, &media_type)?;
         self.reserve(&name)?;
         let put = self.put(&bytes).await.inspect_err(|error| {
             self.missing(&name);
@@ -178,20 +172,4 @@ impl AttemptLink for SessionLink {
         self.shared.with(|session, now| session.attach(attachment, now));
         Ok(digest)
     }
-}
-
-fn check_name(name: &str) -> Result<(), ArtifactError> {
-    if Attachment::is_name(name) {
-        return Ok(());
-    }
-    let problem = format!("is not a relative path of 1 to {} bytes", Attachment::NAME_BYTES_MAX);
-    Err(ArtifactError::Invalid { field: "name", problem })
-}
-
-fn check_media_type(media_type: &str) -> Result<(), ArtifactError> {
-    let good = media_type.len() <= Attachment::NAME_BYTES_MAX
-        && media_type.is_ascii()
-        && media_type.split_once('/').is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty());
-    let problem = "is not of the form `type/subtype`".to_owned();
-    if good { Ok(()) } else { Err(ArtifactError::Invalid { field: "media type", problem }) }
 }

@@ -1,7 +1,7 @@
 //! How a signal is carried out: by the runner's responder to its kind, or by the executor of the
 //! attempt that it is for. Which signals are, and that each is answered once, is the session's.
 
-use super::serve::Shared;
+use super::{discretion::Discretion, serve::Shared};
 use crate::{
     seams::{executor::RawSignal, responder::Responders},
     values::{
@@ -38,12 +38,19 @@ pub(super) struct Ask {
 /// Where the executors of live attempts receive signals, by attempt and kind.
 #[derive(Debug, Default)]
 pub(super) struct Mailboxes {
-    boxes: Mutex<BTreeMap<(FencingToken, String), mpsc::Sender<RawSignal>>>,
+    boxes: Mutex<BTreeMap<(FencingToken, String), Mailbox>>,
+}
+
+/// Where an executor receives signals of one kind, and what its answers may not tell.
+#[derive(Clone, Debug)]
+pub(super) struct Mailbox {
+    pub(super) into: mpsc::Sender<RawSignal>,
+    pub(super) discretion: Discretion,
 }
 
 impl Mailboxes {
     /// Has signals of `kind` to an attempt put into `into`.
-    pub(super) fn open(&self, token: FencingToken, kind: &str, into: mpsc::Sender<RawSignal>) {
+    pub(super) fn open(&self, token: FencingToken, kind: &str, into: Mailbox) {
         self.lock().insert((token, kind.to_owned()), into);
     }
 
@@ -52,11 +59,11 @@ impl Mailboxes {
         self.lock().retain(|(of, _), _| *of != token);
     }
 
-    fn find(&self, token: FencingToken, kind: &str) -> Option<mpsc::Sender<RawSignal>> {
+    fn find(&self, token: FencingToken, kind: &str) -> Option<Mailbox> {
         self.lock().get(&(token, kind.to_owned())).cloned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(FencingToken, String), mpsc::Sender<RawSignal>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(FencingToken, String), Mailbox>> {
         self.boxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -119,9 +126,9 @@ async fn by_attempt(token: FencingToken, ask: Ask, shared: &Shared) -> SignalOut
         let message = format!("{token} receives no signals of the kind {kind:?}, or not yet");
         SignalOutcome::Fault(Fault::retryable("no_receiver", message))
     };
-    let Some(mailbox) = shared.mailboxes.find(token, &kind) else { return none() };
+    let Some(Mailbox { into, discretion }) = shared.mailboxes.find(token, &kind) else { return none() };
     let (answer, answered) = oneshot::channel();
-    match mailbox.try_send(RawSignal { id: ask.signal, payload: ask.payload, answer }) {
+    match into.try_send(RawSignal { id: ask.signal, payload: ask.payload, answer }) {
         Ok(()) => {}
         Err(mpsc::error::TrySendError::Closed(_)) => return none(),
         Err(mpsc::error::TrySendError::Full(_)) => {
@@ -129,11 +136,12 @@ async fn by_attempt(token: FencingToken, ask: Ask, shared: &Shared) -> SignalOut
             return SignalOutcome::Fault(Fault::retryable("busy", message));
         }
     }
-    drop(mailbox);
-    fitting(answered.await.unwrap_or_else(|_| {
+    drop(into);
+    let answer = answered.await.unwrap_or_else(|_| {
         let message = format!("{token} has ended, or let the signal go without an answer");
         SignalOutcome::Fault(Fault::permanent("unanswered", message))
-    }))
+    });
+    fitting(discretion.answer(answer))
 }
 
 /// An answer travels in a sync, like a small result.

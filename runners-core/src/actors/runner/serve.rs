@@ -25,8 +25,8 @@ use crate::{
         transport::{Transport, TransportError},
     },
     values::{
-        lease::FencingToken, outcome::Outcome, reply::Reply, request::Request, result::Fault, sync::Finish,
-        time::BootTime,
+        lease::FencingToken, outcome::Outcome, reply::Reply, request::Request, result::Fault, runner::Facts,
+        sync::Finish, time::BootTime,
     },
 };
 use futures::FutureExt as _;
@@ -45,6 +45,8 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub(super) struct Shared {
     session: Mutex<Session>,
+    /// Held while what the runner says of itself is changed.
+    changing_facts: Mutex<()>,
     changed: Notify,
     /// Counts replies, for those who wait for what one may bring.
     turn: Turn,
@@ -59,6 +61,7 @@ impl Shared {
     pub(super) fn new(session: Session, clock: Arc<dyn Clock>, shows: Shows) -> Self {
         Self {
             session: Mutex::new(session),
+            changing_facts: Mutex::new(()),
             changed: Notify::new(),
             turn: Turn::default(),
             mailboxes: Mailboxes::default(),
@@ -83,6 +86,14 @@ impl Shared {
     /// Looks at the session.
     pub(super) fn look<T>(&self, look: impl FnOnce(&Session) -> T) -> T {
         look(&self.session.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes what the runner says of itself. However long `change` takes, the session goes on.
+    pub(super) fn change_facts(&self, change: impl FnOnce(&mut Facts)) {
+        let _alone = self.changing_facts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut facts = self.look(|session| session.facts().clone());
+        change(&mut facts);
+        self.with(|session, now| session.change_facts(facts, now));
     }
 
     /// Changes whenever a reply came.

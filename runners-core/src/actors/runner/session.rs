@@ -165,9 +165,7 @@ impl Session {
     }
 
     /// Changes what the runner says of itself, but for what it was started with.
-    pub(super) fn change_facts(&mut self, change: impl FnOnce(&mut Facts), now: BootTime) {
-        let mut facts = self.facts.clone();
-        change(&mut facts);
+    pub(super) fn change_facts(&mut self, mut facts: Facts, now: BootTime) {
         facts.slots = self.facts.slots;
         facts.kinds.clone_from(&self.facts.kinds);
         if facts != self.facts {
@@ -212,9 +210,17 @@ impl Session {
             self.finishes.insert(token, Ended { finish, answers: 0, spooled: false });
         } else {
             self.declined.insert(token, "released".to_owned());
+            self.sweep(token);
         }
         self.news.get_or_insert(now);
         Settled::Open
+    }
+
+    /// Lets go of what an attempt has logged and attached, once nothing is held or to be told of it.
+    fn sweep(&mut self, token: FencingToken) {
+        if !self.held.contains_key(&token) && !self.finishes.contains_key(&token) {
+            self.trails.remove(&token);
+        }
     }
 
     /// Whether a finish or decline is still to be recorded.
@@ -239,8 +245,8 @@ impl Session {
                 trail.log.close();
             }
             self.finishes.insert(token, Ended { finish, answers: 0, spooled: false });
-        } else if self.settled(token) == Settled::Closed {
-            self.trails.remove(&token);
+        } else {
+            self.sweep(token);
         }
         self.news.get_or_insert(now);
         self.settle();

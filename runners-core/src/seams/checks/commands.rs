@@ -3,7 +3,7 @@
 
 use crate::values::check::{CheckResult, RunCheck};
 use bytes::Bytes;
-use std::{collections::BTreeSet, fmt::Debug, time::Duration};
+use std::{collections::BTreeSet, fmt::Debug, sync::Arc, time::Duration};
 
 /// Knows checks for which there are commands of another kind.
 pub trait CheckCommands: Debug + Send + Sync + 'static {
@@ -22,6 +22,20 @@ pub trait CheckCommands: Debug + Send + Sync + 'static {
     /// The names of the checks that it knows, to be told to who asks for another one. None unless said.
     fn names(&self) -> Vec<String> {
         Vec::new()
+    }
+}
+
+impl<C: CheckCommands + ?Sized> CheckCommands for Arc<C> {
+    fn command(&self, check: &RunCheck) -> Result<Option<CheckCommand>, String> {
+        (**self).command(check)
+    }
+
+    fn result(&self, check: &str, result: &[u8]) -> Result<CheckResult, String> {
+        (**self).result(check, result)
+    }
+
+    fn names(&self) -> Vec<String> {
+        (**self).names()
     }
 }
 

@@ -30,6 +30,13 @@ pub trait ErasedExecutor: Send + Sync + 'static {
     async fn execute(&self, payload: Bytes, attempt: Attempt) -> Result<Product, Fault>;
 }
 
+#[async_trait]
+impl<E: ErasedExecutor + ?Sized> ErasedExecutor for Arc<E> {
+    async fn execute(&self, payload: Bytes, attempt: Attempt) -> Result<Product, Fault> {
+        (**self).execute(payload, attempt).await
+    }
+}
+
 /// Executors by the kind of command they know.
 #[derive(Clone, Default)]
 pub struct Executors {

@@ -72,6 +72,18 @@ impl<T: Transport> Retrying<T> {
         self
     }
 
+    /// Another transport that is tried again as this one is.
+    fn around(&self, inner: Arc<dyn Transport>) -> Arc<dyn Transport> {
+        Arc::new(Retrying {
+            inner,
+            clock: Arc::clone(&self.clock),
+            random: Arc::clone(&self.random),
+            attempts_max: self.attempts_max,
+            backoff: self.backoff,
+            backoff_max: self.backoff_max,
+        })
+    }
+
     fn wait(&self, failed: u32, error: &TransportError) -> Duration {
         let doublings = failed.saturating_sub(1).min(20);
         let full = self.backoff.saturating_mul(1 << doublings).min(self.backoff_max);
@@ -103,12 +115,17 @@ impl<T: Transport> Transport for Retrying<T> {
         true
     }
 
+    fn made_with(&self, token: &str) -> Option<Arc<dyn Transport>> {
+        self.inner.made_with(token).map(|inner| self.around(inner))
+    }
+
     async fn hosts(&self, tenant: TenantId) -> Result<bool, TransportError> {
         self.inner.hosts(tenant).await
     }
 
     async fn within(&self, named: &str) -> Result<(TenantId, Arc<dyn Transport>), WithinError> {
-        self.inner.within(named).await
+        let (tenant, inner) = self.inner.within(named).await?;
+        Ok((tenant, self.around(inner)))
     }
 }
 
@@ -212,5 +229,32 @@ mod tests {
         let (waits, calls, passed) =
             waits(Failing { failures: 9, terminal: true, ..Failing::default() }, 0).await;
         assert_eq!((waits.len(), calls, passed), (0, 1, false));
+    }
+
+    /// Says whose changes they are.
+    #[derive(Debug)]
+    struct Caller(Failing);
+
+    #[async_trait]
+    impl Transport for Caller {
+        async fn call(&self, request: Request) -> Result<Reply, TransportError> {
+            self.0.call(request).await
+        }
+        fn made_with(&self, token: &str) -> Option<Arc<dyn Transport>> {
+            let failing = Failing { failures: 2, ..Failing::default() };
+            (token == "known").then(|| Arc::new(Self(failing)) as Arc<dyn Transport>)
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_made_with_a_token_is_passed_on_and_tried_again_too() {
+        let clock = Arc::new(Noting::default());
+        let transport = Retrying::new(Caller(Failing::default())).clock(clock.clone());
+        assert!(transport.made_with("other").is_none());
+        let made = transport.made_with("known").expect("it is passed on");
+        let request =
+            Request::Cancel(CancelRequest { target: CancelTarget::Job(JobId::from_bytes([1; 16])) });
+        assert!(made.retries() && made.call(request).await.is_ok());
+        assert_eq!(clock.0.lock().unwrap().len(), 2);
     }
 }

@@ -118,3 +118,25 @@ async fn a_run_reads_what_it_has_left_and_nothing_else() {
     assert_eq!(bytes(&client, &second, Digest::of(b"the same")).await, b"the same");
     stage.close().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_check_of_this_process_leaves_is_named_as_on_a_runner() {
+    let clock = SimClock::new();
+    let names = async |_: RunCheck, attempt: Attempt| {
+        let mut told = Vec::new();
+        for (name, kind) in [("../shot.png", "image/png"), ("/etc/shot", "image/png"), ("shot.png", "png")] {
+            let refused = attempt.attach(name, kind, "x").await.map_err(|error| error.to_string());
+            told.push(refused.map_or_else(|why| why, |_| "kept".to_owned()));
+        }
+        Err::<CheckResult, _>(Fault::permanent("told", told.join("; ")))
+    };
+    let region = ProcessRegion::new(names).clock(clock.clone());
+    let region = region.artifacts(TenantId::DEFAULT, MemoryArtifacts::default());
+    let orchestrator = builder(MemoryStore::default(), &clock).local(region).start().await.unwrap();
+    let asked = OrchestrationRequest::local([AskedCheck::new("up", "https://a.example")]);
+    let summary = ended(&orchestrator.local_client(), &asked).await;
+    let told = summary.jobs[0].results[0].error_message.as_deref().unwrap();
+    assert_eq!(told.matches("is not a relative path").count(), 2, "{told}");
+    assert!(told.contains("is not of the form"), "{told}");
+    orchestrator.stop().await;
+}

@@ -122,7 +122,8 @@ async fn a_region_that_puts_a_call_off_is_called_again_no_sooner_than_it_says() 
     let summary = with_bad(&busy, &clock).await;
     assert_eq!((summary.state, summary.conclusion), (RunState::Completed, Some(Conclusion::Passed)));
     let seen = seen.lock().unwrap().clone();
-    assert_eq!(seen[1].since(seen[0]), Duration::from_secs(40));
+    let put_off = seen[1].since(seen[0]);
+    assert!(put_off >= Duration::from_secs(40) && put_off <= Duration::from_millis(40_250), "{put_off:?}");
     let backoff = seen[2].since(seen[1]);
     assert!(backoff >= Duration::from_millis(500) && backoff <= Duration::from_secs(1), "{backoff:?}");
     let forever = Scripted::new(|_| async { Err(RegionError::retry_later(Some(LONG), "is full")) });
@@ -143,5 +144,29 @@ async fn a_region_that_is_down_is_found_to_be_down() {
     let mut two_of_three = everywhere(&["a", "b", "c"]);
     two_of_three.options.policy = crate::values::orchestration::RegionPolicy::AtLeast(2);
     assert_eq!(ended(&client, &two_of_three).await.conclusion, Some(Conclusion::Passed));
+    orchestrator.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_are_put_off_for_the_same_time_do_not_come_back_together() {
+    let clock = SimClock::new();
+    let came_back = Arc::new(Mutex::new(std::collections::BTreeSet::new()));
+    let (times, now) = (Arc::clone(&came_back), clock.clone());
+    let seen = Mutex::new(std::collections::BTreeSet::new());
+    let busy = Scripted::new(move |call| {
+        if seen.lock().unwrap().insert(call.idempotency_key()) {
+            return async { Err(RegionError::retry_later(Some(Duration::from_secs(5)), "is full")) }.boxed();
+        }
+        times.lock().unwrap().insert(now.boot());
+        async move { Ok(all(&call, ResultState::Pass)) }.boxed()
+    });
+    let orchestrator = start(&[("eu", &busy)], &clock).await;
+    let put_off_until = clock.boot() + Duration::from_secs(5);
+    assert_eq!(ended(&orchestrator.local_client(), &pages("eu", 20)).await.summary.passed, 20);
+    let came_back = came_back.lock().unwrap().clone();
+    assert!(
+        came_back.len() > 10 && came_back.first().is_some_and(|at| *at >= put_off_until),
+        "{came_back:?}"
+    );
     orchestrator.stop().await;
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    actors::control_plane::ControlPlane,
+    actors::{client::Client, control_plane::ControlPlane},
     seams::{
         checks::{CheckCommand, CheckCommands},
         executor::Attempt,
@@ -11,6 +11,8 @@ use crate::{
         check::{CheckResult, RunCheck},
         command::Command,
         orchestration::RunState,
+        principal::{Principal, Scope},
+        request::SubmitRequest,
         result::Fault,
     },
 };
@@ -160,9 +162,63 @@ async fn a_pool_carries_checks_out_as_the_commands_that_they_have() {
 
     let nobody = AskedCheck::new("greets", "https://a").in_region("pool");
     let refused = ended(&orchestrator.local_client(), &OrchestrationRequest::remote([nobody])).await;
-    let told = refused.jobs[0].error.as_deref().unwrap();
-    assert_eq!(told, "region refused: the input of \"greets\": /whom: a text is needed");
+    let told = refused.jobs[0].results[0].error_message.as_deref().unwrap();
+    assert_eq!(told, "the input of \"greets\": /whom: a text is needed");
     orchestrator.stop().await;
     runner.drain().await.unwrap();
     control.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_with_one_check_of_a_pool_spoils_no_other() {
+    let clock = SimClock::new();
+    let control = ControlPlane::builder(MemoryStore::default()).clock(clock.clone()).start().await.unwrap();
+    let greet = |greet: Greet, _: Attempt| async move {
+        let more = if greet.whom == "everybody" { 1 << 20 } else { 0 };
+        Ok::<_, Fault>(format!("Hello, {}{}", greet.whom, "!".repeat(more)))
+    };
+    let runner = control.local_runner("default").executor::<Greet>(greet).clock(clock.clone()).start();
+    // Without an artifact store, nothing is sent and nothing is had that is too large to travel.
+    let principal = Principal::Api { tenant: TenantId::DEFAULT, scopes: Scope::ALL.into() };
+    let client = Client::builder(control.caller(principal)).clock(clock.clone()).build();
+    let region = PoolRegion::new(client, "default").with_commands(Greetings);
+    let orchestrator = builder(MemoryStore::default(), &clock).region("pool", region).start().await.unwrap();
+    let greets = || AskedCheck::new("greets", "https://a").in_region("pool");
+    let whole = "x".repeat(SubmitRequest::PAYLOAD_BYTES_MAX);
+    let asked = [
+        greets().with_input("whom", "Ada"),
+        greets(),
+        greets().with_input("whom", "everybody"),
+        greets().with_input("whom", whole),
+    ];
+    let summary = ended(&orchestrator.local_client(), &OrchestrationRequest::remote(asked)).await;
+    let results = &summary.jobs[0].results;
+    let told: Vec<_> = results.iter().map(|result| result.error_message.as_deref().unwrap()).collect();
+    assert_eq!((results[0].state, told[0]), (ResultState::Pass, "Hello, Ada"));
+    assert_eq!(told[1], "the input of \"greets\": /whom: a text is needed");
+    assert!(told[2].starts_with("result of job_"), "{}", told[2]);
+    assert!(told[3].starts_with("command has "), "{}", told[3]);
+    assert!(results[1..].iter().all(|result| result.state == ResultState::Error));
+    orchestrator.stop().await;
+    runner.drain().await.unwrap();
+    control.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_panics_while_a_region_is_looked_for_is_told_of_its_job_and_the_run_ends() {
+    let clock = SimClock::new();
+    let good = Scripted::answering(ResultState::Pass);
+    let orchestrator = builder(MemoryStore::default(), &clock)
+        .region("good", good.clone())
+        .find_regions(|_, name| panic!("no map of {name}"))
+        .start()
+        .await
+        .unwrap();
+    let mut request = everywhere(&["good", "far"]);
+    request.options.second_try = false;
+    let summary = ended(&orchestrator.local_client(), &request).await;
+    assert_eq!(summary.summary.passed, 1);
+    let told = summary.jobs[1].error.as_deref().unwrap();
+    assert!(told.ends_with("the call panicked: no map of far"), "{told}");
+    orchestrator.stop().await;
 }

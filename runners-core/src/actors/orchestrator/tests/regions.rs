@@ -199,3 +199,53 @@ async fn jobs_of_a_pool_end_with_their_run_though_nobody_is_there_to_cancel_them
     runner.drain().await.unwrap();
     control.stop().await.unwrap();
 }
+
+/// A check that never ends by itself, and takes half a second to put in order what it has opened.
+fn tidy(clock: &SimClock) -> (ProcessRegion, Arc<AtomicUsize>) {
+    let (ours, tidied) = (clock.clone(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&tidied);
+    let opens = move |_: RunCheck, attempt: Attempt| {
+        let (clock, counted) = (ours.clone(), Arc::clone(&counted));
+        async move {
+            attempt.cancelled().await;
+            crate::seams::clock::sleep(&clock, Duration::from_millis(500)).await;
+            counted.fetch_add(1, Ordering::SeqCst);
+            Err::<CheckResult, _>(Fault::permanent("cancelled", "it was told to end"))
+        }
+    };
+    (ProcessRegion::new(opens).clock(clock.clone()), tidied)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_of_this_process_that_takes_too_long_puts_in_order_what_it_has_opened() {
+    let clock = SimClock::new();
+    let (region, tidied) = tidy(&clock);
+    let orchestrator = builder(MemoryStore::default(), &clock).local(region).start().await.unwrap();
+    let summary = ended(&orchestrator.local_client(), &OrchestrationRequest::local(asked(&["slow"]))).await;
+    let told = summary.jobs[0].results[0].error_message.as_deref();
+    assert_eq!(told, Some("it took longer than 30000 ms, and was given up"));
+    assert_eq!(tidied.load(Ordering::SeqCst), 1);
+    orchestrator.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn checks_of_this_process_end_in_order_when_it_stops_and_jobs_of_a_pool_go_on() {
+    let clock = SimClock::new();
+    let (region, tidied) = tidy(&clock);
+    let (control, runner) = fleet(&clock).await;
+    let pool = PoolRegion::new(control.local_client(), "default");
+    let builder = builder(MemoryStore::default(), &clock).local(region).region("pool", pool);
+    let orchestrator = builder.start().await.unwrap();
+    let client = orchestrator.local_client();
+    client.submit(&OrchestrationRequest::local(asked(&["slow"]))).await.unwrap();
+    client.submit(&OrchestrationRequest::remote(asked(&["stuck"]))).await.unwrap();
+    crate::seams::clock::sleep(&clock, Duration::from_secs(5)).await;
+    let stops_at = clock.boot();
+    orchestrator.stop().await;
+    assert_eq!(tidied.load(Ordering::SeqCst), 1);
+    assert!(clock.boot().since(stops_at) <= Duration::from_secs(1));
+    crate::seams::clock::sleep(&clock, Duration::from_secs(5)).await;
+    assert_eq!(runner.snapshot().held.len(), 1, "it is asked for again by the next orchestrator");
+    runner.stop(Duration::ZERO).await;
+    control.stop().await.unwrap();
+}

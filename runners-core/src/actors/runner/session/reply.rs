@@ -140,8 +140,8 @@ impl Session {
 
     fn forget(&mut self, token: FencingToken) -> bool {
         let finish = self.finishes.remove(&token).is_some();
+        self.sweep(token);
         if finish {
-            self.trails.remove(&token);
             self.effects.push(Effect::Forget(token));
         }
         self.declined.remove(&token).is_some() || finish

@@ -6,7 +6,12 @@ use crate::{
         executor::{Attempt, ErasedExecutor, Product},
         secrets::{SecretError, SecretSource},
     },
-    values::{result::Fault, secret::Secret},
+    values::{
+        id::SignalId,
+        result::Fault,
+        secret::Secret,
+        sync::{SignalDelivery, SignalOutcome},
+    },
 };
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -82,6 +87,57 @@ async fn no_secret_is_told_in_a_log_in_progress_or_in_a_fault() {
         assert_eq!(progress, ["signs in with ***"]);
         assert!(matches!(fault, Outcome::Errored(fault) if fault.message == said));
     }
+}
+
+/// Asks an attempt how it is.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct HowIsIt;
+
+impl crate::Command for HowIsIt {
+    const KIND: &'static str = "how_is_it";
+    type Result = String;
+}
+
+/// Answers the first signal with its secret.
+struct Answers;
+
+#[async_trait]
+impl ErasedExecutor for Answers {
+    async fn execute(&self, _payload: Bytes, attempt: Attempt) -> Result<Product, Fault> {
+        let secret = attempt.secret("shop").expect("it is named").expose().to_owned();
+        let mut signals = attempt.signals::<HowIsIt>();
+        attempt.progress("listens");
+        let asked = signals.next().await.expect("it is asked");
+        asked.answer(Err(Fault::permanent(format!("no_{secret}"), format!("{secret} was refused"))));
+        attempt.cancelled().await;
+        Err(Fault::permanent("stopped", "it was stopped"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_secret_is_told_in_the_answer_to_a_signal() {
+    let with = |builder: RunnerBuilder| builder.named("talks", Answers).secrets(Known);
+    let mut bench = Bench::with(Script::passes(), Spool::memory(), with);
+    bench.call().await.answer(|answer| answer.offers = vec![talk(1)]);
+    let mut is_asked = false;
+    let outcome = loop {
+        let call = bench.call().await;
+        if let Some(answer) = call.request.answers.first() {
+            break answer.answer.clone();
+        }
+        let listens = !is_asked && !call.request.progress.is_empty();
+        is_asked |= listens;
+        let signal = SignalDelivery {
+            id: SignalId::from_bytes([3; 16]),
+            kind: "how_is_it".to_owned(),
+            payload: Opaque::new(&b"null"[..]),
+            expires_in: Duration::from_secs(60),
+            attempt: Some(token()),
+        };
+        call.answer(|answer| answer.signals.extend(listens.then_some(signal)));
+    };
+    let SignalOutcome::Fault(fault) = outcome else { panic!("{outcome:?}") };
+    assert_eq!((&*fault.code, &*fault.message), ("no_***", "*** was refused"));
 }
 
 #[tokio::test(start_paused = true)]

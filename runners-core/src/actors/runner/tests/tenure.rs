@@ -134,3 +134,21 @@ async fn a_runner_is_not_idle_while_it_executes_or_is_drained() {
     drop(bench.call_with(Mode::Leave).await);
     assert_eq!(bench.clock.boot().since(resumed), secs(600));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_can_be_looked_at_while_its_facts_are_changed() {
+    let mut bench = Bench::new(Script::passes());
+    bench.call().await.answer(|_| {});
+    bench.runner.change_facts(|facts| {
+        facts.slots += bench.runner.snapshot().slots;
+        facts.labels.insert("looked".to_owned());
+    });
+    let facts = loop {
+        let call = bench.call().await;
+        if let Some(facts) = call.request.facts.clone() {
+            break facts;
+        }
+        call.answer(|answer| answer.send_facts = true);
+    };
+    assert!(facts.labels.contains("looked") && facts.slots == bench.runner.snapshot().slots);
+}

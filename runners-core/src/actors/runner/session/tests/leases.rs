@@ -210,3 +210,19 @@ fn a_released_lease_is_declined_or_ended() {
     assert_eq!(bench.session.settled(held), Settled::Closed);
     assert_eq!(stops(&bench.session.effects()), [], "both were told to stop before");
 }
+
+#[test]
+fn nothing_is_left_of_a_lease_that_is_released_before_it_is_confirmed() {
+    let mut bench = Bench::new(1);
+    let seq = bench.send().seq;
+    bench.answer(SyncAnswer { offers: vec![offer(1, 1)], ..answer(seq) });
+    bench.session.log(token(1, 1), b"begins\n", bench.now);
+    bench.session.release(token(1, 1), bench.now);
+    let request = bench.send();
+    assert_eq!((request.declined.len(), request.log_tails.len()), (1, 0));
+    bench.session.finish(finish(token(1, 1)), bench.now);
+    bench.answer(SyncAnswer { recorded: vec![token(1, 1)], ..answer(request.seq) });
+    let request = bench.send();
+    assert!(request.log_tails.is_empty() && !request.park_for.is_zero(), "{request:?}");
+    assert!(!bench.session.calls[&request.seq].urgent);
+}
