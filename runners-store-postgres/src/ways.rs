@@ -64,7 +64,7 @@ impl Ways {
             match connected {
                 Ok(made) => return Ok(self.made(way, made)),
                 Err(error) => {
-                    tracing::debug!(?way, error = &error as &dyn std::error::Error, "trying the next")
+                    tracing::debug!(?way, error = &error as &dyn std::error::Error, "trying the next");
                 }
             }
         }
@@ -104,6 +104,10 @@ impl Ways {
         T::Stream: Send + 'static,
     {
         let (client, connection) = self.connect_with(tls).await?;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the pool keeps the handle, and ends it with its client"
+        )]
         let carrying = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a connection was lost");
