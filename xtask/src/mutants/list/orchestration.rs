@@ -53,7 +53,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a region is called again sooner than it says",
         file: "runners-core/src/actors/orchestrator/call.rs",
-        search: "then(|| chosen.max(*after))",
+        search: "then(|| chosen.max(*after + part))",
         replacement: "then_some(chosen)",
         test: ORCHESTRATOR,
     },
