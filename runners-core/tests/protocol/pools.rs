@@ -8,8 +8,8 @@ use super::{
 use async_trait::async_trait;
 use futures::{future::join_all, poll, stream::BoxStream};
 use runners_core::{
-    Conclusion, ControlPlane, Fallback, Index, JobId, JobOptions, Key, Kind, MemoryStore, PoolSpec,
-    Transport as _,
+    Clock as _, Conclusion, ControlPlane, Fallback, Index, JobId, JobOptions, Key, Kind, MemoryStore,
+    PoolSpec, Transport as _,
     protocol::{Acceptance, Request, StateView},
     sleep,
     store::{Committed, Hint, Page, Query, Store, StoreError, Stored, Write},
@@ -132,6 +132,25 @@ async fn a_job_that_is_submitted_as_its_pool_is_deleted_ends_with_that_reason() 
     let view = inspect(&user(&control), job(1)).await;
     assert_eq!(view.conclusion(), Some(Conclusion::Errored));
     assert_eq!(view.fault.map(|fault| fault.code).as_deref(), Some("pool_deleted"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_becomes_ready_after_its_pool_was_deleted_ends_then() {
+    let clock = SimClock::new();
+    let control = ControlPlane::builder(MemoryStore::default()).clock(clock.clone()).start().await.unwrap();
+    let blue = admin(&control).create_pool(PoolSpec::new("blue")).await.unwrap().id;
+    let start_at = Some(clock.wall() + Duration::from_secs(3600));
+    let fallbacks = vec![Fallback::new("default", Duration::from_secs(60))];
+    submit_with(&user(&control), 1, JobOptions { start_at, ..to("blue") }).await;
+    submit_with(&user(&control), 2, JobOptions { start_at, fallbacks, ..to("blue") }).await;
+    admin(&control).delete_pool(blue).await.unwrap();
+    sleep(&clock, Duration::from_secs(3500)).await;
+    assert_eq!(inspect(&user(&control), job(1)).await.conclusion(), None);
+    sleep(&clock, Duration::from_secs(160)).await;
+    let view = inspect(&user(&control), job(1)).await;
+    assert_eq!(view.fault.map(|fault| fault.code).as_deref(), Some("pool_deleted"));
+    let other = inspect(&user(&control), job(2)).await;
+    assert!(matches!(other.state, StateView::Ready { .. }), "it waits for its further pool: {other:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -173,7 +173,7 @@ impl Plane {
                 self.scheduled(|schedule| schedule.gone(lane, &key));
             }
             if ready_now.is_some() {
-                self.look_at_pin(change);
+                self.look_at_target(change);
                 self.make_ready(ReadyJob {
                     version: change.version() + 1,
                     record: job.clone(),

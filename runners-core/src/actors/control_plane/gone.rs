@@ -1,6 +1,7 @@
 //! Pools that were deleted: no runner comes to them any more, so a job that is ready there ends with that
 //! reason. A pool is only deleted while nothing is ready in it, so this is for what was being submitted at
-//! that moment, here or at another control plane that had not heard of it. Submits look at no pool for it.
+//! that moment, here or at another control plane that had not heard of it, and for what becomes ready later.
+//! Submits look at no pool for it.
 
 use super::{Plane, pins::ready_jobs};
 use crate::{
@@ -45,17 +46,25 @@ impl Plane {
         let mut pages = ready_jobs(lane);
         while let Some(rows) = pages.next(&self.records).await? {
             let jobs = rows.iter().map(|(_, row)| read(row)).collect::<Result<Vec<_>, _>>()?;
-            let there = self.pools_there(&jobs).await?;
-            let is_homeless =
-                |job: &Versioned<JobRecord>| pools_of(&job.record).all(|key| !there.contains(&key));
-            let mut by_pool: BTreeMap<PoolId, Vec<Versioned<JobRecord>>> = BTreeMap::new();
-            for job in jobs.into_iter().filter(is_homeless) {
-                by_pool.entry(job.record.terms.pool).or_default().push(job);
-            }
-            for (pool, jobs) in by_pool {
-                let problem = format!("{pool} was deleted, and the job names no other: submit it to another");
-                self.give_up_each(&jobs, &Fault::permanent("pool_deleted", problem)).await?;
-            }
+            self.give_up_those_without_a_pool(jobs).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends those of some ready jobs that no pool is there for.
+    pub(super) async fn give_up_those_without_a_pool(
+        self: &Arc<Self>,
+        jobs: Vec<Versioned<JobRecord>>,
+    ) -> Result<(), StoreError> {
+        let there = self.pools_there(&jobs).await?;
+        let is_homeless = |job: &Versioned<JobRecord>| pools_of(&job.record).all(|key| !there.contains(&key));
+        let mut by_pool: BTreeMap<PoolId, Vec<Versioned<JobRecord>>> = BTreeMap::new();
+        for job in jobs.into_iter().filter(is_homeless) {
+            by_pool.entry(job.record.terms.pool).or_default().push(job);
+        }
+        for (pool, jobs) in by_pool {
+            let problem = format!("{pool} was deleted, and the job names no other: submit it to another");
+            self.give_up_each(&jobs, &Fault::permanent("pool_deleted", problem)).await?;
         }
         Ok(())
     }

@@ -41,22 +41,35 @@ impl Plane {
         Ok(Err(Refused::new(RefusalCode::NotFound, problem)))
     }
 
-    /// Looks, beside everything else, whether a job that has become ready can be taken at all.
-    pub(super) fn look_at_pin(self: &Arc<Self>, change: &Change) {
-        let Some(runner) = change.after.terms.runner else { return };
+    /// Looks, beside everything else, whether a job that has become ready can be taken at all: its runner may
+    /// have been removed, and the pool of one that was submitted earlier deleted.
+    pub(super) fn look_at_target(self: &Arc<Self>, change: &Change) {
+        let was_there = change.before.is_some();
+        if change.after.terms.runner.is_none() && !was_there {
+            return;
+        }
         let job = Versioned { version: change.version() + 1, record: change.after.clone() };
         let plane = Arc::clone(self);
         self.duties.spawn(async move {
-            let done = match plane.is_removed(job.record.host(), runner).await {
-                Ok(true) => plane.give_up_one(&job, &runner_removed(runner)).await,
-                Ok(false) => Ok(()),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = done {
+            let id = job.record.id;
+            if let Err(error) = plane.give_up_if_nobody_may(job, was_there).await {
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(%runner, error, "a job may wait for a runner that was removed");
+                tracing::warn!(job = %id, error, "a job may wait for a runner or a pool that is gone");
             }
         });
+    }
+
+    async fn give_up_if_nobody_may(
+        self: &Arc<Self>,
+        job: Versioned<JobRecord>,
+        was_there: bool,
+    ) -> Result<(), StoreError> {
+        if let Some(runner) = job.record.terms.runner
+            && self.is_removed(job.record.host(), runner).await?
+        {
+            return self.give_up_one(&job, &runner_removed(runner)).await;
+        }
+        if was_there { self.give_up_those_without_a_pool(vec![job]).await } else { Ok(()) }
     }
 
     /// Ends the ready jobs of a pool that are pinned to a runner that was removed. Those that become

@@ -129,8 +129,8 @@ impl Management {
     }
 
     /// Deletes a pool that has no runner and no job that is ready. A job that is scheduled for
-    /// later, or waits for another, stays: cancel it, or let it expire. One that is being submitted at that moment
-    /// ends with the fault `pool_deleted`.
+    /// later, or waits for another, stays; it ends with the fault `pool_deleted` once it is ready, unless it names a
+    /// further pool. So does one that is being submitted at that moment.
     ///
     /// # Errors
     /// [`Error::Refused`] (`conflict`) if it is not empty, or as [`Management`] says.
