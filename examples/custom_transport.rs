@@ -5,9 +5,10 @@
 
 use async_trait::async_trait;
 use runners_core::{
-    Principal, Scope, TenantId, Transport, TransportError,
+    Principal, Scope, SystemClock, TenantId, Transport, TransportError,
     prelude::*,
     protocol::{Reply, Request},
+    sleep,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -24,6 +25,9 @@ use tokio::{
 
 /// The longest line: a large submit, escaped.
 const LINE_BYTES_MAX: u64 = 8 << 20;
+
+/// How long it is waited after a connection that could not be accepted.
+const ACCEPT_AFTER: Duration = Duration::from_millis(100);
 
 /// What a line of the server says.
 #[derive(Serialize, Deserialize)]
@@ -93,15 +97,21 @@ impl Transport for SocketTransport {
 }
 
 /// The far end: answers every connection with what `far` answers, until it is dropped.
-async fn serve(listener: UnixListener, far: Arc<dyn Transport>) -> io::Result<()> {
+async fn serve(listener: UnixListener, far: Arc<dyn Transport>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => {
-                let (stream, _) = accepted?;
-                let far = Arc::clone(&far);
-                connections.spawn(async move { answer(BufReader::new(stream), far).await });
-            }
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let far = Arc::clone(&far);
+                    connections.spawn(async move { answer(BufReader::new(stream), far).await });
+                }
+                // It hung up already, or there are too many: others are answered all the same.
+                Err(error) => {
+                    eprintln!("accept: {error}");
+                    sleep(&SystemClock::default(), ACCEPT_AFTER).await;
+                }
+            },
             Some(ended) = connections.join_next() => {
                 if let Ok(Err(error)) = ended {
                     eprintln!("connection: {error}");
@@ -181,7 +191,7 @@ mod suite {
     #[derive(Debug)]
     struct Near {
         near: SocketTransport,
-        _server: JoinSet<io::Result<()>>,
+        _server: JoinSet<()>,
         _folder: tempfile::TempDir,
     }
 

@@ -6,20 +6,19 @@
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use runners_core::{
-    CheckResult, ControlPlane, EventCursor, Fault, MemoryStore, RunCheck,
+    CheckResult, CheckState, ControlPlane, EventCursor, Fault, MemoryStore, RunCheck,
     orchestration::{
         AskedCheck, OrchestrationRequest, Orchestrator, PoolRegion, ProcessRegion, Region, RegionCall,
         RegionError, RegionPolicy, RegionReply, RunHappening,
     },
 };
 use runners_store_sqlite::SqliteStore;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// What carries checks out. In earnest it is a `CheckExecutor` over pages, or your own.
 async fn look(command: RunCheck, _: runners_core::Attempt) -> Result<CheckResult, Fault> {
-    let state = if command.check == "has_title" { "passed" } else { "failed" };
-    let result = serde_json::json!({ "name": command.check, "state": state, "duration_ms": 3 });
-    serde_json::from_value(result).map_err(|error| Fault::permanent("malformed", error.to_string()))
+    let state = if command.check == "has_title" { CheckState::Passed } else { CheckState::Failed };
+    Ok(CheckResult::new(command.check, state, Duration::from_millis(3)))
 }
 
 /// A region is anything that answers calls.
@@ -39,22 +38,28 @@ async fn main() -> anyhow::Result<()> {
     let runner = control.local_runner("default").executor::<RunCheck>(look).slots(4).start();
 
     let directory = tempfile::tempdir()?;
-    let store = SqliteStore::open(directory.path().join("runs.db")).await?;
-    let orchestrator = Orchestrator::builder(store)
-        .region("eu", PoolRegion::new(control.local_client(), "default"))
-        .region("us", ProcessRegion::new(look))
-        .region("moon", Moon)
-        .start()
-        .await?;
-    let client = orchestrator.local_client();
+    let store = Arc::new(SqliteStore::open(directory.path().join("runs.db")).await?);
+    let start = async || {
+        Orchestrator::builder(Arc::clone(&store))
+            .region("eu", PoolRegion::new(control.local_client(), "default"))
+            .region("us", ProcessRegion::new(look))
+            .region("moon", Moon)
+            .start()
+            .await
+    };
+    let orchestrator = start().await?;
 
     let mut request = OrchestrationRequest::remote(["eu", "us", "moon"].into_iter().flat_map(|region| {
         ["has_title", "has_footer"].map(|name| AskedCheck::new(name, "https://example.com").in_region(region))
     }));
     request.timeout = Some(Duration::from_secs(60));
     request.options.policy = RegionPolicy::AtLeast(2);
-    let run = client.submit(&request).await?;
+    let run = orchestrator.local_client().submit(&request).await?;
 
+    // What was accepted is in the store: the next orchestrator goes on where this one was.
+    orchestrator.stop().await;
+    let orchestrator = start().await?;
+    let client = orchestrator.local_client();
     let mut events = std::pin::pin!(client.follow(&run, EventCursor::START));
     while let Some((_, event)) = events.try_next().await? {
         if let RunHappening::JobEnded { region, state, number, .. } = event.what {

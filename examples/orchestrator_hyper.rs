@@ -14,10 +14,14 @@ use runners_core::{
     Token, TokenKind,
     checks::schemars::JsonSchema,
     orchestration::{Orchestrator, ProcessRegion, RunSummary},
+    sleep,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::{net::TcpListener, sync::oneshot};
+
+/// How long it is waited after a connection that could not be accepted.
+const ACCEPT_AFTER: Duration = Duration::from_millis(100);
 
 #[derive(serde::Deserialize, JsonSchema)]
 #[schemars(crate = "runners_core::checks::schemars")]
@@ -58,8 +62,7 @@ async fn main() -> anyhow::Result<()> {
         drop(stop);
         summary
     };
-    let (served, summary) = futures::future::join(server, asked).await;
-    served?;
+    let ((), summary) = futures::future::join(server, asked).await;
     let summary = summary?;
     for result in summary.jobs.iter().flat_map(|job| &job.results) {
         println!(
@@ -80,23 +83,31 @@ async fn serve(
     listener: TcpListener,
     service: TowerToHyperService<axum::Router>,
     mut stopped: oneshot::Receiver<()>,
-) -> anyhow::Result<()> {
+) {
     let server = auto::Builder::new(TokioExecutor::new());
     let graceful = GracefulShutdown::new();
     let mut connections = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => {
-                let connection = server.serve_connection(TokioIo::new(accepted?.0), service.clone()).into_owned();
-                // A client that goes away is no trouble of the server.
-                let connection = graceful.watch(connection);
-                connections.spawn(async move { drop(connection.await) });
-            }
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let connection = server.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
+                    // A client that goes away is no trouble of the server.
+                    let connection = graceful.watch(connection);
+                    connections.spawn(async move { drop(connection.await) });
+                }
+                // It hung up already, or there are too many: others are served all the same.
+                Err(error) => {
+                    eprintln!("accept: {error}");
+                    sleep(&SystemClock::default(), ACCEPT_AFTER).await;
+                }
+            },
+            // What has ended is let go of.
+            Some(_) = connections.join_next() => {}
             _ = &mut stopped => break,
         }
     }
     graceful.shutdown().await;
-    Ok(())
 }
 
 /// Asks for two pages, and waits for what became of them.

@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(keep(&there, "{}").unwrap(), there);
         let gone = directory.path().join("gone/flow.json");
         let kept = keep(&gone, "{}").unwrap();
-        assert_eq!(fs::read_to_string(&kept).unwrap(), "{}");
+        assert_eq!(fs::read_to_string(&kept).unwrap(), "{}\n");
         fs::remove_file(kept).unwrap();
     }
 }

@@ -106,9 +106,9 @@ impl Draw<'_> {
             options.start_at = Some(self.wall + at + self.span(self.term * 2));
         }
         if self.happens(0.1) || !self.runners.iter().any(|runner| runner.may_take(&options)) {
-            // One that may not start before it expires is refused.
-            let wait = options.start_at.map_or(Duration::ZERO, |at| at.since(self.wall));
-            options.queue_ttl = Some(wait + self.span(self.term) + Duration::from_secs(1));
+            // One that may not start before it expires is refused, and the wall may be set back until it is asked for.
+            options.start_at = None;
+            options.queue_ttl = Some(self.span(self.term) + Duration::from_secs(1));
         }
         if self.happens(0.1) {
             options.on_disconnect = DisconnectPolicy::GoOn { for_: self.term };
