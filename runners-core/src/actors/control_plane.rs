@@ -237,7 +237,7 @@ impl Plane {
         self.sessions.of_runner(runner).iter().for_each(|session| session.wake());
     }
 
-    pub(crate) fn wake_all(&self, runners: Vec<RunnerId>) {
+    pub(crate) fn wake_all(&self, runners: impl IntoIterator<Item = RunnerId>) {
         runners.into_iter().for_each(|runner| self.wake(runner));
     }
 }

@@ -70,6 +70,9 @@ pub(crate) struct Sought {
     pub(crate) pages: Vec<PageWanted>,
     /// Lanes whose jobs are other control planes' first, and when it is this one's turn.
     pub(crate) turns: Vec<(LaneId, Timestamp)>,
+    /// Another who waits and is to seek, since this one was told of a job and takes none: somebody else has taken it,
+    /// in place of one that this one may not take.
+    pub(crate) instead: Option<RunnerId>,
 }
 
 /// The ready jobs of every pool, and the runners that wait.
@@ -115,6 +118,7 @@ impl Schedule {
     pub(crate) fn seek(&mut self, pool: PoolId, seeker: &Seeker, wish: Wish) -> Sought {
         let mut sought = Sought::default();
         let Some(found) = self.pools.get_mut(&pool) else { return sought };
+        let was_told = found.waiters.was_told(seeker.runner);
         found.waiters.remove(seeker.runner);
         let room = self.room_beside(pool, wish.room);
         let mut closed = BTreeSet::new();
@@ -138,7 +142,19 @@ impl Schedule {
         {
             pool.waiters.add(seeker.clone(), pool.placement, wish.held);
         }
+        if was_told && sought.taken.is_empty() {
+            sought.instead = self.tell_another(pool, &closed);
+        }
         sought
+    }
+
+    /// The waiting runner that is to be told of some job that is not in one of these lanes. Where a turn is awaited,
+    /// it is told once that has come.
+    fn tell_another(&mut self, pool: PoolId, closed: &BTreeSet<LaneId>) -> Option<RunnerId> {
+        let pool = self.pools.get(&pool).filter(|pool| !pool.waiters.is_empty())?;
+        let open = |lane: &LaneId| !closed.contains(lane) && !self.turns.contains_key(lane);
+        let lanes: Vec<LaneId> = pool.order.lanes().filter(open).collect();
+        lanes.into_iter().find_map(|lane| self.waiter_for(lane))
     }
 
     /// How many jobs a runner may take, so that some are left to those that were told of them.

@@ -68,6 +68,7 @@ impl Plane {
             let sought = self.scheduled(|schedule| schedule.seek(pool, &seeker, wish));
             self.read_pages(sought.pages);
             self.await_turns(sought.turns);
+            self.wake_all(sought.instead);
             live.waiting = sought.taken.is_empty() && waits && room > 0;
             if sought.taken.is_empty() {
                 break;
@@ -123,6 +124,7 @@ impl Plane {
         let sought = self.scheduled(|schedule| schedule.seek(pool, seeker, wish));
         self.read_pages(sought.pages);
         self.await_turns(sought.turns);
+        self.wake_all(sought.instead);
         taken.jobs = sought.taken;
         taken.lose_all(|job| {
             let mine = live.mine.get(&job.id).is_some_and(|mine| mine.job.record.tenant == job.tenant);

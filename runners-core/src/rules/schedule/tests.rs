@@ -108,6 +108,23 @@ fn a_job_is_given_only_to_a_runner_that_suits_its_lane() {
 }
 
 #[test]
+fn who_was_told_of_a_job_that_another_has_taken_has_the_one_told_that_may_take_that_ones() {
+    let (gpu, any) = (lane(1, &["gpu"]), lane(2, &[]));
+    let mut schedule = schedule(&[gpu.clone(), any.clone()]);
+    for waiting in [seeker(1, &["gpu"]), seeker(2, &[]), seeker(3, &["gpu"])] {
+        assert!(schedule.seek(POOL, &waiting, wish(1)).taken.is_empty());
+    }
+    assert_eq!(schedule.ready(job(&gpu, 1, 100)), Some(RunnerId::from_bytes([1; 16])));
+    assert_eq!(schedule.ready(job(&any, 2, 200)), Some(RunnerId::from_bytes([2; 16])));
+    assert_eq!(numbers(&schedule.seek(POOL, &seeker(1, &["gpu"]), wish(1))), [2], "it is the first");
+    let none = schedule.seek(POOL, &seeker(2, &[]), wish(1));
+    assert_eq!((none.taken.len(), none.instead), (0, Some(RunnerId::from_bytes([3; 16]))));
+    let again = schedule.seek(POOL, &seeker(2, &[]), wish(1));
+    assert_eq!(again.instead, None, "it was told of nothing since");
+    assert_eq!(numbers(&schedule.seek(POOL, &seeker(3, &["gpu"]), wish(1))), [1]);
+}
+
+#[test]
 fn one_job_wakes_the_one_runner_that_has_waited_longest_and_suits() {
     let gpu = lane(1, &["gpu"]);
     let mut schedule = schedule(std::slice::from_ref(&gpu));

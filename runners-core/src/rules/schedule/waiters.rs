@@ -97,6 +97,11 @@ impl Waiters {
         Some(runner)
     }
 
+    /// Whether a runner was told to seek and has not done so.
+    pub(super) fn was_told(&self, runner: RunnerId) -> bool {
+        self.told.contains(&runner)
+    }
+
     /// How many were told to seek and have not done so.
     pub(super) fn told(&self) -> usize {
         self.told.len()
